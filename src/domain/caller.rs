@@ -1,0 +1,59 @@
+//! Who is calling: what a verified JWT says of its user.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{IssuerId, TenantId};
+
+/// A user whose JWT was verified.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// From the verified (issuer, audience) pair, never from a header, path or body.
+    pub tenant: TenantId,
+    /// The issuer that vouched.
+    pub issuer: IssuerId,
+    /// The `sub` claim, byte for byte.
+    pub subject: Subject,
+    /// User facts that the issuer's claim map took from the claims.
+    pub facts: Facts,
+}
+
+/// The `sub` of a verified token: 1 to 255 characters, none of them a control character.
+/// Never normalised: two spellings are two users.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Subject(String);
+
+impl Subject {
+    /// Longest subject, in characters.
+    pub const MAX_CHARS: usize = 255;
+
+    /// `None` where the text is empty, too long, or holds a control character.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARS;
+        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+    }
+
+    /// The text as the issuer wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// User facts by name (`name`, `plan`, `locale`, `roles`, ...).
+pub type Facts = BTreeMap<String, Fact>;
+
+/// One value that rules compare and templates print.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Fact {
+    /// `true` or `false`.
+    Flag(bool),
+    /// Any JSON number.
+    Number(f64),
+    /// A string.
+    Text(String),
+    /// A list of strings, such as roles.
+    List(Vec<String>),
+}

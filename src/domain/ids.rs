@@ -1,0 +1,46 @@
+//! Identifiers. Each kind of thing has its own type, so that no id can stand in for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// A customer of the gateway; everything but the installation itself belongs to one.
+    TenantId,
+    /// One issuer of a tenant's user JWTs.
+    IssuerId,
+    /// One sealed Anam API key.
+    ProviderKeyId,
+    /// A persona, context or snippet through all its versions.
+    DocumentId,
+    /// One sealed version of a document.
+    VersionId,
+    /// One release: a version that went live at a moment.
+    ReleaseId,
+    /// One minted (or attempted) token; it is Anam's `clientLabel` too.
+    SessionId,
+    /// An admin API key.
+    ApiKeyId,
+}

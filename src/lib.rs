@@ -1,0 +1,38 @@
+//! Persona gateway: a logged-in user's JWT in, a personalised Anam session token out.
+//!
+//! The modules stand in layer order, lowest first: a module imports only from those above it in
+//! this list. `tests/architecture.rs` holds that rule; `docs/ARCHITECTURE.md` tells the story.
+
+pub mod domain;
+
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod telemetry;
+
+pub mod anam;
+pub mod auth;
+
+pub mod store;
+
+pub mod ledger;
+pub mod limits;
+pub mod sources;
+
+pub mod gateway;
+
+pub mod authoring;
+pub mod sessions;
+pub mod tenants;
+
+pub mod web;
+
+pub mod api;
+
+pub mod lifecycle;
+
+pub mod app;
+
+pub mod dev;
+
+pub mod cli;
