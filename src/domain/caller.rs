@@ -19,8 +19,8 @@ pub struct Caller {
     pub facts: Facts,
 }
 
-/// The `sub` of a verified token: 1 to 255 characters, none of them a control character.
-/// Never normalised: two spellings are two users.
+/// The `sub` of a verified token: 1 to 255 characters, none of them a control character or a mark
+/// that turns the direction of text. Never normalised: two spellings are two users.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Subject(String);
@@ -29,16 +29,23 @@ impl Subject {
     /// Longest subject, in characters.
     pub const MAX_CHARS: usize = 255;
 
-    /// `None` where the text is empty, too long, or holds a control character.
+    /// `None` where the text is empty, too long, or holds a control character (Unicode's Cc, or
+    /// the marks that turn the direction of text: two subjects must not look the same by them).
     pub fn parse(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.chars().count() <= Self::MAX_CHARS;
-        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+        let refused = |c: char| c.is_control() || turns_direction(c);
+        (fits && !text.chars().any(refused)).then(|| Self(text.to_owned()))
     }
 
     /// The text as the issuer wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Unicode's `Bidi_Control` characters.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// User facts by name (`name`, `plan`, `locale`, `roles`, ...).

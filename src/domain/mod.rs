@@ -2,7 +2,22 @@
 //! No I/O, no clock, no randomness, so every function here can be replayed.
 
 pub mod caller;
+pub mod catalogue;
+pub mod context;
+pub mod decide;
+pub mod fault;
 pub mod ids;
 pub mod issuer;
+pub mod json;
+pub mod key;
+pub mod persona;
+pub mod policy;
+pub mod preferences;
+pub mod request;
+pub mod rules;
+pub mod settings;
+pub mod snapshot;
 pub mod template;
 pub mod text;
+pub mod tool;
+pub mod trace;

@@ -1,0 +1,502 @@
+//! The decision: who gets which persona, configured how, and why. Pure, so it can be replayed.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::catalogue::CatalogueKind;
+use super::fault::Fault;
+use super::ids::SessionId;
+use super::key::Key;
+use super::preferences::{Preferences, catalogue_kind};
+use super::request::MintRequest;
+use super::rules::{Attributes, Split, Target};
+use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
+use super::snapshot::{LiveContext, LivePersona, Snapshot, Winner};
+use super::template::{Fence, RenderFault, Template, TemplateInput};
+use super::text;
+use super::trace::{
+    ContextFound, PassedOver, PassedOverReason, RuleTried, SplitDrawn, Trace, Versioned,
+};
+
+/// Sent where nobody names a language: Anam's sources disagree on its default.
+const FALLBACK_LANGUAGE: &str = "en";
+/// Sent where nobody says when silence ends a session: a closed tab would hold its slot for minutes.
+const FALLBACK_SILENCE_SECONDS: f64 = 120.0;
+/// Sent where nobody caps a session, seconds.
+const FALLBACK_MAX_LENGTH: u32 = 3_600;
+
+/// The session that a decision is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// When.
+    pub now: DateTime<Utc>,
+    /// Seeds the prompt's fences.
+    pub session: SessionId,
+}
+
+/// What to ask Anam for, and why.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The context that answered.
+    pub context: Key,
+    /// The persona's key.
+    pub persona: Key,
+    /// Its version.
+    pub version: i32,
+    /// What Anam is sent.
+    pub config: PersonaConfig,
+    /// Anam's `sessionOptions`.
+    pub session_options: SessionOptions,
+    /// The explanation.
+    pub trace: Trace,
+}
+
+/// Anam's `personaConfig`, complete.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PersonaConfig {
+    /// Display name.
+    pub name: String,
+    /// The rendered prompt.
+    pub system_prompt: String,
+    /// The rendered greeting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_message: Option<String>,
+    /// Everything else; its session options are taken out.
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+/// Why there is no decision.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Undecided {
+    /// Neither the context nor a `default` exists.
+    #[error("unknown context")]
+    ContextUnknown {
+        /// Those that do.
+        known: Vec<Key>,
+    },
+    /// The metadata breaks the context's schema.
+    #[error("the metadata does not fit the context")]
+    MetadataInvalid(Vec<Fault>),
+    /// The rules gave a persona that is not live.
+    #[error("the persona `{0}` has no live version")]
+    PersonaMissing(Key),
+    /// A split of this context has no weight at all.
+    #[error("a split of the context `{0}` has no weight")]
+    NoArm(Key),
+    /// The persona lacks what Anam needs.
+    #[error("the persona `{persona}` has no {missing}")]
+    Incomplete {
+        /// Which persona.
+        persona: Key,
+        /// Which field.
+        missing: &'static str,
+    },
+    /// A text came out too large.
+    #[error("the persona `{persona}` could not be rendered: {fault}")]
+    Unrendered {
+        /// Which persona.
+        persona: Key,
+        /// Why.
+        fault: RenderFault,
+    },
+}
+
+/// Decides. The same for the API, a preview and a replay.
+pub fn decide(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    preferences: &Preferences,
+    request: &MintRequest,
+    moment: Moment,
+) -> Result<Decision, Undecided> {
+    let (context_key, live) = find_context(snapshot, request)?;
+    live.context
+        .schema
+        .check(&request.metadata)
+        .map_err(Undecided::MetadataInvalid)?;
+    let attributes = Attributes {
+        user: &caller.facts,
+        preferences,
+        metadata: &request.metadata,
+        now: moment.now,
+        time_zone: snapshot.policy.time_zone,
+    };
+    let (rules, target) = choose(live, &attributes);
+    let (persona_key, split) =
+        draw(target, context_key, caller).ok_or_else(|| Undecided::NoArm(context_key.clone()))?;
+    let persona = snapshot
+        .personas
+        .get(persona_key)
+        .ok_or_else(|| Undecided::PersonaMissing(persona_key.clone()))?;
+
+    let mut merge = Merge::new(persona);
+    merge.apply_preferences(snapshot, preferences);
+    merge.drop_foreign_voice_options(snapshot);
+    merge.fill_in();
+    require(persona_key, &merge.settings)?;
+
+    let rendered = render(
+        snapshot,
+        live,
+        persona,
+        caller,
+        preferences,
+        request,
+        moment,
+    )
+    .map_err(|fault| Undecided::Unrendered {
+        persona: persona_key.clone(),
+        fault,
+    })?;
+    let own_prompt = merge.own_prompt(preferences);
+    let session_options = merge.settings.session_options.take().unwrap_or_default();
+    Ok(Decision {
+        context: context_key.clone(),
+        persona: persona_key.clone(),
+        version: persona.version,
+        config: PersonaConfig {
+            name: rendered.name,
+            system_prompt: own_prompt.unwrap_or(rendered.prompt),
+            initial_message: rendered.greeting,
+            settings: merge.settings,
+        },
+        session_options,
+        trace: Trace {
+            revision: snapshot.revision,
+            context: Versioned {
+                key: context_key.clone(),
+                version: live.version,
+                hash: live.hash.clone(),
+            },
+            context_found: how_found(snapshot, request),
+            rules,
+            split,
+            persona: Versioned {
+                key: persona_key.clone(),
+                version: persona.version,
+                hash: persona.hash.clone(),
+            },
+            snippets: persona.persona.snippets.clone(),
+            fields: merge.winners,
+            passed_over: merge.passed_over,
+            notes: merge.notes,
+        },
+    })
+}
+
+fn find_context<'a>(
+    snapshot: &'a Snapshot,
+    request: &MintRequest,
+) -> Result<(&'a Key, &'a LiveContext), Undecided> {
+    snapshot
+        .context(request.context.as_deref())
+        .ok_or_else(|| Undecided::ContextUnknown {
+            known: snapshot.contexts.keys().cloned().collect(),
+        })
+}
+
+fn how_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {
+    match request.context.as_deref() {
+        None => ContextFound::NotNamed,
+        Some(name) if snapshot.contexts.contains_key(name) => ContextFound::ByKey,
+        Some(name) if snapshot.aliases.contains_key(name) => ContextFound::ByAlias,
+        Some(_) => ContextFound::Unknown,
+    }
+}
+
+/// The first rule that holds, and the record of those tried before.
+fn choose<'a>(live: &'a LiveContext, attributes: &Attributes<'_>) -> (Vec<RuleTried>, &'a Target) {
+    let mut tried = Vec::new();
+    for rule in &live.context.rules {
+        let failed = rule.first_failed(attributes);
+        let clause = failed.and_then(|at| rule.when.get(at));
+        tried.push(RuleTried {
+            rule: rule.name.clone(),
+            failed_clause: failed,
+            failed_attribute: clause.map(|clause| clause.attribute.clone().into()),
+        });
+        if failed.is_none() {
+            return (tried, &rule.then);
+        }
+    }
+    (tried, &live.context.default)
+}
+
+/// The persona that a target gives this user. `None` for a split without weight, which no reader lets through.
+fn draw<'a>(
+    target: &'a Target,
+    context: &Key,
+    caller: &Caller,
+) -> Option<(&'a Key, Option<SplitDrawn>)> {
+    match target {
+        Target::Persona(one) => Some((&one.persona, None)),
+        Target::Split(split) => {
+            let (persona, drawn) = draw_arm(split, context, caller)?;
+            Some((persona, Some(drawn)))
+        }
+    }
+}
+
+/// Sticky: the bucket depends on the tenant, the context, the arms and the user alone.
+fn draw_arm<'a>(split: &'a Split, context: &Key, caller: &Caller) -> Option<(&'a Key, SplitDrawn)> {
+    let weights: u64 = split.split.iter().map(|arm| u64::from(arm.weight)).sum();
+    let mut seed = format!("{}\0{context}\0{}", caller.tenant, caller.subject.as_str());
+    for arm in &split.split {
+        seed.push('\0');
+        seed.push_str(arm.persona.as_str());
+    }
+    let hash = digest(&SHA256, seed.as_bytes());
+    let draw = hash
+        .as_ref()
+        .iter()
+        .take(8)
+        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    let bucket = draw.checked_rem(weights)?;
+    let mut upper = 0;
+    let (arm, drawn) = split.split.iter().enumerate().find(|(_, arm)| {
+        upper += u64::from(arm.weight);
+        bucket < upper
+    })?;
+    let record = SplitDrawn {
+        bucket,
+        weights,
+        arm,
+    };
+    Some((&drawn.persona, record))
+}
+
+/// The field-by-field merge, on top of what the snapshot has merged already.
+struct Merge<'a> {
+    persona: &'a LivePersona,
+    settings: Settings,
+    winners: std::collections::BTreeMap<String, Winner>,
+    passed_over: Vec<PassedOver>,
+    notes: Vec<String>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(persona: &'a LivePersona) -> Self {
+        let mut winners = persona.winners.clone();
+        winners.insert("name".into(), Winner::Persona);
+        winners.insert("systemPrompt".into(), Winner::Persona);
+        if persona.persona.greeting.is_some() {
+            winners.insert("initialMessage".into(), Winner::Persona);
+        }
+        Self {
+            persona,
+            settings: persona.settings.clone(),
+            winners,
+            passed_over: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn apply_preferences(&mut self, snapshot: &Snapshot, preferences: &Preferences) {
+        for (field, _) in preferences.iter() {
+            let Some(kind) = catalogue_kind(field) else {
+                continue;
+            };
+            let Some(value) = preferences.text(field) else {
+                continue;
+            };
+            if let Some(reason) = self.refusal(snapshot, field, kind, value) {
+                self.passed_over.push(PassedOver {
+                    field: field.clone(),
+                    reason,
+                });
+            } else {
+                let place = match kind {
+                    CatalogueKind::Avatar => &mut self.settings.avatar_id,
+                    CatalogueKind::Voice => &mut self.settings.voice_id,
+                    CatalogueKind::Llm => &mut self.settings.llm_id,
+                    CatalogueKind::Language => &mut self.settings.language_code,
+                    CatalogueKind::Tool => continue,
+                };
+                *place = Some(value.to_owned());
+                self.winners.insert(field.clone(), Winner::Preference);
+            }
+        }
+    }
+
+    fn refusal(
+        &self,
+        snapshot: &Snapshot,
+        field: &str,
+        kind: CatalogueKind,
+        value: &str,
+    ) -> Option<PassedOverReason> {
+        if self.winners.get(field) == Some(&Winner::Lock) {
+            return Some(PassedOverReason::Locked);
+        }
+        if !self.is_overridable(field) {
+            return Some(PassedOverReason::NotOverridable);
+        }
+        let Some(entry) = snapshot.catalogue.find(kind, value) else {
+            return Some(PassedOverReason::NotInCatalogue);
+        };
+        let model = self
+            .settings
+            .avatar_model
+            .filter(|_| kind == CatalogueKind::Avatar);
+        model
+            .filter(|model| !entry.can_render(*model))
+            .map(|_| PassedOverReason::AvatarLacksModel)
+    }
+
+    fn is_overridable(&self, field: &str) -> bool {
+        self.persona
+            .persona
+            .overridable
+            .iter()
+            .any(|name| name == field)
+    }
+
+    /// A user's voice may be another provider's: options written for the persona's voice would be refused.
+    fn drop_foreign_voice_options(&mut self, snapshot: &Snapshot) {
+        let Some(options) = &self.settings.voice_generation_options else {
+            return;
+        };
+        let voice = self.settings.voice_id.as_deref();
+        let provider = voice
+            .and_then(|id| snapshot.catalogue.find(CatalogueKind::Voice, id))
+            .and_then(|entry| entry.provider());
+        if let Some(provider) = provider
+            && !options.families().contains(&provider)
+        {
+            self.notes.push(format!(
+                "voiceGenerationOptions left out: they do not suit {provider}"
+            ));
+            self.settings.voice_generation_options = None;
+            self.winners.remove("voiceGenerationOptions");
+        }
+    }
+
+    /// Values that Anam must always be told.
+    fn fill_in(&mut self) {
+        let mut filled = Vec::new();
+        if self.settings.language_code.is_none() {
+            self.settings.language_code = Some(FALLBACK_LANGUAGE.into());
+            filled.push("languageCode");
+        }
+        if self.settings.max_session_length_seconds.is_none() {
+            self.settings.max_session_length_seconds = Some(FALLBACK_MAX_LENGTH);
+            filled.push("maxSessionLengthSeconds");
+        }
+        let voice = self
+            .settings
+            .voice_detection_options
+            .get_or_insert_with(VoiceDetection::default);
+        if voice.silence_before_session_end_seconds.is_none() {
+            voice.silence_before_session_end_seconds = Some(FALLBACK_SILENCE_SECONDS);
+            filled.push("voiceDetectionOptions.silenceBeforeSessionEndSeconds");
+        }
+        let options = self
+            .settings
+            .session_options
+            .get_or_insert_with(SessionOptions::default);
+        if options.session_replay.is_none() {
+            // Anam records unless told otherwise; recording people is for the tenant to switch on.
+            options.session_replay = Some(SessionReplay {
+                enable_session_replay: false,
+            });
+            filled.push("sessionOptions.sessionReplay.enableSessionReplay");
+        }
+        for field in filled {
+            self.winners.insert(field.to_owned(), Winner::Gateway);
+        }
+    }
+
+    /// The user's own prompt, where the persona allows one: plain text, never a template.
+    fn own_prompt(&mut self, preferences: &Preferences) -> Option<String> {
+        let prompt = preferences.text("systemPrompt")?;
+        if self.is_overridable("systemPrompt") {
+            self.winners
+                .insert("systemPrompt".into(), Winner::Preference);
+            return Some(text::clean_block(prompt, 4_000).into_owned());
+        }
+        self.passed_over.push(PassedOver {
+            field: "systemPrompt".into(),
+            reason: PassedOverReason::NotOverridable,
+        });
+        None
+    }
+}
+
+fn require(persona: &Key, settings: &Settings) -> Result<(), Undecided> {
+    for (missing, value) in [
+        ("avatarId", &settings.avatar_id),
+        ("voiceId", &settings.voice_id),
+        ("llmId", &settings.llm_id),
+    ] {
+        if value.is_none() {
+            return Err(Undecided::Incomplete {
+                persona: persona.clone(),
+                missing,
+            });
+        }
+    }
+    Ok(())
+}
+
+struct Texts {
+    name: String,
+    prompt: String,
+    greeting: Option<String>,
+}
+
+fn render(
+    snapshot: &Snapshot,
+    live: &LiveContext,
+    persona: &LivePersona,
+    caller: &Caller,
+    preferences: &Preferences,
+    request: &MintRequest,
+    moment: Moment,
+) -> Result<Texts, RenderFault> {
+    let preferences = Value::Object(preferences.to_document());
+    let time = time_words(snapshot, moment.now);
+    let mut input = TemplateInput::new(Fence::new(moment.session.0.as_bytes()))
+        .user(&caller.facts)
+        .preferences(&preferences)
+        .metadata(request.metadata.as_value())
+        .context(&live.words)
+        .persona(&persona.words)
+        .tenant(&snapshot.tenant_words)
+        .time(&time);
+    for (key, snippet) in &persona.snippets {
+        let text = snippet.render(&input)?;
+        input.add_snippet(key.as_str(), text);
+    }
+    let say = |template: &Template| {
+        template
+            .render(&input)
+            .map(super::template::Rendered::into_text)
+    };
+    Ok(Texts {
+        name: say(&persona.persona.name)?,
+        prompt: say(&persona.persona.prompt)?,
+        greeting: persona
+            .persona
+            .greeting
+            .as_ref()
+            .map(say)
+            .transpose()?
+            .filter(|text| !text.is_empty()),
+    })
+}
+
+fn time_words(snapshot: &Snapshot, now: DateTime<Utc>) -> Value {
+    let local = now.with_timezone(&snapshot.policy.time_zone);
+    json!({
+        "date": local.format("%Y-%m-%d").to_string(),
+        "time": local.format("%H:%M").to_string(),
+        "weekday": local.format("%A").to_string(),
+        "hour": local.hour(),
+        "year": local.year(),
+    })
+}

@@ -1,0 +1,189 @@
+//! Strict JSON: what several readers could understand differently is refused.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Deepest nesting of objects and lists that is read.
+pub const MAX_DEPTH: usize = 32;
+
+/// Why a text is not the JSON we take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFault {
+    /// Not JSON at all.
+    #[error("not valid JSON: line {line}, column {column}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+    /// A member name stands twice in one object.
+    #[error("the member `{0}` stands twice in one object")]
+    Duplicate(String),
+    /// Nested deeper than [`MAX_DEPTH`].
+    #[error("nested deeper than 32 levels")]
+    TooDeep,
+    /// A U+0000, which Postgres can't store.
+    #[error("a text holds the character U+0000")]
+    Nul,
+}
+
+/// Reads a JSON text: no duplicate members, at most [`MAX_DEPTH`] levels, no U+0000.
+pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = Strict { depth: MAX_DEPTH }
+        .deserialize(&mut reader)
+        .map_err(|error| fault(&error))?;
+    reader.end().map_err(|error| fault(&error))?;
+    Ok(value)
+}
+
+// serde carries only text through its errors, so the finer faults travel as marked messages.
+const DUPLICATE: &str = "duplicate member: ";
+const TOO_DEEP: &str = "too deep";
+const NUL: &str = "U+0000";
+
+fn fault(error: &serde_json::Error) -> JsonFault {
+    let message = error.to_string();
+    if let Some(rest) = message.strip_prefix(DUPLICATE) {
+        let name = rest.rsplit_once(" at line ").map_or(rest, |(name, _)| name);
+        JsonFault::Duplicate(name.to_owned())
+    } else if message.starts_with(TOO_DEEP) || message.starts_with("recursion limit") {
+        JsonFault::TooDeep
+    } else if message.starts_with(NUL) {
+        JsonFault::Nul
+    } else {
+        JsonFault::Syntax {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: Error>(&self) -> Result<Self, E> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => Ok(Self { depth }),
+            None => Err(E::custom(TOO_DEEP)),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+fn checked<E: Error>(text: &str) -> Result<&str, E> {
+    if text.contains('\0') {
+        Err(E::custom(NUL))
+    } else {
+        Ok(text)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(checked(text)?.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self.deeper()?)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = entries.next_key::<Name>()? {
+            let name = checked(&name.0)?.to_owned();
+            let value = entries.next_value_seed(self.deeper()?)?;
+            if members.insert(name.clone(), value).is_some() {
+                return Err(A::Error::custom(format_args!("{DUPLICATE}{name}")));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_also_when_escaped() {
+        let fault = parse(br#"{"a":{"b":1,"\u0062":2}}"#);
+        assert_eq!(fault, Err(JsonFault::Duplicate("b".into())));
+    }
+
+    #[test]
+    fn thirty_two_levels_pass_and_one_more_does_not() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert_eq!(
+            parse(nested(MAX_DEPTH + 1).as_bytes()),
+            Err(JsonFault::TooDeep)
+        );
+        assert_eq!(
+            parse("[".repeat(100_000).as_bytes()),
+            Err(JsonFault::TooDeep)
+        );
+    }
+
+    #[test]
+    fn broken_json_is_told_by_line_and_column() {
+        assert_eq!(
+            parse(b"{\n  \"a\": ,\n}"),
+            Err(JsonFault::Syntax { line: 2, column: 8 })
+        );
+        assert!(matches!(parse(b"{} {}"), Err(JsonFault::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_nul_in_a_text_or_a_name_is_refused() {
+        assert_eq!(parse(br#"{"a":"\u0000"}"#), Err(JsonFault::Nul));
+        assert_eq!(parse(br#"{"\u0000":1}"#), Err(JsonFault::Nul));
+    }
+}

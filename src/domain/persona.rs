@@ -1,0 +1,174 @@
+//! A persona: texts as templates, Anam's settings, and what a user may change of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Faults, step};
+use super::key::Key;
+use super::settings::Settings;
+use super::template::{Template, TemplateKind};
+
+/// What a user may be allowed to choose for themselves.
+pub const OVERRIDABLE: [&str; 5] = [
+    "avatarId",
+    "voiceId",
+    "llmId",
+    "languageCode",
+    "systemPrompt",
+];
+
+/// A persona version, read and checked. Templates are compiled here, once, when it goes live.
+#[derive(Debug)]
+pub struct Persona {
+    /// Display name.
+    pub name: Template,
+    /// Anam's `systemPrompt`.
+    pub prompt: Template,
+    /// Anam's `initialMessage`; `None` leaves the greeting to the LLM.
+    pub greeting: Option<Template>,
+    /// Everything else that Anam takes.
+    pub settings: Settings,
+    /// Fields of [`OVERRIDABLE`] in which a user's preference wins over this version.
+    pub overridable: Vec<String>,
+    /// Exact snippet versions that the prompt includes.
+    pub snippets: BTreeMap<Key, i32>,
+}
+
+impl Persona {
+    /// Reads a persona document; every fault at once.
+    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let mut rest = members.clone();
+        let mut template =
+            |name: &str, kind: TemplateKind, faults: &mut Faults| match rest.remove(name) {
+                None => None,
+                Some(Value::String(source)) => compile(&step(name), &source, kind, faults),
+                Some(_) => {
+                    faults.add(step(name), "must be a text");
+                    None
+                }
+            };
+        let name = template("name", TemplateKind::Name, &mut faults);
+        let prompt = template("systemPrompt", TemplateKind::Prompt, &mut faults);
+        let greeting = template("initialMessage", TemplateKind::Greeting, &mut faults);
+        let overridable = overridable(rest.remove("overridable"), &mut faults);
+        let snippets = pins(rest.remove("snippets"), &mut faults);
+        let settings = faults.take("", Settings::parse(&rest)).unwrap_or_default();
+        for missing in ["name", "systemPrompt"]
+            .into_iter()
+            .filter(|name| !members.contains_key(*name))
+        {
+            faults.add(step(missing), "is missing");
+        }
+        if let Some(prompt) = &prompt {
+            for used in prompt.snippets() {
+                if !snippets.contains_key(used.as_str()) {
+                    faults.add(
+                        "/snippets",
+                        format!("pins no version of the snippet `{used}` that the prompt includes"),
+                    );
+                }
+            }
+        }
+        match (name, prompt) {
+            (Some(name), Some(prompt)) => faults.into_result(Self {
+                name,
+                prompt,
+                greeting,
+                settings,
+                overridable,
+                snippets,
+            }),
+            _ => Err(faults.into_vec()),
+        }
+    }
+}
+
+/// A snippet document: `{"text": "..."}`.
+pub fn parse_snippet(members: &Map<String, Value>) -> Result<Template, Vec<Fault>> {
+    let mut faults = Faults::new();
+    for name in members.keys().filter(|name| *name != "text") {
+        faults.add(step(name), "is unknown; a snippet has text");
+    }
+    let template = match members.get("text") {
+        Some(Value::String(source)) => compile("/text", source, TemplateKind::Snippet, &mut faults),
+        Some(_) => {
+            faults.add("/text", "must be a text");
+            None
+        }
+        None => {
+            faults.add("/text", "is missing");
+            None
+        }
+    };
+    match template {
+        Some(template) => faults.into_result(template),
+        None => Err(faults.into_vec()),
+    }
+}
+
+fn compile(at: &str, source: &str, kind: TemplateKind, faults: &mut Faults) -> Option<Template> {
+    match Template::compile(source, kind) {
+        Ok(template) => Some(template),
+        Err(found) => {
+            for fault in found {
+                faults.add(at, fault.to_string());
+            }
+            None
+        }
+    }
+}
+
+fn overridable(value: Option<Value>, faults: &mut Faults) -> Vec<String> {
+    let fields = match value {
+        None => return Vec::new(),
+        Some(Value::Array(fields)) => fields,
+        Some(_) => {
+            faults.add("/overridable", "must be a list of field names");
+            return Vec::new();
+        }
+    };
+    let mut names = Vec::new();
+    for (at, field) in fields.iter().enumerate() {
+        match field.as_str().filter(|name| OVERRIDABLE.contains(name)) {
+            Some(name) => names.push(name.to_owned()),
+            None => faults.add(
+                format!("/overridable/{at}"),
+                format!("must be one of: {}", OVERRIDABLE.join(", ")),
+            ),
+        }
+    }
+    names
+}
+
+fn pins(value: Option<Value>, faults: &mut Faults) -> BTreeMap<Key, i32> {
+    let members = match value {
+        None => return BTreeMap::new(),
+        Some(Value::Object(members)) => members,
+        Some(_) => {
+            faults.add(
+                "/snippets",
+                "must be an object of snippet key and version number",
+            );
+            return BTreeMap::new();
+        }
+    };
+    let mut pins = BTreeMap::new();
+    for (name, number) in &members {
+        let version = number
+            .as_i64()
+            .and_then(|n| i32::try_from(n).ok())
+            .filter(|n| *n > 0);
+        match (Key::parse(name), version) {
+            (Ok(key), Some(version)) => {
+                pins.insert(key, version);
+            }
+            _ => faults.add(
+                format!("/snippets{}", step(name)),
+                "must be a snippet's key with a version number",
+            ),
+        }
+    }
+    pins
+}

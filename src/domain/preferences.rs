@@ -1,0 +1,253 @@
+//! A user's own choices, within what the tenant's catalogue and policy allow.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::caller::Fact;
+use super::catalogue::{Catalogue, CatalogueKind};
+use super::fault::{Fault, Faults, step};
+use super::policy::Policy;
+use super::text;
+
+/// Preferences that every tenant has.
+pub const STANDARD_FIELDS: [&str; 7] = [
+    "avatarId",
+    "voiceId",
+    "llmId",
+    "languageCode",
+    "systemPrompt",
+    "displayName",
+    "tone",
+];
+
+/// The longest prompt that a user may bring, in characters.
+const MAX_PROMPT_CHARS: usize = 4_000;
+
+/// A user's stored choices, by field name. Values are as they were when written: [`crate::domain::decide`]
+/// passes over what the catalogue no longer allows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Preferences(BTreeMap<String, Fact>);
+
+/// A preference that a tenant adds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PreferenceField {
+    /// One of these texts.
+    Choice(Vec<String>),
+    /// A single line of at most so many characters.
+    Text {
+        /// 1 to 500.
+        max_chars: usize,
+    },
+    /// Yes or no.
+    Flag,
+    /// A number in a range.
+    Number {
+        /// Lowest value.
+        min: f64,
+        /// Highest value.
+        max: f64,
+    },
+}
+
+impl PreferenceField {
+    /// Reads `{"values": [...]}`, `{"maxLength": n}`, `{"type": "boolean"}` or `{"minimum": n, "maximum": n}`.
+    pub fn parse(name: &str, definition: &Value) -> Result<Self, Vec<Fault>> {
+        let spelled_well = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !spelled_well {
+            return Err(vec![Fault::new(
+                "",
+                "a preference is named by up to 64 letters, digits and _, a letter first",
+            )]);
+        }
+        let members: Vec<(&str, &Value)> = definition
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
+        let parsed = match members.as_slice() {
+            [("values", Value::Array(values))] if !values.is_empty() && values.len() <= 100 => {
+                values
+                    .iter()
+                    .map(|value| {
+                        value
+                            .as_str()
+                            .filter(|v| text::is_clean_line(v, 100))
+                            .map(str::to_owned)
+                    })
+                    .collect::<Option<Vec<_>>>()
+                    .map(Self::Choice)
+            }
+            [("maxLength", max)] => max
+                .as_u64()
+                .and_then(|max| usize::try_from(max).ok())
+                .filter(|max| (1..=500).contains(max))
+                .map(|max_chars| Self::Text { max_chars }),
+            [("type", Value::String(kind))] if kind == "boolean" => Some(Self::Flag),
+            [("minimum", min), ("maximum", max)] | [("maximum", max), ("minimum", min)] => {
+                match (min.as_f64(), max.as_f64()) {
+                    (Some(min), Some(max)) if min <= max => Some(Self::Number { min, max }),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            vec![Fault::new(
+                "",
+                "must be {\"values\": [...]}, {\"maxLength\": 1 to 500}, {\"type\": \"boolean\"} or {\"minimum\": n, \"maximum\": n}",
+            )]
+        })
+    }
+
+    /// The definition that [`PreferenceField::parse`] reads back.
+    pub fn to_document(&self) -> Value {
+        match self {
+            Self::Choice(values) => json!({ "values": values }),
+            Self::Text { max_chars } => json!({ "maxLength": max_chars }),
+            Self::Flag => json!({ "type": "boolean" }),
+            Self::Number { min, max } => json!({ "minimum": min, "maximum": max }),
+        }
+    }
+
+    fn accept(&self, value: &Value) -> Result<Fact, String> {
+        match (self, value) {
+            (Self::Choice(values), Value::String(text)) if values.contains(text) => {
+                Ok(Fact::Text(text.clone()))
+            }
+            (Self::Choice(values), _) => Err(format!("must be one of: {}", values.join(", "))),
+            (Self::Text { max_chars }, Value::String(text))
+                if text::is_clean_line(text, *max_chars) =>
+            {
+                Ok(Fact::Text(text.clone()))
+            }
+            (Self::Text { max_chars }, _) => Err(format!(
+                "must be one line of 1 to {max_chars} characters without control characters"
+            )),
+            (Self::Flag, Value::Bool(flag)) => Ok(Fact::Flag(*flag)),
+            (Self::Flag, _) => Err("must be true or false".into()),
+            (Self::Number { min, max }, value) => {
+                match value.as_f64().filter(|n| (*min..=*max).contains(n)) {
+                    Some(number) => Ok(Fact::Number(number)),
+                    None => Err(format!("must be a number from {min} to {max}")),
+                }
+            }
+        }
+    }
+}
+
+/// The catalogue kind that a preference chooses from.
+pub fn catalogue_kind(field: &str) -> Option<CatalogueKind> {
+    match field {
+        "avatarId" => Some(CatalogueKind::Avatar),
+        "voiceId" => Some(CatalogueKind::Voice),
+        "llmId" => Some(CatalogueKind::Llm),
+        "languageCode" => Some(CatalogueKind::Language),
+        _ => None,
+    }
+}
+
+impl Preferences {
+    /// Reads what a user sent; every fault at once, naming the field and what it may be.
+    pub fn parse(
+        members: &Map<String, Value>,
+        policy: &Policy,
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let mut choices = BTreeMap::new();
+        for (field, value) in members {
+            match accept(field, value, policy, catalogue) {
+                Ok(fact) => {
+                    choices.insert(field.clone(), fact);
+                }
+                Err(message) => faults.add(step(field), message),
+            }
+        }
+        faults.into_result(Self(choices))
+    }
+
+    /// Reads what the database holds; values of a shape that no preference has are dropped.
+    pub fn from_stored(members: Map<String, Value>) -> Self {
+        let facts = members
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, serde_json::from_value(value).ok()?)));
+        Self(facts.collect())
+    }
+
+    /// The JSON object of all choices.
+    pub fn to_document(&self) -> Map<String, Value> {
+        let members = self
+            .0
+            .iter()
+            .filter_map(|(field, fact)| Some((field.clone(), serde_json::to_value(fact).ok()?)));
+        members.collect()
+    }
+
+    /// The choice made for a field.
+    pub fn get(&self, field: &str) -> Option<&Fact> {
+        self.0.get(field)
+    }
+
+    /// The choice made for a field, where it is a text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match self.0.get(field) {
+            Some(Fact::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// All choices.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Fact)> {
+        self.0.iter()
+    }
+}
+
+fn accept(
+    field: &str,
+    value: &Value,
+    policy: &Policy,
+    catalogue: &Catalogue,
+) -> Result<Fact, String> {
+    if let Some(kind) = catalogue_kind(field) {
+        return if let Some(entry) = value.as_str().and_then(|id| catalogue.find(kind, id)) {
+            Ok(Fact::Text(entry.id.clone()))
+        } else {
+            let allowed: Vec<&str> = catalogue
+                .of(kind)
+                .iter()
+                .map(|entry| entry.id.as_str())
+                .take(50)
+                .collect();
+            Err(match allowed.as_slice() {
+                [] => "can't be chosen: the catalogue has none".into(),
+                ids => format!("must be one of: {}", ids.join(", ")),
+            })
+        };
+    }
+    let line = |max_chars| PreferenceField::Text { max_chars }.accept(value);
+    match field {
+        "displayName" => line(80),
+        "tone" => line(40),
+        "systemPrompt" => match value.as_str() {
+            Some(prompt) if text::is_clean_block(prompt, MAX_PROMPT_CHARS) => {
+                Ok(Fact::Text(prompt.to_owned()))
+            }
+            _ => Err(format!(
+                "must be a text of 1 to {MAX_PROMPT_CHARS} characters without control characters"
+            )),
+        },
+        _ => {
+            if let Some(definition) = policy.preference_fields.get(field) {
+                definition.accept(value)
+            } else {
+                let own = policy.preference_fields.keys().map(String::as_str);
+                let known: Vec<&str> = STANDARD_FIELDS.into_iter().chain(own).collect();
+                Err(format!("is unknown; preferences are {}", known.join(", ")))
+            }
+        }
+    }
+}

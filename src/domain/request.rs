@@ -1,0 +1,70 @@
+//! What a page asks for: a context, and metadata about the situation.
+
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Faults};
+use super::text;
+
+/// The body of a mint, parsed. An empty body asks for the default context.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MintRequest {
+    /// The situation, one clean line of at most 64 characters; `None` means the tenant's `default`.
+    /// Not a [`super::key::Key`]: whatever else a page sends is an unknown context, not a fault.
+    pub context: Option<String>,
+    /// Checked against the context's schema when the decision is made.
+    pub metadata: Metadata,
+}
+
+/// Free-form members that a context's JSON Schema describes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata(Value);
+
+impl Metadata {
+    /// The value of a top-level member.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The whole, a JSON object.
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self(Value::Object(Map::new()))
+    }
+}
+
+impl From<Map<String, Value>> for Metadata {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(Value::Object(members))
+    }
+}
+
+impl MintRequest {
+    /// Reads a strictly parsed body; unknown members and wrong types are told all at once.
+    pub fn parse(body: Value) -> Result<Self, Vec<Fault>> {
+        let Value::Object(members) = body else {
+            return Err(vec![Fault::new("", "the body must be a JSON object")]);
+        };
+        let mut faults = Faults::new();
+        let mut request = Self::default();
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("context", Value::String(name)) if text::is_clean_line(&name, 64) => {
+                    request.context = Some(name);
+                }
+                ("metadata", Value::Object(members)) => request.metadata = members.into(),
+                ("context", _) => faults.add("/context", "must be one line of 1 to 64 characters"),
+                ("metadata", _) => faults.add("/metadata", "must be an object"),
+                (unknown, _) => faults.add(
+                    super::fault::step(unknown),
+                    "is unknown; a request has context and metadata",
+                ),
+            }
+        }
+        faults.into_result(request)
+    }
+}

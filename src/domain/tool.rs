@@ -1,0 +1,145 @@
+//! Inline tools of a persona: the shapes that Anam's cookbook and live servers show.
+
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Faults, step};
+use super::settings::{Tool, is_uuid_shaped};
+
+/// Anam's limit on `parameters` and `queryParameters`, bytes of UTF-8 JSON.
+const MAX_SCHEMA_BYTES: usize = 10_000;
+/// Anam's limit on a description, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 1_024;
+
+impl Tool {
+    /// Everything wrong with this tool.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Faults::new();
+        let tool = &self.0;
+        let kind = (text(tool, "type"), text(tool, "subtype"));
+        let known: &[&str] = match kind {
+            (Some("client"), None) => &[
+                "type",
+                "name",
+                "description",
+                "parameters",
+                "awaitResult",
+                "toolTimeoutSeconds",
+            ],
+            (Some("server"), Some("webhook")) => &[
+                "type",
+                "subtype",
+                "name",
+                "description",
+                "url",
+                "method",
+                "headers",
+                "parameters",
+                "queryParameters",
+                "awaitResponse",
+                "disableInterruptions",
+            ],
+            (Some("server"), Some("knowledge")) => &[
+                "type",
+                "subtype",
+                "name",
+                "description",
+                "documentFolderIds",
+            ],
+            (Some("system"), None) => &["type", "name"],
+            _ => {
+                faults.add(
+                    "/type",
+                    "must be client, system, or server with subtype webhook or knowledge",
+                );
+                return faults.into_vec();
+            }
+        };
+        for name in tool.keys().filter(|name| !known.contains(&name.as_str())) {
+            faults.add(
+                step(name),
+                format!("unknown here; a tool of this type has {}", known.join(", ")),
+            );
+        }
+        check_name(tool, kind.0 == Some("system"), &mut faults);
+        if text(tool, "description")
+            .is_some_and(|words| words.chars().count() > MAX_DESCRIPTION_CHARS)
+        {
+            faults.add("/description", "must be 1024 characters at most");
+        }
+        for schema in ["parameters", "queryParameters"] {
+            match tool.get(schema) {
+                None => {}
+                Some(value @ Value::Object(_)) if value.to_string().len() <= MAX_SCHEMA_BYTES => {}
+                Some(_) => faults.add(
+                    step(schema),
+                    "must be a JSON Schema object of 10000 bytes at most",
+                ),
+            }
+        }
+        match kind {
+            (_, Some("webhook")) => check_webhook(tool, &mut faults),
+            (_, Some("knowledge")) => check_knowledge(tool, &mut faults),
+            _ => {}
+        }
+        if let Some(seconds) = tool.get("toolTimeoutSeconds")
+            && !seconds.as_u64().is_some_and(|s| (1..=600).contains(&s))
+        {
+            faults.add("/toolTimeoutSeconds", "must be 1 to 600");
+        }
+        faults.into_vec()
+    }
+}
+
+fn text<'a>(tool: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    tool.get(name).and_then(Value::as_str)
+}
+
+fn check_name(tool: &Map<String, Value>, system: bool, faults: &mut Faults) {
+    let name = text(tool, "name").unwrap_or_default();
+    let spelled_well = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    if name.is_empty() || name.len() > 64 || !spelled_well {
+        faults.add("/name", "must be 1 to 64 of A-Z a-z 0-9 _ . -");
+    } else if system && !matches!(name, "change_language" | "skip_turn" | "end_call") {
+        faults.add(
+            "/name",
+            "a system tool is change_language, skip_turn or end_call",
+        );
+    }
+}
+
+fn check_webhook(tool: &Map<String, Value>, faults: &mut Faults) {
+    let is_https =
+        text(tool, "url").is_some_and(|url| url.starts_with("https://") && url.len() <= 2_000);
+    if !is_https {
+        faults.add(
+            "/url",
+            "a webhook needs an https URL of 2000 characters at most",
+        );
+    }
+    if !matches!(
+        text(tool, "method"),
+        Some("GET" | "POST" | "PUT" | "DELETE" | "PATCH")
+    ) {
+        faults.add("/method", "must be GET, POST, PUT, DELETE or PATCH");
+    }
+    match tool.get("headers") {
+        None => {}
+        Some(Value::Object(headers)) if headers.values().all(Value::is_string) => {}
+        Some(_) => faults.add("/headers", "must be an object of strings"),
+    }
+}
+
+fn check_knowledge(tool: &Map<String, Value>, faults: &mut Faults) {
+    let ids = tool.get("documentFolderIds").and_then(Value::as_array);
+    let good = ids.is_some_and(|ids| {
+        !ids.is_empty() && ids.iter().all(|id| id.as_str().is_some_and(is_uuid_shaped))
+    });
+    if !good {
+        faults.add(
+            "/documentFolderIds",
+            "must be a list of at least one folder UUID",
+        );
+    }
+}

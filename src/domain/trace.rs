@@ -1,0 +1,111 @@
+//! The explanation of a decision: which rule, which arm, whose value, and what was passed over.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::key::Key;
+use super::snapshot::Winner;
+
+/// Why a user got what they got. Holds no value that a user typed, so it outlives the session's inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// The tenant's revision that was live.
+    pub revision: i64,
+    /// The context that answered.
+    pub context: Versioned,
+    /// How the request named it.
+    pub context_found: ContextFound,
+    /// Rules in the order they were tried, up to the one that held.
+    pub rules: Vec<RuleTried>,
+    /// How the persona was drawn, where a split decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitDrawn>,
+    /// The persona that the rules gave.
+    pub persona: Versioned,
+    /// Snippets that went into the prompt, with their versions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub snippets: BTreeMap<Key, i32>,
+    /// For each field sent: who won.
+    pub fields: BTreeMap<String, Winner>,
+    /// Preferences that had no effect, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub passed_over: Vec<PassedOver>,
+    /// Anything else worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
+}
+
+/// A document at a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Versioned {
+    /// Its key.
+    pub key: Key,
+    /// Its number.
+    pub version: i32,
+    /// SHA-256 of its content, hex.
+    pub hash: String,
+}
+
+/// How a request's context was understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ContextFound {
+    /// By its key.
+    ByKey,
+    /// By one of its aliases.
+    ByAlias,
+    /// None was asked for.
+    NotNamed,
+    /// It is unknown, so the context `default` answered.
+    Unknown,
+}
+
+/// One rule and its result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleTried {
+    /// Its name.
+    pub rule: String,
+    /// Position of the first clause that did not hold; absent where all held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_clause: Option<usize>,
+    /// The attribute of that clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_attribute: Option<String>,
+}
+
+/// A draw among weighted arms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitDrawn {
+    /// Where the user falls, 0 up to the sum of the weights.
+    pub bucket: u64,
+    /// The sum of the weights.
+    pub weights: u64,
+    /// Position of the arm.
+    pub arm: usize,
+}
+
+/// A preference without effect.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// The field.
+    pub field: String,
+    /// Why.
+    pub reason: PassedOverReason,
+}
+
+/// Why a preference had no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PassedOverReason {
+    /// The tenant's policy locks the field.
+    Locked,
+    /// The persona does not list the field as overridable.
+    NotOverridable,
+    /// The catalogue no longer has the value.
+    NotInCatalogue,
+    /// The chosen avatar can't be rendered by the persona's model.
+    AvatarLacksModel,
+}
