@@ -1,1 +1,179 @@
-//! Placeholder
+//! The prompt sandbox: templates that tenants' admins write, rendered with values that users send.
+//!
+//! Jinja syntax, read by minijinja's parser (under `template/lower` only) and lowered to a small language of our own:
+//! text, `{{ }}`, `if`, `for`, comparisons, a list of filters. It has no assignment, no repetition, no calls and no state, so
+//! a template cannot build anything larger than its source and its input; step, size and nesting limits hold besides. (minijinja's
+//! own machine bounds neither time nor memory: fuel counts instructions, not what one of them does.)
+//!
+//! Four rules make values safe to print, and authors cannot forget any of them:
+//! - Values are never source: one pass, and the output is never read as a template.
+//! - Trust goes with the root. `metadata` and `preferences` are the caller's, `user` is the issuer's, the rest is the tenant's.
+//!   Filters pass the mark on.
+//! - In a prompt, the caller's text is cleaned, capped (2,000 characters a value, 8,000 together) and fenced. A fact of the
+//!   token is cleaned to a line of at most 200 characters, and fenced unless it is plain and short, as names and plans are.
+//!   Numbers and flags cannot instruct anybody and stay bare.
+//! - In a greeting or a name, which people hear and see, each value is one clean line of at most 80 characters.
+//!
+//! An absent value, a value of another type and a division by zero print as nothing: one user who lacks one fact must not
+//! lose the session. Only names outside [`Root`] are faults, when the template is saved; [`Template::variables`] tells sealing which
+//! paths are printed without a default.
+
+mod fault;
+mod fence;
+mod filters;
+mod input;
+mod lower;
+mod page;
+mod program;
+mod render;
+mod value;
+
+use std::borrow::Cow;
+
+pub use self::{
+    fault::{RenderFault, TemplateFault},
+    fence::Fence,
+    input::{Root, TemplateInput},
+};
+
+/// What a template is for, which sets its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TemplateKind {
+    /// A system prompt. Values are fenced; the output is at most 32,000 characters and 64 kB.
+    Prompt,
+    /// Text that prompts include; it cannot include others. Fenced and capped as a prompt.
+    Snippet,
+    /// What the persona says first: one paragraph of at most 1,000 characters.
+    Greeting,
+    /// What the persona is called: one line of at most 80 characters.
+    Name,
+}
+
+impl TemplateKind {
+    /// Longest source, in bytes.
+    pub const fn max_source_bytes(self) -> usize {
+        match self {
+            Self::Prompt | Self::Snippet => 16 * 1024,
+            Self::Greeting => 4 * 1024,
+            Self::Name => 1024,
+        }
+    }
+
+    /// Where people hear or see the output: its longest length in characters; longer output is cut.
+    const fn max_spoken_chars(self) -> Option<usize> {
+        match self {
+            Self::Prompt | Self::Snippet => None,
+            Self::Greeting => Some(1_000),
+            Self::Name => Some(80),
+        }
+    }
+
+    const fn is_spoken(self) -> bool {
+        self.max_spoken_chars().is_some()
+    }
+}
+
+/// A template that was checked; rendering it takes microseconds.
+#[derive(Debug)]
+pub struct Template {
+    kind: TemplateKind,
+    nodes: Vec<program::Node>,
+    variables: Vec<VariableUse>,
+    snippets: Vec<String>,
+}
+
+impl Template {
+    /// Checks and compiles a source; line breaks of any spelling become `\n`, since forms send `\r\n`. On failure every fault is told that could be found, in the order of the source
+    /// (a syntax error hides those after it).
+    pub fn compile(source: &str, kind: TemplateKind) -> Result<Self, Vec<TemplateFault>> {
+        let lower::Lowered {
+            nodes,
+            variables,
+            snippets,
+        } = lower::lower(&unix_lines(source), kind)?;
+        Ok(Self {
+            kind,
+            nodes,
+            variables,
+            snippets,
+        })
+    }
+
+    /// What the template was compiled as.
+    pub fn kind(&self) -> TemplateKind {
+        self.kind
+    }
+
+    /// Every use of a value, in the order of the source. Sealing compares them with the declared facts and the schema of the metadata.
+    pub fn variables(&self) -> &[VariableUse] {
+        &self.variables
+    }
+
+    /// Keys of the snippets that the template prints, each once. They must be in the input of [`Self::render`].
+    pub fn snippets(&self) -> &[String] {
+        &self.snippets
+    }
+
+    /// The text for these values. The same values give the same text.
+    pub fn render(&self, input: &TemplateInput<'_>) -> Result<Rendered, RenderFault> {
+        render::render(&self.nodes, self.kind, input)
+    }
+}
+
+fn unix_lines(source: &str) -> Cow<'_, str> {
+    if source.contains('\r') {
+        Cow::Owned(source.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(source)
+    }
+}
+
+/// One use of a value in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableUse {
+    /// Dotted path such as `user.plan`; `*` stands for the items of a list: `metadata.orders.*.id`.
+    pub path: String,
+    /// Whether the template copes where the value is absent: it has a `default`, it is only compared or looped over, or it stands
+    /// under a condition that proves it. Where not, an absent value prints as nothing.
+    pub guarded: bool,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+}
+
+/// The output of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    text: String,
+    fenced: usize,
+    caller_chars: usize,
+    cut: bool,
+}
+
+impl Rendered {
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, owned.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// How many values stand between fences, those of snippets included.
+    pub fn fenced(&self) -> usize {
+        self.fenced
+    }
+
+    /// Characters of caller-supplied text that this template itself printed between fences.
+    pub fn caller_chars(&self) -> usize {
+        self.caller_chars
+    }
+
+    /// Whether a cap cut a value, a long list or the whole text.
+    pub fn was_cut(&self) -> bool {
+        self.cut
+    }
+}

@@ -1,0 +1,206 @@
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::domain::caller::Fact;
+
+fn minimal(keys: &Value) -> Value {
+    json!({"issuer": "https://id.example.com", "audiences": ["app"], "keys": keys})
+}
+
+fn faults(config: &Value) -> Vec<String> {
+    let faults = IssuerConfig::parse(config).expect_err("a faulty configuration");
+    faults.into_iter().map(|fault| fault.pointer).collect()
+}
+
+#[test]
+fn the_least_configuration_gets_the_defaults() {
+    let config = IssuerConfig::parse(&minimal(&json!({"discovery": true}))).unwrap();
+    assert_eq!(config.leeway_seconds(), 60);
+    assert_eq!(config.max_lifetime_seconds(), 86_400);
+    assert!(!config.algorithms().contains(&Algorithm::HS256));
+    assert_eq!(config.algorithms().len(), 3);
+    let facts: Vec<&str> = config.claims().iter().map(|(name, _)| name).collect();
+    assert_eq!(facts, ["locale", "name", "plan", "roles"]);
+}
+
+#[test]
+fn what_is_written_reads_back_the_same() {
+    for keys in [
+        json!({"discovery": true}),
+        json!({"jwksUrl": "https://id.example.com/keys"}),
+        json!({"jwks": {"keys": [{"kty": "OKP"}]}}),
+        json!({"sharedSecret": true}),
+    ] {
+        let mut json = minimal(&keys);
+        json["claims"] = json!({"plan": "/app_metadata/plan", "odd": "/a~1b/~0c/0", "team": "https://example.com/team"});
+        json["atJwtStrict"] = json!(true);
+        let config = IssuerConfig::parse(&json).unwrap();
+        let written = serde_json::to_value(&config).unwrap();
+        assert_eq!(written["claims"], json["claims"]);
+        assert_eq!(written["keys"], json["keys"]);
+        assert_eq!(
+            serde_json::from_value::<IssuerConfig>(written).unwrap(),
+            config
+        );
+    }
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let config = json!({
+        "issuer": "", "audiences": ["a", "a", 7], "algorithms": ["none", "RS256"],
+        "keys": {"jwksUrl": "ftp://example.com/"}, "leewaySeconds": 301, "maxLifetimeSeconds": "day",
+        "claims": {"Bad/Name": "x", "good": 5, "pointer": "/a~2"}, "atJwtStrict": "yes", "aud": "x",
+    });
+    let mut found = faults(&config);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "/algorithms/0",
+            "/atJwtStrict",
+            "/aud",
+            "/audiences/1",
+            "/audiences/2",
+            "/claims/Bad~1Name",
+            "/claims/good",
+            "/claims/pointer",
+            "/issuer",
+            "/keys/jwksUrl",
+            "/leewaySeconds",
+            "/maxLifetimeSeconds",
+        ]
+    );
+}
+
+#[test]
+fn hs256_goes_with_a_shared_secret_and_alone() {
+    let with = |keys: Value, algorithms: Value| {
+        let mut config = minimal(&keys);
+        config["algorithms"] = algorithms;
+        config
+    };
+    let secret = || json!({"sharedSecret": true});
+    assert!(IssuerConfig::parse(&with(secret(), json!(["HS256"]))).is_ok());
+    assert_eq!(
+        faults(&with(secret(), json!(["HS256", "RS256"]))),
+        ["/algorithms"]
+    );
+    assert_eq!(faults(&with(secret(), json!(["RS256"]))), ["/algorithms"]);
+    assert_eq!(
+        faults(&with(json!({"discovery": true}), json!(["HS256"]))),
+        ["/algorithms"]
+    );
+    assert_eq!(
+        faults(&with(json!({"discovery": true}), json!([]))),
+        ["/algorithms"]
+    );
+}
+
+#[test]
+fn keys_come_from_exactly_one_source() {
+    for keys in [
+        json!(null),
+        json!({}),
+        json!({"discovery": false}),
+        json!({"discovery": true, "sharedSecret": true}),
+        json!({"jwks": {}}),
+        json!({"jwks": {"keys": 1}}),
+        json!({"pem": "x"}),
+        json!({"jwksUrl": "https://user@example.com/"}),
+        json!({"jwksUrl": "https://example.com/#x"}),
+        json!({"jwksUrl": "file:///etc/passwd"}),
+        json!({"jwksUrl": 1}),
+    ] {
+        assert!(faults(&minimal(&keys))[0].starts_with("/keys"), "{keys}");
+    }
+}
+
+#[test]
+fn discovery_needs_an_issuer_that_is_a_url_and_drops_one_trailing_slash() {
+    for (issuer, document) in [
+        (
+            "https://a.example",
+            "https://a.example/.well-known/openid-configuration",
+        ),
+        (
+            "https://a.example/t/",
+            "https://a.example/t/.well-known/openid-configuration",
+        ),
+    ] {
+        let mut json = minimal(&json!({"discovery": true}));
+        json["issuer"] = json!(issuer);
+        let config = IssuerConfig::parse(&json).unwrap();
+        let KeySource::Discovery(url) = config.keys() else {
+            panic!()
+        };
+        assert_eq!(url.as_str(), document);
+        assert_eq!(config.issuer(), issuer, "the issuer itself stays as it is");
+    }
+    let mut json = minimal(&json!({"discovery": true}));
+    json["issuer"] = json!("my-app");
+    assert_eq!(faults(&json), ["/issuer"]);
+}
+
+fn map(json: Value) -> ClaimMap {
+    let mut config = minimal(&json!({"discovery": true}));
+    config["claims"] = json;
+    IssuerConfig::parse(&config).unwrap().claims().clone()
+}
+
+fn claims(json: &Value) -> Map<String, Value> {
+    json.as_object().unwrap().clone()
+}
+
+#[test]
+fn facts_come_from_names_urls_and_pointers() {
+    let map = map(json!({
+        "plan": "/app_metadata/plan", "roles": "https://example.com/roles", "first": "/groups/0",
+        "beta": "beta", "age": "age", "gone": "gone", "nothing": "nothing",
+    }));
+    let (facts, passed_over) = map.facts(&claims(&json!({
+        "app_metadata": {"plan": "gold"}, "https://example.com/roles": ["admin", "x"],
+        "groups": ["g1"], "beta": true, "age": 41, "nothing": null,
+    })));
+    assert_eq!(facts["plan"], Fact::Text("gold".to_owned()));
+    assert_eq!(
+        facts["roles"],
+        Fact::List(vec!["admin".to_owned(), "x".to_owned()])
+    );
+    assert_eq!(facts["first"], Fact::Text("g1".to_owned()));
+    assert_eq!(facts["beta"], Fact::Flag(true));
+    assert_eq!(facts["age"], Fact::Number(41.0));
+    assert_eq!(facts.len(), 5);
+    assert!(passed_over.is_empty());
+}
+
+#[test]
+fn values_beyond_the_caps_are_passed_over_whole() {
+    let map = map(json!({"a": "a", "b": "b", "c": "c", "d": "d", "e": "e", "f": "f", "ok": "ok"}));
+    let (facts, passed_over) = map.facts(&claims(&json!({
+        "a": "x".repeat(501), "b": vec!["x"; 101], "c": {"nested": 1}, "d": ["x", 1],
+        "e": "line\nbreak", "f": ["x".repeat(501)], "ok": "ä".repeat(500),
+    })));
+    assert_eq!(passed_over, ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(facts.len(), 1);
+}
+
+#[test]
+fn an_array_step_is_a_plain_number() {
+    let map = map(json!({"a": "/list/00", "b": "/list/+1", "c": "/list/-", "d": "/list/9"}));
+    let (facts, _) = map.facts(&claims(&json!({"list": ["x", "y"]})));
+    assert!(facts.is_empty());
+}
+
+#[test]
+fn a_binding_has_one_written_form() {
+    let shared = TenantBinding::ByClaim {
+        claim: ClaimPath::parse("/org/slug").unwrap(),
+    };
+    let json = serde_json::to_value(&shared).unwrap();
+    assert_eq!(json, json!({"byClaim": {"claim": "/org/slug"}}));
+    assert_eq!(
+        serde_json::from_value::<TenantBinding>(json).unwrap(),
+        shared
+    );
+}

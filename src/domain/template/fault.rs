@@ -1,0 +1,57 @@
+//! What can be wrong with a template, and what can go wrong when one is rendered.
+
+use std::fmt;
+
+/// One thing wrong with a template's source, for the admin who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TemplateFault {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it; may be empty.
+    pub advice: String,
+}
+
+impl fmt::Display for TemplateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            column,
+            message,
+            advice,
+        } = self;
+        write!(f, "line {line}, column {column}: {message}")?;
+        if advice.is_empty() {
+            return Ok(());
+        }
+        write!(f, ". {advice}")
+    }
+}
+
+impl std::error::Error for TemplateFault {}
+
+/// Why a sound template gave no text. Values that are absent or of another type never fail; only size does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderFault {
+    /// The output passed its cap.
+    #[error(
+        "the rendered text is longer than {max_chars} characters or {max_bytes} bytes: shorten the template, its snippets or the lists it loops over"
+    )]
+    TooLong {
+        /// Cap in code points.
+        max_chars: usize,
+        /// Cap in bytes.
+        max_bytes: usize,
+    },
+    /// The work budget ran out: loops over loops over large values.
+    #[error(
+        "the template takes too many steps to render: loop over less, or print less in the loop"
+    )]
+    TooMuchWork,
+    /// A pinned snippet was not handed in.
+    #[error("snippet \"{0}\" is not pinned: seal the persona again")]
+    SnippetMissing(String),
+}

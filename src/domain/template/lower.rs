@@ -1,0 +1,288 @@
+//! From source to program: minijinja's lexer and parser read Jinja, and only what [`super::program`] has a node for
+//! gets through.
+//!
+//! The parser's module is marked unstable, so the crate's version is pinned in Cargo.toml.
+
+mod expressions;
+mod paths;
+mod source;
+
+use minijinja::machinery::{Span, ast};
+
+use self::{
+    paths::{base_span, const_str, root_of},
+    source::{fault_at, read},
+};
+use super::{
+    TemplateKind, VariableUse,
+    fault::TemplateFault,
+    input::Root,
+    program::{Expr, Node},
+};
+
+/// Loops inside loops.
+const MAX_LOOPS: usize = 2;
+/// More faults than this help nobody.
+const MAX_FAULTS: usize = 50;
+
+const NO_CALLS: &str = "Templates have no functions or methods; use a filter: {{ value|upper }}";
+const NO_STATE: &str =
+    "Templates keep no variables; use {% if %} or the filter default where the value is printed";
+
+/// What lowering learns of a template.
+pub(super) struct Lowered {
+    pub(super) nodes: Vec<Node>,
+    pub(super) variables: Vec<VariableUse>,
+    pub(super) snippets: Vec<String>,
+}
+
+/// Reads a template, or says everything that is wrong with it.
+pub(super) fn lower(source: &str, kind: TemplateKind) -> Result<Lowered, Vec<TemplateFault>> {
+    let ast = read(source, kind)?;
+    let mut lowering = Lowering::new(source, kind);
+    let nodes = match &ast {
+        ast::Stmt::Template(template) => lowering.body(&template.children),
+        _ => Vec::new(),
+    };
+    if lowering.faults.is_empty() {
+        Ok(Lowered {
+            nodes,
+            variables: lowering.variables,
+            snippets: lowering.snippets,
+        })
+    } else {
+        lowering
+            .faults
+            .sort_by_key(|fault| (fault.line, fault.column));
+        Err(lowering.faults)
+    }
+}
+
+/// A name that a loop brings in.
+struct Local<'s> {
+    name: &'s str,
+    /// Path of what it stands for, if it is known.
+    path: Option<String>,
+}
+
+struct Lowering<'s> {
+    source: &'s str,
+    kind: TemplateKind,
+    faults: Vec<TemplateFault>,
+    variables: Vec<VariableUse>,
+    snippets: Vec<String>,
+    locals: Vec<Local<'s>>,
+    /// How many loops stand around us.
+    loops: usize,
+    depth: usize,
+    /// Above zero where an absent value does no harm: conditions, `default`, loops.
+    harmless: usize,
+    /// Paths known to be there, from the conditions around us.
+    present: Vec<String>,
+}
+
+impl<'s> Lowering<'s> {
+    fn new(source: &'s str, kind: TemplateKind) -> Self {
+        Self {
+            source,
+            kind,
+            faults: Vec::new(),
+            variables: Vec::new(),
+            snippets: Vec::new(),
+            locals: Vec::new(),
+            loops: 0,
+            depth: 0,
+            harmless: 0,
+            present: Vec::new(),
+        }
+    }
+
+    fn fault(&mut self, span: Span, message: impl Into<String>, advice: &str) {
+        if self.faults.len() < MAX_FAULTS {
+            let fault = fault_at(
+                self.source,
+                span.start_offset as usize,
+                message.into(),
+                advice,
+            );
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
+        }
+    }
+
+    fn body(&mut self, statements: &[ast::Stmt<'s>]) -> Vec<Node> {
+        statements
+            .iter()
+            .filter_map(|statement| self.statement(statement))
+            .collect()
+    }
+
+    fn statement(&mut self, statement: &ast::Stmt<'s>) -> Option<Node> {
+        match statement {
+            ast::Stmt::EmitRaw(raw) => Some(Node::Text(raw.raw.into())),
+            ast::Stmt::EmitExpr(emit) => self.print(&emit.expr),
+            ast::Stmt::IfCond(condition) => Some(self.condition(condition)),
+            ast::Stmt::ForLoop(each) => self.each(each),
+            ast::Stmt::Set(set) => self.refuse(set.span(), "set", NO_STATE),
+            ast::Stmt::SetBlock(set) => self.refuse(set.span(), "set", NO_STATE),
+            ast::Stmt::WithBlock(with) => self.refuse(with.span(), "with", NO_STATE),
+            ast::Stmt::AutoEscape(escape) => self.refuse(
+                escape.span(),
+                "autoescape",
+                "Nothing is escaped; values are fenced by themselves",
+            ),
+            ast::Stmt::FilterBlock(filter) => self.refuse(
+                filter.span(),
+                "filter",
+                "Apply filters to values: {{ value|upper }}",
+            ),
+            ast::Stmt::Do(call) => self.refuse(call.span(), "do", NO_CALLS),
+            ast::Stmt::Template(template) => self.refuse(template.span(), "template", ""),
+        }
+    }
+
+    fn refuse(&mut self, span: Span, tag: &str, advice: &str) -> Option<Node> {
+        self.fault(span, format!("{{% {tag} %}} is not allowed"), advice);
+        None
+    }
+
+    fn print(&mut self, expr: &ast::Expr<'s>) -> Option<Node> {
+        if let Some(root) = root_of(expr)
+            && root == Root::Snippets.name()
+            && !self.locals.iter().any(|local| local.name == root)
+        {
+            return self.snippet(expr);
+        }
+        self.expr(expr).map(Node::Print)
+    }
+
+    fn snippet(&mut self, expr: &ast::Expr<'s>) -> Option<Node> {
+        let key = match expr {
+            ast::Expr::GetAttr(attr) if matches!(attr.expr, ast::Expr::Var(_)) => Some(attr.name),
+            ast::Expr::GetItem(item) if matches!(item.expr, ast::Expr::Var(_)) => {
+                const_str(&item.subscript_expr)
+            }
+            _ => None,
+        };
+        let Some(key) = key else {
+            self.snippet_fault(base_span(expr));
+            return None;
+        };
+        if self.kind != TemplateKind::Prompt {
+            self.fault(
+                base_span(expr),
+                "snippets can be used in prompts only",
+                "Write the text here",
+            );
+            return None;
+        }
+        if !self.snippets.iter().any(|known| known == key) {
+            self.snippets.push(key.to_owned());
+        }
+        Some(Node::Snippet(key.into()))
+    }
+
+    fn snippet_fault(&mut self, span: Span) {
+        self.fault(
+            span,
+            "a snippet can only be printed as it is",
+            "Write {{ snippets.key }}, or {{ snippets[\"a-key\"] }} where the key has a dash",
+        );
+    }
+
+    fn condition(&mut self, condition: &ast::IfCond<'s>) -> Node {
+        let test = self.harmless(|this| this.expr(&condition.expr));
+        let then = self.given(self.proves(&condition.expr, true), |this| {
+            this.body(&condition.true_body)
+        });
+        let otherwise = self.given(self.proves(&condition.expr, false), |this| {
+            this.body(&condition.false_body)
+        });
+        Node::If {
+            condition: test.unwrap_or(Expr::None),
+            then,
+            otherwise,
+        }
+    }
+
+    fn each(&mut self, each: &ast::ForLoop<'s>) -> Option<Node> {
+        let span = base_span(&each.target);
+        if each.recursive {
+            self.fault(
+                span,
+                "a loop cannot be recursive",
+                "Loop over the list itself",
+            );
+        }
+        if let Some(filter) = &each.filter_expr {
+            self.fault(
+                base_span(filter),
+                "a loop takes no condition",
+                "Put {% if %} inside the loop",
+            );
+        }
+        if self.loops >= MAX_LOOPS {
+            self.fault(
+                span,
+                format!("more than {MAX_LOOPS} loops inside each other"),
+                "Send a flatter list",
+            );
+            return None;
+        }
+        let items = self.harmless(|this| this.expr(&each.iter));
+        let empty = self.body(&each.else_body);
+        let names = self.loop_names(&each.target);
+        let path = (names.len() == 1).then(|| self.path(&each.iter)).flatten();
+        let outer = self.locals.len();
+        for &name in &names {
+            self.locals.push(Local {
+                name,
+                path: path.as_ref().map(|path| format!("{path}.*")),
+            });
+        }
+        self.loops = self.loops.saturating_add(1);
+        let body = self.body(&each.body);
+        self.loops = self.loops.saturating_sub(1);
+        self.locals.truncate(outer);
+        Some(Node::For {
+            names: names.len(),
+            items: items?,
+            body,
+            empty,
+        })
+    }
+
+    fn loop_names(&mut self, target: &ast::Expr<'s>) -> Vec<&'s str> {
+        let names: Option<Vec<&str>> = match target {
+            ast::Expr::Var(var) => Some(vec![var.id]),
+            ast::Expr::List(list) if list.items.len() == 2 => list
+                .items
+                .iter()
+                .map(|item| match item {
+                    ast::Expr::Var(var) => Some(var.id),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        let Some(names) = names else {
+            self.fault(
+                base_span(target),
+                "a loop takes one name, or two for pairs",
+                "Write {% for key, value in metadata|items %}",
+            );
+            return Vec::new();
+        };
+        for name in &names {
+            if Root::parse(name).is_some() {
+                self.fault(
+                    base_span(target),
+                    format!("the loop name {name} hides the values of that name"),
+                    "Choose another name",
+                );
+            }
+        }
+        names
+    }
+}

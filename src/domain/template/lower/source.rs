@@ -1,0 +1,200 @@
+//! Reading: a source becomes a syntax tree only where its size and nesting are bounded.
+
+use minijinja::{
+    machinery::{Token, ast, parse, tokenize},
+    syntax::SyntaxConfig,
+};
+
+use super::{MAX_FAULTS, NO_CALLS, TemplateFault, TemplateKind};
+use crate::domain::text;
+
+/// Brackets inside brackets.
+const MAX_BRACKETS: usize = 10;
+/// Tags inside tags.
+const MAX_BLOCKS: usize = 8;
+/// `elif` of one template.
+const MAX_ELIFS: usize = 40;
+/// Tokens of one tag, which bounds every chain of operators, filters and attributes.
+const MAX_TOKENS: usize = 300;
+
+/// The syntax tree of a source, or what keeps it from being one.
+pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Vec<TemplateFault>> {
+    if source.len() > kind.max_source_bytes() {
+        return Err(vec![TemplateFault {
+            line: 1,
+            column: 1,
+            message: format!(
+                "the template is {} bytes long; at most {} are allowed",
+                source.len(),
+                kind.max_source_bytes()
+            ),
+            advice: "Move parts of it to snippets, or shorten it".to_owned(),
+        }]);
+    }
+    let syntax = syntax();
+    let mut faults = forbidden_characters(source);
+    faults.extend(oversized(source, &syntax));
+    // Only a source of bounded nesting may reach the recursive parser.
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    parse(source, "template", syntax).map_err(|error| vec![syntax_fault(source, &error)])
+}
+
+/// A line that holds only a tag vanishes from the output, so that prompts stay tidy.
+fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .unwrap_or_default()
+}
+
+/// Line and column, both counted from 1, of a byte offset.
+pub(super) fn place(source: &str, offset: usize) -> (usize, usize) {
+    let before = source.get(..offset).unwrap_or(source);
+    let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before
+        .get(line_start..)
+        .unwrap_or_default()
+        .chars()
+        .count()
+        .saturating_add(1);
+    (line, column)
+}
+
+pub(super) fn fault_at(
+    source: &str,
+    offset: usize,
+    message: String,
+    advice: &str,
+) -> TemplateFault {
+    let (line, column) = place(source, offset);
+    TemplateFault {
+        line,
+        column,
+        message,
+        advice: advice.to_owned(),
+    }
+}
+
+fn forbidden_characters(source: &str) -> Vec<TemplateFault> {
+    let mut faults = Vec::new();
+    for (offset, c) in source.char_indices() {
+        if faults.len() >= MAX_FAULTS {
+            break;
+        }
+        if let Some(found) = text::forbidden(c.encode_utf8(&mut [0; 4])) {
+            let message = format!(
+                "invisible control character U+{:04X}",
+                u32::from(found.character)
+            );
+            faults.push(fault_at(
+                source,
+                offset,
+                message,
+                "Delete it: reviewers cannot see it",
+            ));
+        } else if text::is_fence_like(c) {
+            let message = format!("the character {c} is kept for the marks around text from users");
+            faults.push(fault_at(source, offset, message, "Use another bracket"));
+        }
+    }
+    faults
+}
+
+/// Faults of size and nesting, found on the flat stream of tokens.
+fn oversized(source: &str, syntax: &SyntaxConfig) -> Option<TemplateFault> {
+    let mut brackets = 0_usize;
+    let mut blocks = 0_usize;
+    let mut elifs = 0_usize;
+    let mut tokens = 0_usize;
+    let mut at_tag_start = false;
+    for token in tokenize(source, false, syntax.clone()) {
+        let (token, span) = match token {
+            Ok(token) => token,
+            Err(error) => return Some(syntax_fault(source, &error)),
+        };
+        tokens = tokens.saturating_add(1);
+        let in_tag_start = std::mem::replace(&mut at_tag_start, matches!(token, Token::BlockStart));
+        match token {
+            Token::TemplateData(_) | Token::VariableStart | Token::BlockStart => {
+                (brackets, tokens) = (0, 0);
+            }
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                brackets = brackets.saturating_add(1);
+            }
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                brackets = brackets.saturating_sub(1);
+            }
+            Token::Ident("elif") if in_tag_start => elifs = elifs.saturating_add(1),
+            Token::Ident("else") if in_tag_start => {}
+            Token::Ident(word) if in_tag_start && word.starts_with("end") => {
+                blocks = blocks.saturating_sub(1);
+            }
+            Token::Ident(_) if in_tag_start => blocks = blocks.saturating_add(1),
+            _ => {}
+        }
+        let (message, advice) = if brackets > MAX_BRACKETS {
+            (
+                format!("more than {MAX_BRACKETS} brackets inside each other"),
+                "Flatten the expression",
+            )
+        } else if blocks > MAX_BLOCKS {
+            (
+                format!("more than {MAX_BLOCKS} tags inside each other"),
+                "Close a tag with {% endif %} or {% endfor %}, or nest less",
+            )
+        } else if elifs > MAX_ELIFS {
+            (
+                format!("more than {MAX_ELIFS} {{% elif %}}"),
+                "Use a map: {{ {\"a\": \"b\"}[value]|default(\"c\") }}",
+            )
+        } else if tokens > MAX_TOKENS {
+            (
+                format!("a tag of more than {MAX_TOKENS} words and signs"),
+                "Split it into several tags",
+            )
+        } else {
+            continue;
+        };
+        return Some(fault_at(
+            source,
+            span.start_offset as usize,
+            message,
+            advice,
+        ));
+    }
+    None
+}
+
+/// A fault of the parser, with our advice where the cause is a construct that we leave out on purpose.
+fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
+    let detail = error.detail().unwrap_or("the template cannot be read");
+    let (message, advice) = match detail.strip_prefix("unknown statement ") {
+        Some(word @ ("include" | "import" | "from" | "extends" | "block")) => (
+            format!("{{% {word} %}} is not allowed"),
+            "Templates stand alone; include text as {{ snippets.key }}",
+        ),
+        Some(word @ ("macro" | "call")) => (format!("{{% {word} %}} is not allowed"), NO_CALLS),
+        Some(word @ ("break" | "continue")) => (
+            format!("{{% {word} %}} is not allowed"),
+            "Use {% if %} inside the loop",
+        ),
+        Some(word) => (
+            format!("{{% {word} %}} is not known"),
+            "Known tags: if, elif, else, for",
+        ),
+        None => (detail.to_owned(), ""),
+    };
+    match (error.range(), error.line()) {
+        (Some(range), _) => fault_at(source, range.start, message, advice),
+        (None, line) => TemplateFault {
+            line: line.unwrap_or(1),
+            column: 1,
+            message,
+            advice: advice.to_owned(),
+        },
+    }
+}

@@ -1,0 +1,230 @@
+//! The output: every value that is printed passes here, is cleaned, capped and, where it must be, fenced.
+
+use std::borrow::Cow;
+
+use super::{
+    Rendered, TemplateKind,
+    fault::RenderFault,
+    input::{TemplateInput, Trust},
+    value::Val,
+};
+use crate::domain::text::{clean_block, clean_line};
+
+/// Caller-supplied text in one prompt, all values together, in characters.
+const CALLER_TOTAL_CHARS: usize = 8_000;
+/// One caller-supplied value in a prompt, in characters.
+const CALLER_CHARS: usize = 2_000;
+/// One fact of the token in a prompt, in characters.
+const FACT_CHARS: usize = 200;
+/// A fact of at most this many characters and words may go without a fence, if it is plain: names, plans, places.
+const PLAIN_FACT_CHARS: usize = 60;
+const PLAIN_FACT_WORDS: usize = 6;
+/// One value that people see or hear, in characters.
+const SPOKEN_CHARS: usize = 80;
+/// One text of the tenant, in characters.
+const TENANT_CHARS: usize = 4_000;
+/// Longest output, in bytes and in characters.
+const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+const MAX_OUTPUT_CHARS: usize = 32_000;
+/// Room to start with: most prompts are shorter.
+const EXPECTED_BYTES: usize = 2_048;
+
+/// The output of one rendering.
+pub(super) struct Page<'r> {
+    kind: TemplateKind,
+    input: &'r TemplateInput<'r>,
+    text: String,
+    chars: usize,
+    fenced: usize,
+    caller_chars: usize,
+    caller_chars_left: usize,
+    cut: bool,
+}
+
+impl<'r> Page<'r> {
+    pub(super) fn new(kind: TemplateKind, input: &'r TemplateInput<'r>) -> Self {
+        let already: usize = input
+            .snippets
+            .values()
+            .map(|snippet| snippet.caller_chars)
+            .sum();
+        Self {
+            kind,
+            input,
+            text: String::with_capacity(EXPECTED_BYTES),
+            chars: 0,
+            fenced: 0,
+            caller_chars: 0,
+            caller_chars_left: CALLER_TOTAL_CHARS.saturating_sub(already),
+            cut: false,
+        }
+    }
+
+    /// A cap cut something before it came here.
+    pub(super) fn note_cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// A snippet, as it was rendered.
+    pub(super) fn snippet(&mut self, key: &str) -> Result<(), RenderFault> {
+        let input = self.input;
+        let snippet = input
+            .snippets
+            .get(key)
+            .ok_or_else(|| RenderFault::SnippetMissing(key.to_owned()))?;
+        self.fenced = self.fenced.saturating_add(snippet.fenced);
+        self.cut |= snippet.cut;
+        self.push(&snippet.text)
+    }
+
+    /// A value, as far as whoever wrote it is trusted.
+    pub(super) fn print(&mut self, value: &Val<'_>) -> Result<(), RenderFault> {
+        let trust = value.trust();
+        if self.kind.is_spoken() {
+            // A map read aloud helps nobody.
+            let text = if value.is_list_or_map() {
+                value.joined(", ").map(Cow::Owned)
+            } else {
+                Some(value.to_text())
+            };
+            let most = if trust == Trust::Tenant {
+                TENANT_CHARS
+            } else {
+                SPOKEN_CHARS
+            };
+            return text.map_or(Ok(()), |text| {
+                let line = self.capped(clean_line, &text, most);
+                self.push(&line)
+            });
+        }
+        let text = value.to_text();
+        match trust {
+            Trust::Tenant => {
+                let block = self.capped(clean_block, &text, TENANT_CHARS);
+                self.push(&block)
+            }
+            Trust::Issuer => {
+                let fact = self.capped(clean_line, &text, FACT_CHARS);
+                if is_plain(&fact) {
+                    self.push(&fact)
+                } else {
+                    self.push_fenced(&fact)
+                }
+            }
+            Trust::Caller => {
+                let most = CALLER_CHARS.min(self.caller_chars_left);
+                let block = self.capped(clean_block, &text, most);
+                let chars = block.chars().count();
+                self.caller_chars = self.caller_chars.saturating_add(chars);
+                self.caller_chars_left = self.caller_chars_left.saturating_sub(chars);
+                self.push_fenced(&block)
+            }
+        }
+    }
+
+    /// A clean text, and a note if its cap cut it.
+    fn capped<'t>(
+        &mut self,
+        clean: for<'c> fn(&'c str, usize) -> Cow<'c, str>,
+        text: &'t str,
+        most: usize,
+    ) -> Cow<'t, str> {
+        let cleaned = clean(text, most);
+        // Fewer bytes than the cap has characters are never cut; else a wider cap tells.
+        if text.len() > most {
+            let wider = clean(text, most.saturating_mul(2).saturating_add(2));
+            self.cut |= cleaned.len() < wider.len();
+        }
+        cleaned
+    }
+
+    /// One line stands between its marks in place; several lines stand on lines of their own.
+    fn push_fenced(&mut self, text: &str) -> Result<(), RenderFault> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.fenced = self.fenced.saturating_add(1);
+        let input = self.input;
+        let space = if text.contains('\n') { "\n" } else { " " };
+        for part in [
+            input.fence.opening(),
+            space,
+            text,
+            space,
+            input.fence.closing(),
+        ] {
+            self.push(part)?;
+        }
+        Ok(())
+    }
+
+    /// Text that is safe as it is.
+    pub(super) fn push(&mut self, text: &str) -> Result<(), RenderFault> {
+        self.chars = self.chars.saturating_add(text.chars().count());
+        if self.chars > MAX_OUTPUT_CHARS
+            || self.text.len().saturating_add(text.len()) > MAX_OUTPUT_BYTES
+        {
+            return Err(RenderFault::TooLong {
+                max_chars: MAX_OUTPUT_CHARS,
+                max_bytes: MAX_OUTPUT_BYTES,
+            });
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Result<Rendered, RenderFault> {
+        if let Some(most) = self.kind.max_spoken_chars() {
+            let (text, cut) = one_paragraph(&self.text, most);
+            return Ok(Rendered {
+                text,
+                fenced: 0,
+                caller_chars: 0,
+                cut: self.cut || cut,
+            });
+        }
+        if self.kind == TemplateKind::Prompt && self.fenced > 0 {
+            let explanation = self.input.fence.explanation();
+            self.push("\n\n")?;
+            self.push(&explanation)?;
+        }
+        Ok(Rendered {
+            text: self.text,
+            fenced: self.fenced,
+            caller_chars: self.caller_chars,
+            cut: self.cut,
+        })
+    }
+}
+
+/// White space runs become one space; at most `most` characters. Whether any were cut.
+fn one_paragraph(text: &str, most: usize) -> (String, bool) {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match line.char_indices().nth(most) {
+        Some((at, _)) => {
+            line.truncate(at);
+            line.truncate(line.trim_end().len());
+            (line, true)
+        }
+        None => (line, false),
+    }
+}
+
+/// Whether a fact is no more than a name, a plan, a place or a list of them: short, few words, no sentence signs.
+fn is_plain(fact: &str) -> bool {
+    fact.chars().count() <= PLAIN_FACT_CHARS
+        && fact.split(' ').count() <= PLAIN_FACT_WORDS
+        && fact.chars().all(|c| {
+            c.is_alphanumeric()
+                || matches!(
+                    c,
+                    ' ' | '\'' | '\u{2019}' | '-' | '.' | '_' | '@' | '+' | '&' | ',' | '/'
+                )
+        })
+}
