@@ -1,1 +1,23 @@
-//! .
+//! What the operator sets: `config/default.toml` (compiled in), then `config/<environment>.toml`,
+//! then environment variables. Everything is read once, checked at once and typed; all mistakes
+//! are reported together.
+
+mod environment;
+mod error;
+mod keys;
+mod layers;
+mod master_key;
+mod read;
+mod reference;
+mod sections;
+mod settings;
+mod suggest;
+
+pub use environment::environment;
+pub use error::{ConfigError, ConfigErrors};
+pub use master_key::{MasterKey, MasterKeys};
+pub use reference::reference;
+pub use settings::{
+    AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
+    LogSettings, MigrateSettings, ServerSettings, Settings,
+};

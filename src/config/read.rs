@@ -1,0 +1,170 @@
+//! Gives values their types and collects what is wrong with them.
+
+use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+
+use secrecy::SecretString;
+
+use super::{
+    error::ConfigError,
+    keys,
+    layers::{Layers, Raw, Setting, shown},
+};
+
+/// Reads keys one after the other. A method that returns `None` has recorded why.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    layers: &'a Layers,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(layers: &'a Layers) -> Self {
+        Self {
+            layers,
+            errors: layers.errors.clone(),
+        }
+    }
+
+    /// Records a mistake in the value of `key`.
+    pub(super) fn reject(&mut self, key: &str, problem: impl Into<String>) {
+        self.errors.push(ConfigError {
+            subject: key.to_owned(),
+            place: self
+                .layers
+                .settings
+                .get(key)
+                .map(|setting| setting.place.clone()),
+            problem: problem.into(),
+        });
+    }
+
+    /// Records that a value is not `wanted`; shows the value unless it is a secret.
+    fn reject_value(&mut self, key: &str, wanted: &str) {
+        let problem = match self.setting(key) {
+            Some(setting) if !keys::is_secret(key) => {
+                format!("{} is not {wanted}", shown(key, &setting.raw))
+            }
+            _ => format!("must be {wanted}"),
+        };
+        self.reject(key, problem);
+    }
+
+    fn setting(&self, key: &str) -> Option<&'a Setting> {
+        self.layers.settings.get(key)
+    }
+
+    /// A string; empty ones too.
+    pub(super) fn text(&mut self, key: &str) -> Option<&'a str> {
+        if let Some(Raw::Text(text)) = self.setting(key).map(|setting| &setting.raw) {
+            return Some(text);
+        }
+        self.reject_value(key, "a string");
+        None
+    }
+
+    /// A string that `T` accepts; `wanted` describes such strings: "an IP address".
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &str, wanted: &str) -> Option<T> {
+        let parsed = self.text(key)?.trim().parse().ok();
+        if parsed.is_none() {
+            self.reject_value(key, wanted);
+        }
+        parsed
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(key)?;
+        let found = choices.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let words: Vec<_> = choices
+                .iter()
+                .map(|(word, _)| format!("`{word}`"))
+                .collect();
+            self.reject_value(key, &words.join(" or "));
+        }
+        found.map(|(_, choice)| *choice)
+    }
+
+    /// An integer within `range`.
+    pub(super) fn integer<T: TryFrom<i64>>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
+        let number = match self.setting(key).map(|setting| &setting.raw) {
+            Some(Raw::Integer(number)) => Some(*number),
+            Some(Raw::Text(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let typed = number
+            .filter(|number| range.contains(number))
+            .and_then(|number| T::try_from(number).ok());
+        if typed.is_none() {
+            let wanted = format!("an integer from {} to {}", range.start(), range.end());
+            self.reject_value(key, &wanted);
+        }
+        typed
+    }
+
+    /// A time in milliseconds.
+    pub(super) fn millis(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Duration> {
+        self.integer(key, range).map(Duration::from_millis)
+    }
+
+    /// A time in seconds.
+    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Duration> {
+        self.integer(key, range).map(Duration::from_secs)
+    }
+
+    /// A list; in a variable its items are separated by commas. `wanted` describes an item.
+    pub(super) fn list<T: FromStr>(&mut self, key: &str, wanted: &str) -> Option<Vec<T>> {
+        let items: Vec<&str> = match self.setting(key).map(|setting| &setting.raw) {
+            Some(Raw::List(items)) => items.iter().map(String::as_str).collect(),
+            Some(Raw::Text(text)) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .collect(),
+            _ => {
+                self.reject_value(key, &format!("a list of which each item is {wanted}"));
+                return None;
+            }
+        };
+        let mut typed = Some(Vec::new());
+        for item in items {
+            match (item.parse(), &mut typed) {
+                (Ok(item), Some(list)) => list.push(item),
+                (Ok(_), None) => {}
+                (Err(_), _) => {
+                    self.reject(key, format!("{item:?} is not {wanted}"));
+                    typed = None;
+                }
+            }
+        }
+        typed
+    }
+
+    /// A secret, unless it is missing.
+    pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
+        let text = self.text(key).filter(|text| !text.is_empty())?;
+        Some(SecretString::from(text))
+    }
+
+    /// A setting that has no default; `what` says what to put there.
+    pub(super) fn required<T>(&mut self, key: &str, value: Option<T>, what: &str) -> Option<T> {
+        if value.is_none() {
+            let name = keys::best_name(key);
+            let file = if keys::is_secret(key) {
+                format!(" (or {name}_FILE)")
+            } else {
+                String::new()
+            };
+            self.errors.push(ConfigError {
+                subject: key.to_owned(),
+                place: None,
+                problem: format!("not set: set {name}{file} to {what}"),
+            });
+        }
+        value
+    }
+}

@@ -1,0 +1,315 @@
+//! Reads each section into its type, with the bounds and the cross-checks.
+
+use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
+use url::{Host, Url};
+
+use super::{
+    master_key::MasterKeys,
+    read::Reader,
+    settings::{
+        AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
+        LogSettings, ServerSettings,
+    },
+};
+
+/// Longest time that a setting may give: a day, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+const DAY_SECONDS: i64 = 86_400;
+const MIB: i64 = 1024 * 1024;
+const PORTS: RangeInclusive<i64> = 0..=65535;
+
+const NETWORK: &str = "a network such as 10.0.0.0/8 or 127.0.0.1/32";
+
+/// All sections, read before the first error is reported.
+pub(super) struct Parts {
+    pub(super) server: Option<ServerSettings>,
+    pub(super) database: Option<Pool>,
+    pub(super) database_url: Option<SecretString>,
+    pub(super) migrate_url: Option<SecretString>,
+    pub(super) anam: Option<AnamSettings>,
+    pub(super) auth: Option<AuthSettings>,
+    pub(super) limits: Option<LimitSettings>,
+    pub(super) ledger: Option<LedgerSettings>,
+    pub(super) log: Option<LogSettings>,
+}
+
+impl Parts {
+    pub(super) fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            server: server(read),
+            database: pool(read),
+            database_url: postgres_url(read, "database.url"),
+            migrate_url: postgres_url(read, "database.migrate_url"),
+            anam: anam(read),
+            auth: auth(read),
+            limits: limits(read),
+            ledger: ledger(read),
+            log: log(read),
+        }
+    }
+}
+
+/// [`DatabaseSettings`] without a URL.
+pub(super) struct Pool {
+    max_connections: u32,
+    acquire_timeout: Duration,
+    statement_timeout: Duration,
+    lock_timeout: Duration,
+}
+
+impl Pool {
+    pub(super) fn with(self, url: SecretString) -> DatabaseSettings {
+        DatabaseSettings {
+            url,
+            max_connections: self.max_connections,
+            acquire_timeout: self.acquire_timeout,
+            statement_timeout: self.statement_timeout,
+            lock_timeout: self.lock_timeout,
+        }
+    }
+}
+
+// Each of these reads every key of its section before it gives up on one.
+
+fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
+    let address = "an IP address such as 127.0.0.1";
+    let host = read.parsed("server.host", address);
+    let port = read.integer("server.port", PORTS);
+    let ops_host = read.parsed("server.ops_host", address);
+    let ops_port = read.integer("server.ops_port", PORTS);
+    if port == ops_port && port.is_some_and(|port: u16| port != 0) {
+        read.reject(
+            "server.ops_port",
+            "is the same as server.port: choose another",
+        );
+    }
+    let workers = read.integer("server.workers", 0..=1024);
+    let public_url = public_url(read);
+    let max_body_bytes = read.integer("server.max_body_bytes", 1024..=16 * MIB);
+    let client_timeout = read.millis("server.client_timeout_ms", 100..=DAY_MS);
+    let body_timeout = read.millis("server.body_timeout_ms", 100..=DAY_MS);
+    let keep_alive = read.seconds("server.keep_alive_seconds", 1..=DAY_SECONDS);
+    let drain_grace = read.millis("server.drain_grace_ms", 0..=DAY_MS);
+    let shutdown_timeout = read.millis("server.shutdown_timeout_ms", 0..=DAY_MS);
+    let trusted_proxies = read.list("server.trusted_proxies", NETWORK);
+    Some(ServerSettings {
+        host: host?,
+        port: port?,
+        ops_host: ops_host?,
+        ops_port: ops_port?,
+        workers: workers?,
+        public_url,
+        max_body_bytes: max_body_bytes?,
+        client_timeout: client_timeout?,
+        body_timeout: body_timeout?,
+        keep_alive: keep_alive?,
+        drain_grace: drain_grace?,
+        shutdown_timeout: shutdown_timeout?,
+        trusted_proxies: trusted_proxies?,
+    })
+}
+
+fn pool(read: &mut Reader<'_>) -> Option<Pool> {
+    let max_connections = read.integer("database.max_connections", 2..=1000);
+    let acquire_timeout = read.millis("database.acquire_timeout_ms", 10..=DAY_MS);
+    let statement_timeout = read.millis("database.statement_timeout_ms", 10..=DAY_MS);
+    let lock_timeout = read.millis("database.lock_timeout_ms", 10..=DAY_MS);
+    Some(Pool {
+        max_connections: max_connections?,
+        acquire_timeout: acquire_timeout?,
+        statement_timeout: statement_timeout?,
+        lock_timeout: lock_timeout?,
+    })
+}
+
+fn anam(read: &mut Reader<'_>) -> Option<AnamSettings> {
+    let base_url = service_url(read, "anam.base_url", "https://api.anam.ai");
+    let api_key = read.secret("anam.api_key");
+    if let Some(key) = &api_key
+        && !key
+            .expose_secret()
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic())
+    {
+        read.reject(
+            "anam.api_key",
+            "has a space, a line break or a character outside ASCII: copy the key again",
+        );
+    }
+    let connect_timeout = read.millis("anam.connect_timeout_ms", 10..=DAY_MS);
+    let timeout = read.millis("anam.timeout_ms", 10..=DAY_MS);
+    let deadline = read.millis("anam.deadline_ms", 10..=DAY_MS);
+    in_order(
+        read,
+        ("anam.connect_timeout_ms", connect_timeout),
+        ("anam.timeout_ms", timeout),
+    );
+    in_order(
+        read,
+        ("anam.timeout_ms", timeout),
+        ("anam.deadline_ms", deadline),
+    );
+    let max_body_bytes = read.integer("anam.max_body_bytes", 1024..=16 * MIB);
+    let retries = read.integer("anam.retries", 0..=1);
+    Some(AnamSettings {
+        base_url: base_url?,
+        api_key,
+        connect_timeout: connect_timeout?,
+        timeout: timeout?,
+        deadline: deadline?,
+        max_body_bytes: max_body_bytes?,
+        retries: retries?,
+    })
+}
+
+fn auth(read: &mut Reader<'_>) -> Option<AuthSettings> {
+    let jwks_cooldown = read.seconds("auth.jwks_cooldown_seconds", 1..=DAY_SECONDS);
+    let jwks_refresh = read.seconds("auth.jwks_refresh_seconds", 1..=DAY_SECONDS);
+    let floor = (
+        "auth.jwks_refresh_floor_seconds",
+        "auth.jwks_refresh_ceiling_seconds",
+    );
+    let jwks_refresh_floor = read.seconds(floor.0, 1..=DAY_SECONDS);
+    let jwks_refresh_ceiling = read.seconds(floor.1, 1..=DAY_SECONDS);
+    in_order(
+        read,
+        (floor.0, jwks_refresh_floor),
+        (floor.1, jwks_refresh_ceiling),
+    );
+    let jwks_max_stale = read.seconds("auth.jwks_max_stale_seconds", 1..=7 * DAY_SECONDS);
+    let jwks_wait = read.millis("auth.jwks_wait_ms", 10..=60_000);
+    let outbound_allow = read.list("auth.outbound_allow", NETWORK);
+    let outbound_ports = read.list("auth.outbound_ports", "a port such as 443");
+    Some(AuthSettings {
+        jwks_cooldown: jwks_cooldown?,
+        jwks_refresh: jwks_refresh?,
+        jwks_refresh_floor: jwks_refresh_floor?,
+        jwks_refresh_ceiling: jwks_refresh_ceiling?,
+        jwks_max_stale: jwks_max_stale?,
+        jwks_wait: jwks_wait?,
+        outbound_allow: outbound_allow?,
+        outbound_ports: outbound_ports?,
+    })
+}
+
+fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
+    let mut limit = |key| read.integer(key, 0..=100_000_000).map(NonZeroU32::new);
+    let tenant_mints_per_minute = limit("limits.tenant_mints_per_minute");
+    let user_mints_per_minute = limit("limits.user_mints_per_minute");
+    let address_requests_per_minute = limit("limits.address_requests_per_minute");
+    let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
+    let mints_in_flight = limit("limits.mints_in_flight");
+    Some(LimitSettings {
+        tenant_mints_per_minute: tenant_mints_per_minute?,
+        user_mints_per_minute: user_mints_per_minute?,
+        address_requests_per_minute: address_requests_per_minute?,
+        tenant_mints_in_flight: tenant_mints_in_flight?,
+        mints_in_flight: mints_in_flight?,
+    })
+}
+
+fn ledger(read: &mut Reader<'_>) -> Option<LedgerSettings> {
+    let unknown_after = read.seconds("ledger.unknown_after_seconds", 10..=DAY_SECONDS);
+    let retention_months = read
+        .integer("ledger.retention_months", 0..=1200)
+        .map(NonZeroU32::new);
+    Some(LedgerSettings {
+        unknown_after: unknown_after?,
+        retention_months: retention_months?,
+    })
+}
+
+fn log(read: &mut Reader<'_>) -> Option<LogSettings> {
+    let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+    let format = read.choice("log.format", &formats);
+    let filter: Option<EnvFilter> =
+        read.parsed("log.filter", "a filter such as \"info,sqlx=warn\"");
+    Some(LogSettings {
+        format: format?,
+        filter: filter?.to_string(),
+    })
+}
+
+pub(super) fn master_keys(read: &mut Reader<'_>) -> Option<MasterKeys> {
+    let key = "security.master_key";
+    let text = read.secret(key);
+    let text = read.required(key, text, "the output of `openssl rand -base64 32`")?;
+    match MasterKeys::parse(text.expose_secret()) {
+        Ok(keys) => Some(keys),
+        Err(error) => {
+            read.reject(key, error.to_string());
+            None
+        }
+    }
+}
+
+/// A time that must not be longer than another.
+fn in_order(
+    read: &mut Reader<'_>,
+    short: (&str, Option<Duration>),
+    long: (&str, Option<Duration>),
+) {
+    if let (Some(short_time), Some(long_time)) = (short.1, long.1)
+        && short_time > long_time
+    {
+        read.reject(
+            short.0,
+            format!("is longer than {}: lower it or raise the other", long.0),
+        );
+    }
+}
+
+/// An empty setting is `None`, and so is a wrong one.
+fn postgres_url(read: &mut Reader<'_>, key: &str) -> Option<SecretString> {
+    let secret = read.secret(key)?;
+    let scheme = Url::parse(secret.expose_secret()).map(|url| url.scheme().to_owned());
+    if !scheme.is_ok_and(|scheme| scheme == "postgres" || scheme == "postgresql") {
+        read.reject(
+            key,
+            "is no URL such as postgres://user:password@host:5432/database",
+        );
+    }
+    Some(secret)
+}
+
+fn public_url(read: &mut Reader<'_>) -> Option<Url> {
+    let key = "server.public_url";
+    if read.text(key)?.is_empty() {
+        return None;
+    }
+    service_url(read, key, "https://gateway.example.com")
+}
+
+/// The address of a service: https, or http to this machine. Not shown in errors, since a wrong
+/// one may hold a password.
+fn service_url(read: &mut Reader<'_>, key: &str, example: &str) -> Option<Url> {
+    let url = Url::parse(read.text(key)?.trim()).ok();
+    let problem = match &url {
+        None => format!("is no URL such as {example}"),
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must not hold a user name or password".to_owned()
+        }
+        Some(url) if url.query().is_some() || url.fragment().is_some() => {
+            "must not hold a query or a fragment".to_owned()
+        }
+        Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(url)) => {
+            return Some(url.clone());
+        }
+        Some(_) => "must be https (http is for this machine only, such as http://127.0.0.1:8080)"
+            .to_owned(),
+    };
+    read.reject(key, problem);
+    None
+}
+
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

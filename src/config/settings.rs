@@ -1,0 +1,244 @@
+//! The typed settings. `config/default.toml` says more about each, and its unit.
+
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU32, path::Path, time::Duration};
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::{
+    environment,
+    error::ConfigErrors,
+    layers::Layers,
+    master_key::MasterKeys,
+    read::Reader,
+    sections::{Parts, master_keys},
+};
+
+/// The public and the operations listener.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Where the public listener is.
+    pub host: IpAddr,
+    /// 0 takes a free port.
+    pub port: u16,
+    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    pub ops_host: IpAddr,
+    /// 0 takes a free port.
+    pub ops_port: u16,
+    /// 0 is one for each processor.
+    pub workers: usize,
+    /// The address that browsers use.
+    pub public_url: Option<Url>,
+    /// Longest body of the user API.
+    pub max_body_bytes: usize,
+    /// How long a request's headers may take.
+    pub client_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// How long an idle connection stays open.
+    pub keep_alive: Duration,
+    /// How long to go on accepting after SIGTERM, telling clients to leave.
+    pub drain_grace: Duration,
+    /// How long requests under way may take after that.
+    pub shutdown_timeout: Duration,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Postgres, as the role that serves.
+#[derive(Debug)]
+pub struct DatabaseSettings {
+    /// As the role that owns nothing.
+    pub url: SecretString,
+    /// Of this instance.
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may run.
+    pub statement_timeout: Duration,
+    /// How long one statement may wait for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// The upstream.
+#[derive(Debug)]
+pub struct AnamSettings {
+    /// https, or http to this machine; no user, query or fragment.
+    pub base_url: Url,
+    /// The platform's key; tenants may have their own.
+    pub api_key: Option<SecretString>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long one try may take; not below `connect_timeout`.
+    pub timeout: Duration,
+    /// How long all tries together may take; not below `timeout`.
+    pub deadline: Duration,
+    /// Longest answer that is read.
+    pub max_body_bytes: usize,
+    /// 0 or 1.
+    pub retries: u32,
+}
+
+/// Users' JWTs and their issuers' keys.
+#[derive(Debug)]
+pub struct AuthSettings {
+    /// After asking an issuer for its keys, how long it is not asked again.
+    pub jwks_cooldown: Duration,
+    /// Life of a key set whose answer names no `max-age`.
+    pub jwks_refresh: Duration,
+    /// Shortest life; not above the ceiling.
+    pub jwks_refresh_floor: Duration,
+    /// Longest life: a withdrawn key stops working within it.
+    pub jwks_refresh_ceiling: Duration,
+    /// Oldest key set that serves while its issuer cannot be reached.
+    pub jwks_max_stale: Duration,
+    /// How long a request waits for a key set.
+    pub jwks_wait: Duration,
+    /// Networks that may be asked although they are not public.
+    pub outbound_allow: Vec<IpNet>,
+    /// Ports that may be asked at public addresses.
+    pub outbound_ports: Vec<u16>,
+}
+
+/// Limits of one instance; `None` is no limit.
+#[derive(Debug)]
+pub struct LimitSettings {
+    /// Session tokens of one tenant.
+    pub tenant_mints_per_minute: Option<NonZeroU32>,
+    /// Session tokens of one user.
+    pub user_mints_per_minute: Option<NonZeroU32>,
+    /// Requests from one address, or one /64.
+    pub address_requests_per_minute: Option<NonZeroU32>,
+    /// Session tokens of one tenant under way.
+    pub tenant_mints_in_flight: Option<NonZeroU32>,
+    /// Session tokens under way altogether.
+    pub mints_in_flight: Option<NonZeroU32>,
+}
+
+/// The record of sessions.
+#[derive(Debug)]
+pub struct LedgerSettings {
+    /// After this, a session without an outcome is recorded as unknown.
+    pub unknown_after: Duration,
+    /// `None` keeps all.
+    pub retention_months: Option<NonZeroU32>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// JSON for machines, text for people.
+    pub format: LogFormat,
+    /// A directive that `EnvFilter` has accepted.
+    pub filter: String,
+}
+
+/// Everything that serving needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// `production` unless `GATEWAY_ENVIRONMENT` says otherwise.
+    pub environment: String,
+    /// The listeners.
+    pub server: ServerSettings,
+    /// Postgres.
+    pub database: DatabaseSettings,
+    /// The upstream.
+    pub anam: AnamSettings,
+    /// Tokens and key sets.
+    pub auth: AuthSettings,
+    /// Rates and numbers in flight.
+    pub limits: LimitSettings,
+    /// The record of sessions.
+    pub ledger: LedgerSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Seal the secrets in the database.
+    pub master_keys: MasterKeys,
+    effective: String,
+}
+
+/// What `migrate` needs: no master key, and the owner's URL rather than the server's.
+#[derive(Debug)]
+pub struct MigrateSettings {
+    /// `database.migrate_url`, else `database.url`.
+    pub url: SecretString,
+    /// `database.url`, where it names another login than the owner's: the one that `serve` uses.
+    pub login_url: Option<SecretString>,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// Reads the built-in defaults, the environment's file in `folder` (or in
+    /// `GATEWAY_CONFIG_DIR`), then `env`; reports every mistake at once.
+    pub fn load(env: &BTreeMap<String, String>, folder: &Path) -> Result<Self, ConfigErrors> {
+        let layers = Layers::read(env, folder);
+        let mut read = Reader::new(&layers);
+        let parts = Parts::read(&mut read);
+        let url = read.required("database.url", parts.database_url, "a postgres:// URL");
+        let master_keys = master_keys(&mut read);
+        finish(read, || {
+            Some(Self {
+                environment: layers.environment.clone(),
+                server: parts.server?,
+                database: parts.database.zip(url).map(|(pool, url)| pool.with(url))?,
+                anam: parts.anam?,
+                auth: parts.auth?,
+                limits: parts.limits?,
+                ledger: parts.ledger?,
+                log: parts.log?,
+                master_keys: master_keys?,
+                effective: layers.describe(),
+            })
+        })
+    }
+
+    /// [`Settings::load`] from the process environment and `./config`.
+    pub fn from_environment() -> Result<Self, ConfigErrors> {
+        Self::load(&environment(), Path::new("config"))
+    }
+
+    /// The configuration in force as TOML, each line with its source, secrets as `***`.
+    pub fn effective(&self) -> &str {
+        &self.effective
+    }
+}
+
+impl MigrateSettings {
+    /// Like [`Settings::load`]: mistakes in settings that migrating does not need count too.
+    pub fn load(env: &BTreeMap<String, String>, folder: &Path) -> Result<Self, ConfigErrors> {
+        let layers = Layers::read(env, folder);
+        let mut read = Reader::new(&layers);
+        let parts = Parts::read(&mut read);
+        let login_url = parts.migrate_url.as_ref().and(parts.database_url.clone());
+        let either = parts.migrate_url.or(parts.database_url);
+        let url = read.required("database.migrate_url", either, "a postgres:// URL");
+        finish(read, || {
+            Some(Self {
+                url: url?,
+                login_url,
+                log: parts.log?,
+            })
+        })
+    }
+}
+
+/// A part that is missing has left an error behind.
+fn finish<T>(read: Reader<'_>, build: impl FnOnce() -> Option<T>) -> Result<T, ConfigErrors> {
+    if read.errors.is_empty()
+        && let Some(built) = build()
+    {
+        return Ok(built);
+    }
+    Err(ConfigErrors(read.errors))
+}

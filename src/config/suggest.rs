@@ -1,0 +1,52 @@
+//! "Did you mean": the nearest of the names that exist.
+
+/// The nearest candidate within `limit` edits.
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    limit: usize,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (edits(name, candidate), candidate))
+        .min()
+        .filter(|(distance, _)| *distance <= limit)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, row by row.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, a) in from.chars().enumerate() {
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (pair, b) in row.windows(2).zip(&to) {
+            let [corner, above] = *pair else { continue };
+            left = (left + 1).min(above + 1).min(corner + usize::from(a != *b));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edits, nearest};
+
+    #[test]
+    fn the_distance_counts_single_edits() {
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("abc", ""), 3);
+        assert_eq!(edits("same", "same"), 0);
+    }
+
+    #[test]
+    fn only_near_names_are_suggested() {
+        let names = ["server.port", "server.host"];
+        assert_eq!(nearest("server.prot", names, 3), Some("server.port"));
+        assert_eq!(nearest("database", names, 3), None);
+    }
+}
