@@ -41,10 +41,14 @@ impl Clock {
         }
     }
 
-    /// A new UUIDv7 (RFC 9562): its first 48 bits are this clock's milliseconds.
+    /// A new `UUIDv7` (RFC 9562): its first 48 bits are this clock's milliseconds.
     pub fn new_id(&self) -> Uuid {
         let now = self.now();
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-        Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+        Uuid::new_v7(Timestamp::from_unix(
+            NoContext,
+            seconds,
+            now.timestamp_subsec_nanos(),
+        ))
     }
 }

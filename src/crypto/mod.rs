@@ -1,1 +1,5 @@
-//! .
+//! Digests, random tokens and the sealing of secrets at rest; all of it on aws-lc.
+
+pub mod digest;
+pub mod seal;
+pub mod token;

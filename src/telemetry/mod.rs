@@ -1,1 +1,4 @@
-//! .
+//! What the program tells its operators: log lines and metrics.
+
+pub mod logging;
+pub mod metrics;

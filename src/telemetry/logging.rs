@@ -1,0 +1,230 @@
+//! Log lines: one line an event, on standard error, in UTC, with no control character in it.
+
+use std::{fmt::Write as _, io, panic};
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::ParseError,
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+    util::{SubscriberInitExt, TryInitError},
+};
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Why nothing is logged.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    #[error("log.filter: {0}")]
+    Filter(#[from] ParseError),
+    #[error("logging was set up before: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+/// Sets up logging for the whole process; panics are logged as well. To be called once.
+pub fn init(settings: &LogSettings) -> Result<(), LoggingError> {
+    subscriber(settings, io::stderr)?.try_init()?;
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(panic.location = location, "panic: {message}");
+    }));
+    Ok(())
+}
+
+/// The subscriber that [`init`] installs, writing to `writer`.
+pub fn subscriber<W>(
+    settings: &LogSettings,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync + use<W>, LoggingError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let lines = fmt::layer::<Registry>()
+        .with_writer(OneLine(writer))
+        .with_ansi(false)
+        // A full disk must not end the program: the library would report it by eprintln!.
+        .log_internal_errors(false);
+    let lines = match settings.format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.boxed(),
+    };
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    Ok(Registry::default().with(lines).with(filter))
+}
+
+/// Wraps a writer so that no event can fake a second line or move a terminal's cursor. The form
+/// `\u001b` is also right inside a JSON string, where alone such characters can stand.
+#[derive(Debug)]
+struct OneLine<W>(W);
+
+impl<'writer, W: MakeWriter<'writer>> MakeWriter<'writer> for OneLine<W> {
+    type Writer = OneLineWriter<W::Writer>;
+
+    fn make_writer(&'writer self) -> Self::Writer {
+        OneLineWriter(self.0.make_writer())
+    }
+}
+
+#[derive(Debug)]
+struct OneLineWriter<W>(W);
+
+impl<W: io::Write> io::Write for OneLineWriter<W> {
+    /// One call is one event, which ends with a line break.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = event.strip_suffix(b"\n").unwrap_or(event);
+        if line.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            self.0.write_all(event)?;
+        } else {
+            self.0
+                .write_all(escape(&String::from_utf8_lossy(line)).as_bytes())?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The line with its controls escaped, and its end.
+fn escape(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        // U+2028 and U+2029 end a line for some readers.
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            // Writing to a String cannot fail.
+            write!(escaped, "\\u{:04x}", u32::from(c)).unwrap_or_default();
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped.push('\n');
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, filter: &str, act: impl FnOnce()) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let settings = LogSettings {
+            format,
+            filter: filter.to_owned(),
+        };
+        let subscriber = subscriber(&settings, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, act);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Line breaks, colours, bells, C1 controls, and what JSON needs escaped.
+    const NAUGHTY: &str = "a\nb\r\u{1b}[31m\u{7}\u{9b}31m\u{7f}\u{2028}\"\\{}";
+
+    #[test]
+    fn json_lines_parse_and_give_back_what_was_logged() {
+        let log = logged(LogFormat::Json, "info", || {
+            let span = tracing::info_span!("sessions.mint", tenant.id = NAUGHTY);
+            let _entered = span.enter();
+            tracing::info!(context = NAUGHTY, "{NAUGHTY}");
+        });
+        assert_eq!(log.lines().count(), 1, "{log}");
+        let line: Value = serde_json::from_str(&log).unwrap();
+        assert_eq!(line["context"], NAUGHTY);
+        assert_eq!(line["message"], NAUGHTY);
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["span"]["tenant.id"], NAUGHTY);
+        let at = line["timestamp"].as_str().unwrap();
+        assert!(
+            at.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(at).is_ok(),
+            "{at}"
+        );
+    }
+
+    #[test]
+    fn no_line_of_either_format_holds_a_control_character() {
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let log = logged(format, "info", || {
+                tracing::info!(field = NAUGHTY, debug = ?NAUGHTY, "{NAUGHTY}");
+            });
+            let line = log.strip_suffix('\n').unwrap();
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(!line.contains('\u{2028}'), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn letters_of_all_languages_stay_readable() {
+        let log = logged(LogFormat::Text, "info", || tracing::info!("Grüße, 世界\n"));
+        assert!(log.contains("Grüße, 世界"), "{log}");
+        assert_eq!(log.lines().count(), 1);
+    }
+
+    #[test]
+    fn the_filter_decides_by_level_and_module() {
+        let log = logged(LogFormat::Text, "warn,chatty=off", || {
+            tracing::info!("too quiet");
+            tracing::error!(target: "chatty", "too loud");
+            tracing::warn!("just right");
+        });
+        assert!(log.contains("just right"));
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+
+    #[test]
+    fn a_writer_that_fails_does_no_harm() {
+        #[derive(Debug)]
+        struct Full;
+        impl io::Write for Full {
+            fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
+        let settings = LogSettings {
+            format: LogFormat::Json,
+            filter: "info".to_owned(),
+        };
+        let subscriber = subscriber(&settings, || Full).unwrap();
+        let after = tracing::subscriber::with_default(subscriber, || {
+            tracing::info!("lost");
+            "still running"
+        });
+        assert_eq!(after, "still running");
+    }
+
+    #[test]
+    fn a_broken_filter_is_an_error() {
+        let settings = LogSettings {
+            format: LogFormat::Text,
+            filter: "sqlx=loud".to_owned(),
+        };
+        assert!(matches!(
+            subscriber(&settings, io::stderr),
+            Err(LoggingError::Filter(_))
+        ));
+    }
+}

@@ -1,0 +1,389 @@
+//! Metrics for Prometheus. One value per app rather than a global, so that tests can look at it.
+//!
+//! Labels are fixed words, never a tenant, a user or a path as it was sent.
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+/// What [`Metrics::encode`] writes: `OpenMetrics` 1.0.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From a cached decision (tens of microseconds) to Anam's deadline.
+const SECONDS: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 10.0,
+];
+const BATCH_ROWS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
+
+/// Where the time of a mint goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The caller's token was verified.
+    Auth,
+    /// Sources were read and the persona was decided.
+    Decide,
+    /// Anam answered, retry included.
+    Anam,
+    /// From request to answer.
+    Total,
+}
+
+impl Stage {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Decide => "decide",
+            Self::Anam => "anam",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// A limit that refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Tenant,
+    User,
+    Address,
+    SignIn,
+    TenantInFlight,
+    InFlight,
+}
+
+impl Limit {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::User => "user",
+            Self::Address => "address",
+            Self::SignIn => "sign_in",
+            Self::TenantInFlight => "tenant_in_flight",
+            Self::InFlight => "in_flight",
+        }
+    }
+}
+
+/// What became of something that can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Ok,
+    Failed,
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteAndClass {
+    route: String,
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByStage {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResult {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLimit {
+    limit: &'static str,
+}
+
+type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted. Cheap to clone; clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    http_requests: Family<RouteAndClass, Counter>,
+    mints: Family<ByOutcome, Counter>,
+    mint_duration: Timings<ByStage>,
+    auth_refusals: Family<ByReason, Counter>,
+    jwks_fetches: Family<ByResult, Counter>,
+    anam_requests: Family<ByResult, Counter>,
+    limit_refusals: Family<ByLimit, Counter>,
+    ledger_writes: Family<ByResult, Counter>,
+    ledger_write_duration: Histogram,
+    ledger_batch: Histogram,
+    ledger_queue: Gauge,
+    snapshot_loads: Family<ByResult, Counter>,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(SECONDS);
+        let inner = Inner {
+            registry: Registry::with_prefix("gateway"),
+            http_requests: Family::default(),
+            mints: Family::default(),
+            mint_duration: Family::new_with_constructor(seconds),
+            auth_refusals: Family::default(),
+            jwks_fetches: Family::default(),
+            anam_requests: Family::default(),
+            limit_refusals: Family::default(),
+            ledger_writes: Family::default(),
+            ledger_write_duration: seconds(),
+            ledger_batch: Histogram::new(BATCH_ROWS),
+            ledger_queue: Gauge::default(),
+            snapshot_loads: Family::default(),
+        };
+        Self(Arc::new(inner.registered()))
+    }
+
+    /// A request was answered. `route` is the pattern that matched, such as `/v1/sessions/{id}`.
+    pub fn http_request(&self, route: &str, status: u16) {
+        let labels = RouteAndClass {
+            route: route.to_owned(),
+            class: status_class(status),
+        };
+        self.0.http_requests.get_or_create(&labels).inc();
+    }
+
+    /// A mint ended: `issued`, or the stable code of its failure.
+    pub fn mint(&self, outcome: &'static str) {
+        self.0.mints.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// How long one stage of a mint took.
+    pub fn mint_stage(&self, stage: Stage, took: Duration) {
+        let labels = ByStage {
+            stage: stage.label(),
+        };
+        let histogram = self.0.mint_duration.get_or_create(&labels);
+        histogram.observe(took.as_secs_f64());
+    }
+
+    /// A token was refused, for the reason of that label.
+    pub fn auth_refusal(&self, reason: &'static str) {
+        self.0
+            .auth_refusals
+            .get_or_create(&ByReason { reason })
+            .inc();
+    }
+
+    /// An issuer was asked for its keys: `ok`, or the label of the failure.
+    pub fn jwks_fetch(&self, result: &'static str) {
+        self.0
+            .jwks_fetches
+            .get_or_create(&ByResult { result })
+            .inc();
+    }
+
+    /// One try at Anam ended: `ok`, or the label of the failure.
+    pub fn anam_request(&self, result: &'static str) {
+        self.0
+            .anam_requests
+            .get_or_create(&ByResult { result })
+            .inc();
+    }
+
+    /// A limit refused a request.
+    pub fn limit_refusal(&self, limit: Limit) {
+        let labels = ByLimit {
+            limit: limit.label(),
+        };
+        self.0.limit_refusals.get_or_create(&labels).inc();
+    }
+
+    /// A batch of ledger rows was committed, or was not.
+    pub fn ledger_write(&self, rows: u32, took: Duration, outcome: Outcome) {
+        let labels = ByResult {
+            result: outcome.label(),
+        };
+        self.0.ledger_writes.get_or_create(&labels).inc();
+        self.0.ledger_write_duration.observe(took.as_secs_f64());
+        self.0.ledger_batch.observe(f64::from(rows));
+    }
+
+    /// How many ledger rows wait to be written.
+    pub fn ledger_queue(&self, rows: i64) {
+        self.0.ledger_queue.set(rows);
+    }
+
+    /// A tenant's snapshot was built anew, or could not be.
+    pub fn snapshot_load(&self, outcome: Outcome) {
+        let labels = ByResult {
+            result: outcome.label(),
+        };
+        self.0.snapshot_loads.get_or_create(&labels).inc();
+    }
+
+    /// The whole of it as [`CONTENT_TYPE`].
+    pub fn encode(&self) -> String {
+        let mut page = String::new();
+        if let Err(error) = text::encode(&mut page, &self.0.registry) {
+            tracing::error!(%error, "metrics cannot be written");
+        }
+        page
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inner {
+    /// The library adds `_total` to counters and the unit to the others.
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that answers", build);
+        registry.register(
+            "http_requests",
+            "Requests answered, by route and class of status",
+            self.http_requests.clone(),
+        );
+        registry.register("mint", "Mints ended, by outcome", self.mints.clone());
+        registry.register_with_unit(
+            "mint_duration",
+            "Time of a mint, by stage",
+            Unit::Seconds,
+            self.mint_duration.clone(),
+        );
+        registry.register(
+            "auth_refusals",
+            "Tokens refused, by reason",
+            self.auth_refusals.clone(),
+        );
+        registry.register(
+            "jwks_fetch",
+            "Fetches of issuers' key sets, by result",
+            self.jwks_fetches.clone(),
+        );
+        registry.register(
+            "anam_requests",
+            "Tries at Anam, by result",
+            self.anam_requests.clone(),
+        );
+        registry.register(
+            "limit_refusals",
+            "Requests refused by a limit",
+            self.limit_refusals.clone(),
+        );
+        registry.register(
+            "ledger_writes",
+            "Batches written to the ledger, by result",
+            self.ledger_writes.clone(),
+        );
+        registry.register_with_unit(
+            "ledger_write_duration",
+            "Time of a batch, commit included",
+            Unit::Seconds,
+            self.ledger_write_duration.clone(),
+        );
+        registry.register(
+            "ledger_batch_rows",
+            "Rows in a batch",
+            self.ledger_batch.clone(),
+        );
+        registry.register(
+            "ledger_queue_rows",
+            "Rows that wait to be written",
+            self.ledger_queue.clone(),
+        );
+        registry.register(
+            "snapshot_loads",
+            "Snapshots of tenants built, by result",
+            self.snapshot_loads.clone(),
+        );
+        self
+    }
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown_under_its_name_and_labels() {
+        let metrics = Metrics::new();
+        let clone = metrics.clone();
+        clone.http_request("/v1/session-token", 200);
+        clone.http_request("/v1/session-token", 204);
+        clone.http_request("/v1/session-token", 503);
+        clone.mint("issued");
+        clone.mint_stage(Stage::Decide, Duration::from_micros(80));
+        clone.auth_refusal("expired");
+        clone.jwks_fetch("ok");
+        clone.anam_request("timeout");
+        clone.limit_refusal(Limit::User);
+        clone.ledger_write(3, Duration::from_millis(2), Outcome::Ok);
+        clone.ledger_queue(7);
+        clone.snapshot_load(Outcome::Failed);
+        let page = metrics.encode();
+        let lines: Vec<_> = page.lines().collect();
+        let version = format!(
+            "gateway_build_info{{version=\"{}\"}} 1",
+            env!("CARGO_PKG_VERSION")
+        );
+        for line in [
+            version.as_str(),
+            r#"gateway_http_requests_total{route="/v1/session-token",class="2xx"} 2"#,
+            r#"gateway_http_requests_total{route="/v1/session-token",class="5xx"} 1"#,
+            r#"gateway_mint_total{outcome="issued"} 1"#,
+            r#"gateway_mint_duration_seconds_count{stage="decide"} 1"#,
+            r#"gateway_mint_duration_seconds_bucket{le="0.0001",stage="decide"} 1"#,
+            r#"gateway_auth_refusals_total{reason="expired"} 1"#,
+            r#"gateway_jwks_fetch_total{result="ok"} 1"#,
+            r#"gateway_anam_requests_total{result="timeout"} 1"#,
+            r#"gateway_limit_refusals_total{limit="user"} 1"#,
+            r#"gateway_ledger_writes_total{result="ok"} 1"#,
+            "gateway_ledger_write_duration_seconds_count 1",
+            "gateway_ledger_batch_rows_sum 3.0",
+            "gateway_ledger_queue_rows 7",
+            r#"gateway_snapshot_loads_total{result="failed"} 1"#,
+            "# EOF",
+        ] {
+            assert!(lines.contains(&line), "{line} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn two_apps_count_apart() {
+        let one = Metrics::new();
+        one.mint("issued");
+        assert!(!Metrics::new().encode().contains("issued"));
+    }
+}
