@@ -1,1 +1,163 @@
-//! .
+//! Who is calling: a bearer token in, a [`Caller`] out.
+//!
+//! The unverified (issuer, audience) picks the rules, and everything is judged by them afterwards.
+//! Nothing here touches the database; keys come from memory, fetched under the outbound guard.
+
+mod check;
+mod directory;
+mod jwks;
+mod keys;
+mod outbound;
+mod refusal;
+mod strict_json;
+mod verify;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::domain::caller::Caller;
+use crate::domain::ids::TenantId;
+
+use directory::Index;
+use jwks::{Fetcher, KeysUnavailable, SecondLook};
+
+pub use check::{CheckReport, KeyReport, SkipReport};
+pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantEntry};
+pub use jwks::{FetchError, JwksSettings, KeyHealth};
+pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, Match, SetRefusal, Skip};
+pub use outbound::{MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
+pub use refusal::Refusal;
+pub use verify::{MAX_TOKEN_BYTES, Unverified, Verified, peek, verify};
+
+/// Why a caller is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The token is not good: 401, with one body for all reasons.
+    #[error("token refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The issuer's keys cannot be had at the moment, which is not the token's fault: 503.
+    #[error("the issuer's signing keys are not available")]
+    KeysUnavailable {
+        /// When another try makes sense; at least a second.
+        retry_after: Duration,
+    },
+    /// The token is good, its tenant is suspended: 403.
+    #[error("the tenant is suspended")]
+    TenantSuspended {
+        /// Which tenant, for the log.
+        tenant: TenantId,
+    },
+}
+
+impl AuthError {
+    /// Stable name for logs and metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.as_label(),
+            Self::KeysUnavailable { .. } => "keys_unavailable",
+            Self::TenantSuspended { .. } => "tenant_suspended",
+        }
+    }
+}
+
+impl From<KeysUnavailable> for AuthError {
+    fn from(KeysUnavailable { retry_after }: KeysUnavailable) -> Self {
+        Self::KeysUnavailable { retry_after }
+    }
+}
+
+/// Turns bearer tokens into callers. One per process, shared by reference.
+pub struct Authenticator {
+    index: RwLock<Arc<Index>>,
+    fetcher: Arc<Fetcher>,
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authenticator").finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// Knows no issuer until [`Authenticator::replace_directory`]. Key fetches run as tasks of
+    /// `tracker` on `runtime`, which should outlive the web workers.
+    pub fn new(
+        outbound: OutboundPolicy,
+        settings: JwksSettings,
+        clock: Clock,
+        tracker: TaskTracker,
+        runtime: Handle,
+    ) -> Result<Self, OutboundSetupError> {
+        let fetcher = Fetcher {
+            outbound: Outbound::new(outbound)?,
+            settings,
+            clock,
+            tracker,
+            runtime,
+        };
+        Ok(Self {
+            index: RwLock::default(),
+            fetcher: Arc::new(fetcher),
+        })
+    }
+
+    /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under
+    /// way finish by the old one. Key sets of issuers that did not move stay. To be called by one
+    /// task at a time.
+    pub fn replace_directory(&self, directory: Directory) -> Vec<DirectoryFault> {
+        let (index, faults) = Index::build(directory, &self.index(), &self.fetcher);
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
+        faults
+    }
+
+    /// Judges a token by the rules of its issuer.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
+        let token = peek(token)?;
+        let index = self.index();
+        let issuer = index.find(&token)?;
+        // A token that its own claims refuse is not worth a fetch.
+        verify::check_claims(&token, &issuer.config, self.fetcher.clock.now())?;
+        let keys = issuer.current_keys().await?;
+        let judge = |keys: &_| verify(&token, &issuer.config, keys, self.fetcher.clock.now());
+        let verified = match judge(&keys) {
+            Err(Refusal::UnknownKey) => match issuer.second_look(token.kid(), &keys).await? {
+                SecondLook::StillUnknown => Err(Refusal::UnknownKey),
+                SecondLook::Keys(keys) => judge(&keys).inspect_err(|refusal| {
+                    if *refusal == Refusal::UnknownKey {
+                        issuer.remember_unknown(token.kid());
+                    }
+                }),
+            },
+            judged => judged,
+        }?;
+        let (tenant, active) = index.tenant(&issuer, &verified)?;
+        if !active {
+            return Err(AuthError::TenantSuspended { tenant });
+        }
+        if !verified.passed_over.is_empty() {
+            tracing::debug!(issuer.id = %issuer.id, facts = ?verified.passed_over, "claims passed over");
+        }
+        Ok(Caller {
+            tenant,
+            issuer: issuer.id,
+            subject: verified.subject,
+            facts: verified.facts,
+        })
+    }
+
+    /// State of all fetched key sets, in no order: for gauges.
+    pub fn key_health(&self) -> Vec<KeyHealth> {
+        let index = self.index();
+        let remotes = index.issuers().filter_map(directory::Issuer::remote);
+        remotes.map(jwks::RemoteKeys::health).collect()
+    }
+
+    fn index(&self) -> Arc<Index> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&index)
+    }
+}

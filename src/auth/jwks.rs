@@ -1,0 +1,435 @@
+//! The keys of one issuer at its address: fetched when first needed, renewed before they age, kept
+//! while the issuer is down. Whoever sends tokens cannot make the gateway fetch more than once per
+//! cool-down, and a failed fetch never costs good keys.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::keys::{KeySet, SetRefusal};
+use super::outbound::{Outbound, OutboundError};
+use super::strict_json;
+use crate::clock::Clock;
+use crate::domain::ids::IssuerId;
+
+/// How key sets are renewed. All durations are in the clock's time but for `wait`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwksSettings {
+    /// After any attempt, also a failed one, the same issuer is not asked again for this long.
+    pub cooldown: Duration,
+    /// Life of a set whose answer names no `max-age`.
+    pub refresh: Duration,
+    /// Shortest life, whatever `Cache-Control` says.
+    pub refresh_floor: Duration,
+    /// Longest life, whatever `Cache-Control` says: the bound within which a key that the issuer
+    /// withdrew stops working.
+    pub refresh_ceiling: Duration,
+    /// While the issuer cannot be reached, its last good set serves until it is this old.
+    pub max_stale: Duration,
+    /// Longest time that a request waits for a fetch, in real time; the fetch itself goes on.
+    pub wait: Duration,
+    /// A key id that a fetch did not bring is not asked for again for this long.
+    pub unknown_kid_memory: Duration,
+    /// Most unknown key ids that are remembered per issuer.
+    pub unknown_kid_capacity: usize,
+}
+
+impl Default for JwksSettings {
+    fn default() -> Self {
+        Self {
+            cooldown: Duration::from_secs(30),
+            refresh: Duration::from_mins(10),
+            refresh_floor: Duration::from_mins(1),
+            refresh_ceiling: Duration::from_mins(30),
+            max_stale: Duration::from_hours(1),
+            wait: Duration::from_secs(2),
+            unknown_kid_memory: Duration::from_mins(2),
+            unknown_kid_capacity: 256,
+        }
+    }
+}
+
+/// Why an issuer's keys could not be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The address may not be reached, or did not answer as it should.
+    #[error("the key address: {0}")]
+    Outbound(#[from] OutboundError),
+    /// The answer is no usable key set.
+    #[error("the key set {0}")]
+    Set(#[from] SetRefusal),
+    /// The discovery document is no JSON object.
+    #[error("the discovery document is no JSON object, or holds a name twice")]
+    DiscoveryMalformed,
+    /// The discovery document's `issuer` is not the configured one, byte for byte.
+    #[error("the discovery document names another issuer than the one configured")]
+    DiscoveryIssuer,
+    /// The discovery document holds no `jwks_uri`.
+    #[error("the discovery document has no jwks_uri that is a URL")]
+    DiscoveryJwksUri,
+}
+
+impl FetchError {
+    /// Stable name for logs and metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Outbound(error) => error.as_label(),
+            Self::Set(error) => error.as_label(),
+            Self::DiscoveryMalformed => "discovery_malformed",
+            Self::DiscoveryIssuer => "discovery_issuer",
+            Self::DiscoveryJwksUri => "discovery_jwks_uri",
+        }
+    }
+}
+
+/// No keys to judge by at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KeysUnavailable {
+    /// When the next attempt may start.
+    pub(super) retry_after: Duration,
+}
+
+/// Where a set is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RemoteSource {
+    JwksUrl(Url),
+    Discovery { document: Url, issuer: String },
+}
+
+impl RemoteSource {
+    /// Fetches the set, and how long the issuer says that it lives.
+    pub(super) async fn fetch(
+        &self,
+        outbound: &Outbound,
+    ) -> Result<(KeySet, Option<Duration>), FetchError> {
+        let fetched = match self {
+            Self::JwksUrl(url) => outbound.get(url).await?,
+            Self::Discovery { document, issuer } => {
+                let found = outbound.get(document).await?;
+                outbound.get(&jwks_uri(&found.body, issuer)?).await?
+            }
+        };
+        Ok((KeySet::parse(&fetched.body)?, fetched.max_age))
+    }
+}
+
+/// OIDC Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
+fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
+    let members = strict_json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
+    if members.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(FetchError::DiscoveryIssuer);
+    }
+    let uri = members.get("jwks_uri").and_then(Value::as_str);
+    uri.and_then(|uri| Url::parse(uri).ok())
+        .ok_or(FetchError::DiscoveryJwksUri)
+}
+
+/// What all issuers' fetches share.
+pub(super) struct Fetcher {
+    pub(super) outbound: Outbound,
+    pub(super) settings: JwksSettings,
+    pub(super) clock: Clock,
+    pub(super) tracker: TaskTracker,
+    /// Fetches outlive the request that started them, and its worker.
+    pub(super) runtime: Handle,
+}
+
+/// The key set of one issuer entry of one tenant. Nothing is shared between entries.
+pub(super) struct RemoteKeys {
+    id: IssuerId,
+    source: RemoteSource,
+    fetcher: Arc<Fetcher>,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for RemoteKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteKeys")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    good: Option<Good>,
+    last_attempt: Option<DateTime<Utc>>,
+    last_error: Option<FetchError>,
+    /// Open while a fetch is under way.
+    in_flight: Option<watch::Receiver<()>>,
+    unknown_kids: HashMap<String, DateTime<Utc>>,
+    fetches: u64,
+    failures: u64,
+}
+
+#[derive(Debug)]
+struct Good {
+    keys: Arc<KeySet>,
+    fetched: DateTime<Utc>,
+    life: Duration,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Age {
+    Fresh,
+    /// Good for a while yet: renew behind the request's back.
+    Renew,
+    /// Past its life: renew first, and serve the old set only if that fails.
+    Stale,
+    /// Older than any set may be.
+    Dead,
+}
+
+impl Good {
+    fn age(&self, now: DateTime<Utc>, settings: &JwksSettings) -> Age {
+        // A clock that was set back proves nothing about freshness.
+        let Ok(age) = (now - self.fetched).to_std() else {
+            return Age::Stale;
+        };
+        if age >= settings.max_stale {
+            Age::Dead
+        } else if age >= self.life {
+            Age::Stale
+        } else if age >= self.life / 5 * 4 {
+            Age::Renew
+        } else {
+            Age::Fresh
+        }
+    }
+}
+
+impl State {
+    fn cooling(&self, now: DateTime<Utc>, cooldown: Duration) -> Option<Duration> {
+        let since = (now - self.last_attempt?).to_std().ok()?;
+        cooldown.checked_sub(since).filter(|left| !left.is_zero())
+    }
+
+    fn usable(&self, now: DateTime<Utc>, settings: &JwksSettings) -> Option<Arc<KeySet>> {
+        let good = self.good.as_ref()?;
+        (good.age(now, settings) != Age::Dead).then(|| Arc::clone(&good.keys))
+    }
+
+    fn unavailable(&self, now: DateTime<Utc>, settings: &JwksSettings) -> KeysUnavailable {
+        let left = self.cooling(now, settings.cooldown).unwrap_or_default();
+        KeysUnavailable {
+            retry_after: left.max(Duration::from_secs(1)),
+        }
+    }
+}
+
+/// What a second look for a key id brought.
+#[derive(Debug)]
+pub(super) enum SecondLook {
+    /// Another set than the one tried before.
+    Keys(Arc<KeySet>),
+    /// The issuer's set is known, and the key is not in it.
+    StillUnknown,
+}
+
+impl RemoteKeys {
+    pub(super) fn new(id: IssuerId, source: RemoteSource, fetcher: Arc<Fetcher>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            source,
+            fetcher,
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The set to judge by now.
+    pub(super) async fn current(self: &Arc<Self>) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let settings = &self.fetcher.settings;
+        let fetch = {
+            let now = self.fetcher.clock.now();
+            let mut state = self.state();
+            let age = state
+                .good
+                .as_ref()
+                .map(|good| (good.age(now, settings), Arc::clone(&good.keys)));
+            match age {
+                Some((Age::Fresh, keys)) => return Ok(keys),
+                Some((Age::Renew, keys)) => {
+                    self.start(&mut state, now);
+                    return Ok(keys);
+                }
+                Some((Age::Stale | Age::Dead, _)) | None => self.start(&mut state, now),
+            }
+        };
+        self.finished(fetch).await;
+        let now = self.fetcher.clock.now();
+        let state = self.state();
+        state
+            .usable(now, settings)
+            .ok_or_else(|| state.unavailable(now, settings))
+    }
+
+    /// Looks again for a key that the set `tried` does not hold: at most one fetch per cool-down.
+    pub(super) async fn second_look(
+        self: &Arc<Self>,
+        kid: Option<&str>,
+        tried: &Arc<KeySet>,
+    ) -> Result<SecondLook, KeysUnavailable> {
+        let settings = &self.fetcher.settings;
+        let fetch = {
+            let now = self.fetcher.clock.now();
+            let mut state = self.state();
+            // Another request may have fetched meanwhile.
+            if let Some(keys) = state
+                .usable(now, settings)
+                .filter(|keys| !Arc::ptr_eq(keys, tried))
+            {
+                return Ok(SecondLook::Keys(keys));
+            }
+            let remembered = kid.and_then(|kid| state.unknown_kids.get(kid));
+            if remembered.is_some_and(|until| now < *until) {
+                return Ok(SecondLook::StillUnknown);
+            }
+            self.start(&mut state, now)
+        };
+        let in_time = self.finished(fetch).await;
+        let now = self.fetcher.clock.now();
+        let state = self.state();
+        // Behind a failed or slow fetch the key may well exist: that is not the token's fault.
+        if !in_time || state.last_error.is_some() {
+            return Err(state.unavailable(now, settings));
+        }
+        Ok(match state.usable(now, settings) {
+            Some(keys) if !Arc::ptr_eq(&keys, tried) => SecondLook::Keys(keys),
+            _ => SecondLook::StillUnknown,
+        })
+    }
+
+    /// Notes that a fresh set lacks this key id.
+    pub(super) fn remember_unknown(&self, kid: &str) {
+        let settings = &self.fetcher.settings;
+        let now = self.fetcher.clock.now();
+        let mut state = self.state();
+        if state.unknown_kids.len() >= settings.unknown_kid_capacity {
+            state.unknown_kids.retain(|_, until| now < *until);
+        }
+        // With no room left the cool-down alone protects the issuer.
+        if state.unknown_kids.len() < settings.unknown_kid_capacity {
+            state
+                .unknown_kids
+                .insert(kid.to_owned(), now + settings.unknown_kid_memory);
+        }
+    }
+
+    /// Starts a fetch, or joins the one under way. `None` during the cool-down.
+    fn start(
+        self: &Arc<Self>,
+        state: &mut State,
+        now: DateTime<Utc>,
+    ) -> Option<watch::Receiver<()>> {
+        // The sender is gone when the fetch ended, however it ended.
+        let open = |fetch: &&watch::Receiver<()>| fetch.has_changed().is_ok();
+        if let Some(fetch) = state.in_flight.as_ref().filter(open) {
+            return Some(fetch.clone());
+        }
+        if state.cooling(now, self.fetcher.settings.cooldown).is_some() {
+            return None;
+        }
+        let (done, fetch) = watch::channel(());
+        state.in_flight = Some(fetch.clone());
+        state.last_attempt = Some(now);
+        state.fetches += 1;
+        let keys = Arc::clone(self);
+        let fetching = async move {
+            let result = keys.source.fetch(&keys.fetcher.outbound).await;
+            keys.settle(result);
+            drop(done);
+        };
+        self.fetcher
+            .tracker
+            .spawn_on(fetching, &self.fetcher.runtime);
+        Some(fetch)
+    }
+
+    /// `false` where the fetch was still under way when the patience ended.
+    async fn finished(&self, fetch: Option<watch::Receiver<()>>) -> bool {
+        let Some(mut fetch) = fetch else { return true };
+        // Nothing is ever sent: the wait ends when the sender is dropped.
+        let ended = async { while fetch.changed().await.is_ok() {} };
+        tokio::time::timeout(self.fetcher.settings.wait, ended)
+            .await
+            .is_ok()
+    }
+
+    fn settle(&self, result: Result<(KeySet, Option<Duration>), FetchError>) {
+        let now = self.fetcher.clock.now();
+        let settings = &self.fetcher.settings;
+        let mut state = self.state();
+        match result {
+            Ok((keys, max_age)) => {
+                let life = max_age
+                    .unwrap_or(settings.refresh)
+                    .max(settings.refresh_floor)
+                    .min(settings.refresh_ceiling);
+                tracing::info!(
+                    issuer.id = %self.id,
+                    keys = keys.keys().len(),
+                    skipped = keys.skipped().len(),
+                    "signing keys fetched"
+                );
+                for (index, skip) in keys.skipped() {
+                    tracing::warn!(issuer.id = %self.id, index, reason = skip.as_label(), "key skipped");
+                }
+                state.last_error = None;
+                state.good = Some(Good {
+                    keys: Arc::new(keys),
+                    fetched: now,
+                    life,
+                });
+            }
+            Err(error) => {
+                tracing::warn!(issuer.id = %self.id, reason = error.as_label(), "signing keys not fetched");
+                state.last_error = Some(error);
+                state.failures += 1;
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> KeyHealth {
+        let now = self.fetcher.clock.now();
+        let state = self.state();
+        let good = state.good.as_ref();
+        KeyHealth {
+            issuer: self.id,
+            keys: good.map_or(0, |good| good.keys.keys().len()),
+            age: good.map(|good| (now - good.fetched).to_std().unwrap_or_default()),
+            fetches: state.fetches,
+            failures: state.failures,
+            last_error: state.last_error,
+        }
+    }
+}
+
+/// State of one issuer's fetched keys, for metrics and the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHealth {
+    /// Whose keys.
+    pub issuer: IssuerId,
+    /// Usable keys of the last good set; 0 before the first.
+    pub keys: usize,
+    /// Time since the last good fetch.
+    pub age: Option<Duration>,
+    /// Fetches started.
+    pub fetches: u64,
+    /// Fetches that failed.
+    pub failures: u64,
+    /// Why the last fetch failed; `None` after a good one.
+    pub last_error: Option<FetchError>,
+}

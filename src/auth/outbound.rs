@@ -1,0 +1,302 @@
+//! The outbound guard: key sets and discovery documents are fetched from addresses that tenants
+//! typed in, so every address is judged before it is dialled, and the address judged is the one
+//! dialled. Public https only; what else may be reached, the installation lists by network.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, StatusCode, header};
+use url::{Host, Url};
+
+/// Most bytes of an answer.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What may be reached beyond public addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundPolicy {
+    /// Networks that may be reached though they are not public; also by plain http and on any port.
+    pub allow: Vec<IpNet>,
+    /// Ports at public addresses.
+    pub ports: Vec<u16>,
+}
+
+impl Default for OutboundPolicy {
+    /// Public addresses at port 443, nothing else.
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            ports: vec![443],
+        }
+    }
+}
+
+impl OutboundPolicy {
+    fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allow.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Why nothing was fetched. The texts say nothing of what stands at an address: a name that is
+/// unknown, an inner address, a closed port and silence all read the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OutboundError {
+    /// By its text alone: scheme, port, user name, fragment or a literal address.
+    #[error("address not allowed")]
+    NotAllowed,
+    /// Nothing was reached.
+    #[error("address not allowed or no answer within 5 seconds")]
+    Unreachable,
+    /// Another status than 200; redirects are not followed.
+    #[error("answered with status {0} instead of 200")]
+    Status(u16),
+    /// The answer is too long or is compressed.
+    #[error("answered with more than 256 kB, or compressed")]
+    TooLarge,
+}
+
+impl OutboundError {
+    /// Stable name for logs and metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not_allowed",
+            Self::Unreachable => "unreachable",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+/// The HTTP clients cannot be built, for example since the system has no root certificates.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot set up the client that fetches signing keys; are root certificates (ca-certificates) installed?"
+)]
+pub struct OutboundSetupError(#[from] reqwest::Error);
+
+/// What an address answered.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) body: Bytes,
+    /// `max-age` of `Cache-Control`; zero for `no-store` and `no-cache`.
+    pub(super) max_age: Option<Duration>,
+}
+
+/// Fetches documents under an [`OutboundPolicy`].
+pub struct Outbound {
+    policy: Arc<OutboundPolicy>,
+    /// Dials public and listed addresses.
+    public: Client,
+    /// Dials listed addresses only: for plain http and for other ports.
+    listed: Client,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which client an address is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Public,
+    Listed,
+}
+
+impl Outbound {
+    /// Fails where TLS cannot be set up.
+    pub fn new(policy: OutboundPolicy) -> Result<Self, OutboundSetupError> {
+        let policy = Arc::new(policy);
+        Ok(Self {
+            public: client(&policy, Reach::Public)?,
+            listed: client(&policy, Reach::Listed)?,
+            policy,
+        })
+    }
+
+    /// Judges an address by its text. Names are judged again once they are resolved.
+    pub fn check(&self, url: &Url) -> Result<(), OutboundError> {
+        self.reach(url).map(|_| ())
+    }
+
+    fn reach(&self, url: &Url) -> Result<Reach, OutboundError> {
+        let refuse = Err(OutboundError::NotAllowed);
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return refuse;
+        }
+        let reach = match url.scheme() {
+            "https"
+                if url
+                    .port_or_known_default()
+                    .is_some_and(|port| self.policy.ports.contains(&port)) =>
+            {
+                Reach::Public
+            }
+            "https" | "http" => Reach::Listed,
+            _ => return refuse,
+        };
+        let literal = match url.host() {
+            None | Some(Host::Domain("")) => return refuse,
+            Some(Host::Domain(_)) if reach == Reach::Listed && self.policy.allow.is_empty() => {
+                return refuse;
+            }
+            Some(Host::Domain(_)) => return Ok(reach),
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        };
+        // A literal address never meets the resolver.
+        if may_dial(&self.policy, reach, literal) {
+            Ok(reach)
+        } else {
+            refuse
+        }
+    }
+
+    pub(super) async fn get(&self, url: &Url) -> Result<Fetched, OutboundError> {
+        let client = match self.reach(url)? {
+            Reach::Public => &self.public,
+            Reach::Listed => &self.listed,
+        };
+        let unreachable = |error: reqwest::Error| {
+            tracing::debug!(error = %error.without_url(), "outbound fetch failed");
+            OutboundError::Unreachable
+        };
+        let request = client
+            .get(url.clone())
+            .header(header::ACCEPT, "application/json");
+        let mut response = request.send().await.map_err(unreachable)?;
+        if response.status() != StatusCode::OK {
+            return Err(OutboundError::Status(response.status().as_u16()));
+        }
+        // The client decodes nothing, so a bomb stays small; it is refused by name all the same.
+        if response.headers().contains_key(header::CONTENT_ENCODING) {
+            return Err(OutboundError::TooLarge);
+        }
+        let max_age = max_age(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(OutboundError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched {
+            body: body.into(),
+            max_age,
+        })
+    }
+}
+
+fn client(policy: &Arc<OutboundPolicy>, reach: Reach) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .https_only(reach == Reach::Public)
+        .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
+        .dns_resolver(GuardedResolver {
+            policy: Arc::clone(policy),
+            reach,
+        })
+        .build()
+}
+
+/// Drops every address that may not be dialled; the client dials what is left, so no second look-up
+/// can slip another address in.
+struct GuardedResolver {
+    policy: Arc<OutboundPolicy>,
+    reach: Reach,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (policy, reach) = (Arc::clone(&self.policy), self.reach);
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let kept: Vec<SocketAddr> = found
+                .filter(|found| may_dial(&policy, reach, found.ip()))
+                .collect();
+            if kept.is_empty() {
+                return Err("no address that may be dialled".into());
+            }
+            Ok(Box::new(kept.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn may_dial(policy: &OutboundPolicy, reach: Reach, address: IpAddr) -> bool {
+    policy.allows(address) || (reach == Reach::Public && is_public(address))
+}
+
+/// Globally reachable by the IANA special-purpose registries (RFC 6890), judged narrowly: what
+/// carries an IPv4 address inside (mapped, NAT64, 6to4, Teredo) is not.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
+    !special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    // 2000::/3 is all that is given out; out of it go 2001::/23 (Teredo, ORCHID and the like),
+    // 2001:db8::/32 and 3fff::/20 (documentation) and 2002::/16 (6to4).
+    let given_out = (0x2000..=0x3FFF).contains(&a);
+    let special =
+        (a == 0x2001 && (b < 0x0200 || b == 0x0DB8)) || a == 0x2002 || (a == 0x3FFF && b < 0x1000);
+    given_out && !special
+}
+
+fn max_age(headers: &header::HeaderMap) -> Option<Duration> {
+    let directives: Vec<String> = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|directive| directive.trim().to_ascii_lowercase())
+        .collect();
+    if directives
+        .iter()
+        .any(|d| d == "no-store" || d == "no-cache")
+    {
+        return Some(Duration::ZERO);
+    }
+    let seconds = directives.iter().find_map(|d| d.strip_prefix("max-age="))?;
+    seconds
+        .trim_matches('"')
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}

@@ -1,0 +1,305 @@
+//! The verifier: pure, no I/O, no clock. `jsonwebtoken` checks the signature and nothing else;
+//! every rule about header and claims stands here (RFC 8725, RFC 7519, RFC 9068).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::keys::{Key, KeySet, Match, is_kid};
+use super::refusal::Refusal;
+use super::strict_json;
+use crate::domain::caller::{Facts, Subject};
+use crate::domain::issuer::{Algorithm, ClaimPath, IssuerConfig};
+
+/// Longest token, in bytes; looked at before anything is decoded.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Largest date that a token may hold: every whole number up to here is exact in a double.
+const MAX_DATE: u64 = 1 << 53;
+
+/// A token that was read but not verified. Its issuer and audiences may pick the rules that it is
+/// then judged by, and nothing else.
+#[derive(Debug)]
+pub struct Unverified<'t> {
+    signing_input: &'t str,
+    signature: &'t str,
+    header: Header,
+    claims: Map<String, Value>,
+    issuer: String,
+    audiences: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Header {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    access_token_type: bool,
+}
+
+impl Unverified<'_> {
+    /// The `iss` that the token claims to have.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The `aud` that the token claims to have; never empty.
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// The key id in the header: printable, at most 256 characters.
+    pub fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+}
+
+/// A token whose signature and claims are right by its issuer's rules.
+#[derive(Debug)]
+pub struct Verified<'u> {
+    /// The `sub`.
+    pub subject: Subject,
+    /// What the claim map took.
+    pub facts: Facts,
+    /// Facts that the claim map passed over, since the value did not fit.
+    pub passed_over: Vec<String>,
+    claims: &'u Map<String, Value>,
+}
+
+impl Verified<'_> {
+    /// A claim that is a text.
+    pub fn text(&self, path: &ClaimPath) -> Option<&str> {
+        path.find(self.claims)?.as_str()
+    }
+}
+
+/// Reads a token without believing it: size, form, header, and the types of `iss` and `aud`.
+/// `jku`, `x5u`, `jwk` and `x5c` are never looked at.
+pub fn peek(token: &str) -> Result<Unverified<'_>, Refusal> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Refusal::TooLarge);
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(Refusal::Malformed)?;
+    // A fourth part would leave a dot inside the payload, which is no base64url.
+    if decode(signature)?.is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    let header = read_header(&object(header)?)?;
+    let claims = object(payload)?;
+    let issuer = text(&claims, "iss")?.ok_or(Refusal::Claims)?.to_owned();
+    let audiences = match claims.get("aud") {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(many)) if !many.is_empty() => {
+            let texts = many.iter().map(|item| item.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().ok_or(Refusal::Claims)?
+        }
+        _ => return Err(Refusal::Claims),
+    };
+    Ok(Unverified {
+        signing_input,
+        signature,
+        header,
+        claims,
+        issuer,
+        audiences,
+    })
+}
+
+/// Judges a token by the rules and keys of one issuer at one moment. Claims come first, since a
+/// token that they refuse needs neither a key nor arithmetic.
+pub fn verify<'u>(
+    token: &'u Unverified<'_>,
+    rules: &IssuerConfig,
+    keys: &KeySet,
+    now: DateTime<Utc>,
+) -> Result<Verified<'u>, Refusal> {
+    let subject = check_claims(token, rules, now)?;
+    check_signature(token, keys)?;
+    let (facts, passed_over) = rules.claims().facts(&token.claims);
+    Ok(Verified {
+        subject,
+        facts,
+        passed_over,
+        claims: &token.claims,
+    })
+}
+
+/// All that can be judged without a key.
+pub(super) fn check_claims(
+    token: &Unverified<'_>,
+    rules: &IssuerConfig,
+    now: DateTime<Utc>,
+) -> Result<Subject, Refusal> {
+    check_binding(token, rules)?;
+    check_kind(token, rules)?;
+    check_dates(&token.claims, rules, now)?;
+    let subject = text(&token.claims, "sub")?.ok_or(Refusal::Claims)?;
+    Subject::parse(subject).ok_or(Refusal::Subject)
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+    // Refuses padding, whitespace, the other alphabet and set trailing bits.
+    URL_SAFE_NO_PAD.decode(part).ok().ok_or(Refusal::Malformed)
+}
+
+fn object(part: &str) -> Result<Map<String, Value>, Refusal> {
+    strict_json::object(&decode(part)?).ok_or(Refusal::Malformed)
+}
+
+fn read_header(header: &Map<String, Value>) -> Result<Header, Refusal> {
+    const FORBIDDEN: [&str; 5] = ["crit", "b64", "zip", "cty", "enc"];
+    if FORBIDDEN.iter().any(|name| header.contains_key(*name)) {
+        return Err(Refusal::Header);
+    }
+    let access_token_type = match header.get("typ") {
+        None => false,
+        Some(Value::String(typ)) => {
+            // RFC 7515, 4.1.9: no case, and "application/" may be left out.
+            let typ = typ.to_ascii_lowercase();
+            match typ.strip_prefix("application/").unwrap_or(&typ) {
+                "at+jwt" => true,
+                "jwt" => false,
+                _ => return Err(Refusal::Type),
+            }
+        }
+        Some(_) => return Err(Refusal::Type),
+    };
+    let kid = match header.get("kid") {
+        None => None,
+        Some(Value::String(kid)) if is_kid(kid) => Some(kid.clone()),
+        Some(_) => return Err(Refusal::KeyId),
+    };
+    let algorithm = header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(Algorithm::parse)
+        .ok_or(Refusal::Algorithm)?;
+    Ok(Header {
+        algorithm,
+        kid,
+        access_token_type,
+    })
+}
+
+fn check_binding(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+    if token.issuer != rules.issuer() {
+        return Err(Refusal::Issuer);
+    }
+    if !token
+        .audiences
+        .iter()
+        .any(|aud| rules.audiences().contains(aud))
+    {
+        return Err(Refusal::Audience);
+    }
+    if !rules.algorithms().contains(&token.header.algorithm) {
+        return Err(Refusal::AlgorithmNotAllowed);
+    }
+    Ok(())
+}
+
+/// Rules that keep kinds of token apart (RFC 8725, 3.12).
+fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+    // RFC 8417: a security event, such as a logout token, says nothing about who is calling.
+    if token.claims.contains_key("events") {
+        return Err(Refusal::Kind);
+    }
+    let id_token = ["nonce", "at_hash", "c_hash"];
+    if rules.refuse_id_tokens() && id_token.iter().any(|name| token.claims.contains_key(*name)) {
+        return Err(Refusal::Kind);
+    }
+    if rules.at_jwt_strict() {
+        if !token.header.access_token_type {
+            return Err(Refusal::Type);
+        }
+        // RFC 9068, 2.2; the other claims that it wants are wanted of every token, or with the dates.
+        for name in ["client_id", "jti"] {
+            text(&token.claims, name)?.ok_or(Refusal::Claims)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_dates(
+    claims: &Map<String, Value>,
+    rules: &IssuerConfig,
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let now = now.timestamp();
+    let leeway = i64::from(rules.leeway_seconds());
+    let longest = i64::from(rules.max_lifetime_seconds());
+    let exp = date(claims, "exp")?.ok_or(Refusal::Claims)?;
+    let nbf = date(claims, "nbf")?;
+    let iat = date(claims, "iat")?;
+    if rules.at_jwt_strict() && iat.is_none() {
+        return Err(Refusal::Claims);
+    }
+    if now >= exp + leeway {
+        return Err(Refusal::Expired);
+    }
+    if nbf.is_some_and(|nbf| nbf > now + leeway) {
+        return Err(Refusal::NotYetValid);
+    }
+    if iat.is_some_and(|iat| iat > now + leeway) {
+        return Err(Refusal::IssuedInFuture);
+    }
+    let from = iat.unwrap_or(now + leeway);
+    if exp - from > longest {
+        return Err(Refusal::Lifetime);
+    }
+    Ok(())
+}
+
+fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), Refusal> {
+    let algorithm = token.header.algorithm;
+    let fits = |key: &&Key| {
+        let algorithm = match key.algorithm() {
+            Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
+            Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
+            Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+            Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
+        };
+        let input = token.signing_input.as_bytes();
+        jsonwebtoken::crypto::verify(token.signature, input, key.decoding(), algorithm)
+            .is_ok_and(|fits| fits)
+    };
+    match keys.find(token.kid(), algorithm) {
+        Match::Keys(keys) if keys.iter().any(fits) => Ok(()),
+        Match::Keys(_) => Err(Refusal::Signature),
+        Match::OtherAlgorithm => Err(Refusal::KeyAlgorithm),
+        Match::None => Err(Refusal::UnknownKey),
+    }
+}
+
+fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Refusal> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::Claims),
+    }
+}
+
+/// A `NumericDate` (RFC 7519, 2), in whole seconds: a number from 0 to 2^53. A fraction, which the
+/// RFC allows, is dropped.
+fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refusal> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let whole = value.as_u64().or_else(|| whole_seconds(value.as_f64()?));
+    let seconds = whole.filter(|seconds| *seconds <= MAX_DATE);
+    let seconds = seconds.and_then(|seconds| i64::try_from(seconds).ok());
+    seconds.map(Some).ok_or(Refusal::Claims)
+}
+
+fn whole_seconds(seconds: f64) -> Option<u64> {
+    // 2^53, as `MAX_DATE`.
+    const BOUND: f64 = 9_007_199_254_740_992.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast of floats saturates, the fraction is to be dropped, and the bounds follow"
+    )]
+    let whole = seconds as u64;
+    (0.0..=BOUND).contains(&seconds).then_some(whole)
+}

@@ -1,0 +1,24 @@
+//! What attackers send instead of a token or a key set, and what issuers get wrong: one name per
+//! case, each one refused for its own reason, and the good ones beside them accepted.
+//!
+//! A bad case is signed with the right key wherever that makes sense, so that only the rule under
+//! test can refuse it. (`cfg(test)` tells clippy that helpers are test code too.)
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod directory;
+#[cfg(test)]
+mod forms;
+#[cfg(test)]
+mod jwks;
+#[cfg(test)]
+mod key_sets;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod outbound;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tokens;
