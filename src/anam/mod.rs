@@ -1,1 +1,10 @@
-//! .
+//! Anam's API, as far as the gateway uses it.
+
+pub mod client;
+pub mod error;
+pub mod token;
+pub mod wire;
+
+pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
+pub use error::AnamError;
+pub use token::SessionToken;

@@ -1,0 +1,170 @@
+//! Asks Anam, within bounds: time, size, one retry, no redirects.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+use url::Url;
+
+use super::wire::{ErrorAnswer, MintAnswer, MintBody};
+use super::{AnamError, SessionToken};
+use crate::clock::Clock;
+
+/// Where Anam is and how long to wait for it.
+#[derive(Debug, Clone)]
+pub struct AnamOptions {
+    /// Such as `https://api.anam.ai`. The operator's, never a tenant's: the key goes there.
+    pub base_url: Url,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for one answer.
+    pub timeout: Duration,
+    /// Longest wait altogether, the retry included.
+    pub deadline: Duration,
+    /// Largest answer that is read, bytes.
+    pub max_body_bytes: usize,
+    /// How many more tries after a failure that is worth one.
+    pub retries: u32,
+}
+
+/// An Anam API key.
+#[derive(Clone)]
+pub struct ApiKey(HeaderValue);
+
+impl ApiKey {
+    /// `None` where the text can't stand in a header.
+    pub fn new(key: &SecretString) -> Option<Self> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(***)")
+    }
+}
+
+/// A client of Anam's API. The key is given with each call, never kept.
+#[derive(Debug, Clone)]
+pub struct Anam {
+    http: reqwest::Client,
+    mint_url: Url,
+    options: AnamOptions,
+    clock: Clock,
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client of Anam can't be set up: {0}")]
+pub struct SetUpError(String);
+
+impl Anam {
+    /// Prepares a client; connects on first use.
+    pub fn new(options: AnamOptions, clock: Clock) -> Result<Self, SetUpError> {
+        let mint_url = options
+            .base_url
+            .join("v1/auth/session-token")
+            .map_err(|error| SetUpError(error.to_string()))?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout)
+            // A redirect would carry the key elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_mins(1))
+            .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| SetUpError(error.to_string()))?;
+        Ok(Self {
+            http,
+            mint_url,
+            options,
+            clock,
+        })
+    }
+
+    /// Asks for a session token: one try, and at most the configured retries after a failure that is worth one, all within
+    /// the deadline.
+    pub async fn mint(&self, key: &ApiKey, body: &MintBody<'_>) -> Result<SessionToken, AnamError> {
+        let body = serde_json::to_vec(body).map_err(|_not_json| AnamError::ConfigRejected)?;
+        let deadline = Instant::now() + self.options.deadline;
+        let mut retries = self.options.retries;
+        loop {
+            let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body.clone()));
+            let error = match attempt.await {
+                Ok(Ok(token)) => return Ok(token),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(AnamError::TimedOut),
+            };
+            let pause = self.pause_before_retry();
+            if retries == 0 || !error.is_worth_a_retry() || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, "asking Anam again");
+            retries -= 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn mint_once(&self, key: &ApiKey, body: Vec<u8>) -> Result<SessionToken, AnamError> {
+        let answer = self
+            .http
+            .post(self.mint_url.clone())
+            .header(AUTHORIZATION, key.0.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| class_of(&error))?;
+        let status = answer.status().as_u16();
+        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
+        let body = self.read(answer).await?;
+        if status != 200 {
+            let error = serde_json::from_slice::<ErrorAnswer>(&body)
+                .ok()
+                .and_then(|answer| answer.error);
+            return Err(AnamError::of_answer(status, error.as_deref(), retry_after));
+        }
+        let answer: MintAnswer = serde_json::from_slice(&body)
+            .map_err(|_may_hold_a_token| AnamError::BadToken("the answer has no sessionToken"))?;
+        SessionToken::check(answer.session_token, self.clock.now())
+    }
+
+    async fn read(&self, answer: reqwest::Response) -> Result<Vec<u8>, AnamError> {
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(|error| class_of(&error))?);
+            if body.len() > self.options.max_body_bytes {
+                return Err(AnamError::Unexpected { status });
+            }
+        }
+        Ok(body)
+    }
+
+    /// 50 to 150 ms, so that many instances do not ask again in step.
+    fn pause_before_retry(&self) -> Duration {
+        let jitter = self.clock.now().timestamp_subsec_micros() % 100;
+        Duration::from_millis(50 + u64::from(jitter))
+    }
+}
+
+fn class_of(error: &reqwest::Error) -> AnamError {
+    if error.is_timeout() {
+        AnamError::TimedOut
+    } else {
+        AnamError::Unreachable
+    }
+}
+
+/// Seconds only; a date would need trust in Anam's clock. An hour at most.
+fn retry_after(header: Option<&HeaderValue>) -> Option<Duration> {
+    let seconds: u64 = header?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(3_600)))
+}

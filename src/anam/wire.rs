@@ -1,0 +1,31 @@
+//! What goes over the wire. The persona's fields are Anam's own by construction; see `domain::settings`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::decide::PersonaConfig;
+use crate::domain::settings::SessionOptions;
+
+/// Body of `POST /v1/auth/session-token`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MintBody<'a> {
+    /// Our session id: it links Anam's session to our ledger.
+    pub client_label: String,
+    /// Who speaks, and how.
+    pub persona_config: &'a PersonaConfig,
+    /// How it is streamed and kept.
+    pub session_options: &'a SessionOptions,
+}
+
+/// Its answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MintAnswer {
+    pub(super) session_token: String,
+}
+
+/// Anam's error body; its `message` is not read, since it may repeat what we sent.
+#[derive(Deserialize)]
+pub(super) struct ErrorAnswer {
+    pub(super) error: Option<String>,
+}
