@@ -1,1 +1,144 @@
-//! .
+//! Every SQL statement, one file a table. Tenant rows are reached through [`tenant_tx`] only.
+
+pub mod api_keys;
+pub mod audit;
+pub mod catalogue;
+pub mod changes;
+pub mod documents;
+pub mod issuers;
+pub mod migrate;
+pub mod preferences;
+pub mod provider_keys;
+pub mod rights;
+pub mod sessions;
+pub mod tenant_tx;
+pub mod tenants;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+
+/// Why the database did not answer as hoped.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not reachable, too slow, or shutting down: worth another try later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// A unique or foreign key said no.
+    #[error("the change conflicts with {constraint}")]
+    Conflict {
+        /// Name of the constraint.
+        constraint: String,
+        /// What Postgres said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A stored value that this version of the program can't read.
+    #[error("stored data can't be read: {0}")]
+    Unreadable(String),
+    /// Anything else; a bug, or a missing right.
+    #[error("the database refused: {0}")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether a later try may succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                // Unique and foreign keys.
+                Some("23505" | "23503") => {
+                    let constraint = database.constraint().unwrap_or("another row").to_owned();
+                    Self::Conflict {
+                        constraint,
+                        source: error,
+                    }
+                }
+                // Connections, resources, operator intervention, read-only after a failover, lock and statement time-outs.
+                Some(code)
+                    if code.starts_with("08")
+                        || code.starts_with("53")
+                        || code.starts_with("57")
+                        || matches!(code, "25006" | "40001" | "40P01" | "55P03") =>
+                {
+                    Self::Unavailable(error)
+                }
+                _ => Self::Refused(error),
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            _ => Self::Refused(error),
+        }
+    }
+}
+
+/// How long to wait for the database, and how many connections to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseOptions {
+    /// Connections at most.
+    pub max_connections: u32,
+    /// Longest wait for a free connection.
+    pub acquire_timeout: Duration,
+    /// Longest run of one statement.
+    pub statement_timeout: Duration,
+    /// Longest wait of one statement for a lock.
+    pub lock_timeout: Duration,
+}
+
+/// The database, reached with the run-time login role.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    connect: PgConnectOptions,
+}
+
+impl Database {
+    /// Prepares a pool; connects on first use, so that the service starts while the database is still down.
+    pub fn new(url: &SecretString, options: DatabaseOptions) -> Result<Self, StoreError> {
+        let connect = connect_options(url)?.options([
+            (
+                "statement_timeout",
+                options.statement_timeout.as_millis().to_string(),
+            ),
+            ("lock_timeout", options.lock_timeout.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", "30000".to_owned()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            // A broken connection shows in its first statement; a ping before each use would double the round trips.
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.clone());
+        Ok(Self { pool, connect })
+    }
+
+    /// A connection of its own, outside the pool: for LISTEN and for the ledger's writer.
+    pub async fn dedicated(&self) -> Result<PgConnection, StoreError> {
+        Ok(PgConnection::connect_with(&self.connect).await?)
+    }
+
+    /// Closes the pool; statements under way finish first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Options from a URL; the URL itself stays out of errors, since it holds a password.
+fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
+    PgConnectOptions::from_str(url.expose_secret())
+        .map(|options| options.application_name("persona-gateway"))
+        .map_err(|_may_hold_a_password| StoreError::Unreadable("the database URL is malformed; it looks like postgres://user:password@host:5432/database".into()))
+}

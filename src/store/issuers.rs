@@ -1,0 +1,139 @@
+//! The tables `issuer` and `shared_issuer`. `issuer_audience` follows `issuer` by trigger.
+
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use super::StoreError;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::domain::ids::{IssuerId, TenantId};
+
+/// An issuer as stored.
+#[derive(Debug, Clone)]
+pub struct IssuerRow {
+    /// Its id.
+    pub id: IssuerId,
+    /// Its document; see `domain::issuer`.
+    pub config: Map<String, Value>,
+    /// HS256 only, sealed.
+    pub shared_secret: Option<Vec<u8>>,
+}
+
+/// An issuer that many tenants share.
+#[derive(Debug, Clone)]
+pub struct SharedIssuerRow {
+    /// Its id.
+    pub id: IssuerId,
+    /// Its document.
+    pub config: Map<String, Value>,
+    /// The claim that names the tenant.
+    pub tenant_claim: String,
+}
+
+impl PlatformTx {
+    /// Every enabled issuer of every tenant.
+    pub async fn issuers(&mut self) -> Result<Vec<(TenantId, IssuerRow)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select tenant_id, id, config as "config: Json<Map<String, Value>>", shared_secret
+               from issuer where enabled order by tenant_id, id"#
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let issuers = rows.into_iter().map(|row| {
+            let issuer = IssuerRow {
+                id: IssuerId(row.id),
+                config: row.config.0,
+                shared_secret: row.shared_secret,
+            };
+            (TenantId(row.tenant_id), issuer)
+        });
+        Ok(issuers.collect())
+    }
+
+    /// Every enabled shared issuer.
+    pub async fn shared_issuers(&mut self) -> Result<Vec<SharedIssuerRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select id, config as "config: Json<Map<String, Value>>", tenant_claim from shared_issuer where enabled order by id"#
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let issuers = rows.into_iter().map(|row| SharedIssuerRow {
+            id: IssuerId(row.id),
+            config: row.config.0,
+            tenant_claim: row.tenant_claim,
+        });
+        Ok(issuers.collect())
+    }
+
+    /// Registers a shared issuer.
+    pub async fn insert_shared_issuer(
+        &mut self,
+        id: IssuerId,
+        config: &Map<String, Value>,
+        tenant_claim: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into shared_issuer (id, config, tenant_claim) values ($1, $2, $3)",
+            id.0,
+            Json(config) as _,
+            tenant_claim
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl TenantTx {
+    /// This tenant's issuers, disabled ones too, oldest first.
+    pub async fn tenant_issuers(&mut self) -> Result<Vec<IssuerRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret from issuer
+               where tenant_id = $1 and enabled order by created_at, id"#,
+            tenant
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let issuers = rows.into_iter().map(|row| IssuerRow {
+            id: IssuerId(row.id),
+            config: row.config.0,
+            shared_secret: row.shared_secret,
+        });
+        Ok(issuers.collect())
+    }
+
+    /// Adds an issuer, or replaces the one with the same id.
+    pub async fn upsert_issuer(
+        &mut self,
+        id: IssuerId,
+        config: &Map<String, Value>,
+        shared_secret: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "insert into issuer (tenant_id, id, config, shared_secret) values ($1, $2, $3, $4)
+             on conflict (tenant_id, id) do update
+             set config = excluded.config, shared_secret = excluded.shared_secret, enabled = true",
+            tenant,
+            id.0,
+            Json(config) as _,
+            shared_secret
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Removes an issuer: its tokens are refused from now on.
+    pub async fn delete_issuer(&mut self, id: IssuerId) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "delete from issuer where tenant_id = $1 and id = $2",
+            tenant,
+            id.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

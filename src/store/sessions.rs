@@ -1,0 +1,207 @@
+//! The ledger's tables: `session`, `session_outcome`, `session_inputs`. Rows of many tenants go in together.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::tenant_tx::PlatformTx;
+use crate::domain::ids::{IssuerId, SessionId, TenantId};
+
+/// A token about to be asked for.
+#[derive(Debug, Clone)]
+pub struct Requested {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// The time in its id.
+    pub at: DateTime<Utc>,
+    /// Who vouched for the user.
+    pub issuer: IssuerId,
+    /// The user.
+    pub subject: String,
+    /// The context that answered.
+    pub context: String,
+    /// The persona given.
+    pub persona: String,
+    /// Its version.
+    pub persona_version: i32,
+    /// SHA-256 of what Anam is sent.
+    pub config_hash: Vec<u8>,
+    /// The explanation.
+    pub trace: Value,
+    /// What a replay needs, and until when it is kept; `None` where policy keeps nothing.
+    pub inputs: Option<(Value, DateTime<Utc>)>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The session.
+    pub session: SessionId,
+    /// The time in its id.
+    pub at: DateTime<Utc>,
+    /// The result.
+    pub result: OutcomeResult,
+    /// How long Anam took, milliseconds.
+    pub anam_ms: Option<i32>,
+}
+
+/// The result of a mint.
+#[derive(Debug, Clone)]
+pub enum OutcomeResult {
+    /// The user got a token.
+    Issued {
+        /// SHA-256 of it.
+        token_hash: Vec<u8>,
+        /// Until when it can start a conversation.
+        expires_at: DateTime<Utc>,
+    },
+    /// The user got an error.
+    Failed {
+        /// Its problem code.
+        code: &'static str,
+    },
+}
+
+impl PlatformTx {
+    /// Writes `requested` rows, all or none.
+    pub async fn insert_requested(&mut self, rows: &[Requested]) -> Result<(), StoreError> {
+        let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.session.0).collect();
+        let ats: Vec<DateTime<Utc>> = rows.iter().map(|row| row.at).collect();
+        let issuers: Vec<Uuid> = rows.iter().map(|row| row.issuer.0).collect();
+        let subjects: Vec<String> = rows.iter().map(|row| row.subject.clone()).collect();
+        let contexts: Vec<String> = rows.iter().map(|row| row.context.clone()).collect();
+        let personas: Vec<String> = rows.iter().map(|row| row.persona.clone()).collect();
+        let versions: Vec<i32> = rows.iter().map(|row| row.persona_version).collect();
+        let hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.config_hash.clone()).collect();
+        let traces: Vec<Value> = rows.iter().map(|row| row.trace.clone()).collect();
+        sqlx::query!(
+            "insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                                  $8::int[], $9::bytea[], $10::jsonb[])",
+            &tenants,
+            &ids,
+            &ats,
+            &issuers,
+            &subjects,
+            &contexts,
+            &personas,
+            &versions,
+            &hashes,
+            &traces
+        )
+        .execute(self.connection())
+        .await?;
+        self.insert_inputs(rows).await
+    }
+
+    async fn insert_inputs(&mut self, rows: &[Requested]) -> Result<(), StoreError> {
+        let kept: Vec<(&Requested, &Value, DateTime<Utc>)> = rows
+            .iter()
+            .filter_map(|row| {
+                row.inputs
+                    .as_ref()
+                    .map(|(inputs, until)| (row, inputs, *until))
+            })
+            .collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let tenants: Vec<Uuid> = kept.iter().map(|(row, ..)| row.tenant.0).collect();
+        let ids: Vec<Uuid> = kept.iter().map(|(row, ..)| row.session.0).collect();
+        let ats: Vec<DateTime<Utc>> = kept.iter().map(|(row, ..)| row.at).collect();
+        let untils: Vec<DateTime<Utc>> = kept.iter().map(|(.., until)| *until).collect();
+        let inputs: Vec<Value> = kept
+            .iter()
+            .map(|(_, inputs, _)| (*inputs).clone())
+            .collect();
+        sqlx::query!(
+            "insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
+             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[])",
+            &tenants,
+            &ids,
+            &ats,
+            &untils,
+            &inputs
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Writes outcomes. One that stands already stays: a session has one outcome.
+    pub async fn insert_outcomes(&mut self, rows: &[Outcome]) -> Result<(), StoreError> {
+        let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.session.0).collect();
+        let ats: Vec<DateTime<Utc>> = rows.iter().map(|row| row.at).collect();
+        let mut outcomes = Vec::with_capacity(rows.len());
+        let mut codes: Vec<Option<String>> = Vec::with_capacity(rows.len());
+        let mut hashes: Vec<Option<Vec<u8>>> = Vec::with_capacity(rows.len());
+        let mut expiries: Vec<Option<DateTime<Utc>>> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (outcome, code, hash, expiry) = match &row.result {
+                OutcomeResult::Issued {
+                    token_hash,
+                    expires_at,
+                } => ("issued", None, Some(token_hash.clone()), Some(*expires_at)),
+                OutcomeResult::Failed { code } => ("failed", Some((*code).to_owned()), None, None),
+            };
+            outcomes.push(outcome.to_owned());
+            codes.push(code);
+            hashes.push(hash);
+            expiries.push(expiry);
+        }
+        let times: Vec<Option<i32>> = rows.iter().map(|row| row.anam_ms).collect();
+        sqlx::query!(
+            "insert into session_outcome (tenant_id, session_id, at, outcome, code, token_hash, expires_at, anam_ms)
+             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[],
+                                  $7::timestamptz[], $8::int[])
+             on conflict do nothing",
+            &tenants,
+            &ids,
+            &ats,
+            &outcomes,
+            &codes as &[Option<String>],
+            &hashes as &[Option<Vec<u8>>],
+            &expiries as &[Option<DateTime<Utc>>],
+            &times as &[Option<i32>]
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Says `unknown` of sessions asked for between the two times of which nothing more was heard: their instance died.
+    pub async fn mark_unknown(
+        &mut self,
+        after: DateTime<Utc>,
+        before: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let done = sqlx::query!(
+            "insert into session_outcome (tenant_id, session_id, at, outcome)
+             select s.tenant_id, s.id, s.at, 'unknown' from session s
+             where s.at > $1 and s.at < $2
+               and not exists (select from session_outcome o
+                               where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at)
+             on conflict do nothing",
+            after,
+            before
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Deletes inputs whose time is over.
+    pub async fn delete_expired_inputs(&mut self) -> Result<u64, StoreError> {
+        let done = sqlx::query!("delete from session_inputs where keep_until < now()")
+            .execute(self.connection())
+            .await?;
+        Ok(done.rows_affected())
+    }
+}

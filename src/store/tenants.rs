@@ -1,0 +1,126 @@
+//! The table `tenant`.
+
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use super::StoreError;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::domain::ids::TenantId;
+
+/// A tenant as stored.
+#[derive(Debug, Clone)]
+pub struct TenantRow {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name in URLs and bundles.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether its users are served.
+    pub active: bool,
+    /// Its policy document.
+    pub policy: Map<String, Value>,
+}
+
+impl PlatformTx {
+    /// The id of the tenant with this slug.
+    pub async fn tenant_by_slug(&mut self, slug: &str) -> Result<Option<TenantId>, StoreError> {
+        let id = sqlx::query_scalar!("select id from tenant where slug = $1", slug)
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(id.map(TenantId))
+    }
+
+    /// Every tenant.
+    pub async fn tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select id, slug, name, status = 'active' as "active!", policy as "policy: Json<Map<String, Value>>" from tenant"#
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let tenants = rows.into_iter().map(|row| TenantRow {
+            id: TenantId(row.id),
+            slug: row.slug,
+            name: row.name,
+            active: row.active,
+            policy: row.policy.0,
+        });
+        Ok(tenants.collect())
+    }
+
+    /// Every tenant's revision.
+    pub async fn revisions(&mut self) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        let rows = sqlx::query!("select tenant_id, revision from config_revision")
+            .fetch_all(self.connection())
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (TenantId(row.tenant_id), row.revision))
+            .collect())
+    }
+}
+
+impl TenantTx {
+    /// This transaction's tenant; `None` where it does not exist.
+    pub async fn tenant_row(&mut self) -> Result<Option<TenantRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            r#"select id, slug, name, status = 'active' as "active!", policy as "policy: Json<Map<String, Value>>"
+               from tenant where id = $1"#,
+            tenant
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(|row| TenantRow {
+            id: TenantId(row.id),
+            slug: row.slug,
+            name: row.name,
+            active: row.active,
+            policy: row.policy.0,
+        }))
+    }
+
+    /// This tenant's revision; 0 before its first change.
+    pub async fn revision(&mut self) -> Result<i64, StoreError> {
+        let tenant = self.tenant().0;
+        let revision = sqlx::query_scalar!(
+            "select revision from config_revision where tenant_id = $1",
+            tenant
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(revision.unwrap_or_default())
+    }
+
+    /// Creates this transaction's tenant.
+    pub async fn insert_tenant(&mut self, slug: &str, name: &str) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "insert into tenant (id, slug, name) values ($1, $2, $3)",
+            tenant,
+            slug,
+            name
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Sets name and policy.
+    pub async fn update_tenant(
+        &mut self,
+        name: &str,
+        policy: &Map<String, Value>,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update tenant set name = $2, policy = $3 where id = $1",
+            tenant,
+            name,
+            Json(policy) as _
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
