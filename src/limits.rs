@@ -1,1 +1,233 @@
-//! .
+//! How often, and how many at once: what one tenant, user or address may ask of this instance.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+
+use crate::domain::caller::Caller;
+use crate::domain::ids::TenantId;
+
+/// Limits of this instance; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LimitOptions {
+    /// Requests of one tenant in a minute.
+    pub tenant_per_minute: Option<NonZeroU32>,
+    /// Requests of one user in a minute.
+    pub user_per_minute: Option<NonZeroU32>,
+    /// Requests from one address in a minute.
+    pub address_per_minute: Option<NonZeroU32>,
+    /// Requests of one tenant at the same time.
+    pub tenant_in_flight: Option<NonZeroU32>,
+    /// Requests at the same time.
+    pub in_flight: Option<NonZeroU32>,
+}
+
+/// Proof that a request is within the limits; it counts as under way until this is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    _all: InFlight,
+    _tenant: InFlight,
+}
+
+/// Over a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooMany {
+    /// Asked too often.
+    #[error("too many requests")]
+    Often {
+        /// When the next one passes.
+        retry_after: Duration,
+    },
+    /// Too much under way at this instance: shed before it gets slow for all.
+    #[error("too many requests at once")]
+    AtOnce,
+}
+
+/// The counters of this instance.
+#[derive(Debug)]
+pub struct Limits {
+    tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
+    users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
+    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    clock: DefaultClock,
+    options: LimitOptions,
+    under_way: Arc<AtomicU32>,
+    under_way_by_tenant: Mutex<HashMap<TenantId, Arc<AtomicU32>>>,
+}
+
+/// One request that counts in a counter.
+#[derive(Debug)]
+struct InFlight(Arc<AtomicU32>);
+
+impl InFlight {
+    fn enter(counter: &Arc<AtomicU32>, most: Option<NonZeroU32>) -> Result<Self, TooMany> {
+        let entered = Self(counter.clone());
+        let before = counter.fetch_add(1, Ordering::AcqRel);
+        match most {
+            Some(most) if before >= most.get() => Err(TooMany::AtOnce),
+            _ => Ok(entered),
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn keyed<K: Clone + Eq + std::hash::Hash>(
+    per_minute: Option<NonZeroU32>,
+) -> Option<DefaultKeyedRateLimiter<K>> {
+    per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate)))
+}
+
+impl Limits {
+    /// Counters that start empty.
+    pub fn new(options: LimitOptions) -> Self {
+        Self {
+            tenants: keyed(options.tenant_per_minute),
+            users: keyed(options.user_per_minute),
+            addresses: keyed(options.address_per_minute),
+            clock: DefaultClock::default(),
+            options,
+            under_way: Arc::default(),
+            under_way_by_tenant: Mutex::default(),
+        }
+    }
+
+    /// Counts a request in. The user's own limit comes first, so that one user can't use up the tenant's.
+    pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
+        if let Some(users) = &self.users {
+            let user = (caller.tenant, caller.subject.as_str().to_owned());
+            users.check_key(&user).map_err(|until| self.often(&until))?;
+        }
+        if let Some(tenants) = &self.tenants {
+            tenants
+                .check_key(&caller.tenant)
+                .map_err(|until| self.often(&until))?;
+        }
+        let of_tenant = self
+            .under_way_by_tenant
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(caller.tenant)
+            .or_default()
+            .clone();
+        Ok(Admitted {
+            _tenant: InFlight::enter(&of_tenant, self.options.tenant_in_flight)?,
+            _all: InFlight::enter(&self.under_way, self.options.in_flight)?,
+        })
+    }
+
+    /// Counts a request from an address in, before anything else is known of it. An IPv6 network of 64 bits is one
+    /// address: that is what one customer of a provider has.
+    pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let Some(addresses) = &self.addresses else {
+            return Ok(());
+        };
+        let address = match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+            v4 @ IpAddr::V4(_) => v4,
+        };
+        addresses
+            .check_key(&address)
+            .map_err(|until| self.often(&until))
+    }
+
+    fn often(&self, until: &NotUntil<QuantaInstant>) -> TooMany {
+        TooMany::Often {
+            retry_after: until.wait_time_from(self.clock.now()),
+        }
+    }
+
+    /// Forgets who has been quiet for a minute; call it now and then, or the counters grow with everybody ever seen.
+    pub fn forget_idle(&self) {
+        if let Some(users) = &self.users {
+            users.retain_recent();
+            users.shrink_to_fit();
+        }
+        if let Some(addresses) = &self.addresses {
+            addresses.retain_recent();
+            addresses.shrink_to_fit();
+        }
+        if let Some(tenants) = &self.tenants {
+            tenants.retain_recent();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::caller::Subject;
+    use crate::domain::ids::IssuerId;
+    use uuid::Uuid;
+
+    fn caller(tenant: u128, subject: &str) -> Caller {
+        Caller {
+            tenant: TenantId(Uuid::from_u128(tenant)),
+            issuer: IssuerId(Uuid::nil()),
+            subject: Subject::parse(subject).unwrap(),
+            facts: std::collections::BTreeMap::default(),
+        }
+    }
+
+    #[test]
+    fn a_user_over_their_limit_leaves_others_alone() {
+        let limits = Limits::new(LimitOptions {
+            user_per_minute: NonZeroU32::new(2),
+            ..LimitOptions::default()
+        });
+        for _ in 0..2 {
+            assert!(limits.admit(&caller(1, "ann")).is_ok());
+        }
+        assert!(matches!(
+            limits.admit(&caller(1, "ann")),
+            Err(TooMany::Often { .. })
+        ));
+        assert!(limits.admit(&caller(1, "bob")).is_ok());
+        assert!(limits.admit(&caller(2, "ann")).is_ok());
+    }
+
+    #[test]
+    fn a_tenants_requests_under_way_are_counted_until_they_end() {
+        let limits = Limits::new(LimitOptions {
+            tenant_in_flight: NonZeroU32::new(1),
+            ..LimitOptions::default()
+        });
+        let first = limits.admit(&caller(1, "ann")).unwrap();
+        assert!(matches!(
+            limits.admit(&caller(1, "bob")),
+            Err(TooMany::AtOnce)
+        ));
+        assert!(limits.admit(&caller(2, "cid")).is_ok());
+        drop(first);
+        assert!(limits.admit(&caller(1, "bob")).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let limits = Limits::new(LimitOptions {
+            address_per_minute: NonZeroU32::new(1),
+            ..LimitOptions::default()
+        });
+        assert!(limits.admit_address("2001:db8::1".parse().unwrap()).is_ok());
+        assert!(
+            limits
+                .admit_address("2001:db8::2".parse().unwrap())
+                .is_err()
+        );
+        assert!(
+            limits
+                .admit_address("2001:db8:0:1::1".parse().unwrap())
+                .is_ok()
+        );
+    }
+}

@@ -1,1 +1,220 @@
-//! .
+//! Cached reads: what is live for a tenant, and a user's preferences.
+//!
+//! A tenant's picture stays in memory until a change of it is heard of; one load is in flight for each tenant, and
+//! however many wait for it, Postgres is asked once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::anam::ApiKey;
+use crate::clock::Clock;
+use crate::crypto::seal::{Aad, KeyRing};
+use crate::domain::caller::{Caller, Subject};
+use crate::domain::fault::Fault;
+use crate::domain::ids::TenantId;
+use crate::domain::snapshot::Snapshot;
+use crate::limits::Admitted;
+use crate::store::preferences::StoredPreferences;
+use crate::store::provider_keys::ProviderKeyRow;
+use crate::store::tenant_tx::TenantTx;
+use crate::store::{Database, StoreError};
+
+mod load;
+
+/// Why something live could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The tenant is gone.
+    #[error("the tenant does not exist")]
+    TenantGone,
+    /// The tenant's policy was written past all checks.
+    #[error("the tenant's policy can't be read: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    PolicyBroken(Vec<Fault>),
+    /// The tenant has no Anam key, and neither has the platform.
+    #[error("no Anam API key: give the tenant one, or set ANAM_API_KEY")]
+    NoProviderKey,
+    /// The sealed key can't be opened.
+    #[error("the tenant's Anam API key can't be opened: was GATEWAY_MASTER_KEY changed?")]
+    SealBroken,
+}
+
+/// What is live for one tenant.
+#[derive(Debug)]
+pub struct LiveTenant {
+    /// Documents, rules, catalogue, policy.
+    pub snapshot: Snapshot,
+    key: Result<ApiKey, NoKey>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum NoKey {
+    Missing,
+    SealBroken,
+}
+
+impl LiveTenant {
+    /// The Anam key: the tenant's own, else the platform's.
+    pub fn anam_key(&self) -> Result<&ApiKey, SourceError> {
+        self.key.as_ref().map_err(|reason| match reason {
+            NoKey::Missing => SourceError::NoProviderKey,
+            NoKey::SealBroken => SourceError::SealBroken,
+        })
+    }
+}
+
+/// The cache.
+#[derive(Debug)]
+pub struct Sources {
+    database: Database,
+    clock: Clock,
+    keys: KeyRing,
+    platform_key: Option<ApiKey>,
+    tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
+}
+
+/// One tenant's place in the cache.
+#[derive(Debug, Default)]
+struct Slot {
+    /// The newest revision heard of.
+    heard: AtomicI64,
+    live: RwLock<Option<Arc<LiveTenant>>>,
+    /// Held while a load is in flight.
+    loading: tokio::sync::Mutex<()>,
+}
+
+impl Slot {
+    fn fresh(&self, now: DateTime<Utc>) -> Option<Arc<LiveTenant>> {
+        let live = self
+            .live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
+        let heard = self.heard.load(Ordering::Acquire);
+        let overtaken = live.snapshot.next_change.is_some_and(|at| at <= now);
+        (live.snapshot.revision >= heard && !overtaken).then_some(live)
+    }
+}
+
+impl Sources {
+    /// An empty cache.
+    pub fn new(
+        database: Database,
+        clock: Clock,
+        keys: KeyRing,
+        platform_key: Option<&SecretString>,
+    ) -> Self {
+        Self {
+            database,
+            clock,
+            keys,
+            platform_key: platform_key.and_then(ApiKey::new),
+            tenants: Mutex::default(),
+        }
+    }
+
+    /// What a mint needs: what is live for the caller's tenant, and the caller's choices.
+    pub async fn for_mint(
+        &self,
+        caller: &Caller,
+        _admitted: &Admitted,
+    ) -> Result<(Arc<LiveTenant>, StoredPreferences), SourceError> {
+        let (live, preferences) = tokio::try_join!(
+            self.tenant(caller.tenant),
+            self.preferences(caller.tenant, &caller.subject)
+        )?;
+        Ok((live, preferences))
+    }
+
+    /// What is live for a tenant.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {
+        let slot = self.slot(tenant);
+        if let Some(live) = slot.fresh(self.clock.now()) {
+            return Ok(live);
+        }
+        let _one_at_a_time = slot.loading.lock().await;
+        if let Some(live) = slot.fresh(self.clock.now()) {
+            return Ok(live);
+        }
+        let live = Arc::new(self.load(tenant).await?);
+        tracing::info!(tenant.id = %tenant, revision = live.snapshot.revision, "loaded what is live");
+        *slot.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
+        Ok(live)
+    }
+
+    /// A user's choices.
+    pub async fn preferences(
+        &self,
+        tenant: TenantId,
+        subject: &Subject,
+    ) -> Result<StoredPreferences, SourceError> {
+        let mut tx = self.database.tenant(tenant).await?;
+        let stored = tx.preferences(subject).await?;
+        tx.commit().await?;
+        Ok(stored)
+    }
+
+    /// A tenant has reached this revision: an older picture is no longer served.
+    pub fn heard(&self, tenant: TenantId, revision: i64) {
+        let known = self
+            .tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&tenant)
+            .cloned();
+        if let Some(slot) = known {
+            slot.heard.fetch_max(revision, Ordering::AcqRel);
+        }
+    }
+
+    fn slot(&self, tenant: TenantId) -> Arc<Slot> {
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(tenant)
+            .or_default()
+            .clone()
+    }
+
+    async fn load(&self, tenant: TenantId) -> Result<LiveTenant, SourceError> {
+        let mut tx = self.database.tenant(tenant).await?;
+        // The revision first: a change that lands while the rest is read makes this picture count as old.
+        let revision = tx.revision().await?;
+        let snapshot = load::snapshot(&mut tx, revision, self.clock.now()).await?;
+        let key = self.provider_key(&mut tx).await?;
+        tx.commit().await?;
+        Ok(LiveTenant { snapshot, key })
+    }
+
+    async fn provider_key(&self, tx: &mut TenantTx) -> Result<Result<ApiKey, NoKey>, StoreError> {
+        let own = tx.active_provider_key().await?;
+        Ok(match own {
+            None => self.platform_key.clone().ok_or(NoKey::Missing),
+            Some(row) => self.open(tx.tenant(), &row).ok_or(NoKey::SealBroken),
+        })
+    }
+
+    fn open(&self, tenant: TenantId, row: &ProviderKeyRow) -> Option<ApiKey> {
+        match self.keys.open(
+            &row.sealed,
+            &Aad {
+                table: "provider_key",
+                column: "sealed",
+                tenant,
+                row: row.id.0,
+            },
+        ) {
+            Ok(secret) => ApiKey::new(&SecretString::from(secret.expose_secret().to_owned())),
+            Err(error) => {
+                tracing::error!(tenant.id = %tenant, %error, "the tenant's Anam API key can't be opened");
+                None
+            }
+        }
+    }
+}

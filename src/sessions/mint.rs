@@ -1,0 +1,193 @@
+//! THE MAIN JOB: a user's JWT and a context in, a personalised Anam session token out.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::record;
+use crate::anam::wire::MintBody;
+use crate::anam::{AnamError, SessionToken};
+use crate::auth::AuthError;
+use crate::domain::caller::Caller;
+use crate::domain::decide::{Decision, Moment, Undecided, decide};
+use crate::domain::fault::Fault;
+use crate::domain::ids::SessionId;
+use crate::domain::json::{self, JsonFault};
+use crate::domain::request::MintRequest;
+use crate::gateway::Gateway;
+use crate::ledger::LedgerError;
+use crate::limits::TooMany;
+use crate::sources::{LiveTenant, SourceError};
+
+/// What a page sends, not yet believed.
+#[derive(Debug, Clone, Copy)]
+pub struct MintCall<'a> {
+    /// The JWT, without `Bearer`.
+    pub token: &'a str,
+    /// The body; empty for the default context.
+    pub body: &'a [u8],
+    /// The page's web origin, where the browser names one that is not the gateway's own.
+    pub origin: Option<&'a str>,
+}
+
+/// A token, recorded and ready to hand out.
+#[derive(Debug)]
+pub struct Minted {
+    /// Anam's token.
+    pub token: SessionToken,
+    /// Our id of the session; Anam's `clientLabel`.
+    pub session: SessionId,
+    /// Who was given, and why.
+    pub decision: Decision,
+    /// How long each part took.
+    pub timings: Timings,
+}
+
+/// How long each part took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Verifying the JWT.
+    pub auth: Duration,
+    /// Reading what is live and deciding.
+    pub decide: Duration,
+    /// Asking Anam, with the ledger's commit beside it.
+    pub anam: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// The JWT, or the tenant behind it.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The page's origin is not one of the tenant's.
+    #[error("this origin is not allowed")]
+    OriginNotAllowed,
+    /// The body is not JSON as we take it.
+    #[error(transparent)]
+    Json(#[from] JsonFault),
+    /// The body has wrong members.
+    #[error("the body is not what this operation takes")]
+    Body(Vec<Fault>),
+    /// Over a limit.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// What is live could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The request fits no persona.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
+    /// The session could not be recorded, so no token may leave.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Anam gave none.
+    #[error(transparent)]
+    Anam(#[from] AnamError),
+}
+
+/// Does the main job.
+pub async fn mint(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintError> {
+    let started = Instant::now();
+    let caller = gateway.auth.authenticate(call.token).await?;
+    let auth = started.elapsed();
+
+    let request = parse(call.body)?;
+    let admitted = gateway.limits.admit(&caller)?;
+    let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
+    check_origin(&tenant, call.origin)?;
+    let key = tenant.anam_key()?;
+    let moment = new_moment(gateway);
+    let decision = decide(
+        &tenant.snapshot,
+        &caller,
+        &stored.preferences,
+        &request,
+        moment,
+    )?;
+    let decided = started.elapsed();
+
+    let row = record::requested(
+        &tenant.snapshot,
+        &caller,
+        &stored.preferences,
+        &request,
+        &decision,
+        moment,
+    );
+    let body = MintBody {
+        client_label: moment.session.to_string(),
+        persona_config: &decision.config,
+        session_options: &decision.session_options,
+    };
+    // The row is committed while Anam is asked; no token leaves before both are done.
+    let (recorded, answer) =
+        tokio::join!(gateway.ledger.requested(row), gateway.anam.mint(key, &body));
+    let anam = started.elapsed().saturating_sub(decided);
+    recorded?;
+    gateway
+        .ledger
+        .outcome(record::outcome(&caller, moment, &answer, anam));
+    let token = answer?;
+
+    let timings = Timings {
+        auth,
+        decide: decided.saturating_sub(auth),
+        anam,
+        total: started.elapsed(),
+    };
+    log(&caller, &decision, moment.session, timings);
+    Ok(Minted {
+        token,
+        session: moment.session,
+        decision,
+        timings,
+    })
+}
+
+fn parse(body: &[u8]) -> Result<MintRequest, MintError> {
+    if body.is_empty() {
+        return Ok(MintRequest::default());
+    }
+    MintRequest::parse(json::parse(body)?).map_err(MintError::Body)
+}
+
+fn check_origin(tenant: &LiveTenant, origin: Option<&str>) -> Result<(), MintError> {
+    match origin {
+        Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
+            Err(MintError::OriginNotAllowed)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A new session's id and the time inside it, so that the ledger's partition follows from the id alone.
+fn new_moment(gateway: &Gateway) -> Moment {
+    let id = gateway.clock.new_id();
+    let now = id
+        .get_timestamp()
+        .and_then(|at| {
+            let (seconds, nanos) = at.to_unix();
+            DateTime::<Utc>::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+        })
+        .unwrap_or_else(|| gateway.clock.now());
+    Moment {
+        now,
+        session: SessionId(id),
+    }
+}
+
+fn log(caller: &Caller, decision: &Decision, session: SessionId, timings: Timings) {
+    tracing::info!(
+        tenant.id = %caller.tenant,
+        session.id = %session,
+        context = %decision.context,
+        persona = %decision.persona,
+        persona.version = decision.version,
+        duration_ms = timings.total.as_millis(),
+        anam_ms = timings.anam.as_millis(),
+        "minted"
+    );
+}

@@ -1,0 +1,77 @@
+//! The ledger rows of a session.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::codes::failure_code;
+use crate::anam::{AnamError, SessionToken};
+use crate::domain::caller::Caller;
+use crate::domain::decide::{Decision, Moment};
+use crate::domain::preferences::Preferences;
+use crate::domain::request::MintRequest;
+use crate::domain::snapshot::Snapshot;
+use crate::store::sessions::{Outcome, OutcomeResult, Requested};
+
+/// The row that must be durable before a token leaves.
+pub fn requested(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    preferences: &Preferences,
+    request: &MintRequest,
+    decision: &Decision,
+    moment: Moment,
+) -> Requested {
+    let days = i64::from(snapshot.policy.retain_inputs_days);
+    let inputs = (days > 0).then(|| {
+        let inputs = json!({
+            "facts": caller.facts,
+            "preferences": preferences.to_document(),
+            "context": request.context,
+            "metadata": request.metadata.as_value(),
+        });
+        (inputs, moment.now + TimeDelta::days(days))
+    });
+    let config =
+        serde_json::to_vec(&(&decision.config, &decision.session_options)).unwrap_or_default();
+    Requested {
+        tenant: caller.tenant,
+        session: moment.session,
+        at: moment.now,
+        issuer: caller.issuer,
+        subject: caller.subject.as_str().to_owned(),
+        context: decision.context.as_str().to_owned(),
+        persona: decision.persona.as_str().to_owned(),
+        persona_version: decision.version,
+        config_hash: digest(&SHA256, &config).as_ref().to_vec(),
+        trace: serde_json::to_value(&decision.trace).unwrap_or(Value::Null),
+        inputs,
+    }
+}
+
+/// The row that says what became of it.
+pub fn outcome(
+    caller: &Caller,
+    moment: Moment,
+    answer: &Result<SessionToken, AnamError>,
+    took: Duration,
+) -> Outcome {
+    let result = match answer {
+        Ok(token) => OutcomeResult::Issued {
+            token_hash: token.hash(),
+            expires_at: token.expires_at,
+        },
+        Err(error) => OutcomeResult::Failed {
+            code: failure_code(error),
+        },
+    };
+    Outcome {
+        tenant: caller.tenant,
+        session: moment.session,
+        at: moment.now,
+        result,
+        anam_ms: i32::try_from(took.as_millis()).ok(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Who may call: reads every tenant's issuers for the authenticator, and every allowed web origin.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::Value;
+
+use crate::auth::{Authenticator, Directory, IssuerEntry, TenantEntry};
+use crate::crypto::seal::{Aad, KeyRing};
+use crate::domain::ids::TenantId;
+use crate::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
+use crate::domain::policy::Origin;
+use crate::store::issuers::IssuerRow;
+use crate::store::tenants::TenantRow;
+use crate::store::{Database, StoreError};
+
+/// Every tenant's allowed origins together: enough to answer a preflight, which names no tenant.
+#[derive(Debug, Default)]
+pub struct Origins(RwLock<Arc<Vec<Origin>>>);
+
+impl Origins {
+    /// Whether any tenant's pages may come from there.
+    pub fn any_allows(&self, origin: &str) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|allowed| allowed.matches(origin))
+    }
+
+    fn replace(&self, mut origins: Vec<Origin>) {
+        origins.sort();
+        origins.dedup();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(origins);
+    }
+}
+
+/// Reads everything anew and swaps it in.
+pub async fn refresh(
+    database: &Database,
+    keys: &KeyRing,
+    auth: &Authenticator,
+    origins: &Origins,
+) -> Result<(), StoreError> {
+    let mut tx = database.platform().await?;
+    let tenants = tx.tenants().await?;
+    let issuers = tx.issuers().await?;
+    let shared = tx.shared_issuers().await?;
+    tx.commit().await?;
+
+    origins.replace(
+        tenants
+            .iter()
+            .filter(|tenant| tenant.active)
+            .flat_map(allowed_origins)
+            .collect(),
+    );
+    let own = issuers
+        .into_iter()
+        .filter_map(|(tenant, row)| own_issuer(keys, tenant, row));
+    let shared = shared.into_iter().filter_map(|row| {
+        let claim = ClaimPath::parse(&row.tenant_claim).inspect_err(|error| {
+            tracing::error!(issuer.id = %row.id, %error, "a shared issuer's tenant claim can't be read");
+        });
+        Some(IssuerEntry {
+            id: row.id,
+            binding: TenantBinding::ByClaim { claim: claim.ok()? },
+            config: parse(&row.id, &Value::Object(row.config))?,
+            secret: None,
+        })
+    });
+    let directory = Directory {
+        issuers: own.chain(shared).collect(),
+        tenants: tenants
+            .into_iter()
+            .map(|tenant| TenantEntry {
+                id: tenant.id,
+                slug: tenant.slug,
+                active: tenant.active,
+            })
+            .collect(),
+    };
+    for fault in auth.replace_directory(directory) {
+        tracing::error!(%fault, "an issuer is left out");
+    }
+    Ok(())
+}
+
+/// Only what a preflight needs of a policy; the policy itself is judged when the tenant is loaded.
+fn allowed_origins(tenant: &TenantRow) -> Vec<Origin> {
+    let listed = tenant
+        .policy
+        .get("allowedOrigins")
+        .and_then(Value::as_array);
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(|origin| Origin::parse(origin.as_str()?))
+        .collect()
+}
+
+fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {
+    let secret = match row.shared_secret {
+        None => None,
+        Some(sealed) => match keys.open(
+            &sealed,
+            &Aad {
+                table: "issuer",
+                column: "shared_secret",
+                tenant,
+                row: row.id.0,
+            },
+        ) {
+            Ok(secret) => Some(SecretSlice::from(
+                secret.expose_secret().as_bytes().to_vec(),
+            )),
+            Err(error) => {
+                tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
+                return None;
+            }
+        },
+    };
+    Some(IssuerEntry {
+        id: row.id,
+        binding: TenantBinding::Fixed(tenant),
+        config: parse(&row.id, &Value::Object(row.config))?,
+        secret,
+    })
+}
+
+fn parse(id: &crate::domain::ids::IssuerId, config: &Value) -> Option<IssuerConfig> {
+    IssuerConfig::parse(config)
+        .inspect_err(|faults| {
+            for fault in faults {
+                tracing::error!(issuer.id = %id, %fault, "an issuer's configuration can't be read");
+            }
+        })
+        .ok()
+}

@@ -1,0 +1,80 @@
+//! A user reads and writes their own choices. Writes are conditional, and atomic with their condition.
+
+use serde_json::{Map, Value};
+
+use super::visit::Visit;
+use crate::domain::fault::Fault;
+use crate::domain::preferences::Preferences;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::store::preferences::StoredPreferences;
+
+/// A write of a user's choices.
+#[derive(Debug)]
+pub enum Change {
+    /// These and no others.
+    Replace(Map<String, Value>),
+    /// These on top of the others; null takes one away (RFC 7396, flat).
+    Merge(Map<String, Value>),
+    /// None.
+    Clear,
+}
+
+/// Why a write did not happen. `E` is the caller's own way to say that its condition does not hold.
+#[derive(Debug)]
+pub enum WriteError<E> {
+    /// Choices that this tenant does not offer.
+    Invalid(Vec<Fault>),
+    /// The condition on the stored version does not hold.
+    Condition(E),
+    /// The database did not answer as hoped.
+    Store(StoreError),
+}
+
+impl<E> From<StoreError> for WriteError<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Writes, provided that `condition` accepts the stored version (0 where nothing is stored).
+pub async fn write<E>(
+    gateway: &Gateway,
+    visit: &Visit,
+    change: Change,
+    condition: impl FnOnce(i64) -> Result<(), E>,
+) -> Result<StoredPreferences, WriteError<E>> {
+    let Visit { caller, tenant } = visit;
+    let mut tx = gateway.database.tenant(caller.tenant).await?;
+    let stored = tx.lock_preferences(&caller.subject).await?;
+    condition(stored.version).map_err(WriteError::Condition)?;
+    let wanted = match change {
+        Change::Clear => {
+            tx.delete_preferences(&caller.subject).await?;
+            tx.commit().await?;
+            return Ok(StoredPreferences::default());
+        }
+        Change::Replace(members) => members,
+        Change::Merge(patch) => merged(stored.preferences.to_document(), patch),
+    };
+    let snapshot = &tenant.snapshot;
+    let preferences = Preferences::parse(&wanted, &snapshot.policy, &snapshot.catalogue)
+        .map_err(WriteError::Invalid)?;
+    let version = tx.put_preferences(&caller.subject, &preferences).await?;
+    tx.commit().await?;
+    Ok(StoredPreferences {
+        preferences,
+        version,
+    })
+}
+
+fn merged(mut members: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
+    for (field, value) in patch {
+        if value.is_null() {
+            members.remove(&field);
+        } else {
+            members.insert(field, value);
+        }
+    }
+    members
+}

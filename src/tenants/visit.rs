@@ -1,0 +1,52 @@
+//! A user at the door: verified, from an allowed page, with what is live for the tenant.
+
+use std::sync::Arc;
+
+use crate::auth::AuthError;
+use crate::domain::caller::Caller;
+use crate::gateway::Gateway;
+use crate::limits::TooMany;
+use crate::sources::{LiveTenant, SourceError};
+
+/// A user who may use the user API.
+#[derive(Debug)]
+pub struct Visit {
+    /// Who.
+    pub caller: Caller,
+    /// What is live for their tenant.
+    pub tenant: Arc<LiveTenant>,
+}
+
+/// Why a user may not.
+#[derive(Debug, thiserror::Error)]
+pub enum VisitError {
+    /// The JWT, or the tenant behind it.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// Over a limit.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// What is live could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The page's origin is not one of the tenant's.
+    #[error("this origin is not allowed")]
+    OriginNotAllowed,
+}
+
+/// Lets a user in. `origin` is the page's web origin, where the browser names one that is not the gateway's own.
+pub async fn visit(
+    gateway: &Gateway,
+    token: &str,
+    origin: Option<&str>,
+) -> Result<Visit, VisitError> {
+    let caller = gateway.auth.authenticate(token).await?;
+    gateway.limits.admit(&caller)?;
+    let tenant = gateway.sources.tenant(caller.tenant).await?;
+    match origin {
+        Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
+            Err(VisitError::OriginNotAllowed)
+        }
+        _ => Ok(Visit { caller, tenant }),
+    }
+}
