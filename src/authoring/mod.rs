@@ -1,1 +1,7 @@
-//! .
+//! From text that admins write to what is live: reading bundles, applying them, writing them out again.
+
+pub mod apply;
+pub mod bundle;
+pub mod export;
+pub mod plan;
+pub mod yaml;

@@ -1,0 +1,272 @@
+//! A bundle: a whole tenant as one reviewable file.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
+use crate::domain::context::Context;
+use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::issuer::IssuerConfig;
+use crate::domain::key::Key;
+use crate::domain::persona::parse_snippet;
+use crate::domain::policy::Policy;
+
+/// A bundle, read and checked as far as that goes without the database. A section that is absent is left as it is.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    /// The tenant's name in URLs.
+    pub tenant: String,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Its policy.
+    pub policy: Option<Policy>,
+    /// Issuers of its users' JWTs.
+    pub issuers: Option<Vec<BundleIssuer>>,
+    /// Its Anam key.
+    pub provider_key: Option<SecretRef>,
+    /// What may be chosen, kind by kind.
+    pub catalogue: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
+    /// Snippet documents.
+    pub snippets: BTreeMap<Key, Map<String, Value>>,
+    /// Persona documents. Checked when they are applied: snippet versions are pinned only then.
+    pub personas: BTreeMap<Key, Map<String, Value>>,
+    /// Context documents.
+    pub contexts: BTreeMap<Key, Context>,
+    /// The context documents as written.
+    pub context_documents: BTreeMap<Key, Map<String, Value>>,
+}
+
+/// One issuer.
+#[derive(Debug)]
+pub struct BundleIssuer {
+    /// Its configuration, as stored.
+    pub config: Map<String, Value>,
+    /// The same, read.
+    pub parsed: IssuerConfig,
+    /// Where its shared secret is, for HS256.
+    pub secret: Option<SecretRef>,
+}
+
+/// Where a secret is: never in the bundle itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// In an environment variable of whoever applies the bundle.
+    Env(String),
+    /// In a file.
+    File(String),
+    /// In the database already; an export says so.
+    Stored,
+}
+
+impl SecretRef {
+    /// Reads `{"env": NAME}`, `{"file": PATH}` or `{"stored": true}`.
+    fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        let members: Vec<(&str, &Value)> = value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
+        match members.as_slice() {
+            [("env", Value::String(name))] if !name.is_empty() => Ok(Self::Env(name.clone())),
+            [("file", Value::String(path))] if !path.is_empty() => Ok(Self::File(path.clone())),
+            [("stored", Value::Bool(true))] => Ok(Self::Stored),
+            _ => Err(vec![Fault::new(
+                "",
+                "must be {env: NAME}, {file: PATH} or {stored: true}: a secret never stands in a bundle",
+            )]),
+        }
+    }
+}
+
+/// The sections of a catalogue, by their names in bundles.
+pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
+    ("avatars", CatalogueKind::Avatar),
+    ("voices", CatalogueKind::Voice),
+    ("llms", CatalogueKind::Llm),
+    ("languages", CatalogueKind::Language),
+    ("tools", CatalogueKind::Tool),
+];
+
+impl Bundle {
+    /// Reads a bundle; every fault at once.
+    pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        let Value::Object(members) = value else {
+            return Err(vec![Fault::new(
+                "",
+                "a bundle is an object with at least `tenant`",
+            )]);
+        };
+        let mut faults = Faults::new();
+        let mut bundle = Self::default();
+        for (name, value) in members {
+            let at = step(name);
+            match (name.as_str(), value) {
+                ("tenant", Value::String(slug)) if is_slug(slug) => bundle.tenant.clone_from(slug),
+                ("tenant", _) => faults.add(at, "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first"),
+                ("name", Value::String(name)) if (1..=200).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                ("name", _) => faults.add(at, "must be a text of 1 to 200 characters"),
+                ("policy", Value::Object(policy)) => bundle.policy = faults.take(&at, Policy::parse(policy)),
+                ("issuers", Value::Array(issuers)) => {
+                    let read = issuers.iter().enumerate().filter_map(|(index, issuer)| {
+                        faults.take(&format!("{at}/{index}"), BundleIssuer::parse(issuer))
+                    });
+                    bundle.issuers = Some(read.collect());
+                }
+                ("providerKey", reference) => bundle.provider_key = faults.take(&at, SecretRef::parse(reference)),
+                ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
+                ("snippets", Value::Object(documents)) => {
+                    bundle.snippets = documents_of(&at, documents, &mut faults);
+                    for (key, document) in &bundle.snippets {
+                        faults.take(&format!("{at}{}", step(key.as_str())), parse_snippet(document));
+                    }
+                }
+                ("personas", Value::Object(documents)) => bundle.personas = documents_of(&at, documents, &mut faults),
+                ("contexts", Value::Object(documents)) => {
+                    bundle.context_documents = documents_of(&at, documents, &mut faults);
+                    for (key, document) in &bundle.context_documents {
+                        if let Some(context) = faults.take(&format!("{at}{}", step(key.as_str())), Context::parse(document)) {
+                            bundle.contexts.insert(key.clone(), context);
+                        }
+                    }
+                }
+                ("policy" | "catalogue" | "snippets" | "personas" | "contexts", _) => faults.add(at, "must be an object"),
+                ("issuers", _) => faults.add(at, "must be a list"),
+                _ => faults.add(
+                    at,
+                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas and contexts",
+                ),
+            }
+        }
+        if !members.contains_key("tenant") {
+            faults.add("/tenant", "is missing: whose bundle is this?");
+        }
+        check_aliases(&bundle, &mut faults);
+        faults.into_result(bundle)
+    }
+}
+
+impl BundleIssuer {
+    fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let mut config = value.as_object().cloned().unwrap_or_default();
+        let secret = config
+            .remove("secret")
+            .and_then(|reference| faults.take("/secret", SecretRef::parse(&reference)));
+        let parsed = IssuerConfig::parse(&if value.is_object() {
+            Value::Object(config.clone())
+        } else {
+            value.clone()
+        });
+        match parsed {
+            Ok(parsed) => {
+                let wants_secret = matches!(
+                    parsed.keys(),
+                    crate::domain::issuer::KeySource::SharedSecret
+                );
+                if wants_secret != secret.is_some() {
+                    faults.add(
+                        "/secret",
+                        "goes together with keys: {sharedSecret: true}: give both or neither",
+                    );
+                }
+                faults.into_result(Self {
+                    config,
+                    parsed,
+                    secret,
+                })
+            }
+            Err(found) => {
+                for fault in found {
+                    faults.add(fault.pointer, fault.message);
+                }
+                Err(faults.into_vec())
+            }
+        }
+    }
+}
+
+fn documents_of(
+    at: &str,
+    documents: &Map<String, Value>,
+    faults: &mut Faults,
+) -> BTreeMap<Key, Map<String, Value>> {
+    let mut read = BTreeMap::new();
+    for (name, document) in documents {
+        let at = format!("{at}{}", step(name));
+        match (Key::parse(name), document) {
+            (Ok(key), Value::Object(members)) => {
+                read.insert(key, members.clone());
+            }
+            (Err(bad), _) => faults.add(at, bad.to_string()),
+            (_, _) => faults.add(at, "must be an object"),
+        }
+    }
+    read
+}
+
+fn catalogue(
+    kinds: &Map<String, Value>,
+    faults: &mut Faults,
+) -> BTreeMap<CatalogueKind, Vec<CatalogueEntry>> {
+    let mut read = BTreeMap::new();
+    for (name, entries) in kinds {
+        let at = format!("/catalogue{}", step(name));
+        let Some((_, kind)) = CATALOGUE_SECTIONS
+            .iter()
+            .find(|(section, _)| section == name)
+        else {
+            faults.add(
+                at,
+                "is unknown; a catalogue has avatars, voices, llms, languages and tools",
+            );
+            continue;
+        };
+        let Value::Array(entries) = entries else {
+            faults.add(at, "must be a list of {id, name, attributes}");
+            continue;
+        };
+        let mut good: Vec<CatalogueEntry> = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let at = format!("{at}/{index}");
+            match serde_json::from_value::<CatalogueEntry>(entry.clone()) {
+                Ok(entry) if entry.id.is_empty() || entry.id.len() > 100 => {
+                    faults.add(format!("{at}/id"), "must be 1 to 100 characters");
+                }
+                Ok(entry) if !(1..=200).contains(&entry.name.chars().count()) => {
+                    faults.add(format!("{at}/name"), "must be 1 to 200 characters");
+                }
+                Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
+                    faults.add(format!("{at}/id"), "stands twice in this list");
+                }
+                Ok(entry) => good.push(entry),
+                Err(error) => faults.add(at, error.to_string()),
+            }
+        }
+        read.insert(*kind, good);
+    }
+    read
+}
+
+fn check_aliases(bundle: &Bundle, faults: &mut Faults) {
+    let mut seen: BTreeMap<&Key, &Key> = BTreeMap::new();
+    for (key, context) in &bundle.contexts {
+        for (index, alias) in context.aliases.iter().enumerate() {
+            let at = format!("/contexts{}/aliases/{index}", step(key.as_str()));
+            if bundle.context_documents.contains_key(alias) {
+                faults.add(at, "is the key of a context");
+            } else if let Some(other) = seen.insert(alias, key) {
+                faults.add(at, format!("is an alias of `{other}` already"));
+            }
+        }
+    }
+}
+
+fn is_slug(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
