@@ -1,1 +1,250 @@
-//! .
+//! The composition root: one straight line from settings to a listening service, and from a signal to its end.
+
+mod refresh;
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+
+use crate::anam::{Anam, AnamOptions};
+use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::crypto::seal::KeyRing;
+use crate::gateway::Gateway;
+use crate::ledger::Ledger;
+use crate::lifecycle::Lifecycle;
+use crate::limits::{LimitOptions, Limits};
+use crate::sessions::sweep;
+use crate::sources::Sources;
+use crate::store::rights::RightsError;
+use crate::store::{Database, DatabaseOptions, StoreError};
+use crate::telemetry::metrics::Metrics;
+use crate::tenants::access::Origins;
+use crate::web::address::TrustedProxies;
+
+/// How often the ledger is swept and idle counters are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The login role or the schema is not as it must be.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
+    /// The database URL can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The client for issuers' keys can't be set up.
+    #[error(transparent)]
+    Outbound(#[from] OutboundSetupError),
+    /// The client for Anam can't be set up.
+    #[error(transparent)]
+    Anam(#[from] crate::anam::SetUpError),
+    /// A listener can't be opened.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// A listening service.
+#[derive(Debug)]
+pub struct App {
+    /// Where users are served.
+    pub address: SocketAddr,
+    /// Where operators look.
+    pub ops_address: SocketAddr,
+    /// The rooms, for tests and for `dev`.
+    pub gateway: Arc<Gateway>,
+    /// Its phase.
+    pub lifecycle: Lifecycle,
+    handles: [ServerHandle; 2],
+    drain_grace: Duration,
+    shutdown_timeout: Duration,
+}
+
+impl App {
+    /// Starts everything. The database may still be down: then the service listens, is not ready, and tries again.
+    pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let lifecycle = Lifecycle::default();
+        let metrics = Metrics::default();
+        let database = Database::new(&settings.database.url, database_options(settings))?;
+        refuse_powerful_roles(&database).await?;
+
+        let keys = KeyRing::new(&settings.master_keys);
+        let auth = Arc::new(Authenticator::new(
+            OutboundPolicy {
+                allow: settings.auth.outbound_allow.clone(),
+                ports: settings.auth.outbound_ports.clone(),
+            },
+            jwks_settings(settings),
+            clock.clone(),
+            lifecycle.tracker().clone(),
+            tokio::runtime::Handle::current(),
+        )?);
+        let origins = Arc::new(Origins::default());
+        let sources = Arc::new(Sources::new(
+            database.clone(),
+            clock.clone(),
+            keys.clone(),
+            settings.anam.api_key.as_ref(),
+        ));
+        let (ledger, writer) = Ledger::new(
+            database.clone(),
+            settings.database.statement_timeout + settings.database.acquire_timeout,
+        );
+        let gateway = Arc::new(Gateway {
+            auth: auth.clone(),
+            limits: Limits::new(limit_options(settings)),
+            sources: sources.clone(),
+            ledger,
+            anam: Anam::new(anam_options(settings), clock.clone())?,
+            database: database.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
+
+        lifecycle.spawn_to_the_end(writer.run());
+        let refresher = refresh::Refresher {
+            database: database.clone(),
+            keys,
+            auth,
+            origins: origins.clone(),
+            sources,
+        };
+        refresher.try_now(&lifecycle).await;
+        lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
+        lifecycle.spawn("housekeeping", housekeeping(gateway.clone()));
+
+        let faces = server::Faces {
+            gateway: gateway.clone(),
+            origins,
+            lifecycle: lifecycle.clone(),
+            metrics,
+            proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
+        };
+        let (public, address) = server::public(&faces, settings)?;
+        let (ops, ops_address) = server::ops(&faces, settings)?;
+        let handles = [public.handle(), ops.handle()];
+        lifecycle.spawn_to_the_end(server::serve(public));
+        lifecycle.spawn_to_the_end(server::serve(ops));
+        tracing::info!(%address, %ops_address, "listening");
+        let ServerTimes {
+            drain_grace,
+            shutdown_timeout,
+        } = ServerTimes::of(settings);
+        Ok(Self {
+            address,
+            ops_address,
+            gateway,
+            lifecycle,
+            handles,
+            drain_grace,
+            shutdown_timeout,
+        })
+    }
+
+    /// Drains: clients are told to leave and balancers to look elsewhere, then requests under way end, then the ledger is
+    /// written out. False where something had to be cut off.
+    pub async fn stop(self) -> bool {
+        self.lifecycle.start_draining();
+        tokio::time::sleep(self.drain_grace).await;
+        let [public, ops] = self.handles;
+        let stopped = tokio::time::timeout(self.shutdown_timeout, public.stop(true))
+            .await
+            .is_ok();
+        ops.stop(false).await;
+        // The ledger's writer ends when the last handle to its queue is gone.
+        let database = self.gateway.database.clone();
+        drop(self.gateway);
+        let finished = self.lifecycle.finish(self.shutdown_timeout).await;
+        database.close().await;
+        tracing::info!(clean = stopped && finished, "stopped");
+        stopped && finished
+    }
+}
+
+struct ServerTimes {
+    drain_grace: Duration,
+    shutdown_timeout: Duration,
+}
+
+impl ServerTimes {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            drain_grace: settings.server.drain_grace,
+            shutdown_timeout: settings.server.shutdown_timeout,
+        }
+    }
+}
+
+/// A role that could get around row security ends the start; a database that is down does not.
+async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
+    match database.check_rights().await {
+        Err(RightsError::Store(error)) if error.is_transient() => {
+            tracing::warn!(%error, "the database is not available yet");
+            Ok(())
+        }
+        checked => checked,
+    }
+}
+
+async fn housekeeping(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    loop {
+        ticks.tick().await;
+        gateway.limits.forget_idle();
+        if let Err(error) = sweep::sweep(&gateway.database, &gateway.clock).await {
+            tracing::warn!(%error, "the ledger was not swept");
+        }
+    }
+}
+
+fn database_options(settings: &Settings) -> DatabaseOptions {
+    DatabaseOptions {
+        max_connections: settings.database.max_connections,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.database.statement_timeout,
+        lock_timeout: settings.database.lock_timeout,
+    }
+}
+
+fn jwks_settings(settings: &Settings) -> JwksSettings {
+    JwksSettings {
+        cooldown: settings.auth.jwks_cooldown,
+        refresh: settings.auth.jwks_refresh,
+        refresh_floor: settings.auth.jwks_refresh_floor,
+        refresh_ceiling: settings.auth.jwks_refresh_ceiling,
+        max_stale: settings.auth.jwks_max_stale,
+        wait: settings.auth.jwks_wait,
+        ..JwksSettings::default()
+    }
+}
+
+fn limit_options(settings: &Settings) -> LimitOptions {
+    LimitOptions {
+        tenant_per_minute: settings.limits.tenant_mints_per_minute,
+        user_per_minute: settings.limits.user_mints_per_minute,
+        address_per_minute: settings.limits.address_requests_per_minute,
+        tenant_in_flight: settings.limits.tenant_mints_in_flight,
+        in_flight: settings.limits.mints_in_flight,
+    }
+}
+
+fn anam_options(settings: &Settings) -> AnamOptions {
+    AnamOptions {
+        base_url: settings.anam.base_url.clone(),
+        connect_timeout: settings.anam.connect_timeout,
+        timeout: settings.anam.timeout,
+        deadline: settings.anam.deadline,
+        max_body_bytes: settings.anam.max_body_bytes,
+        retries: settings.anam.retries,
+    }
+}

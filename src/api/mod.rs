@@ -1,1 +1,62 @@
-//! .
+//! The JSON API: one file a resource, thin handlers, no SQL, no rules.
+
+pub mod contexts;
+pub mod dropin;
+pub mod openapi;
+pub mod ops;
+pub mod options;
+pub mod preferences;
+pub mod session_token;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, ResponseError};
+
+use crate::web::Problem;
+use crate::web::codes::Code;
+
+/// The user API's routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(only(
+            web::resource("/v1/session-token").route(web::post().to(session_token::mint)),
+            "POST",
+        ))
+        .service(only(
+            web::resource("/api/session-token").route(web::post().to(dropin::mint)),
+            "POST",
+        ))
+        .service(only(
+            web::resource("/v1/me/preferences")
+                .route(web::get().to(preferences::get))
+                .route(web::put().to(preferences::put))
+                .route(web::patch().to(preferences::patch))
+                .route(web::delete().to(preferences::delete)),
+            "GET, PUT, PATCH, DELETE",
+        ))
+        .service(only(
+            web::resource("/v1/me/options").route(web::get().to(options::get)),
+            "GET",
+        ))
+        .service(only(
+            web::resource("/v1/contexts").route(web::get().to(contexts::list)),
+            "GET",
+        ))
+        .service(only(
+            web::resource("/v1/openapi.json").route(web::get().to(openapi::get)),
+            "GET",
+        ));
+}
+
+/// Any other method is answered with the ones that exist (RFC 9110, section 15.5.6).
+fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
+    resource.default_service(web::to(move || async move {
+        Problem::new(Code::MethodNotAllowed)
+            .allow(allowed)
+            .error_response()
+    }))
+}
+
+/// What stands at no route.
+pub async fn not_found() -> HttpResponse {
+    Problem::new(Code::NotFound).error_response()
+}

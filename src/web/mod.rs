@@ -1,1 +1,12 @@
-//! .
+//! What every HTTP face shares: how errors look, how callers and bodies are read.
+
+pub mod address;
+pub mod bearer;
+pub mod body;
+pub mod codes;
+pub mod cors;
+pub mod etag;
+pub mod problem;
+pub mod trace;
+
+pub use problem::Problem;

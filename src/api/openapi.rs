@@ -1,0 +1,117 @@
+//! The `OpenAPI` 3.1 document, generated from the handlers.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToResponse, ToSchema};
+
+use crate::web::problem::ProblemBody;
+
+macro_rules! problems {
+    ($($name:ident: $description:literal;)+) => {$(
+        #[doc = $description]
+        #[derive(Debug, ToResponse)]
+        #[response(description = $description, content_type = "application/problem+json")]
+        #[expect(dead_code, reason = "documentation only")]
+        pub struct $name(#[to_schema] ProblemBody);
+    )+};
+}
+
+problems! {
+    MalformedRequest: "Not well-formed: `malformed_request`";
+    Unauthenticated: "No usable token: `unauthenticated`, one body for all reasons";
+    Forbidden: "`origin_not_allowed` or `tenant_suspended`";
+    Refused: "Refused for the reason that the status names";
+    Invalid: "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where";
+    TooMany: "`rate_limited`, or all of Anam's sessions are taken; see Retry-After";
+    Failed: "Not the request's fault; `code` says whose";
+}
+
+/// A user's choices: Anam's own field names, `displayName`, `tone`, and what the tenant adds.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preferences {
+    /// An avatar of the catalogue.
+    avatar_id: Option<String>,
+    /// A voice of the catalogue.
+    voice_id: Option<String>,
+    /// An LLM of the catalogue.
+    llm_id: Option<String>,
+    /// A language of the catalogue, ISO 639-1.
+    #[schema(example = "en")]
+    language_code: Option<String>,
+    /// A prompt of the user's own; used where the persona allows one.
+    #[schema(max_length = 4000)]
+    system_prompt: Option<String>,
+    /// How the user wants to be called.
+    #[schema(example = "Sam", max_length = 80)]
+    display_name: Option<String>,
+    /// How the user wants to be spoken to.
+    #[schema(example = "friendly", max_length = 40)]
+    tone: Option<String>,
+    /// What the tenant adds; see `GET /v1/me/options`.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties = true)]
+    own: Map<String, Value>,
+}
+
+struct UserJwt;
+
+impl Modify for UserJwt {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "The logged-in user's own JWT, from one of the tenant's registered issuers.",
+            ))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("userJwt", SecurityScheme::Http(scheme));
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Persona gateway",
+        description = "Gives each logged-in user of a SaaS product the right AI persona: JWT in, personalised Anam session token out."
+    ),
+    paths(
+        super::session_token::mint,
+        super::dropin::mint,
+        super::preferences::get,
+        super::preferences::put,
+        super::preferences::patch,
+        super::preferences::delete,
+        super::options::get,
+        super::contexts::list,
+        get,
+    ),
+    components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed)),
+    modifiers(&UserJwt),
+)]
+struct Document;
+
+/// The document as JSON text, indented.
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "Meta", operation_id = "getOpenApi",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+pub async fn get() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .body(document())
+}

@@ -1,0 +1,39 @@
+//! For operators, on a listener of their own: liveness, readiness, metrics.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+
+use crate::lifecycle::Lifecycle;
+use crate::telemetry::metrics::Metrics;
+
+/// The operators' routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readyz))
+        .route("/metrics", web::get().to(metrics));
+}
+
+/// The process turns. Asks nothing else, so that a lost database restarts nobody.
+async fn healthz() -> impl Responder {
+    HttpResponse::Ok().body("ok\n")
+}
+
+/// Requests may come: what is live was read, and the process is not about to stop.
+async fn readyz(lifecycle: web::Data<Lifecycle>) -> impl Responder {
+    if lifecycle.is_ready() {
+        HttpResponse::Ok().body("ready\n")
+    } else {
+        HttpResponse::ServiceUnavailable().body("not ready\n")
+    }
+}
+
+async fn metrics(metrics: web::Data<Metrics>) -> impl Responder {
+    HttpResponse::Ok()
+        .insert_header((
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ))
+        .body(metrics.encode())
+}

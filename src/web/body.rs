@@ -1,0 +1,93 @@
+//! Reads a request's body within bounds of size and time, and as strict JSON.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use super::Problem;
+use super::codes::Code;
+use crate::domain::fault::Fault;
+use crate::domain::json;
+
+/// Bounds on bodies.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Largest body, bytes.
+    pub max_bytes: usize,
+    /// Longest time that a body may take to arrive.
+    pub timeout: Duration,
+}
+
+/// The body's bytes. One that is not empty must be of one of the media types.
+pub async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: BodyLimits,
+    media_types: &[&str],
+) -> Result<web::Bytes, Problem> {
+    let bytes = tokio::time::timeout(limits.timeout, collect(payload, limits.max_bytes))
+        .await
+        .map_err(|_elapsed| Problem::new(Code::BodyTimeout))??;
+    if !bytes.is_empty() {
+        check_media_type(request, media_types)?;
+    }
+    Ok(bytes)
+}
+
+/// The body as a JSON object.
+pub async fn read_object(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: BodyLimits,
+    media_types: &[&str],
+) -> Result<Map<String, Value>, Problem> {
+    let bytes = read(request, payload, limits, media_types).await?;
+    match json::parse(&bytes)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(Problem::new(Code::InvalidRequest)
+            .errors(vec![Fault::new("", "the body must be a JSON object")])),
+    }
+}
+
+async fn collect(mut payload: web::Payload, max_bytes: usize) -> Result<web::Bytes, Problem> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_broken| {
+            Problem::new(Code::MalformedRequest).detail("The body broke off.")
+        })?;
+        if body.len() + chunk.len() > max_bytes {
+            return Err(Problem::new(Code::BodyTooLarge)
+                .detail(format!("A body may have {max_bytes} bytes at most.")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), Problem> {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let essence = header(CONTENT_TYPE)
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let plain =
+        header(CONTENT_ENCODING).is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+    if plain && allowed.contains(&essence.as_str()) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType).detail(format!(
+        "Send Content-Type: {}, without Content-Encoding.",
+        allowed.join(" or ")
+    )))
+}

@@ -1,0 +1,107 @@
+//! The table of problem codes: one line each, stable for ever.
+
+use actix_web::http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $status:ident, $title:literal;)+) => {
+        /// A stable code of a problem. Clients may rely on the text.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The text in `code`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),+ }
+            }
+
+            /// A short summary, the same each time.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),+ }
+            }
+
+            /// What it means and what to do; for documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No usable token: none, expired, for somebody else, malformed. Sign in again.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "Authentication required";
+    /// The tenant is suspended. Ask whoever runs the installation.
+    TenantSuspended = "tenant_suspended", FORBIDDEN, "Tenant suspended";
+    /// The page's origin is not in the tenant's `allowedOrigins`.
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin not allowed";
+    /// The issuer's keys could not be fetched yet. Try again.
+    KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, "Issuer keys unavailable";
+    /// The request is malformed in a way that HTTP or JSON knows.
+    MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request";
+    /// The body is well-formed, but not what this operation takes; `errors` says where.
+    InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "Invalid request";
+    /// The body must be `application/json`.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
+    /// The body is larger than the limit.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
+    /// The body did not arrive in time.
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timed out";
+    /// Nothing is at this address.
+    NotFound = "not_found", NOT_FOUND, "Not found";
+    /// The address takes other methods; `Allow` lists them.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
+    /// Somebody else changed it since: read again, then write.
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";
+    /// Too many requests; `Retry-After` says when the next passes.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
+    /// Too much is under way. Try again.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded";
+    /// The tenant has neither this context nor one named `default`.
+    ContextUnknown = "context_unknown", UNPROCESSABLE_ENTITY, "Unknown context";
+    /// The metadata does not fit the context's schema; `errors` says where.
+    MetadataInvalid = "metadata_invalid", UNPROCESSABLE_ENTITY, "Invalid metadata";
+    /// A preference is unknown or not among the allowed values; `errors` says which.
+    PreferenceInvalid = "preference_invalid", UNPROCESSABLE_ENTITY, "Invalid preference";
+    /// The persona that the rules gave can't be used: an admin must mend it.
+    PersonaUnavailable = "persona_unavailable", SERVICE_UNAVAILABLE, "Persona unavailable";
+    /// The tenant has no usable Anam API key: an admin must mend it.
+    ProviderKeyUnavailable = "provider_key_unavailable", SERVICE_UNAVAILABLE, "No Anam API key";
+    /// The database did not answer. Try again.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
+    /// Anam refused the persona's configuration: an admin must mend it.
+    PersonaConfigRejected = "persona_config_rejected", BAD_GATEWAY, "Persona configuration rejected";
+    /// Anam does not know the persona, avatar or voice: an admin must mend it.
+    PersonaNotFound = "persona_not_found", BAD_GATEWAY, "Persona not found at Anam";
+    /// Anam refused the API key: an admin must mend it.
+    UpstreamAuth = "upstream_auth", BAD_GATEWAY, "Anam refused the API key";
+    /// Anam's key or plan lacks a permission: an admin must mend it.
+    UpstreamForbidden = "upstream_forbidden", BAD_GATEWAY, "Anam refused permission";
+    /// Anam's account has no plan: an admin must mend it.
+    UpstreamPlan = "upstream_plan", SERVICE_UNAVAILABLE, "No plan at Anam";
+    /// All concurrent sessions are taken. Try again.
+    UpstreamConcurrency = "upstream_concurrency", TOO_MANY_REQUESTS, "All sessions are taken";
+    /// The spend cap at Anam is reached: an admin must raise it.
+    UpstreamSpendCap = "upstream_spend_cap", SERVICE_UNAVAILABLE, "Spend cap reached";
+    /// Anam limits the rate. Try again.
+    UpstreamRateLimited = "upstream_rate_limited", TOO_MANY_REQUESTS, "Anam limits the rate";
+    /// Anam is busy. Try again.
+    UpstreamBusy = "upstream_busy", SERVICE_UNAVAILABLE, "Anam is busy";
+    /// Anam's answer makes no sense. Try again.
+    UpstreamError = "upstream_error", BAD_GATEWAY, "Anam failed";
+    /// Anam's answer holds no token that its SDK would take.
+    UpstreamBadToken = "upstream_bad_token", BAD_GATEWAY, "Anam gave no usable token";
+    /// Anam can't be reached. Try again.
+    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY, "Anam can't be reached";
+    /// Anam did not answer in time. Try again.
+    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT, "Anam timed out";
+    /// A fault of the gateway itself.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error";
+}

@@ -1,0 +1,88 @@
+//! CORS for the user API. A preflight names no tenant, so it is answered for the origins of all; the request itself is
+//! judged by its own tenant's list (see `sessions::mint` and `tenants::visit`).
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST,
+    HeaderMap, HeaderValue, ORIGIN, VARY,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+
+use crate::tenants::access::Origins;
+
+/// The gateway's own origin, where it is configured; else it follows from each request's Host.
+#[derive(Debug, Clone, Default)]
+pub struct OwnOrigin(pub Option<String>);
+
+/// The page's origin, unless it is the gateway's own.
+pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
+    let origin = request.headers().get(ORIGIN)?;
+    // One that is not ASCII can be nobody's own; it fits no list either.
+    let origin = origin.to_str().unwrap_or("null");
+    let is_own = if let Some(own) = request
+        .app_data::<web::Data<OwnOrigin>>()
+        .and_then(|own| own.0.as_deref())
+    {
+        origin == own
+    } else {
+        let host = request
+            .headers()
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    };
+    (!is_own).then(|| origin.to_owned())
+}
+
+/// Answers preflights, and lets pages of allowed origins read answers, errors too.
+pub async fn cors<B: MessageBody + 'static>(
+    origins: web::Data<Origins>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let allowed = foreign_origin(request.request()).filter(|origin| origins.any_allows(origin));
+    let is_preflight = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if is_preflight {
+        request
+            .into_response(HttpResponse::NoContent().finish())
+            .map_into_right_body()
+    } else {
+        next.call(request).await?.map_into_left_body()
+    };
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = allowed.and_then(|origin| HeaderValue::try_from(origin).ok()) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if is_preflight {
+            allow_preflight(headers);
+        } else {
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("etag, retry-after, server-timing, x-request-id"),
+            );
+        }
+    }
+    Ok(response)
+}
+
+fn allow_preflight(headers: &mut HeaderMap) {
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, if-match, if-none-match"),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+}

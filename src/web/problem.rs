@@ -1,0 +1,333 @@
+//! Errors as `application/problem+json` (RFC 9457), the same shape from every route.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::codes::Code;
+use crate::auth::AuthError;
+use crate::domain::decide::Undecided;
+use crate::domain::fault::Fault;
+use crate::domain::json::JsonFault;
+use crate::ledger::LedgerError;
+use crate::limits::TooMany;
+use crate::sessions::codes::failure_code;
+use crate::sessions::mint::MintError;
+use crate::sources::SourceError;
+use crate::store::StoreError;
+use crate::tenants::visit::VisitError;
+
+/// Where `type` URIs live; they never change.
+const TYPE_BASE: &str = "urn:persona-gateway:problem:";
+/// Offered where Anam names no time itself.
+const DEFAULT_RETRY: Duration = Duration::from_secs(2);
+
+/// A problem to answer with.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Option<String>,
+    errors: Vec<Fault>,
+    retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
+    allow: Option<&'static str>,
+}
+
+/// The body of an error answer (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// A URI that names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:persona-gateway:problem:metadata_invalid")]
+    pub kind: String,
+    /// A short summary, the same for each problem of the kind.
+    #[schema(example = "Invalid metadata")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// The stable code that programs should look at.
+    #[schema(example = "metadata_invalid")]
+    pub code: &'static str,
+    /// What happened this time, and what to change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Every single fault, where there are several places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FaultBody>,
+}
+
+/// One fault and its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FaultBody {
+    /// RFC 6901 pointer into the body.
+    #[schema(example = "/metadata/priority")]
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    #[schema(example = "must be 1 to 5")]
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(code: Code) -> Self {
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+            challenge: None,
+            allow: None,
+        }
+    }
+
+    /// Its code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Says what happened this time.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Lists faults.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<Fault>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Says when another try may pass.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Lists the methods that the address takes.
+    #[must_use]
+    pub fn allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// No token was sent (RFC 6750, section 3: no error code then).
+    pub fn no_token() -> Self {
+        let mut problem = Self::new(Code::Unauthenticated).detail(SIGN_IN);
+        problem.challenge = Some(r#"Bearer realm="persona-gateway""#);
+        problem
+    }
+
+    /// The token was refused. One body for all reasons: the reason is for the log.
+    pub fn bad_token() -> Self {
+        let mut problem = Self::new(Code::Unauthenticated).detail(SIGN_IN);
+        problem.challenge = Some(
+            r#"Bearer realm="persona-gateway", error="invalid_token", error_description="The access token is missing, expired or not valid here""#,
+        );
+        problem
+    }
+
+    /// The body.
+    pub fn body(&self) -> ProblemBody {
+        ProblemBody {
+            kind: format!("{TYPE_BASE}{}", self.code.as_str()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code.as_str(),
+            detail: self.detail.clone(),
+            errors: self
+                .errors
+                .iter()
+                .map(|fault| FaultBody {
+                    pointer: fault.pointer.clone(),
+                    message: fault.message.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+const SIGN_IN: &str = "Send `Authorization: Bearer <your user's JWT>`: unexpired, from an issuer that this tenant registered, and for its audience.";
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.title())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut answer = HttpResponse::build(self.code.status());
+        answer.insert_header((CONTENT_TYPE, "application/problem+json"));
+        answer.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(challenge) = self.challenge {
+            answer.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        }
+        if let Some(methods) = self.allow {
+            answer.insert_header((ALLOW, methods));
+        }
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            answer.insert_header((RETRY_AFTER, seconds.max(1).to_string()));
+        }
+        answer.body(serde_json::to_vec(&self.body()).unwrap_or_default())
+    }
+}
+
+impl From<MintError> for Problem {
+    fn from(error: MintError) -> Self {
+        match error {
+            MintError::Auth(error) => error.into(),
+            MintError::OriginNotAllowed => Self::new(Code::OriginNotAllowed)
+                .detail("This page's origin is not in the tenant's allowedOrigins; an admin can add it to the policy."),
+            MintError::Json(fault) => fault.into(),
+            MintError::Body(faults) => Self::new(Code::InvalidRequest).detail("See errors for what to change.").errors(faults),
+            MintError::TooMany(too_many) => too_many.into(),
+            MintError::Source(error) => error.into(),
+            MintError::Undecided(undecided) => undecided.into(),
+            MintError::Ledger(error) => error.into(),
+            MintError::Anam(error) => of_anam(&error),
+        }
+    }
+}
+
+impl From<VisitError> for Problem {
+    fn from(error: VisitError) -> Self {
+        match error {
+            VisitError::Auth(error) => error.into(),
+            VisitError::TooMany(too_many) => too_many.into(),
+            VisitError::Source(error) => error.into(),
+            VisitError::OriginNotAllowed => MintError::OriginNotAllowed.into(),
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Refused(_) => Self::bad_token(),
+            AuthError::TenantSuspended { .. } => Self::new(Code::TenantSuspended),
+            AuthError::KeysUnavailable { retry_after } => Self::new(Code::KeysUnavailable)
+                .detail("The keys of the token's issuer could not be fetched yet; the token was not judged.")
+                .retry_after(retry_after),
+        }
+    }
+}
+
+impl From<JsonFault> for Problem {
+    fn from(fault: JsonFault) -> Self {
+        Self::new(Code::MalformedRequest).detail(format!("The body is {}.", sentence(&fault)))
+    }
+}
+
+fn sentence(fault: &JsonFault) -> String {
+    match fault {
+        JsonFault::Syntax { .. } | JsonFault::TooDeep => fault.to_string(),
+        JsonFault::Duplicate(_) | JsonFault::Nul => format!("ambiguous: {fault}"),
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(too_many: TooMany) -> Self {
+        match too_many {
+            TooMany::Often { retry_after } => Self::new(Code::RateLimited).retry_after(retry_after),
+            TooMany::AtOnce => Self::new(Code::Overloaded).retry_after(DEFAULT_RETRY),
+        }
+    }
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Store(error) => error.into(),
+            SourceError::TenantGone => Self::bad_token(),
+            SourceError::PolicyBroken(_) => {
+                tracing::error!(%error, "a tenant's policy is broken");
+                Self::new(Code::PersonaUnavailable)
+                    .detail("The tenant's policy can't be read; an admin must mend it.")
+            }
+            SourceError::NoProviderKey | SourceError::SealBroken => {
+                tracing::error!(%error, "no Anam API key");
+                Self::new(Code::ProviderKeyUnavailable)
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "the database is not available");
+            Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY)
+        } else {
+            tracing::error!(%error, "the database refused");
+            Self::new(Code::Internal)
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(_: LedgerError) -> Self {
+        Self::new(Code::Unavailable)
+            .detail("The session could not be recorded, so no token was handed out.")
+            .retry_after(DEFAULT_RETRY)
+    }
+}
+
+impl From<Undecided> for Problem {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::ContextUnknown { known } => {
+                let known: Vec<&str> = known.iter().map(crate::domain::key::Key::as_str).collect();
+                let message = match known.as_slice() {
+                    [] => "is unknown; the tenant has no context yet".to_owned(),
+                    names => format!("is unknown; known are {}", names.join(", ")),
+                };
+                Self::new(Code::ContextUnknown).errors(vec![Fault::new("/context", message)])
+            }
+            Undecided::MetadataInvalid(faults) => Self::new(Code::MetadataInvalid)
+                .detail("See errors for what to change; GET /v1/contexts tells what each context wants.")
+                .errors(faults.into_iter().map(|fault| fault.under("/metadata")).collect()),
+            Undecided::PersonaMissing(_) | Undecided::NoArm(_) | Undecided::Incomplete { .. } | Undecided::Unrendered { .. } => {
+                tracing::error!(error = %undecided, "a persona can't be used");
+                Self::new(Code::PersonaUnavailable).detail("The persona for this context can't be used; an admin must mend it.")
+            }
+        }
+    }
+}
+
+/// Where the codes of failures at Anam meet the table.
+pub fn of_anam(error: &crate::anam::AnamError) -> Problem {
+    use crate::anam::AnamError;
+    let name = failure_code(error);
+    let code = Code::ALL
+        .iter()
+        .copied()
+        .find(|code| code.as_str() == name)
+        .unwrap_or(Code::UpstreamError);
+    tracing::warn!(code = name, %error, "Anam gave no token");
+    let problem = Problem::new(code);
+    match error {
+        AnamError::ConcurrencyReached { retry_after }
+        | AnamError::RateLimited { retry_after }
+        | AnamError::Busy { retry_after } => {
+            problem.retry_after(retry_after.unwrap_or(DEFAULT_RETRY))
+        }
+        _ => problem,
+    }
+}
