@@ -1,0 +1,50 @@
+//! Avatars, voices, LLMs, tools and stored personas: the stock that Anam prints in its public
+//! documentation, and enough made-up rows that paging matters.
+
+mod query;
+mod routes;
+mod rows;
+mod stock;
+
+pub(super) use query::Query;
+pub(super) use routes::{
+    avatar, avatars, llm, llms, persona, personas, tool, tools, voice, voices,
+};
+pub(super) use rows::{Avatar, Llm, Persona, Provider, Tool, Voice};
+
+/// Everything that an id in a persona can name.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    avatars: Vec<Avatar>,
+    voices: Vec<Voice>,
+    llms: Vec<Llm>,
+    tools: Vec<Tool>,
+    personas: Vec<Persona>,
+}
+
+impl Catalogue {
+    pub(super) fn avatar(&self, id: &str) -> Option<&Avatar> {
+        self.avatars.iter().find(|row| same(&row.id, id))
+    }
+
+    pub(super) fn voice(&self, id: &str) -> Option<&Voice> {
+        self.voices.iter().find(|row| same(&row.id, id))
+    }
+
+    pub(super) fn llm(&self, id: &str) -> Option<&Llm> {
+        self.llms.iter().find(|row| same(&row.id, id))
+    }
+
+    pub(super) fn tool(&self, id: &str) -> Option<&Tool> {
+        self.tools.iter().find(|row| same(&row.id, id))
+    }
+
+    pub(super) fn persona(&self, id: &str) -> Option<&Persona> {
+        self.personas.iter().find(|row| same(&row.id, id))
+    }
+}
+
+/// UUIDs compare without regard to case (RFC 9562, section 4).
+fn same(known: &str, asked: &str) -> bool {
+    known.eq_ignore_ascii_case(asked)
+}

@@ -1,0 +1,172 @@
+//! The signalling socket: enough of the engine's side for a client to be told that it is ready.
+//! No media flows. A closed socket ends the session; one that merely breaks off keeps its slot,
+//! as a vanished tab does at Anam, and may come back.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, rt, web};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, Closed};
+use futures_util::StreamExt as _;
+use futures_util::future::OptionFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::answer::{Refusal, ok};
+use super::sessions::Stream;
+use super::shared::Shared;
+
+/// The largest message that is read; an offer has about 10 kB.
+const LARGEST_MESSAGE: usize = 1 << 20;
+
+/// Names the session in the query of the socket and of `/talk`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    session_id: Uuid,
+}
+
+/// A message of either side.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Signal {
+    action_type: String,
+}
+
+/// `GET /v1/webrtc/engines/emu/ws?session_id=`
+pub(super) async fn connect(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    let id = session_id(&shared, &request)?;
+    let Some(stream) = shared.sessions.follow(id) else {
+        return Err(Refusal::not_found(format!("Session {id} does not exist.")).into());
+    };
+    let (response, client, messages) = actix_ws::handle(&request, body)?;
+    let messages = messages
+        .max_frame_size(LARGEST_MESSAGE)
+        .aggregate_continuations()
+        .max_continuation_size(LARGEST_MESSAGE);
+    rt::spawn(async move {
+        let line = Line { shared, id, client };
+        if line.converse(messages, stream).await.is_err() {
+            tracing::debug!(session.id = %id, "signalling socket broke off");
+        }
+    });
+    Ok(response)
+}
+
+/// `POST /talk?session_id=`: has the persona say a text; here it is only accepted.
+pub(super) async fn talk(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Refusal> {
+    session_id(&shared, &request)?;
+    Ok(ok(json!({})))
+}
+
+/// `POST /v1/metrics/client`: accepted without a look, as Anam does; it carries no credentials.
+pub(super) async fn metrics() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// The running session that a request names.
+fn session_id(shared: &Shared, request: &HttpRequest) -> Result<Uuid, Refusal> {
+    let named = web::Query::<Named>::from_query(request.query_string())
+        .map_err(|error| Refusal::bad_request(format!("session_id: {error}")))?;
+    let id = named.session_id;
+    if shared.sessions.runs(id, shared.config.clock.now()) {
+        Ok(id)
+    } else {
+        Err(Refusal::not_found(format!("Session {id} is not running.")))
+    }
+}
+
+/// The engine's end of one socket.
+struct Line {
+    shared: web::Data<Shared>,
+    id: Uuid,
+    client: actix_ws::Session,
+}
+
+impl Line {
+    /// Answers the client until it leaves, or until the session ends.
+    async fn converse(
+        mut self,
+        mut messages: AggregatedMessageStream,
+        mut stream: Stream,
+    ) -> Result<(), Closed> {
+        let mut length = pin!(OptionFuture::from(None));
+        let mut ready = false;
+        loop {
+            tokio::select! {
+                message = messages.next() => match message {
+                    Some(Ok(AggregatedMessage::Text(text))) => {
+                        if self.hear(&text).await? && !ready {
+                            ready = true;
+                            length.set(self.time_left().map(sleep).into());
+                        }
+                    }
+                    Some(Ok(AggregatedMessage::Ping(bytes))) => self.client.pong(&bytes).await?,
+                    Some(Ok(AggregatedMessage::Close(_))) => {
+                        self.shared.sessions.leave(self.id, self.shared.config.clock.now());
+                        return self.client.close(None).await;
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return Err(Closed),
+                },
+                Some(()) = &mut length => {
+                    self.shared.sessions.run_out(self.id, self.shared.config.clock.now());
+                    length.set(None.into());
+                }
+                reason = ended(&mut stream) => {
+                    self.say("endsession", json!(reason)).await?;
+                    return self.client.close(None).await;
+                }
+            }
+        }
+    }
+
+    /// Takes one message. The first offer makes the session ready: true then, and on later offers.
+    async fn hear(&mut self, text: &str) -> Result<bool, Closed> {
+        let signal: Signal = match serde_json::from_str(text) {
+            Ok(signal) => signal,
+            Err(error) => {
+                let warning = format!("The engine can't read this message: {error}");
+                self.say("warning", json!(warning)).await?;
+                return Ok(false);
+            }
+        };
+        if signal.action_type != "offer" {
+            return Ok(false);
+        }
+        self.say("sessionready", json!({})).await?;
+        Ok(true)
+    }
+
+    async fn say(&mut self, action: &str, payload: Value) -> Result<(), Closed> {
+        let message = json!({
+            "actionType": action,
+            "sessionId": self.id,
+            "payload": payload,
+        });
+        self.client.text(message.to_string()).await
+    }
+
+    /// What is left of the session's length, which counts from now on if it hasn't begun.
+    fn time_left(&self) -> Option<Duration> {
+        let now = self.shared.config.clock.now();
+        let left = self.shared.sessions.streaming(self.id, now)?;
+        Some(left.to_std().unwrap_or_default())
+    }
+}
+
+/// Waits for the session's end; says why.
+async fn ended(stream: &mut Stream) -> String {
+    match stream.ended.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        Err(_forgotten) => "Session forgotten".to_owned(),
+    }
+}
