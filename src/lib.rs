@@ -8,6 +8,7 @@ pub mod domain;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod lifecycle;
 pub mod telemetry;
 
 pub mod anam;
@@ -21,15 +22,14 @@ pub mod sources;
 
 pub mod gateway;
 
-pub mod authoring;
 pub mod sessions;
 pub mod tenants;
+
+pub mod authoring;
 
 pub mod web;
 
 pub mod api;
-
-pub mod lifecycle;
 
 pub mod app;
 

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary: see `persona-gateway --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    persona_gateway::cli::main()
+}

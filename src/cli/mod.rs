@@ -1,1 +1,85 @@
-//! .
+//! The command line: one file a command.
+
+pub mod apply;
+pub mod check_config;
+pub mod dev;
+pub mod emulate;
+pub mod export;
+pub mod migrate;
+pub mod openapi;
+pub mod preferences;
+pub mod serve;
+
+mod database;
+mod signals;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Gives each logged-in user of a `SaaS` product the right AI persona: the user's JWT in, a personalised Anam session
+/// token out.
+///
+/// New here? `persona-gateway dev` runs everything on this machine and prints a curl line to try.
+#[derive(Debug, Parser)]
+#[command(name = "persona-gateway", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::DevArgs),
+    Serve(serve::ServeArgs),
+    Migrate(migrate::MigrateArgs),
+    Apply(apply::ApplyArgs),
+    Export(export::ExportArgs),
+    #[command(subcommand)]
+    Preferences(preferences::PreferencesCommand),
+    Emulate(emulate::EmulateArgs),
+    CheckConfig(check_config::CheckConfigArgs),
+    Openapi(openapi::OpenapiArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(args) => Box::pin(dev::run(args)).await,
+            Command::Serve(args) => Box::pin(serve::run(args)).await,
+            Command::Migrate(args) => migrate::run(args).await,
+            Command::Apply(args) => Box::pin(apply::run(args)).await,
+            Command::Export(args) => export::run(args).await,
+            Command::Preferences(command) => Box::pin(preferences::run(command)).await,
+            Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::CheckConfig(args) => check_config::run(&args),
+            Command::Openapi(args) => openapi::run(args),
+        }
+    });
+    // Blocking work that nobody waits for any more must not hold the exit up.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    // Nothing else can be done where even standard error is gone.
+    _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Prints a line for people or programs on standard output.
+fn say(text: impl std::fmt::Display) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

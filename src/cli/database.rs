@@ -1,0 +1,59 @@
+//! The database and master keys for commands that work on them directly.
+
+use secrecy::SecretString;
+
+use crate::config::Settings;
+use crate::crypto::seal::KeyRing;
+use crate::store::{Database, DatabaseOptions};
+
+/// What such a command needs.
+pub(super) struct Local {
+    pub(super) database: Database,
+    pub(super) keys: KeyRing,
+}
+
+/// From the same settings as `serve`, with the rights checked like there.
+pub(super) async fn open() -> anyhow::Result<Local> {
+    let settings = Settings::from_environment()?;
+    let options = DatabaseOptions {
+        max_connections: 2,
+        acquire_timeout: settings.database.acquire_timeout * 5,
+        // An import writes many rows in one statement.
+        statement_timeout: settings.database.statement_timeout * 30,
+        lock_timeout: settings.database.lock_timeout * 5,
+    };
+    let database = Database::new(&settings.database.url, options)?;
+    database.check_rights().await?;
+    Ok(Local {
+        database,
+        keys: KeyRing::new(&settings.master_keys),
+    })
+}
+
+/// Who runs the command, for the audit trail.
+pub(super) fn actor() -> String {
+    let environment = crate::config::environment();
+    let user = environment
+        .get("USER")
+        .or_else(|| environment.get("LOGNAME"));
+    format!("cli:{}", user.map_or("unknown", String::as_str))
+}
+
+/// The secret that a bundle's reference names.
+pub(super) fn find_secret(
+    reference: &crate::authoring::bundle::SecretRef,
+) -> Result<SecretString, String> {
+    use crate::authoring::bundle::SecretRef;
+    let text = match reference {
+        SecretRef::Env(name) => crate::config::environment()
+            .remove(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set"))?,
+        SecretRef::File(path) => std::fs::read_to_string(path)
+            .map_err(|error| format!("the file {path} can't be read: {error}"))?,
+        SecretRef::Stored => return Err("is in the database only".into()),
+    };
+    match text.trim() {
+        "" => Err("is empty".into()),
+        text => Ok(SecretString::from(text)),
+    }
+}

@@ -1,0 +1,287 @@
+//! `dev`: everything on this machine, with a demo tenant and a curl line to try.
+
+mod data;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use self::data::Data;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Settings, environment};
+use crate::crypto::seal::KeyRing;
+use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
+use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
+use crate::dev::{keep, postgres, seed};
+use crate::store::migrate::migrate;
+use crate::telemetry::logging;
+
+/// How long the printed user token lives, seconds.
+const USER_TOKEN_SECONDS: i64 = 12 * 60 * 60;
+
+/// Runs everything on this machine: its own Postgres, an issuer of user tokens, a stand-in for Anam, and a demo tenant.
+///
+/// With `DATABASE_URL` set (an owner's URL), that database is used. With `ANAM_API_KEY` set, the real Anam is asked. Data
+/// stay between starts; `--fresh` throws them away. Ctrl-C stops it all.
+#[derive(Debug, clap::Args)]
+pub struct DevArgs {
+    /// Port of the gateway; the operations listener, the issuer and the emulator take the next three. 0 takes free ones.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Print one line of JSON with every address and key first.
+    #[arg(long)]
+    json: bool,
+    /// Throw away what earlier starts left.
+    #[arg(long)]
+    fresh: bool,
+    /// Where data are kept: ./.data, or /var/lib/persona-gateway as root.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+/// Everything a newcomer or a test needs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    gateway: String,
+    ops: String,
+    console: String,
+    issuer: String,
+    anam: String,
+    tenant: &'static str,
+    user_token: String,
+    admin_key: String,
+    database_url: String,
+}
+
+/// Runs until Ctrl-C.
+pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let env = environment();
+    let folder = match &args.data {
+        Some(folder) => folder.clone(),
+        None => postgres::default_folder()?
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default(),
+    };
+    let data = Data::open(&folder, args.fresh, &env).await?;
+    let clock = Clock::system();
+    let issuer = start_issuer(&args, &folder, &clock)?;
+    let emulator = start_emulator(&args, &env)?;
+    let settings = settings(&args, &env, &data, emulator.as_ref())?;
+    logging::init(&settings.log)?;
+
+    migrate(&data.owner_url, Some(&data.login_url)).await?;
+    let app = App::start(&settings, clock.clone()).await?;
+    let keys = KeyRing::new(&settings.master_keys);
+    let new_key = seed::seed(&app.gateway.database, &clock, &keys, issuer.url()).await?;
+    let key_file = folder.join("admin-key");
+    if let Some(key) = new_key {
+        keep::write(&key_file, key.expose_secret())?;
+    }
+    let ready = Ready {
+        gateway: url(app.address),
+        ops: url(app.ops_address),
+        console: format!("{}/console", url(app.address)),
+        issuer: issuer.url().to_owned(),
+        anam: settings
+            .anam
+            .base_url
+            .as_str()
+            .trim_end_matches('/')
+            .to_owned(),
+        tenant: seed::TENANT,
+        user_token: user_token(&issuer)?,
+        admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
+        database_url: data.owner_url.expose_secret().to_owned(),
+    };
+    wait_until_served(&app, &ready.user_token).await;
+    if args.json {
+        super::say(serde_json::to_string(&ready)?)?;
+    } else {
+        super::say(welcome(&ready, emulator.is_some())?)?;
+    }
+
+    super::signals::stop_asked().await?;
+    app.stop().await;
+    issuer.stop().await;
+    if let Some(emulator) = emulator {
+        emulator.stop().await;
+    }
+    data.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_issuer(args: &DevArgs, folder: &Path, clock: &Clock) -> anyhow::Result<DevIssuerHandle> {
+    let kept = folder.join("issuer");
+    let keys = if let Some(keys) = DevIssuerKeys::load(&kept)? {
+        keys
+    } else {
+        let keys = DevIssuerKeys::generate()?;
+        keys.save(&kept)?;
+        keys
+    };
+    Ok(DevIssuer::start(
+        local(next_port(args, 2)),
+        seed::AUDIENCE,
+        keys,
+        clock.clone(),
+    )?)
+}
+
+/// None where the real Anam is asked.
+fn start_emulator(
+    args: &DevArgs,
+    env: &BTreeMap<String, String>,
+) -> anyhow::Result<Option<EmulatorHandle>> {
+    if env.contains_key("ANAM_API_KEY") || env.contains_key("ANAM_API_KEY_FILE") {
+        return Ok(None);
+    }
+    let config = EmulatorConfig {
+        bind: local(next_port(args, 3)),
+        ..EmulatorConfig::default()
+    };
+    Ok(Some(Emulator::start(config)?))
+}
+
+/// The settings of `serve`, with what only this machine knows filled in.
+fn settings(
+    args: &DevArgs,
+    env: &BTreeMap<String, String>,
+    data: &Data,
+    emulator: Option<&EmulatorHandle>,
+) -> anyhow::Result<Settings> {
+    let mut env = env.clone();
+    let mut default = |name: &str, value: &str| {
+        env.entry(name.to_owned())
+            .or_insert_with(|| value.to_owned());
+    };
+    default("GATEWAY__SERVER__HOST", "127.0.0.1");
+    default("GATEWAY__LOG__FORMAT", "text");
+    default("GATEWAY__LOG__FILTER", "warn,persona_gateway=info");
+    default("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
+    // One person, one machine: a load test of it should not meet limits made for the internet.
+    for limit in [
+        "TENANT_MINTS_PER_MINUTE",
+        "USER_MINTS_PER_MINUTE",
+        "ADDRESS_REQUESTS_PER_MINUTE",
+    ] {
+        default(&format!("GATEWAY__LIMITS__{limit}"), "0");
+    }
+    if let Some(emulator) = emulator {
+        default("ANAM_API_KEY", "emulator-key");
+        env.insert("ANAM_BASE_URL".into(), emulator.url());
+    }
+    env.insert("GATEWAY__SERVER__PORT".into(), args.port.to_string());
+    env.insert(
+        "GATEWAY__SERVER__OPS_PORT".into(),
+        next_port(args, 1).to_string(),
+    );
+    env.insert(
+        "DATABASE_URL".into(),
+        data.login_url.expose_secret().to_owned(),
+    );
+    env.entry("GATEWAY_MASTER_KEY".into())
+        .or_insert_with(|| data.master_key.expose_secret().to_owned());
+    Ok(Settings::load(&env, Path::new("config"))?)
+}
+
+fn next_port(args: &DevArgs, offset: u16) -> u16 {
+    if args.port == 0 {
+        0
+    } else {
+        args.port.saturating_add(offset)
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn user_token(issuer: &DevIssuerHandle) -> anyhow::Result<String> {
+    let mut asked = TokenRequest::new(seed::USER, seed::user_claims());
+    asked.expires_in = USER_TOKEN_SECONDS;
+    issuer.sign(&asked).context("no user token")
+}
+
+/// The curl line must work as soon as it is printed: waits until the service has heard of the demo's issuer.
+async fn wait_until_served(app: &App, token: &str) {
+    for _ in 0..500 {
+        if app.lifecycle.is_ready() && app.gateway.auth.authenticate(token).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let Ready {
+        gateway,
+        ops,
+        issuer,
+        anam,
+        tenant,
+        user_token,
+        database_url,
+        admin_key,
+        ..
+    } = ready;
+    writeln!(text)?;
+    writeln!(
+        text,
+        "The persona gateway is running, with the tenant `{tenant}` and its contexts support, sales, training and default."
+    )?;
+    writeln!(text)?;
+    writeln!(
+        text,
+        "Try it: the logged-in user Sam asks for support, and gets a session token for a persona made for Sam."
+    )?;
+    writeln!(text)?;
+    writeln!(text, "  curl -s -X POST {gateway}/v1/session-token \\")?;
+    writeln!(text, "    -H 'Authorization: Bearer {user_token}' \\")?;
+    writeln!(text, "    -H 'Content-Type: application/json' \\")?;
+    writeln!(
+        text,
+        "    -d '{{\"context\":\"support\",\"metadata\":{{\"ticketId\":\"T-1042\",\"issue\":\"My invoice is wrong\"}}}}'"
+    )?;
+    writeln!(text)?;
+    if emulated {
+        writeln!(
+            text,
+            "What Anam was asked for (a stand-in here; set ANAM_API_KEY to ask the real one):"
+        )?;
+        writeln!(text)?;
+        writeln!(text, "  curl -s {anam}/_emulator/requests")?;
+        writeln!(text)?;
+    }
+    writeln!(
+        text,
+        "  gateway   {gateway}   (API description: {gateway}/v1/openapi.json)"
+    )?;
+    writeln!(text, "  operators {ops}   (/healthz /readyz /metrics)")?;
+    writeln!(
+        text,
+        "  issuer    {issuer}   (POST /token gives tokens for any user)"
+    )?;
+    writeln!(text, "  Anam      {anam}")?;
+    writeln!(text, "  database  psql '{database_url}'")?;
+    writeln!(text, "  admin key {admin_key}")?;
+    writeln!(text)?;
+    writeln!(
+        text,
+        "Ctrl-C stops it all; the data stay for the next start."
+    )?;
+    Ok(text)
+}

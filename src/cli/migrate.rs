@@ -1,0 +1,46 @@
+//! `migrate`: prepares the database.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use secrecy::ExposeSecret;
+
+use crate::config::{MigrateSettings, environment};
+use crate::store::migrate::migrate;
+use crate::telemetry::logging;
+
+/// Prepares the database: roles, tables, row security, the ledger's next months. Safe to run again, and by several at once.
+///
+/// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, with
+/// its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
+#[derive(Debug, clap::Args)]
+pub struct MigrateArgs {}
+
+/// Migrates.
+pub async fn run(_: MigrateArgs) -> anyhow::Result<ExitCode> {
+    let settings = match MigrateSettings::load(&environment(), Path::new("config")) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            use std::io::Write;
+            writeln!(std::io::stderr(), "{errors}")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    logging::init(&settings.log)?;
+    migrate(&settings.url, settings.login_url.as_ref()).await?;
+    match &settings.login_url {
+        Some(url) => {
+            let name = url::Url::parse(url.expose_secret())
+                .map(|url| url.username().to_owned())
+                .unwrap_or_default();
+            super::say(format_args!(
+                "The database is ready. `serve` may log in as {name}."
+            ))?;
+        }
+        None => super::say(
+            "The database is ready. Now make a login role for `serve`, which must not be the owner: run this again with \
+             MIGRATE_DATABASE_URL=<the owner's URL> and DATABASE_URL=<the URL that `serve` will use>.",
+        )?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

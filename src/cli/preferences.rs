@@ -1,0 +1,185 @@
+//! `preferences import`: many users' choices at once.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::database;
+use crate::domain::caller::Subject;
+use crate::domain::catalogue::Catalogue;
+use crate::domain::json;
+use crate::domain::policy::Policy;
+use crate::domain::preferences::Preferences;
+
+/// Rows written in one transaction.
+const BATCH: usize = 1_000;
+/// Longest line, bytes.
+const MAX_LINE: u64 = 64 * 1024;
+/// Bad lines that are told before the import gives up.
+const MAX_BAD_LINES: usize = 50;
+
+/// Users' preferences.
+#[derive(Debug, clap::Subcommand)]
+pub enum PreferencesCommand {
+    /// Imports preferences of many users from NDJSON: one `{"subject": "...", "preferences": {...}}` a line.
+    ///
+    /// The file is read twice: first every line is checked against the tenant's catalogue and policy, and nothing is
+    /// written unless all are good; then it is written in batches. Running it again after a broken run is safe.
+    Import(ImportArgs),
+}
+
+/// What to import.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The file.
+    file: PathBuf,
+    /// The tenant, by its name in URLs.
+    #[arg(long)]
+    tenant: String,
+}
+
+/// Imports.
+pub async fn run(command: PreferencesCommand) -> anyhow::Result<ExitCode> {
+    let PreferencesCommand::Import(args) = command;
+    let local = database::open().await?;
+    let mut platform = local.database.platform().await?;
+    let tenant = platform.tenant_by_slug(&args.tenant).await?;
+    platform.commit().await?;
+    let Some(tenant) = tenant else {
+        bail!("there is no tenant `{}`", args.tenant)
+    };
+    let mut tx = local.database.tenant(tenant).await?;
+    let row = tx.tenant_row().await?.context("the tenant is gone")?;
+    let catalogue = tx.catalogue().await?;
+    tx.commit().await?;
+    let Ok(policy) = Policy::parse(&row.policy) else {
+        bail!("the tenant's policy can't be read: mend it first")
+    };
+
+    let mut bad = 0;
+    let checked = each_line(&args.file, "checking", |number, line| {
+        if let Err(why) = parse(line, &policy, &catalogue) {
+            bad += 1;
+            writeln!(std::io::stderr(), "{}:{number}: {why}", args.file.display())?;
+        }
+        if bad >= MAX_BAD_LINES {
+            bail!("too many bad lines: gave up at line {number}");
+        }
+        Ok(())
+    });
+    checked?;
+    if bad > 0 {
+        writeln!(std::io::stderr(), "Nothing was imported.")?;
+        return Ok(ExitCode::from(2));
+    }
+
+    let (rows, mut batches) = tokio::sync::mpsc::channel::<Vec<(Subject, Preferences)>>(2);
+    let file = args.file.clone();
+    let reader = tokio::task::spawn_blocking(move || -> anyhow::Result<u64> {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut count = 0;
+        each_line(&file, "importing", |number, line| {
+            let row = parse(line, &policy, &catalogue);
+            batch.push(row.map_err(|why| {
+                anyhow::anyhow!(
+                    "{}:{number}: {why} (the file changed meanwhile)",
+                    file.display()
+                )
+            })?);
+            count += 1;
+            if batch.len() == BATCH {
+                rows.blocking_send(std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        })?;
+        rows.blocking_send(batch)?;
+        Ok(count)
+    });
+    while let Some(batch) = batches.recv().await {
+        let mut tx = local.database.tenant(tenant).await?;
+        tx.put_many_preferences(&batch).await?;
+        tx.commit().await?;
+    }
+    let count = reader.await??;
+    super::say(format_args!(
+        "Imported the preferences of {count} users of {}.",
+        args.tenant
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Calls `take` with the number and the bytes of each line that is not empty, under a progress bar.
+fn each_line(
+    file: &PathBuf,
+    verb: &'static str,
+    mut take: impl FnMut(u64, &[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let opened = File::open(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let bar = ProgressBar::new(opened.metadata()?.len()).with_message(verb);
+    bar.set_style(
+        ProgressStyle::with_template("{msg} [{bar:40}] {bytes}/{total_bytes}, {eta} left")?
+            .progress_chars("=> "),
+    );
+    let mut reader = BufReader::with_capacity(256 * 1024, bar.wrap_read(opened));
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        line.clear();
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE + 1)
+            .read_until(b'\n', &mut line)?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        if line.len() as u64 > MAX_LINE {
+            bail!("{}:{number}: the line is longer than 64 kB", file.display());
+        }
+        let text = line.trim_ascii();
+        if !text.is_empty() {
+            take(number, text)?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn parse(
+    line: &[u8],
+    policy: &Policy,
+    catalogue: &Catalogue,
+) -> Result<(Subject, Preferences), String> {
+    let Value::Object(mut members) = json::parse(line).map_err(|fault| fault.to_string())? else {
+        return Err("must be an object".into());
+    };
+    let subject = members
+        .remove("subject")
+        .as_ref()
+        .and_then(Value::as_str)
+        .and_then(Subject::parse);
+    let Some(subject) = subject else {
+        return Err("needs `subject`: 1 to 255 characters without control characters".into());
+    };
+    let Some(Value::Object(choices)) = members.remove("preferences") else {
+        return Err("needs `preferences`: an object".into());
+    };
+    if let Some((unknown, _)) = members.iter().next() {
+        return Err(format!(
+            "`{unknown}` is unknown; a line has subject and preferences"
+        ));
+    }
+    let preferences = Preferences::parse(&choices, policy, catalogue).map_err(|faults| {
+        faults
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    })?;
+    Ok((subject, preferences))
+}

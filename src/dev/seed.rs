@@ -1,0 +1,134 @@
+//! The demo tenant: applied like any other bundle, once, plus the local issuer at each start.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
+use crate::authoring::bundle::{Bundle, SecretRef};
+use crate::authoring::yaml::Source;
+use crate::clock::Clock;
+use crate::crypto::seal::KeyRing;
+use crate::crypto::token::{hash_token, random_token};
+use crate::domain::caller::Subject;
+use crate::domain::fault::Fault;
+use crate::domain::ids::ApiKeyId;
+use crate::domain::preferences::Preferences;
+use crate::store::{Database, StoreError};
+
+/// The demo tenant's name in URLs.
+pub const TENANT: &str = "demo";
+/// The audience of its users' tokens.
+pub const AUDIENCE: &str = "persona-gateway-demo";
+/// The user whose token `dev` prints.
+pub const USER: &str = "user-1";
+
+/// Its bundle, without its issuer.
+const BUNDLE: &str = include_str!("demo.yaml");
+
+/// Why the demo could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The bundle is wrong, or does not fit what somebody made of the demo.
+    #[error("the demo bundle has faults: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Faults(Vec<Fault>),
+    /// It could not be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The database said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No admin key could be made.
+    #[error(transparent)]
+    Key(#[from] crate::crypto::token::NoRandomness),
+}
+
+/// Claims of the demo user.
+pub fn user_claims() -> serde_json::Map<String, Value> {
+    let claims =
+        json!({ "name": "Sam Rivera", "plan": "pro", "locale": "en-GB", "roles": ["member"] });
+    claims.as_object().cloned().unwrap_or_default()
+}
+
+/// Makes the demo tenant unless it exists, and points it at the local issuer. What a developer changed in it stays.
+/// Gives a new admin key when the tenant was made.
+pub async fn seed(
+    database: &Database,
+    clock: &Clock,
+    keys: &KeyRing,
+    issuer_url: &str,
+) -> Result<Option<SecretString>, SeedError> {
+    let mut platform = database.platform().await?;
+    let exists = platform.tenant_by_slug(TENANT).await?.is_some();
+    platform.commit().await?;
+    let issuers = json!([{
+        "issuer": issuer_url,
+        "audiences": [AUDIENCE],
+        "algorithms": ["RS256", "ES256", "EdDSA"],
+        "keys": { "discovery": true },
+    }]);
+    let mut bundle = if exists {
+        json!({ "tenant": TENANT })
+    } else {
+        Source::parse(BUNDLE).map_err(SeedError::Faults)?.value
+    };
+    if let Value::Object(members) = &mut bundle {
+        members.insert("issuers".into(), issuers);
+    }
+    let bundle = Bundle::parse(&bundle).map_err(SeedError::Faults)?;
+    let no_secrets = |_: &SecretRef| Err("the demo has no secrets".to_owned());
+    let applier = Applier {
+        database,
+        clock,
+        keys,
+        find_secret: &no_secrets,
+    };
+    // The issuer of an earlier start may have had another port: prune it.
+    let options = ApplyOptions {
+        dry_run: false,
+        prune: true,
+        actor: "dev".into(),
+        message: "demo".into(),
+    };
+    applier
+        .apply(&bundle, &options)
+        .await
+        .map_err(|error| match error {
+            ApplyError::Faults(faults) => SeedError::Faults(faults),
+            error => error.into(),
+        })?;
+    if exists {
+        Ok(None)
+    } else {
+        Ok(Some(furnish(database, clock).await?))
+    }
+}
+
+/// What a bundle does not hold: one user's choices, and an admin key.
+async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, SeedError> {
+    let mut platform = database.platform().await?;
+    let tenant = platform.tenant_by_slug(TENANT).await?;
+    platform.commit().await?;
+    let key = random_token("pgk_")?;
+    let (Some(tenant), Some(subject)) = (tenant, Subject::parse(USER)) else {
+        return Ok(key);
+    };
+    let choices = json!({
+        "avatarId": "30fa96d0-26c4-4e55-94a0-517025942e18",
+        "displayName": "Sam",
+        "tone": "cheerful",
+        "experience": "beginner",
+    });
+    let mut tx = database.tenant(tenant).await?;
+    let preferences = Preferences::from_stored(choices.as_object().cloned().unwrap_or_default());
+    tx.put_preferences(&subject, &preferences).await?;
+    tx.insert_api_key(
+        ApiKeyId(clock.new_id()),
+        "dev",
+        "owner",
+        "pgk_",
+        hash_token(&key).as_bytes(),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(key)
+}
