@@ -119,14 +119,14 @@ pub(super) struct Issuer {
 
 impl Issuer {
     fn keys_serve(&self, entry: &IssuerEntry) -> bool {
-        let bytes = |secret: &Option<SecretSlice<u8>>| {
-            secret
-                .as_ref()
-                .map(|secret| secret.expose_secret().to_vec())
+        let same_secret = match (&self.secret, &entry.secret) {
+            (Some(old), Some(new)) => old.expose_secret() == new.expose_secret(),
+            (None, None) => true,
+            _ => false,
         };
         self.config.issuer() == entry.config.issuer()
             && self.config.keys() == entry.config.keys()
-            && bytes(&self.secret) == bytes(&entry.secret)
+            && same_secret
     }
 
     pub(super) async fn current_keys(&self) -> Result<Arc<KeySet>, KeysUnavailable> {

@@ -183,7 +183,7 @@ enum Age {
     Fresh,
     /// Good for a while yet: renew behind the request's back.
     Renew,
-    /// Past its life: renew first, and serve the old set only if that fails.
+    /// Past its life: renew first, and serve the old set only if that fails or failed before.
     Stale,
     /// Older than any set may be.
     Dead,
@@ -262,6 +262,11 @@ impl RemoteKeys {
             match age {
                 Some((Age::Fresh, keys)) => return Ok(keys),
                 Some((Age::Renew, keys)) => {
+                    self.start(&mut state, now);
+                    return Ok(keys);
+                }
+                // An issuer that is known to be down keeps nobody waiting.
+                Some((Age::Stale, keys)) if state.last_error.is_some() => {
                     self.start(&mut state, now);
                     return Ok(keys);
                 }
@@ -432,4 +437,37 @@ pub struct KeyHealth {
     pub failures: u64,
     /// Why the last fetch failed; `None` after a good one.
     pub last_error: Option<FetchError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::OutboundPolicy;
+
+    fn set() -> KeySet {
+        let key = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": "k",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+        KeySet::admit(&serde_json::json!({ "keys": [key] })).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_set_that_another_request_fetched_meanwhile_needs_no_fetch() {
+        let fetcher = Fetcher {
+            outbound: Outbound::new(OutboundPolicy::default()).unwrap(),
+            settings: JwksSettings::default(),
+            clock: Clock::manual(DateTime::UNIX_EPOCH),
+            tracker: TaskTracker::new(),
+            runtime: Handle::current(),
+        };
+        let source = RemoteSource::JwksUrl(Url::parse("https://id.example.com/keys").unwrap());
+        let id = IssuerId(uuid::Uuid::nil());
+        let keys = RemoteKeys::new(id, source, Arc::new(fetcher));
+        keys.settle(Ok((set(), None)));
+        let tried = Arc::new(set());
+        let SecondLook::Keys(found) = keys.second_look(Some("k"), &tried).await.unwrap() else {
+            panic!("the newer set was not offered");
+        };
+        assert!(!Arc::ptr_eq(&found, &tried));
+        assert_eq!(keys.health().fetches, 0);
+    }
 }

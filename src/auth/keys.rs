@@ -150,9 +150,12 @@ pub struct KeySet {
 
 /// What a set has for a token.
 #[derive(Debug)]
-pub enum Match<'k> {
+pub(super) enum Match<'k> {
     /// The keys to try; never empty.
     Keys(Vec<&'k Key>),
+    /// The keys to try, none of which has an id; never empty. Where no key fits, the set may have
+    /// changed at the issuer, and only another look can tell.
+    Nameless(Vec<&'k Key>),
     /// The key id is known, but belongs to another algorithm.
     OtherAlgorithm,
     /// No such key: the set may have changed at the issuer.
@@ -235,13 +238,18 @@ impl KeySet {
     }
 
     /// The keys to try for a token: with a key id, that key; without one, all of its algorithm.
-    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Match<'_> {
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Match<'_> {
         let fits = |key: &&Key| key.algorithm == algorithm;
         let kid = kid.filter(|_| self.ids_matter);
         let named = |key: &&Key| kid.is_none() || key.kid.as_deref() == kid;
         let keys: Vec<&Key> = self.keys.iter().filter(named).filter(fits).collect();
         if !keys.is_empty() {
-            Match::Keys(keys)
+            let nameless = self.ids_matter && keys.iter().all(|key| key.kid.is_none());
+            if nameless {
+                Match::Nameless(keys)
+            } else {
+                Match::Keys(keys)
+            }
         } else if kid.is_some() && self.keys.iter().any(|key| named(&key)) {
             Match::OtherAlgorithm
         } else {

@@ -6,6 +6,7 @@
 mod check;
 mod directory;
 mod jwks;
+mod jws;
 mod keys;
 mod outbound;
 mod refusal;
@@ -28,10 +29,11 @@ use jwks::{Fetcher, KeysUnavailable, SecondLook};
 pub use check::{CheckReport, KeyReport, SkipReport};
 pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantEntry};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
-pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, Match, SetRefusal, Skip};
+pub use jws::MAX_TOKEN_BYTES;
+pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, SetRefusal, Skip};
 pub use outbound::{MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
 pub use refusal::Refusal;
-pub use verify::{MAX_TOKEN_BYTES, Unverified, Verified, peek, verify};
+pub use verify::{Unverified, Verified, peek, verify};
 
 /// Why a caller is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -74,11 +74,9 @@ impl OutboundError {
     }
 }
 
-/// The HTTP clients cannot be built, for example since the system has no root certificates.
+/// The HTTP clients cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot set up the client that fetches signing keys; are root certificates (ca-certificates) installed?"
-)]
+#[error("cannot set up the client that fetches signing keys")]
 pub struct OutboundSetupError(#[from] reqwest::Error);
 
 /// What an address answered.
@@ -114,13 +112,25 @@ enum Reach {
 }
 
 impl Outbound {
-    /// Fails where TLS cannot be set up.
+    /// On a machine without root certificates it trusts no https server at all, says so in the log,
+    /// and still fetches by http from listed networks: enough to develop with.
     pub fn new(policy: OutboundPolicy) -> Result<Self, OutboundSetupError> {
         let policy = Arc::new(policy);
+        Self::with_roots(&policy, Roots::System).or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                "no root certificates: signing keys cannot be fetched by https; install ca-certificates"
+            );
+            Self::with_roots(&policy, Roots::None)
+        })
+    }
+
+    fn with_roots(policy: &Arc<OutboundPolicy>, roots: Roots) -> Result<Self, OutboundSetupError> {
         Ok(Self {
-            public: client(&policy, Reach::Public)?,
-            listed: client(&policy, Reach::Listed)?,
-            policy,
+            public: client(policy, Reach::Public, roots)?,
+            listed: client(policy, Reach::Listed, roots)?,
+            policy: Arc::clone(policy),
         })
     }
 
@@ -197,8 +207,25 @@ impl Outbound {
     }
 }
 
-fn client(policy: &Arc<OutboundPolicy>, reach: Reach) -> Result<Client, reqwest::Error> {
-    Client::builder()
+/// Whose certificates are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Roots {
+    /// Those that the system trusts.
+    System,
+    /// Nobody's.
+    None,
+}
+
+fn client(
+    policy: &Arc<OutboundPolicy>,
+    reach: Reach,
+    roots: Roots,
+) -> Result<Client, reqwest::Error> {
+    let builder = match roots {
+        Roots::System => Client::builder(),
+        Roots::None => Client::builder().tls_certs_only([]),
+    };
+    builder
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .referer(false)
@@ -299,4 +326,35 @@ fn max_age(headers: &header::HeaderMap) -> Option<Duration> {
         .parse()
         .ok()
         .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_root_certificates_plain_http_to_listed_networks_still_works() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let policy = OutboundPolicy {
+            allow: vec!["127.0.0.1/32".parse().unwrap()],
+            ..OutboundPolicy::default()
+        };
+        let outbound = Outbound::with_roots(&Arc::new(policy), Roots::None).unwrap();
+        let url = Url::parse(&format!("http://{address}/")).unwrap();
+        let (plain, ()) = tokio::join!(outbound.get(&url), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"GET / HTTP/1.1\r\n"));
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                .await
+                .unwrap();
+        });
+        assert_eq!(plain.unwrap().body, "{}");
+    }
 }

@@ -57,7 +57,7 @@ pub enum Refusal {
     /// `sub` is empty, too long, or holds control characters.
     #[error("sub is empty, longer than 255 characters or holds control characters")]
     Subject,
-    /// The issuer's key set has no such key.
+    /// The issuer's key set has no such key; or none of its keys has an id, and none fits.
     #[error("the issuer has no key with this kid and alg")]
     UnknownKey,
     /// The key with this id is one of another algorithm.

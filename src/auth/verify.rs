@@ -1,19 +1,15 @@
 //! The verifier: pure, no I/O, no clock. `jsonwebtoken` checks the signature and nothing else;
-//! every rule about header and claims stands here (RFC 8725, RFC 7519, RFC 9068).
+//! every rule about header and claims stands here and in `jws` (RFC 8725, RFC 7519, RFC 9068).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::keys::{Key, KeySet, Match, is_kid};
+use super::jws::Jws;
+use super::keys::KeySet;
 use super::refusal::Refusal;
 use super::strict_json;
 use crate::domain::caller::{Facts, Subject};
-use crate::domain::issuer::{Algorithm, ClaimPath, IssuerConfig};
-
-/// Longest token, in bytes; looked at before anything is decoded.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+use crate::domain::issuer::{ClaimPath, IssuerConfig};
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
 const MAX_DATE: u64 = 1 << 53;
@@ -22,19 +18,10 @@ const MAX_DATE: u64 = 1 << 53;
 /// then judged by, and nothing else.
 #[derive(Debug)]
 pub struct Unverified<'t> {
-    signing_input: &'t str,
-    signature: &'t str,
-    header: Header,
+    jws: Jws<'t>,
     claims: Map<String, Value>,
     issuer: String,
     audiences: Vec<String>,
-}
-
-#[derive(Debug)]
-struct Header {
-    algorithm: Algorithm,
-    kid: Option<String>,
-    access_token_type: bool,
 }
 
 impl Unverified<'_> {
@@ -50,7 +37,7 @@ impl Unverified<'_> {
 
     /// The key id in the header: printable, at most 256 characters.
     pub fn kid(&self) -> Option<&str> {
-        self.header.kid.as_deref()
+        self.jws.kid()
     }
 }
 
@@ -76,17 +63,8 @@ impl Verified<'_> {
 /// Reads a token without believing it: size, form, header, and the types of `iss` and `aud`.
 /// `jku`, `x5u`, `jwk` and `x5c` are never looked at.
 pub fn peek(token: &str) -> Result<Unverified<'_>, Refusal> {
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(Refusal::TooLarge);
-    }
-    let (signing_input, signature) = token.rsplit_once('.').ok_or(Refusal::Malformed)?;
-    let (header, payload) = signing_input.split_once('.').ok_or(Refusal::Malformed)?;
-    // A fourth part would leave a dot inside the payload, which is no base64url.
-    if decode(signature)?.is_empty() {
-        return Err(Refusal::Malformed);
-    }
-    let header = read_header(&object(header)?)?;
-    let claims = object(payload)?;
+    let (jws, payload) = Jws::read(token)?;
+    let claims = strict_json::object(&payload).ok_or(Refusal::Malformed)?;
     let issuer = text(&claims, "iss")?.ok_or(Refusal::Claims)?.to_owned();
     let audiences = match claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],
@@ -97,9 +75,7 @@ pub fn peek(token: &str) -> Result<Unverified<'_>, Refusal> {
         _ => return Err(Refusal::Claims),
     };
     Ok(Unverified {
-        signing_input,
-        signature,
-        header,
+        jws,
         claims,
         issuer,
         audiences,
@@ -115,7 +91,7 @@ pub fn verify<'u>(
     now: DateTime<Utc>,
 ) -> Result<Verified<'u>, Refusal> {
     let subject = check_claims(token, rules, now)?;
-    check_signature(token, keys)?;
+    token.jws.check_signature(keys)?;
     let (facts, passed_over) = rules.claims().facts(&token.claims);
     Ok(Verified {
         subject,
@@ -138,50 +114,6 @@ pub(super) fn check_claims(
     Subject::parse(subject).ok_or(Refusal::Subject)
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
-    // Refuses padding, whitespace, the other alphabet and set trailing bits.
-    URL_SAFE_NO_PAD.decode(part).ok().ok_or(Refusal::Malformed)
-}
-
-fn object(part: &str) -> Result<Map<String, Value>, Refusal> {
-    strict_json::object(&decode(part)?).ok_or(Refusal::Malformed)
-}
-
-fn read_header(header: &Map<String, Value>) -> Result<Header, Refusal> {
-    const FORBIDDEN: [&str; 5] = ["crit", "b64", "zip", "cty", "enc"];
-    if FORBIDDEN.iter().any(|name| header.contains_key(*name)) {
-        return Err(Refusal::Header);
-    }
-    let access_token_type = match header.get("typ") {
-        None => false,
-        Some(Value::String(typ)) => {
-            // RFC 7515, 4.1.9: no case, and "application/" may be left out.
-            let typ = typ.to_ascii_lowercase();
-            match typ.strip_prefix("application/").unwrap_or(&typ) {
-                "at+jwt" => true,
-                "jwt" => false,
-                _ => return Err(Refusal::Type),
-            }
-        }
-        Some(_) => return Err(Refusal::Type),
-    };
-    let kid = match header.get("kid") {
-        None => None,
-        Some(Value::String(kid)) if is_kid(kid) => Some(kid.clone()),
-        Some(_) => return Err(Refusal::KeyId),
-    };
-    let algorithm = header
-        .get("alg")
-        .and_then(Value::as_str)
-        .and_then(Algorithm::parse)
-        .ok_or(Refusal::Algorithm)?;
-    Ok(Header {
-        algorithm,
-        kid,
-        access_token_type,
-    })
-}
-
 fn check_binding(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
     if token.issuer != rules.issuer() {
         return Err(Refusal::Issuer);
@@ -193,7 +125,7 @@ fn check_binding(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Ref
     {
         return Err(Refusal::Audience);
     }
-    if !rules.algorithms().contains(&token.header.algorithm) {
+    if !rules.algorithms().contains(&token.jws.algorithm()) {
         return Err(Refusal::AlgorithmNotAllowed);
     }
     Ok(())
@@ -210,7 +142,7 @@ fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusa
         return Err(Refusal::Kind);
     }
     if rules.at_jwt_strict() {
-        if !token.header.access_token_type {
+        if !token.jws.access_token_type() {
             return Err(Refusal::Type);
         }
         // RFC 9068, 2.2; the other claims that it wants are wanted of every token, or with the dates.
@@ -249,27 +181,6 @@ fn check_dates(
         return Err(Refusal::Lifetime);
     }
     Ok(())
-}
-
-fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), Refusal> {
-    let algorithm = token.header.algorithm;
-    let fits = |key: &&Key| {
-        let algorithm = match key.algorithm() {
-            Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
-            Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
-            Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
-            Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
-        };
-        let input = token.signing_input.as_bytes();
-        jsonwebtoken::crypto::verify(token.signature, input, key.decoding(), algorithm)
-            .is_ok_and(|fits| fits)
-    };
-    match keys.find(token.kid(), algorithm) {
-        Match::Keys(keys) if keys.iter().any(fits) => Ok(()),
-        Match::Keys(_) => Err(Refusal::Signature),
-        Match::OtherAlgorithm => Err(Refusal::KeyAlgorithm),
-        Match::None => Err(Refusal::UnknownKey),
-    }
 }
 
 fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Refusal> {

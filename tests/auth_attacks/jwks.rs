@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use persona_gateway::auth::{
-    AuthError, FetchError, JwksSettings, OutboundError, Refusal, SetRefusal,
+    AuthError, Directory, FetchError, JwksSettings, OutboundError, Refusal, SetRefusal,
 };
 use persona_gateway::domain::issuer::IssuerConfig;
 use serde_json::{Value, json};
@@ -100,6 +100,69 @@ async fn a_new_key_passes_after_the_cool_down_and_costs_one_fetch() {
     assert_eq!(bench.judge(&new.good("new")).await, Ok(()));
     assert_eq!(bench.judge(&ED.good("old")).await, Ok(()));
     assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test]
+async fn keys_without_ids_rotate_too_and_forgeries_cost_one_fetch_per_cool_down() {
+    let nameless = |signer: &Signer| {
+        let mut jwk = signer.jwk("");
+        jwk.as_object_mut().unwrap().remove("kid");
+        jwk
+    };
+    let token = |signer: &Signer| signer.token(json!({"alg": signer.alg()}), claims());
+    let (server, bench) = start(&[nameless(&ED)]).await;
+    assert_eq!(bench.judge(&token(&ED)).await, Ok(()));
+    let new = Signer::ed();
+    server.keys(&[nameless(&new)]);
+    assert_eq!(
+        bench.judge(&token(&new)).await,
+        Err(REFUSED),
+        "within the cool-down"
+    );
+    bench.advance(30);
+    assert_eq!(bench.judge(&token(&new)).await, Ok(()));
+    assert_eq!(bench.judge(&token(&ED)).await, Err(REFUSED));
+    assert_eq!(server.hits(), 2);
+    let stranger = Signer::ed();
+    for _ in 0..60 {
+        assert_eq!(bench.judge(&token(&stranger)).await, Err(REFUSED));
+        bench.advance(1);
+    }
+    assert!(server.hits() <= 4, "{} fetches in a minute", server.hits());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_workers_rotation_and_new_directories_do_not_get_in_each_others_way() {
+    let (server, bench) = start(&[ED.jwk("ed"), EC.jwk("ec")]).await;
+    let bench = Arc::new(bench);
+    assert_eq!(bench.judge(&ED.good("ed")).await, Ok(()));
+    let workers = (0..8).map(|worker| {
+        let bench = Arc::clone(&bench);
+        let config = server.config();
+        tokio::spawn(async move {
+            let stranger = Signer::ed();
+            for n in 0..200 {
+                assert_eq!(bench.judge(&ED.good("ed")).await, Ok(()));
+                assert_eq!(bench.judge(&EC.good("ec")).await, Ok(()));
+                let forged = stranger.good(&format!("k-{worker}-{n}"));
+                assert_eq!(bench.judge(&forged).await, Err(REFUSED));
+                if n % 20 == 0 {
+                    let issuers = vec![crate::kit::entry(1, 1, config.clone())];
+                    let tenants = crate::kit::tenants();
+                    let faults = bench.auth.replace_directory(Directory { issuers, tenants });
+                    assert_eq!(faults, []);
+                }
+            }
+        })
+    });
+    for worker in join_all(workers).await {
+        worker.unwrap();
+    }
+    assert_eq!(
+        server.hits(),
+        1,
+        "the clock stood still, so the cool-down never ended"
+    );
 }
 
 #[tokio::test]
@@ -271,8 +334,8 @@ async fn good_keys_outlive_every_kind_of_bad_answer_until_they_are_too_old() {
                 "{name} at {} s",
                 bench.at()
             );
+            bench.settled().await;
         }
-        bench.settled().await;
         let health = &bench.auth.key_health()[0];
         assert_eq!(
             (health.failures, health.last_error),
@@ -367,6 +430,34 @@ async fn a_slow_answer_is_waited_for_only_so_long_and_still_counts() {
 }
 
 #[tokio::test]
+async fn an_unknown_key_behind_a_slow_fetch_is_not_called_bad() {
+    let server = Server::with_keys(&[ED.jwk("ed")]).await;
+    let settings = JwksSettings {
+        wait: Duration::from_millis(20),
+        ..JwksSettings::default()
+    };
+    let bench = Bench::with(settings, server.config());
+    // The first fetch may outlast the short wait, but it counts once it ended.
+    let _first = bench.judge(&ED.good("ed")).await;
+    bench.settled().await;
+    assert_eq!(bench.judge(&ED.good("ed")).await, Ok(()));
+    let new = Signer::ed();
+    let release = Arc::new(Notify::new());
+    let keys = json!({"keys": [new.jwk("new")]}).to_string();
+    server.answer("/keys", Answer::Held(Arc::clone(&release), keys));
+    bench.advance(30);
+    let early = bench.judge(&new.good("new")).await;
+    assert!(
+        matches!(early, Err(AuthError::KeysUnavailable { .. })),
+        "{early:?}"
+    );
+    release.notify_one();
+    bench.settled().await;
+    assert_eq!(bench.judge(&new.good("new")).await, Ok(()));
+    assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test]
 async fn good_tokens_do_not_wait_for_a_slow_renewal() {
     let (server, bench) = start(&[ED.jwk("ed")]).await;
     assert_eq!(bench.judge(&ED.good("ed")).await, Ok(()));
@@ -374,13 +465,52 @@ async fn good_tokens_do_not_wait_for_a_slow_renewal() {
     let keys = json!({"keys": [ED.jwk("ed")]}).to_string();
     server.answer("/keys", Answer::Held(Arc::clone(&release), keys));
     bench.advance(500);
-    // Were one of these to wait, it would wait for the release below.
     for _ in 0..100 {
         assert_eq!(bench.judge_fresh(&ED, "ed").await, Ok(()));
     }
+    let health = &bench.auth.key_health()[0];
+    assert_eq!(health.fetches, 2);
+    let fetched_before = Some(Duration::from_secs(500));
+    assert_eq!(
+        (health.age, health.failures),
+        (fetched_before, 0),
+        "still under way"
+    );
     release.notify_one();
     bench.settled().await;
-    assert_eq!(server.hits(), 2);
+    assert_eq!(bench.auth.key_health()[0].age, Some(Duration::ZERO));
+}
+
+#[tokio::test]
+async fn good_tokens_do_not_wait_for_an_issuer_that_is_known_to_be_down() {
+    let server = Server::with_keys(&[ED.jwk("ed")]).await;
+    let settings = JwksSettings {
+        wait: Duration::from_hours(1),
+        ..JwksSettings::default()
+    };
+    let bench = Bench::with(settings, server.config());
+    assert_eq!(bench.judge(&ED.good("ed")).await, Ok(()));
+    server.answer("/keys", Answer::Raw(Vec::new()));
+    bench.advance(600);
+    assert_eq!(bench.judge_fresh(&ED, "ed").await, Ok(()));
+    let release = Arc::new(Notify::new());
+    let keys = json!({"keys": [ED.jwk("ed")]}).to_string();
+    server.answer("/keys", Answer::Held(Arc::clone(&release), keys));
+    bench.advance(30);
+    assert_eq!(bench.judge_fresh(&ED, "ed").await, Ok(()));
+    let health = &bench.auth.key_health()[0];
+    let fetched_before = Some(Duration::from_secs(630));
+    assert_eq!(
+        (health.fetches, health.age, health.failures),
+        (3, fetched_before, 1)
+    );
+    release.notify_one();
+    bench.settled().await;
+    let health = &bench.auth.key_health()[0];
+    assert_eq!(
+        (health.age, health.last_error),
+        (Some(Duration::ZERO), None)
+    );
 }
 
 #[tokio::test]
@@ -417,6 +547,33 @@ async fn discovery_leads_to_the_keys() {
     server.answer(DOCUMENT, Answer::Json(document.to_string(), ""));
     assert_eq!(bench.judge(&discovered_token(&server)).await, Ok(()));
     assert_eq!(server.hits(), 2);
+}
+
+#[tokio::test]
+async fn another_spelling_of_the_issuer_asks_discovery_again() {
+    let server = Server::with_keys(&[ED.jwk("ed")]).await;
+    let bench = Bench::with(JwksSettings::default(), discovery(&server));
+    let document = json!({"issuer": server.url("/tenant"), "jwks_uri": server.url("/keys")});
+    server.answer(DOCUMENT, Answer::Json(document.to_string(), ""));
+    assert_eq!(bench.judge(&discovered_token(&server)).await, Ok(()));
+    // The discovery document of both spellings stands at one address.
+    let mut rules = serde_json::to_value(discovery(&server)).unwrap();
+    rules["issuer"] = json!(server.url("/tenant/"));
+    let issuers = vec![crate::kit::entry(1, 1, config(&rules))];
+    let tenants = crate::kit::tenants();
+    assert_eq!(
+        bench.auth.replace_directory(Directory { issuers, tenants }),
+        []
+    );
+    let mut claims = claims();
+    claims["iss"] = rules["issuer"].clone();
+    let result = bench.judge(&ED.token(ED.header("ed"), claims)).await;
+    assert!(
+        matches!(result, Err(AuthError::KeysUnavailable { .. })),
+        "{result:?}"
+    );
+    let health = &bench.auth.key_health()[0];
+    assert_eq!(health.last_error, Some(FetchError::DiscoveryIssuer));
 }
 
 #[tokio::test]

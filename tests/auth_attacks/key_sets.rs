@@ -344,6 +344,8 @@ fn junk_members_are_skipped() {
             "ES256" => &["x", "y"],
             _ => &["x"],
         };
+        let no_type = without(signer.jwk(kid), "kty");
+        cases.push((format!("{kid} without kty"), no_type, Skip::Malformed));
         for member in members {
             cases.push((
                 format!("{kid} without {member}"),

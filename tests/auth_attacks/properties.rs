@@ -1,6 +1,7 @@
 //! Whatever the bytes are: no panic, and nothing passes that was not signed.
 
 use persona_gateway::auth::{KeySet, Refusal, peek, verify};
+use persona_gateway::domain::issuer::IssuerConfig;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -91,6 +92,22 @@ proptest! {
         let doubled = [good.split_at(to).0, good.split_at(from).1].concat();
         prop_assert!(!passes(&cut), "{cut}");
         prop_assert!(!passes(&doubled), "{doubled}");
+    }
+
+    #[test]
+    fn a_configuration_with_one_odd_member_is_refused_or_reads_back_the_same(name in "issuer|audiences|algorithms|keys|leewaySeconds|maxLifetimeSeconds|claims|atJwtStrict|refuseIdTokens|[a-z]{1,5}", value in any_json()) {
+        let mut config = serde_json::to_value(inline_config()).unwrap();
+        config[name.as_str()] = value;
+        match IssuerConfig::parse(&config) {
+            Ok(parsed) => {
+                let written = serde_json::to_value(&parsed).unwrap();
+                prop_assert_eq!(IssuerConfig::parse(&written), Ok(parsed));
+            }
+            Err(faults) => {
+                let pointer = format!("/{name}");
+                prop_assert!(faults.iter().all(|fault| fault.pointer.starts_with(&pointer)), "{faults:?}");
+            }
+        }
     }
 
     #[test]

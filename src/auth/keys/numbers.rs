@@ -140,7 +140,13 @@ mod tests {
             .rev()
             .flat_map(|digit| digit.to_be_bytes())
             .collect();
-        assert!(is_roca(&bytes));
+        let modulus: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == 0)
+            .collect();
+        assert!(is_roca(&modulus));
+        assert!(!is_sound_modulus(&modulus));
         assert!(!is_roca(&[0xA5; 256]));
     }
 

@@ -111,6 +111,7 @@ fn keys_come_from_exactly_one_source() {
         json!({"jwksUrl": "https://example.com/#x"}),
         json!({"jwksUrl": "file:///etc/passwd"}),
         json!({"jwksUrl": 1}),
+        json!({"jwksUrl": format!("https://example.com/{}", "x".repeat(2048))}),
     ] {
         assert!(faults(&minimal(&keys))[0].starts_with("/keys"), "{keys}");
     }
@@ -138,8 +139,15 @@ fn discovery_needs_an_issuer_that_is_a_url_and_drops_one_trailing_slash() {
         assert_eq!(config.issuer(), issuer, "the issuer itself stays as it is");
     }
     let mut json = minimal(&json!({"discovery": true}));
-    json["issuer"] = json!("my-app");
-    assert_eq!(faults(&json), ["/issuer"]);
+    for issuer in [
+        "my-app",
+        "https://a.example/?t=1",
+        "https://a.example/#t",
+        "urn:a",
+    ] {
+        json["issuer"] = json!(issuer);
+        assert_eq!(faults(&json), ["/issuer"], "{issuer}");
+    }
 }
 
 fn map(json: Value) -> ClaimMap {

@@ -1,0 +1,235 @@
+//! The service as production starts it, on free ports.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use persona_gateway::app::App;
+use persona_gateway::authoring::apply::{Applier, ApplyOptions};
+use persona_gateway::authoring::bundle::Bundle;
+use persona_gateway::authoring::yaml::Source;
+use persona_gateway::clock::Clock;
+use persona_gateway::config::Settings;
+use persona_gateway::crypto::seal::KeyRing;
+use persona_gateway::dev::emulator::{ApiKeys, Emulator, EmulatorConfig, EmulatorHandle, Mode};
+use persona_gateway::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys};
+use persona_gateway::dev::seed;
+use persona_gateway::domain::ids::TenantId;
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::postgres::TestDatabase;
+use super::wait::until;
+
+/// The platform's Anam key.
+pub(crate) const PLATFORM_KEY: &str = "anam-platform-key-0123456789";
+/// 32 bytes, base64.
+pub(crate) const MASTER_KEY: &str = "bm9ib2R5IHdpbGwgZXZlciBndWVzcyB0aGlzIGtleSE=";
+
+/// What a test wants otherwise than usual.
+#[derive(Default)]
+pub(crate) struct TestOptions {
+    /// Environment variables, laid over the usual ones.
+    pub(crate) env: Vec<(String, String)>,
+    /// Known Anam keys; the platform's alone unless given.
+    pub(crate) anam_keys: Vec<String>,
+    /// An emulator that mints nearly everything, as Anam does.
+    pub(crate) lax: bool,
+    /// A database that exists already, as for a second instance.
+    pub(crate) database: Option<TestDatabase>,
+    /// Leave the demo tenant out.
+    pub(crate) no_demo: bool,
+}
+
+/// A running service and everything around it.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) database: TestDatabase,
+    pub(crate) anam: EmulatorHandle,
+    pub(crate) issuer: DevIssuerHandle,
+    pub(crate) http: reqwest::Client,
+    pub(crate) keys: KeyRing,
+    pub(crate) clock: Clock,
+}
+
+/// The service with the demo tenant.
+pub(crate) async fn spawn() -> TestApp {
+    spawn_with(TestOptions::default()).await
+}
+
+/// The service as a test wants it.
+pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
+    let database = match options.database {
+        Some(database) => database,
+        None => TestDatabase::create().await,
+    };
+    let clock = Clock::system();
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut known = options.anam_keys;
+    known.push(PLATFORM_KEY.to_owned());
+    let anam = Emulator::start(EmulatorConfig {
+        api_keys: ApiKeys::Only(known.into_iter().map(SecretString::from).collect()),
+        mode: if options.lax { Mode::Lax } else { Mode::Strict },
+        ..EmulatorConfig::default()
+    })
+    .unwrap();
+    let keys = DevIssuerKeys::generate().unwrap();
+    let issuer = DevIssuer::start(local, seed::AUDIENCE, keys, clock.clone()).unwrap();
+
+    let mut env: BTreeMap<String, String> = [
+        ("DATABASE_URL", database.login_url.expose_secret()),
+        ("GATEWAY_MASTER_KEY", MASTER_KEY),
+        ("ANAM_API_KEY", PLATFORM_KEY),
+        ("ANAM_BASE_URL", &anam.url()),
+        ("GATEWAY__SERVER__HOST", "127.0.0.1"),
+        ("GATEWAY__SERVER__PORT", "0"),
+        ("GATEWAY__SERVER__OPS_PORT", "0"),
+        ("GATEWAY__SERVER__WORKERS", "1"),
+        ("GATEWAY__SERVER__DRAIN_GRACE_MS", "0"),
+        ("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8"),
+        ("GATEWAY__DATABASE__MAX_CONNECTIONS", "4"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    env.extend(options.env);
+    let settings = Settings::load(&env, Path::new("config")).unwrap();
+    let app = App::start(&settings, clock.clone()).await.unwrap();
+    let keys = KeyRing::new(&settings.master_keys);
+    let test = TestApp {
+        app,
+        database,
+        anam,
+        issuer,
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        keys,
+        clock,
+    };
+    if !options.no_demo {
+        let (database, keys) = (&test.app.gateway.database, &test.keys);
+        seed::seed(database, &test.clock, keys, test.issuer.url())
+            .await
+            .unwrap();
+        test.wait_for_token(&test.user("user-1")).await;
+    }
+    test
+}
+
+impl TestApp {
+    /// An address of the user API.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.app.address)
+    }
+
+    /// A token of the demo tenant's user, with the demo user's claims.
+    pub(crate) fn user(&self, subject: &str) -> String {
+        self.issuer.token(subject, seed::user_claims()).unwrap()
+    }
+
+    /// A token of the demo tenant's user, with these claims.
+    pub(crate) fn user_with(&self, subject: &str, claims: Value) -> String {
+        let Value::Object(claims) = claims else {
+            panic!("claims are an object")
+        };
+        self.issuer.token(subject, claims).unwrap()
+    }
+
+    /// A request with a user's token.
+    pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path)).bearer_auth(token)
+    }
+
+    /// `POST /v1/session-token`.
+    pub(crate) async fn mint(&self, token: &str, body: &Value) -> Response {
+        self.request(Method::POST, "/v1/session-token", token)
+            .json(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Mints, and gives what Anam was sent.
+    pub(crate) async fn minted_config(&self, token: &str, body: &Value) -> Value {
+        let answer = self.mint(token, body).await;
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        self.last_mint()
+    }
+
+    /// The newest body that Anam's mint endpoint got.
+    pub(crate) fn last_mint(&self) -> Value {
+        let requests = self.anam.requests();
+        let mint = requests
+            .iter()
+            .find(|request| request.path == "/v1/auth/session-token");
+        serde_json::to_value(mint.expect("Anam was asked")).unwrap()["body"].clone()
+    }
+
+    /// How often Anam's mint endpoint was asked.
+    pub(crate) fn mints_asked(&self) -> usize {
+        let requests = self.anam.requests();
+        requests
+            .iter()
+            .filter(|request| request.path == "/v1/auth/session-token")
+            .count()
+    }
+
+    /// Applies a bundle; its issuers may say `issuer: here` for this test's issuer.
+    pub(crate) async fn apply(&self, yaml: &str) {
+        let yaml = yaml.replace("issuer: here", &format!("issuer: {}", self.issuer.url()));
+        let bundle = Bundle::parse(&Source::parse(&yaml).unwrap().value).unwrap();
+        let find_secret = |reference: &_| Err(format!("no secret for {reference:?}"));
+        let applier = Applier {
+            database: &self.app.gateway.database,
+            clock: &self.clock,
+            keys: &self.keys,
+            find_secret: &find_secret,
+        };
+        let options = ApplyOptions {
+            dry_run: false,
+            prune: false,
+            actor: "test".into(),
+            message: String::new(),
+        };
+        applier.apply(&bundle, &options).await.unwrap();
+    }
+
+    /// The id of a tenant.
+    pub(crate) async fn tenant(&self, slug: &str) -> TenantId {
+        let mut tx = self.app.gateway.database.platform().await.unwrap();
+        let id = tx.tenant_by_slug(slug).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// Waits until the service has heard of the token's issuer.
+    pub(crate) async fn wait_for_token(&self, token: &str) {
+        until(
+            "the service knows the issuer",
+            Duration::from_secs(10),
+            || async { self.app.gateway.auth.authenticate(token).await.ok() },
+        )
+        .await;
+    }
+
+    /// Ends everything, as a signal would.
+    pub(crate) async fn stop(self) {
+        assert!(self.app.stop().await, "the service stopped cleanly");
+    }
+}
+
+/// The members of a JSON object.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        other => panic!("{other} is no object"),
+    }
+}
+
+/// A body for a context without metadata.
+pub(crate) fn context(name: &str) -> Value {
+    json!({ "context": name })
+}

@@ -1,0 +1,156 @@
+//! One ephemeral server for the whole run, and a database of its own for each test: a copy of one that was migrated once.
+//!
+//! `TEST_DATABASE_URL` (an owner's URL that may create databases and roles) uses that server instead.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use persona_gateway::dev::postgres::Cluster;
+use persona_gateway::store::migrate::migrate;
+use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use url::Url;
+
+/// The role that the service logs in as.
+pub(crate) const LOGIN: &str = "gateway_test_app";
+const LOGIN_PASSWORD: &str = "gateway_test_app";
+const TEMPLATE: &str = "gateway_test_template";
+
+static SERVER: OnceLock<Server> = OnceLock::new();
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+struct Server {
+    cluster: Option<Cluster>,
+    owner: Url,
+    template: String,
+}
+
+/// A database for one test; dropped with its last connection when the server ends.
+#[derive(Debug, Clone)]
+pub(crate) struct TestDatabase {
+    pub(crate) name: String,
+    /// As the owner, a superuser on the private server.
+    pub(crate) owner_url: SecretString,
+    /// As the service.
+    pub(crate) login_url: SecretString,
+}
+
+impl TestDatabase {
+    /// A migrated database.
+    pub(crate) async fn create() -> Self {
+        let server = server().await;
+        Self::create_from(server, Some(&server.template)).await
+    }
+
+    /// An empty database.
+    pub(crate) async fn create_empty() -> Self {
+        Self::create_from(server().await, None).await
+    }
+
+    async fn create_from(server: &Server, template: Option<&str>) -> Self {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("gateway_test_{}_{number}", std::process::id());
+        let create = match template {
+            Some(template) => {
+                format!("create database {name} template {template} strategy file_copy")
+            }
+            None => format!("create database {name}"),
+        };
+        let mut connection = PgConnection::connect(server.owner.as_str()).await.unwrap();
+        connection.execute(AssertSqlSafe(create)).await.unwrap();
+        connection.close().await.unwrap();
+        Self {
+            owner_url: server.url(&name),
+            login_url: server.login_url(&name),
+            name,
+        }
+    }
+
+    /// A connection as the owner: for arranging and for looking, never for what is tested.
+    pub(crate) async fn owner(&self) -> PgConnection {
+        use secrecy::ExposeSecret;
+        PgConnection::connect(self.owner_url.expose_secret())
+            .await
+            .unwrap()
+    }
+
+    /// A connection as the service's login role.
+    pub(crate) async fn login(&self) -> PgConnection {
+        use secrecy::ExposeSecret;
+        PgConnection::connect(self.login_url.expose_secret())
+            .await
+            .unwrap()
+    }
+}
+
+impl Server {
+    fn start() -> Self {
+        let template = format!("{TEMPLATE}_{}", std::process::id());
+        let given = std::env::vars_os().find(|(name, _)| name == "TEST_DATABASE_URL");
+        match given.and_then(|(_, url)| url.into_string().ok()) {
+            Some(url) => Self {
+                cluster: None,
+                owner: Url::parse(&url).unwrap(),
+                template,
+            },
+            None => {
+                let cluster = Cluster::ephemeral().unwrap();
+                let owner = Url::parse(&cluster.url("postgres")).unwrap();
+                Self {
+                    cluster: Some(cluster),
+                    owner,
+                    template,
+                }
+            }
+        }
+    }
+
+    fn url(&self, database: &str) -> SecretString {
+        let mut url = self.owner.clone();
+        url.set_path(database);
+        SecretString::from(url.to_string())
+    }
+
+    fn login_url(&self, database: &str) -> SecretString {
+        if let Some(cluster) = &self.cluster {
+            let mut url = Url::parse(&cluster.url_as(LOGIN, database)).unwrap();
+            url.set_password(Some(LOGIN_PASSWORD)).unwrap();
+            return SecretString::from(url.to_string());
+        }
+        let mut url = self.owner.clone();
+        url.set_path(database);
+        url.set_username(LOGIN).unwrap();
+        url.set_password(Some(LOGIN_PASSWORD)).unwrap();
+        SecretString::from(url.to_string())
+    }
+
+    async fn make_template(&self) {
+        let mut connection = PgConnection::connect(self.owner.as_str()).await.unwrap();
+        connection
+            .execute(AssertSqlSafe(format!("create database {}", self.template)))
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let owner = self.url(&self.template);
+        migrate(&owner, Some(&self.login_url(&self.template)))
+            .await
+            .unwrap();
+    }
+}
+
+async fn server() -> &'static Server {
+    tokio::task::spawn_blocking(|| {
+        SERVER.get_or_init(|| {
+            let server = Server::start();
+            // Each test has a runtime of its own; this one ends before the first of them goes on.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(server.make_template());
+            server
+        })
+    })
+    .await
+    .unwrap()
+}

@@ -1,0 +1,8 @@
+//! Behaviour through the real server over HTTP, against a real Postgres: a database for each test, a strict emulator
+//! of Anam, a real issuer that serves its keys.
+
+// Marked so that clippy allows what tests may do in their helpers too.
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod sessions;
