@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bundle;
+mod document;
 pub mod export;
 pub mod plan;
 pub mod yaml;
