@@ -89,16 +89,13 @@ mod architecture {
 
     /// The top-level modules that a line names as `crate::module`.
     fn imports(line: &str) -> Vec<&str> {
-        let parts = line
-            .match_indices("crate::")
-            .filter(|(at, _)| !line[..*at].ends_with('$'));
-        parts
-            .map(|(at, found)| {
-                let rest = &line[at + found.len()..];
-                let end = rest
-                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .unwrap_or(rest.len());
-                &rest[..end]
+        let parts: Vec<&str> = line.split("crate::").collect();
+        let pairs = parts.windows(2).filter(|pair| !pair[0].ends_with('$'));
+        pairs
+            .filter_map(|pair| {
+                pair[1]
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .next()
             })
             .collect()
     }
