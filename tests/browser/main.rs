@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says what is wrong by panicking"
@@ -10,5 +11,14 @@
 
 mod browser;
 mod conversation;
+mod gateway;
+#[cfg(test)]
+#[path = "../it/harness/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the harness serves tests/it first"
+)]
+mod harness;
 mod page;
 mod sdk;
