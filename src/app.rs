@@ -77,7 +77,7 @@ impl App {
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::default();
         let database = Database::new(&settings.database.url, database_options(settings))?;
-        refuse_powerful_roles(&database).await?;
+        let rights_checked = refuse_powerful_roles(&database).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
         let auth = Arc::new(Authenticator::new(
@@ -116,12 +116,14 @@ impl App {
         });
 
         lifecycle.spawn_to_the_end(writer.run());
-        let refresher = refresh::Refresher {
+        let mut refresher = refresh::Refresher {
             database: database.clone(),
             keys,
             auth,
             origins: origins.clone(),
             sources,
+            rights_checked,
+            seen: Vec::new(),
         };
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
@@ -190,14 +192,14 @@ impl ServerTimes {
     }
 }
 
-/// A role that could get around row security ends the start; a database that is down does not.
-async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
+/// A role that could get around row security ends the start; a database that is down does not: false then.
+async fn refuse_powerful_roles(database: &Database) -> Result<bool, RightsError> {
     match database.check_rights().await {
         Err(RightsError::Store(error)) if error.is_transient() => {
             tracing::warn!(%error, "the database is not available yet");
-            Ok(())
+            Ok(false)
         }
-        checked => checked,
+        checked => checked.map(|()| true),
     }
 }
 

@@ -50,9 +50,10 @@ impl PlatformTx {
 
     /// Every tenant's revision.
     pub async fn revisions(&mut self) -> Result<Vec<(TenantId, i64)>, StoreError> {
-        let rows = sqlx::query!("select tenant_id, revision from config_revision")
-            .fetch_all(self.connection())
-            .await?;
+        let rows =
+            sqlx::query!("select tenant_id, revision from config_revision order by tenant_id")
+                .fetch_all(self.connection())
+                .await?;
         Ok(rows
             .into_iter()
             .map(|row| (TenantId(row.tenant_id), row.revision))
