@@ -25,8 +25,9 @@ fmt:
 deny:
     cargo deny check bans licenses sources
 
-# Refresh the checked SQL in .sqlx/ after a query or a migration changed. DATABASE_URL must be the owner's URL of a
-# migrated database, such as the one that `dev` prints.
+# DATABASE_URL must be the owner's URL of a migrated database, such as the one that `dev` prints.
+#
+# Refresh the checked SQL in .sqlx/ after a query or a migration changed.
 sqlx:
     touch src/lib.rs
     SQLX_OFFLINE=false SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo check --all-targets
