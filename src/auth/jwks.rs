@@ -16,9 +16,9 @@ use url::Url;
 
 use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
-use super::strict_json;
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
+use crate::domain::json;
 use crate::telemetry::metrics::Metrics;
 
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
@@ -124,7 +124,7 @@ impl RemoteSource {
 
 /// OIDC Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
 fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
-    let members = strict_json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
+    let members = json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
     if members.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(FetchError::DiscoveryIssuer);
     }

@@ -10,7 +10,6 @@ mod jws;
 mod keys;
 mod outbound;
 mod refusal;
-mod strict_json;
 mod verify;
 
 use std::sync::{Arc, PoisonError, RwLock};
