@@ -6,7 +6,7 @@ use crate::anam::AnamError;
 pub fn failure_code(error: &AnamError) -> &'static str {
     match error {
         AnamError::ConfigRejected => "persona_config_rejected",
-        AnamError::PersonaNotFound => "persona_not_found",
+        AnamError::PersonaNotFound { .. } => "persona_not_found",
         AnamError::KeyRefused => "upstream_auth",
         AnamError::Forbidden => "upstream_forbidden",
         AnamError::NoPlan => "upstream_plan",
