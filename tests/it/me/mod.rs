@@ -1,1 +1,2 @@
-
+mod options;
+mod preferences;
