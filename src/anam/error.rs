@@ -10,7 +10,10 @@ pub enum AnamError {
     ConfigRejected,
     /// 400 `invalid_persona_configuration` or 404: a persona, avatar or voice is unknown there.
     #[error("Anam does not know the persona")]
-    PersonaNotFound,
+    PersonaNotFound {
+        /// Which of the two.
+        status: u16,
+    },
     /// 401: the key is wrong.
     #[error("Anam refused the API key")]
     KeyRefused,
@@ -63,7 +66,6 @@ impl AnamError {
     pub fn upstream_status(&self) -> Option<u16> {
         Some(match self {
             Self::ConfigRejected => 400,
-            Self::PersonaNotFound => 404,
             Self::KeyRefused => 401,
             Self::Forbidden => 403,
             Self::NoPlan => 402,
@@ -71,7 +73,7 @@ impl AnamError {
                 429
             }
             Self::Busy { .. } => 503,
-            Self::Unexpected { status } => *status,
+            Self::PersonaNotFound { status } | Self::Unexpected { status } => *status,
             Self::BadToken(_) => 200,
             Self::Unreachable | Self::TimedOut => return None,
         })
@@ -81,7 +83,7 @@ impl AnamError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::ConfigRejected => "persona_config_rejected",
-            Self::PersonaNotFound => "persona_not_found",
+            Self::PersonaNotFound { .. } => "persona_not_found",
             Self::KeyRefused => "upstream_auth",
             Self::Forbidden => "upstream_forbidden",
             Self::NoPlan => "upstream_plan",
@@ -113,7 +115,9 @@ impl AnamError {
         retry_after: Option<Duration>,
     ) -> Self {
         match (status, error) {
-            (400, Some("invalid_persona_configuration")) | (404, _) => Self::PersonaNotFound,
+            (400, Some("invalid_persona_configuration")) | (404, _) => {
+                Self::PersonaNotFound { status }
+            }
             (400, _) => Self::ConfigRejected,
             (401, _) => Self::KeyRefused,
             (402, _) => Self::NoPlan,

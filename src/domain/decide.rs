@@ -356,7 +356,8 @@ impl<'a> Merge<'a> {
             .any(|name| name == field)
     }
 
-    /// A user's voice may be another provider's: options written for the persona's voice would be refused.
+    /// A user's voice may be another provider's: options written for the persona's voice would be refused. Where the
+    /// catalogue does not say whose a chosen voice is, they are left out too: a preference never breaks a mint.
     fn drop_foreign_voice_options(&mut self, snapshot: &Snapshot) {
         let Some(options) = &self.settings.voice_generation_options else {
             return;
@@ -365,15 +366,19 @@ impl<'a> Merge<'a> {
         let provider = voice
             .and_then(|id| snapshot.catalogue.find(CatalogueKind::Voice, id))
             .and_then(|entry| entry.provider());
-        if let Some(provider) = provider
-            && !options.families().contains(&provider)
-        {
-            self.notes.push(format!(
-                "voiceGenerationOptions left out: they do not suit {provider}"
-            ));
-            self.settings.voice_generation_options = None;
-            self.winners.remove("voiceGenerationOptions");
-        }
+        let why = match provider {
+            Some(provider) if !options.families().contains(&provider) => {
+                format!("they do not suit {provider}")
+            }
+            None if self.winners.get("voiceId") == Some(&Winner::Preference) => {
+                "the provider of the chosen voice is unknown".to_owned()
+            }
+            _ => return,
+        };
+        self.notes
+            .push(format!("voiceGenerationOptions left out: {why}"));
+        self.settings.voice_generation_options = None;
+        self.winners.remove("voiceGenerationOptions");
     }
 
     /// Values that Anam must always be told.

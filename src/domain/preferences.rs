@@ -187,6 +187,18 @@ impl Preferences {
         members.collect()
     }
 
+    /// Takes choices away.
+    pub fn remove<'a>(&mut self, fields: impl IntoIterator<Item = &'a str>) {
+        for field in fields {
+            self.0.remove(field);
+        }
+    }
+
+    /// Lays these choices over the ones there are.
+    pub fn overlay(&mut self, choices: Self) {
+        self.0.extend(choices.0);
+    }
+
     /// The choice made for a field.
     pub fn get(&self, field: &str) -> Option<&Fact> {
         self.0.get(field)

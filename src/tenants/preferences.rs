@@ -48,33 +48,32 @@ pub async fn write<E>(
     let mut tx = gateway.database.tenant(caller.tenant).await?;
     let stored = tx.lock_preferences(&caller.subject).await?;
     condition(stored.version).map_err(WriteError::Condition)?;
-    let wanted = match change {
+    let snapshot = &tenant.snapshot;
+    let parse = |members: &Map<String, Value>| {
+        Preferences::parse(members, &snapshot.policy, &snapshot.catalogue)
+            .map_err(WriteError::Invalid)
+    };
+    let preferences = match change {
         Change::Clear => {
             tx.delete_preferences(&caller.subject).await?;
             tx.commit().await?;
             return Ok(StoredPreferences::default());
         }
-        Change::Replace(members) => members,
-        Change::Merge(patch) => merged(stored.preferences.to_document(), patch),
+        Change::Replace(members) => parse(&members)?,
+        // What the patch leaves alone is not judged again: the catalogue may have lost it since.
+        Change::Merge(patch) => {
+            let (taken_away, given): (Map<_, _>, Map<_, _>) =
+                patch.into_iter().partition(|(_, value)| value.is_null());
+            let mut preferences = stored.preferences;
+            preferences.remove(taken_away.keys().map(String::as_str));
+            preferences.overlay(parse(&given)?);
+            preferences
+        }
     };
-    let snapshot = &tenant.snapshot;
-    let preferences = Preferences::parse(&wanted, &snapshot.policy, &snapshot.catalogue)
-        .map_err(WriteError::Invalid)?;
     let version = tx.put_preferences(&caller.subject, &preferences).await?;
     tx.commit().await?;
     Ok(StoredPreferences {
         preferences,
         version,
     })
-}
-
-fn merged(mut members: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
-    for (field, value) in patch {
-        if value.is_null() {
-            members.remove(&field);
-        } else {
-            members.insert(field, value);
-        }
-    }
-    members
 }

@@ -19,7 +19,7 @@ pub fn check_if_match(request: &HttpRequest, stored: i64) -> Result<(), Problem>
             if tag == "*" {
                 stored > 0
             } else {
-                stored > 0 && *tag == etag(stored)
+                *tag == etag(stored)
             }
         }),
     };

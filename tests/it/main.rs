@@ -5,4 +5,8 @@
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
+mod me;
+#[cfg(test)]
 mod sessions;

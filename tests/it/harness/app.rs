@@ -13,13 +13,16 @@ use persona_gateway::clock::Clock;
 use persona_gateway::config::Settings;
 use persona_gateway::crypto::seal::KeyRing;
 use persona_gateway::dev::emulator::{ApiKeys, Emulator, EmulatorConfig, EmulatorHandle, Mode};
-use persona_gateway::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys};
+use persona_gateway::dev::issuer::{
+    Audience, DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest,
+};
 use persona_gateway::dev::seed;
 use persona_gateway::domain::ids::TenantId;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::logs;
 use super::postgres::TestDatabase;
 use super::wait::until;
 
@@ -61,6 +64,7 @@ pub(crate) async fn spawn() -> TestApp {
 
 /// The service as a test wants it.
 pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
+    logs::capture();
     let database = match options.database {
         Some(database) => database,
         None => TestDatabase::create().await,
@@ -90,6 +94,9 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
         ("GATEWAY__SERVER__DRAIN_GRACE_MS", "0"),
         ("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8"),
         ("GATEWAY__DATABASE__MAX_CONNECTIONS", "4"),
+        // Tests of limits set their own; the others ask as often as they like.
+        ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
+        ("GATEWAY__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "0"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -134,6 +141,23 @@ impl TestApp {
             panic!("claims are an object")
         };
         self.issuer.token(subject, claims).unwrap()
+    }
+
+    /// A token of this test's issuer for another audience, with the demo user's claims.
+    pub(crate) fn user_for(&self, audience: &str, subject: &str) -> String {
+        let mut asked = TokenRequest::new(subject, seed::user_claims());
+        asked.aud = Some(Audience::One(audience.to_owned()));
+        self.issuer.sign(&asked).unwrap()
+    }
+
+    /// A second instance on the same database, with an emulator of its own; it takes the same tokens.
+    pub(crate) async fn second(&self) -> Self {
+        spawn_with(TestOptions {
+            database: Some(self.database.clone()),
+            no_demo: true,
+            ..TestOptions::default()
+        })
+        .await
     }
 
     /// A request with a user's token.
@@ -195,6 +219,60 @@ impl TestApp {
             message: String::new(),
         };
         applier.apply(&bundle, &options).await.unwrap();
+        self.settle(&bundle.tenant).await;
+    }
+
+    /// Waits until this instance serves what the database holds of a tenant.
+    pub(crate) async fn settle(&self, slug: &str) {
+        let tenant = self.tenant(slug).await;
+        let sql = format!(
+            "select revision from config_revision where tenant_id = '{}'",
+            tenant.0
+        );
+        let reached = self.database.rows(&sql).await[0]["revision"]
+            .as_i64()
+            .unwrap();
+        until(
+            "the newest revision is served",
+            Duration::from_secs(10),
+            || async {
+                let live = self.app.gateway.sources.tenant(tenant).await.ok()?;
+                (live.snapshot.revision >= reached).then_some(())
+            },
+        )
+        .await;
+    }
+
+    /// Sets a user's preferences through the API.
+    pub(crate) async fn prefer(&self, token: &str, choices: &Value) {
+        let answer = self
+            .request(Method::PUT, "/v1/me/preferences", token)
+            .json(choices)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        assert_eq!(status, 200, "{}", answer.text().await.unwrap());
+    }
+
+    /// Writes a user's preferences past all checks, as an older catalogue may have let them in.
+    pub(crate) async fn store_preferences(&self, subject: &str, choices: &Value) {
+        let tenant = self.tenant(seed::TENANT).await.0;
+        self.database
+            .sql(&format!(
+                "insert into preference (tenant_id, subject, choices) values ('{tenant}', '{subject}', '{choices}')
+                 on conflict (tenant_id, subject) do update set choices = excluded.choices, version = preference.version + 1"
+            ))
+            .await;
+    }
+
+    /// The trace of the newest session in the ledger.
+    pub(crate) async fn last_trace(&self) -> Value {
+        let rows = self
+            .database
+            .rows("select trace from session order by at desc, id desc limit 1")
+            .await;
+        rows[0]["trace"].clone()
     }
 
     /// The id of a tenant.
@@ -219,6 +297,42 @@ impl TestApp {
     pub(crate) async fn stop(self) {
         assert!(self.app.stop().await, "the service stopped cleanly");
     }
+}
+
+/// The body of a problem, after a look at what every problem must have.
+pub(crate) async fn problem(answer: Response, status: u16, code: &str) -> Value {
+    let (got, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let text = answer.text().await.unwrap();
+    assert_eq!(got, status, "{text}");
+    assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(headers["cache-control"], "no-store");
+    let body: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(body["code"], code, "{text}");
+    assert_eq!(body["status"], status, "{text}");
+    assert_eq!(body["type"], format!("urn:persona-gateway:problem:{code}"));
+    assert!(!text.contains("sessionToken"), "{text}");
+    body
+}
+
+/// Everything that an answer tells: its headers and its body.
+pub(crate) async fn told(answer: Response) -> String {
+    let headers = format!("{:?}", answer.headers());
+    headers + &answer.text().await.unwrap()
+}
+
+/// The `errors` of a problem as (pointer, message).
+pub(crate) fn errors(problem: &Value) -> Vec<(String, String)> {
+    let listed = problem["errors"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    listed
+        .iter()
+        .map(|error| (text(&error["pointer"]), text(&error["message"])))
+        .collect()
+}
+
+/// The pointers of a problem's `errors`.
+pub(crate) fn pointers(problem: &Value) -> Vec<String> {
+    errors(problem).into_iter().map(|(at, _)| at).collect()
 }
 
 /// The members of a JSON object.

@@ -1,7 +1,10 @@
 //! What every test stands on.
 
 pub(crate) mod app;
+pub(crate) mod logs;
 pub(crate) mod postgres;
 pub(crate) mod wait;
 
-pub(crate) use app::{TestApp, TestOptions, spawn, spawn_with};
+pub(crate) use app::{
+    TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_with, told,
+};

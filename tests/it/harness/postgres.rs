@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use persona_gateway::dev::postgres::Cluster;
 use persona_gateway::store::migrate::migrate;
 use secrecy::SecretString;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use url::Url;
 
 /// The role that the service logs in as.
@@ -72,6 +73,43 @@ impl TestDatabase {
         PgConnection::connect(self.owner_url.expose_secret())
             .await
             .unwrap()
+    }
+
+    /// Runs a statement as an admin with psql would.
+    pub(crate) async fn sql(&self, statements: &str) {
+        let mut connection = self.owner().await;
+        connection
+            .execute(AssertSqlSafe(statements.to_owned()))
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// The rows of a query, each as a JSON object.
+    pub(crate) async fn rows(&self, query: &str) -> Vec<Value> {
+        let mut connection = self.owner().await;
+        let rows = connection
+            .fetch_all(AssertSqlSafe(format!(
+                "select to_jsonb(r) from ({query}) r"
+            )))
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Every row of every table, as text.
+    pub(crate) async fn dump(&self) -> String {
+        let tables = "select c.oid::regclass::text as name from pg_class c
+                      where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and not c.relispartition";
+        let mut text = String::new();
+        for table in self.rows(tables).await {
+            let name = table["name"].as_str().unwrap();
+            for row in self.rows(&format!("select * from {name}")).await {
+                text.push_str(&format!("{name}: {row}\n"));
+            }
+        }
+        text
     }
 
     /// A connection as the service's login role.

@@ -1,0 +1,181 @@
+//! The record of sessions: no token without a row, and a row says what became of it.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use persona_gateway::clock::Clock;
+use persona_gateway::dev::emulator::{Fault, FaultTarget};
+use persona_gateway::sessions::sweep::sweep;
+use serde_json::{Value, json};
+
+use crate::harness::wait::until;
+use crate::harness::{TestApp, context, problem, spawn};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The outcome of a session, once it is written: behind the answer.
+async fn outcome(app: &TestApp, session: &Value) -> Value {
+    let sql = format!(
+        "select outcome, code, encode(token_hash, 'hex') as token_hash, expires_at, anam_ms
+         from session_outcome where session_id = {}",
+        quoted(session)
+    );
+    until("the outcome is written", PATIENCE, || async {
+        app.database.rows(&sql).await.pop()
+    })
+    .await
+}
+
+fn quoted(id: &Value) -> String {
+    format!("'{}'", id.as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_token_has_a_requested_row_and_an_outcome_with_its_hash() {
+    let app = spawn().await;
+    let token = app.user("user-1");
+    let body = context("customer-support");
+    let answers = join_all((0..20).map(|_| app.mint(&token, &body))).await;
+    for answer in answers {
+        assert_eq!(answer.status(), 200);
+        let answer: Value = answer.json().await.unwrap();
+        let id = quoted(&answer["sessionId"]);
+        let rows = app
+            .database
+            .rows(&format!(
+                "select s.*, t.slug from session s join tenant t on t.id = s.tenant_id where s.id = {id}"
+            ))
+            .await;
+        assert_eq!(rows.len(), 1, "the row was there before the answer");
+        let row = &rows[0];
+        assert_eq!(row["slug"], "demo");
+        assert_eq!(row["subject"], "user-1");
+        assert_eq!(row["context_key"], "support");
+        assert_eq!(row["persona_key"], "support-agent");
+        assert_eq!(row["persona_version"], 1);
+        assert_eq!(row["trace"]["contextFound"], "byAlias");
+
+        let hash = digest(&SHA256, answer["sessionToken"].as_str().unwrap().as_bytes());
+        let outcome = outcome(&app, &answer["sessionId"]).await;
+        assert_eq!(outcome["outcome"], "issued");
+        assert_eq!(outcome["code"], Value::Null);
+        assert_eq!(outcome["token_hash"], hex::encode(hash));
+        assert!(outcome["anam_ms"].is_i64());
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_at_anam_is_recorded_with_its_code() {
+    let app = spawn().await;
+    app.anam.fault(Fault::status(FaultTarget::Mint, 403));
+    let answer = app.mint(&app.user("user-1"), &context("support")).await;
+    problem(answer, 502, "upstream_forbidden").await;
+    let id = app.last_mint()["clientLabel"].clone();
+    let outcome = outcome(&app, &id).await;
+    assert_eq!(outcome["outcome"], "failed");
+    assert_eq!(outcome["code"], "upstream_forbidden");
+    assert_eq!(outcome["token_hash"], Value::Null);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_token_leaves_while_the_ledger_cannot_be_written() {
+    let app = spawn().await;
+    let token = app.user("user-1");
+    app.database
+        .sql("revoke insert on session from gateway_platform")
+        .await;
+    for _ in 0..3 {
+        let answer = app.mint(&token, &context("support")).await;
+        assert_eq!(answer.headers()["retry-after"], "2");
+        problem(answer, 503, "unavailable").await;
+    }
+    assert!(app.database.rows("select * from session").await.is_empty());
+    app.database
+        .sql("grant insert on session to gateway_platform")
+        .await;
+    let answer = app.mint(&token, &context("support")).await;
+    assert_eq!(answer.status(), 200, "it recovers by itself");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inputs_are_kept_only_as_long_as_policy_says() {
+    let app = spawn().await;
+    let token = app.user("user-1");
+    let kept = "select i.inputs, i.keep_until = i.at + interval '30 days' as in_30_days from session_inputs i";
+    let body = json!({ "context": "support", "metadata": { "issue": "kept-for-a-while" } });
+    assert_eq!(app.mint(&token, &body).await.status(), 200);
+    let rows = app.database.rows(kept).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["in_30_days"], true);
+    let inputs = &rows[0]["inputs"];
+    assert_eq!(inputs["metadata"]["issue"], "kept-for-a-while");
+    assert_eq!(inputs["context"], "support");
+    assert_eq!(inputs["preferences"]["displayName"], "Sam");
+    assert_eq!(inputs["facts"]["plan"], "pro");
+
+    app.apply("tenant: demo\npolicy: {retainInputsDays: 0}\n")
+        .await;
+    let body = json!({ "context": "support", "metadata": { "issue": "never-kept" } });
+    assert_eq!(app.mint(&token, &body).await.status(), 200);
+    assert_eq!(app.database.rows(kept).await.len(), 1);
+    let session = app.database.rows("select * from session").await;
+    assert_eq!(session.len(), 2);
+    let database = app.database.clone();
+    app.stop().await;
+    assert!(!database.dump().await.contains("never-kept"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over() {
+    let app = spawn().await;
+    let tenant = app.tenant("demo").await.0;
+    let id = app.clock.new_id();
+    app.database
+        .sql(&format!(
+            "insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+                 values ('{tenant}', '{id}', now(), '{tenant}', 'u', 'c', 'p', 1, '\\x00', '{{}}');
+             insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
+                 values ('{tenant}', '{id}', now(), now() - interval '1 second', '{{}}')"
+        ))
+        .await;
+    assert_eq!(
+        app.mint(&app.user("user-1"), &context("support"))
+            .await
+            .status(),
+        200
+    );
+    let database = &app.app.gateway.database;
+    let unknown = "select session_id from session_outcome where outcome = 'unknown'";
+
+    sweep(database, &app.clock).await.unwrap();
+    assert!(
+        app.database.rows(unknown).await.is_empty(),
+        "it is too young to be given up"
+    );
+    let inputs = app
+        .database
+        .rows("select session_id from session_inputs")
+        .await;
+    assert_eq!(inputs.len(), 1, "the one whose time is not over stays");
+    assert_ne!(inputs[0]["session_id"], id.to_string());
+
+    until("the issued outcome is written", PATIENCE, || async {
+        app.database
+            .rows("select * from session_outcome where outcome = 'issued'")
+            .await
+            .pop()
+    })
+    .await;
+    let later = Clock::manual(app.clock.now() + TimeDelta::minutes(30));
+    for _ in 0..2 {
+        sweep(database, &later).await.unwrap();
+    }
+    let rows = app.database.rows(unknown).await;
+    assert_eq!(rows, [json!({ "session_id": id.to_string() })]);
+    app.stop().await;
+}

@@ -1,0 +1,329 @@
+//! Field by field: lock, then preference, then persona, then default; and what Anam is always told.
+
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, context, spawn};
+
+const CARA: &str = "30fa96d0-26c4-4e55-94a0-517025942e18";
+const LIV: &str = "071b0286-4cce-4808-bee2-e642f1062de3";
+const LUCY: &str = "de23e340-1416-4dd8-977d-065a7ca11697";
+const CARAS_VOICE: &str = "6bfbe25a-979d-40f3-a92b-5394170af54b";
+const LEOS_VOICE: &str = "b7274f87-8b72-4c5b-bf52-954768b28c75";
+const GPT_4O: &str = "a7cf662c-2ace-4de1-a21e-ef0fbf144bb7";
+const GPT_4O_MINI: &str = "0934d97d-0c3a-4f33-91b0-5e136a0ef466";
+
+/// A tenant in which each field of a persona `p` has another winner.
+const MERGING: &str = r"
+tenant: demo
+policy:
+  defaults:
+    languageCode: fr
+    maxSessionLengthSeconds: 900
+    skipGreeting: true
+    voiceDetectionOptions: {endOfSpeechSensitivity: 0.1, speechEnhancementLevel: 0.2}
+    sessionOptions: {videoQuality: auto, region: eu}
+  locks:
+    llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7
+    voiceDetectionOptions: {silenceBeforeSessionEndSeconds: 30}
+    sessionOptions: {sessionReplay: {enableSessionReplay: true}}
+catalogue:
+  avatars:
+    - {id: 30fa96d0-26c4-4e55-94a0-517025942e18, name: Cara, attributes: {availableVersions: [cara-3, cara-4]}}
+    - {id: 071b0286-4cce-4808-bee2-e642f1062de3, name: Liv, attributes: {availableVersions: [cara-3]}}
+  voices:
+    - {id: de23e340-1416-4dd8-977d-065a7ca11697, name: Lucy, attributes: {provider: ELEVENLABS}}
+    - {id: 6bfbe25a-979d-40f3-a92b-5394170af54b, name: Cara, attributes: {provider: CARTESIA}}
+    - {id: b7274f87-8b72-4c5b-bf52-954768b28c75, name: Leo}
+  llms:
+    - {id: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7, name: GPT-4o}
+    - {id: 0934d97d-0c3a-4f33-91b0-5e136a0ef466, name: GPT-4o mini}
+  languages:
+    - {id: en, name: English}
+personas:
+  p:
+    name: P
+    systemPrompt: Be kind.
+    avatarId: 30fa96d0-26c4-4e55-94a0-517025942e18
+    avatarModel: cara-4
+    voiceId: de23e340-1416-4dd8-977d-065a7ca11697
+    llmId: 0934d97d-0c3a-4f33-91b0-5e136a0ef466
+    maxSessionLengthSeconds: 300
+    voiceDetectionOptions: {endOfSpeechSensitivity: 0.9}
+    voiceGenerationOptions: {stability: 0.4}
+    sessionOptions: {videoQuality: high}
+    overridable: [avatarId, voiceId, languageCode]
+  bare:
+    name: Bare
+    systemPrompt: Be brief.
+    avatarId: 30fa96d0-26c4-4e55-94a0-517025942e18
+    voiceId: de23e340-1416-4dd8-977d-065a7ca11697
+    llmId: 0934d97d-0c3a-4f33-91b0-5e136a0ef466
+contexts:
+  merging: {default: p}
+  bare: {default: bare}
+";
+
+async fn merged(app: &TestApp, preferences: Value) -> (Value, Value) {
+    app.store_preferences("chooser", &preferences).await;
+    let sent = app
+        .minted_config(&app.user("chooser"), &context("merging"))
+        .await;
+    (sent, app.last_trace().await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_field_has_its_winner_and_the_trace_names_it() {
+    let app = spawn().await;
+    app.apply(MERGING).await;
+    let choices = json!({ "voiceId": CARAS_VOICE, "llmId": GPT_4O_MINI, "languageCode": "en" });
+    let (sent, trace) = merged(&app, choices).await;
+
+    let persona = &sent["personaConfig"];
+    assert_eq!(persona["llmId"], GPT_4O, "the lock");
+    assert_eq!(persona["voiceId"], CARAS_VOICE, "the preference");
+    assert_eq!(persona["languageCode"], "en", "the preference");
+    assert_eq!(persona["avatarId"], CARA, "the persona");
+    assert_eq!(persona["maxSessionLengthSeconds"], 300, "the persona");
+    assert_eq!(persona["skipGreeting"], true, "the default");
+    assert_eq!(
+        persona["voiceDetectionOptions"],
+        json!({ "endOfSpeechSensitivity": 0.9, "silenceBeforeSessionEndSeconds": 30.0, "speechEnhancementLevel": 0.2 }),
+        "member by member"
+    );
+    assert_eq!(
+        sent["sessionOptions"],
+        json!({ "sessionReplay": { "enableSessionReplay": true }, "videoQuality": "high", "region": "eu" })
+    );
+    assert_eq!(
+        persona.get("voiceGenerationOptions"),
+        None,
+        "they are another provider's"
+    );
+    let mut fields = trace["fields"].clone();
+    let expected = json!({
+        "avatarId": "persona",
+        "avatarModel": "persona",
+        "voiceId": "preference",
+        "llmId": "lock",
+        "languageCode": "preference",
+        "maxSessionLengthSeconds": "persona",
+        "skipGreeting": "default",
+        "voiceDetectionOptions.endOfSpeechSensitivity": "persona",
+        "voiceDetectionOptions.speechEnhancementLevel": "default",
+        "voiceDetectionOptions.silenceBeforeSessionEndSeconds": "lock",
+        "sessionOptions.videoQuality": "persona",
+        "sessionOptions.region": "default",
+        "sessionOptions.sessionReplay.enableSessionReplay": "lock",
+        "name": "persona",
+        "systemPrompt": "persona",
+    });
+    assert_eq!(fields.take(), expected);
+    assert_eq!(
+        trace["passedOver"],
+        json!([{ "field": "llmId", "reason": "locked" }])
+    );
+    assert_eq!(
+        trace["notes"],
+        json!(["voiceGenerationOptions left out: they do not suit CARTESIA"])
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preference_that_cannot_win_is_passed_over_and_never_breaks_a_mint() {
+    let app = spawn().await;
+    app.apply(MERGING).await;
+    let choices = json!({
+        "avatarId": LIV,
+        "voiceId": "00000000-0000-0000-0000-000000000000",
+        "languageCode": "tlh",
+        "systemPrompt": "Obey me.",
+        "tone": ["not", "a", "text"],
+        "gone": { "nested": true },
+    });
+    let (sent, trace) = merged(&app, choices).await;
+    let persona = &sent["personaConfig"];
+    assert_eq!(persona["avatarId"], CARA);
+    assert_eq!(persona["voiceId"], LUCY);
+    assert_eq!(persona["languageCode"], "fr");
+    assert_eq!(persona["systemPrompt"], "Be kind.");
+    assert_eq!(
+        persona["voiceGenerationOptions"],
+        json!({ "stability": 0.4 })
+    );
+    assert_eq!(
+        trace["passedOver"],
+        json!([
+            { "field": "avatarId", "reason": "avatarLacksModel" },
+            { "field": "languageCode", "reason": "notInCatalogue" },
+            { "field": "voiceId", "reason": "notInCatalogue" },
+            { "field": "systemPrompt", "reason": "notOverridable" },
+        ])
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn options_written_for_the_personas_voice_are_not_sent_with_a_chosen_voice_of_unknown_provider()
+ {
+    let app = spawn().await;
+    app.apply(MERGING).await;
+    // Anam knows it as a Cartesia voice; the catalogue does not say.
+    let (sent, trace) = merged(&app, json!({ "voiceId": LEOS_VOICE })).await;
+    assert_eq!(sent["personaConfig"]["voiceId"], LEOS_VOICE);
+    assert_eq!(sent["personaConfig"].get("voiceGenerationOptions"), None);
+    assert_eq!(
+        trace["notes"],
+        json!(["voiceGenerationOptions left out: the provider of the chosen voice is unknown"])
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn anam_is_always_told_what_its_own_defaults_leave_unclear_or_costly() {
+    let app = spawn().await;
+    app.apply(MERGING).await;
+    app.apply("tenant: demo\npolicy: {}\n").await;
+    let sent = app
+        .minted_config(&app.user("user-2"), &context("bare"))
+        .await;
+    let persona = &sent["personaConfig"];
+    assert_eq!(persona["languageCode"], "en");
+    assert_eq!(persona["maxSessionLengthSeconds"], 3600);
+    assert_eq!(
+        persona["voiceDetectionOptions"],
+        json!({ "silenceBeforeSessionEndSeconds": 120.0 })
+    );
+    assert_eq!(
+        sent["sessionOptions"],
+        json!({ "sessionReplay": { "enableSessionReplay": false } }),
+        "nobody is recorded unless the tenant says so"
+    );
+    let fields = &app.last_trace().await["fields"];
+    for field in [
+        "languageCode",
+        "maxSessionLengthSeconds",
+        "voiceDetectionOptions.silenceBeforeSessionEndSeconds",
+        "sessionOptions.sessionReplay.enableSessionReplay",
+    ] {
+        assert_eq!(fields[field], "gateway", "{field}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
+    let app = spawn().await;
+    let tools: Value = app
+        .http
+        .get(format!("{}/v1/tools", app.anam.url()))
+        .bearer_auth(crate::harness::app::PLATFORM_KEY)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let stored = tools["data"][0]["id"].as_str().unwrap();
+    let full = json!({
+        "avatarId": CARA,
+        "avatarModel": "cara-4",
+        "voiceId": CARAS_VOICE,
+        "llmId": GPT_4O,
+        "languageCode": "de",
+        "maxSessionLengthSeconds": 86_400,
+        "skipGreeting": false,
+        "uninterruptibleGreeting": true,
+        "voiceDetectionOptions": {
+            "endOfSpeechSensitivity": 0.5,
+            "silenceBeforeSkipTurnSeconds": 0.0,
+            "silenceBeforeSessionEndSeconds": 7200.0,
+            "silenceBeforeAutoEndTurnSeconds": 0.5,
+            "speechEnhancementLevel": 0.8,
+        },
+        "voiceGenerationOptions": { "volume": 0.5, "speed": 1.5, "emotion": "calm" },
+        "directorNotes": { "customStylePrompt": "Warm, unhurried.", "expressivity": 0.7 },
+        "tools": [
+            {
+                "type": "client", "name": "open_page", "description": "Opens a page.",
+                "parameters": { "type": "object", "properties": { "page": { "type": "string" } } },
+                "awaitResult": true, "toolTimeoutSeconds": 600,
+            },
+            {
+                "type": "server", "subtype": "webhook", "name": "order.status", "description": "Looks up an order.",
+                "url": "https://hooks.example.com/orders", "method": "POST", "headers": { "X-Team": "support" },
+                "parameters": { "type": "object" }, "queryParameters": { "type": "object" },
+                "awaitResponse": true, "disableInterruptions": true,
+            },
+            {
+                "type": "server", "subtype": "knowledge", "name": "handbook", "description": "Searches the handbook.",
+                "documentFolderIds": ["0b6e2a56-8d3c-4f12-9f0a-5b8f9f3f1c11"],
+            },
+            { "type": "system", "name": "end_call" },
+        ],
+        "toolIds": [stored],
+        "zeroDataRetention": true,
+        "sessionOptions": {
+            "sessionReplay": { "enableSessionReplay": false },
+            "videoQuality": "high",
+            "videoWidth": 768,
+            "videoHeight": 1152,
+            "showAIAvatarDisclosure": true,
+            "region": "eu",
+            "regionPolicy": "strict",
+        },
+    });
+    let eleven = json!({
+        "avatarId": LIV,
+        "avatarModel": "cara-3",
+        "voiceId": LUCY,
+        "llmId": "CUSTOMER_CLIENT_V1",
+        "voiceGenerationOptions": {
+            "stability": 0.1, "similarityBoost": 1.0, "speed": 0.7, "style": 0.0, "useSpeakerBoost": true,
+            "model": "eleven_turbo_v2_5",
+        },
+        "sessionOptions": { "videoQuality": "auto", "videoWidth": 720, "videoHeight": 480 },
+    });
+    let preset = json!({
+        "avatarId": CARA,
+        "avatarModel": "cara-4",
+        "voiceId": LUCY,
+        "llmId": GPT_4O_MINI,
+        "directorNotes": { "presetStyle": "supportive" },
+    });
+    for (index, settings) in [full, eleven, preset].into_iter().enumerate() {
+        let mut persona = settings.clone();
+        persona["name"] = json!("Everything");
+        persona["systemPrompt"] = json!("Use all of it.");
+        persona["initialMessage"] = json!("Hello.");
+        let key = format!("every-{index}");
+        let bundle = json!({
+            "tenant": "demo",
+            "policy": {},
+            "catalogue": { "llms": [
+                { "id": GPT_4O, "name": "GPT-4o" },
+                { "id": GPT_4O_MINI, "name": "GPT-4o mini" },
+                { "id": "CUSTOMER_CLIENT_V1", "name": "The page itself" },
+            ] },
+            "personas": { &key: persona },
+            "contexts": { &key: { "default": key } },
+        });
+        app.apply(&bundle.to_string()).await;
+        let sent = app.minted_config(&app.user("user-2"), &context(&key)).await;
+        let mut received = sent["personaConfig"].clone();
+        received["sessionOptions"] = sent["sessionOptions"].clone();
+        for (field, value) in settings.as_object().unwrap() {
+            match (value, &received[field]) {
+                (Value::Object(wanted), Value::Object(got)) => {
+                    for (name, value) in wanted {
+                        assert_eq!(&got[name], value, "{field}.{name}");
+                    }
+                }
+                (wanted, got) => assert_eq!(wanted, got, "{field}"),
+            }
+        }
+        assert_eq!(received["initialMessage"], "Hello.");
+        assert_eq!(received["systemPrompt"], "Use all of it.");
+    }
+    app.stop().await;
+}
