@@ -6,3 +6,5 @@
 mod harness;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod store;

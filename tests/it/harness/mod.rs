@@ -2,6 +2,8 @@
 
 pub(crate) mod app;
 pub(crate) mod postgres;
+pub(crate) mod sql;
+pub(crate) mod tenants;
 pub(crate) mod wait;
 
 pub(crate) use app::{TestApp, TestOptions, spawn, spawn_with};
