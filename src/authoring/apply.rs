@@ -6,19 +6,20 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::bundle::{Bundle, BundleIssuer, SecretRef};
+use super::bundle::{Bundle, BundleIssuer, SecretRef, pinned};
 use super::plan::{Plan, Step, Verb};
 use crate::clock::Clock;
 use crate::crypto::seal::{Aad, KeyRing, last_four};
 use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind};
+use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::{DocumentId, IssuerId, ProviderKeyId, ReleaseId, TenantId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::preferences::catalogue_kind;
-use crate::domain::template::{Template, TemplateKind};
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
+use crate::store::issuers::IssuerRow;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
@@ -97,6 +98,9 @@ impl Applier<'_> {
         work.finish().await
     }
 }
+
+/// What is live before anything is applied.
+type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
     tools: &'a Applier<'a>,
@@ -237,60 +241,39 @@ impl Work<'_> {
                 .await?;
             snippet_versions.insert(key.clone(), number);
         }
+        let sealed_snippets: BTreeSet<(String, i32)> = self
+            .tx
+            .snippet_versions()
+            .await?
+            .into_iter()
+            .map(|row| (row.key, row.number))
+            .collect();
         for (key, content) in &bundle.personas {
-            let content = pinned(content, &snippet_versions);
+            let content = pinned(content, |snippet| snippet_versions.get(snippet).copied());
             let at = format!("/personas{}", step(key.as_str()));
             match Persona::parse(&content) {
                 Ok(persona) => {
                     self.faults
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
+                    self.faults
+                        .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
                     self.document(DocumentKind::Persona, key, &content, &live)
                         .await?;
                 }
                 Err(found) => self.faults.extend_under(&at, found),
             }
         }
-        let is_persona = |key: &Key| {
-            bundle.personas.contains_key(key)
-                || live.contains_key(&(DocumentKind::Persona, key.clone()))
-        };
-        for (key, context) in &bundle.contexts {
-            let missing: BTreeSet<&Key> = context
-                .personas()
-                .filter(|persona| !is_persona(persona))
-                .collect();
-            for persona in missing {
-                let at = format!("/contexts{}", step(key.as_str()));
-                self.faults.add(
-                    at,
-                    format!(
-                        "gives the persona `{persona}`, which neither the bundle nor the tenant has"
-                    ),
-                );
-            }
-        }
+        self.contexts_fit(bundle, &live);
         for (key, content) in &bundle.context_documents {
             self.document(DocumentKind::Context, key, content, &live)
                 .await?;
         }
         for ((kind, key), row) in &live {
-            let (section, listed) = match kind {
-                DocumentKind::Snippet => (
-                    !bundle.snippets.is_empty(),
-                    bundle.snippets.contains_key(key),
-                ),
-                DocumentKind::Persona => (
-                    !bundle.personas.is_empty(),
-                    bundle.personas.contains_key(key),
-                ),
-                DocumentKind::Context => (
-                    !bundle.contexts.is_empty(),
-                    bundle.contexts.contains_key(key),
-                ),
-            };
+            if !is_left_out(bundle, *kind, key) {
+                continue;
+            }
             let target = format!("{}/{key}", kind.as_str());
-            if !section || listed {
-            } else if self.options.prune {
+            if self.options.prune {
                 self.tx
                     .archive_document(row.document, Some(self.now))
                     .await?;
@@ -303,7 +286,67 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn live(&mut self) -> Result<BTreeMap<(DocumentKind, Key), VersionRow>, StoreError> {
+    /// Every context that will be live gives personas that will be live, under names that no other has.
+    fn contexts_fit(&mut self, bundle: &Bundle, live: &Live) {
+        let stays = |kind: DocumentKind, key: &Key| {
+            live.contains_key(&(kind, key.clone()))
+                && !(self.options.prune && is_left_out(bundle, kind, key))
+        };
+        let is_persona =
+            |key: &Key| bundle.personas.contains_key(key) || stays(DocumentKind::Persona, key);
+        let others: Vec<(&Key, Context)> = live
+            .iter()
+            .filter(|((kind, key), _)| {
+                *kind == DocumentKind::Context
+                    && !bundle.contexts.contains_key(key)
+                    && stays(*kind, key)
+            })
+            .filter_map(|((_, key), row)| Some((key, Context::parse(&row.content).ok()?)))
+            .collect();
+        let mut faults = Faults::new();
+        for (key, context) in &bundle.contexts {
+            let at = format!("/contexts{}", step(key.as_str()));
+            for persona in missing_personas(context, is_persona) {
+                faults.add(
+                    &at,
+                    format!(
+                        "gives the persona `{persona}`, which neither the bundle nor the tenant has"
+                    ),
+                );
+            }
+            for (other, theirs) in &others {
+                if theirs.aliases.contains(key) {
+                    faults.add(
+                        &at,
+                        format!(
+                            "is an alias of the context `{other}`, which the bundle does not have"
+                        ),
+                    );
+                }
+                for (index, alias) in context.aliases.iter().enumerate() {
+                    if *other == alias || theirs.aliases.contains(alias) {
+                        faults.add(
+                            format!("{at}/aliases/{index}"),
+                            format!("means the context `{other}` already, which the bundle does not have"),
+                        );
+                    }
+                }
+            }
+        }
+        for (other, context) in &others {
+            for persona in missing_personas(context, is_persona) {
+                if live.contains_key(&(DocumentKind::Persona, persona.clone())) {
+                    faults.add(
+                        "/personas",
+                        format!("pruning would remove the persona `{persona}`, which the context `{other}` gives"),
+                    );
+                }
+            }
+        }
+        self.faults.extend_under("", faults.into_vec());
+    }
+
+    async fn live(&mut self) -> Result<Live, StoreError> {
         let rows = self.tx.released_versions(self.now, 1).await?;
         Ok(rows
             .into_iter()
@@ -317,7 +360,7 @@ impl Work<'_> {
         kind: DocumentKind,
         key: &Key,
         content: &Map<String, Value>,
-        live: &BTreeMap<(DocumentKind, Key), VersionRow>,
+        live: &Live,
     ) -> Result<i32, ApplyError> {
         let before = live.get(&(kind, key.clone()));
         if let Some(row) = before
@@ -392,9 +435,12 @@ impl Work<'_> {
         };
         for (index, issuer) in wanted.iter().enumerate() {
             let url = issuer.parsed.issuer();
+            // Several may share a URL; then the one that shares an audience is meant.
+            let same_url = |row: &IssuerRow| url_of(&row.config) == url;
             let found = stored
                 .iter()
-                .position(|row| url_of(&row.config) == url)
+                .position(|row| same_url(row) && shares_audience(&row.config, &issuer.config))
+                .or_else(|| stored.iter().position(same_url))
                 .map(|at| stored.remove(at));
             let id = found
                 .as_ref()
@@ -411,7 +457,7 @@ impl Work<'_> {
             };
             let same = found
                 .as_ref()
-                .is_some_and(|row| row.config == issuer.config);
+                .is_some_and(|row| row.enabled && row.config == issuer.config);
             if same && !secret.is_new {
                 continue;
             }
@@ -579,35 +625,35 @@ impl Work<'_> {
     }
 }
 
+/// Whether the bundle speaks of this kind of documents, and not of this one.
+fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
+    let listed = match kind {
+        DocumentKind::Snippet => bundle.snippets.contains_key(key),
+        DocumentKind::Persona => bundle.personas.contains_key(key),
+        DocumentKind::Context => bundle.contexts.contains_key(key),
+    };
+    bundle.sections.contains(&kind) && !listed
+}
+
+fn missing_personas<'a>(
+    context: &'a Context,
+    is_persona: impl Fn(&Key) -> bool,
+) -> BTreeSet<&'a Key> {
+    context.personas().filter(|key| !is_persona(key)).collect()
+}
+
+fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let of = |config: &Map<String, Value>| {
+        let listed = config.get("audiences").and_then(Value::as_array);
+        listed.cloned().unwrap_or_default()
+    };
+    let theirs = of(other);
+    of(one).iter().any(|audience| theirs.contains(audience))
+}
+
 struct WantedSecret {
     is_new: bool,
     sealed: Option<Vec<u8>>,
-}
-
-/// The persona with a version for each snippet that its prompt includes; pins that the bundle gives stay.
-fn pinned(content: &Map<String, Value>, versions: &BTreeMap<Key, i32>) -> Map<String, Value> {
-    let used = content
-        .get("systemPrompt")
-        .and_then(Value::as_str)
-        .and_then(|source| Template::compile(source, TemplateKind::Prompt).ok())
-        .map(|prompt| prompt.snippets().to_vec())
-        .unwrap_or_default();
-    if used.is_empty() {
-        return content.clone();
-    }
-    let mut content = content.clone();
-    let pins = content.entry("snippets").or_insert_with(|| json!({}));
-    if let Value::Object(pins) = pins {
-        for key in used {
-            if let Some(number) = versions
-                .get(key.as_str())
-                .filter(|_| !pins.contains_key(&key))
-            {
-                pins.insert(key, (*number).into());
-            }
-        }
-    }
-    content
 }
 
 /// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
@@ -642,6 +688,19 @@ fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
         }
     }
     faults.into_vec()
+}
+
+/// Pins on versions that were never sealed.
+fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) -> Vec<Fault> {
+    let pins = persona.snippets.iter();
+    pins.filter(|(key, number)| !sealed.contains(&(key.as_str().to_owned(), **number)))
+        .map(|(key, number)| {
+            Fault::new(
+                format!("/snippets{}", step(key.as_str())),
+                format!("the snippet `{key}` has no version {number}"),
+            )
+        })
+        .collect()
 }
 
 fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
