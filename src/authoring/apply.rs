@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::bundle::{Bundle, BundleIssuer, SecretRef};
-use super::document::{changed_members, not_in_catalogue, pinned};
+use super::bundle::{Bundle, BundleIssuer, SecretRef, pinned};
+use super::document::{
+    changed_members, is_left_out, not_in_catalogue, pins_nothing, shares_audience,
+};
+use super::fit::contexts_fit;
 use super::plan::{Plan, Step, Verb};
 use crate::clock::Clock;
 use crate::crypto::seal::{Aad, KeyRing, last_four};
@@ -18,6 +21,7 @@ use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
+use crate::store::issuers::IssuerRow;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
@@ -96,6 +100,9 @@ impl Applier<'_> {
         work.finish().await
     }
 }
+
+/// What is live before anything is applied.
+pub(super) type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
     tools: &'a Applier<'a>,
@@ -236,60 +243,40 @@ impl Work<'_> {
                 .await?;
             snippet_versions.insert(key.clone(), number);
         }
+        let sealed_snippets: BTreeSet<(String, i32)> = self
+            .tx
+            .snippet_versions()
+            .await?
+            .into_iter()
+            .map(|row| (row.key, row.number))
+            .collect();
         for (key, content) in &bundle.personas {
-            let content = pinned(content, &snippet_versions);
+            let content = pinned(content, |snippet| snippet_versions.get(snippet).copied());
             let at = format!("/personas{}", step(key.as_str()));
             match Persona::parse(&content) {
                 Ok(persona) => {
                     self.faults
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
+                    self.faults
+                        .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
                     self.document(DocumentKind::Persona, key, &content, &live)
                         .await?;
                 }
                 Err(found) => self.faults.extend_under(&at, found),
             }
         }
-        let is_persona = |key: &Key| {
-            bundle.personas.contains_key(key)
-                || live.contains_key(&(DocumentKind::Persona, key.clone()))
-        };
-        for (key, context) in &bundle.contexts {
-            let missing: BTreeSet<&Key> = context
-                .personas()
-                .filter(|persona| !is_persona(persona))
-                .collect();
-            for persona in missing {
-                let at = format!("/contexts{}", step(key.as_str()));
-                self.faults.add(
-                    at,
-                    format!(
-                        "gives the persona `{persona}`, which neither the bundle nor the tenant has"
-                    ),
-                );
-            }
-        }
+        self.faults
+            .extend_under("", contexts_fit(bundle, &live, self.options.prune));
         for (key, content) in &bundle.context_documents {
             self.document(DocumentKind::Context, key, content, &live)
                 .await?;
         }
         for ((kind, key), row) in &live {
-            let (section, listed) = match kind {
-                DocumentKind::Snippet => (
-                    !bundle.snippets.is_empty(),
-                    bundle.snippets.contains_key(key),
-                ),
-                DocumentKind::Persona => (
-                    !bundle.personas.is_empty(),
-                    bundle.personas.contains_key(key),
-                ),
-                DocumentKind::Context => (
-                    !bundle.contexts.is_empty(),
-                    bundle.contexts.contains_key(key),
-                ),
-            };
+            if !is_left_out(bundle, *kind, key) {
+                continue;
+            }
             let target = format!("{}/{key}", kind.as_str());
-            if !section || listed {
-            } else if self.options.prune {
+            if self.options.prune {
                 self.tx
                     .archive_document(row.document, Some(self.now))
                     .await?;
@@ -302,7 +289,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn live(&mut self) -> Result<BTreeMap<(DocumentKind, Key), VersionRow>, StoreError> {
+    async fn live(&mut self) -> Result<Live, StoreError> {
         let rows = self.tx.released_versions(self.now, 1).await?;
         Ok(rows
             .into_iter()
@@ -316,7 +303,7 @@ impl Work<'_> {
         kind: DocumentKind,
         key: &Key,
         content: &Map<String, Value>,
-        live: &BTreeMap<(DocumentKind, Key), VersionRow>,
+        live: &Live,
     ) -> Result<i32, ApplyError> {
         let before = live.get(&(kind, key.clone()));
         if let Some(row) = before
@@ -391,9 +378,12 @@ impl Work<'_> {
         };
         for (index, issuer) in wanted.iter().enumerate() {
             let url = issuer.parsed.issuer();
+            // Several may share a URL; then the one that shares an audience is meant.
+            let same_url = |row: &IssuerRow| url_of(&row.config) == url;
             let found = stored
                 .iter()
-                .position(|row| url_of(&row.config) == url)
+                .position(|row| same_url(row) && shares_audience(&row.config, &issuer.config))
+                .or_else(|| stored.iter().position(same_url))
                 .map(|at| stored.remove(at));
             let id = found
                 .as_ref()
@@ -410,7 +400,7 @@ impl Work<'_> {
             };
             let same = found
                 .as_ref()
-                .is_some_and(|row| row.config == issuer.config);
+                .is_some_and(|row| row.enabled && row.config == issuer.config);
             if same && !secret.is_new {
                 continue;
             }

@@ -1,44 +1,17 @@
 //! What applying looks at in single documents: pins, ids, and what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::bundle::Bundle;
 use crate::domain::catalogue::{Catalogue, CatalogueKind};
+use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::preferences::catalogue_kind;
-use crate::domain::template::{Template, TemplateKind};
-
-/// The persona with a version for each snippet that its prompt includes; pins that the bundle gives stay.
-pub(super) fn pinned(
-    content: &Map<String, Value>,
-    versions: &BTreeMap<Key, i32>,
-) -> Map<String, Value> {
-    let used = content
-        .get("systemPrompt")
-        .and_then(Value::as_str)
-        .and_then(|source| Template::compile(source, TemplateKind::Prompt).ok())
-        .map(|prompt| prompt.snippets().to_vec())
-        .unwrap_or_default();
-    if used.is_empty() {
-        return content.clone();
-    }
-    let mut content = content.clone();
-    let pins = content.entry("snippets").or_insert_with(|| json!({}));
-    if let Value::Object(pins) = pins {
-        for key in used {
-            if let Some(number) = versions
-                .get(key.as_str())
-                .filter(|_| !pins.contains_key(&key))
-            {
-                pins.insert(key, (*number).into());
-            }
-        }
-    }
-    content
-}
+use crate::store::documents::DocumentKind;
 
 /// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
 pub(super) fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
@@ -83,4 +56,45 @@ pub(super) fn changed_members(before: &Map<String, Value>, after: &Map<String, V
         .map(String::as_str)
         .collect();
     changed.join(", ")
+}
+
+/// Whether the bundle speaks of this kind of documents, and not of this one.
+pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
+    let listed = match kind {
+        DocumentKind::Snippet => bundle.snippets.contains_key(key),
+        DocumentKind::Persona => bundle.personas.contains_key(key),
+        DocumentKind::Context => bundle.contexts.contains_key(key),
+    };
+    bundle.sections.contains(&kind) && !listed
+}
+
+/// The personas that a context gives and that do not exist.
+pub(super) fn missing_personas<'a>(
+    context: &'a Context,
+    is_persona: impl Fn(&Key) -> bool,
+) -> BTreeSet<&'a Key> {
+    context.personas().filter(|key| !is_persona(key)).collect()
+}
+
+/// Whether two issuers' configurations have an audience in common.
+pub(super) fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let of = |config: &Map<String, Value>| {
+        let listed = config.get("audiences").and_then(Value::as_array);
+        listed.cloned().unwrap_or_default()
+    };
+    let theirs = of(other);
+    of(one).iter().any(|audience| theirs.contains(audience))
+}
+
+/// Pins on versions that were never sealed.
+pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) -> Vec<Fault> {
+    let pins = persona.snippets.iter();
+    pins.filter(|(key, number)| !sealed.contains(&(key.as_str().to_owned(), **number)))
+        .map(|(key, number)| {
+            Fault::new(
+                format!("/snippets{}", step(key.as_str())),
+                format!("the snippet `{key}` has no version {number}"),
+            )
+        })
+        .collect()
 }

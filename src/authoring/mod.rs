@@ -4,5 +4,6 @@ pub mod apply;
 pub mod bundle;
 mod document;
 pub mod export;
+mod fit;
 pub mod plan;
 pub mod yaml;

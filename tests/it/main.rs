@@ -3,6 +3,8 @@
 
 // Marked so that clippy allows what tests may do in their helpers too.
 #[cfg(test)]
+mod authoring;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
@@ -10,3 +12,5 @@ mod http;
 mod me;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod store;

@@ -3,6 +3,8 @@
 pub(crate) mod app;
 pub(crate) mod logs;
 pub(crate) mod postgres;
+pub(crate) mod sql;
+pub(crate) mod tenants;
 pub(crate) mod wait;
 
 pub(crate) use app::{
