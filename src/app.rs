@@ -77,7 +77,7 @@ impl App {
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::default();
         let database = Database::new(&settings.database.url, database_options(settings))?;
-        let rights_checked = refuse_powerful_roles(&database).await?;
+        refuse_powerful_roles(&database).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
         let auth = Arc::new(Authenticator::new(
@@ -122,7 +122,6 @@ impl App {
             auth,
             origins: origins.clone(),
             sources,
-            rights_checked,
             seen: Vec::new(),
         };
         refresher.try_now(&lifecycle).await;
@@ -192,14 +191,15 @@ impl ServerTimes {
     }
 }
 
-/// A role that could get around row security ends the start; a database that is down does not: false then.
-async fn refuse_powerful_roles(database: &Database) -> Result<bool, RightsError> {
+/// A role that could get around row security ends the start; a database that is down does not, and is
+/// asked when it comes.
+async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
     match database.check_rights().await {
         Err(RightsError::Store(error)) if error.is_transient() => {
             tracing::warn!(%error, "the database is not available yet");
-            Ok(false)
+            Ok(())
         }
-        checked => checked.map(|()| true),
+        checked => checked,
     }
 }
 

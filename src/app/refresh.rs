@@ -10,7 +10,6 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::ids::TenantId;
 use crate::lifecycle::Lifecycle;
 use crate::sources::Sources;
-use crate::store::rights::RightsError;
 use crate::store::{Database, StoreError};
 use crate::tenants::access::{self, Origins};
 
@@ -28,8 +27,6 @@ pub(super) struct Refresher {
     pub(super) auth: Arc<Authenticator>,
     pub(super) origins: Arc<Origins>,
     pub(super) sources: Arc<Sources>,
-    /// Whether the login role was found harmless; a database that was down at the start has yet to be asked.
-    pub(super) rights_checked: bool,
     /// The revisions that the last poll found.
     pub(super) seen: Vec<(TenantId, i64)>,
 }
@@ -37,9 +34,6 @@ pub(super) struct Refresher {
 impl Refresher {
     /// One try at start-up, so that a service whose database is there is ready at once.
     pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
-        if !self.rights_checked {
-            return;
-        }
         match self.everything().await {
             Ok(()) => lifecycle.set_ready(true),
             Err(error) => tracing::warn!(%error, "not ready yet"),
@@ -63,11 +57,7 @@ impl Refresher {
         &mut self,
         lifecycle: &Lifecycle,
         backoff: &mut Duration,
-    ) -> Result<(), RightsError> {
-        if !self.rights_checked {
-            self.database.check_rights().await?;
-            self.rights_checked = true;
-        }
+    ) -> Result<(), StoreError> {
         // Listen first, read then: nothing can change unseen in between.
         let mut changes = self.database.listen().await?;
         self.everything().await?;

@@ -69,10 +69,10 @@ pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> boo
 }
 
 /// The personas that a context gives and that do not exist.
-pub(super) fn missing_personas<'a>(
-    context: &'a Context,
+pub(super) fn missing_personas(
+    context: &Context,
     is_persona: impl Fn(&Key) -> bool,
-) -> BTreeSet<&'a Key> {
+) -> BTreeSet<&Key> {
     context.personas().filter(|key| !is_persona(key)).collect()
 }
 

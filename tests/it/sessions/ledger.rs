@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::TimeDelta;
+use TimeDelta;
 use futures_util::future::join_all;
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
@@ -33,7 +33,7 @@ fn quoted(id: &Value) -> String {
 }
 
 /// As long as the sweep waits for an outcome.
-const UNKNOWN_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+const UNKNOWN_AFTER: TimeDelta = TimeDelta::minutes(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_token_has_a_requested_row_and_an_outcome_with_its_hash() {
