@@ -36,15 +36,33 @@ async fn a_body_that_is_not_plain_json_is_refused_with_its_place() {
             (b"{} {}".to_vec(), "line 1, column 4"),
             (b"{\"a\":\xff}".to_vec(), "line 1, column "),
             (b"{\"a\":\"\\ud800\"}".to_vec(), "line 1, column "),
-            (b"{\"tone\":\"a\",\"t\\u006fne\":\"b\"}".to_vec(), "the member `tone` stands twice"),
-            (b"{\"context\":\"a\",\"context\":\"b\"}".to_vec(), "the member `context` stands twice"),
-            (b"{\"metadata\":{\"x\":{\"y\":1,\"y\":1}}}".to_vec(), "the member `y` stands twice"),
-            (format!("{{\"metadata\":{}}}", "[".repeat(50) + &"]".repeat(50)).into_bytes(), "nested deeper than 32 levels"),
-            ("[".repeat(20_000).into_bytes(), "nested deeper than 32 levels"),
+            (
+                b"{\"tone\":\"a\",\"t\\u006fne\":\"b\"}".to_vec(),
+                "the member `tone` stands twice",
+            ),
+            (
+                b"{\"context\":\"a\",\"context\":\"b\"}".to_vec(),
+                "the member `context` stands twice",
+            ),
+            (
+                b"{\"metadata\":{\"x\":{\"y\":1,\"y\":1}}}".to_vec(),
+                "the member `y` stands twice",
+            ),
+            (
+                format!("{{\"metadata\":{}}}", "[".repeat(50) + &"]".repeat(50)).into_bytes(),
+                "nested deeper than 32 levels",
+            ),
+            (
+                "[".repeat(20_000).into_bytes(),
+                "nested deeper than 32 levels",
+            ),
             (b"{\"tone\":\"a\\u0000b\"}".to_vec(), "U+0000"),
             (b"{\"a\\u0000\":1}".to_vec(), "U+0000"),
         ] {
-            let shown = String::from_utf8_lossy(&body).chars().take(60).collect::<String>();
+            let shown = String::from_utf8_lossy(&body)
+                .chars()
+                .take(60)
+                .collect::<String>();
             let answer = send(&app, method.clone(), path, "application/json", body).await;
             let told = problem(answer, 400, "malformed_request").await;
             let said = told["detail"].as_str().unwrap();
@@ -59,10 +77,20 @@ async fn a_body_that_is_not_plain_json_is_refused_with_its_place() {
 async fn a_body_of_another_media_type_or_size_is_refused() {
     let app = spawn().await;
     for (method, path) in ROUTES {
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonx",
+            "",
+        ] {
             let answer = send(&app, method.clone(), path, kind, b"{}".to_vec()).await;
             let told = problem(answer, 415, "unsupported_media_type").await;
-            assert!(told["detail"].as_str().unwrap().contains("application/json"));
+            assert!(
+                told["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains("application/json")
+            );
         }
         let answer = app
             .request(method.clone(), path, &app.user("user-1"))
@@ -73,11 +101,24 @@ async fn a_body_of_another_media_type_or_size_is_refused() {
             .await
             .unwrap();
         problem(answer, 415, "unsupported_media_type").await;
-        let fits = send(&app, method.clone(), path, "Application/JSON; charset=utf-8", b"{}".to_vec());
+        let fits = send(
+            &app,
+            method.clone(),
+            path,
+            "Application/JSON; charset=utf-8",
+            b"{}".to_vec(),
+        );
         assert_eq!(fits.await.status(), 200, "{method} {path}");
 
         let large = format!("{{\"metadata\":{{\"a\":\"{}\"}}}}", "x".repeat(65_536));
-        let answer = send(&app, method.clone(), path, "application/json", large.into_bytes()).await;
+        let answer = send(
+            &app,
+            method.clone(),
+            path,
+            "application/json",
+            large.into_bytes(),
+        )
+        .await;
         let told = problem(answer, 413, "body_too_large").await;
         assert!(told["detail"].as_str().unwrap().contains("65536"));
     }
@@ -151,7 +192,11 @@ contexts:
         (
             "support",
             json!({ "priority": secret, "ticketId": secret.repeat(4), "issue": 7 }),
-            vec!["/metadata/issue", "/metadata/priority", "/metadata/ticketId"],
+            vec![
+                "/metadata/issue",
+                "/metadata/priority",
+                "/metadata/ticketId",
+            ],
         ),
         ("support", json!({ "unknown": secret }), vec!["/metadata"]),
         ("sales", json!({ "seats": secret }), vec!["/metadata/seats"]),
@@ -185,13 +230,22 @@ async fn an_unknown_context_is_told_with_the_known_ones_where_there_is_no_defaul
         .await;
     app.settle("demo").await;
     let token = app.user("user-1");
-    for body in [json!({ "context": "nowhere" }), json!({}), json!({ "context": "Support" })] {
+    for body in [
+        json!({ "context": "nowhere" }),
+        json!({}),
+        json!({ "context": "Support" }),
+    ] {
         let answer = app.mint(&token, &body).await;
         let told = problem(answer, 422, "context_unknown").await;
-        let expected = [("/context".to_owned(), "is unknown; known are sales, support, training".to_owned())];
+        let expected = [(
+            "/context".to_owned(),
+            "is unknown; known are sales, support, training".to_owned(),
+        )];
         assert_eq!(errors(&told), expected, "{body}");
     }
-    let answer = app.mint(&token, &json!({ "context": "customer-support" })).await;
+    let answer = app
+        .mint(&token, &json!({ "context": "customer-support" }))
+        .await;
     assert_eq!(answer.status(), 200);
     app.stop().await;
 }
@@ -207,7 +261,14 @@ async fn wrong_methods_and_unknown_addresses_are_problems_too() {
         ("/v1/contexts", "GET"),
         ("/v1/openapi.json", "GET"),
     ] {
-        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE] {
+        for method in [
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::TRACE,
+        ] {
             if allow.split(", ").any(|allowed| allowed == method.as_str()) {
                 continue;
             }

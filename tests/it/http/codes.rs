@@ -24,11 +24,18 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         app.anam.clear();
         answer
     };
-    let error = |status, text: &str| Fault::status(MINT, status).with_body(json!({ "error": text }));
+    let error =
+        |status, text: &str| Fault::status(MINT, status).with_body(json!({ "error": text }));
     match code {
         Code::Unauthenticated => app.mint("bad", &json!({})).await,
         Code::TenantSuspended => {
-            broken(app, "update tenant set status = 'suspended'", "update tenant set status = 'active'", code).await
+            broken(
+                app,
+                "update tenant set status = 'suspended'",
+                "update tenant set status = 'active'",
+                code,
+            )
+            .await
         }
         Code::OriginNotAllowed => app
             .request(Method::GET, "/v1/contexts", &token)
@@ -41,9 +48,19 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         Code::InvalidRequest => app.mint(&token, &json!({ "other": 1 })).await,
         Code::UnsupportedMediaType => raw(app, &token, "text/plain", "{}").await,
         Code::BodyTooLarge => raw(app, &token, "application/json", &"x".repeat(70_000)).await,
-        Code::BodyTimeout => unreachable!("told apart in `every_code_is_provoked`: it needs a connection of its own"),
-        Code::NotFound => app.request(Method::GET, "/nowhere", &token).send().await.unwrap(),
-        Code::MethodNotAllowed => app.request(Method::GET, "/v1/session-token", &token).send().await.unwrap(),
+        Code::BodyTimeout => {
+            unreachable!("told apart in `every_code_is_provoked`: it needs a connection of its own")
+        }
+        Code::NotFound => app
+            .request(Method::GET, "/nowhere", &token)
+            .send()
+            .await
+            .unwrap(),
+        Code::MethodNotAllowed => app
+            .request(Method::GET, "/v1/session-token", &token)
+            .send()
+            .await
+            .unwrap(),
         Code::PreconditionFailed => app
             .request(Method::DELETE, "/v1/me/preferences", &token)
             .header("if-match", "\"none\"")
@@ -57,7 +74,11 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
             broken(app, archive, restore, code).await
         }
         Code::MetadataInvalid => {
-            app.mint(&token, &json!({ "context": "sales", "metadata": { "seats": 0 } })).await
+            app.mint(
+                &token,
+                &json!({ "context": "sales", "metadata": { "seats": 0 } }),
+            )
+            .await
         }
         Code::PreferenceInvalid => app
             .request(Method::PUT, "/v1/me/preferences", &token)
@@ -77,11 +98,23 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         }
         Code::Unavailable => {
             let revoke = "revoke insert on session from gateway_platform";
-            broken(app, revoke, "grant insert on session to gateway_platform", code).await
+            broken(
+                app,
+                revoke,
+                "grant insert on session to gateway_platform",
+                code,
+            )
+            .await
         }
         Code::Internal => {
             let revoke = "revoke select on preference from gateway_tenant";
-            broken(app, revoke, "grant select on preference to gateway_tenant", code).await
+            broken(
+                app,
+                revoke,
+                "grant select on preference to gateway_tenant",
+                code,
+            )
+            .await
         }
         Code::PersonaConfigRejected => fault(Fault::status(MINT, 400)).await,
         Code::PersonaNotFound => fault(Fault::status(MINT, 404)).await,
@@ -146,7 +179,11 @@ issuers:
 
 /// The second of two requests of a service that takes only one.
 async fn over_a_limit(code: Code) -> Response {
-    let limit = if code == Code::RateLimited { "USER_MINTS_PER_MINUTE" } else { "MINTS_IN_FLIGHT" };
+    let limit = if code == Code::RateLimited {
+        "USER_MINTS_PER_MINUTE"
+    } else {
+        "MINTS_IN_FLIGHT"
+    };
     let app = spawn_with(TestOptions {
         env: vec![(format!("GATEWAY__LIMITS__{limit}"), "1".into())],
         ..TestOptions::default()
@@ -188,7 +225,9 @@ async fn every_code_is_provoked() {
         ("AUTH__JWKS_WAIT_MS", "500"),
     ];
     let app = spawn_with(TestOptions {
-        env: times.map(|(name, ms)| (format!("GATEWAY__{name}"), ms.to_owned())).into(),
+        env: times
+            .map(|(name, ms)| (format!("GATEWAY__{name}"), ms.to_owned()))
+            .into(),
         ..TestOptions::default()
     })
     .await;
@@ -209,10 +248,19 @@ async fn every_code_stands_in_the_api_description_once() {
     let codes: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(codes.len(), Code::ALL.len());
     let app = spawn().await;
-    let answer = app.http.get(app.url("/v1/openapi.json")).send().await.unwrap();
-    let text = answer.text().await.unwrap();
-    for code in codes {
-        assert!(text.contains(code), "{code}");
+    let answer = app
+        .http
+        .get(app.url("/v1/openapi.json"))
+        .send()
+        .await
+        .unwrap();
+    let description: Value = answer.json().await.unwrap();
+    let code = &description["components"]["schemas"]["ProblemBody"]["properties"]["code"];
+    let text = code["description"].as_str().unwrap();
+    for code in Code::ALL {
+        let (name, status) = (code.as_str(), code.status().as_u16());
+        let line = format!("- `{name}` ({status}): ");
+        assert_eq!(text.matches(&line).count(), 1, "{line}");
     }
     app.stop().await;
 }

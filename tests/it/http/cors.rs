@@ -25,12 +25,16 @@ policy: {{allowedOrigins: ['{THEIRS}']}}
     ))
     .await;
     app.wait_for_token(&app.user_for("other", "user-1")).await;
-    crate::harness::wait::until("both origins are known", std::time::Duration::from_secs(10), || async {
-        for origin in [OURS, THEIRS] {
-            allowed(preflight(&app, origin).await.headers())?;
-        }
-        Some(())
-    })
+    crate::harness::wait::until(
+        "both origins are known",
+        std::time::Duration::from_secs(10),
+        || async {
+            for origin in [OURS, THEIRS] {
+                allowed(preflight(&app, origin).await.headers())?;
+            }
+            Some(())
+        },
+    )
     .await;
     app
 }
@@ -40,7 +44,10 @@ async fn preflight(app: &TestApp, origin: &str) -> Response {
         .request(Method::OPTIONS, app.url("/v1/session-token"))
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type",
+        )
         .send()
         .await
         .unwrap()
@@ -91,7 +98,11 @@ async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
         let answer = preflight(&app, origin).await;
         assert_eq!(answer.status(), 204);
         assert_eq!(allowed(answer.headers()), None, "{origin}");
-        assert!(!answer.headers().contains_key("access-control-allow-methods"));
+        assert!(
+            !answer
+                .headers()
+                .contains_key("access-control-allow-methods")
+        );
         assert_eq!(answer.headers()["vary"], "Origin");
     }
     app.stop().await;
@@ -104,13 +115,25 @@ async fn a_tenants_origin_is_refused_for_another_tenants_token() {
     let answer = mint_from(&app, &ours, OURS).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(allowed(answer.headers()).as_deref(), Some(OURS));
-    let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap();
+    let exposed = answer.headers()["access-control-expose-headers"]
+        .to_str()
+        .unwrap();
     for name in ["etag", "retry-after", "server-timing"] {
         assert!(exposed.contains(name));
     }
-    for (token, origin) in [(&ours, THEIRS), (&theirs, OURS), (&ours, "https://evil.example"), (&ours, "null")] {
+    for (token, origin) in [
+        (&ours, THEIRS),
+        (&theirs, OURS),
+        (&ours, "https://evil.example"),
+        (&ours, "null"),
+    ] {
         let asked = app.mints_asked();
-        problem(mint_from(&app, token, origin).await, 403, "origin_not_allowed").await;
+        problem(
+            mint_from(&app, token, origin).await,
+            403,
+            "origin_not_allowed",
+        )
+        .await;
         assert_eq!(app.mints_asked(), asked, "nothing was asked for");
         for path in ["/v1/me/preferences", "/v1/me/options", "/v1/contexts"] {
             let answer = app

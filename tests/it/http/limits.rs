@@ -23,7 +23,11 @@ async fn limited(limits: &[(&str, &str)]) -> TestApp {
 
 /// One more is refused, and told when to come again.
 async fn assert_limited(answer: Response, at_most: u64) {
-    let after: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let after: u64 = answer.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((1..=at_most).contains(&after), "{after}");
     problem(answer, 429, "rate_limited").await;
 }
@@ -64,7 +68,11 @@ async fn from_address(app: &TestApp, forwarded: &[&str]) -> Response {
 async fn an_address_over_its_limit_is_turned_away_before_its_token_is_looked_at() {
     let app = limited(&[("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "4")]).await;
     for fake in ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
-        assert_eq!(from_address(&app, &[fake]).await.status(), 401, "no proxy is trusted");
+        assert_eq!(
+            from_address(&app, &[fake]).await.status(),
+            401,
+            "no proxy is trusted"
+        );
     }
     assert_limited(from_address(&app, &["5.5.5.5"]).await, 15).await;
     app.stop().await;
@@ -82,8 +90,16 @@ async fn behind_a_trusted_proxy_the_client_is_the_last_address_that_is_not_one()
         assert_eq!(from_address(&app, &[&hops]).await.status(), 401);
     }
     assert_limited(from_address(&app, &["7.7.7.7, 203.0.113.7"]).await, 30).await;
-    assert_limited(from_address(&app, &["7.7.7.7", "203.0.113.7, 10.0.0.9"]).await, 30).await;
-    assert_eq!(from_address(&app, &["203.0.113.8"]).await.status(), 401, "another client");
+    assert_limited(
+        from_address(&app, &["7.7.7.7", "203.0.113.7, 10.0.0.9"]).await,
+        30,
+    )
+    .await;
+    assert_eq!(
+        from_address(&app, &["203.0.113.8"]).await.status(),
+        401,
+        "another client"
+    );
     app.stop().await;
 }
 
@@ -115,22 +131,32 @@ async fn too_much_at_once_is_shed_and_the_place_is_free_again_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_is_free_again_when_the_client_leaves_early() {
-    let app = limited(&[("LIMITS__MINTS_IN_FLIGHT", "1")]).await;
+async fn a_client_that_leaves_early_holds_its_place_no_longer_than_the_deadline() {
+    let app = limited(&[
+        ("LIMITS__MINTS_IN_FLIGHT", "1"),
+        ("ANAM__CONNECT_TIMEOUT_MS", "300"),
+        ("ANAM__TIMEOUT_MS", "300"),
+    ])
+    .await;
     let token = app.user("ann");
-    app.anam.fault(Fault::slow(FaultTarget::Mint, Duration::from_secs(30)).times(1));
+    let slow = Fault::slow(FaultTarget::Mint, Duration::from_secs(30)).times(1);
+    app.anam.fault(slow);
     let body = context("sales");
-    let leaving = app.mint(&token, &body);
     let asked = app
         .anam
         .request_where(|request| request.path == "/v1/auth/session-token");
     tokio::select! {
-        _ = leaving => panic!("Anam is slow"),
+        _ = app.mint(&token, &body) => panic!("Anam is slow"),
         asked = asked => assert!(asked.is_some()),
     }
     until("the place is free", Duration::from_secs(5), || async {
         (app.mint(&token, &body).await.status() == 200).then_some(())
     })
     .await;
+    let failed = "select code from session_outcome where outcome = 'failed'";
+    let outcome = until("its outcome is written", Duration::from_secs(5), || async {
+        app.database.rows(failed).await.pop()
+    });
+    assert_eq!(outcome.await["code"], "upstream_timeout");
     app.stop().await;
 }

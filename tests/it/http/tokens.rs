@@ -78,14 +78,23 @@ async fn every_token_that_is_not_good_gets_the_same_body() {
         ("expired", app.issuer.sign(&expired).unwrap()),
         ("wrong audience", app.user_for("somebody-else", "user-1")),
         ("their issuer, our audience", theirs.sign(&for_us).unwrap()),
-        ("our claims, their signature", format!("{head}.{claims}.{their_signature}")),
+        (
+            "our claims, their signature",
+            format!("{head}.{claims}.{their_signature}"),
+        ),
         ("unsigned", format!("{none}.{claims}.")),
-        ("unsigned, with a signature", format!("{none}.{claims}.{signature}")),
+        (
+            "unsigned, with a signature",
+            format!("{none}.{claims}.{signature}"),
+        ),
         ("signature cut off", format!("{head}.{claims}.")),
         ("two parts", format!("{head}.{claims}")),
         ("not a JWT", "abc".into()),
         ("oversized", "a".repeat(20_000)),
-        ("oversized JWT", format!("{head}.{}.{signature}", "a".repeat(20_000))),
+        (
+            "oversized JWT",
+            format!("{head}.{}.{signature}", "a".repeat(20_000)),
+        ),
         ("a space inside", format!("{head} {claims}")),
     ] {
         let header = format!("Bearer {token}");
@@ -169,7 +178,11 @@ contexts:
     app.wait_for_token(&theirs).await;
     for (token, tenant, persona) in [(&ours, "other", "Cara"), (&theirs, "demo", "Theirs")] {
         let answer = app
-            .request(Method::POST, &format!("/v1/session-token?tenant={tenant}"), token)
+            .request(
+                Method::POST,
+                &format!("/v1/session-token?tenant={tenant}"),
+                token,
+            )
             .header("x-tenant", tenant)
             .header("x-tenant-id", app.tenant(tenant).await.0.to_string())
             .send()
