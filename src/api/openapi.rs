@@ -4,9 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi, ToResponse, ToSchema};
 
+use crate::web::codes::Code;
 use crate::web::problem::ProblemBody;
 
 macro_rules! problems {
@@ -60,7 +63,7 @@ pub struct Preferences {
 struct UserJwt;
 
 impl Modify for UserJwt {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, document: &mut Description) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
@@ -72,6 +75,32 @@ impl Modify for UserJwt {
             .components
             .get_or_insert_default()
             .add_security_scheme("userJwt", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Lists every code with its status and meaning. Not as an enumeration: later versions may add codes, and a client
+/// should not break over one.
+struct Codes;
+
+impl Modify for Codes {
+    fn modify(&self, document: &mut Description) {
+        let list = Code::ALL.iter().map(|code| {
+            let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
+            format!("- `{name}` ({status}):{meaning}\n")
+        });
+        let text = format!(
+            "The stable code that programs should look at; more may come.\n\n{}",
+            list.collect::<String>()
+        );
+        let body = document
+            .components
+            .as_mut()
+            .and_then(|components| components.schemas.get_mut("ProblemBody"));
+        if let Some(RefOr::T(Schema::Object(body))) = body
+            && let Some(RefOr::T(Schema::Object(code))) = body.properties.get_mut("code")
+        {
+            code.description = Some(text);
+        }
     }
 }
 
@@ -93,7 +122,7 @@ impl Modify for UserJwt {
         get,
     ),
     components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed)),
-    modifiers(&UserJwt),
+    modifiers(&UserJwt, &Codes),
 )]
 struct Document;
 

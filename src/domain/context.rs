@@ -198,3 +198,6 @@ impl Context {
             .flat_map(Target::personas)
     }
 }
+
+#[cfg(test)]
+mod tests;

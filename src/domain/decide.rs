@@ -505,3 +505,6 @@ fn time_words(snapshot: &Snapshot, now: DateTime<Utc>) -> Value {
         "year": local.year(),
     })
 }
+
+#[cfg(test)]
+mod tests;

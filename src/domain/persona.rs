@@ -172,3 +172,6 @@ fn pins(value: Option<Value>, faults: &mut Faults) -> BTreeMap<Key, i32> {
     }
     pins
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,3 +263,6 @@ fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -381,3 +381,6 @@ fn time_fact(name: &str, local: DateTime<Tz>) -> Option<Fact> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -568,3 +568,6 @@ fn is_named_llm(id: &str) -> bool {
 pub fn is_language_code(code: &str) -> bool {
     code.len() == 2 && code.chars().all(|c| c.is_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests;

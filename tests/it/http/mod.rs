@@ -1,1 +1,5 @@
-
+mod bodies;
+mod codes;
+mod cors;
+mod limits;
+mod tokens;

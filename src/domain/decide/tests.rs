@@ -1,0 +1,385 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::Map;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::caller::{Fact, Subject};
+use crate::domain::catalogue::{Catalogue, CatalogueEntry};
+use crate::domain::context::Context;
+use crate::domain::ids::{IssuerId, TenantId};
+use crate::domain::persona::Persona;
+use crate::domain::policy::Policy;
+
+const AVATAR: &str = "30fa96d0-26c4-4e55-94a0-517025942e18";
+const VOICE: &str = "6bfbe25a-979d-40f3-a92b-5394170af54b";
+const LLM: &str = "a7cf662c-2ace-4de1-a21e-ef0fbf144bb7";
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else {
+        panic!("{value} is no object")
+    };
+    members
+}
+
+fn key(name: &str) -> Key {
+    Key::parse(name).unwrap()
+}
+
+/// A persona with everything that Anam needs, and these members over it.
+fn persona(members: Value) -> Value {
+    let mut document = object(json!({
+        "name": "P", "systemPrompt": "Be kind.", "avatarId": AVATAR, "voiceId": VOICE, "llmId": LLM,
+    }));
+    document.extend(object(members));
+    Value::Object(document)
+}
+
+fn snapshot(policy: Value, personas: Value, contexts: Value) -> Snapshot {
+    let policy = Policy::parse(&object(policy)).unwrap();
+    let mut catalogue = Catalogue::default();
+    for (kind, id) in [
+        (CatalogueKind::Avatar, AVATAR),
+        (CatalogueKind::Voice, VOICE),
+        (CatalogueKind::Llm, LLM),
+        (CatalogueKind::Language, "de"),
+    ] {
+        let entry = json!({ "id": id, "name": id });
+        catalogue.push(
+            kind,
+            serde_json::from_value::<CatalogueEntry>(entry).unwrap(),
+        );
+    }
+    let live = |(name, document): (String, Value)| {
+        let persona = Persona::parse(&object(document)).unwrap();
+        let live = LivePersona::new(&key(&name), 1, "hash".into(), persona, &policy, Vec::new());
+        (key(&name), live)
+    };
+    let personas = object(personas).into_iter().map(live).collect();
+    let contexts: BTreeMap<Key, LiveContext> = object(contexts)
+        .into_iter()
+        .map(|(name, document)| {
+            let live = LiveContext {
+                version: 1,
+                hash: "hash".into(),
+                context: Context::parse(&object(document)).unwrap(),
+                words: json!({ "key": name }),
+            };
+            (key(&name), live)
+        })
+        .collect();
+    let aliases = contexts
+        .iter()
+        .flat_map(|(key, live)| {
+            live.context
+                .aliases
+                .iter()
+                .map(|alias| (alias.clone(), key.clone()))
+        })
+        .collect();
+    Snapshot {
+        tenant: TenantId(Uuid::from_u128(1)),
+        slug: "acme".into(),
+        revision: 1,
+        policy,
+        catalogue,
+        personas,
+        contexts,
+        aliases,
+        next_change: None,
+        tenant_words: json!({ "name": "Acme", "slug": "acme" }),
+    }
+}
+
+fn caller(subject: &str) -> Caller {
+    Caller {
+        tenant: TenantId(Uuid::from_u128(1)),
+        issuer: IssuerId(Uuid::nil()),
+        subject: Subject::parse(subject).unwrap(),
+        facts: BTreeMap::from([("plan".to_owned(), Fact::Text("pro".to_owned()))]),
+    }
+}
+
+fn request(context: Option<&str>, metadata: Value) -> MintRequest {
+    MintRequest {
+        context: context.map(str::to_owned),
+        metadata: object(metadata).into(),
+    }
+}
+
+fn moment() -> Moment {
+    Moment {
+        now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        session: SessionId(Uuid::from_u128(7)),
+    }
+}
+
+fn decided(
+    snapshot: &Snapshot,
+    subject: &str,
+    context: Option<&str>,
+) -> Result<Decision, Undecided> {
+    let preferences = Preferences::default();
+    let request = request(context, json!({}));
+    decide(snapshot, &caller(subject), &preferences, &request, moment())
+}
+
+fn split(context: &str, weights: &[u32]) -> Snapshot {
+    let names: Vec<String> = (0..weights.len()).map(|arm| format!("arm-{arm}")).collect();
+    let arms = names.iter().zip(weights);
+    let arms: Vec<Value> = arms
+        .map(|(name, weight)| json!({ "persona": name, "weight": weight }))
+        .collect();
+    let personas = names.into_iter().map(|name| (name, persona(json!({}))));
+    snapshot(
+        json!({}),
+        Value::Object(personas.collect()),
+        json!({ context: { "default": { "split": arms } } }),
+    )
+}
+
+#[test]
+fn a_context_is_found_by_key_then_alias_then_default_and_the_trace_says_how() {
+    let both = snapshot(
+        json!({}),
+        json!({ "p": persona(json!({})) }),
+        json!({ "support": { "default": "p", "aliases": ["help"] }, "default": { "default": "p" } }),
+    );
+    for (asked, found, how) in [
+        (Some("support"), "support", ContextFound::ByKey),
+        (Some("help"), "support", ContextFound::ByAlias),
+        (Some("default"), "default", ContextFound::ByKey),
+        (Some("nowhere"), "default", ContextFound::Unknown),
+        (Some("Support"), "default", ContextFound::Unknown),
+        (None, "default", ContextFound::NotNamed),
+    ] {
+        let decision = decided(&both, "ann", asked).unwrap();
+        assert_eq!(decision.context.as_str(), found, "{asked:?}");
+        assert_eq!(decision.trace.context_found, how, "{asked:?}");
+    }
+    let one = snapshot(
+        json!({}),
+        json!({ "p": persona(json!({})) }),
+        json!({ "support": { "default": "p" } }),
+    );
+    for asked in [Some("nowhere"), None] {
+        let known = vec![key("support")];
+        assert_eq!(
+            decided(&one, "ann", asked).unwrap_err(),
+            Undecided::ContextUnknown { known }
+        );
+    }
+}
+
+#[test]
+fn the_first_rule_that_holds_decides_and_the_trace_stops_there() {
+    let rule = |name: &str, plan: &str, persona: &str| {
+        json!({ "name": name, "when": [
+            { "attribute": "user.plan", "operator": "is_present" },
+            { "attribute": "user.plan", "operator": "equals", "values": [plan] },
+        ], "then": { "persona": persona } })
+    };
+    let rules = [
+        rule("one", "free", "a"),
+        rule("two", "pro", "b"),
+        rule("three", "pro", "a"),
+    ];
+    let world = snapshot(
+        json!({}),
+        json!({ "a": persona(json!({})), "b": persona(json!({})) }),
+        json!({ "default": { "default": "a", "rules": rules } }),
+    );
+    let decision = decided(&world, "ann", None).unwrap();
+    assert_eq!(decision.persona, key("b"));
+    let tried: Vec<_> = decision
+        .trace
+        .rules
+        .iter()
+        .map(|tried| {
+            (
+                tried.rule.as_str(),
+                tried.failed_clause,
+                tried.failed_attribute.as_deref(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        tried,
+        [("one", Some(1), Some("user.plan")), ("two", None, None)]
+    );
+}
+
+#[test]
+fn a_split_is_fair_over_many_users_and_each_keeps_their_arm() {
+    let weights = [70, 20, 10, 0];
+    let world = split("trial", &weights);
+    let mut counts = [0_u32; 4];
+    for user in 0..2_000 {
+        let subject = format!("user-{user}");
+        let drawn = decided(&world, &subject, Some("trial"))
+            .unwrap()
+            .trace
+            .split
+            .unwrap();
+        let again = decided(&world, &subject, Some("trial"))
+            .unwrap()
+            .trace
+            .split
+            .unwrap();
+        assert_eq!(drawn, again);
+        assert_eq!(drawn.weights, 100);
+        counts[drawn.arm] += 1;
+    }
+    for (count, weight) in counts.iter().zip(weights) {
+        let expected = weight * 20;
+        assert!(count.abs_diff(expected) <= 60, "{counts:?}");
+    }
+    assert_eq!(counts[3], 0, "no weight, no user");
+}
+
+#[test]
+fn two_splits_divide_users_independently() {
+    let (one, two) = (split("one", &[1, 1]), split("two", &[1, 1]));
+    let arm = |world: &Snapshot, context: &str, user: u32| {
+        let decision = decided(world, &format!("user-{user}"), Some(context)).unwrap();
+        decision.trace.split.unwrap().arm
+    };
+    let same = (0..1_000)
+        .filter(|user| arm(&one, "one", *user) == arm(&two, "two", *user))
+        .count();
+    assert!(
+        (430..570).contains(&same),
+        "{same} of 1000 are on the same arm"
+    );
+}
+
+#[test]
+fn what_an_admin_must_mend_is_named() {
+    let rules = json!({ "default": { "default": "gone" } });
+    let gone = snapshot(json!({}), json!({}), rules);
+    assert_eq!(
+        decided(&gone, "ann", None).unwrap_err(),
+        Undecided::PersonaMissing(key("gone"))
+    );
+    for missing in ["avatarId", "voiceId", "llmId"] {
+        let mut document = object(persona(json!({})));
+        document.remove(missing);
+        let world = snapshot(
+            json!({}),
+            json!({ "p": document }),
+            json!({ "default": { "default": "p" } }),
+        );
+        let persona = key("p");
+        assert_eq!(
+            decided(&world, "ann", None).unwrap_err(),
+            Undecided::Incomplete { persona, missing }
+        );
+    }
+}
+
+#[test]
+fn a_default_of_the_policy_makes_a_persona_complete() {
+    let mut document = object(persona(json!({})));
+    document.remove("llmId");
+    let world = snapshot(
+        json!({ "defaults": { "llmId": LLM } }),
+        json!({ "p": document }),
+        json!({ "default": { "default": "p" } }),
+    );
+    let decision = decided(&world, "ann", None).unwrap();
+    assert_eq!(decision.config.settings.llm_id.as_deref(), Some(LLM));
+    assert_eq!(decision.trace.fields["llmId"], Winner::Default);
+}
+
+/// The prompt without what stands between marks, and without the sentence that explains them.
+fn fixed_text(prompt: &str) -> String {
+    let mut text = String::new();
+    let mut rest = prompt;
+    while let Some((before, after)) = rest.split_once('\u{27E6}') {
+        text.push_str(before);
+        rest = after.split_once('\u{27E7}').expect("each mark is closed").1;
+    }
+    text.push_str(rest);
+    let end = text.find("Text between the marks").unwrap_or(text.len());
+    text[..end].trim_end().to_owned()
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        r"[\[\]{}%#⟦⟧:a-f0-9 \n]{0,40}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            members(inner).prop_map(Value::Object),
+        ]
+    })
+}
+
+fn members(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+    let name = prop_oneof![
+        "[abc]",
+        "avatarId",
+        "voiceId",
+        "languageCode",
+        "systemPrompt",
+        "tone",
+        ".{0,8}"
+    ];
+    prop::collection::vec((name, value), 0..6).prop_map(|members| members.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_metadata_and_preferences_say_the_decision_is_the_same_twice_and_fixed_text_stays(
+        metadata in members(any_json()),
+        stored in members(any_json()),
+        name in any::<String>(),
+        subject in "[a-z|@.]{1,40}",
+        context in prop::option::of("[a-z]{1,8}"),
+    ) {
+        let world = snapshot(
+            json!({ "locks": { "maxSessionLengthSeconds": 60 } }),
+            json!({ "p": persona(json!({
+                "systemPrompt": "Head.\n<{{ metadata.a }}>\nMiddle.\n<{{ metadata.b.c }}><{{ preferences.tone }}>\nTail.",
+                "initialMessage": "Hello {{ user.name }} and {{ metadata.a }}!",
+                "overridable": ["avatarId", "languageCode"],
+            })) }),
+            json!({ "default": { "default": "p", "rules": [{
+                "name": "any",
+                "when": [{ "attribute": "metadata.a.b", "operator": "contains", "values": ["x", 1, true] }],
+                "then": { "persona": "p" },
+            }] } }),
+        );
+        let mut caller = caller(&subject);
+        caller.facts.insert("name".into(), Fact::Text(name));
+        let preferences = Preferences::from_stored(stored);
+        let request = MintRequest { context, metadata: metadata.into() };
+        let once = decide(&world, &caller, &preferences, &request, moment());
+        let twice = decide(&world, &caller, &preferences, &request, moment());
+        prop_assert_eq!(format!("{once:?}"), format!("{twice:?}"));
+
+        let decision = once.unwrap();
+        let fixed = fixed_text(&decision.config.system_prompt);
+        for part in ["Head.\n<", ">\nMiddle.\n<", "><", ">\nTail."] {
+            prop_assert_eq!(fixed.matches(part).count(), 1, "{}", fixed);
+        }
+        prop_assert!(fixed.starts_with("Head.\n<") && fixed.ends_with(">\nTail."));
+        let greeting = decision.config.initial_message.unwrap();
+        prop_assert!(greeting.starts_with("Hello") && greeting.ends_with('!'));
+        let marked = greeting.contains(['\n', '\u{27E6}', '\u{27E7}']);
+        prop_assert!(!marked, "{}", greeting);
+        prop_assert_eq!(decision.config.settings.max_session_length_seconds, Some(60));
+        prop_assert_eq!(decision.config.settings.avatar_id.as_deref(), Some(AVATAR));
+        prop_assert!(decision.config.settings.language_code.is_some());
+        prop_assert_eq!(decision.config.settings.check(), vec![]);
+    }
+}

@@ -1,0 +1,68 @@
+use serde_json::json;
+
+use super::*;
+
+fn faults(document: &Value) -> Vec<String> {
+    let faults = Persona::parse(document.as_object().unwrap()).unwrap_err();
+    faults.into_iter().map(|fault| fault.pointer).collect()
+}
+
+#[test]
+fn a_persona_needs_a_name_and_a_prompt_and_nothing_else() {
+    let least = json!({ "name": "P", "systemPrompt": "Be kind." });
+    let persona = Persona::parse(least.as_object().unwrap()).unwrap();
+    assert!(persona.greeting.is_none() && persona.overridable.is_empty());
+    assert_eq!(faults(&json!({})), ["/name", "/systemPrompt"]);
+}
+
+#[test]
+fn every_fault_of_a_persona_is_told_at_once() {
+    let mut found = faults(&json!({
+        "name": 7,
+        "systemPrompt": "{{ secrets.key }} {{ snippets.rules }}",
+        "initialMessage": "{% set x = 1 %}",
+        "avatarId": "Cara",
+        "overridable": ["avatarId", "tools", 7],
+        "snippets": { "rules": 0, "Bad Key": 1 },
+        "personality": "old",
+    }));
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(
+        found,
+        [
+            "/avatarId",
+            "/initialMessage",
+            "/name",
+            "/overridable/1",
+            "/overridable/2",
+            "/personality",
+            "/snippets/Bad Key",
+            "/snippets/rules",
+            "/systemPrompt",
+        ]
+    );
+}
+
+#[test]
+fn a_snippet_that_the_prompt_includes_must_be_pinned() {
+    let document = |pins: Value| json!({ "name": "P", "systemPrompt": "{{ snippets.rules }}", "snippets": pins });
+    assert_eq!(faults(&document(json!({}))), ["/snippets"]);
+    let pinned = document(json!({ "rules": 3 }));
+    let persona = Persona::parse(pinned.as_object().unwrap()).unwrap();
+    assert_eq!(persona.snippets.values().copied().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn a_snippet_has_a_text_and_nothing_else() {
+    let parse = |document: Value| parse_snippet(document.as_object().unwrap());
+    assert!(parse(json!({ "text": "Hello {{ user.name }}." })).is_ok());
+    for bad in [
+        json!({}),
+        json!({ "text": 7 }),
+        json!({ "text": "a", "more": 1 }),
+        json!({ "text": "{{ snippets.other }}" }),
+    ] {
+        assert!(parse(bad.clone()).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,229 @@
+use serde_json::json;
+
+use super::*;
+
+const ID: &str = "90313ddc-4fc0-11f1-84b0-52bacf74fa75";
+
+fn parse(document: &Value) -> Result<Settings, Vec<Fault>> {
+    Settings::parse(document.as_object().unwrap())
+}
+
+#[test]
+fn ids_are_uuids_of_any_version_and_llms_may_be_named() {
+    for good in [
+        json!({ "avatarId": ID, "voiceId": ID.to_uppercase(), "llmId": ID, "toolIds": [ID] }),
+        json!({ "llmId": "CUSTOMER_CLIENT_V1" }),
+    ] {
+        assert!(parse(&good).is_ok(), "{good}");
+    }
+    for (bad, pointer) in [
+        (json!({ "avatarId": "Cara" }), "/avatarId"),
+        (json!({ "voiceId": "CUSTOMER_CLIENT_V1" }), "/voiceId"),
+        (json!({ "llmId": "gpt-4o" }), "/llmId"),
+        (json!({ "toolIds": [ID, "x"] }), "/toolIds/1"),
+    ] {
+        let faults = parse(&bad).unwrap_err();
+        assert_eq!(faults.len(), 1, "{bad}");
+        assert_eq!(faults[0].pointer, pointer);
+    }
+}
+
+#[test]
+fn each_documented_limit_is_held_on_both_sides() {
+    let nested = |path: &str, value: &Value| {
+        path.split('.')
+            .rev()
+            .fold(value.clone(), |inner, name| json!({ name: inner }))
+    };
+    for (path, inside, outside) in [
+        (
+            "maxSessionLengthSeconds",
+            vec![json!(1), json!(86_400)],
+            vec![json!(0), json!(86_401), json!(1.5)],
+        ),
+        (
+            "languageCode",
+            vec![json!("en")],
+            vec![json!("EN"), json!("eng"), json!("e")],
+        ),
+        (
+            "voiceDetectionOptions.endOfSpeechSensitivity",
+            vec![json!(0), json!(1)],
+            vec![json!(-0.1), json!(1.1)],
+        ),
+        (
+            "voiceDetectionOptions.silenceBeforeSkipTurnSeconds",
+            vec![json!(0), json!(900)],
+            vec![json!(900.5)],
+        ),
+        (
+            "voiceDetectionOptions.silenceBeforeSessionEndSeconds",
+            vec![json!(0), json!(7200)],
+            vec![json!(7201)],
+        ),
+        (
+            "voiceDetectionOptions.silenceBeforeAutoEndTurnSeconds",
+            vec![json!(0.5), json!(10)],
+            vec![json!(0.4), json!(10.1)],
+        ),
+        (
+            "voiceDetectionOptions.speechEnhancementLevel",
+            vec![json!(0), json!(1)],
+            vec![json!(2)],
+        ),
+        (
+            "voiceGenerationOptions.stability",
+            vec![json!(0), json!(1)],
+            vec![json!(1.01)],
+        ),
+        (
+            "voiceGenerationOptions.speed",
+            vec![json!(0.5), json!(2)],
+            vec![json!(0.4), json!(2.1)],
+        ),
+        (
+            "voiceGenerationOptions.volume",
+            vec![json!(0.5), json!(2)],
+            vec![json!(0.4), json!(2.1)],
+        ),
+        (
+            "voiceGenerationOptions.emotion",
+            vec![json!("calm")],
+            vec![json!("Calm"), json!("bored")],
+        ),
+        (
+            "directorNotes.presetStyle",
+            vec![json!("warm")],
+            vec![json!("cold")],
+        ),
+        (
+            "directorNotes.customStylePrompt",
+            vec![json!("x".repeat(2_000))],
+            vec![json!("x".repeat(2_001))],
+        ),
+        (
+            "directorNotes.expressivity",
+            vec![json!(0), json!(1)],
+            vec![json!(1.1)],
+        ),
+        (
+            "avatarModel",
+            vec![json!("cara-4-latest")],
+            vec![json!("cara-2")],
+        ),
+        (
+            "sessionOptions.videoQuality",
+            vec![json!("auto")],
+            vec![json!("low")],
+        ),
+        (
+            "sessionOptions.region",
+            vec![json!("us-east")],
+            vec![json!("us")],
+        ),
+        (
+            "skipGreeting",
+            vec![json!(true)],
+            vec![json!("true"), json!(null)],
+        ),
+    ] {
+        for value in inside {
+            let document = nested(path, &value);
+            assert!(
+                parse(&document).is_ok(),
+                "{document}: {:?}",
+                parse(&document)
+            );
+        }
+        for value in outside {
+            let document = nested(path, &value);
+            let faults = parse(&document).expect_err(&document.to_string());
+            let top = path.split('.').next().unwrap();
+            assert!(
+                faults
+                    .iter()
+                    .all(|fault| fault.pointer.starts_with(&format!("/{top}"))),
+                "{faults:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn members_that_exclude_or_need_each_other_are_told() {
+    for bad in [
+        json!({ "directorNotes": { "presetStyle": "warm", "customStylePrompt": "x" } }),
+        json!({ "directorNotes": { "presetStyle": "warm" }, "avatarModel": "cara-3" }),
+        json!({ "voiceGenerationOptions": { "stability": 0.5, "volume": 1 } }),
+        json!({ "voiceGenerationOptions": { "stability": 0.5, "speed": 1.5 } }),
+        json!({ "voiceGenerationOptions": { "emotion": "calm", "speed": 2 } }),
+        json!({ "sessionOptions": { "videoWidth": 720 } }),
+        json!({ "sessionOptions": { "videoWidth": 720, "videoHeight": 480 }, "avatarModel": "cara-4" }),
+        json!({ "sessionOptions": { "videoWidth": 1152, "videoHeight": 768 }, "avatarModel": "cara-3" }),
+        json!({ "sessionOptions": { "videoWidth": 640, "videoHeight": 480 } }),
+        json!({ "sessionOptions": { "regionPolicy": "strict" } }),
+        json!({ "sessionOptions": { "sessionReplay": {} } }),
+        json!({ "sessionOptions": { "egress": { "mode": "daily" } } }),
+        json!({ "environment": { "livekitUrl": "wss://evil.example" } }),
+        json!({ "enableAudioPassthrough": true }),
+        json!({ "personaId": ID }),
+        json!({ "brainType": "x" }),
+    ] {
+        assert!(parse(&bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn every_wrong_member_is_told_at_once() {
+    let faults = parse(
+        &json!({ "avatarId": 7, "voiceId": "x", "nope": 1, "skipGreeting": null, "languageCode": "en" }),
+    );
+    let faults = faults.unwrap_err();
+    let mut places: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    places.sort_unstable();
+    assert_eq!(places, ["/avatarId", "/nope", "/skipGreeting", "/voiceId"]);
+}
+
+#[test]
+fn layers_merge_member_by_member_where_members_are_independent_and_whole_where_they_are_not() {
+    let below = parse(&json!({
+        "languageCode": "en",
+        "voiceDetectionOptions": { "endOfSpeechSensitivity": 0.1, "speechEnhancementLevel": 0.2 },
+        "voiceGenerationOptions": { "stability": 0.1, "style": 0.3 },
+        "toolIds": [ID],
+    }))
+    .unwrap();
+    let above = parse(&json!({
+        "voiceDetectionOptions": { "endOfSpeechSensitivity": 0.9 },
+        "voiceGenerationOptions": { "stability": 0.9 },
+        "toolIds": [],
+    }))
+    .unwrap();
+    let mut winners = BTreeMap::new();
+    let merged = below.overlaid(&above, &mut winners);
+    assert_eq!(
+        serde_json::to_value(&merged).unwrap(),
+        json!({
+            "languageCode": "en",
+            "voiceDetectionOptions": { "endOfSpeechSensitivity": 0.9, "speechEnhancementLevel": 0.2 },
+            "voiceGenerationOptions": { "stability": 0.9 },
+            "toolIds": [],
+        })
+    );
+    let from_above: Vec<&str> = winners
+        .iter()
+        .filter(|(_, above)| **above)
+        .map(|(path, _)| path.as_str())
+        .collect();
+    assert_eq!(
+        from_above,
+        [
+            "toolIds",
+            "voiceDetectionOptions.endOfSpeechSensitivity",
+            "voiceGenerationOptions"
+        ]
+    );
+    let mut set = merged.set_members();
+    set.sort_unstable();
+    assert_eq!(set, winners.into_keys().collect::<Vec<_>>());
+}

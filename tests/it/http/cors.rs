@@ -1,0 +1,188 @@
+//! Which pages of other origins may call the user API, and read its answers.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Response};
+use serde_json::json;
+
+use crate::harness::{TestApp, problem, spawn};
+
+const OURS: &str = "https://app.example.com";
+const THEIRS: &str = "https://theirs.example.net";
+
+/// The demo tenant with an origin of its own, and another tenant with another.
+async fn two_tenants() -> TestApp {
+    let app = spawn().await;
+    app.apply(&format!(
+        "tenant: demo\npolicy: {{allowedOrigins: ['{OURS}', 'http://localhost:*']}}\n"
+    ))
+    .await;
+    app.apply(&format!(
+        "tenant: other
+issuers:
+  - {{issuer: here, audiences: [other], algorithms: [RS256], keys: {{discovery: true}}}}
+policy: {{allowedOrigins: ['{THEIRS}']}}
+"
+    ))
+    .await;
+    app.wait_for_token(&app.user_for("other", "user-1")).await;
+    crate::harness::wait::until(
+        "both origins are known",
+        std::time::Duration::from_secs(10),
+        || async {
+            for origin in [OURS, THEIRS] {
+                allowed(preflight(&app, origin).await.headers())?;
+            }
+            Some(())
+        },
+    )
+    .await;
+    app
+}
+
+async fn preflight(app: &TestApp, origin: &str) -> Response {
+    app.http
+        .request(Method::OPTIONS, app.url("/v1/session-token"))
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type",
+        )
+        .send()
+        .await
+        .unwrap()
+}
+
+fn allowed(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("access-control-allow-origin")?;
+    Some(value.to_str().unwrap().to_owned())
+}
+
+async fn mint_from(app: &TestApp, token: &str, origin: &str) -> Response {
+    app.request(Method::POST, "/v1/session-token", token)
+        .header("origin", origin)
+        .json(&json!({}))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
+    let app = two_tenants().await;
+    for origin in [OURS, THEIRS, "http://localhost:3000", "http://localhost"] {
+        let answer = preflight(&app, origin).await;
+        assert_eq!(answer.status(), 204);
+        let headers = answer.headers();
+        assert_eq!(allowed(headers).as_deref(), Some(origin));
+        assert_eq!(headers["vary"], "Origin");
+        assert_eq!(headers["access-control-max-age"], "600");
+        let methods = headers["access-control-allow-methods"].to_str().unwrap();
+        assert!(methods.contains("PATCH"));
+        let names = headers["access-control-allow-headers"].to_str().unwrap();
+        assert!(names.contains("authorization") && names.contains("if-match"));
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+    }
+    for origin in [
+        "https://evil.example",
+        "https://app.example.com.evil.example",
+        "https://app.example.com:8443",
+        "http://app.example.com",
+        "https://APP.example.com",
+        "null",
+        "http://localhost.evil.example",
+        "http://localhost:3000@evil.example",
+        "https://localhost:3000",
+        "*",
+    ] {
+        let answer = preflight(&app, origin).await;
+        assert_eq!(answer.status(), 204);
+        assert_eq!(allowed(answer.headers()), None, "{origin}");
+        assert!(
+            !answer
+                .headers()
+                .contains_key("access-control-allow-methods")
+        );
+        assert_eq!(answer.headers()["vary"], "Origin");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_origin_is_refused_for_another_tenants_token() {
+    let app = two_tenants().await;
+    let (ours, theirs) = (app.user("user-1"), app.user_for("other", "user-1"));
+    let answer = mint_from(&app, &ours, OURS).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(allowed(answer.headers()).as_deref(), Some(OURS));
+    let exposed = answer.headers()["access-control-expose-headers"]
+        .to_str()
+        .unwrap();
+    for name in ["etag", "retry-after", "server-timing"] {
+        assert!(exposed.contains(name));
+    }
+    for (token, origin) in [
+        (&ours, THEIRS),
+        (&theirs, OURS),
+        (&ours, "https://evil.example"),
+        (&ours, "null"),
+    ] {
+        let asked = app.mints_asked();
+        problem(
+            mint_from(&app, token, origin).await,
+            403,
+            "origin_not_allowed",
+        )
+        .await;
+        assert_eq!(app.mints_asked(), asked, "nothing was asked for");
+        for path in ["/v1/me/preferences", "/v1/me/options", "/v1/contexts"] {
+            let answer = app
+                .request(Method::GET, path, token)
+                .header("origin", origin)
+                .send()
+                .await
+                .unwrap();
+            problem(answer, 403, "origin_not_allowed").await;
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_allowed_origins_can_read_errors_and_others_cannot() {
+    let app = two_tenants().await;
+    let token = app.user("user-1");
+    for (method, path, token) in [
+        (Method::POST, "/v1/session-token", "bad"),
+        (Method::GET, "/v1/session-token", token.as_str()),
+        (Method::GET, "/nowhere", token.as_str()),
+        (Method::PUT, "/v1/me/preferences", token.as_str()),
+    ] {
+        for (origin, expected) in [(OURS, Some(OURS)), ("https://evil.example", None)] {
+            let answer = app
+                .request(method.clone(), path, token)
+                .header("origin", origin)
+                .body("{")
+                .send()
+                .await
+                .unwrap();
+            assert!(answer.status().is_client_error());
+            assert_eq!(allowed(answer.headers()).as_deref(), expected, "{path}");
+            assert_eq!(answer.headers()["vary"], "Origin");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateways_own_pages_and_callers_that_are_no_browser_need_no_permission() {
+    let app = two_tenants().await;
+    let token = app.user("user-1");
+    let own = format!("http://{}", app.app.address);
+    let answer = mint_from(&app, &token, &own).await;
+    assert_eq!(answer.status(), 200);
+    let answer = app.mint(&token, &json!({})).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(allowed(answer.headers()), None);
+    app.stop().await;
+}

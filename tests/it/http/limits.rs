@@ -1,0 +1,162 @@
+//! How often and how much at once.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+use persona_gateway::dev::emulator::{Fault, FaultTarget};
+use reqwest::{Method, Response};
+use serde_json::json;
+
+use crate::harness::wait::until;
+use crate::harness::{TestApp, TestOptions, context, problem, spawn_with};
+
+async fn limited(limits: &[(&str, &str)]) -> TestApp {
+    let env = limits
+        .iter()
+        .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
+    spawn_with(TestOptions {
+        env: env.collect(),
+        ..TestOptions::default()
+    })
+    .await
+}
+
+/// One more is refused, and told when to come again.
+async fn assert_limited(answer: Response, at_most: u64) {
+    let after: u64 = answer.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=at_most).contains(&after), "{after}");
+    problem(answer, 429, "rate_limited").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_over_their_limit_waits_and_others_do_not() {
+    let app = limited(&[("LIMITS__USER_MINTS_PER_MINUTE", "3")]).await;
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    for _ in 0..3 {
+        assert_eq!(app.mint(&ann, &context("sales")).await.status(), 200);
+    }
+    assert_limited(app.mint(&ann, &context("sales")).await, 20).await;
+    assert_eq!(app.mints_asked(), 3);
+    assert_eq!(app.mint(&bob, &context("sales")).await.status(), 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_over_its_limit_waits_whoever_asks() {
+    let app = limited(&[("LIMITS__TENANT_MINTS_PER_MINUTE", "3")]).await;
+    for user in ["a", "b", "c"] {
+        let answer = app.mint(&app.user(user), &context("sales")).await;
+        assert_eq!(answer.status(), 200);
+    }
+    assert_limited(app.mint(&app.user("d"), &context("sales")).await, 20).await;
+    app.stop().await;
+}
+
+async fn from_address(app: &TestApp, forwarded: &[&str]) -> Response {
+    let mut request = app.request(Method::GET, "/v1/contexts", "bad");
+    for hop in forwarded {
+        request = request.header("x-forwarded-for", *hop);
+    }
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_over_its_limit_is_turned_away_before_its_token_is_looked_at() {
+    let app = limited(&[("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "4")]).await;
+    for fake in ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
+        assert_eq!(
+            from_address(&app, &[fake]).await.status(),
+            401,
+            "no proxy is trusted"
+        );
+    }
+    assert_limited(from_address(&app, &["5.5.5.5"]).await, 15).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_trusted_proxy_the_client_is_the_last_address_that_is_not_one() {
+    let app = limited(&[
+        ("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "2"),
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8"),
+    ])
+    .await;
+    for made_up in ["9.9.9.9", "8.8.8.8"] {
+        let hops = format!("{made_up}, 203.0.113.7, 10.0.0.3");
+        assert_eq!(from_address(&app, &[&hops]).await.status(), 401);
+    }
+    assert_limited(from_address(&app, &["7.7.7.7, 203.0.113.7"]).await, 30).await;
+    assert_limited(
+        from_address(&app, &["7.7.7.7", "203.0.113.7, 10.0.0.9"]).await,
+        30,
+    )
+    .await;
+    assert_eq!(
+        from_address(&app, &["203.0.113.8"]).await.status(),
+        401,
+        "another client"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_much_at_once_is_shed_and_the_place_is_free_again_afterwards() {
+    for limit in ["LIMITS__TENANT_MINTS_IN_FLIGHT", "LIMITS__MINTS_IN_FLIGHT"] {
+        let app = limited(&[(limit, "1")]).await;
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let slow = Fault::slow(FaultTarget::Mint, Duration::from_millis(400)).times(1);
+        app.anam.fault(slow);
+        let body = context("sales");
+        let first = app.mint(&ann, &body);
+        let second = async {
+            app.anam
+                .request_where(|request| request.path == "/v1/auth/session-token")
+                .await;
+            let answer = app.mint(&bob, &json!({})).await;
+            assert_eq!(answer.headers()["retry-after"], "2");
+            problem(answer, 503, "overloaded").await;
+        };
+        let (first, ()) = join(first, second).await;
+        assert_eq!(first.status(), 200, "{limit}");
+        until("the place is free", Duration::from_secs(5), || async {
+            (app.mint(&bob, &json!({})).await.status() == 200).then_some(())
+        })
+        .await;
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_early_holds_its_place_no_longer_than_the_deadline() {
+    let app = limited(&[
+        ("LIMITS__MINTS_IN_FLIGHT", "1"),
+        ("ANAM__CONNECT_TIMEOUT_MS", "300"),
+        ("ANAM__TIMEOUT_MS", "300"),
+    ])
+    .await;
+    let token = app.user("ann");
+    let slow = Fault::slow(FaultTarget::Mint, Duration::from_secs(30)).times(1);
+    app.anam.fault(slow);
+    let body = context("sales");
+    let asked = app
+        .anam
+        .request_where(|request| request.path == "/v1/auth/session-token");
+    tokio::select! {
+        _ = app.mint(&token, &body) => panic!("Anam is slow"),
+        asked = asked => assert!(asked.is_some()),
+    }
+    until("the place is free", Duration::from_secs(5), || async {
+        (app.mint(&token, &body).await.status() == 200).then_some(())
+    })
+    .await;
+    let failed = "select code from session_outcome where outcome = 'failed'";
+    let outcome = until("its outcome is written", Duration::from_secs(5), || async {
+        app.database.rows(failed).await.pop()
+    });
+    assert_eq!(outcome.await["code"], "upstream_timeout");
+    app.stop().await;
+}
