@@ -10,3 +10,5 @@ mod harness;
 mod sessions;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tenancy;
