@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod authoring;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod sessions;
