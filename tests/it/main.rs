@@ -9,6 +9,8 @@ mod cli;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod store;

@@ -188,11 +188,6 @@ impl Running {
         self.err.line_with(part).await
     }
 
-    /// Standard error so far.
-    pub(crate) fn err(&self) -> String {
-        self.err.so_far()
-    }
-
     /// The users' and the operators' address of a `serve`, as its log tells them.
     pub(crate) async fn addresses(&self) -> (String, String) {
         let line: Value = serde_json::from_str(&self.err_with("\"listening\"").await).unwrap();

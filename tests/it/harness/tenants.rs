@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -73,6 +74,15 @@ impl Bench {
             secrets: BTreeMap::new(),
             database,
         }
+    }
+
+    /// Seals with another master key than the usual one.
+    pub(crate) fn seal_with(&mut self, master_key: &str) {
+        let settings = settings(
+            &self.database.login_url,
+            &[("GATEWAY_MASTER_KEY", master_key)],
+        );
+        self.keys = KeyRing::new(&settings.master_keys);
     }
 
     /// Applies a bundle that reads.
@@ -171,6 +181,20 @@ impl Signer {
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// A token signed with a shared secret; `expires_in` seconds, which may lie in the past.
+pub(crate) fn hs256_token(secret: &str, claims: &Value, expires_in: i64) -> String {
+    let now = Clock::system().now().timestamp();
+    let mut claims = claims.clone();
+    claims["iat"] = json!(now.min(now + expires_in - 60));
+    claims["exp"] = json!(now + expires_in);
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = json!({ "alg": "HS256", "typ": "JWT" });
+    let signed = format!("{}.{}", part(&header), part(&claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// One of two tenants that have everything in common but their names and their keys.
