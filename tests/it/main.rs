@@ -5,12 +5,18 @@
 #[cfg(test)]
 mod authoring;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod tenancy;

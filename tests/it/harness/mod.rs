@@ -1,6 +1,7 @@
 //! What every test stands on.
 
 pub(crate) mod app;
+pub(crate) mod cli;
 pub(crate) mod logs;
 pub(crate) mod postgres;
 pub(crate) mod sql;

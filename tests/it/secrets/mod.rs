@@ -1,0 +1,3 @@
+//! Distinctive texts where secrets go in, everything logged, everything gone wrong; then nothing of them comes out.
+
+mod canary;
