@@ -32,7 +32,7 @@ deny:
 # Refresh the checked SQL in .sqlx/ after a query or a migration changed. Brings its own database.
 sqlx:
     touch src/lib.rs
-    SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo run --quiet --example with_database -- cargo check --quiet --lib
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo run --quiet --example with_database -- cargo check --quiet --lib
 
 # Write the description of the HTTP API anew, after a route changed.
 openapi:
