@@ -21,20 +21,22 @@ lint:
 fmt:
     cargo fmt
 
+# All that CI does, in its order.
+ci:
+    .ci/run
+
 # Licences, bans and sources of all crates (needs cargo-deny).
 deny:
     cargo deny check bans licenses sources
 
-# DATABASE_URL must be the owner's URL of a migrated database, such as the one that `dev` prints.
-#
-# Refresh the checked SQL in .sqlx/ after a query or a migration changed.
+# Refresh the checked SQL in .sqlx/ after a query or a migration changed. Brings its own database.
 sqlx:
     touch src/lib.rs
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo check --all-targets
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo run --quiet --example with_database -- cargo check --quiet --lib
 
-# Print the description of the HTTP API.
+# Write the description of the HTTP API anew, after a route changed.
 openapi:
-    @cargo run --quiet -- openapi
+    cargo run --quiet -- openapi > docs/openapi.json
 
 # Write the reference of all settings anew, after config/default.toml changed.
 config-reference:

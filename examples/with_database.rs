@@ -1,7 +1,7 @@
 //! Runs a command with `DATABASE_URL` set to a database of its own, freshly migrated, which is gone afterwards:
 //!
 //! ```sh
-//! SQLX_OFFLINE_DIR=$PWD/.sqlx cargo run --example with_database -- cargo check
+//! SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$PWD/.sqlx cargo run --example with_database -- cargo check
 //! ```
 
 use std::process::{Command, ExitCode};
