@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use TimeDelta;
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
