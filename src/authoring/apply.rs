@@ -556,7 +556,10 @@ impl Work<'_> {
         } else {
             Verb::Create
         };
-        let note = format!("ends in {}", row.last_four);
+        let note = match row.last_four.as_str() {
+            "" => String::new(),
+            end => format!("ends in {end}"),
+        };
         self.note(
             verb,
             "provider_key".into(),

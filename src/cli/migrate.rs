@@ -9,8 +9,10 @@ use crate::config::{MigrateSettings, environment};
 use crate::store::migrate::{forget_sessions, migrate};
 use crate::telemetry::logging;
 
-/// Prepares the database: roles, tables, row security, the ledger's next months. Safe to run again, and by several at once.
-/// Run it at each deployment: it also makes the ledger's next months and drops those older than `ledger.retention_months`.
+/// Prepares the database: roles, tables, row security, the ledger's months.
+///
+/// Run it at each deployment: besides new migrations it makes the ledger's next months and drops those older than
+/// `ledger.retention_months`. Safe to run again, and by several at once.
 ///
 /// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, with
 /// its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
