@@ -211,21 +211,9 @@ async fn anam_is_always_told_what_its_own_defaults_leave_unclear_or_costly() {
     app.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
-    let app = spawn().await;
-    let tools: Value = app
-        .http
-        .get(format!("{}/v1/tools", app.anam.url()))
-        .bearer_auth(crate::harness::app::PLATFORM_KEY)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let stored = tools["data"][0]["id"].as_str().unwrap();
-    let full = json!({
+/// Every field that the gateway knows, but for those of other voice providers.
+fn every_field(stored_tool: &str) -> Value {
+    json!({
         "avatarId": CARA,
         "avatarModel": "cara-4",
         "voiceId": CARAS_VOICE,
@@ -261,7 +249,7 @@ async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
             },
             { "type": "system", "name": "end_call" },
         ],
-        "toolIds": [stored],
+        "toolIds": [stored_tool],
         "zeroDataRetention": true,
         "sessionOptions": {
             "sessionReplay": { "enableSessionReplay": false },
@@ -272,7 +260,24 @@ async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
             "region": "eu",
             "regionPolicy": "strict",
         },
-    });
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
+    let app = spawn().await;
+    let tools: Value = app
+        .http
+        .get(format!("{}/v1/tools", app.anam.url()))
+        .bearer_auth(crate::harness::app::PLATFORM_KEY)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let stored = tools["data"][0]["id"].as_str().unwrap();
+    let full = every_field(stored);
     let eleven = json!({
         "avatarId": LIV,
         "avatarModel": "cara-3",
