@@ -12,7 +12,7 @@ use crate::tenants::visit::{Visit, visit};
 use crate::web::body::{self, BodyLimits};
 use crate::web::codes::Code;
 use crate::web::cors::foreign_origin;
-use crate::web::etag::{check_if_match, etag, is_not_modified};
+use crate::web::etag::Validator;
 use crate::web::{Problem, bearer};
 
 const JSON: &[&str] = &["application/json"];
@@ -46,9 +46,10 @@ pub async fn get(
         .sources
         .preferences(visit.caller.tenant, &visit.caller.subject)
         .await?;
-    if is_not_modified(&request, stored.version) {
+    let validator = validator(&stored);
+    if validator.is_known_to(&request) {
         return Ok(HttpResponse::NotModified()
-            .insert_header((ETAG, etag(stored.version)))
+            .insert_header((ETAG, validator.etag()))
             .finish());
     }
     Ok(answer(&stored))
@@ -146,8 +147,8 @@ async fn change(
     visit: &Visit,
     change: Change,
 ) -> Result<StoredPreferences, Problem> {
-    write(gateway, visit, change, |version| {
-        check_if_match(request, version)
+    write(gateway, visit, change, |stored| {
+        validator(stored).check_write(request)
     })
     .await
     .map_err(|error| match error {
@@ -162,7 +163,12 @@ async fn change(
 fn answer(stored: &StoredPreferences) -> HttpResponse {
     let choices: Map<String, Value> = stored.preferences.to_document();
     HttpResponse::Ok()
-        .insert_header((ETAG, etag(stored.version)))
+        .insert_header((ETAG, validator(stored).etag()))
         .insert_header((CACHE_CONTROL, "private, no-cache"))
         .json(choices)
+}
+
+fn validator(stored: &StoredPreferences) -> Validator {
+    let content = Value::Object(stored.preferences.to_document()).to_string();
+    Validator::new(stored.version, content.as_bytes())
 }

@@ -65,6 +65,16 @@ impl CatalogueEntry {
         self.attributes.get("provider").and_then(Value::as_str)
     }
 
+    /// The model that renders an avatar where nobody names one, if known.
+    pub fn active_model(&self) -> Option<AvatarModel> {
+        serde_json::from_value(self.attributes.get("activeVersion")?.clone()).ok()
+    }
+
+    /// Whether a voice or an LLM is known to take part in zero data retention.
+    pub fn retains_nothing(&self) -> bool {
+        self.attributes.get("isZdr").and_then(Value::as_bool) == Some(true)
+    }
+
     /// Whether an avatar can be rendered by `model`; unknown counts as yes.
     pub fn can_render(&self, model: AvatarModel) -> bool {
         match self

@@ -339,13 +339,22 @@ impl<'a> Merge<'a> {
         let Some(entry) = snapshot.catalogue.find(kind, value) else {
             return Some(PassedOverReason::NotInCatalogue);
         };
-        let model = self
-            .settings
-            .avatar_model
-            .filter(|_| kind == CatalogueKind::Avatar);
-        model
-            .filter(|model| !entry.can_render(*model))
-            .map(|_| PassedOverReason::AvatarLacksModel)
+        match kind {
+            CatalogueKind::Avatar => {
+                let suits = match self.settings.avatar_model {
+                    Some(model) => entry.can_render(model),
+                    None => entry
+                        .active_model()
+                        .is_none_or(|model| self.settings.suit(model)),
+                };
+                (!suits).then_some(PassedOverReason::AvatarLacksModel)
+            }
+            CatalogueKind::Voice | CatalogueKind::Llm => {
+                let wants_zero = self.settings.zero_data_retention == Some(true);
+                (wants_zero && !entry.retains_nothing()).then_some(PassedOverReason::MayRetainData)
+            }
+            CatalogueKind::Language | CatalogueKind::Tool => None,
+        }
     }
 
     fn is_overridable(&self, field: &str) -> bool {

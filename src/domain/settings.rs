@@ -354,6 +354,15 @@ impl Settings {
         faults.into_vec()
     }
 
+    /// Whether these settings are right where `model` renders the avatar: acting directions and video sizes depend on it.
+    pub fn suit(&self, model: AvatarModel) -> bool {
+        let rendered = Self {
+            avatar_model: Some(model),
+            ..self.clone()
+        };
+        rendered.check().is_empty()
+    }
+
     fn check_voice(&self, faults: &mut Faults) {
         if let Some(voice) = &self.voice_detection_options {
             let at = "/voiceDetectionOptions";

@@ -37,17 +37,17 @@ impl<E> From<StoreError> for WriteError<E> {
     }
 }
 
-/// Writes, provided that `condition` accepts the stored version (0 where nothing is stored).
+/// Writes, provided that `condition` accepts what is stored (version 0 where nothing is).
 pub async fn write<E>(
     gateway: &Gateway,
     visit: &Visit,
     change: Change,
-    condition: impl FnOnce(i64) -> Result<(), E>,
+    condition: impl FnOnce(&StoredPreferences) -> Result<(), E>,
 ) -> Result<StoredPreferences, WriteError<E>> {
     let Visit { caller, tenant } = visit;
     let mut tx = gateway.database.tenant(caller.tenant).await?;
     let stored = tx.lock_preferences(&caller.subject).await?;
-    condition(stored.version).map_err(WriteError::Condition)?;
+    condition(&stored).map_err(WriteError::Condition)?;
     let snapshot = &tenant.snapshot;
     let parse = |members: &Map<String, Value>| {
         Preferences::parse(members, &snapshot.policy, &snapshot.catalogue)

@@ -5,50 +5,57 @@ use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
 use super::Problem;
 use super::codes::Code;
+use crate::crypto::digest::sha256_hex;
 
-/// The strong validator of a version; version 0 means that there is nothing yet.
-pub fn etag(version: i64) -> String {
-    format!("\"{version}\"")
+/// What conditions are judged by: whether there is anything, and the strong validator of what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validator {
+    exists: bool,
+    tag: String,
 }
 
-/// `If-Match`: the write goes on only if the stored version is one that the client knows.
-pub fn check_if_match(request: &HttpRequest, stored: i64) -> Result<(), Problem> {
-    let fits = match listed(request, &IF_MATCH) {
-        None => true,
-        Some(tags) => tags.iter().any(|tag| {
-            if tag == "*" {
-                stored > 0
-            } else {
-                *tag == etag(stored)
-            }
-        }),
-    };
-    let absent = match listed(request, &IF_NONE_MATCH) {
-        None => true,
-        Some(tags) => !tags.iter().any(|tag| {
-            if tag == "*" {
-                stored > 0
-            } else {
-                *tag == etag(stored)
-            }
-        }),
-    };
-    if fits && absent {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::PreconditionFailed).detail(format!(
-            "It changed meanwhile: its ETag is {} now. Read it again, then write.",
-            etag(stored)
-        )))
+impl Validator {
+    /// Of a version (0 means that there is nothing yet) and its content. Numbers may start anew after a deletion; with
+    /// the content beside it, an old tag cannot be taken for a new one.
+    pub fn new(version: i64, content: &[u8]) -> Self {
+        let digest: String = sha256_hex(content).chars().take(16).collect();
+        Self {
+            exists: version > 0,
+            tag: format!("\"{version}-{digest}\""),
+        }
     }
-}
 
-/// `If-None-Match` of a read: whether the client has this version already.
-pub fn is_not_modified(request: &HttpRequest, stored: i64) -> bool {
-    listed(request, &IF_NONE_MATCH).is_some_and(|tags| {
-        tags.iter()
-            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag(stored))
-    })
+    /// The value of `ETag`.
+    pub fn etag(&self) -> &str {
+        &self.tag
+    }
+
+    /// `If-Match` and `If-None-Match` of a write: it goes on only if what is stored is what the client knows.
+    pub fn check_write(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let names_this = |tag: &String| match tag.as_str() {
+            "*" => self.exists,
+            tag => tag == self.tag,
+        };
+        let fits = listed(request, &IF_MATCH).is_none_or(|tags| tags.iter().any(names_this));
+        let absent =
+            !listed(request, &IF_NONE_MATCH).is_some_and(|tags| tags.iter().any(names_this));
+        if fits && absent {
+            Ok(())
+        } else {
+            Err(Problem::new(Code::PreconditionFailed).detail(format!(
+                "It changed meanwhile: its ETag is {} now. Read it again, then write.",
+                self.tag
+            )))
+        }
+    }
+
+    /// `If-None-Match` of a read: whether the client has this very content already.
+    pub fn is_known_to(&self, request: &HttpRequest) -> bool {
+        listed(request, &IF_NONE_MATCH).is_some_and(|tags| {
+            tags.iter()
+                .any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
+        })
+    }
 }
 
 fn listed(request: &HttpRequest, name: &HeaderName) -> Option<Vec<String>> {

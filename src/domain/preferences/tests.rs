@@ -1,12 +1,12 @@
 use super::*;
 use crate::domain::catalogue::CatalogueEntry;
 
-fn members(value: Value) -> Map<String, Value> {
+fn members(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
 fn tenant() -> (Policy, Catalogue) {
-    let policy = Policy::parse(&members(json!({ "preferences": {
+    let policy = Policy::parse(&members(&json!({ "preferences": {
         "level": { "values": ["low", "high"] },
         "nick": { "maxLength": 3 },
         "captions": { "type": "boolean" },
@@ -31,7 +31,7 @@ fn every_kind_of_preference_takes_what_it_should_and_reads_back_the_same() {
         "avatarId": "b", "displayName": "Åsa 🦀", "tone": "dry", "systemPrompt": "Two\nlines.",
         "level": "high", "nick": "bob", "captions": true, "pace": 2.0,
     });
-    let parsed = Preferences::parse(&members(choices.clone()), &policy, &catalogue).unwrap();
+    let parsed = Preferences::parse(&members(&choices), &policy, &catalogue).unwrap();
     assert_eq!(Value::Object(parsed.to_document()), choices);
     assert_eq!(Preferences::from_stored(parsed.to_document()), parsed);
 }
@@ -74,7 +74,7 @@ fn every_wrong_choice_is_told_with_what_it_may_be() {
 #[test]
 fn what_is_stored_in_a_shape_that_no_preference_has_is_dropped() {
     let stored = json!({ "tone": "dry", "nested": { "a": 1 }, "mixed": [1, "a"], "nothing": null });
-    let read = Preferences::from_stored(members(stored));
+    let read = Preferences::from_stored(members(&stored));
     assert_eq!(Value::Object(read.to_document()), json!({ "tone": "dry" }));
 }
 

@@ -106,7 +106,7 @@ impl TestDatabase {
         for table in self.rows(tables).await {
             let name = table["name"].as_str().unwrap();
             for row in self.rows(&format!("select * from {name}")).await {
-                text.push_str(&format!("{name}: {row}\n"));
+                text += &[name, ": ", &row.to_string(), "\n"].concat();
             }
         }
         text

@@ -332,3 +332,68 @@ async fn a_body_that_does_not_arrive_in_time_is_given_up() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_text_or_number_of_a_caller_makes_the_service_fail() {
+    let app = spawn().await;
+    let texts = [
+        r#""""#,
+        r#"" ""#,
+        r#""\u0000""#,
+        r#""\ud83d""#,
+        r#""\udc00\ud800""#,
+        r#""\uffff\ufffe\ufdd0""#,
+        r#""\u202e\u2066\u200b\ufeff""#,
+        r#""\u001b[31m\u0007\u0085\u2028""#,
+        r#""Z\u0351\u036b\u0343\u036a\u0302""#,
+        r#""👩‍👩‍👧‍👦\u{1}""#,
+        r#""' or 1=1; drop table session; --""#,
+        r#""../../etc/passwd""#,
+        r#""{{ 7*7 }}{% raw %}""#,
+        r#""constructor""#,
+        "1e400",
+        "-1e400",
+        "1e308",
+        "-0.0",
+        "5e-324",
+        "123456789012345678901234567890",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "NaN",
+        "0x1F",
+        "01",
+        "true",
+        "null",
+        "[]",
+        "{}",
+    ];
+    for text in texts {
+        for body in [
+            format!(r#"{{"context":{text}}}"#),
+            format!(r#"{{"metadata":{{"topic":{text},"other":{text}}}}}"#),
+            format!(r#"{{"metadata":{{{text}:1}}}}"#),
+            format!(r#"{{{text}:1}}"#),
+            format!(
+                r#"{{"displayName":{text},"avatarId":{text},"experience":{text},"systemPrompt":{text}}}"#
+            ),
+            text.to_owned(),
+        ] {
+            for (method, path) in ROUTES {
+                let answer = send(
+                    &app,
+                    method.clone(),
+                    path,
+                    "application/json",
+                    body.clone().into(),
+                )
+                .await;
+                let status = answer.status().as_u16();
+                assert!(
+                    matches!(status, 200 | 400 | 422),
+                    "{method} {path} {body}: {status}"
+                );
+            }
+        }
+    }
+    app.stop().await;
+}

@@ -16,6 +16,7 @@ use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
 const MINT: FaultTarget = FaultTarget::Mint;
 
 /// Brings one problem about. The match is exhaustive: a new code needs its way here.
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn provoke(code: Code, app: &TestApp) -> Response {
     let token = app.user("user-1");
     let fault = |fault: Fault| async {

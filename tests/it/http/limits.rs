@@ -108,7 +108,7 @@ async fn too_much_at_once_is_shed_and_the_place_is_free_again_afterwards() {
     for limit in ["LIMITS__TENANT_MINTS_IN_FLIGHT", "LIMITS__MINTS_IN_FLIGHT"] {
         let app = limited(&[(limit, "1")]).await;
         let (ann, bob) = (app.user("ann"), app.user("bob"));
-        let slow = Fault::slow(FaultTarget::Mint, Duration::from_millis(400)).times(1);
+        let slow = Fault::slow(FaultTarget::Mint, Duration::from_secs(1)).times(1);
         app.anam.fault(slow);
         let body = context("sales");
         let first = app.mint(&ann, &body);

@@ -200,3 +200,28 @@ contexts:
     assert_eq!(preferences.text().await.unwrap(), "{}");
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_spellings_of_a_subject_are_two_users_and_one_with_controls_is_none() {
+    let app = spawn().await;
+    let (composed, decomposed) = (app.user("Zo\u{EB}"), app.user("Zoe\u{308}"));
+    app.prefer(&composed, &json!({ "tone": "dry" })).await;
+    for (token, expected) in [
+        (&composed, r#"{"tone":"dry"}"#),
+        (&decomposed, "{}"),
+        (&app.user("zo\u{EB}"), "{}"),
+        (&app.user("Zo\u{EB} "), "{}"),
+    ] {
+        let answer = app
+            .request(Method::GET, "/v1/me/preferences", token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.text().await.unwrap(), expected);
+    }
+    for subject in ["a\0b", "a\nb", "a\u{202E}b", "a\u{85}", &"a".repeat(256)] {
+        let answer = app.mint(&app.user(subject), &json!({})).await;
+        assert_eq!(answer.status(), 401, "{subject:?}");
+    }
+    app.stop().await;
+}

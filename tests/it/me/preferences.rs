@@ -366,3 +366,30 @@ async fn a_choice_that_left_the_catalogue_does_not_stop_changes_of_others() {
     problem(answer, 422, "preference_invalid").await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_from_before_everything_was_forgotten_is_not_taken_for_a_new_one() {
+    let app = spawn().await;
+    let token = app.user("ann");
+    let before = send(
+        &app,
+        Method::PUT,
+        &token,
+        &[],
+        Some(json!({ "tone": "dry" })),
+    )
+    .await;
+    let before = etag(&before);
+    send(&app, Method::DELETE, &token, &[], None).await;
+    let body = json!({ "tone": "warm" });
+    send(&app, Method::PUT, &token, &[], Some(body.clone())).await;
+
+    let seen = [("if-none-match", before.as_str())];
+    let answer = send(&app, Method::GET, &token, &seen, None).await;
+    assert_eq!(answer.status(), 200, "the old copy is not true any more");
+    let based = [("if-match", before.as_str())];
+    let answer = send(&app, Method::DELETE, &token, &based, None).await;
+    problem(answer, 412, "precondition_failed").await;
+    assert_eq!(stored(&app, &token).await, body);
+    app.stop().await;
+}

@@ -1,17 +1,19 @@
 //! The record of sessions: no token without a row, and a row says what became of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::sessions::sweep::sweep;
 use serde_json::{Value, json};
+use sqlx::Executor;
 
 use crate::harness::wait::until;
-use crate::harness::{TestApp, context, problem, spawn};
+use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -102,6 +104,69 @@ async fn no_token_leaves_while_the_ledger_cannot_be_written() {
         .await;
     let answer = app.mint(&token, &context("support")).await;
     assert_eq!(answer.status(), 200, "it recovers by itself");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_waits_until_its_row_is_durable() {
+    let patient = ["LOCK_TIMEOUT_MS", "STATEMENT_TIMEOUT_MS"];
+    let app = spawn_with(TestOptions {
+        env: patient
+            .map(|name| (format!("GATEWAY__DATABASE__{name}"), "30000".to_owned()))
+            .into(),
+        ..TestOptions::default()
+    })
+    .await;
+    let mut admin = app.database.owner().await;
+    admin
+        .execute("begin; lock table session in share mode")
+        .await
+        .unwrap();
+    let unlocked = AtomicBool::new(false);
+    let token = app.user("user-1");
+    let body = context("support");
+    let mint = async {
+        let answer = app.mint(&token, &body).await;
+        assert!(unlocked.load(Ordering::SeqCst), "not before the commit");
+        answer
+    };
+    let unlock = async {
+        // Anam has answered by the time that it shows the minted token.
+        until("Anam gave its token", PATIENCE, || async {
+            app.anam.minted().pop()
+        })
+        .await;
+        until("the row waits for the lock", PATIENCE, || async {
+            app.database
+                .rows(
+                    "select pid from pg_locks where not granted and relation = 'session'::regclass",
+                )
+                .await
+                .pop()
+        })
+        .await;
+        unlocked.store(true, Ordering::SeqCst);
+        admin.execute("rollback").await.unwrap();
+    };
+    let (answer, ()) = join(mint, unlock).await;
+    assert_eq!(answer.status(), 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_whose_row_does_not_become_durable_in_time_is_thrown_away() {
+    let app = spawn().await;
+    let mut admin = app.database.owner().await;
+    admin
+        .execute("begin; lock table session in share mode")
+        .await
+        .unwrap();
+    let answer = app.mint(&app.user("user-1"), &context("support")).await;
+    problem(answer, 503, "unavailable").await;
+    assert_eq!(app.anam.minted().len(), 1, "Anam gave one");
+    admin.execute("rollback").await.unwrap();
+    let answer = app.mint(&app.user("user-1"), &context("support")).await;
+    assert_eq!(answer.status(), 200);
     app.stop().await;
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::wait::until;
 use crate::harness::{TestApp, context, problem, spawn};
 
-/// Notices take milliseconds. The poll behind them comes after five seconds, so that this shows that the notice did it.
+/// Notices take milliseconds; this leaves room for a busy machine, and is still less than the pause between two polls.
 const SOON: Duration = Duration::from_secs(3);
 
 /// A new version of a document, with these members over the newest one's, and its release; as an admin with psql

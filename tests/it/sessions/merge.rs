@@ -6,6 +6,7 @@ use crate::harness::{TestApp, context, spawn};
 
 const CARA: &str = "30fa96d0-26c4-4e55-94a0-517025942e18";
 const LIV: &str = "071b0286-4cce-4808-bee2-e642f1062de3";
+const LEO: &str = "121d5df1-3f3e-4a48-a237-8ff488e9eed8";
 const LUCY: &str = "de23e340-1416-4dd8-977d-065a7ca11697";
 const CARAS_VOICE: &str = "6bfbe25a-979d-40f3-a92b-5394170af54b";
 const LEOS_VOICE: &str = "b7274f87-8b72-4c5b-bf52-954768b28c75";
@@ -179,6 +180,65 @@ async fn options_written_for_the_personas_voice_are_not_sent_with_a_chosen_voice
     app.stop().await;
 }
 
+/// A persona whose settings only some avatars, voices and LLMs suit.
+const PICKY: &str = r"
+tenant: demo
+policy: {}
+catalogue:
+  avatars:
+    - {id: 30fa96d0-26c4-4e55-94a0-517025942e18, name: Cara, attributes: {activeVersion: cara-4}}
+    - {id: 121d5df1-3f3e-4a48-a237-8ff488e9eed8, name: Leo, attributes: {activeVersion: cara-4}}
+    - {id: 071b0286-4cce-4808-bee2-e642f1062de3, name: Liv, attributes: {activeVersion: cara-3}}
+  voices:
+    - {id: 6bfbe25a-979d-40f3-a92b-5394170af54b, name: Cara, attributes: {provider: CARTESIA, isZdr: true}}
+    - {id: b7274f87-8b72-4c5b-bf52-954768b28c75, name: Leo, attributes: {provider: CARTESIA, isZdr: true}}
+    - {id: de23e340-1416-4dd8-977d-065a7ca11697, name: Lucy, attributes: {provider: ELEVENLABS}}
+  llms:
+    - {id: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7, name: GPT-4o, attributes: {isZdr: true}}
+    - {id: 0934d97d-0c3a-4f33-91b0-5e136a0ef466, name: GPT-4o mini, attributes: {isZdr: false}}
+personas:
+  p:
+    name: P
+    systemPrompt: Be kind.
+    avatarId: 30fa96d0-26c4-4e55-94a0-517025942e18
+    voiceId: 6bfbe25a-979d-40f3-a92b-5394170af54b
+    llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7
+    zeroDataRetention: true
+    directorNotes: {presetStyle: warm}
+    sessionOptions: {videoWidth: 1152, videoHeight: 768}
+    overridable: [avatarId, voiceId, llmId]
+contexts:
+  merging: {default: p}
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_choice_that_does_not_suit_the_personas_settings_is_passed_over() {
+    let app = spawn().await;
+    app.apply(PICKY).await;
+    let choices = json!({ "avatarId": LIV, "voiceId": LUCY, "llmId": GPT_4O_MINI });
+    let (sent, trace) = merged(&app, choices).await;
+    let persona = &sent["personaConfig"];
+    assert_eq!(persona["avatarId"], CARA);
+    assert_eq!(persona["voiceId"], CARAS_VOICE);
+    assert_eq!(persona["llmId"], GPT_4O);
+    assert_eq!(
+        trace["passedOver"],
+        json!([
+            { "field": "avatarId", "reason": "avatarLacksModel" },
+            { "field": "llmId", "reason": "mayRetainData" },
+            { "field": "voiceId", "reason": "mayRetainData" },
+        ])
+    );
+
+    let suits = json!({ "avatarId": LEO, "voiceId": LEOS_VOICE, "llmId": GPT_4O });
+    let (sent, trace) = merged(&app, suits.clone()).await;
+    for (field, value) in suits.as_object().unwrap() {
+        assert_eq!(&sent["personaConfig"][field], value, "{field}");
+        assert_eq!(trace["fields"][field], "preference", "{field}");
+    }
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn anam_is_always_told_what_its_own_defaults_leave_unclear_or_costly() {
     let app = spawn().await;
@@ -211,21 +271,9 @@ async fn anam_is_always_told_what_its_own_defaults_leave_unclear_or_costly() {
     app.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
-    let app = spawn().await;
-    let tools: Value = app
-        .http
-        .get(format!("{}/v1/tools", app.anam.url()))
-        .bearer_auth(crate::harness::app::PLATFORM_KEY)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let stored = tools["data"][0]["id"].as_str().unwrap();
-    let full = json!({
+/// Every field that the gateway knows, but for those of other voice providers.
+fn every_field(stored_tool: &str) -> Value {
+    json!({
         "avatarId": CARA,
         "avatarModel": "cara-4",
         "voiceId": CARAS_VOICE,
@@ -261,7 +309,7 @@ async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
             },
             { "type": "system", "name": "end_call" },
         ],
-        "toolIds": [stored],
+        "toolIds": [stored_tool],
         "zeroDataRetention": true,
         "sessionOptions": {
             "sessionReplay": { "enableSessionReplay": false },
@@ -272,7 +320,24 @@ async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
             "region": "eu",
             "regionPolicy": "strict",
         },
-    });
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
+    let app = spawn().await;
+    let tools: Value = app
+        .http
+        .get(format!("{}/v1/tools", app.anam.url()))
+        .bearer_auth(crate::harness::app::PLATFORM_KEY)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let stored = tools["data"][0]["id"].as_str().unwrap();
+    let full = every_field(stored);
     let eleven = json!({
         "avatarId": LIV,
         "avatarModel": "cara-3",

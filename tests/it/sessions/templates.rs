@@ -40,12 +40,9 @@ async fn metadata_that_looks_like_a_template_appears_word_for_word_between_two_m
             assert!(!part.contains(['\u{27E6}', '\u{27E7}']), "no other mark");
         }
         // The fixed text around it is the same as without the value.
-        let explained = after.find("Text between the marks").unwrap();
-        let around = format!(
-            "{}{}",
-            before.trim_end_matches("What they wrote about it: "),
-            after[..explained].trim_start()
-        );
+        let after = after.split("Text between the marks").next().unwrap();
+        let head = before.trim_end_matches("What they wrote about it: ");
+        let around = format!("{head}{}", after.trim_start());
         assert_eq!(around.trim(), plain.trim(), "{text}");
     }
     app.stop().await;
