@@ -635,10 +635,7 @@ fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
     bundle.sections.contains(&kind) && !listed
 }
 
-fn missing_personas<'a>(
-    context: &'a Context,
-    is_persona: impl Fn(&Key) -> bool,
-) -> BTreeSet<&'a Key> {
+fn missing_personas(context: &Context, is_persona: impl Fn(&Key) -> bool) -> BTreeSet<&Key> {
     context.personas().filter(|key| !is_persona(key)).collect()
 }
 
