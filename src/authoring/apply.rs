@@ -19,7 +19,7 @@ use crate::domain::persona::Persona;
 use crate::domain::preferences::catalogue_kind;
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
-use crate::store::issuers::IssuerRow;
+use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
@@ -77,6 +77,7 @@ impl Applier<'_> {
     pub async fn apply(&self, bundle: &Bundle, options: &ApplyOptions) -> Result<Plan, ApplyError> {
         let mut platform = self.database.platform().await?;
         let existing = platform.tenant_by_slug(&bundle.tenant).await?;
+        let shared = platform.shared_issuers().await?;
         platform.commit().await?;
         let tenant = existing.unwrap_or_else(|| TenantId(self.clock.new_id()));
         let mut work = Work {
@@ -90,6 +91,9 @@ impl Applier<'_> {
             },
             faults: Faults::new(),
         };
+        // Two at once would both build on what is live now, and one of them would be lost.
+        work.tx.lock_authoring().await?;
+        work.shared_issuers_stay(bundle, &shared);
         work.tenant(bundle, existing.is_none()).await?;
         work.catalogue(bundle).await?;
         work.documents(bundle).await?;
@@ -152,6 +156,22 @@ impl Work<'_> {
             note: note.into(),
         });
         Ok(())
+    }
+
+    /// A tenant that took over a shared issuer's tokens would shut out every tenant that it serves.
+    fn shared_issuers_stay(&mut self, bundle: &Bundle, shared: &[SharedIssuerRow]) {
+        for (index, issuer) in bundle.issuers.iter().flatten().enumerate() {
+            let is_taken = |row: &SharedIssuerRow| {
+                url_of(&row.config) == issuer.parsed.issuer()
+                    && shares_audience(&row.config, &issuer.config)
+            };
+            if shared.iter().any(is_taken) {
+                self.faults.add(
+                    format!("/issuers/{index}/audiences"),
+                    "one of these audiences belongs to a shared issuer of the installation",
+                );
+            }
+        }
     }
 
     async fn tenant(&mut self, bundle: &Bundle, is_new: bool) -> Result<(), ApplyError> {
@@ -426,13 +446,6 @@ impl Work<'_> {
             return Ok(());
         };
         let mut stored = self.tx.tenant_issuers().await?;
-        let url_of = |config: &Map<String, Value>| {
-            config
-                .get("issuer")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
         for (index, issuer) in wanted.iter().enumerate() {
             let url = issuer.parsed.issuer();
             // Several may share a URL; then the one that shares an audience is meant.
@@ -637,6 +650,13 @@ fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
 
 fn missing_personas(context: &Context, is_persona: impl Fn(&Key) -> bool) -> BTreeSet<&Key> {
     context.personas().filter(|key| !is_persona(key)).collect()
+}
+
+fn url_of(config: &Map<String, Value>) -> &str {
+    config
+        .get("issuer")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
