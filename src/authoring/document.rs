@@ -98,3 +98,11 @@ pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) 
         })
         .collect()
 }
+
+/// The issuer URL of a stored configuration.
+pub(super) fn url_of(config: &Map<String, Value>) -> &str {
+    config
+        .get("issuer")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

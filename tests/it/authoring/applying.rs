@@ -228,3 +228,34 @@ async fn audiences_can_be_moved_between_issuers_of_one_url() {
     let plan = bench.apply(&issuers("b", "a")).await.unwrap();
     assert_eq!(steps(&plan), [], "{plan}");
 }
+
+#[tokio::test]
+async fn bundles_applied_at_the_same_time_come_one_after_the_other() {
+    let bench = Bench::new().await;
+    bench.apply(SMALL).await.unwrap();
+    let bundles: Vec<String> = (0..6)
+        .map(|number| SMALL.replace("Be kind", &format!("Rule {number}")))
+        .collect();
+    let applied =
+        futures_util::future::join_all(bundles.iter().map(|bundle| bench.apply(bundle))).await;
+    for plan in applied {
+        assert_eq!(
+            steps(&plan.unwrap()),
+            [
+                (Verb::Change, "snippet/rules"),
+                (Verb::Change, "persona/guide")
+            ]
+        );
+    }
+    let mut owner = bench.database.owner().await;
+    let versions = sql::texts(
+        &mut owner,
+        "select v.number || ' pins ' || (v.content -> 'snippets' ->> 'rules') from document d
+         join document_version v on v.document_id = d.id where d.key = 'guide' order by v.number",
+    )
+    .await;
+    let each: Vec<String> = (1..=7)
+        .map(|number| format!("{number} pins {number}"))
+        .collect();
+    assert_eq!(versions, each, "each one built on the one before");
+}

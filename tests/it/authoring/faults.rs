@@ -229,3 +229,28 @@ async fn secrets_never_stand_in_a_bundle() {
         assert!(!format!("{faults:?}").contains("verysecret"), "{faults:?}");
     }
 }
+
+#[tokio::test]
+async fn a_tenant_can_not_take_over_a_shared_issuers_tokens() {
+    let bench = Bench::new().await;
+    let config = serde_json::json!({
+        "issuer": "https://shared.example", "audiences": ["app", "other"], "algorithms": ["RS256"],
+        "keys": { "discovery": true },
+    });
+    let mut platform = bench.store.platform().await.unwrap();
+    let id = persona_gateway::domain::ids::IssuerId(bench.clock.new_id());
+    platform
+        .insert_shared_issuer(id, config.as_object().unwrap(), "org")
+        .await
+        .unwrap();
+    platform.commit().await.unwrap();
+    let thief = "
+tenant: thief
+issuers:
+  - {issuer: 'https://shared.example', audiences: [mine, app], algorithms: [RS256], keys: {discovery: true}}
+";
+    let faults = bench.faults(thief).await;
+    assert_eq!(faults[0].pointer, "/issuers/0/audiences", "{faults:?}");
+    assert!(faults[0].message.contains("shared issuer"), "{faults:?}");
+    bench.apply(&thief.replace(", app", "")).await.unwrap();
+}

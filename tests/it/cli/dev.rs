@@ -29,8 +29,38 @@ async fn stop(running: Running) {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 }
 
+async fn json_of(request: reqwest::RequestBuilder) -> Value {
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+/// What the line says of one thing.
+fn of(line: &Value, name: &str) -> String {
+    line[name].as_str().unwrap().to_owned()
+}
+
+async fn mint(line: &Value, token: &str, context: &str) -> (u16, Value) {
+    let request = client()
+        .post(format!("{}/v1/session-token", of(line, "gateway")))
+        .bearer_auth(token)
+        .json(&json!({ "context": context }));
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// A token of another user, from the local issuer.
+async fn somebody(line: &Value) -> String {
+    let asked = json!({ "sub": "somebody", "alg": "ES256" });
+    let request = client().post(format!("{}/token", of(line, "issuer")));
+    of(&json_of(request.json(&asked)).await, "token")
+}
+
+async fn preferences(line: &Value, token: &str) -> Value {
+    let address = format!("{}/v1/me/preferences", of(line, "gateway"));
+    json_of(client().get(address).bearer_auth(token)).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dev_serves_what_its_line_of_json_says_and_finds_its_data_again() {
+async fn dev_serves_what_its_line_of_json_says() {
     let folder = Folder::new();
     let running = start(&folder, &["--json"]);
     let line = ready(&running).await;
@@ -50,125 +80,68 @@ async fn dev_serves_what_its_line_of_json_says_and_finds_its_data_again() {
         ]
     );
     assert_eq!(line["tenant"], "demo");
-    let of = |name: &str| line[name].as_str().unwrap().to_owned();
-    let mint = |gateway: String, token: String, context: &'static str| async move {
-        let body = json!({ "context": context });
-        let request = client()
-            .post(format!("{gateway}/v1/session-token"))
-            .bearer_auth(token);
-        let answer = request.json(&body).send().await.unwrap();
-        (
-            answer.status().as_u16(),
-            answer.json::<Value>().await.unwrap(),
-        )
-    };
     for context in ["support", "sales", "training", "default"] {
-        let (status, answer) = mint(of("gateway"), of("userToken"), context).await;
+        let (status, answer) = mint(&line, &of(&line, "userToken"), context).await;
         assert_eq!(
             (status, &answer["context"]),
             (200, &json!(context)),
             "{answer}"
         );
     }
-    let seen: Value = client()
-        .get(format!("{}/_emulator/requests", of("anam")))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let requests = format!("{}/_emulator/requests", of(&line, "anam"));
+    let seen = json_of(client().get(requests)).await;
     assert_eq!(seen.as_array().unwrap().len(), 4);
-    let token: Value = client()
-        .post(format!("{}/token", of("issuer")))
-        .json(&json!({ "sub": "somebody", "alg": "ES256" }))
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let token = token["token"].as_str().unwrap().to_owned();
-    assert_eq!(mint(of("gateway"), token.clone(), "support").await.0, 200);
-    let choice = client()
-        .put(format!("{}/v1/me/preferences", of("gateway")))
-        .bearer_auth(&token)
-        .json(&json!({ "displayName": "Kept" }))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(choice.status(), 200);
-    assert_eq!(
-        client()
-            .get(format!("{}/readyz", of("ops")))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(mint(&line, &somebody(&line).await, "support").await.0, 200);
+    let readyz = format!("{}/readyz", of(&line, "ops"));
+    assert_eq!(client().get(readyz).send().await.unwrap().status(), 200);
 
-    let database = of("databaseUrl");
-    PgConnection::connect(&database)
-        .await
-        .unwrap()
-        .close()
-        .await
-        .unwrap();
+    let database = of(&line, "databaseUrl");
+    let connection = PgConnection::connect(&database).await.unwrap();
+    connection.close().await.unwrap();
     stop(running).await;
-    assert!(
-        PgConnection::connect(&database).await.is_err(),
-        "its Postgres is gone"
-    );
+    let gone = PgConnection::connect(&database).await;
+    assert!(gone.is_err(), "its Postgres is gone");
     assert!(!folder.path().join("data/pg/postmaster.pid").exists());
+    let gateway = client().get(of(&line, "gateway")).send().await;
+    assert!(gateway.is_err(), "and so is the gateway");
+}
 
-    let again = start(&folder, &["--json"]);
-    let line = ready(&again).await;
-    assert_eq!(line["adminKey"], of("adminKey"), "the same installation");
-    let issued = client()
-        .post(format!("{}/token", line["issuer"].as_str().unwrap()))
-        .json(&json!({ "sub": "somebody" }))
-        .send()
-        .await
-        .unwrap()
-        .json::<Value>()
-        .await
-        .unwrap();
-    let kept: Value = client()
-        .get(format!(
-            "{}/v1/me/preferences",
-            line["gateway"].as_str().unwrap()
-        ))
-        .bearer_auth(issued["token"].as_str().unwrap())
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(kept, json!({ "displayName": "Kept" }));
-    stop(again).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_start_finds_its_data_again_unless_it_is_told_to_throw_them_away() {
+    let folder = Folder::new();
+    let running = start(&folder, &["--json"]);
+    let first = ready(&running).await;
+    let token = somebody(&first).await;
+    let choice = client()
+        .put(format!("{}/v1/me/preferences", of(&first, "gateway")))
+        .bearer_auth(&token)
+        .json(&json!({ "displayName": "Kept" }));
+    assert_eq!(choice.send().await.unwrap().status(), 200);
+    stop(running).await;
 
-    let fresh = start(&folder, &["--json", "--fresh"]);
-    let line = ready(&fresh).await;
-    assert_ne!(line["adminKey"], of("adminKey"));
-    let kept: Value = client()
-        .get(format!(
-            "{}/v1/me/preferences",
-            line["gateway"].as_str().unwrap()
-        ))
-        .bearer_auth(line["userToken"].as_str().unwrap())
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let running = start(&folder, &["--json"]);
+    let second = ready(&running).await;
     assert_eq!(
-        kept["displayName"], "Sam",
+        second["adminKey"], first["adminKey"],
+        "the same installation"
+    );
+    let kept = preferences(&second, &somebody(&second).await).await;
+    assert_eq!(kept, json!({ "displayName": "Kept" }));
+    stop(running).await;
+
+    let running = start(&folder, &["--json", "--fresh"]);
+    let third = ready(&running).await;
+    assert_ne!(third["adminKey"], first["adminKey"]);
+    assert_eq!(
+        preferences(&third, &somebody(&third).await).await,
+        json!({})
+    );
+    let sam = preferences(&third, &of(&third, "userToken")).await;
+    assert_eq!(
+        sam["displayName"], "Sam",
         "the demo's own user, as on the first day"
     );
-    stop(fresh).await;
+    stop(running).await;
 }
 
 /// The words of a command line, quotes undone; enough for what `dev` prints.

@@ -143,3 +143,43 @@ async fn secrets_can_stand_in_files() {
     let ended = serve.run().await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_drains_it_is_not_ready_and_still_answers() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let grace = [("GATEWAY__SERVER__DRAIN_GRACE_MS", "3000")];
+    let (running, _anam) = start(&bench, &tenant, &grace).await;
+    let (gateway, ops) = running.addresses().await;
+    running.signal("TERM").await;
+    until(
+        "balancers are told to look elsewhere",
+        Duration::from_secs(2),
+        || async {
+            let ready = client().get(format!("{ops}/readyz")).send().await.unwrap();
+            (ready.status() == 503).then_some(())
+        },
+    )
+    .await;
+    let late = client()
+        .post(format!("{gateway}/v1/session-token"))
+        .bearer_auth(tenant.user("u"))
+        .json(&json!({}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(late.status(), 200);
+    assert_eq!(late.headers()["connection"], "close");
+    assert_eq!(running.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_it_at_once() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let grace = [("GATEWAY__SERVER__DRAIN_GRACE_MS", "50000")];
+    let (running, _anam) = start(&bench, &tenant, &grace).await;
+    running.addresses().await;
+    running.signal("TERM").await;
+    running.err_with("\"stopping\"").await;
+    running.signal("TERM").await;
+    assert_eq!(running.end().await.code, Some(1));
+}

@@ -169,14 +169,29 @@ impl Signer {
 
     /// A token that is good for an hour.
     pub(crate) fn token(&self, issuer: &str, audience: &Value, subject: &str) -> String {
+        self.token_with(issuer, audience, subject, &json!({}))
+    }
+
+    /// The same, with more claims.
+    pub(crate) fn token_with(
+        &self,
+        issuer: &str,
+        audience: &Value,
+        subject: &str,
+        more: &Value,
+    ) -> String {
         let now = Clock::system().now().timestamp();
+        let mut claims = json!({
+            "iss": issuer, "aud": audience, "sub": subject, "iat": now, "nbf": now, "exp": now + 3600,
+        });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!(
             "{}.{}",
             part(&json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid })),
-            part(&json!({
-                "iss": issuer, "aud": audience, "sub": subject, "iat": now, "nbf": now, "exp": now + 3600,
-            }))
+            part(&claims)
         );
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -197,7 +197,7 @@ impl Stage {
         }
         let expired = self.jwt(HS256, -600);
         let forged = self.jwt("another-secret-of-32-bytes-and-some-more", 3600);
-        let cut = good[..good.len() - 4].to_owned();
+        let cut = good.chars().take(good.len() - 4).collect::<String>();
         self.seen.jwts.push(cut.clone());
         for token in [&expired, &forged, &cut] {
             assert_eq!(
@@ -300,7 +300,7 @@ fn hits(text: &str, secrets: &[(&'static str, String)]) -> Vec<String> {
             secrets
                 .iter()
                 .filter(|(_, secret)| line.contains(secret.as_str()))
-                .map(move |(name, _)| format!("{name} in: {:.400}", line))
+                .map(move |(name, _)| format!("{name} in: {line:.400}"))
         })
         .collect()
 }

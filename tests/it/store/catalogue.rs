@@ -303,12 +303,12 @@ async fn run_time_roles_own_nothing_and_can_not_rise() {
             let wanted = attribute == "rolcanlogin" && role == LOGIN;
             assert_eq!(set, wanted, "{role} {attribute}");
         }
-        let owned = format!(
+        let possessions = format!(
             "select count(*) from pg_shdepend where refclassid = 'pg_authid'::regclass
              and refobjid = '{role}'::regrole and deptype = 'o'"
         );
         assert_eq!(
-            sql::number(&mut owner, &owned).await.unwrap(),
+            sql::number(&mut owner, &possessions).await.unwrap(),
             0,
             "{role} owns something"
         );

@@ -7,10 +7,15 @@ use crate::harness::sql;
 pub(super) const ALPHA: &str = "aaaaaaaa-0000-7000-8000-000000000000";
 pub(super) const BETA: &str = "bbbbbbbb-0000-7000-8000-000000000000";
 
+/// Id of one of a tenant's rows: 01 its issuer, 02 its document, 03 the document's version, 04 a session, 05 an admin.
+pub(super) fn id_of(tenant: &str, kind: &str) -> String {
+    format!("{}{kind}", tenant.strip_suffix("00").unwrap())
+}
+
 /// Rows of one tenant. Whatever has a key has the same one for every tenant.
 fn rows_of(tenant: &str) -> String {
-    let letter = &tenant[..1];
-    let id = |kind: &str| format!("{}{}", &tenant[..34], kind);
+    let letter = tenant.chars().next().unwrap();
+    let id = |kind: &str| id_of(tenant, kind);
     let (issuer, persona, version, session, admin) =
         (id("01"), id("02"), id("03"), id("04"), id("05"));
     format!(

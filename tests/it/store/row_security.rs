@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::filling::{ALPHA, BETA, fill, tenant_tables};
+use super::filling::{ALPHA, BETA, fill, id_of, tenant_tables};
 use crate::harness::postgres::TestDatabase;
 use crate::harness::sql::{self, attempt, begin_as, refusal};
 
@@ -212,15 +212,14 @@ async fn a_partition_can_not_be_reached_around_its_parent() {
 #[tokio::test]
 async fn a_reference_to_another_tenants_row_breaks_a_foreign_key() {
     let (_database, _owner, mut login) = filled().await;
-    let of = |tenant: &str, kind: &str| format!("{}{}", &tenant[..34], kind);
-    let (document, version, issuer) = (of(BETA, "02"), of(BETA, "03"), of(BETA, "01"));
+    let (document, version, issuer) = (id_of(BETA, "02"), id_of(BETA, "03"), id_of(BETA, "01"));
     for statement in [
         format!(
             "insert into release (tenant_id, document_id, version_id) values ('{ALPHA}', '{document}', '{version}')"
         ),
         format!(
             "insert into release (tenant_id, document_id, version_id) values ('{ALPHA}', '{}', '{version}')",
-            of(ALPHA, "02")
+            id_of(ALPHA, "02")
         ),
         format!(
             "insert into document_version (tenant_id, document_id, content) values ('{ALPHA}', '{document}', '{{}}')"

@@ -383,3 +383,55 @@ async fn sql_in_every_field_stays_text() {
     assert_eq!(status, 200);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_shared_issuer_may_name_the_tenant_by_a_claim() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let app = serve(&[&alpha, &beta], TestOptions::default()).await;
+    let shared = Tenant::new("shared", None);
+    let mut config = shared.bundle()["issuers"][0].clone();
+    config["audiences"] = json!(["app"]);
+    let mut platform = app.app.gateway.database.platform().await.unwrap();
+    let id = persona_gateway::domain::ids::IssuerId(app.clock.new_id());
+    platform
+        .insert_shared_issuer(id, config.as_object().unwrap(), "tenant")
+        .await
+        .unwrap();
+    platform.commit().await.unwrap();
+    let beta_id = app.tenant("beta").await.to_string();
+    let claim = |signer: &Tenant, tenant: Value| {
+        let more = json!({ "tenant": tenant, "org": tenant, "tenant_id": tenant, "tid": tenant });
+        signer
+            .signer
+            .token_with(&signer.issuer, &json!("app"), "u", &more)
+    };
+    app.wait_for_token(&claim(&shared, json!("alpha"))).await;
+    for (token, persona) in [
+        (claim(&shared, json!("alpha")), "Guide of alpha"),
+        (claim(&shared, json!("beta")), "Guide of beta"),
+        (claim(&shared, json!(beta_id)), "Guide of beta"),
+        // A tenant's own issuer speaks for its own tenant, whatever it claims.
+        (claim(&alpha, json!("beta")), "Guide of alpha"),
+        (claim(&alpha, json!(beta_id)), "Guide of alpha"),
+    ] {
+        let (status, answer) = mint(&app, &token, &json!({})).await;
+        assert_eq!(
+            (status, &answer["persona"]["name"]),
+            (200, &json!(persona)),
+            "{answer}"
+        );
+    }
+    for nobody in [
+        json!("gamma"),
+        json!(null),
+        json!(["beta"]),
+        json!({ "beta": 1 }),
+        json!(""),
+        json!("BETA"),
+        json!(" beta"),
+    ] {
+        let (status, _) = mint(&app, &claim(&shared, nobody.clone()), &json!({})).await;
+        assert_eq!(status, 401, "{nobody}");
+    }
+    app.stop().await;
+}
