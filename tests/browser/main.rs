@@ -3,7 +3,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says what is wrong by panicking"
