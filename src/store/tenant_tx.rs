@@ -25,7 +25,7 @@ impl Database {
     /// The door to one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
         self.ensure_checked().await?;
-        let mut inner = self.pool.begin().await?;
+        let mut inner = self.begin().await?;
         sqlx::query!(
             "select set_config('role', 'gateway_tenant', true) as role, set_config('app.tenant', $1, true) as tenant",
             tenant.to_string()
@@ -43,11 +43,34 @@ impl Database {
 
     /// For the check itself.
     pub(super) async fn platform_unchecked(&self) -> Result<PlatformTx, StoreError> {
-        let mut inner = self.pool.begin().await?;
+        let mut inner = self.begin().await?;
         sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
             .fetch_one(&mut *inner)
             .await?;
         Ok(PlatformTx { inner })
+    }
+
+    /// Begins on a connection that works. One that the server has closed meanwhile (a restart, a failover) shows it only
+    /// now. Nothing was asked of it yet, so the next is tried; all that the pool holds may be dead.
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        for _ in 0..self.pool.options().get_max_connections() {
+            match self.pool.begin().await {
+                Err(error) if is_dead_connection(&error) => {
+                    tracing::debug!(%error, "a pooled connection was dead");
+                }
+                begun => return Ok(begun?),
+            }
+        }
+        Ok(self.pool.begin().await?)
+    }
+}
+
+fn is_dead_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        // admin_shutdown, crash_shutdown: the server's last words on a connection.
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02")),
+        _ => false,
     }
 }
 

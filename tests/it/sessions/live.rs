@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use persona_gateway::domain::ids::TenantId;
 use serde_json::{Value, json};
 
@@ -308,5 +309,26 @@ async fn a_change_is_served_even_where_its_notice_was_lost() {
             .then_some(())
     })
     .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_closed_cost_no_user_an_error() {
+    let app = spawn().await;
+    let token = app.user("user-2");
+    let body = context("sales");
+    for _ in 0..3 {
+        // Several at once, so that the pool is full of connections to lose.
+        let answers = join_all((0..8).map(|_| app.mint(&token, &body))).await;
+        for answer in answers {
+            assert_eq!(answer.status(), 200);
+        }
+        app.database
+            .sql(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()",
+            )
+            .await;
+    }
     app.stop().await;
 }
