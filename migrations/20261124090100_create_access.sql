@@ -44,6 +44,51 @@ create table shared_issuer (
     created_at    timestamptz not null default now()
 );
 
+-- The same for shared issuers. Not secret: every tenant may see which pairs are not its to take.
+create table shared_issuer_audience (
+    shared_issuer_id  uuid not null references shared_issuer (id) on delete cascade,
+    issuer_url        text collate "C" not null,
+    audience          text collate "C" not null,
+    primary key (issuer_url, audience)
+);
+
+create function sync_shared_issuer_audience() returns trigger
+    language plpgsql
+    as $$
+begin
+    delete from shared_issuer_audience where shared_issuer_id = new.id;
+    insert into shared_issuer_audience (shared_issuer_id, issuer_url, audience)
+        select distinct new.id, new.config ->> 'issuer', a
+        from jsonb_array_elements_text(new.config -> 'audiences') a;
+    return null;
+end $$;
+
+create trigger sync_shared_issuer_audience after insert or update of config on shared_issuer
+    for each row execute function sync_shared_issuer_audience();
+
+-- A pair stands in one of the two tables only: contested, it would shut out everybody who relies on it.
+create function refuse_taken_audience() returns trigger
+    language plpgsql
+    as $$
+declare
+    taken boolean;
+begin
+    -- One writer an issuer URL at a time, or each of two would miss the other's row.
+    perform pg_advisory_xact_lock(hashtextextended('issuer_audience ' || new.issuer_url, 0));
+    execute format('select exists (select from %I where issuer_url = $1 and audience = $2)', tg_argv[0])
+        into taken using new.issuer_url, new.audience;
+    if taken then
+        raise exception 'tokens of % for % belong to another issuer', new.issuer_url, new.audience
+            using errcode = 'unique_violation', constraint = 'issuer_audience_taken';
+    end if;
+    return new;
+end $$;
+
+create trigger refuse_taken before insert on issuer_audience
+    for each row execute function refuse_taken_audience('shared_issuer_audience');
+create trigger refuse_taken before insert on shared_issuer_audience
+    for each row execute function refuse_taken_audience('issuer_audience');
+
 create trigger sync_issuer_audience after insert or update of config on issuer
     for each row execute function sync_issuer_audience();
 
@@ -119,6 +164,7 @@ call isolate_tenants('api_key', 'tenant_id');
 call track_config_revision('issuer', 'tenant_id');
 call track_config_revision('provider_key', 'tenant_id');
 
+create policy platform_read on issuer_audience for select to gateway_platform using (true);
 create policy platform_read on issuer for select to gateway_platform using (true);
 create policy platform_read on api_key for select to gateway_platform using (true);
 create policy platform_read on membership for select to gateway_platform using (true);
@@ -131,5 +177,8 @@ grant select, insert, update, delete on membership to gateway_tenant;
 grant select, insert on api_key to gateway_tenant;
 grant update (name, expires_at, revoked_at, last_used_at) on api_key to gateway_tenant;
 
-grant select on issuer, api_key, membership to gateway_platform;
+grant select on shared_issuer_audience to gateway_tenant;
+
+grant select on issuer, issuer_audience, api_key, membership to gateway_platform;
 grant select, insert, update, delete on shared_issuer, admin, console_session to gateway_platform;
+grant select, insert, delete on shared_issuer_audience to gateway_platform;

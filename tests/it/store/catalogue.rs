@@ -9,11 +9,12 @@ use crate::harness::postgres::{LOGIN, TestDatabase};
 use crate::harness::sql;
 
 /// Tables that belong to the installation, not to a tenant.
-const OF_NO_TENANT: [&str; 4] = [
+const OF_NO_TENANT: [&str; 5] = [
     "_sqlx_migrations",
     "admin",
     "console_session",
     "shared_issuer",
+    "shared_issuer_audience",
 ];
 /// Unique keys that span tenants, and why.
 const ACROSS_TENANTS: [(&str, &str); 4] = [
@@ -37,12 +38,13 @@ const APPEND_ONLY: [&str; 5] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 15] = [
+const PLATFORM_POLICIES: [&str; 16] = [
     "api_key.platform_read r",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",
     "issuer.platform_read r",
+    "issuer_audience.platform_read r",
     "membership.platform_read r",
     "session.platform_append a",
     "session.platform_read r",

@@ -259,7 +259,7 @@ async fn the_platform_role_sees_only_what_it_is_for() {
     for (table, column) in tenant_tables(&mut owner).await {
         let whole = matches!(
             table.as_str(),
-            "tenant" | "config_revision" | "issuer" | "api_key" | "membership"
+            "tenant" | "config_revision" | "issuer" | "issuer_audience" | "api_key" | "membership"
         );
         let read = format!("select * from {table}");
         let outcome = attempt(&mut login, PLATFORM, None, read).await;
@@ -306,4 +306,38 @@ async fn inputs_that_may_still_be_kept_are_not_swept() {
     .unwrap();
     let swept = attempt(&mut login, PLATFORM, None, "delete from session_inputs").await;
     assert_eq!(swept.unwrap(), 2, "the one of each tenant that is over");
+}
+
+#[tokio::test]
+async fn a_shared_issuers_tokens_can_not_be_taken_and_it_takes_no_tenants() {
+    let (_database, _owner, mut login) = filled().await;
+    let shared = |audience: &str| {
+        format!(
+            r#"insert into shared_issuer (config, tenant_claim) values
+               ('{{"issuer": "https://issuer.example", "audiences": ["{audience}"]}}', 'org')"#
+        )
+    };
+    let taken = attempt(&mut login, PLATFORM, None, shared("b")).await;
+    assert_eq!(refusal(taken).0, "23505");
+    begin_as(&mut login, PLATFORM, None).await;
+    sql::run(&mut login, shared("shared")).await.unwrap();
+    sql::run(&mut login, "commit").await.unwrap();
+
+    let own = format!(
+        r#"insert into issuer (tenant_id, config) values ('{ALPHA}',
+           '{{"issuer": "https://issuer.example", "audiences": ["mine", "shared"]}}')"#
+    );
+    let taken = attempt(&mut login, TENANT, Some(ALPHA), own).await;
+    assert_eq!(refusal(taken).0, "23505");
+    let change = r#"update issuer set config = jsonb_set(config, '{audiences}', '["shared"]')"#;
+    let taken = attempt(&mut login, TENANT, Some(ALPHA), change).await;
+    assert_eq!(refusal(taken).0, "23505");
+    for forbidden in [
+        "delete from shared_issuer_audience",
+        "update shared_issuer_audience set audience = 'x'",
+        "select * from shared_issuer",
+    ] {
+        let outcome = attempt(&mut login, TENANT, Some(ALPHA), forbidden).await;
+        assert_eq!(refusal(outcome).0, "42501", "{forbidden}");
+    }
 }
