@@ -9,6 +9,7 @@ pub mod migrate;
 pub mod openapi;
 pub mod preferences;
 pub mod serve;
+pub mod shared_issuer;
 
 mod database;
 mod signals;
@@ -38,6 +39,8 @@ enum Command {
     Export(export::ExportArgs),
     #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
+    #[command(subcommand)]
+    SharedIssuer(shared_issuer::SharedIssuerCommand),
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
+            Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),

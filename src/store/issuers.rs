@@ -84,6 +84,14 @@ impl PlatformTx {
         .await?;
         Ok(())
     }
+
+    /// Takes a shared issuer out; false where there is none.
+    pub async fn delete_shared_issuer(&mut self, id: IssuerId) -> Result<bool, StoreError> {
+        let done = sqlx::query!("delete from shared_issuer where id = $1", id.0)
+            .execute(self.connection())
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
 }
 
 impl TenantTx {

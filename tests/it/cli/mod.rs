@@ -4,4 +4,5 @@ mod bundles;
 mod dev;
 mod preferences;
 mod serve;
+mod shared_issuer;
 mod small;

@@ -1,0 +1,141 @@
+//! `shared-issuer`: issuers that many tenants share.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::database;
+use crate::authoring::yaml::Source;
+use crate::clock::Clock;
+use crate::domain::ids::IssuerId;
+use crate::domain::issuer::{ClaimPath, IssuerConfig, KeySource};
+use crate::store::StoreError;
+
+/// Issuers that many tenants share, where a claim of the token names the tenant. For whoever runs the installation.
+///
+/// A tenant's own issuers stand in its bundle. Only a shared issuer's tokens may name their tenant themselves, so register
+/// none whose claims a tenant can set.
+#[derive(Debug, clap::Subcommand)]
+pub enum SharedIssuerCommand {
+    /// Registers an issuer. The file has the members that an issuer has in a bundle: issuer, audiences, keys, ...
+    Add(AddArgs),
+    /// Lists the registered issuers.
+    List,
+    /// Takes an issuer out: its tokens are refused from then on.
+    Remove(RemoveArgs),
+}
+
+/// What to register.
+#[derive(Debug, clap::Args)]
+pub struct AddArgs {
+    /// YAML or JSON.
+    file: PathBuf,
+    /// The claim that holds the tenant's name in URLs, or its id: a name such as `org`, or a JSON pointer such as /org/slug.
+    #[arg(long)]
+    tenant_claim: String,
+}
+
+/// What to take out.
+#[derive(Debug, clap::Args)]
+pub struct RemoveArgs {
+    /// Its id, as `list` shows it.
+    id: uuid::Uuid,
+}
+
+/// Does it.
+pub async fn run(command: SharedIssuerCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        SharedIssuerCommand::Add(args) => add(args).await,
+        SharedIssuerCommand::List => list().await,
+        SharedIssuerCommand::Remove(args) => remove(args).await,
+    }
+}
+
+async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(&args.file)
+        .with_context(|| format!("{} can't be read", args.file.display()))?;
+    if ClaimPath::parse(&args.tenant_claim).is_err() {
+        bail!("--tenant-claim must be a claim's name or a JSON pointer into the claims");
+    }
+    let source = match Source::parse(&text) {
+        Ok(source) => source,
+        Err(faults) => {
+            for fault in faults {
+                writeln!(
+                    std::io::stderr(),
+                    "{}: {}",
+                    args.file.display(),
+                    fault.message
+                )?;
+            }
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let config = match IssuerConfig::parse(&source.value) {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                let line = source.line(&fault.pointer);
+                writeln!(std::io::stderr(), "{}:{line}: {fault}", args.file.display())?;
+            }
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if matches!(config.keys(), KeySource::SharedSecret) {
+        bail!(
+            "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant"
+        );
+    }
+    let local = database::open().await?;
+    let id = IssuerId(Clock::system().new_id());
+    let mut tx = local.database.platform().await?;
+    let members = source.value.as_object().cloned().unwrap_or_default();
+    match tx
+        .insert_shared_issuer(id, &members, &args.tenant_claim)
+        .await
+    {
+        Err(StoreError::Conflict { .. }) => {
+            bail!(
+                "tokens of {} for one of these audiences belong to another issuer already",
+                config.issuer()
+            )
+        }
+        inserted => inserted?,
+    }
+    tx.commit().await?;
+    super::say(format_args!("Registered {} as {id}.", config.issuer()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list() -> anyhow::Result<ExitCode> {
+    let local = database::open().await?;
+    let mut tx = local.database.platform().await?;
+    let issuers = tx.shared_issuers().await?;
+    tx.commit().await?;
+    for issuer in issuers {
+        let url = issuer
+            .config
+            .get("issuer")
+            .and_then(serde_json::Value::as_str);
+        super::say(format_args!(
+            "{}  {}  tenant from {}",
+            issuer.id,
+            url.unwrap_or_default(),
+            issuer.tenant_claim
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn remove(args: RemoveArgs) -> anyhow::Result<ExitCode> {
+    let local = database::open().await?;
+    let mut tx = local.database.platform().await?;
+    if !tx.delete_shared_issuer(IssuerId(args.id)).await? {
+        bail!("there is no shared issuer {}", args.id);
+    }
+    tx.commit().await?;
+    super::say(format_args!("Removed {}.", args.id))?;
+    Ok(ExitCode::SUCCESS)
+}
