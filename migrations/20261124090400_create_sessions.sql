@@ -68,6 +68,25 @@ begin
     end loop;
 end $$;
 
+-- Drops the partitions whose last moment is before `horizon`: a month goes in one step, without a row deleted.
+create procedure drop_session_partitions(horizon timestamptz)
+    language plpgsql
+    as $$
+declare
+    part record;
+begin
+    for part in
+        select c.oid::regclass as name, to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' as ends
+        from pg_inherits i
+        join pg_class c on c.oid = i.inhrelid
+        where i.inhparent in ('session'::regclass, 'session_outcome'::regclass, 'session_inputs'::regclass)
+    loop
+        if part.ends at time zone 'UTC' <= horizon then
+            execute format('drop table %s', part.name);
+        end if;
+    end loop;
+end $$;
+
 call isolate_tenants('session', 'tenant_id');
 call isolate_tenants('session_outcome', 'tenant_id');
 call isolate_tenants('session_inputs', 'tenant_id');

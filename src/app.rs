@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use chrono::TimeDelta;
 
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError};
@@ -88,6 +89,7 @@ impl App {
             clock.clone(),
             lifecycle.tracker().clone(),
             tokio::runtime::Handle::current(),
+            metrics.clone(),
         )?);
         let origins = Arc::new(Origins::default());
         let sources = Arc::new(Sources::new(
@@ -95,33 +97,37 @@ impl App {
             clock.clone(),
             keys.clone(),
             settings.anam.api_key.as_ref(),
+            metrics.clone(),
         ));
         let (ledger, writer) = Ledger::new(
             database.clone(),
             settings.database.statement_timeout + settings.database.acquire_timeout,
+            metrics.clone(),
         );
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
             limits: Limits::new(limit_options(settings)),
             sources: sources.clone(),
             ledger,
-            anam: Anam::new(anam_options(settings), clock.clone())?,
+            anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
             database: database.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
 
         lifecycle.spawn_to_the_end(writer.run());
-        let refresher = refresh::Refresher {
+        let mut refresher = refresh::Refresher {
             database: database.clone(),
             keys,
             auth,
             origins: origins.clone(),
             sources,
+            seen: Vec::new(),
         };
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
-        lifecycle.spawn("housekeeping", housekeeping(gateway.clone()));
+        let unknown_after = settings.ledger.unknown_after;
+        lifecycle.spawn("housekeeping", housekeeping(gateway.clone(), unknown_after));
 
         let faces = server::Faces {
             gateway: gateway.clone(),
@@ -185,7 +191,8 @@ impl ServerTimes {
     }
 }
 
-/// A role that could get around row security ends the start; a database that is down does not.
+/// A role that could get around row security ends the start; a database that is down does not, and is
+/// asked when it comes.
 async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
     match database.check_rights().await {
         Err(RightsError::Store(error)) if error.is_transient() => {
@@ -196,12 +203,13 @@ async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
     }
 }
 
-async fn housekeeping(gateway: Arc<Gateway>) {
+async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
+    let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
-        if let Err(error) = sweep::sweep(&gateway.database, &gateway.clock).await {
+        if let Err(error) = sweep::sweep(&gateway.database, &gateway.clock, unknown_after).await {
             tracing::warn!(%error, "the ledger was not swept");
         }
     }

@@ -1,12 +1,14 @@
 //! What use cases receive: everything that the main job needs, put together once in app.rs.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::anam::Anam;
-use crate::auth::Authenticator;
+use crate::auth::{AuthError, Authenticator};
 use crate::clock::Clock;
+use crate::domain::caller::Caller;
 use crate::ledger::Ledger;
-use crate::limits::Limits;
+use crate::limits::{Admitted, Limits, TooMany};
 use crate::sources::Sources;
 use crate::store::Database;
 use crate::telemetry::metrics::Metrics;
@@ -30,4 +32,27 @@ pub struct Gateway {
     pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+}
+
+impl Gateway {
+    /// Judges a user's JWT, and counts refusals.
+    pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
+        let judged = self.auth.authenticate(token).await;
+        judged.inspect_err(|error| {
+            tracing::info!(reason = error.as_label(), "a token was refused");
+            self.metrics.auth_refusal(error.as_label());
+        })
+    }
+
+    /// Counts a request in, or counts its refusal.
+    pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
+        let counted = self.limits.admit(caller);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts a request from an address in, or counts its refusal.
+    pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let counted = self.limits.admit_address(address);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
 }

@@ -1,12 +1,13 @@
 //! The ledger's writer: rows of many requests are committed together, and whoever needs its row durable waits for
 //! that commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError};
+use crate::telemetry::metrics::{self, Metrics};
 
 /// Rows committed together at most.
 const BATCH: usize = 256;
@@ -42,11 +43,12 @@ enum Entry {
 pub struct Writer {
     queue: mpsc::Receiver<Entry>,
     database: Database,
+    metrics: Metrics,
 }
 
 impl Ledger {
     /// A handle and the writer behind it. `patience` is the longest wait for a commit.
-    pub fn new(database: Database, patience: Duration) -> (Self, Writer) {
+    pub fn new(database: Database, patience: Duration, metrics: Metrics) -> (Self, Writer) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         (
             Self {
@@ -56,6 +58,7 @@ impl Ledger {
             Writer {
                 queue: receiver,
                 database,
+                metrics,
             },
         )
     }
@@ -87,6 +90,8 @@ impl Writer {
     pub async fn run(mut self) {
         let mut entries = Vec::with_capacity(BATCH);
         while self.queue.recv_many(&mut entries, BATCH).await > 0 {
+            self.metrics
+                .ledger_queue(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
             let mut requested = Vec::new();
             let mut waiting = Vec::new();
             let mut outcomes = Vec::new();
@@ -131,9 +136,12 @@ impl Writer {
     }
 
     async fn commit_requested(&self, rows: &[Requested]) -> Result<(), StoreError> {
-        let mut tx = self.database.platform().await?;
-        tx.insert_requested(rows).await?;
-        tx.commit().await
+        let write = async {
+            let mut tx = self.database.platform().await?;
+            tx.insert_requested(rows).await?;
+            tx.commit().await
+        };
+        self.counted(rows.len(), write).await
     }
 
     async fn write_outcomes(&self, rows: &[Outcome]) {
@@ -156,8 +164,31 @@ impl Writer {
     }
 
     async fn commit_outcomes(&self, rows: &[Outcome]) -> Result<(), StoreError> {
-        let mut tx = self.database.platform().await?;
-        tx.insert_outcomes(rows).await?;
-        tx.commit().await
+        let write = async {
+            let mut tx = self.database.platform().await?;
+            tx.insert_outcomes(rows).await?;
+            tx.commit().await
+        };
+        self.counted(rows.len(), write).await
+    }
+
+    async fn counted(
+        &self,
+        rows: usize,
+        write: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let written = write.await;
+        let outcome = if written.is_ok() {
+            metrics::Outcome::Ok
+        } else {
+            metrics::Outcome::Failed
+        };
+        self.metrics.ledger_write(
+            u32::try_from(rows).unwrap_or(u32::MAX),
+            started.elapsed(),
+            outcome,
+        );
+        written
     }
 }

@@ -12,6 +12,7 @@ use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
+use crate::telemetry::metrics::Limit;
 
 /// Limits of this instance; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,12 +42,26 @@ pub enum TooMany {
     /// Asked too often.
     #[error("too many requests")]
     Often {
+        /// Which limit.
+        limit: Limit,
         /// When the next one passes.
         retry_after: Duration,
     },
     /// Too much under way at this instance: shed before it gets slow for all.
     #[error("too many requests at once")]
-    AtOnce,
+    AtOnce {
+        /// Which limit.
+        limit: Limit,
+    },
+}
+
+impl TooMany {
+    /// Which limit, for the counters.
+    pub fn limit(&self) -> Limit {
+        match self {
+            Self::Often { limit, .. } | Self::AtOnce { limit } => *limit,
+        }
+    }
 }
 
 /// The counters of this instance.
@@ -66,11 +81,15 @@ pub struct Limits {
 struct InFlight(Arc<AtomicU32>);
 
 impl InFlight {
-    fn enter(counter: &Arc<AtomicU32>, most: Option<NonZeroU32>) -> Result<Self, TooMany> {
+    fn enter(
+        counter: &Arc<AtomicU32>,
+        most: Option<NonZeroU32>,
+        limit: Limit,
+    ) -> Result<Self, TooMany> {
         let entered = Self(counter.clone());
         let before = counter.fetch_add(1, Ordering::AcqRel);
         match most {
-            Some(most) if before >= most.get() => Err(TooMany::AtOnce),
+            Some(most) if before >= most.get() => Err(TooMany::AtOnce { limit }),
             _ => Ok(entered),
         }
     }
@@ -106,12 +125,14 @@ impl Limits {
     pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
         if let Some(users) = &self.users {
             let user = (caller.tenant, caller.subject.as_str().to_owned());
-            users.check_key(&user).map_err(|until| self.often(&until))?;
+            users
+                .check_key(&user)
+                .map_err(|until| self.often(Limit::User, &until))?;
         }
         if let Some(tenants) = &self.tenants {
             tenants
                 .check_key(&caller.tenant)
-                .map_err(|until| self.often(&until))?;
+                .map_err(|until| self.often(Limit::Tenant, &until))?;
         }
         let of_tenant = self
             .under_way_by_tenant
@@ -121,8 +142,12 @@ impl Limits {
             .or_default()
             .clone();
         Ok(Admitted {
-            _tenant: InFlight::enter(&of_tenant, self.options.tenant_in_flight)?,
-            _all: InFlight::enter(&self.under_way, self.options.in_flight)?,
+            _tenant: InFlight::enter(
+                &of_tenant,
+                self.options.tenant_in_flight,
+                Limit::TenantInFlight,
+            )?,
+            _all: InFlight::enter(&self.under_way, self.options.in_flight, Limit::InFlight)?,
         })
     }
 
@@ -138,11 +163,12 @@ impl Limits {
         };
         addresses
             .check_key(&address)
-            .map_err(|until| self.often(&until))
+            .map_err(|until| self.often(Limit::Address, &until))
     }
 
-    fn often(&self, until: &NotUntil<QuantaInstant>) -> TooMany {
+    fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
         TooMany::Often {
+            limit,
             retry_after: until.wait_time_from(self.clock.now()),
         }
     }
@@ -205,7 +231,7 @@ mod tests {
         let first = limits.admit(&caller(1, "ann")).unwrap();
         assert!(matches!(
             limits.admit(&caller(1, "bob")),
-            Err(TooMany::AtOnce)
+            Err(TooMany::AtOnce { .. })
         ));
         assert!(limits.admit(&caller(2, "cid")).is_ok());
         drop(first);

@@ -22,6 +22,7 @@ use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
+use crate::telemetry::metrics::{Metrics, Outcome};
 
 mod load;
 
@@ -76,6 +77,7 @@ pub struct Sources {
     clock: Clock,
     keys: KeyRing,
     platform_key: Option<ApiKey>,
+    metrics: Metrics,
     tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
 }
 
@@ -109,12 +111,14 @@ impl Sources {
         clock: Clock,
         keys: KeyRing,
         platform_key: Option<&SecretString>,
+        metrics: Metrics,
     ) -> Self {
         Self {
             database,
             clock,
             keys,
             platform_key: platform_key.and_then(ApiKey::new),
+            metrics,
             tenants: Mutex::default(),
         }
     }
@@ -142,7 +146,13 @@ impl Sources {
         if let Some(live) = slot.fresh(self.clock.now()) {
             return Ok(live);
         }
-        let live = Arc::new(self.load(tenant).await?);
+        let loaded = self.load(tenant).await;
+        self.metrics.snapshot_load(if loaded.is_ok() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        });
+        let live = Arc::new(loaded?);
         tracing::info!(tenant.id = %tenant, revision = live.snapshot.revision, "loaded what is live");
         *slot.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
         Ok(live)

@@ -137,7 +137,7 @@ fn lists_come_from_toml_and_from_variables() {
 fn zero_is_no_limit() {
     let settings = load(&[("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0")]).unwrap();
     assert!(settings.limits.user_mints_per_minute.is_none());
-    assert!(settings.limits.tenant_mints_per_minute.is_some());
+    assert!(settings.limits.tenant_mints_in_flight.is_some());
 }
 
 #[test]

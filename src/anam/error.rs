@@ -79,6 +79,25 @@ impl AnamError {
         })
     }
 
+    /// Its stable code, in the ledger, in metrics and in answers alike.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ConfigRejected => "persona_config_rejected",
+            Self::PersonaNotFound { .. } => "persona_not_found",
+            Self::KeyRefused => "upstream_auth",
+            Self::Forbidden => "upstream_forbidden",
+            Self::NoPlan => "upstream_plan",
+            Self::ConcurrencyReached { .. } => "upstream_concurrency",
+            Self::SpendCapReached => "upstream_spend_cap",
+            Self::RateLimited { .. } => "upstream_rate_limited",
+            Self::Busy { .. } => "upstream_busy",
+            Self::Unexpected { .. } => "upstream_error",
+            Self::BadToken(_) => "upstream_bad_token",
+            Self::Unreachable => "upstream_unreachable",
+            Self::TimedOut => "upstream_timeout",
+        }
+    }
+
     /// Whether the same request may go through at once. A mint takes no slot and costs nothing, so asking twice does no
     /// harm; a refusal would only be repeated.
     pub fn is_worth_a_retry(&self) -> bool {

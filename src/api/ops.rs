@@ -31,9 +31,6 @@ async fn readyz(lifecycle: web::Data<Lifecycle>) -> impl Responder {
 
 async fn metrics(metrics: web::Data<Metrics>) -> impl Responder {
     HttpResponse::Ok()
-        .insert_header((
-            CONTENT_TYPE,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        ))
+        .insert_header((CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE))
         .body(metrics.encode())
 }

@@ -30,7 +30,7 @@ pub struct OptionsView {
 
 /// One thing to choose.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Option)]
+#[schema(as = Choice)]
 pub struct OptionView {
     /// What to put into the preference.
     pub id: String,

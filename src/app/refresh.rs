@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::auth::Authenticator;
 use crate::crypto::seal::KeyRing;
+use crate::domain::ids::TenantId;
 use crate::lifecycle::Lifecycle;
 use crate::sources::Sources;
-use crate::store::changes::Change;
 use crate::store::{Database, StoreError};
 use crate::tenants::access::{self, Origins};
 
 /// How long a change may go unnoticed where notices are lost.
 const POLL: Duration = Duration::from_secs(5);
-/// Longest pause between tries to reach a lost database.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
+/// How often everything that decides who may call is read anew even though nothing seems to have changed.
+const FULL_READ: Duration = Duration::from_mins(1);
+/// Shortest and longest pause between tries to reach a lost database.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What is kept true.
 pub(super) struct Refresher {
@@ -23,11 +27,13 @@ pub(super) struct Refresher {
     pub(super) auth: Arc<Authenticator>,
     pub(super) origins: Arc<Origins>,
     pub(super) sources: Arc<Sources>,
+    /// The revisions that the last poll found.
+    pub(super) seen: Vec<(TenantId, i64)>,
 }
 
 impl Refresher {
     /// One try at start-up, so that a service whose database is there is ready at once.
-    pub(super) async fn try_now(&self, lifecycle: &Lifecycle) {
+    pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
         match self.everything().await {
             Ok(()) => lifecycle.set_ready(true),
             Err(error) => tracing::warn!(%error, "not ready yet"),
@@ -35,20 +41,20 @@ impl Refresher {
     }
 
     /// Listens for ever; after any error everything is read anew.
-    pub(super) async fn run(self, lifecycle: Lifecycle) {
-        let mut backoff = Duration::from_millis(100);
+    pub(super) async fn run(mut self, lifecycle: Lifecycle) {
+        let mut backoff = BACKOFF.0;
         loop {
             match self.listen(&lifecycle, &mut backoff).await {
                 Ok(()) => tracing::info!("the listening connection ended"),
                 Err(error) => tracing::warn!(%error, "not listening"),
             }
             tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(MAX_BACKOFF);
+            backoff = (backoff * 2).min(BACKOFF.1);
         }
     }
 
     async fn listen(
-        &self,
+        &mut self,
         lifecycle: &Lifecycle,
         backoff: &mut Duration,
     ) -> Result<(), StoreError> {
@@ -56,35 +62,53 @@ impl Refresher {
         let mut changes = self.database.listen().await?;
         self.everything().await?;
         lifecycle.set_ready(true);
-        *backoff = Duration::from_millis(100);
-        let mut polls = tokio::time::interval(POLL);
-        polls.reset();
+        *backoff = BACKOFF.0;
+        let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);
+        let mut full_read = Instant::now() + FULL_READ;
         loop {
             tokio::select! {
-                change = changes.next() => match change? {
-                    Some(change) => self.apply(change).await?,
-                    None => return Ok(()),
-                },
-                _ = polls.tick() => self.everything().await?,
+                change = changes.next() => {
+                    let Some(change) = change? else { return Ok(()) };
+                    // Changes come in bursts; who may call is read once for all of them.
+                    let mut touches_access = false;
+                    for change in std::iter::once(change).chain(std::iter::from_fn(|| changes.buffered())) {
+                        self.sources.heard(change.tenant, change.revision);
+                        touches_access |= change.touches_access;
+                    }
+                    if touches_access {
+                        self.access().await?;
+                    }
+                }
+                _ = polls.tick() => {
+                    let is_new = self.revisions().await?;
+                    if is_new || Instant::now() >= full_read {
+                        full_read = Instant::now() + FULL_READ;
+                        self.access().await?;
+                    }
+                }
             }
         }
     }
 
-    async fn apply(&self, change: Change) -> Result<(), StoreError> {
-        self.sources.heard(change.tenant, change.revision);
-        if change.touches_access {
-            access::refresh(&self.database, &self.keys, &self.auth, &self.origins).await?;
-        }
-        Ok(())
+    async fn everything(&mut self) -> Result<(), StoreError> {
+        self.revisions().await?;
+        self.access().await
     }
 
-    async fn everything(&self) -> Result<(), StoreError> {
+    async fn access(&self) -> Result<(), StoreError> {
+        access::refresh(&self.database, &self.keys, &self.auth, &self.origins).await
+    }
+
+    /// Passes every revision on; says whether any is new.
+    async fn revisions(&mut self) -> Result<bool, StoreError> {
         let mut tx = self.database.platform().await?;
         let revisions = tx.revisions().await?;
         tx.commit().await?;
-        for (tenant, revision) in revisions {
-            self.sources.heard(tenant, revision);
+        for (tenant, revision) in &revisions {
+            self.sources.heard(*tenant, *revision);
         }
-        access::refresh(&self.database, &self.keys, &self.auth, &self.origins).await
+        let changed = revisions != self.seen;
+        self.seen = revisions;
+        Ok(changed)
     }
 }

@@ -16,9 +16,10 @@ use url::Url;
 
 use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
-use super::strict_json;
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
+use crate::domain::json;
+use crate::telemetry::metrics::Metrics;
 
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl RemoteSource {
 
 /// OIDC Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
 fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
-    let members = strict_json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
+    let members = json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
     if members.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(FetchError::DiscoveryIssuer);
     }
@@ -140,6 +141,7 @@ pub(super) struct Fetcher {
     pub(super) tracker: TaskTracker,
     /// Fetches outlive the request that started them, and its worker.
     pub(super) runtime: Handle,
+    pub(super) metrics: Metrics,
 }
 
 /// The key set of one issuer entry of one tenant. Nothing is shared between entries.
@@ -376,6 +378,8 @@ impl RemoteKeys {
     fn settle(&self, result: Result<(KeySet, Option<Duration>), FetchError>) {
         let now = self.fetcher.clock.now();
         let settings = &self.fetcher.settings;
+        let label = result.as_ref().err().map_or("ok", |error| error.as_label());
+        self.fetcher.metrics.jwks_fetch(label);
         let mut state = self.state();
         match result {
             Ok((keys, max_age)) => {
@@ -458,6 +462,7 @@ mod tests {
             clock: Clock::manual(DateTime::UNIX_EPOCH),
             tracker: TaskTracker::new(),
             runtime: Handle::current(),
+            metrics: Metrics::new(),
         };
         let source = RemoteSource::JwksUrl(Url::parse("https://id.example.com/keys").unwrap());
         let id = IssuerId(uuid::Uuid::nil());

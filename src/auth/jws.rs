@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::keys::{Key, KeySet, Match, is_kid};
 use super::refusal::Refusal;
-use super::strict_json;
 use crate::domain::issuer::Algorithm;
+use crate::domain::json;
 
 /// Longest token, in bytes; looked at before anything is decoded.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -36,7 +36,7 @@ impl<'t> Jws<'t> {
         if decode(signature)?.is_empty() {
             return Err(Refusal::Malformed);
         }
-        let header = strict_json::object(&decode(header)?).ok_or(Refusal::Malformed)?;
+        let header = json::object(&decode(header)?).ok_or(Refusal::Malformed)?;
         let jws = Self {
             signing_input,
             signature,

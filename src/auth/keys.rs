@@ -12,8 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::strict_json;
 use crate::domain::issuer::Algorithm;
+use crate::domain::json;
 
 /// Most usable keys of one set: a token without `kid` is tried against each of its algorithm.
 pub const MAX_KEYS: usize = 32;
@@ -165,7 +165,7 @@ pub(super) enum Match<'k> {
 impl KeySet {
     /// Reads a fetched JWK set.
     pub fn parse(bytes: &[u8]) -> Result<Self, SetRefusal> {
-        let document = strict_json::object(bytes).ok_or(SetRefusal::Malformed)?;
+        let document = json::object(bytes).ok_or(SetRefusal::Malformed)?;
         Self::admit_members(document.get("keys"))
     }
 

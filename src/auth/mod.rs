@@ -10,7 +10,6 @@ mod jws;
 mod keys;
 mod outbound;
 mod refusal;
-mod strict_json;
 mod verify;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
+use crate::telemetry::metrics::Metrics;
 
 use directory::Index;
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
@@ -93,6 +93,7 @@ impl Authenticator {
         clock: Clock,
         tracker: TaskTracker,
         runtime: Handle,
+        metrics: Metrics,
     ) -> Result<Self, OutboundSetupError> {
         let fetcher = Fetcher {
             outbound: Outbound::new(outbound)?,
@@ -100,6 +101,7 @@ impl Authenticator {
             clock,
             tracker,
             runtime,
+            metrics,
         };
         Ok(Self {
             index: RwLock::default(),

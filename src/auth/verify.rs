@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::jws::Jws;
 use super::keys::KeySet;
 use super::refusal::Refusal;
-use super::strict_json;
 use crate::domain::caller::{Facts, Subject};
 use crate::domain::issuer::{ClaimPath, IssuerConfig};
+use crate::domain::json;
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
 const MAX_DATE: u64 = 1 << 53;
@@ -64,7 +64,7 @@ impl Verified<'_> {
 /// `jku`, `x5u`, `jwk` and `x5c` are never looked at.
 pub fn peek(token: &str) -> Result<Unverified<'_>, Refusal> {
     let (jws, payload) = Jws::read(token)?;
-    let claims = strict_json::object(&payload).ok_or(Refusal::Malformed)?;
+    let claims = json::object(&payload).ok_or(Refusal::Malformed)?;
     let issuer = text(&claims, "iss")?.ok_or(Refusal::Claims)?.to_owned();
     let audiences = match claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],

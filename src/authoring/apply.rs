@@ -1,25 +1,26 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
+mod access;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::bundle::{Bundle, BundleIssuer, SecretRef};
+use super::bundle::{Bundle, SecretRef, pinned};
+use super::document::{changed_members, is_left_out, not_in_catalogue, pins_nothing};
+use super::fit::contexts_fit;
 use super::plan::{Plan, Step, Verb};
 use crate::clock::Clock;
-use crate::crypto::seal::{Aad, KeyRing, last_four};
-use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind};
+use crate::crypto::seal::KeyRing;
+use crate::domain::catalogue::CatalogueEntry;
 use crate::domain::fault::{Fault, Faults, step};
-use crate::domain::ids::{DocumentId, IssuerId, ProviderKeyId, ReleaseId, TenantId, VersionId};
+use crate::domain::ids::{DocumentId, ReleaseId, TenantId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
-use crate::domain::preferences::catalogue_kind;
-use crate::domain::template::{Template, TemplateKind};
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
-use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 
@@ -76,6 +77,7 @@ impl Applier<'_> {
     pub async fn apply(&self, bundle: &Bundle, options: &ApplyOptions) -> Result<Plan, ApplyError> {
         let mut platform = self.database.platform().await?;
         let existing = platform.tenant_by_slug(&bundle.tenant).await?;
+        let shared = platform.shared_issuers().await?;
         platform.commit().await?;
         let tenant = existing.unwrap_or_else(|| TenantId(self.clock.new_id()));
         let mut work = Work {
@@ -89,6 +91,9 @@ impl Applier<'_> {
             },
             faults: Faults::new(),
         };
+        // Two at once would both build on what is live now, and one of them would be lost.
+        work.tx.lock_authoring().await?;
+        work.shared_issuers_stay(bundle, &shared);
         work.tenant(bundle, existing.is_none()).await?;
         work.catalogue(bundle).await?;
         work.documents(bundle).await?;
@@ -97,6 +102,9 @@ impl Applier<'_> {
         work.finish().await
     }
 }
+
+/// What is live before anything is applied.
+pub(super) type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
     tools: &'a Applier<'a>,
@@ -237,60 +245,40 @@ impl Work<'_> {
                 .await?;
             snippet_versions.insert(key.clone(), number);
         }
+        let sealed_snippets: BTreeSet<(String, i32)> = self
+            .tx
+            .snippet_versions()
+            .await?
+            .into_iter()
+            .map(|row| (row.key, row.number))
+            .collect();
         for (key, content) in &bundle.personas {
-            let content = pinned(content, &snippet_versions);
+            let content = pinned(content, |snippet| snippet_versions.get(snippet).copied());
             let at = format!("/personas{}", step(key.as_str()));
             match Persona::parse(&content) {
                 Ok(persona) => {
                     self.faults
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
+                    self.faults
+                        .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
                     self.document(DocumentKind::Persona, key, &content, &live)
                         .await?;
                 }
                 Err(found) => self.faults.extend_under(&at, found),
             }
         }
-        let is_persona = |key: &Key| {
-            bundle.personas.contains_key(key)
-                || live.contains_key(&(DocumentKind::Persona, key.clone()))
-        };
-        for (key, context) in &bundle.contexts {
-            let missing: BTreeSet<&Key> = context
-                .personas()
-                .filter(|persona| !is_persona(persona))
-                .collect();
-            for persona in missing {
-                let at = format!("/contexts{}", step(key.as_str()));
-                self.faults.add(
-                    at,
-                    format!(
-                        "gives the persona `{persona}`, which neither the bundle nor the tenant has"
-                    ),
-                );
-            }
-        }
+        self.faults
+            .extend_under("", contexts_fit(bundle, &live, self.options.prune));
         for (key, content) in &bundle.context_documents {
             self.document(DocumentKind::Context, key, content, &live)
                 .await?;
         }
         for ((kind, key), row) in &live {
-            let (section, listed) = match kind {
-                DocumentKind::Snippet => (
-                    !bundle.snippets.is_empty(),
-                    bundle.snippets.contains_key(key),
-                ),
-                DocumentKind::Persona => (
-                    !bundle.personas.is_empty(),
-                    bundle.personas.contains_key(key),
-                ),
-                DocumentKind::Context => (
-                    !bundle.contexts.is_empty(),
-                    bundle.contexts.contains_key(key),
-                ),
-            };
+            if !is_left_out(bundle, *kind, key) {
+                continue;
+            }
             let target = format!("{}/{key}", kind.as_str());
-            if !section || listed {
-            } else if self.options.prune {
+            if self.options.prune {
                 self.tx
                     .archive_document(row.document, Some(self.now))
                     .await?;
@@ -303,7 +291,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn live(&mut self) -> Result<BTreeMap<(DocumentKind, Key), VersionRow>, StoreError> {
+    async fn live(&mut self) -> Result<Live, StoreError> {
         let rows = self.tx.released_versions(self.now, 1).await?;
         Ok(rows
             .into_iter()
@@ -317,7 +305,7 @@ impl Work<'_> {
         kind: DocumentKind,
         key: &Key,
         content: &Map<String, Value>,
-        live: &BTreeMap<(DocumentKind, Key), VersionRow>,
+        live: &Live,
     ) -> Result<i32, ApplyError> {
         let before = live.get(&(kind, key.clone()));
         if let Some(row) = before
@@ -377,279 +365,4 @@ impl Work<'_> {
         .await?;
         Ok(number)
     }
-
-    async fn issuers(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
-        let Some(wanted) = &bundle.issuers else {
-            return Ok(());
-        };
-        let mut stored = self.tx.tenant_issuers().await?;
-        let url_of = |config: &Map<String, Value>| {
-            config
-                .get("issuer")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        for (index, issuer) in wanted.iter().enumerate() {
-            let url = issuer.parsed.issuer();
-            let found = stored
-                .iter()
-                .position(|row| url_of(&row.config) == url)
-                .map(|at| stored.remove(at));
-            let id = found
-                .as_ref()
-                .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
-            let aad = Aad {
-                table: "issuer",
-                column: "shared_secret",
-                tenant: self.tx.tenant(),
-                row: id.0,
-            };
-            let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
-            let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
-                continue;
-            };
-            let same = found
-                .as_ref()
-                .is_some_and(|row| row.config == issuer.config);
-            if same && !secret.is_new {
-                continue;
-            }
-            let upserted = self
-                .tx
-                .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
-                .await;
-            if let Err(StoreError::Conflict { .. }) = upserted {
-                // The transaction is lost with the conflict: what else is wrong will show next time.
-                self.faults.add(
-                    format!("/issuers/{index}/audiences"),
-                    "one of these audiences of this issuer belongs to another tenant",
-                );
-                return Err(ApplyError::Faults(
-                    std::mem::take(&mut self.faults).into_vec(),
-                ));
-            }
-            upserted?;
-            let verb = if found.is_some() {
-                Verb::Change
-            } else {
-                Verb::Create
-            };
-            self.note(
-                verb,
-                format!("issuer/{url}"),
-                "",
-                json!({ "config": issuer.config }),
-            )
-            .await?;
-        }
-        for row in stored {
-            let target = format!("issuer/{}", url_of(&row.config));
-            if self.options.prune {
-                self.tx.delete_issuer(row.id).await?;
-                self.note(Verb::Remove, target, "", json!({})).await?;
-            } else {
-                self.plan.left_alone.push(target);
-            }
-        }
-        Ok(())
-    }
-
-    /// The sealed secret that an issuer should have. `None` where the reference leads nowhere; that is a fault then.
-    fn wanted_secret(
-        &mut self,
-        issuer: &BundleIssuer,
-        index: usize,
-        stored: Option<Vec<u8>>,
-        aad: &Aad,
-    ) -> Result<Option<WantedSecret>, ApplyError> {
-        let at = format!("/issuers/{index}/secret");
-        let Some(reference) = &issuer.secret else {
-            return Ok(Some(WantedSecret {
-                is_new: stored.is_some(),
-                sealed: None,
-            }));
-        };
-        if *reference == SecretRef::Stored {
-            if stored.is_none() {
-                self.faults.add(
-                    at,
-                    "says stored, but none is: name an environment variable or a file",
-                );
-                return Ok(None);
-            }
-            return Ok(Some(WantedSecret {
-                is_new: false,
-                sealed: stored,
-            }));
-        }
-        let secret = match (self.tools.find_secret)(reference) {
-            Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
-            Ok(_) => {
-                self.faults.add(
-                    at,
-                    "is shorter than the 32 bytes that HS256 needs (RFC 7518, section 3.2)",
-                );
-                return Ok(None);
-            }
-            Err(why) => {
-                self.faults.add(at, why);
-                return Ok(None);
-            }
-        };
-        if let Some(sealed) = stored
-            && self
-                .tools
-                .keys
-                .open(&sealed, aad)
-                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
-        {
-            return Ok(Some(WantedSecret {
-                is_new: false,
-                sealed: Some(sealed),
-            }));
-        }
-        Ok(Some(WantedSecret {
-            is_new: true,
-            sealed: Some(self.tools.keys.seal(&secret, aad)?),
-        }))
-    }
-
-    async fn provider_key(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
-        let Some(reference) = &bundle.provider_key else {
-            return Ok(());
-        };
-        let stored = self.tx.active_provider_key().await?;
-        if *reference == SecretRef::Stored {
-            if stored.is_none() {
-                self.faults.add(
-                    "/providerKey",
-                    "says stored, but none is: name an environment variable or a file",
-                );
-            }
-            return Ok(());
-        }
-        let secret = match (self.tools.find_secret)(reference) {
-            Ok(secret) => secret,
-            Err(why) => {
-                self.faults.add("/providerKey", why);
-                return Ok(());
-            }
-        };
-        let tenant = self.tx.tenant();
-        let aad = |id: ProviderKeyId| Aad {
-            table: "provider_key",
-            column: "sealed",
-            tenant,
-            row: id.0,
-        };
-        if let Some(row) = &stored
-            && self
-                .tools
-                .keys
-                .open(&row.sealed, &aad(row.id))
-                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
-        {
-            return Ok(());
-        }
-        let id = ProviderKeyId(self.tools.clock.new_id());
-        let last_four = last_four(&secret);
-        let row = ProviderKeyRow {
-            id,
-            label: "bundle".into(),
-            sealed: self.tools.keys.seal(&secret, &aad(id))?,
-            last_four,
-        };
-        self.tx.insert_provider_key(&row).await?;
-        let verb = if let Some(old) = stored {
-            self.tx.retire_provider_key(old.id).await?;
-            Verb::Change
-        } else {
-            Verb::Create
-        };
-        let note = format!("ends in {}", row.last_four);
-        self.note(
-            verb,
-            "provider_key".into(),
-            note,
-            json!({ "lastFour": row.last_four }),
-        )
-        .await?;
-        Ok(())
-    }
-}
-
-struct WantedSecret {
-    is_new: bool,
-    sealed: Option<Vec<u8>>,
-}
-
-/// The persona with a version for each snippet that its prompt includes; pins that the bundle gives stay.
-fn pinned(content: &Map<String, Value>, versions: &BTreeMap<Key, i32>) -> Map<String, Value> {
-    let used = content
-        .get("systemPrompt")
-        .and_then(Value::as_str)
-        .and_then(|source| Template::compile(source, TemplateKind::Prompt).ok())
-        .map(|prompt| prompt.snippets().to_vec())
-        .unwrap_or_default();
-    if used.is_empty() {
-        return content.clone();
-    }
-    let mut content = content.clone();
-    let pins = content.entry("snippets").or_insert_with(|| json!({}));
-    if let Value::Object(pins) = pins {
-        for key in used {
-            if let Some(number) = versions
-                .get(key.as_str())
-                .filter(|_| !pins.contains_key(&key))
-            {
-                pins.insert(key, (*number).into());
-            }
-        }
-    }
-    content
-}
-
-/// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
-fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
-    let settings = &persona.settings;
-    let mut faults = Faults::new();
-    let fields = [
-        ("avatarId", &settings.avatar_id),
-        ("voiceId", &settings.voice_id),
-        ("llmId", &settings.llm_id),
-        ("languageCode", &settings.language_code),
-    ];
-    for (field, id) in fields {
-        let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
-            continue;
-        };
-        if !catalogue.of(kind).is_empty() && catalogue.find(kind, id).is_none() {
-            faults.add(
-                step(field),
-                format!("is not in the tenant's catalogue of {}s", kind.as_str()),
-            );
-        }
-    }
-    for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
-        if !catalogue.of(CatalogueKind::Tool).is_empty()
-            && catalogue.find(CatalogueKind::Tool, id).is_none()
-        {
-            faults.add(
-                format!("/toolIds/{index}"),
-                "is not in the tenant's catalogue of tools",
-            );
-        }
-    }
-    faults.into_vec()
-}
-
-fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed: Vec<&str> = names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(String::as_str)
-        .collect();
-    changed.join(", ")
 }

@@ -1,16 +1,18 @@
 //! A bundle: a whole tenant as one reviewable file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::Key;
-use crate::domain::persona::parse_snippet;
+use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::template::{Template, TemplateKind};
+use crate::store::documents::DocumentKind;
 
 /// A bundle, read and checked as far as that goes without the database. A section that is absent is left as it is.
 #[derive(Debug, Default)]
@@ -29,12 +31,14 @@ pub struct Bundle {
     pub catalogue: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
     /// Snippet documents.
     pub snippets: BTreeMap<Key, Map<String, Value>>,
-    /// Persona documents. Checked when they are applied: snippet versions are pinned only then.
+    /// Persona documents; snippet versions that they do not pin themselves are pinned when they are applied.
     pub personas: BTreeMap<Key, Map<String, Value>>,
     /// Context documents.
     pub contexts: BTreeMap<Key, Context>,
     /// The context documents as written.
     pub context_documents: BTreeMap<Key, Map<String, Value>>,
+    /// Kinds of documents that the bundle speaks of, be it to say that there are none.
+    pub sections: BTreeSet<DocumentKind>,
 }
 
 /// One issuer.
@@ -112,18 +116,30 @@ impl Bundle {
                     let read = issuers.iter().enumerate().filter_map(|(index, issuer)| {
                         faults.take(&format!("{at}/{index}"), BundleIssuer::parse(issuer))
                     });
-                    bundle.issuers = Some(read.collect());
+                    let read = read.collect::<Vec<_>>();
+                    check_pairs(&read, &mut faults);
+                    bundle.issuers = Some(read);
                 }
                 ("providerKey", reference) => bundle.provider_key = faults.take(&at, SecretRef::parse(reference)),
                 ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
                 ("snippets", Value::Object(documents)) => {
+                    bundle.sections.insert(DocumentKind::Snippet);
                     bundle.snippets = documents_of(&at, documents, &mut faults);
                     for (key, document) in &bundle.snippets {
                         faults.take(&format!("{at}{}", step(key.as_str())), parse_snippet(document));
                     }
                 }
-                ("personas", Value::Object(documents)) => bundle.personas = documents_of(&at, documents, &mut faults),
+                ("personas", Value::Object(documents)) => {
+                    bundle.sections.insert(DocumentKind::Persona);
+                    bundle.personas = documents_of(&at, documents, &mut faults);
+                    for (key, document) in &bundle.personas {
+                        // Any version will do here: which one it is, and whether there is one, shows when it is applied.
+                        let read = Persona::parse(&pinned(document, |_| Some(1)));
+                        faults.take(&format!("{at}{}", step(key.as_str())), read);
+                    }
+                }
                 ("contexts", Value::Object(documents)) => {
+                    bundle.sections.insert(DocumentKind::Context);
                     bundle.context_documents = documents_of(&at, documents, &mut faults);
                     for (key, document) in &bundle.context_documents {
                         if let Some(context) = faults.take(&format!("{at}{}", step(key.as_str())), Context::parse(document)) {
@@ -261,6 +277,50 @@ fn check_aliases(bundle: &Bundle, faults: &mut Faults) {
             }
         }
     }
+}
+
+/// A token names its issuer by (issuer, audience), so no pair may stand for two.
+fn check_pairs(issuers: &[BundleIssuer], faults: &mut Faults) {
+    let mut seen = BTreeSet::new();
+    for issuer in issuers {
+        let url = issuer.parsed.issuer();
+        for audience in issuer.parsed.audiences() {
+            if !seen.insert((url, audience)) {
+                faults.add(
+                    "/issuers",
+                    format!("two of them stand for tokens of {url} with the audience `{audience}`"),
+                );
+            }
+        }
+    }
+}
+
+/// The persona with a version for each snippet that its prompt includes; pins that the document gives stay.
+pub(super) fn pinned(
+    content: &Map<String, Value>,
+    version_of: impl Fn(&str) -> Option<i32>,
+) -> Map<String, Value> {
+    let used = content
+        .get("systemPrompt")
+        .and_then(Value::as_str)
+        .and_then(|source| Template::compile(source, TemplateKind::Prompt).ok())
+        .map(|prompt| prompt.snippets().to_vec())
+        .unwrap_or_default();
+    if used.is_empty() {
+        return content.clone();
+    }
+    let mut content = content.clone();
+    let pins = content.entry("snippets").or_insert_with(|| json!({}));
+    if let Value::Object(pins) = pins {
+        for key in used {
+            if !pins.contains_key(&key)
+                && let Some(number) = version_of(&key)
+            {
+                pins.insert(key, number.into());
+            }
+        }
+    }
+    content
 }
 
 fn is_slug(text: &str) -> bool {

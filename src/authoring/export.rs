@@ -18,7 +18,8 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
     bundle.insert("name".into(), tenant.name.into());
     bundle.insert("policy".into(), Value::Object(tenant.policy));
 
-    let issuers = tx.tenant_issuers().await?.into_iter().map(|row| {
+    let stored = tx.tenant_issuers().await?;
+    let issuers = stored.into_iter().filter(|row| row.enabled).map(|row| {
         let mut issuer = row.config;
         if row.shared_secret.is_some() {
             issuer.insert("secret".into(), json!({ "stored": true }));

@@ -2,6 +2,8 @@
 
 pub mod apply;
 pub mod bundle;
+mod document;
 pub mod export;
+mod fit;
 pub mod plan;
 pub mod yaml;

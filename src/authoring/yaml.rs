@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use saphyr::{LoadableYamlNode, MarkedYamlOwned, ScalarOwned, Yaml, YamlDataOwned, YamlEmitter};
+use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Number, Value};
 
 use crate::domain::fault::{Fault, step};
@@ -11,6 +12,7 @@ use crate::domain::fault::{Fault, step};
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Deepest nesting of a bundle.
 const MAX_DEPTH: usize = 40;
+const TOO_DEEP: &str = "nested deeper than 40 levels";
 
 /// A text, read.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ impl Source {
         if text.len() > MAX_BYTES {
             return Err(vec![Fault::new("", "a bundle may have 4 MB at most")]);
         }
+        refuse_early(text)?;
         let documents = MarkedYamlOwned::load_from_str(text).map_err(|error| {
             vec![Fault::new(
                 "",
@@ -63,6 +66,40 @@ impl Source {
     }
 }
 
+/// Refuses what would already harm while the text is loaded: aliases, which are written out then, each as large as what
+/// it stands for, and nesting that exhausts the stack. Broken YAML is left to the loader to tell.
+fn refuse_early(text: &str) -> Result<(), Vec<Fault>> {
+    let mut depth = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let Ok((event, span)) = event else {
+            return Ok(());
+        };
+        let refuse = |message: &str| {
+            let line = span.start.line();
+            Err(vec![Fault::new("", format!("line {line}: {message}"))])
+        };
+        let anchor = match event {
+            Event::Alias(anchor)
+            | Event::Scalar(_, _, anchor, _)
+            | Event::SequenceStart(anchor, _)
+            | Event::MappingStart(anchor, _) => anchor,
+            _ => 0,
+        };
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if anchor != 0 {
+            return refuse("anchors and aliases are not taken: write the value out");
+        }
+        if depth > MAX_DEPTH {
+            return refuse(TOO_DEEP);
+        }
+    }
+    Ok(())
+}
+
 fn convert(
     node: &MarkedYamlOwned,
     at: &str,
@@ -73,7 +110,7 @@ fn convert(
     lines.entry(at.to_owned()).or_insert(line);
     let refuse = |message: &str| Err(vec![Fault::new(at, format!("line {line}: {message}"))]);
     if depth > MAX_DEPTH {
-        return refuse("nested deeper than 40 levels");
+        return refuse(TOO_DEEP);
     }
     match &node.data {
         YamlDataOwned::Value(scalar) => match scalar {
@@ -123,7 +160,9 @@ pub fn write(value: &Value) -> String {
     // Writing to a String can't fail.
     _ = emitter.dump(&to_yaml(value));
     let text = text.strip_prefix("---\n").unwrap_or(&text);
-    format!("{}\n", text.trim_end())
+    // Not trimmed: white space at the end may belong to a text.
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{end}")
 }
 
 fn to_yaml(value: &Value) -> Yaml<'_> {
@@ -177,9 +216,27 @@ mod tests {
             "a: 1\n---\nb: 2",
             "a: [",
             "a: !!binary aGk=",
+            &"[".repeat(100_000),
+            &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+            &"a: ".repeat(100_000),
         ] {
             assert!(Source::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn aliases_that_grow_are_refused_before_they_do() {
+        let mut text = "l0: &l0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let below = format!("*l{}", level - 1);
+            let line = format!("l{level}: &l{level} [{}]\n", vec![below; 9].join(", "));
+            text.push_str(&line);
+        }
+        let faults = Source::parse(&text).unwrap_err();
+        assert!(
+            faults[0].message.starts_with("line 1: anchors"),
+            "{faults:?}"
+        );
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -10,7 +10,7 @@ use tokio::signal;
 
 use crate::dev::emulator::{Emulator, EmulatorConfig, Mode};
 
-/// Run the Anam emulator alone, until Ctrl-C.
+/// Runs the stand-in for Anam alone, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
 pub struct EmulateArgs {
     /// Port to listen on; 0 takes a free one.

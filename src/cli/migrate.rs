@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret;
 
 use crate::config::{MigrateSettings, environment};
-use crate::store::migrate::migrate;
+use crate::store::migrate::{forget_sessions, migrate};
 use crate::telemetry::logging;
 
-/// Prepares the database: roles, tables, row security, the ledger's next months. Safe to run again, and by several at once.
+/// Prepares the database: roles, tables, row security, the ledger's months.
+///
+/// Run it at each deployment: besides new migrations it makes the ledger's next months and drops those older than
+/// `ledger.retention_months`. Safe to run again, and by several at once.
 ///
 /// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, with
 /// its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
@@ -28,6 +31,9 @@ pub async fn run(_: MigrateArgs) -> anyhow::Result<ExitCode> {
     };
     logging::init(&settings.log)?;
     migrate(&settings.url, settings.login_url.as_ref()).await?;
+    if let Some(months) = settings.retention_months {
+        forget_sessions(&settings.url, months).await?;
+    }
     match &settings.login_url {
         Some(url) => {
             let name = url::Url::parse(url.expose_secret())

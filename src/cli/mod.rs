@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Gives each logged-in user of a `SaaS` product the right AI persona: the user's JWT in, a personalised Anam session
+/// Gives each logged-in user of a SaaS product the right AI persona: the user's JWT in, a personalised Anam session
 /// token out.
 ///
 /// New here? `persona-gateway dev` runs everything on this machine and prints a curl line to try.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Prints the `OpenAPI` 3.1 document of the HTTP API, as served at /v1/openapi.json.
+/// Prints the OpenAPI 3.1 document of the HTTP API, as served at /v1/openapi.json.
 #[derive(Debug, clap::Args)]
 pub struct OpenapiArgs {}
 

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use config::{Config, ConfigError as ConfigCrateError, Map, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -29,7 +30,7 @@ pub(super) enum Raw {
     Integer(i64),
     List(Vec<String>),
     /// Any other kind of TOML value; no setting is one.
-    Other(&'static str),
+    Other(String),
 }
 
 /// A value and where it was set.
@@ -54,7 +55,7 @@ impl Layers {
         let mut errors = Vec::new();
         let (defaults, _) = flatten(DEFAULTS, |_| "built-in default".to_owned());
         let known: BTreeSet<String> = defaults.keys().cloned().collect();
-        let mut settings = defaults;
+        let mut from_file = BTreeMap::new();
 
         let environment = environment_name(env, &mut errors);
         if let Some((path, text)) = environment_file(env, folder, &environment, &mut errors) {
@@ -65,22 +66,21 @@ impl Layers {
             errors.append(&mut mistakes);
             for (key, setting) in layer {
                 if known.contains(&key) {
-                    settings.insert(key, setting);
+                    from_file.insert(key, setting);
                 } else if well_formed {
                     errors.push(unknown_key(key, setting.place, &known));
                 }
             }
         }
 
-        for key in &known {
-            if let Some(setting) = from_variables(key, env, &mut errors) {
-                settings.insert(key.clone(), setting);
-            }
-        }
+        let from_variables = known
+            .iter()
+            .filter_map(|key| Some((key.clone(), from_variables(key, env, &mut errors)?)))
+            .collect();
         errors.extend(unknown_variables(env, &known));
         Self {
             environment,
-            settings,
+            settings: lay_over_each_other([defaults, from_file, from_variables]),
             errors,
         }
     }
@@ -101,6 +101,81 @@ impl Layers {
             writeln!(text, "{line:<44} # {}", setting.place).unwrap_or_default();
         }
         text
+    }
+}
+
+/// Later layers win. Each value keeps its origin.
+fn lay_over_each_other(layers: [BTreeMap<String, Setting>; 3]) -> BTreeMap<String, Setting> {
+    let builder = layers
+        .into_iter()
+        .fold(Config::builder(), |builder, layer| {
+            builder.add_source(Layer(layer))
+        });
+    let merged = builder.build().and_then(|config| config.collect());
+    let mut settings = BTreeMap::new();
+    for (section, value) in merged.unwrap_or_default() {
+        let ValueKind::Table(members) = value.kind else {
+            continue;
+        };
+        for (name, value) in members {
+            let place = value.origin().unwrap_or_default().to_owned();
+            let raw = Raw::from(value.kind);
+            settings.insert(format!("{section}.{name}"), Setting { raw, place });
+        }
+    }
+    settings
+}
+
+/// One source of settings, as the `config` crate takes it.
+#[derive(Debug, Clone)]
+struct Layer(BTreeMap<String, Setting>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigCrateError> {
+        let values = self.0.iter().map(|(key, setting)| {
+            let value = Value::new(Some(&setting.place), ValueKind::from(setting.raw.clone()));
+            (key.clone(), value)
+        });
+        Ok(values.collect())
+    }
+}
+
+impl From<Raw> for ValueKind {
+    fn from(raw: Raw) -> Self {
+        match raw {
+            Raw::Text(text) => Self::String(text),
+            Raw::Integer(number) => Self::I64(number),
+            Raw::List(items) => Self::Array(items.into_iter().map(Value::from).collect()),
+            // No setting is of such a kind, and none is a list of lists: it only has to come out again.
+            Raw::Other(kind) => Self::Array(vec![Value::from(vec![kind])]),
+        }
+    }
+}
+
+impl From<ValueKind> for Raw {
+    fn from(kind: ValueKind) -> Self {
+        match kind {
+            ValueKind::String(text) => Self::Text(text),
+            ValueKind::I64(number) => Self::Integer(number),
+            ValueKind::Array(items) => {
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items {
+                    match item.kind {
+                        ValueKind::Array(inner) => {
+                            let kind = inner.into_iter().next().map(|kind| kind.to_string());
+                            return Self::Other(kind.unwrap_or_default());
+                        }
+                        other => texts.push(other.to_string()),
+                    }
+                }
+                Self::List(texts)
+            }
+            other => Self::Other(other.to_string()),
+        }
     }
 }
 
@@ -214,7 +289,7 @@ fn raw(value: &DeValue<'_>) -> Raw {
     match value {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Raw::Other("a huge integer"), Raw::Integer),
+            .map_or(Raw::Other("a huge integer".to_owned()), Raw::Integer),
         DeValue::Array(items) => items
             .iter()
             .map(|item| match raw(item.get_ref()) {
@@ -224,13 +299,13 @@ fn raw(value: &DeValue<'_>) -> Raw {
             })
             .collect::<Option<Vec<_>>>()
             .map_or(
-                Raw::Other("a list of something else than strings and integers"),
+                Raw::Other("a list of something else than strings and integers".to_owned()),
                 Raw::List,
             ),
-        DeValue::Boolean(_) => Raw::Other("true or false"),
-        DeValue::Float(_) => Raw::Other("a fraction"),
-        DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Table(_) => Raw::Other("a table"),
+        DeValue::Boolean(_) => Raw::Other("true or false".to_owned()),
+        DeValue::Float(_) => Raw::Other("a fraction".to_owned()),
+        DeValue::Datetime(_) => Raw::Other("a date".to_owned()),
+        DeValue::Table(_) => Raw::Other("a table".to_owned()),
     }
 }
 

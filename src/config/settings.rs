@@ -174,6 +174,8 @@ pub struct MigrateSettings {
     pub url: SecretString,
     /// `database.url`, where it names another login than the owner's: the one that `serve` uses.
     pub login_url: Option<SecretString>,
+    /// Months of sessions to keep; `None` keeps all.
+    pub retention_months: Option<NonZeroU32>,
     /// What is logged.
     pub log: LogSettings,
 }
@@ -227,6 +229,7 @@ impl MigrateSettings {
             Some(Self {
                 url: url?,
                 login_url,
+                retention_months: parts.ledger?.retention_months,
                 log: parts.log?,
             })
         })

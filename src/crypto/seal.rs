@@ -14,7 +14,8 @@ use aws_lc_rs::{
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use uuid::Uuid;
 
-use crate::{config::MasterKeys, domain::ids::TenantId};
+use crate::config::MasterKeys;
+use crate::domain::ids::TenantId;
 
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 2;

@@ -33,12 +33,36 @@ pub enum JsonFault {
 
 /// Reads a JSON text: no duplicate members, at most [`MAX_DEPTH`] levels, no U+0000.
 pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
+    read(
+        text,
+        Strict {
+            depth: MAX_DEPTH,
+            nul: false,
+        },
+    )
+}
+
+fn read(text: &[u8], strict: Strict) -> Result<Value, JsonFault> {
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Strict { depth: MAX_DEPTH }
+    let value = strict
         .deserialize(&mut reader)
         .map_err(|error| fault(&error))?;
     reader.end().map_err(|error| fault(&error))?;
     Ok(value)
+}
+
+/// Reads a JSON object for somebody who judges its texts alone, U+0000 too, and does not ask why it is none.
+pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    match read(
+        text,
+        Strict {
+            depth: MAX_DEPTH,
+            nul: true,
+        },
+    ) {
+        Ok(Value::Object(members)) => Some(members),
+        _ => None,
+    }
 }
 
 // serde carries only text through its errors, so the finer faults travel as marked messages.
@@ -63,15 +87,26 @@ fn fault(error: &serde_json::Error) -> JsonFault {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
+    /// Whether U+0000 may stand in a text.
+    nul: bool,
 }
 
 impl Strict {
-    fn deeper<E: Error>(&self) -> Result<Self, E> {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth }),
+            Some(depth) => Ok(Self { depth, ..self }),
             None => Err(E::custom(TOO_DEEP)),
+        }
+    }
+
+    fn checked<E: Error>(self, text: &str) -> Result<&str, E> {
+        if !self.nul && text.contains('\0') {
+            Err(E::custom(NUL))
+        } else {
+            Ok(text)
         }
     }
 }
@@ -81,14 +116,6 @@ impl<'de> DeserializeSeed<'de> for Strict {
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
-    }
-}
-
-fn checked<E: Error>(text: &str) -> Result<&str, E> {
-    if text.contains('\0') {
-        Err(E::custom(NUL))
-    } else {
-        Ok(text)
     }
 }
 
@@ -120,7 +147,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(checked(text)?.to_owned()))
+        Ok(Value::String(self.checked(text)?.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
@@ -134,7 +161,7 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = entries.next_key::<Name>()? {
-            let name = checked(&name.0)?.to_owned();
+            let name = self.checked(&name.0)?.to_owned();
             let value = entries.next_value_seed(self.deeper()?)?;
             if members.insert(name.clone(), value).is_some() {
                 return Err(A::Error::custom(format_args!("{DUPLICATE}{name}")));

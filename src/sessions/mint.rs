@@ -18,6 +18,7 @@ use crate::gateway::Gateway;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::sources::{LiveTenant, SourceError};
+use crate::telemetry::metrics::{Metrics, Stage};
 
 /// What a page sends, not yet believed.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,15 @@ pub struct Timings {
     pub total: Duration,
 }
 
+impl Timings {
+    fn count(self, metrics: &Metrics) {
+        metrics.mint_stage(Stage::Auth, self.auth);
+        metrics.mint_stage(Stage::Decide, self.decide);
+        metrics.mint_stage(Stage::Anam, self.anam);
+        metrics.mint_stage(Stage::Total, self.total);
+    }
+}
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
@@ -88,14 +98,42 @@ pub enum MintError {
     Anam(#[from] AnamError),
 }
 
-/// Does the main job.
+impl MintError {
+    /// A word for the counters.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Auth(_) => "unauthenticated",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::Json(_) | Self::Body(_) => "invalid_request",
+            Self::TooMany(_) => "rate_limited",
+            Self::Source(_) => "source_unavailable",
+            Self::Undecided(_) => "undecided",
+            Self::Ledger(_) => "ledger_unavailable",
+            Self::Anam(error) => error.code(),
+        }
+    }
+}
+
+/// Does the main job, and counts how it ended.
 pub async fn mint(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintError> {
+    let minted = mint_uncounted(gateway, call).await;
+    match &minted {
+        Ok(minted) => {
+            gateway.metrics.mint("issued");
+            minted.timings.count(&gateway.metrics);
+        }
+        Err(error) => gateway.metrics.mint(error.label()),
+    }
+    minted
+}
+
+async fn mint_uncounted(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintError> {
     let started = Instant::now();
-    let caller = gateway.auth.authenticate(call.token).await?;
+    let caller = gateway.authenticate(call.token).await?;
     let auth = started.elapsed();
 
     let request = parse(call.body)?;
-    let admitted = gateway.limits.admit(&caller)?;
+    let admitted = gateway.admit(&caller)?;
     let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
     check_origin(&tenant, call.origin)?;
     let key = tenant.anam_key()?;

@@ -1,6 +1,5 @@
 //! The main job, and what belongs to its record.
 
-pub mod codes;
 pub mod mint;
 pub mod record;
 pub mod sweep;

@@ -6,7 +6,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::codes::failure_code;
 use crate::anam::{AnamError, SessionToken};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment};
@@ -63,9 +62,7 @@ pub fn outcome(
             token_hash: token.hash(),
             expires_at: token.expires_at,
         },
-        Err(error) => OutcomeResult::Failed {
-            code: failure_code(error),
-        },
+        Err(error) => OutcomeResult::Failed { code: error.code() },
     };
     Outcome {
         tenant: caller.tenant,

@@ -5,17 +5,19 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::store::{Database, StoreError};
 
-/// A session this old without an outcome will get none: far beyond any deadline.
-const GIVEN_UP_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// How far back the sweep looks; older ones were swept before.
 const LOOKED_AT: TimeDelta = TimeDelta::days(2);
 
-/// One round. Any number of instances may sweep at once.
-pub async fn sweep(database: &Database, clock: &Clock) -> Result<(), StoreError> {
+/// One round. Any number of instances may sweep at once. A session this old without an outcome will get none.
+pub async fn sweep(
+    database: &Database,
+    clock: &Clock,
+    unknown_after: TimeDelta,
+) -> Result<(), StoreError> {
     let now = clock.now();
     let mut tx = database.platform().await?;
     let unknown = tx
-        .mark_unknown(now - LOOKED_AT, now - GIVEN_UP_AFTER)
+        .mark_unknown(now - LOOKED_AT, now - unknown_after)
         .await?;
     let deleted = tx.delete_expired_inputs().await?;
     tx.commit().await?;

@@ -62,6 +62,16 @@ impl Database {
 }
 
 impl Changes {
+    /// A change that has arrived already.
+    pub fn buffered(&mut self) -> Option<Change> {
+        loop {
+            let notice = self.listener.next_buffered()?;
+            if let Some(change) = Change::parse(notice.payload()) {
+                return Some(change);
+            }
+        }
+    }
+
     /// The next change; an error or `None` means that notices may have been lost.
     pub async fn next(&mut self) -> Result<Option<Change>, StoreError> {
         loop {

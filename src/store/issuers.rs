@@ -16,6 +16,8 @@ pub struct IssuerRow {
     pub config: Map<String, Value>,
     /// HS256 only, sealed.
     pub shared_secret: Option<Vec<u8>>,
+    /// Whether its tokens are taken.
+    pub enabled: bool,
 }
 
 /// An issuer that many tenants share.
@@ -43,6 +45,7 @@ impl PlatformTx {
                 id: IssuerId(row.id),
                 config: row.config.0,
                 shared_secret: row.shared_secret,
+                enabled: true,
             };
             (TenantId(row.tenant_id), issuer)
         });
@@ -88,8 +91,8 @@ impl TenantTx {
     pub async fn tenant_issuers(&mut self) -> Result<Vec<IssuerRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret from issuer
-               where tenant_id = $1 and enabled order by created_at, id"#,
+            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled from issuer
+               where tenant_id = $1 order by created_at, id"#,
             tenant
         )
         .fetch_all(self.connection())
@@ -98,6 +101,7 @@ impl TenantTx {
             id: IssuerId(row.id),
             config: row.config.0,
             shared_secret: row.shared_secret,
+            enabled: row.enabled,
         });
         Ok(issuers.collect())
     }

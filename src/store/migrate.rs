@@ -1,5 +1,6 @@
 //! Preparing a database: roles, schema, partitions. Safe when several instances start at once.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,6 +57,23 @@ pub async fn migrate(
     // Closing gives the advisory lock back, whatever happened.
     connection.close().await.map_err(StoreError::from)?;
     outcome
+}
+
+/// Drops the ledger's months that ended more than `months` months ago.
+pub async fn forget_sessions(
+    owner_url: &SecretString,
+    months: NonZeroU32,
+) -> Result<(), StoreError> {
+    let mut connection = PgConnection::connect_with(&connect_options(owner_url)?).await?;
+    let months = i32::try_from(months.get()).unwrap_or(i32::MAX);
+    sqlx::query!(
+        "call drop_session_partitions(now() - make_interval(months => $1))",
+        months
+    )
+    .execute(&mut connection)
+    .await?;
+    connection.close().await?;
+    Ok(())
 }
 
 /// Creates a database unless it exists.

@@ -14,7 +14,10 @@ pub mod sessions;
 pub mod tenant_tx;
 pub mod tenants;
 
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -39,6 +42,9 @@ pub enum StoreError {
     /// A stored value that this version of the program can't read.
     #[error("stored data can't be read: {0}")]
     Unreadable(String),
+    /// The login role or the schema is not as it must be.
+    #[error("{0}")]
+    Unsafe(String),
     /// Anything else; a bug, or a missing right.
     #[error("the database refused: {0}")]
     Refused(#[source] sqlx::Error),
@@ -99,10 +105,19 @@ pub struct DatabaseOptions {
 }
 
 /// The database, reached with the run-time login role.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     pool: PgPool,
     connect: PgConnectOptions,
+    /// Whether [`Database::check_rights`] has passed; nothing is read or written before.
+    checked: Arc<AtomicBool>,
+}
+
+// By hand: the options would print the password.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
 }
 
 impl Database {
@@ -122,7 +137,11 @@ impl Database {
             // A broken connection shows in its first statement; a ping before each use would double the round trips.
             .test_before_acquire(false)
             .connect_lazy_with(connect.clone());
-        Ok(Self { pool, connect })
+        Ok(Self {
+            pool,
+            connect,
+            checked: Arc::default(),
+        })
     }
 
     /// A connection of its own, outside the pool: for LISTEN and for the ledger's writer.

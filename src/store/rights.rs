@@ -1,5 +1,7 @@
 //! The check at start-up that the service runs with few rights, on a schema that it knows.
 
+use std::sync::atomic::Ordering;
+
 use super::{Database, StoreError, migrate};
 
 /// Why the service refuses to run on this database.
@@ -48,7 +50,9 @@ impl Database {
             r#"select r.rolname as "role!",
                       bool_or(m.rolsuper) as "superuser!",
                       bool_or(m.rolbypassrls) as "bypasses!",
-                      bool_or(exists (select from pg_class c where c.relowner = m.oid and c.relname = 'tenant' and c.relkind = 'r'))
+                      bool_or(m.rolcreaterole) as "maker!",
+                      bool_or(exists (select from pg_class c where c.relowner = m.oid and c.relkind in ('r', 'p')
+                                      and c.relnamespace = (select t.relnamespace from pg_class t where t.oid = to_regclass('tenant'))))
                           as "owner!",
                       bool_or(m.oid = r.oid and coalesce(has_table_privilege(m.oid, to_regclass('tenant'), 'select'), false)) as "inherits!"
                from pg_roles r
@@ -63,9 +67,10 @@ impl Database {
             (found.superuser, "is a superuser, or may become one"),
             (found.bypasses, "has BYPASSRLS, or may take a role that has"),
             (
-                found.owner,
-                "owns the tables, or may take the role that does",
+                found.maker,
+                "may make roles, and so give itself what others have",
             ),
+            (found.owner, "owns tables, or may take the role that does"),
             (
                 found.inherits,
                 "may read tables without taking a role first (make it NOINHERIT)",
@@ -96,11 +101,24 @@ impl Database {
             }
         }
         drop(connection);
-        self.check_schema().await
+        self.check_schema().await?;
+        self.checked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The same, unless it has passed before: a database that was down at the start is checked before its first use.
+    pub(super) async fn ensure_checked(&self) -> Result<(), StoreError> {
+        if self.checked.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.check_rights().await.map_err(|error| match error {
+            RightsError::Store(error) => error,
+            refused => StoreError::Unsafe(refused.to_string()),
+        })
     }
 
     async fn check_schema(&self) -> Result<(), RightsError> {
-        let mut tx = self.platform().await?;
+        let mut tx = self.platform_unchecked().await?;
         let exists = sqlx::query_scalar!("select to_regclass('_sqlx_migrations') is not null")
             .fetch_one(tx.connection())
             .await

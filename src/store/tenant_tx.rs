@@ -24,6 +24,7 @@ pub struct PlatformTx {
 impl Database {
     /// The door to one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
+        self.ensure_checked().await?;
         let mut inner = self.begin().await?;
         sqlx::query!(
             "select set_config('role', 'gateway_tenant', true) as role, set_config('app.tenant', $1, true) as tenant",
@@ -36,6 +37,12 @@ impl Database {
 
     /// The door to what is looked up across tenants: issuers, revisions, the ledger's batches.
     pub async fn platform(&self) -> Result<PlatformTx, StoreError> {
+        self.ensure_checked().await?;
+        self.platform_unchecked().await
+    }
+
+    /// For the check itself.
+    pub(super) async fn platform_unchecked(&self) -> Result<PlatformTx, StoreError> {
         let mut inner = self.begin().await?;
         sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
             .fetch_one(&mut *inner)

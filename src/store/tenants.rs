@@ -50,9 +50,10 @@ impl PlatformTx {
 
     /// Every tenant's revision.
     pub async fn revisions(&mut self) -> Result<Vec<(TenantId, i64)>, StoreError> {
-        let rows = sqlx::query!("select tenant_id, revision from config_revision")
-            .fetch_all(self.connection())
-            .await?;
+        let rows =
+            sqlx::query!("select tenant_id, revision from config_revision order by tenant_id")
+                .fetch_all(self.connection())
+                .await?;
         Ok(rows
             .into_iter()
             .map(|row| (TenantId(row.tenant_id), row.revision))
@@ -78,6 +79,18 @@ impl TenantTx {
             active: row.active,
             policy: row.policy.0,
         }))
+    }
+
+    /// Nobody else who asks for this lock changes the tenant's documents until this transaction ends.
+    pub async fn lock_authoring(&mut self) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "select pg_advisory_xact_lock(hashtextextended('authoring ' || $1::uuid, 0))",
+            tenant
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 
     /// This tenant's revision; 0 before its first change.

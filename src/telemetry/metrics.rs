@@ -47,11 +47,15 @@ impl Stage {
 /// A limit that refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
+    /// Requests of one tenant in a minute.
     Tenant,
+    /// Requests of one user in a minute.
     User,
+    /// Requests from one address in a minute.
     Address,
-    SignIn,
+    /// Requests of one tenant at the same time.
     TenantInFlight,
+    /// Requests at the same time.
     InFlight,
 }
 
@@ -61,7 +65,6 @@ impl Limit {
             Self::Tenant => "tenant",
             Self::User => "user",
             Self::Address => "address",
-            Self::SignIn => "sign_in",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
         }

@@ -40,8 +40,8 @@ pub async fn visit(
     token: &str,
     origin: Option<&str>,
 ) -> Result<Visit, VisitError> {
-    let caller = gateway.auth.authenticate(token).await?;
-    gateway.limits.admit(&caller)?;
+    let caller = gateway.authenticate(token).await?;
+    gateway.admit(&caller)?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
     match origin {
         Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {

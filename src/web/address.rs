@@ -55,7 +55,7 @@ pub async fn limit_address<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let admitted = proxies
         .client(request.request())
-        .map_or(Ok(()), |address| gateway.limits.admit_address(address));
+        .map_or(Ok(()), |address| gateway.admit_address(address));
     match admitted {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(too_many) => Ok(request

@@ -19,7 +19,6 @@ use crate::domain::fault::Fault;
 use crate::domain::json::JsonFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
-use crate::sessions::codes::failure_code;
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::StoreError;
@@ -245,8 +244,10 @@ fn sentence(fault: &JsonFault) -> String {
 impl From<TooMany> for Problem {
     fn from(too_many: TooMany) -> Self {
         match too_many {
-            TooMany::Often { retry_after } => Self::new(Code::RateLimited).retry_after(retry_after),
-            TooMany::AtOnce => Self::new(Code::Overloaded).retry_after(DEFAULT_RETRY),
+            TooMany::Often { retry_after, .. } => {
+                Self::new(Code::RateLimited).retry_after(retry_after)
+            }
+            TooMany::AtOnce { .. } => Self::new(Code::Overloaded).retry_after(DEFAULT_RETRY),
         }
     }
 }
@@ -314,7 +315,7 @@ impl From<Undecided> for Problem {
 /// Where the codes of failures at Anam meet the table.
 pub fn of_anam(error: &crate::anam::AnamError) -> Problem {
     use crate::anam::AnamError;
-    let name = failure_code(error);
+    let name = error.code();
     let code = Code::ALL
         .iter()
         .copied()

@@ -231,7 +231,14 @@ impl Bench {
             ..OutboundPolicy::default()
         };
         let runtime = tokio::runtime::Handle::current();
-        let auth = Authenticator::new(policy, settings, clock.clone(), tracker.clone(), runtime);
+        let auth = Authenticator::new(
+            policy,
+            settings,
+            clock.clone(),
+            tracker.clone(),
+            runtime,
+            persona_gateway::telemetry::metrics::Metrics::new(),
+        );
         Self {
             auth: auth.unwrap(),
             clock,

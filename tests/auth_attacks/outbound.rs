@@ -203,6 +203,7 @@ async fn problem(server: &Server, allow: &[&str], url: String) -> String {
         persona_gateway::clock::Clock::manual(crate::kit::now()),
         tokio_util::task::TaskTracker::new(),
         tokio::runtime::Handle::current(),
+        persona_gateway::telemetry::metrics::Metrics::new(),
     );
     let config = config(&json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"jwksUrl": url}}));
     let report = auth.unwrap().check(&config, None).await;

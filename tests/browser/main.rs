@@ -10,5 +10,14 @@
 
 mod browser;
 mod conversation;
+mod gateway;
+#[cfg(test)]
+#[path = "../it/harness/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the harness serves tests/it first"
+)]
+mod harness;
 mod page;
 mod sdk;

@@ -3,10 +3,20 @@
 
 // Marked so that clippy allows what tests may do in their helpers too.
 #[cfg(test)]
+mod authoring;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
 mod me;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sessions;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod tenancy;

@@ -20,7 +20,7 @@ use persona_gateway::dev::seed;
 use persona_gateway::domain::ids::TenantId;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::logs;
 use super::postgres::TestDatabase;
@@ -333,14 +333,6 @@ pub(crate) fn errors(problem: &Value) -> Vec<(String, String)> {
 /// The pointers of a problem's `errors`.
 pub(crate) fn pointers(problem: &Value) -> Vec<String> {
     errors(problem).into_iter().map(|(at, _)| at).collect()
-}
-
-/// The members of a JSON object.
-pub(crate) fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        other => panic!("{other} is no object"),
-    }
 }
 
 /// A body for a context without metadata.

@@ -1,8 +1,11 @@
 //! What every test stands on.
 
 pub(crate) mod app;
+pub(crate) mod cli;
 pub(crate) mod logs;
 pub(crate) mod postgres;
+pub(crate) mod sql;
+pub(crate) mod tenants;
 pub(crate) mod wait;
 
 pub(crate) use app::{

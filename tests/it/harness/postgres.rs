@@ -125,21 +125,19 @@ impl Server {
     fn start() -> Self {
         let template = format!("{TEMPLATE}_{}", std::process::id());
         let given = std::env::vars_os().find(|(name, _)| name == "TEST_DATABASE_URL");
-        match given.and_then(|(_, url)| url.into_string().ok()) {
-            Some(url) => Self {
+        if let Some(url) = given.and_then(|(_, url)| url.into_string().ok()) {
+            return Self {
                 cluster: None,
                 owner: Url::parse(&url).unwrap(),
                 template,
-            },
-            None => {
-                let cluster = Cluster::ephemeral().unwrap();
-                let owner = Url::parse(&cluster.url("postgres")).unwrap();
-                Self {
-                    cluster: Some(cluster),
-                    owner,
-                    template,
-                }
-            }
+            };
+        }
+        let cluster = Cluster::ephemeral().unwrap();
+        let owner = Url::parse(&cluster.url("postgres")).unwrap();
+        Self {
+            cluster: Some(cluster),
+            owner,
+            template,
         }
     }
 

@@ -372,7 +372,7 @@ async fn no_text_or_number_of_a_caller_makes_the_service_fail() {
             format!(r#"{{"context":{text}}}"#),
             format!(r#"{{"metadata":{{"topic":{text},"other":{text}}}}}"#),
             format!(r#"{{"metadata":{{{text}:1}}}}"#),
-            format!(r#"{{{text}:1}}"#),
+            format!("{{{text}:1}}"),
             format!(
                 r#"{{"displayName":{text},"avatarId":{text},"experience":{text},"systemPrompt":{text}}}"#
             ),

@@ -34,6 +34,9 @@ fn quoted(id: &Value) -> String {
     format!("'{}'", id.as_str().unwrap())
 }
 
+/// As long as the sweep waits for an outcome.
+const UNKNOWN_AFTER: TimeDelta = TimeDelta::minutes(10);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_token_has_a_requested_row_and_an_outcome_with_its_hash() {
     let app = spawn().await;
@@ -217,7 +220,7 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
     let database = &app.app.gateway.database;
     let unknown = "select session_id from session_outcome where outcome = 'unknown'";
 
-    sweep(database, &app.clock).await.unwrap();
+    sweep(database, &app.clock, UNKNOWN_AFTER).await.unwrap();
     assert!(
         app.database.rows(unknown).await.is_empty(),
         "it is too young to be given up"
@@ -238,7 +241,7 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
     .await;
     let later = Clock::manual(app.clock.now() + TimeDelta::minutes(30));
     for _ in 0..2 {
-        sweep(database, &later).await.unwrap();
+        sweep(database, &later, UNKNOWN_AFTER).await.unwrap();
     }
     let rows = app.database.rows(unknown).await;
     assert_eq!(rows, [json!({ "session_id": id.to_string() })]);

@@ -1,0 +1,35 @@
+//! Runs a command with `DATABASE_URL` set to a database of its own, freshly migrated, which is gone afterwards:
+//!
+//! ```sh
+//! SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$PWD/.sqlx cargo run --example with_database -- cargo check
+//! ```
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+use persona_gateway::dev::postgres::Cluster;
+use persona_gateway::store::migrate::{ensure_database, migrate};
+use secrecy::{ExposeSecret, SecretString};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    let program = words.next().context("which command?")?;
+    let cluster = Cluster::ephemeral()?;
+    let url = SecretString::from(cluster.url("scratch"));
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        ensure_database(&SecretString::from(cluster.url("postgres")), "scratch").await?;
+        anyhow::Ok(migrate(&url, None).await?)
+    })?;
+    let status = Command::new(program)
+        .args(words)
+        .env("DATABASE_URL", url.expose_secret())
+        .status()?;
+    cluster.stop()?;
+    Ok(ExitCode::from(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(1),
+    ))
+}

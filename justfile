@@ -1,0 +1,43 @@
+# Shortcuts. `just` lists them; each line also works typed by hand.
+
+[private]
+default:
+    @just --list
+
+# Run everything on this machine: Postgres, issuer, Anam's stand-in, a demo tenant.
+dev *args:
+    cargo run -- dev {{args}}
+
+# All tests. The browser tests want chromium, chromedriver and npm.
+test *args:
+    cargo test {{args}}
+
+# What CI complains about.
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Format the sources.
+fmt:
+    cargo fmt
+
+# All that CI does, in its order.
+ci:
+    .ci/run
+
+# Licences, bans and sources of all crates (needs cargo-deny).
+deny:
+    cargo deny check bans licenses sources
+
+# Refresh the checked SQL in .sqlx/ after a query or a migration changed. Brings its own database.
+sqlx:
+    touch src/lib.rs
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="{{justfile_directory()}}/.sqlx" cargo run --quiet --example with_database -- cargo check --quiet --lib
+
+# Write the description of the HTTP API anew, after a route changed.
+openapi:
+    cargo run --quiet -- openapi > docs/openapi.json
+
+# Write the reference of all settings anew, after config/default.toml changed.
+config-reference:
+    cargo run --quiet -- check-config --reference > docs/CONFIGURATION.md

@@ -1,0 +1,236 @@
+//! Who may call, and with which key Anam is asked: issuers and provider keys, and the secrets that they refer to.
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::{ApplyError, Work};
+use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
+use crate::authoring::document::{shares_audience, url_of};
+use crate::authoring::plan::Verb;
+use crate::crypto::seal::{Aad, last_four};
+use crate::domain::ids::{IssuerId, ProviderKeyId};
+use crate::store::StoreError;
+use crate::store::issuers::{IssuerRow, SharedIssuerRow};
+use crate::store::provider_keys::ProviderKeyRow;
+
+impl Work<'_> {
+    /// A tenant that took over a shared issuer's tokens would shut out every tenant that it serves.
+    pub(super) fn shared_issuers_stay(&mut self, bundle: &Bundle, shared: &[SharedIssuerRow]) {
+        for (index, issuer) in bundle.issuers.iter().flatten().enumerate() {
+            let is_taken = |row: &SharedIssuerRow| {
+                url_of(&row.config) == issuer.parsed.issuer()
+                    && shares_audience(&row.config, &issuer.config)
+            };
+            if shared.iter().any(is_taken) {
+                self.faults.add(
+                    format!("/issuers/{index}/audiences"),
+                    "one of these audiences belongs to a shared issuer of the installation",
+                );
+            }
+        }
+    }
+
+    pub(super) async fn issuers(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
+        let Some(wanted) = &bundle.issuers else {
+            return Ok(());
+        };
+        let mut stored = self.tx.tenant_issuers().await?;
+        for (index, issuer) in wanted.iter().enumerate() {
+            let url = issuer.parsed.issuer();
+            // Several may share a URL; then the one that shares an audience is meant.
+            let same_url = |row: &IssuerRow| url_of(&row.config) == url;
+            let found = stored
+                .iter()
+                .position(|row| same_url(row) && shares_audience(&row.config, &issuer.config))
+                .or_else(|| stored.iter().position(same_url))
+                .map(|at| stored.remove(at));
+            let id = found
+                .as_ref()
+                .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
+            let aad = Aad {
+                table: "issuer",
+                column: "shared_secret",
+                tenant: self.tx.tenant(),
+                row: id.0,
+            };
+            let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
+            let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
+                continue;
+            };
+            let same = found
+                .as_ref()
+                .is_some_and(|row| row.enabled && row.config == issuer.config);
+            if same && !secret.is_new {
+                continue;
+            }
+            let upserted = self
+                .tx
+                .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
+                .await;
+            if let Err(StoreError::Conflict { .. }) = upserted {
+                // The transaction is lost with the conflict: what else is wrong will show next time.
+                self.faults.add(
+                    format!("/issuers/{index}/audiences"),
+                    "one of these audiences of this issuer belongs to another tenant",
+                );
+                return Err(ApplyError::Faults(
+                    std::mem::take(&mut self.faults).into_vec(),
+                ));
+            }
+            upserted?;
+            let verb = if found.is_some() {
+                Verb::Change
+            } else {
+                Verb::Create
+            };
+            self.note(
+                verb,
+                format!("issuer/{url}"),
+                "",
+                json!({ "config": issuer.config }),
+            )
+            .await?;
+        }
+        for row in stored {
+            let target = format!("issuer/{}", url_of(&row.config));
+            if self.options.prune {
+                self.tx.delete_issuer(row.id).await?;
+                self.note(Verb::Remove, target, "", json!({})).await?;
+            } else {
+                self.plan.left_alone.push(target);
+            }
+        }
+        Ok(())
+    }
+
+    /// The sealed secret that an issuer should have. `None` where the reference leads nowhere; that is a fault then.
+    fn wanted_secret(
+        &mut self,
+        issuer: &BundleIssuer,
+        index: usize,
+        stored: Option<Vec<u8>>,
+        aad: &Aad,
+    ) -> Result<Option<WantedSecret>, ApplyError> {
+        let at = format!("/issuers/{index}/secret");
+        let Some(reference) = &issuer.secret else {
+            return Ok(Some(WantedSecret {
+                is_new: stored.is_some(),
+                sealed: None,
+            }));
+        };
+        if *reference == SecretRef::Stored {
+            if stored.is_none() {
+                self.faults.add(
+                    at,
+                    "says stored, but none is: name an environment variable or a file",
+                );
+                return Ok(None);
+            }
+            return Ok(Some(WantedSecret {
+                is_new: false,
+                sealed: stored,
+            }));
+        }
+        let secret = match (self.tools.find_secret)(reference) {
+            Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
+            Ok(_) => {
+                self.faults.add(
+                    at,
+                    "is shorter than the 32 bytes that HS256 needs (RFC 7518, section 3.2)",
+                );
+                return Ok(None);
+            }
+            Err(why) => {
+                self.faults.add(at, why);
+                return Ok(None);
+            }
+        };
+        if let Some(sealed) = stored
+            && self
+                .tools
+                .keys
+                .open(&sealed, aad)
+                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
+        {
+            return Ok(Some(WantedSecret {
+                is_new: false,
+                sealed: Some(sealed),
+            }));
+        }
+        Ok(Some(WantedSecret {
+            is_new: true,
+            sealed: Some(self.tools.keys.seal(&secret, aad)?),
+        }))
+    }
+
+    pub(super) async fn provider_key(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
+        let Some(reference) = &bundle.provider_key else {
+            return Ok(());
+        };
+        let stored = self.tx.active_provider_key().await?;
+        if *reference == SecretRef::Stored {
+            if stored.is_none() {
+                self.faults.add(
+                    "/providerKey",
+                    "says stored, but none is: name an environment variable or a file",
+                );
+            }
+            return Ok(());
+        }
+        let secret = match (self.tools.find_secret)(reference) {
+            Ok(secret) => secret,
+            Err(why) => {
+                self.faults.add("/providerKey", why);
+                return Ok(());
+            }
+        };
+        let tenant = self.tx.tenant();
+        let aad = |id: ProviderKeyId| Aad {
+            table: "provider_key",
+            column: "sealed",
+            tenant,
+            row: id.0,
+        };
+        if let Some(row) = &stored
+            && self
+                .tools
+                .keys
+                .open(&row.sealed, &aad(row.id))
+                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
+        {
+            return Ok(());
+        }
+        let id = ProviderKeyId(self.tools.clock.new_id());
+        let last_four = last_four(&secret);
+        let row = ProviderKeyRow {
+            id,
+            label: "bundle".into(),
+            sealed: self.tools.keys.seal(&secret, &aad(id))?,
+            last_four,
+        };
+        self.tx.insert_provider_key(&row).await?;
+        let verb = if let Some(old) = stored {
+            self.tx.retire_provider_key(old.id).await?;
+            Verb::Change
+        } else {
+            Verb::Create
+        };
+        let note = match row.last_four.as_str() {
+            "" => String::new(),
+            end => format!("ends in {end}"),
+        };
+        self.note(
+            verb,
+            "provider_key".into(),
+            note,
+            json!({ "lastFour": row.last_four }),
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+struct WantedSecret {
+    is_new: bool,
+    sealed: Option<Vec<u8>>,
+}

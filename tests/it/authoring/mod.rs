@@ -1,0 +1,6 @@
+//! Bundles: a whole tenant as one file, applied whole or not at all.
+
+mod applying;
+mod exporting;
+mod faults;
+mod sealing;

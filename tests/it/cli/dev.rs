@@ -1,0 +1,211 @@
+//! `dev`: everything on one machine, from nothing.
+
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+
+use crate::harness::cli::{Folder, Running, program};
+
+fn start(folder: &Folder, more: &[&str]) -> Running {
+    let data = folder.path().join("data");
+    let args = [
+        &["dev", "--port", "0", "--data", data.to_str().unwrap()],
+        more,
+    ]
+    .concat();
+    program(&args).folder(folder.path()).start()
+}
+
+async fn ready(running: &Running) -> Value {
+    serde_json::from_str(&running.out_with("{").await).unwrap()
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn stop(running: Running) {
+    running.signal("INT").await;
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+async fn json_of(request: reqwest::RequestBuilder) -> Value {
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+/// What the line says of one thing.
+fn of(line: &Value, name: &str) -> String {
+    line[name].as_str().unwrap().to_owned()
+}
+
+async fn mint(line: &Value, token: &str, context: &str) -> (u16, Value) {
+    let request = client()
+        .post(format!("{}/v1/session-token", of(line, "gateway")))
+        .bearer_auth(token)
+        .json(&json!({ "context": context }));
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// A token of another user, from the local issuer.
+async fn somebody(line: &Value) -> String {
+    let asked = json!({ "sub": "somebody", "alg": "ES256" });
+    let request = client().post(format!("{}/token", of(line, "issuer")));
+    of(&json_of(request.json(&asked)).await, "token")
+}
+
+async fn preferences(line: &Value, token: &str) -> Value {
+    let address = format!("{}/v1/me/preferences", of(line, "gateway"));
+    json_of(client().get(address).bearer_auth(token)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_serves_what_its_line_of_json_says() {
+    let folder = Folder::new();
+    let running = start(&folder, &["--json"]);
+    let line = ready(&running).await;
+    let names: Vec<&String> = line.as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        [
+            "gateway",
+            "ops",
+            "console",
+            "issuer",
+            "anam",
+            "tenant",
+            "userToken",
+            "adminKey",
+            "databaseUrl"
+        ]
+    );
+    assert_eq!(line["tenant"], "demo");
+    for context in ["support", "sales", "training", "default"] {
+        let (status, answer) = mint(&line, &of(&line, "userToken"), context).await;
+        assert_eq!(
+            (status, &answer["context"]),
+            (200, &json!(context)),
+            "{answer}"
+        );
+    }
+    let requests = format!("{}/_emulator/requests", of(&line, "anam"));
+    let seen = json_of(client().get(requests)).await;
+    assert_eq!(seen.as_array().unwrap().len(), 4);
+    assert_eq!(mint(&line, &somebody(&line).await, "support").await.0, 200);
+    let readyz = format!("{}/readyz", of(&line, "ops"));
+    assert_eq!(client().get(readyz).send().await.unwrap().status(), 200);
+
+    let database = of(&line, "databaseUrl");
+    let connection = PgConnection::connect(&database).await.unwrap();
+    connection.close().await.unwrap();
+    stop(running).await;
+    let gone = PgConnection::connect(&database).await;
+    assert!(gone.is_err(), "its Postgres is gone");
+    assert!(!folder.path().join("data/pg/postmaster.pid").exists());
+    let gateway = client().get(of(&line, "gateway")).send().await;
+    assert!(gateway.is_err(), "and so is the gateway");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_start_finds_its_data_again_unless_it_is_told_to_throw_them_away() {
+    let folder = Folder::new();
+    let running = start(&folder, &["--json"]);
+    let first = ready(&running).await;
+    let token = somebody(&first).await;
+    let choice = client()
+        .put(format!("{}/v1/me/preferences", of(&first, "gateway")))
+        .bearer_auth(&token)
+        .json(&json!({ "displayName": "Kept" }));
+    assert_eq!(choice.send().await.unwrap().status(), 200);
+    stop(running).await;
+
+    let running = start(&folder, &["--json"]);
+    let second = ready(&running).await;
+    assert_eq!(
+        second["adminKey"], first["adminKey"],
+        "the same installation"
+    );
+    let kept = preferences(&second, &somebody(&second).await).await;
+    assert_eq!(kept, json!({ "displayName": "Kept" }));
+    stop(running).await;
+
+    let running = start(&folder, &["--json", "--fresh"]);
+    let third = ready(&running).await;
+    assert_ne!(third["adminKey"], first["adminKey"]);
+    assert_eq!(
+        preferences(&third, &somebody(&third).await).await,
+        json!({})
+    );
+    let sam = preferences(&third, &of(&third, "userToken")).await;
+    assert_eq!(
+        sam["displayName"], "Sam",
+        "the demo's own user, as on the first day"
+    );
+    stop(running).await;
+}
+
+/// The words of a command line, quotes undone; enough for what `dev` prints.
+fn words(line: &str) -> Vec<String> {
+    line.split('\'')
+        .enumerate()
+        .flat_map(|(index, part)| match index % 2 {
+            0 => part
+                .split_whitespace()
+                .map(ToOwned::to_owned)
+                .collect::<Vec<_>>(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_curl_line_works_as_printed_and_the_prompt_is_the_users_own() {
+    let folder = Folder::new();
+    let running = start(&folder, &[]);
+    running.out_with("Ctrl-C stops it all").await;
+    let mut command = Vec::new();
+    for part in [
+        "curl -s -X POST",
+        "Authorization: Bearer",
+        "Content-Type: application/json",
+        "-d '",
+    ] {
+        command.extend(words(&running.out_with(part).await));
+    }
+    let url = command
+        .iter()
+        .find(|word| word.starts_with("http"))
+        .unwrap();
+    let mut request = client().post(url);
+    for (option, value) in command.iter().zip(command.iter().skip(1)) {
+        request = match option.as_str() {
+            "-H" => {
+                let (name, value) = value.split_once(": ").unwrap();
+                request.header(name, value)
+            }
+            "-d" => request.body(value.clone()),
+            _ => request,
+        };
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{command:?}");
+    let look = words(&running.out_with("/_emulator/requests").await);
+    let seen: Value = client()
+        .get(look.last().unwrap())
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let persona = &seen[0]["body"]["personaConfig"];
+    assert_eq!(
+        persona["avatarId"], "30fa96d0-26c4-4e55-94a0-517025942e18",
+        "Sam's own avatar"
+    );
+    let prompt = persona["systemPrompt"].as_str().unwrap();
+    for part in ["Sam", "cheerful", "T-1042", "My invoice is wrong"] {
+        assert!(prompt.contains(part), "{part}: {prompt}");
+    }
+    stop(running).await;
+}

@@ -1,0 +1,185 @@
+//! `serve`.
+
+use std::time::Duration;
+
+use persona_gateway::dev::emulator::{
+    Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultTarget,
+};
+use serde_json::{Value, json};
+
+use crate::harness::cli::{Running, environment_of, program};
+use crate::harness::tenants::{Bench, Tenant};
+use crate::harness::wait::until;
+
+async fn start(bench: &Bench, tenant: &Tenant, more: &[(&str, &str)]) -> (Running, EmulatorHandle) {
+    bench.apply(&tenant.bundle().to_string()).await.unwrap();
+    let anam = Emulator::start(EmulatorConfig::default()).unwrap();
+    let mut serve = program(&["serve"])
+        .envs(&environment_of(bench))
+        .env("ANAM_BASE_URL", &anam.url());
+    for (name, value) in more {
+        serve = serve.env(name, value);
+    }
+    (serve.start(), anam)
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve_needs_only_the_environment_and_drains_when_it_is_told_to_stop() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let (running, anam) = start(&bench, &tenant, &[]).await;
+    let (gateway, ops) = running.addresses().await;
+    let ready = client().get(format!("{ops}/readyz")).send().await.unwrap();
+    assert_eq!(ready.status(), 200);
+
+    let mint = || {
+        client()
+            .post(format!("{gateway}/v1/session-token"))
+            .bearer_auth(tenant.user("u"))
+            .json(&json!({}))
+            .send()
+    };
+    assert_eq!(mint().await.unwrap().status(), 200);
+    anam.fault(Fault::slow(FaultTarget::Mint, Duration::from_millis(1_500)).times(1));
+    let before = anam.requests().len();
+    let in_flight = tokio::spawn(mint());
+    until(
+        "the second mint is under way",
+        Duration::from_secs(10),
+        || async { (anam.requests().len() > before).then_some(()) },
+    )
+    .await;
+    running.signal("TERM").await;
+    let answer = in_flight.await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200, "a request under way ends first");
+    let answer: Value = answer.json().await.unwrap();
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.out, "", "logs go to standard error");
+    for line in ended.err.lines() {
+        assert!(
+            serde_json::from_str::<Value>(line).is_ok(),
+            "one JSON object a line: {line}"
+        );
+    }
+
+    // Its outcome was written out before the end.
+    let mut owner = bench.database.owner().await;
+    let query = format!(
+        "select outcome from session_outcome where session_id = '{}'",
+        answer["sessionId"].as_str().unwrap()
+    );
+    assert_eq!(
+        crate::harness::sql::texts(&mut owner, &query).await,
+        ["issued"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_stops_it_too() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let (running, _anam) = start(&bench, &tenant, &[]).await;
+    running.addresses().await;
+    running.signal("INT").await;
+    assert_eq!(running.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_broken_configuration_gives_2_and_every_mistake() {
+    let ended = program(&["serve"])
+        .env("GATEWAY__SERVER__PORT", "x")
+        .env("GATEWAY__LOG__FORMAT", "loud")
+        .run()
+        .await;
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    for subject in [
+        "server.port",
+        "log.format",
+        "database.url",
+        "security.master_key",
+    ] {
+        assert!(ended.err.contains(subject), "{}", ended.err);
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_gives_1_and_names_it() {
+    let bench = Bench::new().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = program(&["serve"])
+        .envs(&environment_of(&bench))
+        .env("GATEWAY__SERVER__PORT", &port)
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains(&format!("can't listen on 127.0.0.1:{port}")),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test]
+async fn secrets_can_stand_in_files() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    bench.apply(&tenant.bundle().to_string()).await.unwrap();
+    let folder = crate::harness::cli::Folder::new();
+    let mut serve = program(&["check-config"]);
+    for (name, value) in environment_of(&bench) {
+        serve = match name.as_str() {
+            "DATABASE_URL" | "GATEWAY_MASTER_KEY" | "ANAM_API_KEY" => {
+                let file = folder.write(&name, format!("{value}\n"));
+                serve.env(&format!("{name}_FILE"), &file)
+            }
+            _ => serve.env(&name, &value),
+        };
+    }
+    let ended = serve.run().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_it_drains_it_is_not_ready_and_still_answers() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let grace = [("GATEWAY__SERVER__DRAIN_GRACE_MS", "3000")];
+    let (running, _anam) = start(&bench, &tenant, &grace).await;
+    let (gateway, ops) = running.addresses().await;
+    running.signal("TERM").await;
+    until(
+        "balancers are told to look elsewhere",
+        Duration::from_secs(2),
+        || async {
+            let ready = client().get(format!("{ops}/readyz")).send().await.unwrap();
+            (ready.status() == 503).then_some(())
+        },
+    )
+    .await;
+    let late = client()
+        .post(format!("{gateway}/v1/session-token"))
+        .bearer_auth(tenant.user("u"))
+        .json(&json!({}))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(late.status(), 200);
+    assert_eq!(late.headers()["connection"], "close");
+    assert_eq!(running.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_it_at_once() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let grace = [("GATEWAY__SERVER__DRAIN_GRACE_MS", "50000")];
+    let (running, _anam) = start(&bench, &tenant, &grace).await;
+    running.addresses().await;
+    running.signal("TERM").await;
+    running.err_with("\"stopping\"").await;
+    running.signal("TERM").await;
+    assert_eq!(running.end().await.code, Some(1));
+}

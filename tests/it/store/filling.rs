@@ -1,0 +1,74 @@
+//! One row in every tenant table, for two tenants that use the same keys everywhere.
+
+use sqlx::PgConnection;
+
+use crate::harness::sql;
+
+pub(super) const ALPHA: &str = "aaaaaaaa-0000-7000-8000-000000000000";
+pub(super) const BETA: &str = "bbbbbbbb-0000-7000-8000-000000000000";
+
+/// Id of one of a tenant's rows: 01 its issuer, 02 its document, 03 the document's version, 04 a session, 05 an admin.
+pub(super) fn id_of(tenant: &str, kind: &str) -> String {
+    format!("{}{kind}", tenant.strip_suffix("00").unwrap())
+}
+
+/// Rows of one tenant. Whatever has a key has the same one for every tenant.
+fn rows_of(tenant: &str) -> String {
+    let letter = tenant.chars().next().unwrap();
+    let id = |kind: &str| id_of(tenant, kind);
+    let (issuer, persona, version, session, admin) =
+        (id("01"), id("02"), id("03"), id("04"), id("05"));
+    format!(
+        r#"
+        insert into tenant (id, slug, name) values ('{tenant}', '{letter}', 'Tenant {letter}');
+        insert into issuer (tenant_id, id, config) values ('{tenant}', '{issuer}',
+            '{{"issuer": "https://issuer.example", "audiences": ["{letter}"]}}');
+        insert into provider_key (tenant_id, label, sealed, last_four) values ('{tenant}', 'own', '\x00', '1234');
+        insert into admin (id, email, name) values ('{admin}', '{letter}@example.com', 'Admin');
+        insert into membership (tenant_id, admin_id, role) values ('{tenant}', '{admin}', 'owner');
+        insert into api_key (tenant_id, name, role, prefix, hash)
+            values ('{tenant}', 'key', 'owner', 'pgk_', sha256('{letter}'));
+        insert into document (tenant_id, id, kind, key) values ('{tenant}', '{persona}', 'persona', 'guide');
+        insert into document_version (tenant_id, document_id, id, content)
+            values ('{tenant}', '{persona}', '{version}', '{{"name": "{letter}"}}');
+        insert into release (tenant_id, document_id, version_id) values ('{tenant}', '{persona}', '{version}');
+        insert into catalogue_entry (tenant_id, kind, id, name) values ('{tenant}', 'avatar', 'same', 'Same');
+        insert into preference (tenant_id, subject, choices) values ('{tenant}', 'same-user', '{{}}');
+        insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+            values ('{tenant}', '{session}', now(), '{issuer}', 'same-user', 'support', 'guide', 1, '\x00', '{{}}');
+        insert into session_outcome (tenant_id, session_id, at, outcome)
+            values ('{tenant}', '{session}', now(), 'issued');
+        insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
+            values ('{tenant}', '{session}', now(), now() - interval '1 day', '{{}}');
+        insert into audit_event (tenant_id, at, actor, action, target)
+            values ('{tenant}', now(), 'test', 'test', 'test');
+        "#
+    )
+}
+
+/// Fills both tenants, as the owner.
+pub(super) async fn fill(owner: &mut PgConnection) {
+    for tenant in [ALPHA, BETA] {
+        sql::run(owner, rows_of(tenant)).await.unwrap();
+    }
+}
+
+/// Every table with a tenant, partitions left out, and the column that names the tenant.
+pub(super) async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> {
+    let tables = sql::texts(
+        owner,
+        "select c.relname::text from pg_class c
+         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+           and (c.relname = 'tenant' or exists (
+               select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped))
+         order by 1",
+    )
+    .await;
+    tables
+        .into_iter()
+        .map(|table| {
+            let column = if table == "tenant" { "id" } else { "tenant_id" };
+            (table, column)
+        })
+        .collect()
+}

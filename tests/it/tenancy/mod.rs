@@ -1,0 +1,5 @@
+//! Two tenants on one service and one database, who share whatever can be shared. They never meet.
+
+mod attacks;
+mod neighbours;
+mod pool;
