@@ -16,7 +16,9 @@ use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::{DocumentId, IssuerId, ProviderKeyId, ReleaseId, TenantId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
+use crate::domain::policy::Policy;
 use crate::domain::preferences::catalogue_kind;
+use crate::domain::snapshot::LivePersona;
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
@@ -186,10 +188,10 @@ impl Work<'_> {
             return Ok(());
         };
         let name = bundle.name.clone().unwrap_or_else(|| row.name.clone());
-        let policy = bundle.policy.as_ref().map_or_else(
-            || row.policy.clone(),
-            crate::domain::policy::Policy::to_document,
-        );
+        let policy = bundle
+            .policy
+            .as_ref()
+            .map_or_else(|| row.policy.clone(), Policy::to_document);
         let mut changed = Vec::new();
         if name != row.name {
             changed.push("name");
@@ -248,6 +250,7 @@ impl Work<'_> {
     async fn documents(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
         let live = self.live().await?;
         let catalogue = self.tx.catalogue().await?;
+        let policy = self.policy().await?;
         let mut snippet_versions: BTreeMap<Key, i32> = BTreeMap::new();
         for ((_, key), row) in live
             .iter()
@@ -277,10 +280,26 @@ impl Work<'_> {
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
                     self.faults
                         .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
+                    self.faults
+                        .extend_under(&at, clashes_with_policy(key, persona, &policy));
                     self.document(DocumentKind::Persona, key, &content, &live)
                         .await?;
                 }
                 Err(found) => self.faults.extend_under(&at, found),
+            }
+        }
+        for ((kind, key), row) in &live {
+            if *kind == DocumentKind::Persona
+                && !bundle.personas.contains_key(key)
+                && !(self.options.prune && is_left_out(bundle, *kind, key))
+                && let Ok(persona) = Persona::parse(&row.content)
+            {
+                for fault in clashes_with_policy(key, persona, &policy) {
+                    self.faults.add(
+                        "/policy",
+                        format!("does not fit the persona `{key}`: {fault}"),
+                    );
+                }
             }
         }
         self.contexts_fit(bundle, &live);
@@ -304,6 +323,14 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The tenant's policy as it will be; the default where it can't be read, which is told elsewhere.
+    async fn policy(&mut self) -> Result<Policy, StoreError> {
+        let row = self.tx.tenant_row().await?;
+        Ok(row
+            .and_then(|row| Policy::parse(&row.policy).ok())
+            .unwrap_or_default())
     }
 
     /// Every context that will be live gives personas that will be live, under names that no other has.
@@ -705,6 +732,18 @@ fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
         }
     }
     faults.into_vec()
+}
+
+/// What the persona and the policy say together and Anam would refuse, though each is right alone.
+fn clashes_with_policy(key: &Key, persona: Persona, policy: &Policy) -> Vec<Fault> {
+    let live = LivePersona::new(key, 0, String::new(), persona, policy, Vec::new());
+    let faults = live.settings.check().into_iter().map(|mut fault| {
+        fault
+            .message
+            .push_str(" (together with the tenant's policy)");
+        fault
+    });
+    faults.collect()
 }
 
 /// Pins on versions that were never sealed.
