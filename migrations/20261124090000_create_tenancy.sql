@@ -1,6 +1,6 @@
 -- Tenants, the rules that every tenant table obeys, and the audit trail.
 --
--- Roles (made by `persona-gateway migrate` before this file runs, see src/store/roles.rs):
+-- Roles (made by `persona-gateway migrate` before this file runs, see src/store/migrate.rs):
 --   gateway_tenant    rows of the one tenant named by `app.tenant`, nothing else
 --   gateway_platform  what must look across tenants: finding issuers, the ledger's batches, revisions
 -- The login role of the service inherits neither: it must SET LOCAL ROLE, so a query outside the two doors

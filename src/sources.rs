@@ -146,6 +146,7 @@ impl Sources {
         if let Some(live) = slot.fresh(self.clock.now()) {
             return Ok(live);
         }
+        let heard = slot.heard.load(Ordering::Acquire);
         let loaded = self.load(tenant).await;
         self.metrics.snapshot_load(if loaded.is_ok() {
             Outcome::Ok
@@ -153,6 +154,13 @@ impl Sources {
             Outcome::Failed
         });
         let live = Arc::new(loaded?);
+        if live.snapshot.revision < heard {
+            // A notice comes after its commit, so the database is never behind an honest one.
+            let told = live.snapshot.revision;
+            _ = slot
+                .heard
+                .compare_exchange(heard, told, Ordering::AcqRel, Ordering::Acquire);
+        }
         tracing::info!(tenant.id = %tenant, revision = live.snapshot.revision, "loaded what is live");
         *slot.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
         Ok(live)

@@ -9,7 +9,7 @@ pub mod preferences;
 pub mod session_token;
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, guard};
 
 use crate::web::Problem;
 use crate::web::codes::Code;
@@ -27,24 +27,29 @@ pub fn routes(config: &mut ServiceConfig) {
         ))
         .service(only(
             web::resource("/v1/me/preferences")
-                .route(web::get().to(preferences::get))
+                .route(reading().to(preferences::get))
                 .route(web::put().to(preferences::put))
                 .route(web::patch().to(preferences::patch))
                 .route(web::delete().to(preferences::delete)),
-            "GET, PUT, PATCH, DELETE",
+            "GET, HEAD, PUT, PATCH, DELETE",
         ))
         .service(only(
-            web::resource("/v1/me/options").route(web::get().to(options::get)),
-            "GET",
+            web::resource("/v1/me/options").route(reading().to(options::get)),
+            "GET, HEAD",
         ))
         .service(only(
-            web::resource("/v1/contexts").route(web::get().to(contexts::list)),
-            "GET",
+            web::resource("/v1/contexts").route(reading().to(contexts::list)),
+            "GET, HEAD",
         ))
         .service(only(
-            web::resource("/v1/openapi.json").route(web::get().to(openapi::get)),
-            "GET",
+            web::resource("/v1/openapi.json").route(reading().to(openapi::get)),
+            "GET, HEAD",
         ));
+}
+
+/// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).
+fn reading() -> actix_web::Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// Any other method is answered with the ones that exist (RFC 9110, section 15.5.6).

@@ -100,13 +100,13 @@ pub(super) async fn from_request(
     limits: BodyLimits,
 ) -> Result<Result<Minted, MintError>, Problem> {
     let token = bearer::bearer(request)?;
-    let body = body::read(request, payload, limits, &["application/json"]).await?;
+    let body = body::read(request, payload, limits, &["application/json"]);
     let origin = foreign_origin(request);
     Ok(mint_session(
         gateway,
         MintCall {
             token,
-            body: &body,
+            body,
             origin: origin.as_deref(),
         },
     )

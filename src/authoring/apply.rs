@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::bundle::{Bundle, SecretRef, pinned};
-use super::document::{changed_members, is_left_out, not_in_catalogue, pins_nothing};
+use super::document::{
+    changed_members, clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
+};
 use super::fit::contexts_fit;
 use super::plan::{Plan, Step, Verb};
 use crate::clock::Clock;
@@ -19,6 +21,7 @@ use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::{DocumentId, ReleaseId, TenantId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
+use crate::domain::policy::Policy;
 use crate::store::audit::AuditEvent;
 use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
 use crate::store::tenant_tx::TenantTx;
@@ -170,10 +173,10 @@ impl Work<'_> {
             return Ok(());
         };
         let name = bundle.name.clone().unwrap_or_else(|| row.name.clone());
-        let policy = bundle.policy.as_ref().map_or_else(
-            || row.policy.clone(),
-            crate::domain::policy::Policy::to_document,
-        );
+        let policy = bundle
+            .policy
+            .as_ref()
+            .map_or_else(|| row.policy.clone(), Policy::to_document);
         let mut changed = Vec::new();
         if name != row.name {
             changed.push("name");
@@ -232,6 +235,7 @@ impl Work<'_> {
     async fn documents(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
         let live = self.live().await?;
         let catalogue = self.tx.catalogue().await?;
+        let policy = self.policy().await?;
         let mut snippet_versions: BTreeMap<Key, i32> = BTreeMap::new();
         for ((_, key), row) in live
             .iter()
@@ -257,14 +261,35 @@ impl Work<'_> {
             let at = format!("/personas{}", step(key.as_str()));
             match Persona::parse(&content) {
                 Ok(persona) => {
+                    for missing in missing_ids(&persona, &policy) {
+                        self.plan.warnings.push(format!(
+                            "persona/{key} has no {missing}, and the policy's defaults name none: it can't be used yet"
+                        ));
+                    }
                     self.faults
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
                     self.faults
                         .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
+                    self.faults
+                        .extend_under(&at, clashes_with_policy(key, persona, &policy));
                     self.document(DocumentKind::Persona, key, &content, &live)
                         .await?;
                 }
                 Err(found) => self.faults.extend_under(&at, found),
+            }
+        }
+        for ((kind, key), row) in &live {
+            if *kind == DocumentKind::Persona
+                && !bundle.personas.contains_key(key)
+                && !(self.options.prune && is_left_out(bundle, *kind, key))
+                && let Ok(persona) = Persona::parse(&row.content)
+            {
+                for fault in clashes_with_policy(key, persona, &policy) {
+                    self.faults.add(
+                        "/policy",
+                        format!("does not fit the persona `{key}`: {fault}"),
+                    );
+                }
             }
         }
         self.faults
@@ -289,6 +314,14 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The tenant's policy as it will be; the default where it can't be read, which is told elsewhere.
+    async fn policy(&mut self) -> Result<Policy, StoreError> {
+        let row = self.tx.tenant_row().await?;
+        Ok(row
+            .and_then(|row| Policy::parse(&row.policy).ok())
+            .unwrap_or_default())
     }
 
     async fn live(&mut self) -> Result<Live, StoreError> {

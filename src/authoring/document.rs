@@ -10,7 +10,9 @@ use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
+use crate::domain::policy::Policy;
 use crate::domain::preferences::catalogue_kind;
+use crate::domain::snapshot::LivePersona;
 use crate::store::documents::DocumentKind;
 
 /// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
@@ -105,4 +107,35 @@ pub(super) fn url_of(config: &Map<String, Value>) -> &str {
         .get("issuer")
         .and_then(Value::as_str)
         .unwrap_or_default()
+}
+
+/// What the persona and the policy say together and Anam would refuse, though each is right alone.
+pub(super) fn clashes_with_policy(key: &Key, persona: Persona, policy: &Policy) -> Vec<Fault> {
+    let live = LivePersona::new(key, 0, String::new(), persona, policy, Vec::new());
+    let faults = live.settings.check().into_iter().map(|mut fault| {
+        fault
+            .message
+            .push_str(" (together with the tenant's policy)");
+        fault
+    });
+    faults.collect()
+}
+
+/// What Anam must be told of a persona and nobody says.
+pub(super) fn missing_ids(persona: &Persona, policy: &Policy) -> Vec<&'static str> {
+    let own = &persona.settings;
+    let layers = [&policy.locks, own, &policy.defaults];
+    let fields = [
+        (
+            "avatarId",
+            layers.iter().any(|layer| layer.avatar_id.is_some()),
+        ),
+        (
+            "voiceId",
+            layers.iter().any(|layer| layer.voice_id.is_some()),
+        ),
+        ("llmId", layers.iter().any(|layer| layer.llm_id.is_some())),
+    ];
+    let missing = fields.into_iter().filter(|(_, is_set)| !is_set);
+    missing.map(|(field, _)| field).collect()
 }

@@ -11,6 +11,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the database has and the bundle does not: left alone unless pruned.
     pub left_alone: Vec<String>,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<String>,
 }
 
 /// One change.
@@ -72,6 +74,9 @@ impl fmt::Display for Plan {
                 f,
                 "  = {target} (not in the bundle, left alone; --prune removes it)"
             )?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  ! {warning}")?;
         }
         Ok(())
     }

@@ -5,6 +5,29 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, Faults};
 use super::text;
 
+/// Why a request's body can't be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// It did not arrive in time.
+    #[error("the body did not arrive in time")]
+    TimedOut,
+    /// The connection broke.
+    #[error("the body broke off")]
+    BrokeOff,
+    /// Too many bytes.
+    #[error("a body may have {max_bytes} bytes at most")]
+    TooLarge {
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// Not of a type that is taken here.
+    #[error("send Content-Type: {allowed}, without Content-Encoding")]
+    MediaType {
+        /// The types that are.
+        allowed: String,
+    },
+}
+
 /// The body of a mint, parsed. An empty body asks for the default context.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MintRequest {

@@ -13,7 +13,7 @@ use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
 use crate::domain::json::{self, JsonFault};
-use crate::domain::request::MintRequest;
+use crate::domain::request::{BodyFault, MintRequest};
 use crate::gateway::Gateway;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
@@ -21,12 +21,12 @@ use crate::sources::{LiveTenant, SourceError};
 use crate::telemetry::metrics::{Metrics, Stage};
 
 /// What a page sends, not yet believed.
-#[derive(Debug, Clone, Copy)]
-pub struct MintCall<'a> {
+#[derive(Debug)]
+pub struct MintCall<'a, B> {
     /// The JWT, without `Bearer`.
     pub token: &'a str,
-    /// The body; empty for the default context.
-    pub body: &'a [u8],
+    /// Gives the body, empty for the default context. Waited for once the JWT is good: who has none holds nothing up.
+    pub body: B,
     /// The page's web origin, where the browser names one that is not the gateway's own.
     pub origin: Option<&'a str>,
 }
@@ -75,6 +75,9 @@ pub enum MintError {
     /// The page's origin is not one of the tenant's.
     #[error("this origin is not allowed")]
     OriginNotAllowed,
+    /// The body can't be taken.
+    #[error(transparent)]
+    Unread(#[from] BodyFault),
     /// The body is not JSON as we take it.
     #[error(transparent)]
     Json(#[from] JsonFault),
@@ -104,7 +107,7 @@ impl MintError {
         match self {
             Self::Auth(_) => "unauthenticated",
             Self::OriginNotAllowed => "origin_not_allowed",
-            Self::Json(_) | Self::Body(_) => "invalid_request",
+            Self::Unread(_) | Self::Json(_) | Self::Body(_) => "invalid_request",
             Self::TooMany(_) => "rate_limited",
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
@@ -115,7 +118,11 @@ impl MintError {
 }
 
 /// Does the main job, and counts how it ended.
-pub async fn mint(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintError> {
+pub async fn mint<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Minted, MintError>
+where
+    B: Future<Output = Result<T, BodyFault>>,
+    T: AsRef<[u8]>,
+{
     let minted = mint_uncounted(gateway, call).await;
     match &minted {
         Ok(minted) => {
@@ -127,12 +134,17 @@ pub async fn mint(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintE
     minted
 }
 
-async fn mint_uncounted(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted, MintError> {
+async fn mint_uncounted<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Minted, MintError>
+where
+    B: Future<Output = Result<T, BodyFault>>,
+    T: AsRef<[u8]>,
+{
     let started = Instant::now();
     let caller = gateway.authenticate(call.token).await?;
     let auth = started.elapsed();
 
-    let request = parse(call.body)?;
+    let request = parse(call.body.await?.as_ref())?;
+    let read = started.elapsed();
     let admitted = gateway.admit(&caller)?;
     let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
     check_origin(&tenant, call.origin)?;
@@ -172,7 +184,7 @@ async fn mint_uncounted(gateway: &Gateway, call: MintCall<'_>) -> Result<Minted,
 
     let timings = Timings {
         auth,
-        decide: decided.saturating_sub(auth),
+        decide: decided.saturating_sub(read),
         anam,
         total: started.elapsed(),
     };

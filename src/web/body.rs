@@ -11,6 +11,7 @@ use super::Problem;
 use super::codes::Code;
 use crate::domain::fault::Fault;
 use crate::domain::json;
+use crate::domain::request::BodyFault;
 
 /// Bounds on bodies.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +28,10 @@ pub async fn read(
     payload: web::Payload,
     limits: BodyLimits,
     media_types: &[&str],
-) -> Result<web::Bytes, Problem> {
+) -> Result<web::Bytes, BodyFault> {
     let bytes = tokio::time::timeout(limits.timeout, collect(payload, limits.max_bytes))
         .await
-        .map_err(|_elapsed| Problem::new(Code::BodyTimeout))??;
+        .map_err(|_elapsed| BodyFault::TimedOut)??;
     if !bytes.is_empty() {
         check_media_type(request, media_types)?;
     }
@@ -52,22 +53,19 @@ pub async fn read_object(
     }
 }
 
-async fn collect(mut payload: web::Payload, max_bytes: usize) -> Result<web::Bytes, Problem> {
+async fn collect(mut payload: web::Payload, max_bytes: usize) -> Result<web::Bytes, BodyFault> {
     let mut body = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_broken| {
-            Problem::new(Code::MalformedRequest).detail("The body broke off.")
-        })?;
+        let chunk = chunk.map_err(|_broken| BodyFault::BrokeOff)?;
         if body.len() + chunk.len() > max_bytes {
-            return Err(Problem::new(Code::BodyTooLarge)
-                .detail(format!("A body may have {max_bytes} bytes at most.")));
+            return Err(BodyFault::TooLarge { max_bytes });
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
 }
 
-fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), Problem> {
+fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), BodyFault> {
     let header = |name| {
         request
             .headers()
@@ -86,8 +84,7 @@ fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), Probl
     if plain && allowed.contains(&essence.as_str()) {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType).detail(format!(
-        "Send Content-Type: {}, without Content-Encoding.",
-        allowed.join(" or ")
-    )))
+    Err(BodyFault::MediaType {
+        allowed: allowed.join(" or "),
+    })
 }

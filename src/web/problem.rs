@@ -17,6 +17,7 @@ use crate::auth::AuthError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
 use crate::domain::json::JsonFault;
+use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::sessions::mint::MintError;
@@ -194,6 +195,7 @@ impl From<MintError> for Problem {
             MintError::Auth(error) => error.into(),
             MintError::OriginNotAllowed => Self::new(Code::OriginNotAllowed)
                 .detail("This page's origin is not in the tenant's allowedOrigins; an admin can add it to the policy."),
+            MintError::Unread(fault) => fault.into(),
             MintError::Json(fault) => fault.into(),
             MintError::Body(faults) => Self::new(Code::InvalidRequest).detail("See errors for what to change.").errors(faults),
             MintError::TooMany(too_many) => too_many.into(),
@@ -225,6 +227,24 @@ impl From<AuthError> for Problem {
                 .detail("The keys of the token's issuer could not be fetched yet; the token was not judged.")
                 .retry_after(retry_after),
         }
+    }
+}
+
+impl From<BodyFault> for Problem {
+    fn from(fault: BodyFault) -> Self {
+        let (code, detail) = match &fault {
+            BodyFault::TimedOut => return Self::new(Code::BodyTimeout),
+            BodyFault::BrokeOff => (Code::MalformedRequest, "The body broke off.".to_owned()),
+            BodyFault::TooLarge { max_bytes } => (
+                Code::BodyTooLarge,
+                format!("A body may have {max_bytes} bytes at most."),
+            ),
+            BodyFault::MediaType { allowed } => (
+                Code::UnsupportedMediaType,
+                format!("Send Content-Type: {allowed}, without Content-Encoding."),
+            ),
+        };
+        Self::new(code).detail(detail)
     }
 }
 

@@ -254,3 +254,27 @@ issuers:
     assert!(faults[0].message.contains("shared issuer"), "{faults:?}");
     bench.apply(&thief.replace(", app", "")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_persona_and_a_policy_that_clash_are_refused_whichever_comes_second() {
+    let policy = "policy: {locks: {avatarModel: cara-3}}\n";
+    let persona = "personas: {guide: {name: G, systemPrompt: x, directorNotes: {customStylePrompt: Be calm}}}\n";
+    let together = Bench::new().await;
+    let faults = together
+        .faults(&format!("tenant: acme\n{policy}{persona}"))
+        .await;
+    assert_eq!(
+        faults[0].pointer, "/personas/guide/directorNotes",
+        "{faults:?}"
+    );
+    let persona_first = Bench::new().await;
+    persona_first
+        .apply(&format!("tenant: acme\n{persona}"))
+        .await
+        .unwrap();
+    let faults = persona_first
+        .faults(&format!("tenant: acme\n{policy}"))
+        .await;
+    assert_eq!(faults[0].pointer, "/policy", "{faults:?}");
+    assert!(faults[0].message.contains("persona `guide`"), "{faults:?}");
+}

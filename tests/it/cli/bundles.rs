@@ -9,7 +9,7 @@ tenant: acme
 snippets:
   rules: {text: Be kind.}
 personas:
-  guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}'}
+  guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}', avatarId: 071b0286-4cce-4808-bee2-e642f1062de3, voiceId: de23e340-1416-4dd8-977d-065a7ca11697, llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7}
 contexts:
   default: {default: guide}
 providerKey: {env: ACME_KEY}
@@ -217,4 +217,20 @@ async fn a_file_or_a_database_that_is_not_there_gives_1_and_says_so() {
         ended.err
     );
     assert!(!ended.err.contains("hidden-password"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn a_persona_that_could_not_be_used_is_warned_of() {
+    let desk = Desk::new().await;
+    let applied = desk
+        .apply(
+            &[],
+            "tenant: acme\npersonas: {guide: {name: Guide, systemPrompt: Hi}}\n",
+        )
+        .await;
+    assert_eq!(applied.code, Some(0), "{}", applied.err);
+    for field in ["avatarId", "voiceId", "llmId"] {
+        let warning = format!("! persona/guide has no {field}");
+        assert!(applied.out.contains(&warning), "{}", applied.out);
+    }
 }

@@ -256,10 +256,10 @@ async fn wrong_methods_and_unknown_addresses_are_problems_too() {
     for (path, allow) in [
         ("/v1/session-token", "POST"),
         ("/api/session-token", "POST"),
-        ("/v1/me/preferences", "GET, PUT, PATCH, DELETE"),
-        ("/v1/me/options", "GET"),
-        ("/v1/contexts", "GET"),
-        ("/v1/openapi.json", "GET"),
+        ("/v1/me/preferences", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("/v1/me/options", "GET, HEAD"),
+        ("/v1/contexts", "GET, HEAD"),
+        ("/v1/openapi.json", "GET, HEAD"),
     ] {
         for method in [
             Method::GET,
@@ -329,6 +329,60 @@ async fn a_body_that_does_not_arrive_in_time_is_given_up() {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         assert_eq!(body["code"], "body_timeout");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_the_body_of_a_request_without_a_good_token() {
+    let app = spawn_with(TestOptions {
+        env: vec![("GATEWAY__SERVER__BODY_TIMEOUT_MS".into(), "600000".into())],
+        ..TestOptions::default()
+    })
+    .await;
+    for (method, path) in ROUTES {
+        let mut stream = TcpStream::connect(app.app.address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer nonsense\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{{\"con"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        tokio::time::timeout(Duration::from_secs(10), read)
+            .await
+            .expect("an answer comes long before the body's time is over")
+            .unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn head_is_answered_as_get_without_its_body() {
+    let app = spawn().await;
+    for path in [
+        "/v1/me/preferences",
+        "/v1/me/options",
+        "/v1/contexts",
+        "/v1/openapi.json",
+    ] {
+        let token = app.user("user-1");
+        let get = app.request(Method::GET, path, &token).send().await.unwrap();
+        let head = app
+            .request(Method::HEAD, path, &token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!((get.status(), head.status()), (head.status(), get.status()));
+        for header in ["content-type", "content-length", "cache-control", "etag"] {
+            assert_eq!(
+                head.headers().get(header),
+                get.headers().get(header),
+                "{path}"
+            );
+        }
+        assert_eq!(head.bytes().await.unwrap().len(), 0, "{path}");
+        assert!(!get.bytes().await.unwrap().is_empty(), "{path}");
     }
     app.stop().await;
 }
