@@ -37,6 +37,42 @@ problems! {
 #[serde(rename_all = "camelCase")]
 pub struct Preferences {
     /// An avatar of the catalogue.
+    #[schema(nullable = false)]
+    avatar_id: Option<String>,
+    /// A voice of the catalogue.
+    #[schema(nullable = false)]
+    voice_id: Option<String>,
+    /// An LLM of the catalogue.
+    #[schema(nullable = false)]
+    llm_id: Option<String>,
+    /// A language of the catalogue, ISO 639-1.
+    #[schema(nullable = false, example = "en")]
+    language_code: Option<String>,
+    /// A prompt of the user's own; used where the persona allows one.
+    #[schema(nullable = false, min_length = 1, max_length = 4000)]
+    system_prompt: Option<String>,
+    /// How the user wants to be called.
+    #[schema(nullable = false, example = "Sam", min_length = 1, max_length = 80)]
+    display_name: Option<String>,
+    /// How the user wants to be spoken to.
+    #[schema(
+        nullable = false,
+        example = "friendly",
+        min_length = 1,
+        max_length = 40
+    )]
+    tone: Option<String>,
+    /// What the tenant adds; see `GET /v1/me/options`.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties = true)]
+    own: Map<String, Value>,
+}
+
+/// A change of a user's choices: `null` takes one away.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreferencesPatch {
+    /// An avatar of the catalogue.
     avatar_id: Option<String>,
     /// A voice of the catalogue.
     voice_id: Option<String>,
@@ -46,13 +82,13 @@ pub struct Preferences {
     #[schema(example = "en")]
     language_code: Option<String>,
     /// A prompt of the user's own; used where the persona allows one.
-    #[schema(max_length = 4000)]
+    #[schema(min_length = 1, max_length = 4000)]
     system_prompt: Option<String>,
     /// How the user wants to be called.
-    #[schema(example = "Sam", max_length = 80)]
+    #[schema(example = "Sam", min_length = 1, max_length = 80)]
     display_name: Option<String>,
     /// How the user wants to be spoken to.
-    #[schema(example = "friendly", max_length = 40)]
+    #[schema(example = "friendly", min_length = 1, max_length = 40)]
     tone: Option<String>,
     /// What the tenant adds; see `GET /v1/me/options`.
     #[serde(flatten)]

@@ -4,7 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
-use super::openapi::Preferences;
+use super::openapi::{Preferences, PreferencesPatch};
 use crate::gateway::Gateway;
 use crate::store::preferences::StoredPreferences;
 use crate::tenants::preferences::{Change, WriteError, write};
@@ -91,7 +91,7 @@ pub async fn put(
 #[utoipa::path(
     patch, path = "/v1/me/preferences", tag = "Me", operation_id = "patchPreferences", security(("userJwt" = [])),
     params(("If-Match" = Option<String>, Header, description = "The ETag that the change is based on: 412 if it is no longer true")),
-    request_body(content = Preferences, content_type = "application/merge-patch+json"),
+    request_body(content = PreferencesPatch, content_type = "application/merge-patch+json"),
     responses(
         (status = 200, description = "The choices as they are now", body = Preferences, headers(("ETag" = String, description = "Version of the choices"))),
         (status = 400, response = crate::api::openapi::MalformedRequest),

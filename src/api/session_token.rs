@@ -21,10 +21,10 @@ use crate::web::{Problem, bearer};
 )]
 pub struct MintBody {
     /// The situation, such as `support`. Left out or unknown, the tenant's context `default` answers, if it has one.
-    #[schema(example = "support", max_length = 64)]
+    #[schema(nullable = false, example = "support", min_length = 1, max_length = 64)]
     context: Option<String>,
     /// What the context wants to know; see `GET /v1/contexts`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(nullable = false, value_type = Option<Object>)]
     metadata: Option<serde_json::Value>,
 }
 

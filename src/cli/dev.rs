@@ -164,6 +164,8 @@ fn settings(
             .or_insert_with(|| value.to_owned());
     };
     default("GATEWAY__SERVER__HOST", "127.0.0.1");
+    // Nobody balances a load here: Ctrl-C should not take its time.
+    default("GATEWAY__SERVER__DRAIN_GRACE_MS", "0");
     default("GATEWAY__LOG__FORMAT", "text");
     default("GATEWAY__LOG__FILTER", "warn,persona_gateway=info");
     default("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
