@@ -19,6 +19,8 @@ create table session (
 ) partition by range (at);
 
 create index session_by_subject on session (tenant_id, subject, at desc);
+-- Rows come in the order of time: a few bytes for each block are enough for the sweep to find the last minutes.
+create index session_by_time on session using brin (at);
 
 create table session_outcome (
     tenant_id   uuid not null,
@@ -44,6 +46,8 @@ create table session_inputs (
     inputs      jsonb not null,
     primary key (tenant_id, session_id, at)
 ) partition by range (at);
+
+create index session_inputs_by_end on session_inputs (keep_until);
 
 -- Makes the partitions of `months` months from the one of `first` on; those that exist stay.
 create procedure ensure_session_partitions(first timestamptz, months integer)

@@ -142,18 +142,14 @@ impl App {
         lifecycle.spawn_to_the_end(server::serve(public));
         lifecycle.spawn_to_the_end(server::serve(ops));
         tracing::info!(%address, %ops_address, "listening");
-        let ServerTimes {
-            drain_grace,
-            shutdown_timeout,
-        } = ServerTimes::of(settings);
         Ok(Self {
             address,
             ops_address,
             gateway,
             lifecycle,
             handles,
-            drain_grace,
-            shutdown_timeout,
+            drain_grace: settings.server.drain_grace,
+            shutdown_timeout: settings.server.shutdown_timeout,
         })
     }
 
@@ -177,20 +173,6 @@ impl App {
     }
 }
 
-struct ServerTimes {
-    drain_grace: Duration,
-    shutdown_timeout: Duration,
-}
-
-impl ServerTimes {
-    fn of(settings: &Settings) -> Self {
-        Self {
-            drain_grace: settings.server.drain_grace,
-            shutdown_timeout: settings.server.shutdown_timeout,
-        }
-    }
-}
-
 /// A role that could get around row security ends the start; a database that is down does not, and is
 /// asked when it comes.
 async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
@@ -206,11 +188,17 @@ async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
 async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
     let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    // The first round looks at what was left behind while no instance ran.
+    let mut looked_back = sweep::AFTER_A_START;
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
-        if let Err(error) = sweep::sweep(&gateway.database, &gateway.clock, unknown_after).await {
-            tracing::warn!(%error, "the ledger was not swept");
+        let Gateway {
+            database, clock, ..
+        } = &*gateway;
+        match sweep::sweep(database, clock, unknown_after, looked_back).await {
+            Ok(()) => looked_back = sweep::EACH_ROUND,
+            Err(error) => tracing::warn!(%error, "the ledger was not swept"),
         }
     }
 }

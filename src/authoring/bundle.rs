@@ -194,9 +194,7 @@ impl BundleIssuer {
                 })
             }
             Err(found) => {
-                for fault in found {
-                    faults.add(fault.pointer, fault.message);
-                }
+                faults.extend_under("", found);
                 Err(faults.into_vec())
             }
         }

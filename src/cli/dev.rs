@@ -7,15 +7,17 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use self::data::Data;
+use super::signals::StopSignals;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Settings, environment};
+use crate::config::{LogFormat, LogSettings, Settings, environment};
 use crate::crypto::seal::KeyRing;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
@@ -61,9 +63,36 @@ struct Ready {
     database_url: String,
 }
 
+/// Everything that runs, and has to be stopped.
+struct Running {
+    app: App,
+    issuer: DevIssuerHandle,
+    emulator: Option<EmulatorHandle>,
+    data: Data,
+}
+
 /// Runs until Ctrl-C.
 pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let mut signals = StopSignals::install()?;
     let env = environment();
+    // Before anything else: the first start may fetch a PostgreSQL, and says so.
+    logging::init(&log_settings(&env))?;
+    let running = tokio::select! {
+        started = start(&args, &env) => started?,
+        () = signals.next() => return Ok(ExitCode::FAILURE),
+    };
+    signals.next().await;
+    running.app.stop().await;
+    running.issuer.stop().await;
+    if let Some(emulator) = running.emulator {
+        emulator.stop().await;
+    }
+    running.data.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts everything, and says what a newcomer needs.
+async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result<Running> {
     let folder = match &args.data {
         Some(folder) => folder.clone(),
         None => postgres::default_folder()?
@@ -71,12 +100,11 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
             .map(Path::to_path_buf)
             .unwrap_or_default(),
     };
-    let data = Data::open(&folder, args.fresh, &env).await?;
+    let data = Data::open(&folder, args.fresh, env).await?;
     let clock = Clock::system();
-    let issuer = start_issuer(&args, &folder, &clock)?;
-    let emulator = start_emulator(&args, &env)?;
-    let settings = settings(&args, &env, &data, emulator.as_ref())?;
-    logging::init(&settings.log)?;
+    let issuer = start_issuer(args, &folder, &clock)?;
+    let emulator = start_emulator(args, env)?;
+    let settings = settings(args, env, &data, emulator.as_ref())?;
 
     migrate(&data.owner_url, Some(&data.login_url)).await?;
     let app = App::start(&settings, clock.clone()).await?;
@@ -102,21 +130,36 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
         database_url: data.owner_url.expose_secret().to_owned(),
     };
-    wait_until_served(&app, &ready.user_token).await;
+    wait_until_served(&app, &ready.user_token).await?;
     if args.json {
         super::say(serde_json::to_string(&ready)?)?;
     } else {
         super::say(welcome(&ready, emulator.is_some())?)?;
     }
+    Ok(Running {
+        app,
+        issuer,
+        emulator,
+        data,
+    })
+}
 
-    super::signals::stop_asked().await?;
-    app.stop().await;
-    issuer.stop().await;
-    if let Some(emulator) = emulator {
-        emulator.stop().await;
+/// Text for people, unless the environment says otherwise.
+fn log_settings(env: &BTreeMap<String, String>) -> LogSettings {
+    let json = env
+        .get("GATEWAY__LOG__FORMAT")
+        .is_some_and(|format| format == "json");
+    let filter = env.get("GATEWAY__LOG__FILTER");
+    LogSettings {
+        format: if json {
+            LogFormat::Json
+        } else {
+            LogFormat::Text
+        },
+        filter: filter
+            .map_or("warn,persona_gateway=info", String::as_str)
+            .to_owned(),
     }
-    data.close().await?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn start_issuer(args: &DevArgs, folder: &Path, clock: &Clock) -> anyhow::Result<DevIssuerHandle> {
@@ -166,8 +209,6 @@ fn settings(
     default("GATEWAY__SERVER__HOST", "127.0.0.1");
     // Nobody balances a load here: Ctrl-C should not take its time.
     default("GATEWAY__SERVER__DRAIN_GRACE_MS", "0");
-    default("GATEWAY__LOG__FORMAT", "text");
-    default("GATEWAY__LOG__FILTER", "warn,persona_gateway=info");
     default("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8,::1/128");
     // One person, one machine: a load test of it should not meet limits made for the internet.
     for limit in [
@@ -218,13 +259,16 @@ fn user_token(issuer: &DevIssuerHandle) -> anyhow::Result<String> {
 }
 
 /// The curl line must work as soon as it is printed: waits until the service has heard of the demo's issuer.
-async fn wait_until_served(app: &App, token: &str) {
-    for _ in 0..500 {
-        if app.lifecycle.is_ready() && app.gateway.auth.authenticate(token).await.is_ok() {
-            return;
+async fn wait_until_served(app: &App, token: &str) -> anyhow::Result<()> {
+    let served = async {
+        while app.gateway.auth.authenticate(token).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    };
+    let patience = tokio::time::timeout(Duration::from_secs(10), served);
+    patience
+        .await
+        .context("the gateway does not serve the demo tenant; the log says why")
 }
 
 fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use tokio::signal;
 
+use super::signals::StopSignals;
 use crate::dev::emulator::{Emulator, EmulatorConfig, Mode};
 
 /// Runs the stand-in for Anam alone, until Ctrl-C.
@@ -35,6 +35,7 @@ pub struct EmulateArgs {
 
 /// Serves until Ctrl-C or a termination signal.
 pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
+    let mut signals = StopSignals::install()?;
     let emulator = Emulator::start(EmulatorConfig {
         bind: SocketAddr::from((args.bind, args.port)),
         mode: if args.lax { Mode::Lax } else { Mode::Strict },
@@ -54,7 +55,7 @@ pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
         writeln!(out, "{greeting}")?;
         out.flush()?;
     }
-    asked_to_stop().await?;
+    signals.next().await;
     emulator.stop().await;
     Ok(())
 }
@@ -76,20 +77,6 @@ Make the next two mints fail:
 Forget both:
   curl -X DELETE {url}/_emulator/faults"
     )
-}
-
-#[cfg(unix)]
-async fn asked_to_stop() -> io::Result<()> {
-    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = signal::ctrl_c() => pressed,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn asked_to_stop() -> io::Result<()> {
-    signal::ctrl_c().await
 }
 
 /// Reads a whole number with its unit: `ms`, `s` or `m`.

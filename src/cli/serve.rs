@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::signals::StopSignals;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -26,14 +27,15 @@ pub async fn run(_: ServeArgs) -> anyhow::Result<ExitCode> {
         }
     };
     logging::init(&settings.log)?;
-    let app = App::start(&settings, Clock::system()).await?;
-    super::signals::stop_asked().await?;
+    let mut signals = StopSignals::install()?;
+    let app = tokio::select! {
+        started = App::start(&settings, Clock::system()) => started?,
+        () = signals.next() => return Ok(ExitCode::FAILURE),
+    };
+    signals.next().await;
     tracing::info!("stopping");
     tokio::select! {
         clean = app.stop() => Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
-        second = super::signals::stop_asked() => {
-            second?;
-            Ok(ExitCode::FAILURE)
-        }
+        () = signals.next() => Ok(ExitCode::FAILURE),
     }
 }

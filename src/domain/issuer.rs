@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use super::fault::Fault;
 use super::ids::TenantId;
 
 pub use claims::{ClaimMap, ClaimPath};
@@ -84,26 +85,6 @@ impl Serialize for KeySource {
     }
 }
 
-/// One thing wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ConfigFault {
-    /// JSON pointer (RFC 6901) to the member, from the configuration's root.
-    pub pointer: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pointer = if self.pointer.is_empty() {
-            "/"
-        } else {
-            &self.pointer
-        };
-        write!(f, "{pointer}: {}", self.message)
-    }
-}
-
 /// The rules for the tokens of one issuer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,7 +115,7 @@ impl IssuerConfig {
     pub const MAX_NAME_CHARS: usize = 512;
 
     /// Reads the JSON form. Every fault is reported, not only the first.
-    pub fn parse(json: &Value) -> Result<Self, Vec<ConfigFault>> {
+    pub fn parse(json: &Value) -> Result<Self, Vec<Fault>> {
         parse::issuer(json)
     }
 

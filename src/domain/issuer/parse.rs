@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{Algorithm, ClaimMap, ClaimPath, ConfigFault, IssuerConfig, KeySource};
+use super::super::fault::Fault;
+use super::{Algorithm, ClaimMap, ClaimPath, IssuerConfig, KeySource};
 
 const MEMBERS: [&str; 9] = [
     "issuer",
@@ -19,7 +20,7 @@ const MEMBERS: [&str; 9] = [
     "refuseIdTokens",
 ];
 
-pub(super) fn issuer(json: &Value) -> Result<IssuerConfig, Vec<ConfigFault>> {
+pub(super) fn issuer(json: &Value) -> Result<IssuerConfig, Vec<Fault>> {
     let mut reader = Reader::default();
     let config = reader.issuer(json);
     match config {
@@ -30,15 +31,12 @@ pub(super) fn issuer(json: &Value) -> Result<IssuerConfig, Vec<ConfigFault>> {
 
 #[derive(Default)]
 struct Reader {
-    faults: Vec<ConfigFault>,
+    faults: Vec<Fault>,
 }
 
 impl Reader {
     fn fault<T>(&mut self, pointer: impl Into<String>, message: impl Into<String>) -> Option<T> {
-        self.faults.push(ConfigFault {
-            pointer: pointer.into(),
-            message: message.into(),
-        });
+        self.faults.push(Fault::new(pointer, message));
         None
     }
 

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
-use persona_gateway::sessions::sweep::sweep;
+use persona_gateway::sessions::sweep::{AFTER_A_START, sweep};
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -220,7 +220,9 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
     let database = &app.app.gateway.database;
     let unknown = "select session_id from session_outcome where outcome = 'unknown'";
 
-    sweep(database, &app.clock, UNKNOWN_AFTER).await.unwrap();
+    sweep(database, &app.clock, UNKNOWN_AFTER, AFTER_A_START)
+        .await
+        .unwrap();
     assert!(
         app.database.rows(unknown).await.is_empty(),
         "it is too young to be given up"
@@ -241,7 +243,9 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
     .await;
     let later = Clock::manual(app.clock.now() + TimeDelta::minutes(30));
     for _ in 0..2 {
-        sweep(database, &later, UNKNOWN_AFTER).await.unwrap();
+        sweep(database, &later, UNKNOWN_AFTER, AFTER_A_START)
+            .await
+            .unwrap();
     }
     let rows = app.database.rows(unknown).await;
     assert_eq!(rows, [json!({ "session_id": id.to_string() })]);
