@@ -1,6 +1,7 @@
 //! A situation: which metadata it wants, and which rules choose the persona.
 
-use jsonschema::PatternOptions;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError};
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
@@ -68,19 +69,25 @@ impl MetadataSchema {
             .validator
             .iter_errors(metadata.as_value())
             .take(20)
-            // The value itself is masked: an answer or a log must not repeat what a user typed.
-            .map(|error| {
-                Fault::new(
-                    error.instance_path().to_string(),
-                    error.masked().to_string(),
-                )
-            })
+            .map(|error| Fault::new(error.instance_path().to_string(), told(&error)))
             .collect();
         if faults.is_empty() {
             Ok(())
         } else {
             Err(faults)
         }
+    }
+}
+
+/// What to change. The value itself is masked: an answer or a log must not repeat what a user typed.
+fn told(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            let options = options.as_array().into_iter().flatten();
+            let listed: Vec<String> = options.take(50).map(ToString::to_string).collect();
+            format!("must be one of: {}", listed.join(", "))
+        }
+        _ => error.masked().to_string(),
     }
 }
 

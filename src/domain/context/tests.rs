@@ -64,6 +64,21 @@ fn a_fault_names_the_place_and_not_the_value() {
 }
 
 #[test]
+fn a_value_outside_a_list_is_told_the_whole_list() {
+    let schema =
+        json!({ "properties": { "priority": { "enum": ["low", "normal", "high", "urgent"] } } });
+    let schema = MetadataSchema::compile(schema).unwrap();
+    let metadata = Metadata::from(Map::from_iter([("priority".to_owned(), json!("sky"))]));
+    assert_eq!(
+        schema.check(&metadata),
+        Err(vec![Fault::new(
+            "/priority",
+            r#"must be one of: "low", "normal", "high", "urgent""#
+        )])
+    );
+}
+
+#[test]
 fn a_default_is_a_key_a_persona_or_a_split() {
     for default in [
         json!("p"),
