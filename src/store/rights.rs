@@ -13,7 +13,7 @@ pub enum RightsError {
     /// Row security would not bind this role.
     #[error(
         "the role `{role}` of DATABASE_URL {why}, so row security would not separate tenants. \
-         Use a login role that was made by `persona-gateway migrate`"
+         Have `persona-gateway migrate` make a login role: run it with MIGRATE_DATABASE_URL set to this URL and DATABASE_URL to the new role's"
     )]
     TooPowerful {
         /// The role.
