@@ -132,7 +132,7 @@ impl KeptTest {
             return Err(vec![Fault::new("", "must be an object")]);
         };
         let mut faults = Faults::new();
-        let mut test = Self {
+        let mut read = Self {
             name: String::new(),
             user: TestUser::Typed(SampleUser::default()),
             context: None,
@@ -144,31 +144,29 @@ impl KeptTest {
             let at = step(name);
             match (name.as_str(), value) {
                 ("name", Value::String(text)) if text::is_clean_line(text, 100) => {
-                    test.name.clone_from(text);
+                    read.name.clone_from(text);
                 }
                 ("name", _) => faults.add(at, "must be one line of 1 to 100 characters"),
                 ("user", user) => {
                     if let Some(user) = faults.take(&at, TestUser::parse(user)) {
-                        test.user = user;
+                        read.user = user;
                     }
                 }
                 ("context", Value::String(text)) if text::is_clean_line(text, 64) => {
-                    test.context = Some(text.clone());
+                    read.context = Some(text.clone());
                 }
                 ("context", _) => faults.add(at, "must be one line of 1 to 64 characters"),
-                ("metadata", Value::Object(members)) => test.metadata = members.clone().into(),
-                ("metadata", _) => faults.add(at, "must be an object"),
-                ("at", Value::String(time)) => match DateTime::parse_from_rfc3339(time) {
-                    Ok(time) => test.at = Some(time.to_utc()),
-                    Err(_) => faults.add(at, NO_TIME),
+                ("metadata", Value::Object(members)) => read.metadata = members.clone().into(),
+                ("at", time) => match time.as_str().map(DateTime::parse_from_rfc3339) {
+                    Some(Ok(time)) => read.at = Some(time.to_utc()),
+                    _ => faults.add(at, "must be a time such as 2026-11-24T09:00:00Z"),
                 },
-                ("at", _) => faults.add(at, NO_TIME),
                 ("expect", Value::Object(members)) => {
                     if let Some(expect) = faults.take(&at, Expectation::parse(members)) {
-                        test.expect = expect;
+                        read.expect = expect;
                     }
                 }
-                ("expect", _) => faults.add(at, "must be an object"),
+                ("metadata" | "expect", _) => faults.add(at, "must be an object"),
                 _ => faults.add(
                     at,
                     "is unknown; a test has name, user, context, metadata, at and expect",
@@ -181,7 +179,7 @@ impl KeptTest {
         {
             faults.add(step(missing), "is missing");
         }
-        faults.into_result(test)
+        faults.into_result(read)
     }
 
     /// The request that the test makes; `own` is the context whose document keeps the test, if it is a context's.
@@ -193,8 +191,6 @@ impl KeptTest {
         }
     }
 }
-
-const NO_TIME: &str = "must be a time such as 2026-11-24T09:00:00Z";
 
 impl Expectation {
     fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {

@@ -37,7 +37,7 @@ impl SampleUser {
                 ("subject", Value::String(text)) => match Subject::parse(text) {
                     Some(subject) => user.subject = Some(subject),
                     None => {
-                        faults.add(at, "must be 1 to 255 characters without control characters")
+                        faults.add(at, "must be 1 to 255 characters without control characters");
                     }
                 },
                 ("subject", _) => faults.add(at, "must be a text"),

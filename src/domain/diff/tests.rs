@@ -75,11 +75,8 @@ fn a_document_beyond_256_kb_is_not_compared() {
 #[test]
 fn texts_with_nothing_in_common_are_compared_soon() {
     let text = |sign: char| {
-        let mut lines = String::new();
-        for number in 0..MAX_LINES {
-            lines.push_str(&format!("{sign}{}\n", number * 7919 % 10_007));
-        }
-        lines
+        let lines = (0..MAX_LINES).map(|number| format!("{sign}{}", number * 7919 % 10_007));
+        lines.collect::<Vec<_>>().join("\n")
     };
     let started = std::time::Instant::now();
     assert!(lines(&text('a'), &text('b')).is_some());

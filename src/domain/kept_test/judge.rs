@@ -107,23 +107,23 @@ fn reason(trace: &Trace) -> String {
         .iter()
         .enumerate()
         .find(|(_, rule)| rule.failed_clause.is_none());
-    let mut reason = match held {
+    let why = match held {
         Some((index, rule)) => format!("rule {} (`{}`)", index + 1, rule.rule),
         None => "the default".to_owned(),
     };
-    reason.push_str(&format!(" of the context `{}`", trace.context.key));
-    if let Some(split) = &trace.split {
-        reason.push_str(&format!(", arm {} of its split", split.arm + 1));
-    }
-    if let Some(missed) = trace.rules.first().filter(|_| held.is_none())
-        && let Some(attribute) = &missed.failed_attribute
-    {
-        reason.push_str(&format!(
-            "; rule 1 (`{}`) failed on {attribute}",
-            missed.rule
-        ));
-    }
-    reason
+    let arm = trace.split.as_ref().map_or_else(String::new, |split| {
+        format!(", arm {} of its split", split.arm + 1)
+    });
+    let missed = match (held, trace.rules.first()) {
+        (None, Some(rule)) => rule
+            .failed_attribute
+            .as_ref()
+            .map_or_else(String::new, |on| {
+                format!("; rule 1 (`{}`) failed on {on}", rule.rule)
+            }),
+        _ => String::new(),
+    };
+    format!("{why} of the context `{}`{arm}{missed}", trace.context.key)
 }
 
 /// Whose value a field has.

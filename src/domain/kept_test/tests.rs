@@ -17,20 +17,20 @@ fn object(value: Value) -> Map<String, Value> {
     members
 }
 
-fn read(test: Value) -> KeptTest {
+fn read(test: &Value) -> KeptTest {
     parse(&object(json!({ "tests": [test] })))
         .unwrap()
         .remove(0)
 }
 
-fn places(tests: Value) -> Vec<String> {
+fn places(tests: &Value) -> Vec<String> {
     let faults = parse(&object(json!({ "tests": tests }))).unwrap_err();
     faults.into_iter().map(|fault| fault.pointer).collect()
 }
 
 #[test]
 fn a_test_is_read_with_all_its_members() {
-    let test = read(json!({
+    let test = read(&json!({
         "name": "gold customers",
         "user": { "subject": "ann", "facts": { "plan": "gold" }, "preferences": { "tone": "warm" } },
         "context": "support",
@@ -49,11 +49,11 @@ fn a_test_is_read_with_all_its_members() {
 fn a_test_of_a_context_asks_for_that_context_unless_it_names_another() {
     let own = Key::parse("support").unwrap();
     let test = |context: Value| {
-        read(json!({ "name": "t", "context": context, "expect": { "promptLacks": ["x"] } }))
+        read(&json!({ "name": "t", "context": context, "expect": { "promptLacks": ["x"] } }))
     };
     let request = test(json!("sales")).request(Some(&own));
     assert_eq!(request.context.as_deref(), Some("sales"));
-    let silent = read(json!({ "name": "t", "expect": { "promptLacks": ["x"] } }));
+    let silent = read(&json!({ "name": "t", "expect": { "promptLacks": ["x"] } }));
     assert_eq!(
         silent.request(Some(&own)).context.as_deref(),
         Some("support")
@@ -63,7 +63,7 @@ fn a_test_of_a_context_asks_for_that_context_unless_it_names_another() {
 
 #[test]
 fn every_fault_of_the_tests_is_told_at_once() {
-    let found = places(json!([
+    let found = places(&json!([
         { "name": "a", "expect": { "persona": "x" } },
         { "name": "a", "expect": { "persona": "x" } },
         { "name": "two\nlines", "user": { "sample": "x", "facts": {} }, "context": "", "metadata": [],
@@ -103,9 +103,9 @@ fn fifty_tests_and_64_kb_are_the_limit() {
         |index: usize| json!({ "name": format!("t{index}"), "expect": { "promptLacks": ["x"] } });
     let many = |count| Value::from((0..count).map(test).collect::<Vec<_>>());
     assert!(parse(&object(json!({ "tests": many(50) }))).is_ok());
-    assert_eq!(places(many(51)), ["/tests"]);
+    assert_eq!(places(&many(51)), ["/tests"]);
     let large = json!([{ "name": "t", "metadata": { "x": "y".repeat(70_000) }, "expect": { "promptLacks": ["x"] } }]);
-    assert_eq!(places(large), ["/tests"]);
+    assert_eq!(places(&large), ["/tests"]);
 }
 
 #[test]
@@ -190,8 +190,8 @@ fn decided(plan: &str) -> Result<Decision, Undecided> {
     )
 }
 
-fn failures(expect: Value, plan: &str) -> Vec<String> {
-    let test = read(json!({ "name": "t", "expect": expect }));
+fn failures(expect: &Value, plan: &str) -> Vec<String> {
+    let test = read(&json!({ "name": "t", "expect": expect }));
     test.failures(&decided(plan))
         .iter()
         .map(ToString::to_string)
@@ -206,7 +206,7 @@ fn a_test_that_holds_has_no_failures() {
                     "/sessionOptions/sessionReplay/enableSessionReplay": false },
         "promptContains": ["You know"], "promptLacks": ["learn"], "promptMaxChars": 21,
     });
-    assert_eq!(failures(expect, "gold"), [""; 0]);
+    assert_eq!(failures(&expect, "gold"), [""; 0]);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_failure_says_what_came_instead_and_why() {
         "promptContains": ["learn"], "promptLacks": ["Say"], "promptMaxChars": 20,
     });
     assert_eq!(
-        failures(expect, "gold"),
+        failures(&expect, "gold"),
         [
             "/expect/persona: expected the persona `novice`, got `expert` by rule 1 (`gold`) of the context `default`",
             "/expect/fields/~1maxSessionLengthSeconds: expected 60, got 600, which the persona says",
@@ -229,7 +229,7 @@ fn a_failure_says_what_came_instead_and_why() {
         ]
     );
     assert_eq!(
-        failures(json!({ "persona": "expert" }), "free"),
+        failures(&json!({ "persona": "expert" }), "free"),
         [
             "/expect/persona: expected the persona `expert`, got `novice` by the default of the context `default`; rule 1 (`gold`) failed on user.plan"
         ]
@@ -238,7 +238,7 @@ fn a_failure_says_what_came_instead_and_why() {
 
 #[test]
 fn a_decision_that_is_not_made_fails_the_test() {
-    let test = read(json!({ "name": "t", "expect": { "promptLacks": ["x"] } }));
+    let test = read(&json!({ "name": "t", "expect": { "promptLacks": ["x"] } }));
     let undecided = Undecided::PersonaMissing(Key::parse("gone").unwrap());
     assert_eq!(
         test.failures(&Err(undecided))[0].message,

@@ -1,6 +1,6 @@
 use super::*;
 
-fn parse(document: Value) -> Result<SampleUser, Vec<Fault>> {
+fn parse(document: &Value) -> Result<SampleUser, Vec<Fault>> {
     SampleUser::parse(document.as_object().unwrap())
 }
 
@@ -11,14 +11,14 @@ fn a_sample_user_reads_back_as_it_was_written() {
         "facts": { "plan": "gold", "seats": 3.0, "admin": true, "roles": ["a", "b"] },
         "preferences": { "displayName": "Ann", "systemPrompt": "One.\nTwo." },
     });
-    let user = parse(document.clone()).unwrap();
+    let user = parse(&document).unwrap();
     assert_eq!(Value::Object(user.to_document()), document);
-    assert_eq!(parse(json!({})).unwrap(), SampleUser::default());
+    assert_eq!(parse(&json!({})).unwrap(), SampleUser::default());
 }
 
 #[test]
 fn every_fault_of_a_sample_user_is_told_at_once() {
-    let faults = parse(json!({
+    let faults = parse(&json!({
         "subject": "",
         "facts": { "plan": null, "Plan": "gold", "deep": { "a": 1 }, "long": "x".repeat(501) },
         "preferences": { "tone": ["a"], "a b": "x", "note": "\u{202e}" },
