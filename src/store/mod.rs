@@ -14,6 +14,7 @@ pub mod provider_keys;
 pub mod releases;
 pub mod reviews;
 pub mod rights;
+pub mod sample_users;
 pub mod sessions;
 pub mod tenant_tx;
 pub mod tenants;
