@@ -1,9 +1,11 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod comparison;
 pub mod documents;
 pub mod drafts;
 pub mod me;
 pub mod releases;
+pub mod validation;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -26,7 +28,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(validation::routes)
+        .configure(comparison::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -38,6 +42,8 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        validation::Doc::openapi(),
+        comparison::Doc::openapi(),
     ] {
         whole.merge(part);
     }
