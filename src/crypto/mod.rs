@@ -2,4 +2,5 @@
 
 pub mod digest;
 pub mod seal;
+pub mod sign;
 pub mod token;

@@ -27,7 +27,7 @@ impl DocumentKind {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, StoreError> {
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         match text {
             "snippet" => Ok(Self::Snippet),
             "persona" => Ok(Self::Persona),

@@ -2,15 +2,19 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod audit_checkpoints;
+pub mod audit_read;
 pub mod catalogue;
 pub mod changes;
 pub mod documents;
+pub mod explain;
 pub mod issuers;
 pub mod migrate;
 pub mod preferences;
 pub mod provider_keys;
 pub mod rights;
 pub mod sessions;
+pub mod subjects;
 pub mod tenant_tx;
 pub mod tenants;
 
