@@ -1,5 +1,6 @@
 //! Every SQL statement, one file a table. Tenant rows are reached through [`tenant_tx`] only.
 
+pub mod answers;
 pub mod api_keys;
 pub mod audit;
 pub mod audit_checkpoints;
@@ -7,16 +8,20 @@ pub mod audit_read;
 pub mod catalogue;
 pub mod changes;
 pub mod documents;
+pub mod drafts;
 pub mod explain;
 pub mod issuers;
 pub mod migrate;
 pub mod preferences;
 pub mod provider_keys;
+pub mod releases;
+pub mod reviews;
 pub mod rights;
 pub mod sessions;
 pub mod subjects;
 pub mod tenant_tx;
 pub mod tenants;
+pub mod versions;
 
 use std::fmt;
 use std::str::FromStr;
