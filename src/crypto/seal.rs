@@ -112,11 +112,6 @@ impl KeyRing {
         Ok(SecretString::from(text))
     }
 
-    /// What further keys are derived from, each under a context of its own; the first belongs to the key that seals.
-    pub(super) fn masters(&self) -> impl Iterator<Item = &Prk> {
-        self.keys.iter().map(|(_, master)| master)
-    }
-
     /// Whether a value should be opened and sealed again: the ring seals with another key now, or
     /// the format has moved on. When none is left, older keys can go.
     pub fn needs_reseal(&self, sealed: &[u8]) -> bool {

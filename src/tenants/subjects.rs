@@ -4,12 +4,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::change::Change;
+use super::refusal::Refusal;
 use crate::domain::caller::Subject;
 use crate::domain::ids::{SessionId, TenantId};
 use crate::store::subjects::{Erased, SubjectSession};
-use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 
 /// Sessions read, or forgotten, by one statement.
@@ -17,21 +18,35 @@ const PAGE: i64 = 500;
 
 /// Deletes a user's preferences and the inputs of their sessions, and takes their name off the sessions, which stay. A second
 /// call finds nothing left; what the user does afterwards is new.
-pub async fn erase(tx: &mut TenantTx, subject: &Subject) -> Result<Erased, StoreError> {
-    let stored = tx.lock_preferences(subject).await?;
-    tx.delete_preferences(subject).await?;
+pub async fn erase(change: &mut Change, subject: &Subject) -> Result<Erased, Refusal> {
+    let target = target(change, subject)?;
+    let stored = change.tx.lock_preferences(subject).await?;
+    change.tx.delete_preferences(subject).await?;
     let mut erased = Erased {
         preferences: stored.version > 0,
         ..Erased::default()
     };
     loop {
-        let (sessions, inputs) = tx.unlink_sessions(subject, PAGE).await?;
+        let (sessions, inputs) = change.tx.unlink_sessions(subject, PAGE).await?;
         if sessions == 0 {
-            return Ok(erased);
+            break;
         }
         erased.sessions += sessions;
         erased.inputs += inputs;
     }
+    let details = json!({
+        "preferences": erased.preferences,
+        "sessions": erased.sessions,
+        "inputs": erased.inputs,
+    });
+    change.note("user.erase", &target, details).await?;
+    Ok(erased)
+}
+
+/// What the audit trail calls a user, which it must not name: it can't forget.
+pub fn target(change: &Change, subject: &Subject) -> Result<String, Refusal> {
+    let name = change.keys.pseudonym(change.tx.tenant(), subject)?;
+    Ok(format!("user/{name}"))
 }
 
 /// A session as its user may see it.

@@ -1,9 +1,13 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod audit;
 pub mod documents;
 pub mod drafts;
+mod filters;
 pub mod me;
 pub mod releases;
+pub mod sessions;
+pub mod subjects;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -26,7 +30,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(sessions::routes)
+        .configure(audit::routes)
+        .configure(subjects::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -38,6 +45,9 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        sessions::Doc::openapi(),
+        audit::Doc::openapi(),
+        subjects::Doc::openapi(),
     ] {
         whole.merge(part);
     }
