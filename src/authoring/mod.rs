@@ -10,7 +10,7 @@ pub mod export;
 mod fit;
 mod live_set;
 pub mod plan;
-pub mod release;
 pub mod review;
 pub mod seal;
+pub mod world;
 pub mod yaml;
