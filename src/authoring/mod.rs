@@ -10,6 +10,7 @@ pub mod export;
 mod fit;
 mod live_set;
 pub mod plan;
+pub mod replay;
 pub mod review;
 pub mod seal;
 pub mod world;
