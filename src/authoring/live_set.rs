@@ -117,11 +117,11 @@ impl LiveSet {
 
 /// What a change would break: all faults of the documents it is about, and those that others have now and hadn't before.
 /// Pointers of others' faults start with their kind and key.
-pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: Option<&Name>) -> Vec<Fault> {
+pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Vec<Fault> {
     let old = before.faults();
     let mut broken = Faults::new();
     for (name, faults) in after.faults() {
-        if about == Some(&name) {
+        if about.contains(&name) {
             broken.extend_under("", faults);
             continue;
         }

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::documents::target;
-use super::live_set::{LiveSet, broken_by};
 use super::review::standing;
+use super::soundness::Before;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
 use crate::store::StoreError;
@@ -140,13 +140,7 @@ async fn insert(
     way: Way,
     note: &str,
 ) -> Result<ReleaseRow, Refusal> {
-    let name = (document.kind, key.clone());
-    let later = change.tx.coming_moments(live_from).await?;
-    let moments: Vec<DateTime<Utc>> = std::iter::once(live_from).chain(later).collect();
-    let mut before = Vec::new();
-    for moment in &moments {
-        before.push(LiveSet::at(&mut change.tx, *moment).await?);
-    }
+    let before = Before::take(change, live_from).await?;
     let id = ReleaseId(change.new_id());
     let actor = change.admin.actor.label.clone();
     change
@@ -161,13 +155,10 @@ async fn insert(
             note,
         })
         .await?;
-    for (moment, before) in moments.iter().zip(&before) {
-        let after = LiveSet::at(&mut change.tx, *moment).await?;
-        let about = (*moment == live_from).then_some(&name);
-        let broken = broken_by(before, &after, about);
-        if !broken.is_empty() {
-            return Err(Refusal::DocumentInvalid(broken));
-        }
+    let name = (document.kind, key.clone());
+    let broken = before.broken(change, &[name]).await?;
+    if !broken.is_empty() {
+        return Err(Refusal::DocumentInvalid(broken));
     }
     let details = json!({ "version": version.number, "liveFrom": live_from, "note": note });
     let action = format!("{}.{}", document.kind.as_str(), way.as_str());
