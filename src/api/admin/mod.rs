@@ -6,6 +6,7 @@ pub mod drafts;
 mod filters;
 pub mod me;
 pub mod releases;
+pub mod replays;
 pub mod sessions;
 pub mod subjects;
 pub mod versions;
@@ -32,6 +33,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(versions::routes)
         .configure(releases::routes)
         .configure(sessions::routes)
+        .configure(replays::routes)
         .configure(audit::routes)
         .configure(subjects::routes);
 }
@@ -46,6 +48,7 @@ pub fn document() -> Description {
         versions::Doc::openapi(),
         releases::Doc::openapi(),
         sessions::Doc::openapi(),
+        replays::Doc::openapi(),
         audit::Doc::openapi(),
         subjects::Doc::openapi(),
     ] {
