@@ -9,6 +9,8 @@ mod authoring;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;

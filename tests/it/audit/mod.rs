@@ -1,5 +1,6 @@
 //! The audit trail: exported, verified far from the database, and what tampering looks like.
 
+mod api;
 mod command;
 mod tamper;
 
