@@ -98,7 +98,7 @@ async fn set_archived(
     change.tx.archive_document(row.id, at).await?;
     let broken = before.broken(change, &[]).await?;
     if !broken.is_empty() {
-        let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        let told: Vec<String> = broken.iter().map(|it| it.fault.to_string()).collect();
         return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
     }
     let verb = if archived { "archive" } else { "restore" };
@@ -110,6 +110,15 @@ async fn set_archived(
         )
         .await?;
     find(&mut change.tx, change.now, kind, key).await
+}
+
+/// Where documents of a kind stand in a bundle.
+pub(super) fn section(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Snippet => "snippets",
+        DocumentKind::Persona => "personas",
+        DocumentKind::Context => "contexts",
+    }
 }
 
 /// The document in the audit trail and in plans.

@@ -6,6 +6,7 @@ pub mod bundle;
 mod document;
 pub mod documents;
 pub mod drafts;
+pub mod examine;
 pub mod export;
 mod fit;
 mod live_set;

@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::live_set::{LiveSet, Name, broken_by};
+use super::live_set::{Broken, LiveSet, Name, broken_by};
 use super::world::{TestRun, World};
-use crate::domain::fault::{Fault, Faults};
+use crate::domain::fault::Fault;
+use crate::sources::SourceError;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
@@ -22,11 +23,16 @@ struct Picture {
 
 impl Picture {
     async fn at(change: &mut Change, moment: DateTime<Utc>) -> Result<Self, Refusal> {
-        let world = World::at(&mut change.tx, moment, &[]).await?;
+        let tests = match World::at(&mut change.tx, moment, &[]).await {
+            Ok(world) => world.run_all_tests().await,
+            // Nothing is served then, and no test says anything; the change may be what mends it.
+            Err(SourceError::PolicyBroken(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self {
             moment,
             live: LiveSet::at(&mut change.tx, moment).await?,
-            tests: world.run_all_tests().await,
+            tests,
         })
     }
 }
@@ -47,51 +53,48 @@ impl Before {
         self,
         change: &mut Change,
         about: &[Name],
-    ) -> Result<Vec<Fault>, Refusal> {
-        let mut broken = Faults::new();
+    ) -> Result<Vec<Broken>, Refusal> {
+        let mut broken = Vec::new();
         for (index, before) in self.moments.iter().enumerate() {
             let after = Picture::at(change, before.moment).await?;
             // Later on, something else may be scheduled for these documents.
             let about = if index == 0 { about } else { &[] };
             let found = broken_by(&before.live, &after.live, about);
             let failed = failed_tests(&before.tests, &after.tests, about);
-            for mut fault in found.into_iter().chain(failed) {
+            for mut found in found.into_iter().chain(failed) {
                 if index > 0 {
                     let at = before.moment.to_rfc3339();
-                    fault.message += &format!(" (at {at}, when something is scheduled)");
+                    let message = found.fault.message;
+                    found.fault.message =
+                        format!("{message} (at {at}, when something is scheduled)");
                 }
-                broken.extend_under("", [fault]);
+                broken.push(found);
             }
         }
-        Ok(broken.into_vec())
+        Ok(broken)
     }
 }
 
-fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Fault> {
-    let mut failed = Faults::new();
+fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Broken> {
+    let mut failed = Vec::new();
     for run in after.iter().filter(|run| !run.passed()) {
-        let is_own = about.contains(&(run.kind, run.key.clone()));
+        let name = (run.kind, run.key.clone());
         let same = |other: &&TestRun| {
             (other.kind, &other.key, &other.name) == (run.kind, &run.key, &run.name)
         };
         let passed_before = before.iter().find(same).is_some_and(TestRun::passed);
         for fault in &run.failures {
-            if is_own {
-                failed.add(
-                    &fault.pointer,
-                    format!("the test `{}` fails: {}", run.name, fault.message),
-                );
+            let test = &run.name;
+            if about.contains(&name) {
+                let message = format!("the test `{test}` fails: {}", fault.message);
+                failed.push(Broken::own(&name, Fault::new(&fault.pointer, message)));
             } else if passed_before {
                 let (kind, key) = (run.kind.as_str(), &run.key);
-                failed.add(
-                    "",
-                    format!(
-                        "the test `{}` of the {kind} `{key}`, which is live, would fail: {fault}",
-                        run.name
-                    ),
-                );
+                failed.push(Broken::others(format!(
+                    "the test `{test}` of the {kind} `{key}`, which is live, would fail: {fault}"
+                )));
             }
         }
     }
-    failed.into_vec()
+    failed
 }

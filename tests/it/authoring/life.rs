@@ -491,10 +491,10 @@ async fn a_failing_test_of_the_document_or_of_another_stands_in_the_way_of_a_rel
     body(release(&app, &key, ASSISTANT, passing).await, 200).await;
 
     let default = format!("{DOCUMENTS}/context/default");
-    let mut context = live_content(&app, &key, &default).await;
-    context["default"] = json!("support-agent");
-    context["rules"] = json!([]);
-    let number = sealed(&app, &key, &default, &context).await;
+    let mut fallback = live_content(&app, &key, &default).await;
+    fallback["default"] = json!("support-agent");
+    fallback["rules"] = json!([]);
+    let number = sealed(&app, &key, &default, &fallback).await;
     let told = problem(
         release(&app, &key, &default, number).await,
         422,
