@@ -15,6 +15,7 @@ pub mod plan;
 pub mod rebase;
 pub mod rehearse;
 pub mod release;
+pub mod replay;
 pub mod review;
 pub mod seal;
 mod soundness;

@@ -1,10 +1,15 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod audit;
 pub mod comparison;
 pub mod documents;
 pub mod drafts;
+mod filters;
 pub mod me;
 pub mod releases;
+pub mod replays;
+pub mod sessions;
+pub mod subjects;
 pub mod validation;
 pub mod versions;
 
@@ -30,7 +35,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(versions::routes)
         .configure(releases::routes)
         .configure(validation::routes)
-        .configure(comparison::routes);
+        .configure(comparison::routes)
+        .configure(sessions::routes)
+        .configure(replays::routes)
+        .configure(audit::routes)
+        .configure(subjects::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -44,6 +53,10 @@ pub fn document() -> Description {
         releases::Doc::openapi(),
         validation::Doc::openapi(),
         comparison::Doc::openapi(),
+        sessions::Doc::openapi(),
+        replays::Doc::openapi(),
+        audit::Doc::openapi(),
+        subjects::Doc::openapi(),
     ] {
         whole.merge(part);
     }
