@@ -29,24 +29,28 @@ pub(super) fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<
         let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
             continue;
         };
-        if !catalogue.of(kind).is_empty() && catalogue.find(kind, id).is_none() {
-            faults.add(
-                step(field),
-                format!("is not in the tenant's catalogue of {}s", kind.as_str()),
-            );
+        if let Some(why) = not_allowed(catalogue, kind, id) {
+            faults.add(step(field), why);
         }
     }
     for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
-        if !catalogue.of(CatalogueKind::Tool).is_empty()
-            && catalogue.find(CatalogueKind::Tool, id).is_none()
-        {
-            faults.add(
-                format!("/toolIds/{index}"),
-                "is not in the tenant's catalogue of tools",
-            );
+        if let Some(why) = not_allowed(catalogue, CatalogueKind::Tool, id) {
+            faults.add(format!("/toolIds/{index}"), why);
         }
     }
     faults.into_vec()
+}
+
+fn not_allowed(catalogue: &Catalogue, kind: CatalogueKind, id: &str) -> Option<String> {
+    if !catalogue.limits(kind) || catalogue.find(kind, id).is_some() {
+        return None;
+    }
+    let kind_name = kind.as_str();
+    Some(if catalogue.is_retired(kind, id) {
+        format!("is retired: Anam no longer lists this {kind_name}")
+    } else {
+        format!("is not in the tenant's catalogue of {kind_name}s")
+    })
 }
 
 /// The names of members that differ.

@@ -43,4 +43,6 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
+    /// One reading of Anam's lists for a tenant.
+    CatalogueSyncId,
 }

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod catalogue;
+pub mod catalogue_sync;
 pub mod changes;
 pub mod documents;
 pub mod issuers;

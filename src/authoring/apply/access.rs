@@ -47,12 +47,7 @@ impl Work<'_> {
             let id = found
                 .as_ref()
                 .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
-            let aad = Aad {
-                table: "issuer",
-                column: "shared_secret",
-                tenant: self.tx.tenant(),
-                row: id.0,
-            };
+            let aad = Aad::issuer_secret(self.tx.tenant(), id);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
                 continue;
@@ -185,12 +180,7 @@ impl Work<'_> {
             }
         };
         let tenant = self.tx.tenant();
-        let aad = |id: ProviderKeyId| Aad {
-            table: "provider_key",
-            column: "sealed",
-            tenant,
-            row: id.0,
-        };
+        let aad = |id: ProviderKeyId| Aad::provider_key(tenant, id);
         if let Some(row) = &stored
             && self
                 .tools

@@ -33,6 +33,7 @@ fn rows_of(tenant: &str) -> String {
             values ('{tenant}', '{persona}', '{version}', '{{"name": "{letter}"}}');
         insert into release (tenant_id, document_id, version_id) values ('{tenant}', '{persona}', '{version}');
         insert into catalogue_entry (tenant_id, kind, id, name) values ('{tenant}', 'avatar', 'same', 'Same');
+        insert into catalogue_sync (tenant_id, id, started_at, actor) values ('{tenant}', '{session}', now(), 'test');
         insert into preference (tenant_id, subject, choices) values ('{tenant}', 'same-user', '{{}}');
         insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
             values ('{tenant}', '{session}', now(), '{issuer}', 'same-user', 'support', 'guide', 1, '\x00', '{{}}');
