@@ -23,7 +23,7 @@ use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 
-mod load;
+pub mod load;
 
 /// Why something live could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -45,4 +45,10 @@ id! {
     ApiKeyId,
     /// One reading of Anam's lists for a tenant.
     CatalogueSyncId,
+    /// A draft of a document.
+    DraftId,
+    /// One review of a sealed version.
+    ReviewId,
+    /// A person who administers tenants.
+    AdminId,
 }

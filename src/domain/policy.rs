@@ -165,7 +165,7 @@ impl Policy {
                     Some(days) => policy.retain_inputs_days = days,
                     None => faults.add(at, "must be 0 to 3650"),
                 },
-                ("requiredApprovals", approvals) => match whole(approvals, 0, MAX_APPROVALS) {
+                ("requiredApprovals", approvals @ Value::Number(_)) => match whole(approvals, 0, MAX_APPROVALS) {
                     Some(approvals) => policy.required_approvals = approvals,
                     None => faults.add(at, format!("must be a whole number from 0 to {MAX_APPROVALS}")),
                 },
@@ -175,7 +175,7 @@ impl Policy {
                 ("defaults" | "locks" | "preferences" | "catalogueSync", _) => faults.add(at, "must be an object"),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
                 ("timeZone", _) => faults.add(at, "must be a text"),
-                ("retainInputsDays", _) => faults.add(at, "must be a number"),
+                ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
                     "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals and catalogueSync",
@@ -213,11 +213,11 @@ impl Policy {
                 .map(|(name, field)| (name.clone(), field.to_document()));
             document.insert("preferences".into(), Value::Object(fields.collect()));
         }
+        if self.required_approvals != Self::default().required_approvals {
+            document.insert("requiredApprovals".into(), self.required_approvals.into());
+        }
         if self.retain_inputs_days != Self::default().retain_inputs_days {
             document.insert("retainInputsDays".into(), self.retain_inputs_days.into());
-        }
-        if self.required_approvals != 0 {
-            document.insert("requiredApprovals".into(), self.required_approvals.into());
         }
         if let Some(sync) = self.catalogue_sync {
             document.insert("catalogueSync".into(), sync.to_document());

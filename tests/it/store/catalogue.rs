@@ -30,20 +30,23 @@ const ACROSS_TENANTS: [(&str, &str); 4] = [
     ),
 ];
 /// Never changed, never deleted from.
-const APPEND_ONLY: [&str; 5] = [
+const APPEND_ONLY: [&str; 6] = [
     "audit_event",
     "document_version",
     "release",
+    "review",
     "session",
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 17] = [
+const PLATFORM_POLICIES: [&str; 19] = [
     "api_key.platform_read r",
     "catalogue_sync.platform_read r",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",
+    "given_answer.platform_read r",
+    "given_answer.platform_sweep d",
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
