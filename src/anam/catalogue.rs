@@ -155,7 +155,7 @@ impl Anam {
                 .meta
                 .map_or((None, None), |meta| (meta.total, meta.last_page));
             let is_last = match last_page {
-                Some(last) => number >= last,
+                Some(pages) => number >= pages,
                 None => page.data.len() < PER_PAGE,
             };
             if is_last || page.data.is_empty() {

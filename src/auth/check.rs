@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Authenticator;
 use super::explain::{TokenReport, explain};
 use super::jwks::{FetchError, RemoteSource};
-use super::keys::KeySet;
+use super::keys::{Key, KeySet};
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
 
@@ -128,7 +128,7 @@ fn report(config: &IssuerConfig, keys: &KeySet) -> CheckReport {
         index: *index,
         reason: skip.to_string(),
     });
-    let offered: BTreeSet<Algorithm> = keys.keys().iter().map(|key| key.algorithm()).collect();
+    let offered: BTreeSet<Algorithm> = keys.keys().iter().map(Key::algorithm).collect();
     let names = |algorithms: &mut dyn Iterator<Item = &Algorithm>| {
         let names: Vec<&str> = algorithms.map(|a| a.as_str()).collect();
         names.join(", ")

@@ -10,6 +10,7 @@ pub mod export;
 mod fit;
 mod live_set;
 pub mod plan;
+pub mod policy;
 pub mod release;
 pub mod review;
 pub mod seal;

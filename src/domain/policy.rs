@@ -102,7 +102,7 @@ impl CatalogueSync {
 }
 
 /// A whole number in a range, given as a JSON number.
-fn whole<N: TryFrom<u64> + PartialOrd>(value: &Value, least: N, most: N) -> Option<N> {
+fn whole<N: TryFrom<u64> + PartialOrd + Copy>(value: &Value, least: N, most: N) -> Option<N> {
     let number = N::try_from(value.as_u64()?).ok()?;
     (least <= number && number <= most).then_some(number)
 }

@@ -343,12 +343,12 @@ impl TenantTx {
     }
 
     /// Takes in what Anam lists: new entries behind the others, known ones as seen and no longer retired; those that came
-    /// from Anam get its names and attributes.
+    /// from Anam get its names and attributes. `enabled` says whether users may choose the new ones.
     pub async fn take_in_listed(
         &mut self,
         kind: CatalogueKind,
         listed: &[&CatalogueEntry],
-        allow_new: bool,
+        enabled: bool,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
@@ -369,7 +369,7 @@ impl TenantTx {
             &columns.ids,
             &columns.names,
             &columns.attributes,
-            allow_new,
+            enabled,
             now
         )
         .execute(self.connection())

@@ -2,7 +2,10 @@
 
 pub mod access;
 pub mod admin;
+pub mod catalogue;
 pub mod change;
+pub mod issuers;
 pub mod preferences;
+pub mod provider_keys;
 pub mod refusal;
 pub mod visit;

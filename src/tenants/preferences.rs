@@ -13,6 +13,7 @@ use crate::store::StoreError;
 use crate::store::preferences::StoredPreferences;
 use crate::store::tenant_tx::TenantTx;
 
+pub mod by_admin;
 pub mod import;
 
 /// A write of a user's choices.

@@ -1,9 +1,14 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod catalogue;
 pub mod documents;
 pub mod drafts;
+pub mod issuers;
 pub mod me;
+pub mod policy;
+pub mod provider_keys;
 pub mod releases;
+pub mod users;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -26,7 +31,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(issuers::routes)
+        .configure(provider_keys::routes)
+        .configure(catalogue::routes)
+        .configure(users::routes)
+        .configure(policy::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -38,6 +48,11 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        issuers::Doc::openapi(),
+        provider_keys::Doc::openapi(),
+        catalogue::Doc::openapi(),
+        users::Doc::openapi(),
+        policy::Doc::openapi(),
     ] {
         whole.merge(part);
     }
