@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::live_set::{LiveSet, broken_by};
-use crate::domain::fault::Fault;
+use super::soundness::Before;
 use crate::domain::policy::Policy;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
@@ -26,27 +25,7 @@ pub async fn replace(
     if document == before.policy {
         return Ok(before.clone());
     }
-    let now = change.now;
-    let mut moments = vec![now];
-    moments.extend(change.tx.coming_moments(now).await?);
-    let mut pictures = Vec::new();
-    for moment in &moments {
-        pictures.push(LiveSet::at(&mut change.tx, *moment).await?);
-    }
-    change.tx.update_tenant(&before.name, &document).await?;
-    let mut broken: Vec<Fault> = Vec::new();
-    for (moment, picture) in moments.iter().zip(&pictures) {
-        let after = LiveSet::at(&mut change.tx, *moment).await?;
-        let found = broken_by(picture, &after, None).into_iter();
-        broken.extend(
-            found
-                .filter(|fault| !broken.contains(fault))
-                .collect::<Vec<_>>(),
-        );
-    }
-    if !broken.is_empty() {
-        return Err(Refusal::DocumentInvalid(broken));
-    }
+    update(change, &before.name, &document).await?;
     let details = json!({ "changed": ["policy"], "before": before.policy, "after": document });
     change
         .note("tenant.change", &target(before), details)
@@ -63,12 +42,29 @@ pub async fn rename(
     if name == before.name {
         return Ok(before.clone());
     }
-    change.tx.update_tenant(name, &before.policy).await?;
+    update(change, name, &before.policy).await?;
     let details = json!({ "changed": ["name"], "before": before.name, "after": name });
     change
         .note("tenant.change", &target(before), details)
         .await?;
     tenant(&mut change.tx).await
+}
+
+/// Writes both, unless something live would break by it: a persona that no longer fits, a test that would fail.
+async fn update(
+    change: &mut Change,
+    name: &str,
+    policy: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    let now = change.now;
+    let live = Before::take(change, now).await?;
+    change.tx.update_tenant(name, policy).await?;
+    let broken = live.broken(change, &[]).await?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let faults = broken.into_iter().map(|broken| broken.fault);
+    Err(Refusal::DocumentInvalid(faults.collect()))
 }
 
 fn target(tenant: &TenantRow) -> String {

@@ -137,11 +137,6 @@ impl Catalogue {
         self.of(kind).iter().find(|entry| entry.id == id)
     }
 
-    /// Whether admins allow this, but Anam no longer lists it.
-    pub fn is_retired(&self, kind: CatalogueKind, id: &str) -> bool {
-        self.retired.get(&kind).is_some_and(|ids| ids.contains(id))
-    }
-
     /// Whether personas are held to the catalogue's entries of a kind. A tenant that has laid down none may use whatever
     /// Anam has; one whose last entry was retired may not suddenly do so.
     pub fn limits(&self, kind: CatalogueKind) -> bool {

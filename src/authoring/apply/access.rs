@@ -35,7 +35,7 @@ impl Work<'_> {
         let Some(wanted) = &bundle.issuers else {
             return Ok(());
         };
-        let mut stored = self.tx.tenant_issuers().await?;
+        let mut stored = self.change.tx.tenant_issuers().await?;
         for (index, issuer) in wanted.iter().enumerate() {
             let url = issuer.parsed.issuer();
             // Several may share a URL; then the one that shares an audience is meant.
@@ -48,7 +48,7 @@ impl Work<'_> {
             let id = found
                 .as_ref()
                 .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
-            let aad = Aad::issuer_secret(self.tx.tenant(), id);
+            let aad = Aad::issuer_secret(self.change.tx.tenant(), id);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
                 continue;
@@ -60,6 +60,7 @@ impl Work<'_> {
                 continue;
             }
             let upserted = self
+                .change
                 .tx
                 .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
                 .await;
@@ -90,7 +91,7 @@ impl Work<'_> {
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));
             if self.options.prune {
-                self.tx.delete_issuer(row.id).await?;
+                self.change.tx.delete_issuer(row.id).await?;
                 self.note(Verb::Remove, target, "", json!({})).await?;
             } else {
                 self.plan.left_alone.push(target);
@@ -163,7 +164,7 @@ impl Work<'_> {
         let Some(reference) = &bundle.provider_key else {
             return Ok(());
         };
-        let stored = self.tx.active_provider_key().await?;
+        let stored = self.change.tx.active_provider_key().await?;
         if *reference == SecretRef::Stored {
             if stored.is_none() {
                 self.faults.add(
@@ -180,7 +181,7 @@ impl Work<'_> {
                 return Ok(());
             }
         };
-        let tenant = self.tx.tenant();
+        let tenant = self.change.tx.tenant();
         if let Some(row) = &stored
             && provider_keys::is(self.tools.keys, tenant, row, &secret)
         {
@@ -197,9 +198,9 @@ impl Work<'_> {
                 .seal(&secret, &Aad::provider_key(tenant, id))?,
             last_four,
         };
-        self.tx.insert_provider_key(&row).await?;
+        self.change.tx.insert_provider_key(&row).await?;
         let verb = if let Some(old) = stored {
-            self.tx.retire_provider_key(old.id).await?;
+            self.change.tx.retire_provider_key(old.id).await?;
             Verb::Change
         } else {
             Verb::Create
