@@ -93,6 +93,13 @@ pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
     ("tools", CatalogueKind::Tool),
 ];
 
+/// Longest name of a tenant, or of a catalogue's entry, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+/// Longest name of a tenant in URLs, in characters.
+pub const MAX_SLUG_CHARS: usize = 63;
+/// Longest id of a catalogue's entry, in bytes.
+pub const MAX_ID_BYTES: usize = 100;
+
 impl Bundle {
     /// Reads a bundle; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
@@ -109,7 +116,9 @@ impl Bundle {
             match (name.as_str(), value) {
                 ("tenant", Value::String(slug)) if is_slug(slug) => bundle.tenant.clone_from(slug),
                 ("tenant", _) => faults.add(at, "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first"),
-                ("name", Value::String(name)) if (1..=200).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                ("name", Value::String(name)) if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                // Where an editor finds the schema.
+                ("$schema", Value::String(_)) => {}
                 ("name", _) => faults.add(at, "must be a text of 1 to 200 characters"),
                 ("policy", Value::Object(policy)) => bundle.policy = faults.take(&at, Policy::parse(policy)),
                 ("issuers", Value::Array(issuers)) => {
@@ -245,10 +254,11 @@ fn catalogue(
         for (index, entry) in entries.iter().enumerate() {
             let at = format!("{at}/{index}");
             match serde_json::from_value::<CatalogueEntry>(entry.clone()) {
-                Ok(entry) if entry.id.is_empty() || entry.id.len() > 100 => {
+                _ if !entry.is_object() => faults.add(at, "must be {id, name, attributes}"),
+                Ok(entry) if entry.id.is_empty() || entry.id.len() > MAX_ID_BYTES => {
                     faults.add(format!("{at}/id"), "must be 1 to 100 characters");
                 }
-                Ok(entry) if !(1..=200).contains(&entry.name.chars().count()) => {
+                Ok(entry) if !(1..=MAX_NAME_CHARS).contains(&entry.name.chars().count()) => {
                     faults.add(format!("{at}/name"), "must be 1 to 200 characters");
                 }
                 Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
@@ -322,7 +332,7 @@ pub(super) fn pinned(
 }
 
 fn is_slug(text: &str) -> bool {
-    (1..=63).contains(&text.len())
+    (1..=MAX_SLUG_CHARS).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text
             .chars()

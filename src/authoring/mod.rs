@@ -6,4 +6,5 @@ mod document;
 pub mod export;
 mod fit;
 pub mod plan;
+pub mod schema;
 pub mod yaml;

@@ -8,6 +8,7 @@ pub mod export;
 pub mod migrate;
 pub mod openapi;
 pub mod preferences;
+pub mod schema;
 pub mod serve;
 pub mod shared_issuer;
 
@@ -44,6 +45,7 @@ enum Command {
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),
+            Command::Schema(args) => schema::run(args),
         }
     });
     // Blocking work that nobody waits for any more must not hold the exit up.

@@ -10,7 +10,7 @@ use super::preferences::{PreferenceField, STANDARD_FIELDS};
 use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
-const MAX_RETENTION_DAYS: u16 = 3_650;
+pub const MAX_RETENTION_DAYS: u16 = 3_650;
 
 /// A tenant's policy document.
 #[derive(Debug, Clone, PartialEq)]
