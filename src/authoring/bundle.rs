@@ -11,6 +11,7 @@ use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::sample_user::SampleUser;
 use crate::domain::template::{Template, TemplateKind};
 use crate::store::documents::DocumentKind;
 
@@ -37,6 +38,8 @@ pub struct Bundle {
     pub contexts: BTreeMap<Key, Context>,
     /// The context documents as written.
     pub context_documents: BTreeMap<Key, Map<String, Value>>,
+    /// Users whom the tenant's admins made up, where the bundle speaks of them.
+    pub sample_users: Option<BTreeMap<Key, BundleSampleUser>>,
     /// Kinds of documents that the bundle speaks of, be it to say that there are none.
     pub sections: BTreeSet<DocumentKind>,
 }
@@ -50,6 +53,15 @@ pub struct BundleIssuer {
     pub parsed: IssuerConfig,
     /// Where its shared secret is, for HS256.
     pub secret: Option<SecretRef>,
+}
+
+/// One user whom admins made up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BundleSampleUser {
+    /// Who it is, for people.
+    pub description: String,
+    /// The user.
+    pub user: SampleUser,
 }
 
 /// Where a secret is: never in the bundle itself.
@@ -97,6 +109,8 @@ pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
 pub const MAX_NAME_CHARS: usize = 200;
 /// Longest name of a tenant in URLs, in characters.
 pub const MAX_SLUG_CHARS: usize = 63;
+/// Longest description of a sample user, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 200;
 /// Longest id of a catalogue's entry, in bytes.
 pub const MAX_ID_BYTES: usize = 100;
 
@@ -156,11 +170,12 @@ impl Bundle {
                         }
                     }
                 }
-                ("policy" | "catalogue" | "snippets" | "personas" | "contexts", _) => faults.add(at, "must be an object"),
+                ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
+                ("policy" | "catalogue" | "snippets" | "personas" | "contexts" | "sampleUsers", _) => faults.add(at, "must be an object"),
                 ("issuers", _) => faults.add(at, "must be a list"),
                 _ => faults.add(
                     at,
-                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas and contexts",
+                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas, contexts and sampleUsers",
                 ),
             }
         }
@@ -208,6 +223,31 @@ impl BundleIssuer {
             }
         }
     }
+}
+
+fn sample_users(
+    users: &Map<String, Value>,
+    faults: &mut Faults,
+) -> BTreeMap<Key, BundleSampleUser> {
+    let mut read = BTreeMap::new();
+    for (key, mut members) in documents_of("/sampleUsers", users, faults) {
+        let at = format!("/sampleUsers{}", step(key.as_str()));
+        let description = match members.remove("description") {
+            None => String::new(),
+            Some(Value::String(text)) if text.chars().count() <= MAX_DESCRIPTION_CHARS => text,
+            Some(_) => {
+                faults.add(
+                    format!("{at}/description"),
+                    "must be a text of 200 characters at most",
+                );
+                continue;
+            }
+        };
+        if let Some(user) = faults.take(&at, SampleUser::parse(&members)) {
+            read.insert(key, BundleSampleUser { description, user });
+        }
+    }
+    read
 }
 
 fn documents_of(

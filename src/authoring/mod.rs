@@ -7,4 +7,5 @@ pub mod export;
 mod fit;
 pub mod plan;
 pub mod schema;
+pub mod world;
 pub mod yaml;

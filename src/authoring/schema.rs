@@ -80,11 +80,7 @@ pub fn schema() -> Value {
             ),
             (
                 "sampleUsers",
-                map(
-                    "Users that do not exist, by key, for previews and kept tests.",
-                    "key",
-                    Schema::link("sampleUser"),
-                ),
+                Schema::link("sampleUsers"),
             ),
         ],
     )

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
+use super::kept_test;
 use super::key::Key;
 use super::request::Metadata;
 use super::rules::{Rule, Target};
@@ -184,9 +185,11 @@ impl Context {
                 },
                 ("metadata", document @ Value::Object(_)) => schema = document.clone(),
                 ("metadata", _) => faults.add(at, "must be a JSON Schema object"),
+                // Read, so that a document is sound as a whole, and dropped: nothing live needs them.
+                (kept_test::MEMBER, _) => _ = faults.take("", kept_test::parse(members)),
                 _ => faults.add(
                     at,
-                    "is unknown; a context has description, aliases, metadata, rules and default",
+                    "is unknown; a context has description, aliases, metadata, rules, default and tests",
                 ),
             }
         }

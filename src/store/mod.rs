@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod preferences;
 pub mod provider_keys;
 pub mod rights;
+pub mod sample_users;
 pub mod sessions;
 pub mod tenant_tx;
 pub mod tenants;

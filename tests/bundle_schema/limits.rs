@@ -72,11 +72,17 @@ fn stretched(like: &str, chars: usize) -> String {
     text
 }
 
-/// A list of this many items like those of `like`, all different where they are texts.
+/// A list of this many items like those of `like`, all different where they are texts or have names.
 fn grown(like: &[Value], items: usize) -> Value {
     let item = |at: usize| match like.get(at).or(like.first()) {
         Some(Value::String(text)) if at >= like.len() => json!(format!("{text}{at}")),
-        Some(value) => value.clone(),
+        Some(value) => {
+            let mut copy = value.clone();
+            if let Some(Value::String(name)) = copy.get_mut("name") {
+                name.push_str(&at.to_string());
+            }
+            copy
+        }
         None => json!({}),
     };
     (0..items).map(item).collect()
@@ -126,8 +132,13 @@ fn candidates(part: &Value, value: &Value) -> (Vec<Value>, Vec<Value>) {
     }
     if let (Some(members), Some(most)) = (value.as_object(), count("maxProperties")) {
         let first = members.values().next().cloned().unwrap_or_default();
+        let slash = if members.keys().any(|name| name.starts_with('/')) {
+            "/"
+        } else {
+            ""
+        };
         let of = |n: usize| -> Value {
-            let members = (0..n).map(|at| (format!("n{at}"), first.clone()));
+            let members = (0..n).map(|at| (format!("{slash}n{at}"), first.clone()));
             Value::Object(members.collect())
         };
         inside.push(of(most));

@@ -99,7 +99,7 @@ fn changed(bundle: &Value, place: &str, change: &Change) -> Option<Value> {
 }
 
 /// Why the parser may refuse what the schema takes, by what its faults say.
-pub(crate) const BEYOND_A_SCHEMA: [(&str, &str); 9] = [
+pub(crate) const BEYOND_A_SCHEMA: [(&str, &str); 10] = [
     (
         "pins no version of the snippet",
         "what a template prints is not seen by a schema",
@@ -116,6 +116,10 @@ pub(crate) const BEYOND_A_SCHEMA: [(&str, &str); 9] = [
         "uniqueness over several members",
     ),
     ("stands twice in this list", "uniqueness by one member"),
+    (
+        "must be a time such as",
+        "a format is for people, and asserts nothing",
+    ),
     (
         "must be {\"values\": [...]}",
         "minimum and maximum compare with each other; invisible characters",

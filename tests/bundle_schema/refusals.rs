@@ -3,7 +3,7 @@
 use super::judges::{fits, reads, yaml};
 
 /// Bundles that both refuse.
-const BROKEN: [&str; 46] = [
+const BROKEN: [&str; 50] = [
     "name: Acme",
     "tenant: Acme",
     "tenant: acme\npersona: {}",
@@ -46,6 +46,10 @@ const BROKEN: [&str; 46] = [
     "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, voiceGenerationOptions: {stability: 1, emotion: calm}}}",
     "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, tools: [{type: server, name: a}]}}",
     "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, voiceDetectionOptions: {endOfSpeechSensitivity: null}}}",
+    "tenant: acme\nsnippets: {rules: {text: x, tests: [{name: a}]}}",
+    "tenant: acme\nsnippets: {rules: {text: x, tests: [{name: a, expect: {}}]}}",
+    "tenant: acme\nsnippets: {rules: {text: x, tests: [{name: a, user: {sample: b, facts: {}}, expect: {promptMaxChars: 9}}]}}",
+    "tenant: acme\nsampleUsers: {newcomer: {facts: {Plan: pro}}}",
     "tenant: acme\ncontexts: {support: {}}",
     "tenant: acme\ncontexts: {support: {default: guide, rules: [{name: a, when: [{attribute: plan, operator: equals, values: [x]}], then: {persona: b}}]}}",
     "tenant: acme\ncontexts: {support: {default: {split: [{persona: a, weight: 0}, {persona: b, weight: 0}]}}}",
@@ -53,7 +57,7 @@ const BROKEN: [&str; 46] = [
 ];
 
 /// Bundles that only the parser refuses, and why the schema can't.
-const BEYOND: [(&str, &str); 9] = [
+const BEYOND: [(&str, &str); 10] = [
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: '{{ nothing.here }}'}}",
         "templates are a language of their own",
@@ -85,6 +89,10 @@ const BEYOND: [(&str, &str); 9] = [
     (
         "tenant: acme\ncontexts: {support: {default: guide, metadata: {$ref: 'https://elsewhere.example/'}}}",
         "references anywhere inside another schema",
+    ),
+    (
+        "tenant: acme\nsnippets: {rules: {text: x, tests: [{name: a, expect: {promptMaxChars: 9}}, {name: a, expect: {promptMaxChars: 8}}]}}",
+        "uniqueness by one member of an item",
     ),
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, maxSessionLengthSeconds: 60.0}}",
