@@ -111,6 +111,7 @@ impl App {
             ledger,
             anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
             database: database.clone(),
+            keys: keys.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::anam::Anam;
 use crate::auth::{AuthError, Authenticator};
 use crate::clock::Clock;
+use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::ledger::Ledger;
 use crate::limits::{Admitted, Limits, TooMany};
@@ -28,6 +29,8 @@ pub struct Gateway {
     pub anam: Anam,
     /// For use cases that write.
     pub database: Database,
+    /// Seals secrets, and marks cursors.
+    pub keys: KeyRing,
     /// The time, and new ids.
     pub clock: Clock,
     /// Counters.

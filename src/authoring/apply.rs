@@ -1,6 +1,9 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
 mod access;
+mod sample_users;
+
+pub(super) use self::sample_users::whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +13,24 @@ use serde_json::{Map, Value, json};
 
 use super::bundle::{Bundle, SecretRef, pinned};
 use super::document::{
-    changed_members, clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
+    clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
 };
 use super::fit::contexts_fit;
 use super::plan::{Plan, Step, Verb};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::diff::diff;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::{DocumentId, ReleaseId, TenantId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::store::audit::AuditEvent;
-use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
+use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::releases::{NewRelease, Way};
 use crate::store::tenant_tx::TenantTx;
+use crate::store::versions::NewVersion;
 use crate::store::{Database, StoreError};
 
 /// How to apply.
@@ -99,6 +105,7 @@ impl Applier<'_> {
         work.shared_issuers_stay(bundle, &shared);
         work.tenant(bundle, existing.is_none()).await?;
         work.catalogue(bundle).await?;
+        work.sample_users(bundle).await?;
         work.documents(bundle).await?;
         work.issuers(bundle).await?;
         work.provider_key(bundle).await?;
@@ -150,6 +157,7 @@ impl Work<'_> {
             target: &target,
             before_hash: None,
             after_hash: None,
+            request_id: None,
             details,
         };
         self.tx.audit(&event).await?;
@@ -157,8 +165,17 @@ impl Work<'_> {
             verb,
             target,
             note: note.into(),
+            changes: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Says member by member what the last step changes.
+    fn tell(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
+        if let Some(step) = self.plan.steps.last_mut() {
+            // What is too large to compare is told by its name alone.
+            step.changes = diff(before, after).unwrap_or_default();
+        }
     }
 
     async fn tenant(&mut self, bundle: &Bundle, is_new: bool) -> Result<(), ApplyError> {
@@ -193,6 +210,15 @@ impl Work<'_> {
                 json!({ "changed": changed }),
             )
             .await?;
+            if !is_new {
+                let whole = |name: String, policy: Map<String, Value>| {
+                    Map::from_iter([
+                        ("name".into(), name.into()),
+                        ("policy".into(), policy.into()),
+                    ])
+                };
+                self.tell(&whole(row.name, row.policy), &whole(name, policy));
+            }
         }
         Ok(())
     }
@@ -228,6 +254,12 @@ impl Work<'_> {
                 json!({ "added": added, "removed": removed }),
             )
             .await?;
+            if verb == Verb::Change {
+                let whole = |entries: &[CatalogueEntry]| {
+                    Map::from_iter([(kind.as_str().to_owned(), json!(entries))])
+                };
+                self.tell(&whole(stored.of(*kind)), &whole(entries));
+            }
         }
         Ok(())
     }
@@ -362,32 +394,28 @@ impl Work<'_> {
         let new = NewVersion {
             document,
             id: version,
+            base_version: before.map(|row| row.number),
             content,
             author: &self.options.actor,
+            contributors: std::slice::from_ref(&self.options.actor),
             message: &self.options.message,
         };
         let number = self.tx.insert_version(&new).await?;
         let release = ReleaseId(self.tools.clock.new_id());
         self.tx
-            .insert_release(
-                release,
+            .insert_release(&NewRelease {
+                id: release,
                 document,
                 version,
-                self.now,
-                &self.options.actor,
-                &self.options.message,
-            )
+                live_from: self.now,
+                way: Way::Release,
+                actor: &self.options.actor,
+                note: &self.options.message,
+            })
             .await?;
         let (verb, note) = match before {
             None => (Verb::Create, format!("version {number}")),
-            Some(row) => (
-                Verb::Change,
-                format!(
-                    "version {} to {number}: {}",
-                    row.number,
-                    changed_members(&row.content, content)
-                ),
-            ),
+            Some(row) => (Verb::Change, format!("version {} to {number}", row.number)),
         };
         self.note(
             verb,
@@ -396,6 +424,9 @@ impl Work<'_> {
             json!({ "version": number }),
         )
         .await?;
+        if let Some(row) = before {
+            self.tell(&row.content, content);
+        }
         Ok(number)
     }
 }

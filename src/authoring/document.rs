@@ -49,17 +49,6 @@ pub(super) fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<
     faults.into_vec()
 }
 
-/// The names of members that differ.
-pub(super) fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed: Vec<&str> = names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(String::as_str)
-        .collect();
-    changed.join(", ")
-}
-
 /// Whether the bundle speaks of this kind of documents, and not of this one.
 pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
     let listed = match kind {

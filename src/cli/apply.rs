@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::database;
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::Bundle;
+use crate::authoring::plan::{Plan, Shown};
 use crate::authoring::yaml::Source;
 use crate::clock::Clock;
 use crate::domain::fault::Fault;
@@ -28,6 +29,9 @@ pub struct ApplyArgs {
     /// Remove documents and issuers that the bundle does not have, from the sections that it does have.
     #[arg(long)]
     prune: bool,
+    /// Print each plan as one line of JSON.
+    #[arg(long)]
+    json: bool,
     /// Why, for the history.
     #[arg(long, short, default_value = "")]
     message: String,
@@ -75,10 +79,7 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     for (file, source, bundle) in &bundles {
         match applier.apply(bundle, &options).await {
             Ok(plan) => {
-                write!(std::io::stdout(), "{plan}")?;
-                if args.dry_run && !plan.steps.is_empty() {
-                    super::say("  (dry run: nothing was changed)")?;
-                }
+                show(&plan, args.json, args.dry_run)?;
             }
             Err(ApplyError::Faults(faults)) => {
                 report(file, Some(source), &faults)?;
@@ -90,6 +91,22 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(plan: &Plan, json: bool, dry_run: bool) -> anyhow::Result<()> {
+    if json {
+        super::say(serde_json::to_string(plan)?)?;
+        return Ok(());
+    }
+    let shown = Shown {
+        plan,
+        colour: super::wants_colour(),
+    };
+    write!(std::io::stdout(), "{shown}")?;
+    if dry_run && !plan.steps.is_empty() {
+        super::say("  (dry run: nothing was changed)")?;
+    }
+    Ok(())
 }
 
 fn refuse() -> anyhow::Result<ExitCode> {

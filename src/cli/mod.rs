@@ -15,7 +15,7 @@ pub mod shared_issuer;
 mod database;
 mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -82,6 +82,14 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
     _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
     ExitCode::FAILURE
+}
+
+/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
+fn wants_colour() -> bool {
+    let refused = crate::config::environment()
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }
 
 /// Prints a line for people or programs on standard output.

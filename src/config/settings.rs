@@ -32,6 +32,8 @@ pub struct ServerSettings {
     pub public_url: Option<Url>,
     /// Longest body of the user API.
     pub max_body_bytes: usize,
+    /// Longest request body of the admin API, bytes.
+    pub max_admin_body_bytes: usize,
     /// How long a request's headers may take.
     pub client_timeout: Duration,
     /// How long a request's body may take.

@@ -1,5 +1,6 @@
 //! Digests, random tokens and the sealing of secrets at rest; all of it on aws-lc.
 
 pub mod digest;
+pub mod mac;
 pub mod seal;
 pub mod token;

@@ -43,4 +43,10 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
+    /// A draft of a document.
+    DraftId,
+    /// One review of a sealed version.
+    ReviewId,
+    /// A person who administers tenants.
+    AdminId,
 }

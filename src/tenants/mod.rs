@@ -1,5 +1,8 @@
 //! Tenants and their furniture: who may call, what users chose.
 
 pub mod access;
+pub mod admin;
+pub mod change;
 pub mod preferences;
+pub mod refusal;
 pub mod visit;

@@ -90,6 +90,9 @@ impl Work<'_> {
                 json!({ "config": issuer.config }),
             )
             .await?;
+            if let Some(row) = &found {
+                self.tell(&row.config, &issuer.config);
+            }
         }
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));

@@ -192,16 +192,16 @@ mod tests {
     use super::*;
     use crate::domain::diff::diff;
 
-    fn members(value: Value) -> Map<String, Value> {
+    fn members(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     fn plan() -> Plan {
         let before = members(
-            json!({ "systemPrompt": "One.\nTwo.\nThree.\n", "skipGreeting": true, "avatarId": "a" }),
+            &json!({ "systemPrompt": "One.\nTwo.\nThree.\n", "skipGreeting": true, "avatarId": "a" }),
         );
         let after = members(
-            json!({ "systemPrompt": "One.\n2.\nThree.\n", "avatarId": "b", "initialMessage": "Hi\nthere" }),
+            &json!({ "systemPrompt": "One.\n2.\nThree.\n", "avatarId": "b", "initialMessage": "Hi\nthere" }),
         );
         let step = |verb, target: &str, note: &str, changes| Step {
             verb,
@@ -258,11 +258,11 @@ mod tests {
         };
         let coloured = coloured.to_string();
         assert!(coloured.contains("\u{1b}[32m  + snippet/tone (version 1)\u{1b}[0m\n"));
-        let mut plain = coloured;
+        let mut bare = coloured;
         for code in ["0", "31", "32", "33", "36"] {
-            plain = plain.replace(&format!("\u{1b}[{code}m"), "");
+            bare = bare.replace(&format!("\u{1b}[{code}m"), "");
         }
-        assert_eq!(plain, plan.to_string());
+        assert_eq!(bare, plan.to_string());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
-use crate::domain::policy::{MAX_RETENTION_DAYS, Policy};
+use crate::domain::policy::{MAX_APPROVALS, MAX_RETENTION_DAYS, Policy};
 use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, STANDARD_FIELDS};
 
 /// `policy` and its parts.
@@ -51,6 +51,14 @@ fn policy() -> Schema {
                     )
                     .with("additionalProperties", Schema::link("preferenceField"))
                     .examples([json!({ "experience": { "values": ["beginner", "expert"] } })]),
+            ),
+            (
+                "requiredApprovals",
+                Schema::whole(
+                    "How many people who did not write in a version must approve it before it is released.",
+                    0..=MAX_APPROVALS,
+                )
+                .default(initial.required_approvals),
             ),
             (
                 "retainInputsDays",

@@ -30,19 +30,22 @@ const ACROSS_TENANTS: [(&str, &str); 4] = [
     ),
 ];
 /// Never changed, never deleted from.
-const APPEND_ONLY: [&str; 5] = [
+const APPEND_ONLY: [&str; 6] = [
     "audit_event",
     "document_version",
     "release",
+    "review",
     "session",
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 16] = [
+const PLATFORM_POLICIES: [&str; 18] = [
     "api_key.platform_read r",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",
+    "given_answer.platform_read r",
+    "given_answer.platform_sweep d",
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",

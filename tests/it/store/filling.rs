@@ -32,6 +32,12 @@ fn rows_of(tenant: &str) -> String {
         insert into document_version (tenant_id, document_id, id, content)
             values ('{tenant}', '{persona}', '{version}', '{{"name": "{letter}"}}');
         insert into release (tenant_id, document_id, version_id) values ('{tenant}', '{persona}', '{version}');
+        insert into draft (tenant_id, document_id, content, author, created_at, updated_at)
+            values ('{tenant}', '{persona}', '{{}}', 'test', now(), now());
+        insert into review (tenant_id, document_id, version_id, reviewer, verdict, created_at)
+            values ('{tenant}', '{persona}', '{version}', 'test', 'approve', now());
+        insert into given_answer (tenant_id, actor, key, request_hash, created_at)
+            values ('{tenant}', 'test', 'same', sha256('a'), now() - interval '2 days');
         insert into catalogue_entry (tenant_id, kind, id, name) values ('{tenant}', 'avatar', 'same', 'Same');
         insert into preference (tenant_id, subject, choices) values ('{tenant}', 'same-user', '{{}}');
         insert into sample_user (tenant_id, key, content) values ('{tenant}', 'same', '{{}}');

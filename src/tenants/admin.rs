@@ -1,0 +1,95 @@
+//! Who administers a tenant, and how they prove it.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::crypto::token::hash_token;
+use crate::domain::ids::TenantId;
+use crate::domain::role::Role;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+
+/// What the keys of machines start with.
+pub const API_KEY_PREFIX: &str = "pgk_";
+/// So many characters of a key tell it from others.
+pub const SHOWN_CHARS: usize = 12;
+
+/// Somebody who may administer one tenant.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Which tenant: it belongs to the credential, never to an address or a body.
+    pub tenant: TenantId,
+    /// What they may.
+    pub role: Role,
+    /// Who.
+    pub actor: Actor,
+    /// The request's id, for the audit trail.
+    pub request_id: Option<String>,
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// As the audit trail and `author` say it: `person:EMAIL`, `key:PREFIX` or `cli:NAME`.
+    pub label: String,
+    /// The label of the person behind it, where one is known: who made the key.
+    pub person: Option<String>,
+}
+
+impl Actor {
+    /// Everybody who must count as having written what this actor writes.
+    pub fn contributors(&self) -> Vec<String> {
+        let mut names = vec![self.label.clone()];
+        names.extend(self.person.clone().filter(|person| *person != self.label));
+        names
+    }
+}
+
+/// Why somebody is no admin.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAdmin {
+    /// No such credential, or no longer.
+    #[error("the credential is not good")]
+    Refused,
+    /// The tenant is suspended.
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    /// The database did not answer as hoped.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds whose credential this is.
+pub async fn authenticate(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    // Anything else is refused without asking the database.
+    if !is_well_formed(token.expose_secret(), API_KEY_PREFIX) {
+        return Err(NoAdmin::Refused);
+    }
+    let mut platform = gateway.database.platform().await?;
+    let found = platform
+        .api_key(&hash_token(token), gateway.clock.now())
+        .await?;
+    platform.commit().await?;
+    let key = found.ok_or(NoAdmin::Refused)?;
+    if !key.tenant_active {
+        return Err(NoAdmin::TenantSuspended);
+    }
+    Ok(Admin {
+        tenant: key.tenant,
+        role: key.role,
+        actor: Actor {
+            label: format!("key:{}", key.prefix),
+            person: None,
+        },
+        request_id: None,
+    })
+}
+
+/// The prefix and 43 characters of base64url, as `crypto::token` makes them.
+fn is_well_formed(token: &str, prefix: &str) -> bool {
+    token.strip_prefix(prefix).is_some_and(|random| {
+        random.len() == 43
+            && random
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
+}
