@@ -22,7 +22,7 @@ impl Client {
     ) -> impl Stream<Item = Result<Document, ClientError>> + use<> {
         let kind = kind.map(|kind| kind.to_string());
         let filters: Vec<(&str, &str)> = kind.iter().map(|kind| ("kind", kind.as_str())).collect();
-        self.list("v1/admin/documents".into(), &filters)
+        self.list("v1/admin/documents", &filters)
     }
 
     /// One document.
@@ -103,7 +103,7 @@ impl Client {
         kind: Kind,
         key: &str,
     ) -> impl Stream<Item = Result<Version, ClientError>> + use<> {
-        self.list(format!("{}/versions", place(kind, key)), &[])
+        self.list(&format!("{}/versions", place(kind, key)), &[])
     }
 
     /// One version.
@@ -142,7 +142,7 @@ impl Client {
         kind: Kind,
         key: &str,
     ) -> impl Stream<Item = Result<Release, ClientError>> + use<> {
-        self.list(format!("{}/releases", place(kind, key)), &[])
+        self.list(&format!("{}/releases", place(kind, key)), &[])
     }
 
     /// Goes back to the version that was live before.

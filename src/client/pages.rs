@@ -26,7 +26,7 @@ impl Client {
     /// Every item of a list. The next page is asked for when the ones before are used up; after an error there is no more.
     pub(super) fn list<T: DeserializeOwned>(
         &self,
-        path: String,
+        path: &str,
         filters: &[(&str, &str)],
     ) -> impl Stream<Item = Result<T, ClientError>> + use<T> {
         let mut query: Vec<String> = filters
