@@ -13,7 +13,9 @@ use crate::domain::caller::Subject;
 use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
+use crate::domain::role::Role;
 use crate::store::{Database, StoreError};
+use crate::tenants::admin::{API_KEY_PREFIX, shown_prefix};
 
 /// The demo tenant's name in URLs.
 pub const TENANT: &str = "demo";
@@ -84,10 +86,9 @@ pub async fn seed(
     };
     // The issuer of an earlier start may have had another port: prune it.
     let options = ApplyOptions {
-        dry_run: false,
         prune: true,
-        actor: "dev".into(),
         message: "demo".into(),
+        ..ApplyOptions::by("dev")
     };
     applier
         .apply(&bundle, &options)
@@ -108,7 +109,7 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     let mut platform = database.platform().await?;
     let tenant = platform.tenant_by_slug(TENANT).await?;
     platform.commit().await?;
-    let key = random_token("pgk_")?;
+    let key = random_token(API_KEY_PREFIX)?;
     let (Some(tenant), Some(subject)) = (tenant, Subject::parse(USER)) else {
         return Ok(key);
     };
@@ -124,8 +125,8 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     tx.insert_api_key(
         ApiKeyId(clock.new_id()),
         "dev",
-        "owner",
-        "pgk_",
+        Role::Owner.as_str(),
+        &shown_prefix(&key),
         hash_token(&key).as_bytes(),
     )
     .await?;

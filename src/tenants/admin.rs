@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// What the keys of machines start with.
 pub const API_KEY_PREFIX: &str = "pgk_";
 /// So many characters of a key tell it from others.
-pub const SHOWN_CHARS: usize = 12;
+const SHOWN_CHARS: usize = 12;
 
 /// Somebody who may administer one tenant.
 #[derive(Debug, Clone)]
@@ -41,6 +41,16 @@ impl Actor {
         let mut names = vec![self.label.clone()];
         names.extend(self.person.clone().filter(|person| *person != self.label));
         names
+    }
+}
+
+/// Somebody of whom only the label is known.
+impl<T: Into<String>> From<T> for Actor {
+    fn from(label: T) -> Self {
+        Self {
+            label: label.into(),
+            person: None,
+        }
     }
 }
 
@@ -82,6 +92,11 @@ pub async fn authenticate(gateway: &Gateway, token: &SecretString) -> Result<Adm
         },
         request_id: None,
     })
+}
+
+/// What may be shown of a key, for people to tell keys apart.
+pub fn shown_prefix(key: &SecretString) -> String {
+    key.expose_secret().chars().take(SHOWN_CHARS).collect()
 }
 
 /// The prefix and 43 characters of base64url, as `crypto::token` makes them.

@@ -16,7 +16,7 @@ impl Work<'_> {
         let Some(wanted) = &bundle.sample_users else {
             return Ok(());
         };
-        let rows = self.tx.sample_users(None, MAX_SAMPLE_USERS).await?;
+        let rows = self.change.tx.sample_users(None, MAX_SAMPLE_USERS).await?;
         let stored = rows.into_iter().filter_map(|row| {
             Some((
                 Key::parse(&row.key).ok()?,
@@ -33,14 +33,16 @@ impl Work<'_> {
                 format!("would be too many: a tenant has {MAX_SAMPLE_USERS} sample users at most"),
             );
         }
+        let now = self.change.now;
         for (key, user) in wanted {
             let after = whole(&user.description, user.user.to_document());
             let before = stored.get(key);
             if before == Some(&after) {
                 continue;
             }
-            self.tx
-                .put_sample_user(key, &user.description, &user.user, self.now)
+            self.change
+                .tx
+                .put_sample_user(key, &user.description, &user.user, now)
                 .await?;
             let verb = if before.is_some() {
                 Verb::Change
@@ -54,7 +56,7 @@ impl Work<'_> {
         }
         for key in stored.keys().filter(|key| !wanted.contains_key(*key)) {
             if self.options.prune {
-                self.tx.delete_sample_user(key).await?;
+                self.change.tx.delete_sample_user(key).await?;
                 self.note(Verb::Remove, target(key), "", json!({})).await?;
             } else {
                 self.plan.left_alone.push(target(key));

@@ -51,6 +51,24 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
             assert_eq!(send("once").await.status(), 201);
             send("twice").await
         }
+        Code::MergeConflict => {
+            let path = format!("{DOCUMENTS}/persona/assistant/drafts");
+            let named = async |name: &str| {
+                let body = json!({ "content": { "name": name, "systemPrompt": "x" } });
+                state(app.tell(Method::POST, &path, &owner, &body).await, 201).await
+            };
+            let ((first, one), (second, other)) = (named("One").await, named("Other").await);
+            let seal = format!("/v1/admin/drafts/{}:seal", one["id"].as_str().unwrap());
+            state(
+                app.tell_if(Method::POST, &seal, &owner, &first, &json!({}))
+                    .await,
+                201,
+            )
+            .await;
+            let rebase = format!("/v1/admin/drafts/{}:rebase", other["id"].as_str().unwrap());
+            app.tell_if(Method::POST, &rebase, &owner, &second, &json!({}))
+                .await
+        }
         Code::ApprovalMissing => approval_missing(app, &owner).await,
         other => panic!("{other:?} is no problem of the admin API"),
     }
