@@ -1,6 +1,7 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
 mod access;
+mod rights;
 mod sample_users;
 
 pub(super) use self::sample_users::whole;
@@ -33,6 +34,7 @@ use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::issuers::SharedIssuerRow;
 use crate::store::versions::SealedVersion;
 use crate::store::{Database, StoreError};
 use crate::tenants::admin::{Actor, Admin};
@@ -106,24 +108,68 @@ impl std::fmt::Debug for Applier<'_> {
 }
 
 impl Applier<'_> {
-    /// Applies a bundle whole, or not at all.
+    /// Applies a bundle whole, or not at all; a tenant that does not exist is made. Whoever has the database may do
+    /// anything: the actor is for the audit trail.
     pub async fn apply(&self, bundle: &Bundle, options: &ApplyOptions) -> Result<Plan, ApplyError> {
         let mut platform = self.database.platform().await?;
         let existing = platform.tenant_by_slug(&bundle.tenant).await?;
-        let shared = platform.shared_issuers().await?;
         platform.commit().await?;
-        let tenant = existing.unwrap_or_else(|| TenantId(self.clock.new_id()));
-        // Whoever may apply the bundle has been asked before; here it is only about who is told in the audit trail.
+        let shared = shared_issuers(self.database).await?;
         let admin = Admin {
-            tenant,
+            tenant: existing.unwrap_or_else(|| TenantId(self.clock.new_id())),
             role: Role::Owner,
             actor: options.actor.clone(),
             request_id: options.request_id.clone(),
         };
-        let mut work = Work {
-            tools: self,
-            change: Change::with(self.database, self.clock, self.keys, admin).await?,
+        let mut change = Change::with(self.database, self.clock, self.keys, admin).await?;
+        let application = Application {
+            bundle,
             options,
+            find_secret: self.find_secret,
+            shared: &shared,
+        };
+        let plan = application.make(&mut change).await?;
+        if !options.dry_run {
+            change.commit().await?;
+        }
+        Ok(plan)
+    }
+}
+
+/// The issuers that many tenants share: no bundle may take their tokens over.
+pub async fn shared_issuers(database: &Database) -> Result<Vec<SharedIssuerRow>, StoreError> {
+    let mut platform = database.platform().await?;
+    let shared = platform.shared_issuers().await?;
+    platform.commit().await?;
+    Ok(shared)
+}
+
+/// One bundle to apply within a change.
+pub struct Application<'a> {
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// How; whether it lasts is up to whoever began the change.
+    pub options: &'a ApplyOptions,
+    /// Finds secrets.
+    pub find_secret: &'a FindSecret<'a>,
+    /// See [`shared_issuers`].
+    pub shared: &'a [SharedIssuerRow],
+}
+
+impl std::fmt::Debug for Application<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Application").finish_non_exhaustive()
+    }
+}
+
+impl Application<'_> {
+    /// Makes the change's tenant as the bundle says, as far as its admin may. After an error nothing may be committed.
+    pub async fn make(&self, change: &mut Change) -> Result<Plan, ApplyError> {
+        let bundle = self.bundle;
+        let mut work = Work {
+            find_secret: self.find_secret,
+            options: self.options,
+            change,
             plan: Plan {
                 tenant: bundle.tenant.clone(),
                 ..Plan::default()
@@ -133,12 +179,17 @@ impl Applier<'_> {
         };
         // Two at once would both build on what is live now, and one of them would be lost.
         work.change.lock_authoring().await?;
-        work.shared_issuers_stay(bundle, &shared);
-        if existing.is_none() {
-            work.create_tenant(bundle).await?;
+        work.shared_issuers_stay(bundle, self.shared);
+        match work.change.tx.tenant_row().await? {
+            Some(row) if row.slug != bundle.tenant => {
+                let message = "is not the tenant that the credential belongs to";
+                return Err(ApplyError::Faults(vec![Fault::new("/tenant", message)]));
+            }
+            Some(_) => {}
+            None => work.create_tenant(bundle).await?,
         }
         let now = work.change.now;
-        let before = Before::take(&mut work.change, now).await?;
+        let before = Before::take(work.change, now).await?;
         work.tenant(bundle).await?;
         work.catalogue(bundle).await?;
         work.sample_users(bundle).await?;
@@ -146,7 +197,13 @@ impl Applier<'_> {
         work.issuers(bundle).await?;
         work.provider_key(bundle).await?;
         work.judge(before).await?;
-        work.finish().await
+        let role = work.change.admin.role;
+        let plan = work
+            .faults
+            .into_result(work.plan)
+            .map_err(ApplyError::Faults)?;
+        rights::permits(role, &plan)?;
+        Ok(plan)
     }
 }
 
@@ -154,8 +211,8 @@ impl Applier<'_> {
 pub(super) type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
-    tools: &'a Applier<'a>,
-    change: Change,
+    find_secret: &'a FindSecret<'a>,
+    change: &'a mut Change,
     options: &'a ApplyOptions,
     plan: Plan,
     faults: Faults,
@@ -164,17 +221,6 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn finish(self) -> Result<Plan, ApplyError> {
-        let plan = self
-            .faults
-            .into_result(self.plan)
-            .map_err(ApplyError::Faults)?;
-        if !self.options.dry_run {
-            self.change.commit().await?;
-        }
-        Ok(plan)
-    }
-
     async fn note(
         &mut self,
         verb: Verb,
@@ -211,7 +257,7 @@ impl Work<'_> {
             return Ok(());
         }
         let released = std::mem::take(&mut self.released);
-        for broken in before.broken(&mut self.change, &released).await? {
+        for broken in before.broken(self.change, &released).await? {
             match broken.own {
                 Some((kind, key)) => {
                     let at = format!("/{}{}", section(kind), step(key.as_str()));
@@ -435,7 +481,7 @@ impl Work<'_> {
                 archived
             }
             (None, None) => {
-                let id = DocumentId(self.tools.clock.new_id());
+                let id = DocumentId(self.change.new_id());
                 self.change
                     .tx
                     .insert_document(id, kind, key.as_str())
@@ -453,7 +499,7 @@ impl Work<'_> {
                 key,
                 version: &sealed,
             };
-            release::one_of_many(&mut self.change, &what, &self.options.message).await?;
+            release::one_of_many(self.change, &what, &self.options.message).await?;
             self.released.push((kind, key.clone()));
             String::new()
         } else {
@@ -508,6 +554,6 @@ impl Work<'_> {
             contributors: &contributors,
             message: &self.options.message,
         };
-        seal::insert(&mut self.change, &sealing).await
+        seal::insert(self.change, &sealing).await
     }
 }

@@ -73,6 +73,8 @@ pub enum SecretRef {
     File(String),
     /// In the database already; an export says so.
     Stored,
+    /// Sent beside the bundle, under this pointer. No bundle can say so: whoever takes a sent bundle puts it there.
+    Sent(String),
 }
 
 impl SecretRef {
@@ -115,6 +117,19 @@ pub const MAX_DESCRIPTION_CHARS: usize = 200;
 pub const MAX_ID_BYTES: usize = 100;
 
 impl Bundle {
+    /// The references to secrets that somebody must find before the bundle can be applied, each with its pointer.
+    pub fn wanted_secrets(&mut self) -> Vec<(String, &mut SecretRef)> {
+        let issuers = self.issuers.iter_mut().flatten().enumerate();
+        let of_issuers = issuers.filter_map(|(index, issuer)| {
+            Some((format!("/issuers/{index}/secret"), issuer.secret.as_mut()?))
+        });
+        let own = self.provider_key.as_mut();
+        let own = own.map(|reference| ("/providerKey".to_owned(), reference));
+        let all = own.into_iter().chain(of_issuers);
+        all.filter(|(_, reference)| **reference != SecretRef::Stored)
+            .collect()
+    }
+
     /// Reads a bundle; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {

@@ -13,6 +13,7 @@ pub mod serve;
 pub mod shared_issuer;
 
 mod database;
+mod remote;
 mod signals;
 
 use std::io::{IsTerminal, Write};

@@ -1,5 +1,6 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod bundle;
 pub mod documents;
 pub mod drafts;
 pub mod me;
@@ -26,7 +27,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(bundle::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -38,6 +40,7 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        bundle::Doc::openapi(),
     ] {
         whole.merge(part);
     }

@@ -46,7 +46,7 @@ impl Work<'_> {
                 .map(|at| stored.remove(at));
             let id = found
                 .as_ref()
-                .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
+                .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
             let aad = Aad {
                 table: "issuer",
                 column: "shared_secret",
@@ -135,7 +135,7 @@ impl Work<'_> {
                 sealed: stored,
             }));
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
             Ok(_) => {
                 self.faults.add(
@@ -151,7 +151,7 @@ impl Work<'_> {
         };
         if let Some(sealed) = stored
             && self
-                .tools
+                .change
                 .keys
                 .open(&sealed, aad)
                 .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
@@ -163,7 +163,7 @@ impl Work<'_> {
         }
         Ok(Some(WantedSecret {
             is_new: true,
-            sealed: Some(self.tools.keys.seal(&secret, aad)?),
+            sealed: Some(self.change.keys.seal(&secret, aad)?),
         }))
     }
 
@@ -181,7 +181,7 @@ impl Work<'_> {
             }
             return Ok(());
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) => secret,
             Err(why) => {
                 self.faults.add("/providerKey", why);
@@ -197,19 +197,19 @@ impl Work<'_> {
         };
         if let Some(row) = &stored
             && self
-                .tools
+                .change
                 .keys
                 .open(&row.sealed, &aad(row.id))
                 .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
         {
             return Ok(());
         }
-        let id = ProviderKeyId(self.tools.clock.new_id());
+        let id = ProviderKeyId(self.change.new_id());
         let last_four = last_four(&secret);
         let row = ProviderKeyRow {
             id,
             label: "bundle".into(),
-            sealed: self.tools.keys.seal(&secret, &aad(id))?,
+            sealed: self.change.keys.seal(&secret, &aad(id))?,
             last_four,
         };
         self.change.tx.insert_provider_key(&row).await?;

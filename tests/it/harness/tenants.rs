@@ -115,7 +115,7 @@ impl Bench {
                 .get(name)
                 .map(|secret| SecretString::from(secret.as_str()))
                 .ok_or_else(|| format!("{name} is not set")),
-            SecretRef::Stored => Err("stored".into()),
+            SecretRef::Stored | SecretRef::Sent(_) => Err("nowhere".into()),
         };
         let applier = Applier {
             database: &self.store,
