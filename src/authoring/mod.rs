@@ -18,6 +18,7 @@ pub mod rehearse;
 pub mod release;
 pub mod replay;
 pub mod review;
+pub mod schema;
 pub mod seal;
 mod soundness;
 pub mod world;

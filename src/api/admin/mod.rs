@@ -1,6 +1,7 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
 pub mod audit;
+pub mod bundle;
 pub mod catalogue;
 pub mod comparison;
 pub mod documents;
@@ -49,7 +50,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(provider_keys::routes)
         .configure(catalogue::routes)
         .configure(users::routes)
-        .configure(policy::routes);
+        .configure(policy::routes)
+        .configure(bundle::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -72,6 +74,7 @@ pub fn document() -> Description {
         catalogue::Doc::openapi,
         users::Doc::openapi,
         policy::Doc::openapi,
+        bundle::Doc::openapi,
     ];
     for part in parts {
         whole.merge(part());
