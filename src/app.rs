@@ -11,9 +11,10 @@ use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
 
 use crate::anam::{Anam, AnamOptions};
-use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError};
+use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError, SingleSignOn};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::crypto::password::{HashError, Passwords};
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The client for Anam can't be set up.
     #[error(transparent)]
     Anam(#[from] crate::anam::SetUpError),
+    /// Passwords can't be hashed.
+    #[error(transparent)]
+    Passwords(#[from] HashError),
     /// A listener can't be opened.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -80,11 +84,12 @@ impl App {
         refuse_powerful_roles(&database).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
+        let outbound = OutboundPolicy {
+            allow: settings.auth.outbound_allow.clone(),
+            ports: settings.auth.outbound_ports.clone(),
+        };
         let auth = Arc::new(Authenticator::new(
-            OutboundPolicy {
-                allow: settings.auth.outbound_allow.clone(),
-                ports: settings.auth.outbound_ports.clone(),
-            },
+            outbound.clone(),
             jwks_settings(settings),
             clock.clone(),
             lifecycle.tracker().clone(),
@@ -111,6 +116,9 @@ impl App {
             ledger,
             anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
             database: database.clone(),
+            keys: keys.clone(),
+            passwords: Passwords::new()?,
+            sso: SingleSignOn::new(outbound, clock.clone())?,
             clock: clock.clone(),
             metrics: metrics.clone(),
         });

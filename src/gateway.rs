@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::anam::Anam;
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, SingleSignOn};
 use crate::clock::Clock;
+use crate::crypto::password::Passwords;
+use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::ledger::Ledger;
 use crate::limits::{Admitted, Limits, TooMany};
@@ -30,6 +32,12 @@ pub struct Gateway {
     pub database: Database,
     /// The time, and new ids.
     pub clock: Clock,
+    /// Seals and opens secrets.
+    pub keys: KeyRing,
+    /// Passwords of people who administer.
+    pub passwords: Passwords,
+    /// Their identity providers.
+    pub sso: SingleSignOn,
     /// Counters.
     pub metrics: Metrics,
 }

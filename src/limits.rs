@@ -1,5 +1,7 @@
 //! How often, and how many at once: what one tenant, user or address may ask of this instance.
 
+pub mod sign_in;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
+use self::sign_in::SignInLimits;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Limit;
@@ -70,6 +73,8 @@ pub struct Limits {
     tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Tries to sign in to administer.
+    pub sign_in: SignInLimits,
     clock: DefaultClock,
     options: LimitOptions,
     under_way: Arc<AtomicU32>,
@@ -107,6 +112,14 @@ fn keyed<K: Clone + Eq + std::hash::Hash>(
     per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate)))
 }
 
+/// An IPv6 network of 64 bits is one address: that is what one customer of a provider has.
+fn one_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl Limits {
     /// Counters that start empty.
     pub fn new(options: LimitOptions) -> Self {
@@ -114,6 +127,7 @@ impl Limits {
             tenants: keyed(options.tenant_per_minute),
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
+            sign_in: SignInLimits::default(),
             clock: DefaultClock::default(),
             options,
             under_way: Arc::default(),
@@ -151,18 +165,13 @@ impl Limits {
         })
     }
 
-    /// Counts a request from an address in, before anything else is known of it. An IPv6 network of 64 bits is one
-    /// address: that is what one customer of a provider has.
+    /// Counts a request from an address in, before anything else is known of it.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };
-        let address = match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            v4 @ IpAddr::V4(_) => v4,
-        };
         addresses
-            .check_key(&address)
+            .check_key(&one_address(address))
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
@@ -186,6 +195,7 @@ impl Limits {
         if let Some(tenants) = &self.tenants {
             tenants.retain_recent();
         }
+        self.sign_in.forget_idle();
     }
 }
 

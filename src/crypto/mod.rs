@@ -1,5 +1,6 @@
-//! Digests, random tokens and the sealing of secrets at rest; all of it on aws-lc.
+//! Digests, random tokens, passwords and the sealing of secrets at rest.
 
 pub mod digest;
+pub mod password;
 pub mod seal;
 pub mod token;

@@ -1,6 +1,6 @@
 //! The demo tenant: applied like any other bundle, once, plus the local issuer at each start.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
@@ -13,7 +13,10 @@ use crate::domain::caller::Subject;
 use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
+use crate::domain::role::Role;
+use crate::store::api_keys::ApiKeyRow;
 use crate::store::{Database, StoreError};
+use crate::tenants::api_keys::SHOWN_CHARS;
 
 /// The demo tenant's name in URLs.
 pub const TENANT: &str = "demo";
@@ -122,11 +125,20 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     let preferences = Preferences::from_stored(choices.as_object().cloned().unwrap_or_default());
     tx.put_preferences(&subject, &preferences).await?;
     tx.insert_api_key(
-        ApiKeyId(clock.new_id()),
-        "dev",
-        "owner",
-        "pgk_",
-        hash_token(&key).as_bytes(),
+        &ApiKeyRow {
+            id: ApiKeyId(clock.new_id()),
+            name: "dev".to_owned(),
+            role: Role::Owner,
+            prefix: key.expose_secret().chars().take(SHOWN_CHARS).collect(),
+            created_by: Some("cli:dev".to_owned()),
+            created_by_person: None,
+            created_at: clock.now(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            replaces: None,
+        },
+        &hash_token(&key),
     )
     .await?;
     tx.commit().await?;

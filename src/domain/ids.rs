@@ -43,4 +43,8 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
+    /// A person who administers.
+    AdminId,
+    /// An invitation of a person.
+    InvitationId,
 }

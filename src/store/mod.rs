@@ -4,13 +4,17 @@ pub mod api_keys;
 pub mod audit;
 pub mod catalogue;
 pub mod changes;
+pub mod console_sessions;
 pub mod documents;
+pub mod invitations;
 pub mod issuers;
 pub mod migrate;
+pub mod people;
 pub mod preferences;
 pub mod provider_keys;
 pub mod rights;
 pub mod sessions;
+pub mod sso;
 pub mod tenant_tx;
 pub mod tenants;
 

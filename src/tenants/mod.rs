@@ -1,5 +1,15 @@
 //! Tenants and their furniture: who may call, what users chose.
 
 pub mod access;
+pub mod admin;
+pub mod api_keys;
+pub mod change;
+pub mod invitations;
+pub mod members;
+pub mod operators;
 pub mod preferences;
+pub mod refusal;
+pub mod sign_in;
+pub mod signed_in;
+pub mod sso;
 pub mod visit;
