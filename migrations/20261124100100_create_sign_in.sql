@@ -78,7 +78,7 @@ create table sso_attempt (
 alter table api_key
     -- As the audit trail names them.
     add column created_by text,
-    -- The e-mail address of the person behind the creation; a key acts for them where approvals by others are counted.
+    -- The person behind that (`person:EMAIL`): what the key writes counts as theirs where others must approve.
     add column created_by_person text,
     -- The key whose place this one took; that one has `expires_at` set to the end of its grace.
     add column replaces uuid,

@@ -237,6 +237,7 @@ fn limit_options(settings: &Settings) -> LimitOptions {
         tenant_per_minute: settings.limits.tenant_mints_per_minute,
         user_per_minute: settings.limits.user_mints_per_minute,
         address_per_minute: settings.limits.address_requests_per_minute,
+        admin_per_minute: settings.limits.admin_requests_per_minute,
         tenant_in_flight: settings.limits.tenant_mints_in_flight,
         in_flight: settings.limits.mints_in_flight,
     }

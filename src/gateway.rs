@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
+use crate::domain::ids::TenantId;
 use crate::ledger::Ledger;
 use crate::limits::{Admitted, Limits, TooMany};
 use crate::sources::Sources;
@@ -30,10 +31,10 @@ pub struct Gateway {
     pub anam: Anam,
     /// For use cases that write.
     pub database: Database,
+    /// Seals secrets, and marks cursors.
+    pub keys: KeyRing,
     /// The time, and new ids.
     pub clock: Clock,
-    /// Seals and opens secrets.
-    pub keys: KeyRing,
     /// Passwords of people who administer.
     pub passwords: Passwords,
     /// Their identity providers.
@@ -61,6 +62,18 @@ impl Gateway {
     /// Counts a request from an address in, or counts its refusal.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let counted = self.limits.admit_address(address);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts a request to the admin API in, before its credential is looked up, or counts its refusal.
+    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let counted = self.limits.admit_admin_address(address);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts a request with a tenant's admin credential in, or counts its refusal.
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+        let counted = self.limits.admit_admin(tenant);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 }

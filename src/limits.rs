@@ -26,6 +26,8 @@ pub struct LimitOptions {
     pub user_per_minute: Option<NonZeroU32>,
     /// Requests from one address in a minute.
     pub address_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API in a minute: with one tenant's credentials, and from one address.
+    pub admin_per_minute: Option<NonZeroU32>,
     /// Requests of one tenant at the same time.
     pub tenant_in_flight: Option<NonZeroU32>,
     /// Requests at the same time.
@@ -73,6 +75,8 @@ pub struct Limits {
     tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    admin_tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
+    admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Tries to sign in to administer.
     pub sign_in: SignInLimits,
     clock: DefaultClock,
@@ -127,6 +131,8 @@ impl Limits {
             tenants: keyed(options.tenant_per_minute),
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
+            admin_tenants: keyed(options.admin_per_minute),
+            admin_addresses: keyed(options.admin_per_minute),
             sign_in: SignInLimits::default(),
             clock: DefaultClock::default(),
             options,
@@ -175,6 +181,26 @@ impl Limits {
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
+    /// Counts a request to the admin API in, before its credential is looked up.
+    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        match &self.admin_addresses {
+            None => Ok(()),
+            Some(addresses) => addresses
+                .check_key(&one_address(address))
+                .map_err(|until| self.often(Limit::Admin, &until)),
+        }
+    }
+
+    /// Counts a request with a tenant's admin credential in.
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+        match &self.admin_tenants {
+            None => Ok(()),
+            Some(tenants) => tenants
+                .check_key(&tenant)
+                .map_err(|until| self.often(Limit::Admin, &until)),
+        }
+    }
+
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
         TooMany::Often {
             limit,
@@ -193,6 +219,13 @@ impl Limits {
             addresses.shrink_to_fit();
         }
         if let Some(tenants) = &self.tenants {
+            tenants.retain_recent();
+        }
+        if let Some(addresses) = &self.admin_addresses {
+            addresses.retain_recent();
+            addresses.shrink_to_fit();
+        }
+        if let Some(tenants) = &self.admin_tenants {
             tenants.retain_recent();
         }
         self.sign_in.forget_idle();

@@ -28,6 +28,6 @@ mod generated {
         unique.sort();
         unique.dedup();
         assert_eq!(unique.len(), ids.len(), "{ids:?}");
-        assert_eq!(ids.len(), 9);
+        assert!(ids.len() > 25, "{ids:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! The JSON API: one file a resource, thin handlers, no SQL, no rules.
 
+pub mod admin;
+mod answers;
 pub mod contexts;
 pub mod dropin;
 pub mod openapi;
@@ -44,7 +46,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(only(
             web::resource("/v1/openapi.json").route(reading().to(openapi::get)),
             "GET, HEAD",
-        ));
+        ))
+        .configure(admin::routes);
 }
 
 /// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).

@@ -30,6 +30,12 @@ problems! {
     Invalid: "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where";
     TooMany: "`rate_limited`, or all of Anam's sessions are taken; see Retry-After";
     Failed: "Not the request's fault; `code` says whose";
+    NoAdmin: "No usable admin credential: `unauthenticated`";
+    AdminForbidden: "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`";
+    Absent: "`not_found`: no such thing in this tenant";
+    Conflicting: "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do";
+    Stale: "`precondition_failed`: `current` is what it is now";
+    AdminInvalid: "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where";
 }
 
 /// A user's choices: Anam's own field names, `displayName`, `tone`, and what the tenant adds.
@@ -96,10 +102,16 @@ pub struct PreferencesPatch {
     own: Map<String, Value>,
 }
 
-struct UserJwt;
+struct Credentials;
 
-impl Modify for UserJwt {
+impl Modify for Credentials {
     fn modify(&self, document: &mut Description) {
+        let admin = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "An API key (`pgk_...`) or the token of a sign-in (`pgs_...`). The operation's `x-permission` says which role it needs.",
+            ))
+            .build();
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
@@ -107,10 +119,18 @@ impl Modify for UserJwt {
                 "The logged-in user's own JWT, from one of the tenant's registered issuers.",
             ))
             .build();
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("userJwt", SecurityScheme::Http(scheme));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("userJwt", SecurityScheme::Http(scheme));
+        components.add_security_scheme("adminKey", SecurityScheme::Http(admin));
+    }
+}
+
+/// Adds the admin API.
+struct Admin;
+
+impl Modify for Admin {
+    fn modify(&self, document: &mut Description) {
+        document.merge(super::admin::document());
     }
 }
 
@@ -157,8 +177,9 @@ impl Modify for Codes {
         super::contexts::list,
         get,
     ),
-    components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed)),
-    modifiers(&UserJwt, &Codes),
+    components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed, NoAdmin,
+        AdminForbidden, Absent, Conflicting, Stale, AdminInvalid)),
+    modifiers(&Admin, &Credentials, &Codes),
 )]
 struct Document;
 

@@ -15,7 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
 use crate::web::address::{TrustedProxies, limit_address};
-use crate::web::body::BodyLimits;
+use crate::web::body::{AdminBodyLimits, BodyLimits};
 use crate::web::cors::{OwnOrigin, cors};
 use crate::web::trace::trace;
 
@@ -50,6 +50,10 @@ pub(super) fn public(
         max_bytes: settings.server.max_body_bytes,
         timeout: settings.server.body_timeout,
     });
+    let admin_limits = web::Data::new(AdminBodyLimits(BodyLimits {
+        max_bytes: settings.server.max_admin_body_bytes,
+        timeout: settings.server.body_timeout,
+    }));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(gateway.clone())
@@ -60,6 +64,7 @@ pub(super) fn public(
             .app_data(proxies.clone())
             .app_data(own_origin.clone())
             .app_data(limits.clone())
+            .app_data(admin_limits.clone())
             .wrap(from_fn(limit_address))
             .wrap(from_fn(cors))
             .wrap(from_fn(trace))

@@ -23,8 +23,10 @@ use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::store::audit::AuditEvent;
-use crate::store::documents::{DocumentKind, NewVersion, VersionRow};
+use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::releases::{NewRelease, Way};
 use crate::store::tenant_tx::TenantTx;
+use crate::store::versions::NewVersion;
 use crate::store::{Database, StoreError};
 
 /// How to apply.
@@ -150,6 +152,7 @@ impl Work<'_> {
             target: &target,
             before_hash: None,
             after_hash: None,
+            request_id: None,
             details,
         };
         self.tx.audit(&event).await?;
@@ -362,21 +365,24 @@ impl Work<'_> {
         let new = NewVersion {
             document,
             id: version,
+            base_version: before.map(|row| row.number),
             content,
             author: &self.options.actor,
+            contributors: std::slice::from_ref(&self.options.actor),
             message: &self.options.message,
         };
         let number = self.tx.insert_version(&new).await?;
         let release = ReleaseId(self.tools.clock.new_id());
         self.tx
-            .insert_release(
-                release,
+            .insert_release(&NewRelease {
+                id: release,
                 document,
                 version,
-                self.now,
-                &self.options.actor,
-                &self.options.message,
-            )
+                live_from: self.now,
+                way: Way::Release,
+                actor: &self.options.actor,
+                note: &self.options.message,
+            })
             .await?;
         let (verb, note) = match before {
             None => (Verb::Create, format!("version {number}")),

@@ -1,9 +1,16 @@
-//! From text that admins write to what is live: reading bundles, applying them, writing them out again.
+//! From text that admins write to what is live: drafts, versions, releases, and whole tenants as bundles. One verb a file,
+//! the same for every kind of document.
 
 pub mod apply;
 pub mod bundle;
 mod document;
+pub mod documents;
+pub mod drafts;
 pub mod export;
 mod fit;
+mod live_set;
 pub mod plan;
+pub mod release;
+pub mod review;
+pub mod seal;
 pub mod yaml;

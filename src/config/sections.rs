@@ -89,6 +89,7 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
     let workers = read.integer("server.workers", 0..=1024);
     let public_url = public_url(read);
     let max_body_bytes = read.integer("server.max_body_bytes", 1024..=16 * MIB);
+    let max_admin_body_bytes = read.integer("server.max_admin_body_bytes", 65_536..=64 * MIB);
     let client_timeout = read.millis("server.client_timeout_ms", 100..=DAY_MS);
     let body_timeout = read.millis("server.body_timeout_ms", 100..=DAY_MS);
     let keep_alive = read.seconds("server.keep_alive_seconds", 1..=DAY_SECONDS);
@@ -103,6 +104,7 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
         workers: workers?,
         public_url,
         max_body_bytes: max_body_bytes?,
+        max_admin_body_bytes: max_admin_body_bytes?,
         client_timeout: client_timeout?,
         body_timeout: body_timeout?,
         keep_alive: keep_alive?,
@@ -200,12 +202,14 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
     let tenant_mints_per_minute = limit("limits.tenant_mints_per_minute");
     let user_mints_per_minute = limit("limits.user_mints_per_minute");
     let address_requests_per_minute = limit("limits.address_requests_per_minute");
+    let admin_requests_per_minute = limit("limits.admin_requests_per_minute");
     let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
     let mints_in_flight = limit("limits.mints_in_flight");
     Some(LimitSettings {
         tenant_mints_per_minute: tenant_mints_per_minute?,
         user_mints_per_minute: user_mints_per_minute?,
         address_requests_per_minute: address_requests_per_minute?,
+        admin_requests_per_minute: admin_requests_per_minute?,
         tenant_mints_in_flight: tenant_mints_in_flight?,
         mints_in_flight: mints_in_flight?,
     })

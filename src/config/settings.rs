@@ -32,6 +32,8 @@ pub struct ServerSettings {
     pub public_url: Option<Url>,
     /// Longest body of the user API.
     pub max_body_bytes: usize,
+    /// Longest request body of the admin API, bytes.
+    pub max_admin_body_bytes: usize,
     /// How long a request's headers may take.
     pub client_timeout: Duration,
     /// How long a request's body may take.
@@ -110,6 +112,8 @@ pub struct LimitSettings {
     pub user_mints_per_minute: Option<NonZeroU32>,
     /// Requests from one address, or one /64.
     pub address_requests_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API, with one tenant's credentials and from one address.
+    pub admin_requests_per_minute: Option<NonZeroU32>,
     /// Session tokens of one tenant under way.
     pub tenant_mints_in_flight: Option<NonZeroU32>,
     /// Session tokens under way altogether.

@@ -1,6 +1,7 @@
 //! Digests, random tokens, passwords and the sealing of secrets at rest.
 
 pub mod digest;
+pub mod mac;
 pub mod password;
 pub mod seal;
 pub mod token;

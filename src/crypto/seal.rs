@@ -68,6 +68,11 @@ impl KeyRing {
         }
     }
 
+    /// The master keys themselves, the newest first, for other derivations of this room.
+    pub(super) fn masters(&self) -> impl Iterator<Item = &Prk> {
+        self.keys.iter().map(|(_, master)| master)
+    }
+
     /// Seals `secret` for one place, differently each time.
     pub fn seal(&self, secret: &SecretString, aad: &Aad) -> Result<Vec<u8>, SealError> {
         let (id, master) = self.keys.first().ok_or(SealError::Cipher)?;

@@ -14,9 +14,9 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
 use crate::domain::role::Role;
-use crate::store::api_keys::ApiKeyRow;
+use crate::store::api_keys::StoredKey;
 use crate::store::{Database, StoreError};
-use crate::tenants::api_keys::SHOWN_CHARS;
+use crate::tenants::admin::SHOWN_CHARS;
 
 /// The demo tenant's name in URLs.
 pub const TENANT: &str = "demo";
@@ -125,7 +125,7 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     let preferences = Preferences::from_stored(choices.as_object().cloned().unwrap_or_default());
     tx.put_preferences(&subject, &preferences).await?;
     tx.insert_api_key(
-        &ApiKeyRow {
+        &StoredKey {
             id: ApiKeyId(clock.new_id()),
             name: "dev".to_owned(),
             role: Role::Owner,

@@ -43,8 +43,12 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
-    /// A person who administers.
-    AdminId,
     /// An invitation of a person.
     InvitationId,
+    /// A draft of a document.
+    DraftId,
+    /// One review of a sealed version.
+    ReviewId,
+    /// A person who administers tenants.
+    AdminId,
 }

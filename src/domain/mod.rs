@@ -11,6 +11,7 @@ pub mod ids;
 pub mod issuer;
 pub mod json;
 pub mod key;
+pub mod members;
 pub mod persona;
 pub mod policy;
 pub mod preferences;

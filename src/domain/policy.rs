@@ -12,6 +12,9 @@ use super::settings::Settings;
 /// The longest time that a session's inputs may be kept, days.
 const MAX_RETENTION_DAYS: u16 = 3_650;
 
+/// The most approvals that a tenant may ask for.
+const MAX_APPROVALS: u8 = 5;
+
 /// A tenant's policy document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -27,6 +30,8 @@ pub struct Policy {
     pub preference_fields: BTreeMap<String, PreferenceField>,
     /// Days that a session's inputs stay for replays; 0 keeps none. 30 unless set.
     pub retain_inputs_days: u16,
+    /// How many people who did not write a version must approve it before it is released; 0 unless set.
+    pub required_approvals: u8,
 }
 
 impl Default for Policy {
@@ -38,6 +43,7 @@ impl Default for Policy {
             time_zone: Tz::UTC,
             preference_fields: BTreeMap::new(),
             retain_inputs_days: 30,
+            required_approvals: 0,
         }
     }
 }
@@ -87,13 +93,19 @@ impl Policy {
                         None => faults.add(at, "must be 0 to 3650"),
                     }
                 }
+                ("requiredApprovals", Value::Number(count)) => {
+                    match count.as_u64().and_then(|count| u8::try_from(count).ok()).filter(|count| *count <= MAX_APPROVALS) {
+                        Some(count) => policy.required_approvals = count,
+                        None => faults.add(at, "must be 0 to 5"),
+                    }
+                }
                 ("defaults" | "locks" | "preferences", _) => faults.add(at, "must be an object"),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
                 ("timeZone", _) => faults.add(at, "must be a text"),
-                ("retainInputsDays", _) => faults.add(at, "must be a number"),
+                ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences and retainInputsDays",
+                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays and requiredApprovals",
                 ),
             }
         }
@@ -127,6 +139,9 @@ impl Policy {
                 .iter()
                 .map(|(name, field)| (name.clone(), field.to_document()));
             document.insert("preferences".into(), Value::Object(fields.collect()));
+        }
+        if self.required_approvals != Self::default().required_approvals {
+            document.insert("requiredApprovals".into(), self.required_approvals.into());
         }
         if self.retain_inputs_days != Self::default().retain_inputs_days {
             document.insert("retainInputsDays".into(), self.retain_inputs_days.into());

@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::StoreError;
 use super::people::role;
-use super::tenant_tx::TenantTx;
+use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::crypto::token::TokenHash;
-use crate::domain::ids::ApiKeyId;
+use crate::domain::ids::{ApiKeyId, TenantId};
 use crate::domain::role::Role;
 
 /// A key as stored.
 #[derive(Debug, Clone)]
-pub struct ApiKeyRow {
+pub struct StoredKey {
     /// Its id.
     pub id: ApiKeyId,
     /// What it is for.
@@ -39,7 +39,7 @@ pub struct ApiKeyRow {
 macro_rules! key_row {
     ($row:expr) => {{
         let row = $row;
-        Ok::<_, StoreError>(ApiKeyRow {
+        Ok::<_, StoreError>(StoredKey {
             id: ApiKeyId(row.id),
             name: row.name,
             role: role(&row.role)?,
@@ -59,7 +59,7 @@ impl TenantTx {
     /// Adds a key by its SHA-256.
     pub async fn insert_api_key(
         &mut self,
-        key: &ApiKeyRow,
+        key: &StoredKey,
         hash: &TokenHash,
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
@@ -89,7 +89,7 @@ impl TenantTx {
         &mut self,
         after: Option<ApiKeyId>,
         limit: i64,
-    ) -> Result<Vec<ApiKeyRow>, StoreError> {
+    ) -> Result<Vec<StoredKey>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
             "select id, name, role, prefix, created_by, created_by_person, created_at, expires_at, revoked_at, last_used_at,
@@ -105,7 +105,7 @@ impl TenantTx {
     }
 
     /// One key. Nobody else changes it until this transaction ends.
-    pub async fn lock_api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKeyRow>, StoreError> {
+    pub async fn lock_api_key(&mut self, id: ApiKeyId) -> Result<Option<StoredKey>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
             "select id, name, role, prefix, created_by, created_by_person, created_at, expires_at, revoked_at, last_used_at,
@@ -137,6 +137,25 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Notes that a key was used.
+    pub async fn touch_api_key(
+        &mut self,
+        id: ApiKeyId,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update api_key set last_used_at = $3
+             where tenant_id = $1 and id = $2 and (last_used_at is null or last_used_at < $3)",
+            tenant,
+            id.0,
+            at
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
     /// Takes a key back for good.
     pub async fn revoke_api_key(
         &mut self,
@@ -153,5 +172,55 @@ impl TenantTx {
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+}
+
+/// An API key that is good now, and whose.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRow {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Whether the tenant is served.
+    pub tenant_active: bool,
+    /// The key.
+    pub id: ApiKeyId,
+    /// What its holder may.
+    pub role: Role,
+    /// Its first characters.
+    pub prefix: String,
+    /// The label of the person who made it.
+    pub created_by_person: Option<String>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl PlatformTx {
+    /// The key with this SHA-256, unless it was revoked or has expired.
+    pub async fn api_key(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ApiKeyRow>, StoreError> {
+        let row = sqlx::query!(
+            r#"select k.tenant_id, k.id, k.role, k.prefix, k.created_by_person, k.last_used_at, t.status = 'active' as "active!"
+               from api_key k join tenant t on t.id = k.tenant_id
+               where k.hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2)"#,
+            hash.as_bytes().as_slice(),
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|row| {
+            Ok(ApiKeyRow {
+                tenant: TenantId(row.tenant_id),
+                tenant_active: row.active,
+                id: ApiKeyId(row.id),
+                role: role(&row.role)?,
+                prefix: row.prefix,
+                created_by_person: row.created_by_person,
+                last_used_at: row.last_used_at,
+            })
+        })
+        .transpose()
     }
 }

@@ -24,6 +24,8 @@ pub struct AuditEvent<'a> {
     pub before_hash: Option<&'a [u8]>,
     /// SHA-256 of the state after.
     pub after_hash: Option<&'a [u8]>,
+    /// The request that made the change.
+    pub request_id: Option<&'a str>,
     /// Anything else worth knowing; never a secret.
     pub details: Value,
 }
@@ -33,8 +35,8 @@ impl TenantTx {
     pub async fn audit(&mut self, event: &AuditEvent<'_>) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
-            "insert into audit_event (tenant_id, id, at, actor, action, target, before_hash, after_hash, details)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "insert into audit_event (tenant_id, id, at, actor, action, target, before_hash, after_hash, request_id, details)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             tenant,
             event.id,
             event.at,
@@ -43,6 +45,7 @@ impl TenantTx {
             event.target,
             event.before_hash,
             event.after_hash,
+            event.request_id,
             event.details
         )
         .execute(self.connection())

@@ -1,4 +1,4 @@
-//! The tables `document`, `document_version` and `release`.
+//! The table `document`, and what is live.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use sqlx::types::Json;
 
 use super::StoreError;
 use super::tenant_tx::TenantTx;
-use crate::domain::ids::{DocumentId, ReleaseId, VersionId};
+use crate::domain::ids::{DocumentId, VersionId};
 
 /// The kinds of documents; the words in the database and in bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,13 +27,16 @@ impl DocumentKind {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, StoreError> {
-        match text {
-            "snippet" => Ok(Self::Snippet),
-            "persona" => Ok(Self::Persona),
-            "context" => Ok(Self::Context),
-            other => Err(StoreError::Unreadable(format!("document kind {other}"))),
-        }
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Snippet, Self::Persona, Self::Context];
+
+    /// The kind of this name.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+        Self::named(text).ok_or_else(|| StoreError::Unreadable(format!("document kind {text}")))
     }
 }
 
@@ -56,19 +59,40 @@ pub struct VersionRow {
     pub hash: Vec<u8>,
 }
 
-/// A version about to be sealed.
-#[derive(Debug)]
-pub struct NewVersion<'a> {
+/// A document, with what is live of it.
+#[derive(Debug, Clone)]
+pub struct DocumentRow {
     /// The document.
-    pub document: DocumentId,
-    /// Id of the version.
-    pub id: VersionId,
-    /// What is sealed.
-    pub content: &'a Map<String, Value>,
-    /// Who.
-    pub author: &'a str,
-    /// Why.
-    pub message: &'a str,
+    pub id: DocumentId,
+    /// Its kind.
+    pub kind: DocumentKind,
+    /// Its key.
+    pub key: String,
+    /// When it was taken out of use.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The version that is live.
+    pub live_version: Option<i32>,
+    /// The newest sealed version.
+    pub latest_version: Option<i32>,
+    /// How many drafts there are.
+    pub drafts: i64,
+}
+
+/// Which documents to list.
+#[derive(Debug, Default)]
+pub struct DocumentFilter<'a> {
+    /// Of this kind.
+    pub kind: Option<DocumentKind>,
+    /// With this key.
+    pub key: Option<&'a str>,
+    /// Whose key holds this text.
+    pub holds: Option<&'a str>,
+    /// Archived ones too.
+    pub archived: bool,
+    /// Behind this kind and key.
+    pub after: Option<(&'a str, &'a str)>,
 }
 
 impl TenantTx {
@@ -209,48 +233,82 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Seals a version; gives its number.
-    pub async fn insert_version(&mut self, version: &NewVersion<'_>) -> Result<i32, StoreError> {
+    /// Documents in the order of kind and key.
+    pub async fn documents(
+        &mut self,
+        now: DateTime<Utc>,
+        filter: &DocumentFilter<'_>,
+        limit: i64,
+    ) -> Result<Vec<DocumentRow>, StoreError> {
         let tenant = self.tenant().0;
-        let number = sqlx::query_scalar!(
-            "insert into document_version (tenant_id, document_id, id, content, author, message)
-             values ($1, $2, $3, $4, $5, $6) returning number",
+        let (after_kind, after_key) = filter.after.unzip();
+        let rows = sqlx::query!(
+            r#"select d.id, d.kind, d.key, d.archived_at, d.created_at,
+                      (select v.number from release r
+                       join document_version v on v.tenant_id = r.tenant_id and v.document_id = r.document_id and v.id = r.version_id
+                       where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $2
+                       order by r.live_from desc, r.seq desc limit 1) as live_version,
+                      (select max(v.number) from document_version v
+                       where v.tenant_id = d.tenant_id and v.document_id = d.id) as latest_version,
+                      (select count(*) from draft f where f.tenant_id = d.tenant_id and f.document_id = d.id) as "drafts!"
+               from document d
+               where d.tenant_id = $1 and ($3::text is null or d.kind = $3) and ($4::text is null or d.key = $4)
+                 and ($5::text is null or strpos(d.key, $5) > 0) and ($6 or d.archived_at is null)
+                 and ($7::text is null or (d.kind, d.key) > ($7, $8))
+               order by d.kind, d.key limit $9"#,
             tenant,
-            version.document.0,
-            version.id.0,
-            Json(version.content) as _,
-            version.author,
-            version.message
+            now,
+            filter.kind.map(DocumentKind::as_str),
+            filter.key,
+            filter.holds,
+            filter.archived,
+            after_kind,
+            after_key,
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(DocumentRow {
+                    id: DocumentId(row.id),
+                    kind: DocumentKind::parse(&row.kind)?,
+                    key: row.key,
+                    archived_at: row.archived_at,
+                    created_at: row.created_at,
+                    live_version: row.live_version,
+                    latest_version: row.latest_version,
+                    drafts: row.drafts,
+                })
+            })
+            .collect()
+    }
+
+    /// How many documents the tenant has.
+    pub async fn count_documents(&mut self) -> Result<i64, StoreError> {
+        let tenant = self.tenant().0;
+        let count = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from document where tenant_id = $1"#,
+            tenant
         )
         .fetch_one(self.connection())
         .await?;
-        Ok(number)
+        Ok(count)
     }
 
-    /// Makes a version live from a moment on.
-    pub async fn insert_release(
+    /// One document, archived or not.
+    pub async fn document(
         &mut self,
-        id: ReleaseId,
-        document: DocumentId,
-        version: VersionId,
-        live_from: DateTime<Utc>,
-        actor: &str,
-        note: &str,
-    ) -> Result<(), StoreError> {
-        let tenant = self.tenant().0;
-        sqlx::query!(
-            "insert into release (tenant_id, id, document_id, version_id, live_from, actor, note)
-             values ($1, $2, $3, $4, $5, $6, $7)",
-            tenant,
-            id.0,
-            document.0,
-            version.0,
-            live_from,
-            actor,
-            note
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        now: DateTime<Utc>,
+        kind: DocumentKind,
+        key: &str,
+    ) -> Result<Option<DocumentRow>, StoreError> {
+        let filter = DocumentFilter {
+            kind: Some(kind),
+            key: Some(key),
+            archived: true,
+            ..DocumentFilter::default()
+        };
+        Ok(self.documents(now, &filter, 1).await?.into_iter().next())
     }
 }

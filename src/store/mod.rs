@@ -1,22 +1,27 @@
 //! Every SQL statement, one file a table. Tenant rows are reached through [`tenant_tx`] only.
 
+pub mod answers;
 pub mod api_keys;
 pub mod audit;
 pub mod catalogue;
 pub mod changes;
 pub mod console_sessions;
 pub mod documents;
+pub mod drafts;
 pub mod invitations;
 pub mod issuers;
 pub mod migrate;
 pub mod people;
 pub mod preferences;
 pub mod provider_keys;
+pub mod releases;
+pub mod reviews;
 pub mod rights;
 pub mod sessions;
 pub mod sso;
 pub mod tenant_tx;
 pub mod tenants;
+pub mod versions;
 
 use std::fmt;
 use std::str::FromStr;

@@ -57,6 +57,8 @@ pub enum Limit {
     TenantInFlight,
     /// Requests at the same time.
     InFlight,
+    /// Requests to the admin API in a minute.
+    Admin,
     /// Tries to sign in to one account.
     SignInAccount,
     /// Tries to sign in from one address.
@@ -71,6 +73,7 @@ impl Limit {
             Self::Address => "address",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
+            Self::Admin => "admin",
             Self::SignInAccount => "sign_in_account",
             Self::SignInAddress => "sign_in_address",
         }

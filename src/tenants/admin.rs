@@ -1,16 +1,141 @@
-//! Stand-in.
+//! Who administers a tenant, and how they prove it.
+
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::sign_in::TOKEN_PREFIX;
+use super::signed_in;
+use crate::crypto::token::hash_token;
 use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
 
+/// What the keys of machines start with.
+pub const API_KEY_PREFIX: &str = "pgk_";
+/// So many characters of a key tell it from others.
+pub const SHOWN_CHARS: usize = 12;
+
+/// How exactly it is noted when a credential was used.
+pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
+
+/// Somebody who may administer one tenant.
 #[derive(Debug, Clone)]
 pub struct Admin {
+    /// Which tenant: it belongs to the credential, never to an address or a body.
     pub tenant: TenantId,
+    /// What they may.
     pub role: Role,
+    /// Who.
     pub actor: Actor,
+    /// The request's id, for the audit trail.
+    pub request_id: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
+    /// As the audit trail and `author` say it: `person:EMAIL`, `key:PREFIX` or `cli:NAME`.
     pub label: String,
+    /// The label of the person behind it, where one is known: who made the key.
     pub person: Option<String>,
+}
+
+impl Actor {
+    /// Everybody who must count as having written what this actor writes.
+    pub fn contributors(&self) -> Vec<String> {
+        let mut names = vec![self.label.clone()];
+        names.extend(self.person.clone().filter(|person| *person != self.label));
+        names
+    }
+
+    /// The label of the person who acts, themselves or by a key that they made.
+    pub fn human(&self) -> Option<String> {
+        if self.label.starts_with("person:") {
+            Some(self.label.clone())
+        } else {
+            self.person.clone()
+        }
+    }
+}
+
+/// Why somebody is no admin.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAdmin {
+    /// No such credential, or no longer.
+    #[error("the credential is not good")]
+    Refused,
+    /// The tenant is suspended.
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    /// An operator who is signed in, but works in no tenant.
+    #[error("signed in to no tenant")]
+    NoTenant,
+    /// The database did not answer as hoped.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Finds whose credential this is: a machine's key, or a person's session.
+pub async fn authenticate(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    let text = token.expose_secret();
+    if is_well_formed(text, API_KEY_PREFIX) {
+        by_key(gateway, token).await
+    } else if is_well_formed(text, TOKEN_PREFIX) {
+        by_session(gateway, token).await
+    } else {
+        // Anything else is refused without asking the database.
+        Err(NoAdmin::Refused)
+    }
+}
+
+async fn by_key(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    let now = gateway.clock.now();
+    let mut platform = gateway.database.platform().await?;
+    let found = platform.api_key(&hash_token(token), now).await?;
+    platform.commit().await?;
+    let key = found.ok_or(NoAdmin::Refused)?;
+    if !key.tenant_active {
+        return Err(NoAdmin::TenantSuspended);
+    }
+    if key.last_used_at.is_none_or(|at| at + TOUCH <= now) {
+        let mut tx = gateway.database.tenant(key.tenant).await?;
+        tx.touch_api_key(key.id, now).await?;
+        tx.commit().await?;
+    }
+    Ok(Admin {
+        tenant: key.tenant,
+        role: key.role,
+        actor: Actor {
+            label: format!("key:{}", key.prefix),
+            person: key.created_by_person,
+        },
+        request_id: None,
+    })
+}
+
+async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    let session = signed_in::find(gateway, token).await?;
+    let session = session.ok_or(NoAdmin::Refused)?;
+    let actor = signed_in::actor_of(&session);
+    let tenant = session.tenant.ok_or(NoAdmin::NoTenant)?;
+    if !tenant.active {
+        return Err(NoAdmin::TenantSuspended);
+    }
+    Ok(Admin {
+        tenant: tenant.id,
+        role: tenant.role,
+        actor,
+        request_id: None,
+    })
+}
+
+/// The prefix and 43 characters of base64url, as `crypto::token` makes them.
+pub(super) fn is_well_formed(token: &str, prefix: &str) -> bool {
+    token.strip_prefix(prefix).is_some_and(|random| {
+        random.len() == 43
+            && random
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::admin::{API_KEY_PREFIX, SHOWN_CHARS};
 use super::change::Change;
 use super::refusal::Refusal;
 use crate::crypto::token::{hash_token, random_token};
@@ -11,12 +12,8 @@ use crate::domain::fault::Faults;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::role::Role;
 use crate::domain::text;
-use crate::store::api_keys::ApiKeyRow;
+use crate::store::api_keys::StoredKey;
 
-/// What keys begin with.
-pub const PREFIX: &str = "pgk_";
-/// How much of a key is kept readable, so that people can tell keys apart.
-pub const SHOWN_CHARS: usize = 12;
 /// The longest life of a key that has an end.
 pub const LONGEST: TimeDelta = TimeDelta::days(731);
 /// How long a key goes on beside the one that takes its place, unless told otherwise.
@@ -40,7 +37,7 @@ pub struct NewKey {
 pub async fn create(
     change: &mut Change,
     new: NewKey,
-) -> Result<(ApiKeyRow, SecretString), Refusal> {
+) -> Result<(StoredKey, SecretString), Refusal> {
     let mut faults = Faults::new();
     if !text::is_clean_line(&new.name, MAX_NAME) {
         faults.add(
@@ -75,7 +72,7 @@ pub async fn rotate(
     change: &mut Change,
     id: ApiKeyId,
     grace: TimeDelta,
-) -> Result<(ApiKeyRow, SecretString), Refusal> {
+) -> Result<(StoredKey, SecretString), Refusal> {
     if grace < TimeDelta::zero() || grace > LONGEST_GRACE {
         let mut faults = Faults::new();
         faults.add("/graceSeconds", "must be 0 to 2592000 (30 days)");
@@ -83,7 +80,7 @@ pub async fn rotate(
     }
     let old = change.tx.lock_api_key(id).await?.ok_or(Refusal::NotFound)?;
     if !is_usable(&old, change.now) {
-        return Err(Refusal::Forbidden(
+        return Err(Refusal::Conflict(
             "the key has ended; make a new one".to_owned(),
         ));
     }
@@ -116,11 +113,12 @@ pub async fn revoke(change: &mut Change, id: ApiKeyId) -> Result<(), Refusal> {
     change.tx.revoke_api_key(id, change.now).await?;
     change
         .note("api_key.revoke", &target(&key), json!({ "id": key.id }))
-        .await
+        .await?;
+    Ok(())
 }
 
 /// Whether a key is taken at this moment.
-pub fn is_usable(key: &ApiKeyRow, now: DateTime<Utc>) -> bool {
+pub fn is_usable(key: &StoredKey, now: DateTime<Utc>) -> bool {
     key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now)
 }
 
@@ -128,15 +126,15 @@ async fn add(
     change: &mut Change,
     new: NewKey,
     replaces: Option<ApiKeyId>,
-) -> Result<(ApiKeyRow, SecretString), Refusal> {
-    let key = random_token(PREFIX)?;
-    let row = ApiKeyRow {
-        id: ApiKeyId(change.clock.new_id()),
+) -> Result<(StoredKey, SecretString), Refusal> {
+    let key = random_token(API_KEY_PREFIX)?;
+    let row = StoredKey {
+        id: ApiKeyId(change.new_id()),
         name: new.name,
         role: new.role,
         prefix: key.expose_secret().chars().take(SHOWN_CHARS).collect(),
         created_by: Some(change.admin.actor.label.clone()),
-        created_by_person: change.admin.actor.person.clone(),
+        created_by_person: change.admin.actor.human(),
         created_at: change.now,
         expires_at: new.expires_at,
         revoked_at: None,
@@ -147,6 +145,6 @@ async fn add(
     Ok((row, key))
 }
 
-fn target(key: &ApiKeyRow) -> String {
+fn target(key: &StoredKey) -> String {
     format!("api_key/{}", key.prefix)
 }

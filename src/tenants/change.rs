@@ -1,57 +1,107 @@
-//! Stand-in.
+//! One change of an admin: a transaction in which every verb leaves its row in the audit trail.
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::admin::Admin;
-use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
 use crate::store::audit::AuditEvent;
 use crate::store::tenant_tx::TenantTx;
+use crate::store::{Database, StoreError};
 
+/// A change under way. Dropped without [`Change::commit`], it never was.
 #[derive(Debug)]
 pub struct Change {
+    /// The tenant's rows.
     pub tx: TenantTx,
+    /// Who changes them.
     pub admin: Admin,
+    /// The moment that all of the change has.
     pub now: DateTime<Utc>,
-    pub clock: Clock,
+    /// Seals secrets.
     pub keys: KeyRing,
-    pub request_id: Option<String>,
+    clock: Clock,
 }
 
 impl Change {
-    pub async fn begin(gateway: &Gateway, admin: &Admin) -> Result<Self, Refusal> {
+    /// Begins a change of the admin's own tenant.
+    pub async fn begin(gateway: &Gateway, admin: &Admin) -> Result<Self, StoreError> {
+        Self::with(
+            &gateway.database,
+            &gateway.clock,
+            &gateway.keys,
+            admin.clone(),
+        )
+        .await
+    }
+
+    /// The same without a running service.
+    pub async fn with(
+        database: &Database,
+        clock: &Clock,
+        keys: &KeyRing,
+        admin: Admin,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            tx: gateway.database.tenant(admin.tenant).await?,
-            admin: admin.clone(),
-            now: gateway.clock.now(),
-            clock: gateway.clock.clone(),
-            keys: gateway.keys.clone(),
-            request_id: None,
+            tx: database.tenant(admin.tenant).await?,
+            now: clock.now(),
+            keys: keys.clone(),
+            clock: clock.clone(),
+            admin,
         })
     }
 
+    /// From here on nobody else changes the tenant's documents until this change ends. The moment is taken anew: what the
+    /// others did while this one waited lies before it.
+    pub async fn lock_authoring(&mut self) -> Result<(), StoreError> {
+        self.tx.lock_authoring().await?;
+        self.now = self.clock.now();
+        Ok(())
+    }
+
+    /// A new id.
+    pub fn new_id(&self) -> Uuid {
+        self.clock.new_id()
+    }
+
+    /// Tells the audit trail what is done (such as `persona.release`) to what (such as `persona/support`).
     pub async fn note(
         &mut self,
         action: &str,
         target: &str,
         details: Value,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), StoreError> {
+        self.note_hashes(action, target, None, None, details).await
+    }
+
+    /// The same, with the SHA-256 of what was before and of what is now.
+    pub async fn note_hashes(
+        &mut self,
+        action: &str,
+        target: &str,
+        before_hash: Option<&[u8]>,
+        after_hash: Option<&[u8]>,
+        details: Value,
+    ) -> Result<(), StoreError> {
         let event = AuditEvent {
             id: self.clock.new_id(),
             at: self.now,
             actor: &self.admin.actor.label,
             action,
             target,
-            before_hash: None,
-            after_hash: None,
+            before_hash,
+            after_hash,
+            request_id: self.admin.request_id.as_deref(),
             details,
         };
-        Ok(self.tx.audit(&event).await?)
+        self.tx.audit(&event).await
     }
 
-    pub async fn commit(self) -> Result<(), Refusal> {
-        Ok(self.tx.commit().await?)
+    /// Makes it last.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await
     }
 }

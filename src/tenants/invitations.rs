@@ -3,16 +3,13 @@
 //! Nothing is mailed: whoever invites hands the token over, and so has seen it. An invitation therefore proves nothing
 //! about an account that exists already: joining with one takes its password.
 
-use std::net::IpAddr;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use super::sign_in::{SignInError, actor, prove, target};
-use crate::clock::Clock;
+use super::sign_in::{SignInError, Visitor, actor, prove, target};
 use crate::crypto::password::{BadPassword, Password};
 use crate::crypto::token::{NoRandomness, hash_token, random_token};
 use crate::domain::email::Email;
@@ -65,11 +62,10 @@ pub async fn invite(
     email: &str,
     role: Role,
 ) -> Result<(InvitationRow, SecretString), Refusal> {
-    let email = Email::parse(email)
-        .map_err(|error| Refusal::Invalid(vec![Fault::new("/email", error.to_string())]))?;
-    let (clock, now) = (change.clock.clone(), change.now);
+    let email = Email::parse(email).map_err(|error| Refusal::fault("/email", error.to_string()))?;
+    let (id, now) = (InvitationId(change.new_id()), change.now);
     let by = change.admin.actor.label.clone();
-    let (row, token) = issue(&mut change.tx, &clock, now, &email, role, &by).await?;
+    let (row, token) = issue(&mut change.tx, id, now, &email, role, &by).await?;
     change
         .note(
             "invitation.create",
@@ -83,7 +79,7 @@ pub async fn invite(
 /// Writes an invitation, without a word in the audit trail.
 pub(super) async fn issue(
     tx: &mut TenantTx,
-    clock: &Clock,
+    id: InvitationId,
     now: DateTime<Utc>,
     email: &Email,
     role: Role,
@@ -96,7 +92,7 @@ pub(super) async fn issue(
     tx.revoke_invitations_of(email, now).await?;
     let token = random_token(TOKEN_PREFIX)?;
     let row = InvitationRow {
-        id: InvitationId(clock.new_id()),
+        id,
         email: email.as_str().to_owned(),
         role,
         invited_by: by.to_owned(),
@@ -118,7 +114,8 @@ pub async fn revoke(change: &mut Change, id: InvitationId) -> Result<(), Refusal
         .ok_or(Refusal::NotFound)?;
     change
         .note("invitation.revoke", &format!("person/{email}"), json!({}))
-        .await
+        .await?;
+    Ok(())
 }
 
 /// What somebody who was invited sends.
@@ -131,7 +128,7 @@ pub struct Acceptance {
     /// A new password, or that of the account which has this address already.
     pub password: SecretString,
     /// Where it comes from.
-    pub address: Option<IpAddr>,
+    pub from: Visitor,
 }
 
 /// Why nobody joined.
@@ -177,12 +174,12 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
         token,
         name,
         password,
-        address,
+        from,
     } = acceptance;
     gateway
         .limits
         .sign_in
-        .admit_address(address)
+        .admit_address(from.address)
         .map_err(SignInError::from)?;
     let mut platform = gateway.database.platform().await?;
     let invitation = platform
@@ -196,12 +193,12 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
 
     let way = match person.and_then(|person| person.password_hash.map(|_| person.id)) {
         Some(_) => {
-            super::sign_in::admit(gateway, &email, address).map_err(SignInError::from)?;
+            super::sign_in::admit(gateway, &email, from.address).map_err(SignInError::from)?;
             Way::Proven(prove(gateway, &email, &password).await?.person)
         }
         None => new_account(gateway, &email, name, password).await?,
     };
-    join(gateway, &invitation, &email, way).await?;
+    join(gateway, &invitation, &email, way, &from).await?;
     Ok(Joined {
         email: invitation.email,
         slug: invitation.slug,
@@ -254,6 +251,7 @@ async fn join(
     invitation: &OpenInvitation,
     email: &Email,
     way: Way,
+    from: &Visitor,
 ) -> Result<(), AcceptError> {
     let now = gateway.clock.now();
     let mut tx = gateway.database.tenant(invitation.tenant).await?;
@@ -301,6 +299,7 @@ async fn join(
         target: &target(email),
         before_hash: None,
         after_hash: None,
+        request_id: from.request_id.as_deref(),
         details: json!({ "role": invitation.role.as_str() }),
     })
     .await?;

@@ -8,23 +8,23 @@ use crate::domain::ids::AdminId;
 use crate::domain::role::Role;
 use crate::store::people::MemberRow;
 
-/// Gives a member another role; the next request of theirs is judged by it. `fits` says whether the member is still as the
-/// caller knows them.
+/// A member who is about to be changed. Nobody else changes members until the change ends.
+pub async fn find(change: &mut Change, id: AdminId) -> Result<MemberRow, Refusal> {
+    change.tx.lock_members().await?;
+    change.tx.member(id).await?.ok_or(Refusal::NotFound)
+}
+
+/// Gives a member another role; the next request of theirs is judged by it.
 pub async fn change_role(
     change: &mut Change,
-    id: AdminId,
+    member: MemberRow,
     role: Role,
-    fits: impl FnOnce(&MemberRow) -> Result<(), Refusal>,
 ) -> Result<MemberRow, Refusal> {
-    let member = locked(change, id).await?;
-    fits(&member)?;
     if member.role == role {
         return Ok(member);
     }
-    if member.role == Role::Owner {
-        keep_an_owner(change, &member).await?;
-    }
-    change.tx.set_role(id, role).await?;
+    keep_an_owner(change, &member).await?;
+    change.tx.set_role(member.id, role).await?;
     change
         .note(
             "member.change_role",
@@ -36,38 +36,26 @@ pub async fn change_role(
 }
 
 /// Removes a member: their sessions here end at once. Keys that they made go on; they are the tenant's.
-pub async fn remove(
-    change: &mut Change,
-    id: AdminId,
-    fits: impl FnOnce(&MemberRow) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
-    let member = locked(change, id).await?;
-    fits(&member)?;
-    if member.role == Role::Owner {
-        keep_an_owner(change, &member).await?;
-    }
-    change.tx.delete_membership(id).await?;
+pub async fn remove(change: &mut Change, member: &MemberRow) -> Result<(), Refusal> {
+    keep_an_owner(change, member).await?;
+    change.tx.delete_membership(member.id).await?;
     change
         .note(
             "member.remove",
             &format!("person/{}", member.email),
             json!({ "role": member.role.as_str() }),
         )
-        .await
+        .await?;
+    Ok(())
 }
 
-async fn locked(change: &mut Change, id: AdminId) -> Result<MemberRow, Refusal> {
-    change.tx.lock_members().await?;
-    change.tx.member(id).await?.ok_or(Refusal::NotFound)
-}
-
+/// An owner may go only where another one stays who can sign in.
 async fn keep_an_owner(change: &mut Change, member: &MemberRow) -> Result<(), Refusal> {
-    if change.tx.owners_besides(member.id).await? > 0 {
-        Ok(())
-    } else {
-        Err(Refusal::Forbidden(format!(
-            "{} is the only owner who can sign in; make somebody else an owner first",
-            member.email
-        )))
+    if member.role < Role::Owner || change.tx.owners_besides(member.id).await? > 0 {
+        return Ok(());
     }
+    Err(Refusal::Conflict(format!(
+        "{} is the only owner who can sign in; make somebody else an owner first.",
+        member.email
+    )))
 }

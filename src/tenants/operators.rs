@@ -8,8 +8,8 @@ use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::crypto::password::{BadPassword, HashError, Password, Passwords};
 use crate::domain::email::Email;
-use crate::domain::fault::{Fault, Faults};
-use crate::domain::ids::{AdminId, IssuerId, TenantId};
+use crate::domain::fault::Faults;
+use crate::domain::ids::{AdminId, InvitationId, IssuerId, TenantId};
 use crate::domain::issuer::{ClaimPath, IssuerConfig, KeySource};
 use crate::domain::role::Role;
 use crate::domain::text;
@@ -25,6 +25,8 @@ pub struct Operator<'a> {
     pub clock: &'a Clock,
     /// Who, for the audit trails: `person:EMAIL` or `cli:NAME`.
     pub label: &'a str,
+    /// The request's id, where there is one.
+    pub request_id: Option<&'a str>,
 }
 
 /// Why an account was not made or changed.
@@ -161,8 +163,15 @@ impl Operator<'_> {
         let tenant = self.find(slug).await?.ok_or(Refusal::NotFound)?;
         let now = self.clock.now();
         let mut tx = self.database.tenant(tenant).await?;
-        let (_, token) =
-            invitations::issue(&mut tx, self.clock, now, email, role, self.label).await?;
+        let (_, token) = invitations::issue(
+            &mut tx,
+            InvitationId(self.clock.new_id()),
+            now,
+            email,
+            role,
+            self.label,
+        )
+        .await?;
         tx.audit(&self.event(
             "invitation.create",
             &format!("person/{email}"),
@@ -299,6 +308,7 @@ impl Operator<'_> {
             target,
             before_hash: None,
             after_hash: None,
+            request_id: self.request_id,
             details,
         }
     }
@@ -311,10 +321,4 @@ pub fn is_slug(text: &str) -> bool {
         .chars()
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     starts_well && spelled_well && text.len() <= 63
-}
-
-/// What is wrong with an address, as one fault.
-pub fn email(text: &str) -> Result<Email, Refusal> {
-    Email::parse(text)
-        .map_err(|error| Refusal::Invalid(vec![Fault::new("/email", error.to_string())]))
 }

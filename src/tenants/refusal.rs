@@ -1,23 +1,73 @@
-//! Stand-in.
+//! Why an admin's wish is not granted: one error for all verbs.
+
+use serde_json::Value;
+
+use crate::anam::AnamError;
+use crate::crypto::seal::SealError;
+use crate::crypto::token::NoRandomness;
 use crate::domain::fault::Fault;
+use crate::sources::SourceError;
 use crate::store::StoreError;
 
+/// Why not.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    /// There is no such thing in this tenant; whether another has it is nobody's business.
     #[error("not found")]
     NotFound,
-    #[error("invalid")]
+    /// The request's members are wrong.
+    #[error("the request has faults")]
     Invalid(Vec<Fault>),
+    /// The document can't be sealed or released as it is.
+    #[error("the document has faults")]
+    DocumentInvalid(Vec<Fault>),
+    /// Something of this name exists.
     #[error("{0}")]
     Exists(String),
+    /// The state of things forbids it; the text says what to do first.
+    #[error("{0}")]
+    Conflict(String),
+    /// Something else needs it; the text says what.
+    #[error("{0}")]
+    InUse(String),
+    /// Others must approve first.
+    #[error("{0}")]
+    ApprovalMissing(String),
+    /// Both sides changed the same members.
+    #[error("both sides changed the same members")]
+    MergeConflict {
+        /// Each member that both changed, with what each made of it.
+        conflicts: Value,
+    },
+    /// It changed since it was read.
+    #[error("it changed meanwhile")]
+    Stale {
+        /// What it is now, as a read gives it.
+        current: Value,
+    },
+    /// The role is too low, or it is not for this kind of actor.
     #[error("{0}")]
     Forbidden(String),
+    /// What is live could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The database did not answer as hoped.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A secret could not be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// Anam did not answer as hoped.
+    #[error(transparent)]
+    Anam(#[from] AnamError),
 }
 
-impl From<crate::crypto::token::NoRandomness> for Refusal {
-    fn from(error: crate::crypto::token::NoRandomness) -> Self {
-        Self::Store(StoreError::Unreadable(error.to_string()))
+impl Refusal {
+    /// One fault of the request.
+    pub fn fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault::new(pointer, message)])
     }
 }

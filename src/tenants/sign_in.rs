@@ -25,6 +25,15 @@ pub const IDLE: TimeDelta = TimeDelta::minutes(30);
 /// A session ends after so long, however much it is used.
 pub const LONGEST: TimeDelta = TimeDelta::hours(12);
 
+/// Where a call comes from that proves itself by something else than a credential.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// The request's id, for the audit trail.
+    pub request_id: Option<String>,
+}
+
 /// A try to sign in.
 #[derive(Debug)]
 pub struct SignIn {
@@ -35,7 +44,7 @@ pub struct SignIn {
     /// The tenant to work in, by its name in URLs; may be left out by who has only one.
     pub tenant: Option<String>,
     /// Where it comes from.
-    pub address: Option<IpAddr>,
+    pub from: Visitor,
 }
 
 /// Somebody is signed in.
@@ -125,15 +134,15 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
         email,
         password,
         tenant,
-        address,
+        from,
     } = attempt;
     let Ok(email) = Email::parse(&email) else {
-        gateway.limits.sign_in.admit_address(address)?;
+        gateway.limits.sign_in.admit_address(from.address)?;
         // As long as for an address that is one.
         gateway.passwords.check(&password, None).await?;
         return Err(SignInError::Refused("unknown"));
     };
-    admit(gateway, &email, address)?;
+    admit(gateway, &email, from.address)?;
     let proven = prove(gateway, &email, &password).await?;
     let workplace = choose(&proven, tenant.as_deref())?;
     begin(
@@ -146,6 +155,7 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
             instead_of: None,
             expires_at: gateway.clock.now() + LONGEST,
             how: json!({ "by": "password" }),
+            request_id: from.request_id.as_deref(),
         },
         workplace,
     )
@@ -260,6 +270,7 @@ pub(super) struct Beginning<'a> {
     pub(super) expires_at: DateTime<Utc>,
     /// For the audit trail.
     pub(super) how: Value,
+    pub(super) request_id: Option<&'a str>,
 }
 
 /// Begins a session, audited in its tenant; sessions of the person that have run out are forgotten.
@@ -302,6 +313,7 @@ pub(super) async fn begin(
                 target: &target(beginning.email),
                 before_hash: None,
                 after_hash: None,
+                request_id: beginning.request_id,
                 details: beginning.how.clone(),
             })
             .await?;

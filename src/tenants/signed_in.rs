@@ -1,14 +1,12 @@
 //! What somebody who is signed in may do with their own session and account.
 
-use std::net::IpAddr;
-
-use chrono::TimeDelta;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::admin::{Actor, Admin};
+use super::admin::{Actor, TOUCH, is_well_formed};
 use super::sign_in::{
-    Beginning, IDLE, SignInError, SignedIn, TOKEN_PREFIX, actor, begin, prove, target, workplace,
+    Beginning, IDLE, SignInError, SignedIn, TOKEN_PREFIX, Visitor, actor, begin, prove, target,
+    workplace,
 };
 use crate::crypto::password::{BadPassword, Password};
 use crate::crypto::token::hash_token;
@@ -19,15 +17,15 @@ use crate::store::audit::AuditEvent;
 use crate::store::console_sessions::SessionRow;
 use crate::store::people::MembershipRow;
 
-/// How exactly it is noted that a session was used.
-const TOUCH: TimeDelta = TimeDelta::minutes(1);
-
-/// Who holds this token, if it is of a session that goes on. Using a session keeps it from falling idle.
-pub async fn find(gateway: &Gateway, token: &str) -> Result<Option<SessionRow>, StoreError> {
-    if !token.starts_with(TOKEN_PREFIX) {
+/// Whose session this token is of, if it goes on. Using a session keeps it from falling idle.
+pub async fn find(
+    gateway: &Gateway,
+    token: &SecretString,
+) -> Result<Option<SessionRow>, StoreError> {
+    if !is_well_formed(token.expose_secret(), TOKEN_PREFIX) {
         return Ok(None);
     }
-    let hash = hash_token(&SecretString::from(token));
+    let hash = hash_token(token);
     let now = gateway.clock.now();
     let mut tx = gateway.database.platform().await?;
     let session = tx.session(&hash, now, now - IDLE).await?;
@@ -41,21 +39,11 @@ pub async fn find(gateway: &Gateway, token: &str) -> Result<Option<SessionRow>, 
     Ok(session)
 }
 
-/// A session as an admin of its tenant; none where it works in no tenant.
-pub fn admin(session: &SessionRow) -> Option<Admin> {
-    let tenant = session.tenant.as_ref()?;
-    Some(Admin {
-        tenant: tenant.id,
-        role: tenant.role,
-        actor: actor_of(session),
-    })
-}
-
 /// The person of a session, as changes name them.
 pub fn actor_of(session: &SessionRow) -> Actor {
     Actor {
         label: format!("person:{}", session.email),
-        person: Some(session.email.clone()),
+        person: None,
     }
 }
 
@@ -85,7 +73,11 @@ pub async fn memberships(
 }
 
 /// Ends a session.
-pub async fn sign_out(gateway: &Gateway, session: &SessionRow) -> Result<(), StoreError> {
+pub async fn sign_out(
+    gateway: &Gateway,
+    session: &SessionRow,
+    from: &Visitor,
+) -> Result<(), StoreError> {
     let Some(tenant) = &session.tenant else {
         let mut tx = gateway.database.platform().await?;
         tx.end_session(&session.hash).await?;
@@ -101,6 +93,7 @@ pub async fn sign_out(gateway: &Gateway, session: &SessionRow) -> Result<(), Sto
         target: &format!("person/{}", session.email),
         before_hash: None,
         after_hash: None,
+        request_id: from.request_id.as_deref(),
         details: json!({}),
     })
     .await?;
@@ -112,6 +105,7 @@ pub async fn switch(
     gateway: &Gateway,
     session: &SessionRow,
     slug: &str,
+    from: &Visitor,
 ) -> Result<SignedIn, SignInError> {
     let memberships = memberships(gateway, session).await?;
     let Some(membership) = memberships
@@ -132,6 +126,7 @@ pub async fn switch(
             instead_of: Some(session.hash),
             expires_at: session.expires_at,
             how: json!({ "by": "switch" }),
+            request_id: from.request_id.as_deref(),
         },
         Some(workplace(membership)?),
     )
@@ -161,11 +156,11 @@ pub async fn change_password(
     session: &SessionRow,
     current: &SecretString,
     new: SecretString,
-    address: Option<IpAddr>,
+    from: &Visitor,
 ) -> Result<(), PasswordError> {
     let email = email_of(session)?;
     let new = Password::parse(new, &email)?;
-    super::sign_in::admit(gateway, &email, address).map_err(SignInError::from)?;
+    super::sign_in::admit(gateway, &email, from.address).map_err(SignInError::from)?;
     let proven = prove(gateway, &email, current).await?;
     let hash = gateway
         .passwords
@@ -186,6 +181,7 @@ pub async fn change_password(
             target: &target(&email),
             before_hash: None,
             after_hash: None,
+            request_id: from.request_id.as_deref(),
             details: json!({}),
         })
         .await?;

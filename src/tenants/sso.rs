@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use super::sign_in::{Beginning, LONGEST, SignInError, SignedIn, Workplace, begin, count};
+use super::sign_in::{Beginning, LONGEST, SignInError, SignedIn, Visitor, Workplace, begin, count};
 use crate::auth::{SsoError, SsoIdentity, SsoProvider};
 use crate::crypto::seal::{Aad, SealError};
 use crate::crypto::token::{NoRandomness, hash_token, random_token};
@@ -145,30 +145,28 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     faults.into_result(settings).map_err(Refusal::Invalid)
 }
 
-/// Sets the tenant's provider. `fits` says whether what is stored is still what the caller knows.
+/// The tenant's provider, about to be changed. Nobody else changes it until the change ends.
+pub async fn stored(change: &mut Change) -> Result<Option<ProviderRow>, Refusal> {
+    change.tx.lock_members().await?;
+    Ok(change.tx.sso_provider().await?)
+}
+
+/// Sets the tenant's provider in the place of the one that is stored.
 pub async fn put(
     change: &mut Change,
+    stored: Option<ProviderRow>,
     settings: ProviderSettings,
-    fits: impl FnOnce(Option<&ProviderRow>) -> Result<(), Refusal>,
 ) -> Result<ProviderRow, Refusal> {
     let tenant = change.tx.tenant();
-    change.tx.lock_members().await?;
-    let stored = change.tx.sso_provider().await?;
-    fits(stored.as_ref())?;
     let id = stored
         .as_ref()
-        .map_or_else(|| change.clock.new_id(), |stored| stored.id);
+        .map_or_else(|| change.new_id(), |stored| stored.id);
     let same_client = stored.as_ref().is_some_and(|stored| {
         stored.issuer == settings.issuer && stored.client_id == settings.client_id
     });
     let client_secret = match settings.client_secret {
         SecretChange::Clear => None,
-        SecretChange::Set(secret) => Some(
-            change
-                .keys
-                .seal(&secret, &secret_place(tenant, id))
-                .map_err(|error| StoreError::Unreadable(error.to_string()))?,
-        ),
+        SecretChange::Set(secret) => Some(change.keys.seal(&secret, &secret_place(tenant, id))?),
         // Kept for the one who gave it: another issuer must not be sent it.
         SecretChange::Keep => stored
             .as_ref()
@@ -212,18 +210,12 @@ pub async fn put(
 }
 
 /// Removes the tenant's provider. Sessions that it opened go on to their end.
-pub async fn remove(
-    change: &mut Change,
-    fits: impl FnOnce(Option<&ProviderRow>) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
-    change.tx.lock_members().await?;
-    let stored = change.tx.sso_provider().await?;
-    fits(stored.as_ref())?;
-    let stored = stored.ok_or(Refusal::NotFound)?;
+pub async fn remove(change: &mut Change, stored: &ProviderRow) -> Result<(), Refusal> {
     change.tx.delete_sso_provider().await?;
     change
         .note("sso.remove", "sso", json!({ "issuer": stored.issuer }))
-        .await
+        .await?;
+    Ok(())
 }
 
 /// A browser to send on.
@@ -287,6 +279,8 @@ pub struct CameBack {
     pub issuer: Option<String>,
     /// The cookie.
     pub browser: SecretString,
+    /// Where it comes from.
+    pub from: Visitor,
 }
 
 /// Signs in whom the provider vouches for.
@@ -349,7 +343,8 @@ async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<Signed
             error => error.into(),
         })?;
     let email = vouched_for(&provider, &identity)?;
-    let (person, role) = settle(gateway, tenant.id, &provider, &identity, &email).await?;
+    let (person, role) =
+        settle(gateway, tenant.id, &provider, &identity, &email, &back.from).await?;
     let signed_in = begin(
         gateway,
         &Beginning {
@@ -360,6 +355,7 @@ async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<Signed
             instead_of: None,
             expires_at: now + LONGEST,
             how: json!({ "by": "sso", "issuer": provider.issuer }),
+            request_id: back.from.request_id.as_deref(),
         },
         Some(Workplace {
             tenant: tenant.id,
@@ -399,6 +395,7 @@ async fn settle(
     provider: &ProviderRow,
     identity: &SsoIdentity,
     email: &Email,
+    from: &Visitor,
 ) -> Result<(AdminId, Role), SignInError> {
     let now = gateway.clock.now();
     let mut tx = gateway.database.tenant(tenant).await?;
@@ -451,6 +448,7 @@ async fn settle(
         target: &super::sign_in::target(email),
         before_hash: None,
         after_hash: None,
+        request_id: from.request_id.as_deref(),
         details: json!({ "role": role.as_str(), "by": "sso" }),
     })
     .await?;

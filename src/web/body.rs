@@ -22,6 +22,10 @@ pub struct BodyLimits {
     pub timeout: Duration,
 }
 
+/// Bounds on the bodies of admins, who send whole documents.
+#[derive(Debug, Clone, Copy)]
+pub struct AdminBodyLimits(pub BodyLimits);
+
 /// The body's bytes. One that is not empty must be of one of the media types.
 pub async fn read(
     request: &HttpRequest,
@@ -38,6 +42,20 @@ pub async fn read(
     Ok(bytes)
 }
 
+/// The body as a JSON object; an empty body is an empty object.
+pub async fn read_members(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: BodyLimits,
+    media_types: &[&str],
+) -> Result<Map<String, Value>, Problem> {
+    let bytes = read(request, payload, limits, media_types).await?;
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    object(&bytes)
+}
+
 /// The body as a JSON object.
 pub async fn read_object(
     request: &HttpRequest,
@@ -45,8 +63,11 @@ pub async fn read_object(
     limits: BodyLimits,
     media_types: &[&str],
 ) -> Result<Map<String, Value>, Problem> {
-    let bytes = read(request, payload, limits, media_types).await?;
-    match json::parse(&bytes)? {
+    object(&read(request, payload, limits, media_types).await?)
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match json::parse(bytes)? {
         Value::Object(members) => Ok(members),
         _ => Err(Problem::new(Code::InvalidRequest)
             .errors(vec![Fault::new("", "the body must be a JSON object")])),

@@ -38,6 +38,10 @@ macro_rules! codes {
 codes! {
     /// No usable token: none, expired, for somebody else, malformed. Sign in again.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Authentication required";
+    /// Not signed in: unknown, wrong, disabled, or the identity provider does not vouch; one answer for all.
+    SignInFailed = "sign_in_failed", UNAUTHORIZED, "Sign-in failed";
+    /// The tenant's identity provider can't be asked, or its configuration is not usable. An owner can look.
+    IdentityProviderUnavailable = "identity_provider_unavailable", SERVICE_UNAVAILABLE, "Identity provider unavailable";
     /// The tenant is suspended. Ask whoever runs the installation.
     TenantSuspended = "tenant_suspended", FORBIDDEN, "Tenant suspended";
     /// The page's origin is not in the tenant's `allowedOrigins`.
@@ -54,12 +58,30 @@ codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timed out";
+    /// The credential is good, but its role may not do this; `detail` says which role may.
+    Forbidden = "forbidden", FORBIDDEN, "Not permitted";
+    /// Something of this name exists.
+    AlreadyExists = "already_exists", CONFLICT, "Already exists";
+    /// The state of things forbids it; `detail` says what to do first.
+    Conflict = "conflict", CONFLICT, "Conflict";
+    /// Something else needs it; `detail` says what.
+    InUse = "in_use", CONFLICT, "In use";
+    /// Both sides changed the same members; `conflicts` lists them.
+    MergeConflict = "merge_conflict", CONFLICT, "Merge conflict";
+    /// The tenant's policy asks for approvals by others first.
+    ApprovalMissing = "approval_missing", CONFLICT, "Approval missing";
+    /// The document has faults, or what is live would break by it; `errors` says where.
+    DocumentInvalid = "document_invalid", UNPROCESSABLE_ENTITY, "Document has faults";
+    /// The Idempotency-Key was used for another request before. Take a new one.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
     /// Nothing is at this address.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The address takes other methods; `Allow` lists them.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     /// Somebody else changed it since: read again, then write.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";
+    /// A change must name the state that it is based on: send `If-Match` with the `ETag` of a read.
+    PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "Precondition required";
     /// Too many requests; `Retry-After` says when the next passes.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// Too much is under way. Try again.

@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use serde_json::Value;
 
 use super::Problem;
 use super::codes::Code;
@@ -47,6 +48,21 @@ impl Validator {
                 self.tag
             )))
         }
+    }
+
+    /// `If-Match` of an admin's change, which must be there: nobody overwrites what they haven't seen. The answer to one
+    /// that no longer holds shows what is there now.
+    pub fn require(
+        &self,
+        request: &HttpRequest,
+        current: impl FnOnce() -> Value,
+    ) -> Result<(), Problem> {
+        if !request.headers().contains_key(IF_MATCH) {
+            return Err(Problem::new(Code::PreconditionRequired)
+                .detail("Read it first, then send its ETag as `If-Match` with the change."));
+        }
+        self.check_write(request)
+            .map_err(|problem| problem.current(current()))
     }
 
     /// `If-None-Match` of a read: whether the client has this very content already.

@@ -1,11 +1,15 @@
 //! What every HTTP face shares: how errors look, how callers and bodies are read.
 
 pub mod address;
+pub mod admin;
 pub mod bearer;
 pub mod body;
 pub mod codes;
 pub mod cors;
 pub mod etag;
+pub mod once;
+pub mod page;
+pub mod people;
 pub mod problem;
 pub mod trace;
 

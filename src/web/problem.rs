@@ -10,6 +10,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::codes::Code;
@@ -23,6 +24,8 @@ use crate::limits::TooMany;
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::StoreError;
+use crate::tenants::admin::NoAdmin;
+use crate::tenants::refusal::Refusal;
 use crate::tenants::visit::VisitError;
 
 /// Where `type` URIs live; they never change.
@@ -39,6 +42,8 @@ pub struct Problem {
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<&'static str>,
+    current: Option<Box<Value>>,
+    conflicts: Option<Box<Value>>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -63,6 +68,14 @@ pub struct ProblemBody {
     /// Every single fault, where there are several places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FaultBody>,
+    /// Of `precondition_failed`: what is there now, as a read gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, nullable = false)]
+    pub current: Option<Value>,
+    /// Of `merge_conflict`: each member that both sides changed, with `base`, `ours` and `theirs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Object>, nullable = false)]
+    pub conflicts: Option<Value>,
 }
 
 /// One fault and its place.
@@ -86,6 +99,8 @@ impl Problem {
             retry_after: None,
             challenge: None,
             allow: None,
+            current: None,
+            conflicts: None,
         }
     }
 
@@ -122,6 +137,24 @@ impl Problem {
         self
     }
 
+    /// Shows what is there now.
+    #[must_use]
+    pub fn current(mut self, current: Value) -> Self {
+        self.current = Some(Box::new(current));
+        self
+    }
+
+    /// The admin API's answer to a credential that is missing or not good.
+    pub fn no_admin(token_was_sent: bool) -> Self {
+        let mut problem = if token_was_sent {
+            Self::bad_token()
+        } else {
+            Self::no_token()
+        };
+        problem.detail = Some(ADMIN_SIGN_IN.into());
+        problem
+    }
+
     /// No token was sent (RFC 6750, section 3: no error code then).
     pub fn no_token() -> Self {
         let mut problem = Self::new(Code::Unauthenticated).detail(SIGN_IN);
@@ -135,6 +168,13 @@ impl Problem {
         problem.challenge = Some(
             r#"Bearer realm="persona-gateway", error="invalid_token", error_description="The access token is missing, expired or not valid here""#,
         );
+        problem
+    }
+
+    /// Somebody is not signed in (RFC 9110 wants a challenge with each 401).
+    pub fn sign_in_failed(detail: &'static str) -> Self {
+        let mut problem = Self::new(Code::SignInFailed).detail(detail);
+        problem.challenge = Some(r#"Bearer realm="persona-gateway""#);
         problem
     }
 
@@ -154,10 +194,13 @@ impl Problem {
                     message: fault.message.clone(),
                 })
                 .collect(),
+            current: self.current.as_deref().cloned(),
+            conflicts: self.conflicts.as_deref().cloned(),
         }
     }
 }
 
+const ADMIN_SIGN_IN: &str = "Send `Authorization: Bearer <admin key>`: an API key (pgk_...) or the token of a sign-in (pgs_...), neither expired nor revoked. A user's JWT gives no admin rights.";
 const SIGN_IN: &str = "Send `Authorization: Bearer <your user's JWT>`: unexpired, from an issuer that this tenant registered, and for its audience.";
 
 impl fmt::Display for Problem {
@@ -197,7 +240,7 @@ impl From<MintError> for Problem {
                 .detail("This page's origin is not in the tenant's allowedOrigins; an admin can add it to the policy."),
             MintError::Unread(fault) => fault.into(),
             MintError::Json(fault) => fault.into(),
-            MintError::Body(faults) => Self::new(Code::InvalidRequest).detail("See errors for what to change.").errors(faults),
+            MintError::Body(faults) => Self::new(Code::InvalidRequest).detail(SEE_ERRORS).errors(faults),
             MintError::TooMany(too_many) => too_many.into(),
             MintError::Source(error) => error.into(),
             MintError::Undecided(undecided) => undecided.into(),
@@ -301,6 +344,62 @@ impl From<StoreError> for Problem {
         }
     }
 }
+
+impl From<NoAdmin> for Problem {
+    fn from(error: NoAdmin) -> Self {
+        match error {
+            NoAdmin::Refused => Self::no_admin(true),
+            NoAdmin::TenantSuspended => Self::new(Code::TenantSuspended),
+            NoAdmin::NoTenant => Self::new(Code::Forbidden).detail(
+                "You are signed in to no tenant. Operators who are members of one name it when they sign in.",
+            ),
+            NoAdmin::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let told = |code, detail: String| Self::new(code).detail(detail);
+        match refusal {
+            Refusal::NotFound => Self::new(Code::NotFound),
+            Refusal::Invalid(faults) => Self::new(Code::InvalidRequest)
+                .detail(SEE_ERRORS)
+                .errors(faults),
+            Refusal::DocumentInvalid(faults) => Self::new(Code::DocumentInvalid)
+                .detail(SEE_ERRORS)
+                .errors(faults),
+            Refusal::Exists(detail) => told(Code::AlreadyExists, detail),
+            Refusal::Conflict(detail) => told(Code::Conflict, detail),
+            Refusal::InUse(detail) => told(Code::InUse, detail),
+            Refusal::ApprovalMissing(detail) => told(Code::ApprovalMissing, detail),
+            Refusal::Forbidden(detail) => told(Code::Forbidden, detail),
+            Refusal::MergeConflict { conflicts } => {
+                let mut problem = Self::new(Code::MergeConflict).detail(
+                    "Settle the members that `conflicts` lists in the draft, then merge again.",
+                );
+                problem.conflicts = Some(Box::new(conflicts));
+                problem
+            }
+            Refusal::Stale { current } => Self::new(Code::PreconditionFailed)
+                .detail("It changed meanwhile; `current` is what it is now.")
+                .current(current),
+            Refusal::Source(error) => error.into(),
+            Refusal::Store(error) => error.into(),
+            Refusal::Anam(error) => of_anam(&error),
+            Refusal::Seal(error) => {
+                tracing::error!(%error, "a secret can't be sealed or opened");
+                Self::new(Code::Internal)
+            }
+            Refusal::Random(error) => {
+                tracing::error!(%error, "no random bytes");
+                Self::new(Code::Internal)
+            }
+        }
+    }
+}
+
+const SEE_ERRORS: &str = "See errors for what to change.";
 
 impl From<LedgerError> for Problem {
     fn from(_: LedgerError) -> Self {

@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, HttpMessage, web};
 use tracing::Instrument;
 
 use crate::clock::Clock;
@@ -15,6 +15,10 @@ use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The request's id, for handlers: it stands in the audit trail too.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
 
 /// Traces a request. Path and query stay out of the log: only the route's pattern is told, so no text of a caller.
 pub async fn trace<B: MessageBody>(
@@ -28,6 +32,7 @@ pub async fn trace<B: MessageBody>(
     let id = clock.new_id().to_string();
     let method = request.method().clone();
     let span = tracing::info_span!("http.request", request.id = %id);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).instrument(span.clone()).await?;
 
     let route = response

@@ -3,4 +3,5 @@
 mod applying;
 mod exporting;
 mod faults;
+mod life;
 mod sealing;

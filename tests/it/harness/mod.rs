@@ -1,5 +1,6 @@
 //! What every test stands on.
 
+pub(crate) mod admins;
 pub(crate) mod app;
 pub(crate) mod cli;
 pub(crate) mod logs;

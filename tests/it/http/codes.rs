@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::admin_codes as admins;
 use crate::harness::wait::until;
 use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
 
@@ -29,6 +30,15 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         |status, text: &str| Fault::status(MINT, status).with_body(json!({ "error": text }));
     match code {
         Code::Unauthenticated => app.mint("bad", &json!({})).await,
+        Code::Forbidden
+        | Code::AlreadyExists
+        | Code::Conflict
+        | Code::InUse
+        | Code::MergeConflict
+        | Code::ApprovalMissing
+        | Code::DocumentInvalid
+        | Code::IdempotencyKeyReused
+        | Code::PreconditionRequired => admins::provoke(code, app).await,
         Code::TenantSuspended => {
             broken(
                 app,

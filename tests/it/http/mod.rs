@@ -1,3 +1,4 @@
+mod admin_codes;
 mod bodies;
 mod codes;
 mod cors;

@@ -17,7 +17,7 @@ const OF_NO_TENANT: [&str; 5] = [
     "shared_issuer_audience",
 ];
 /// Unique keys that span tenants, and why.
-const ACROSS_TENANTS: [(&str, &str); 4] = [
+const ACROSS_TENANTS: [(&str, &str); 5] = [
     ("tenant_pkey", "a tenant's id is its own"),
     ("tenant_slug_key", "the name in URLs and bundles"),
     (
@@ -28,21 +28,29 @@ const ACROSS_TENANTS: [(&str, &str); 4] = [
         "api_key_hash_key",
         "256 random bits, looked up before the tenant is known",
     ),
+    (
+        "invitation_hash_key",
+        "256 random bits, looked up before the tenant is known",
+    ),
 ];
 /// Never changed, never deleted from.
-const APPEND_ONLY: [&str; 5] = [
+const APPEND_ONLY: [&str; 6] = [
     "audit_event",
     "document_version",
     "release",
+    "review",
     "session",
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 16] = [
+const PLATFORM_POLICIES: [&str; 19] = [
     "api_key.platform_read r",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",
+    "given_answer.platform_read r",
+    "given_answer.platform_sweep d",
+    "invitation.platform_read r",
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",

@@ -1,0 +1,298 @@
+//! `/v1/admin/documents`: personas, contexts and snippets as wholes.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::drafts::{DraftBody, location};
+use super::{checked, named, read_members};
+use crate::api::answers::{Acting, Creating, Listing, ReadingOne};
+use crate::api::{only, reading};
+use crate::authoring::documents;
+use crate::domain::key::Key;
+use crate::domain::members::{Members, block, object};
+use crate::gateway::Gateway;
+use crate::store::documents::{DocumentFilter, DocumentKind, DocumentRow};
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+use crate::web::Problem;
+use crate::web::admin::{Edit, May, Publish, View};
+use crate::web::body::AdminBodyLimits;
+use crate::web::once::{Created, once};
+use crate::web::page::{Page, PageBody, query};
+
+/// Its routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(only(
+            web::resource("/v1/admin/documents")
+                .route(reading().to(list))
+                .route(web::post().to(create)),
+            "GET, HEAD, POST",
+        ))
+        .service(only(
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}").route(reading().to(get)),
+            "GET, HEAD",
+        ))
+        .service(only(
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:archive")
+                .route(web::post().to(archive)),
+            "POST",
+        ))
+        .service(only(
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:restore")
+                .route(web::post().to(restore)),
+            "POST",
+        ));
+}
+
+/// Its part of the document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(list, create, get, archive, restore))]
+pub struct Doc;
+
+/// A document.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DocumentBody {
+    /// `persona`, `context` or `snippet`.
+    #[schema(example = "persona")]
+    kind: &'static str,
+    /// Its name within the kind.
+    #[schema(example = "support-agent")]
+    key: String,
+    /// The version that is live; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
+    live_version: Option<i32>,
+    /// The newest sealed version; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 4)]
+    latest_version: Option<i32>,
+    /// How many drafts there are.
+    drafts: i64,
+    /// When it was taken out of use; absent while it is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    archived_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl From<DocumentRow> for DocumentBody {
+    fn from(row: DocumentRow) -> Self {
+        Self {
+            kind: row.kind.as_str(),
+            key: row.key,
+            live_version: row.live_version,
+            latest_version: row.latest_version,
+            drafts: row.drafts,
+            archived_at: row.archived_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A new document with its first draft.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewDocument {
+    /// `persona`, `context` or `snippet`.
+    #[schema(example = "snippet", pattern = "^(persona|context|snippet)$")]
+    kind: String,
+    /// Its name within the kind.
+    #[schema(example = "house-rules", pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    key: String,
+    /// What the draft is about.
+    #[schema(nullable = false, max_length = 200)]
+    title: Option<String>,
+    /// The draft's content; may have faults still.
+    #[schema(value_type = Object, nullable = false, example = json!({ "text": "Be kind." }))]
+    content: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only this kind.
+    #[param(nullable = false, pattern = "^(persona|context|snippet)$")]
+    kind: Option<String>,
+    /// Only those whose key holds this text.
+    #[param(nullable = false, max_length = 64)]
+    holds: Option<String>,
+    /// Archived ones too.
+    #[param(nullable = false)]
+    archived: Option<bool>,
+    /// Items of a page, 50 unless set.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// Where to go on: `next` of the page before.
+    #[param(nullable = false)]
+    cursor: Option<String>,
+}
+
+/// The tenant's documents, by kind and key.
+#[utoipa::path(
+    get, path = "/v1/admin/documents", tag = "Admin: documents", operation_id = "listDocuments", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("view"))), params(ListQuery),
+    responses(
+        (status = 200, description = "A page of documents", body = PageBody<DocumentBody>, headers(("Link" = String, description = "The next page, rel=next"))),
+        Listing,
+    )
+)]
+async fn list(
+    may: May<View>,
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let asked: ListQuery = query(&request)?;
+    let keys = &gateway.keys;
+    let page = Page::read(
+        &request,
+        keys,
+        may.tenant,
+        asked.limit,
+        asked.cursor.as_deref(),
+    )?;
+    let kind = match asked.kind.as_deref() {
+        None => None,
+        Some(name) => Some(
+            DocumentKind::named(name)
+                .ok_or_else(|| Refusal::fault("/kind", "must be persona, context or snippet"))?,
+        ),
+    };
+    let filter = DocumentFilter {
+        kind,
+        key: None,
+        holds: asked.holds.as_deref(),
+        archived: asked.archived.unwrap_or_default(),
+        after: page.after.as_deref().and_then(|at| at.split_once('/')),
+    };
+    let mut tx = gateway.database.tenant(may.tenant).await?;
+    let rows = tx
+        .documents(gateway.clock.now(), &filter, page.rows())
+        .await?;
+    Ok(page.answer(
+        &request,
+        keys,
+        rows,
+        |row| format!("{}/{}", row.kind.as_str(), row.key),
+        DocumentBody::from,
+    ))
+}
+
+/// Makes a document with its first draft.
+#[utoipa::path(
+    post, path = "/v1/admin/documents", tag = "Admin: documents", operation_id = "createDocument", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("edit"))),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
+    request_body(content = NewDocument, content_type = "application/json"),
+    responses(
+        (status = 201, description = "The first draft", body = DraftBody, headers(("Location" = String, description = "The draft"), ("ETag" = String, description = "Its state"))),
+        Creating,
+    )
+)]
+async fn create(
+    may: May<Edit>,
+    request: HttpRequest,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
+) -> Result<HttpResponse, Problem> {
+    let sent = read_members(&request, payload, **limits).await?;
+    once(&request, &gateway, &may, &sent.clone(), async |change| {
+        let mut members = Members::new(sent);
+        let kind = members.required("kind", |value| {
+            let kind = value.as_str().and_then(DocumentKind::named);
+            kind.ok_or_else(|| "must be persona, context or snippet".into())
+        });
+        let key = members.required("key", |value| {
+            Key::parse(value.as_str().unwrap_or_default()).map_err(|bad| bad.to_string())
+        });
+        let title = members.optional("title", block(200)).unwrap_or_default();
+        let content = members.optional("content", object).unwrap_or_default();
+        checked(members.finish())?;
+        let (Some(kind), Some(key)) = (kind, key) else {
+            return Err(Refusal::NotFound.into());
+        };
+        let draft = documents::create(change, kind, &key, &title, content).await?;
+        let body = DraftBody::from(draft);
+        Ok(Created::at(location(&body), &body).etag(&body.etag()))
+    })
+    .await
+}
+
+/// One document.
+#[utoipa::path(
+    get, path = "/v1/admin/documents/{kind}/{key}", tag = "Admin: documents", operation_id = "getDocument", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("view"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The document", body = DocumentBody),
+        ReadingOne,
+    )
+)]
+async fn get(
+    may: May<View>,
+    path: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let mut tx = gateway.database.tenant(may.tenant).await?;
+    let row = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    Ok(shown(row))
+}
+
+/// Takes a document out of use, unless something live needs it. Nothing of it is lost.
+#[utoipa::path(
+    post, path = "/v1/admin/documents/{kind}/{key}:archive", tag = "Admin: documents", operation_id = "archiveDocument",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The document, archived", body = DocumentBody),
+        Acting,
+    )
+)]
+async fn archive(
+    may: May<Publish>,
+    path: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let mut change = Change::begin(&gateway, &may).await?;
+    let row = documents::archive(&mut change, kind, &key).await?;
+    change.commit().await?;
+    Ok(shown(row))
+}
+
+/// Brings a document back: what was live of it is live again.
+#[utoipa::path(
+    post, path = "/v1/admin/documents/{kind}/{key}:restore", tag = "Admin: documents", operation_id = "restoreDocument",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "The document, in use", body = DocumentBody),
+        Acting,
+    )
+)]
+async fn restore(
+    may: May<Publish>,
+    path: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let mut change = Change::begin(&gateway, &may).await?;
+    let row = documents::restore(&mut change, kind, &key).await?;
+    change.commit().await?;
+    Ok(shown(row))
+}
+
+fn shown(row: DocumentRow) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(DocumentBody::from(row))
+}

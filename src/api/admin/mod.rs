@@ -1,0 +1,82 @@
+//! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
+
+pub mod documents;
+pub mod drafts;
+pub mod me;
+pub mod releases;
+pub mod versions;
+
+use actix_web::HttpRequest;
+use actix_web::web::{self, ServiceConfig};
+use serde_json::{Map, Value};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Description;
+
+use crate::domain::fault::Fault;
+use crate::domain::key::Key;
+use crate::store::documents::DocumentKind;
+use crate::tenants::refusal::Refusal;
+use crate::web::Problem;
+use crate::web::body::{self, AdminBodyLimits};
+
+/// The admin API's routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .configure(me::routes)
+        .configure(documents::routes)
+        .configure(drafts::routes)
+        .configure(versions::routes)
+        .configure(releases::routes);
+}
+
+/// The admin API's part of the `OpenAPI` document.
+pub fn document() -> Description {
+    let mut whole = Description::default();
+    for part in [
+        me::Doc::openapi(),
+        documents::Doc::openapi(),
+        drafts::Doc::openapi(),
+        versions::Doc::openapi(),
+        releases::Doc::openapi(),
+    ] {
+        whole.merge(part);
+    }
+    whole
+}
+
+const JSON: &[&str] = &["application/json"];
+
+/// The body of an admin's request, a JSON object; an empty body is an empty object.
+async fn read_members(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: AdminBodyLimits,
+) -> Result<Map<String, Value>, Problem> {
+    body::read_members(request, payload, limits.0, JSON).await
+}
+
+/// A path member that is a document's kind and key: what has neither form is at no address.
+fn named(kind: &str, key: &str) -> Result<(DocumentKind, Key), Refusal> {
+    match (DocumentKind::named(kind), Key::parse(key)) {
+        (Some(kind), Ok(key)) => Ok((kind, key)),
+        _ => Err(Refusal::NotFound),
+    }
+}
+
+/// A path member that is an id.
+fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T, Refusal> {
+    uuid::Uuid::try_parse(text)
+        .map(T::from)
+        .map_err(|_no_id| Refusal::NotFound)
+}
+
+/// A path member that is a version's number.
+fn number(text: &str) -> Result<i32, Refusal> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or(Refusal::NotFound)
+}
+
+/// Faults of a body as a refusal.
+fn checked(faults: Result<(), Vec<Fault>>) -> Result<(), Refusal> {
+    faults.map_err(Refusal::Invalid)
+}

@@ -1,0 +1,245 @@
+//! `/v1/admin/documents/{kind}/{key}/releases`: what is live, was live, and will be.
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+use uuid::Uuid;
+
+use super::versions::PageQuery;
+use super::{checked, id, named, read_members};
+use crate::api::answers::{Acting, Creating, Listing};
+use crate::api::{only, reading};
+use crate::authoring::{documents, release};
+use crate::domain::members::{Members, block, number};
+use crate::gateway::Gateway;
+use crate::store::releases::ReleaseRow;
+use crate::web::Problem;
+use crate::web::admin::{May, Publish, View};
+use crate::web::body::AdminBodyLimits;
+use crate::web::once::{Created, once};
+use crate::web::page::{Page, PageBody, query};
+
+/// Its routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(only(
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}/releases")
+                .route(reading().to(list))
+                .route(web::post().to(create)),
+            "GET, HEAD, POST",
+        ))
+        .service(only(
+            web::resource(
+                "/v1/admin/documents/{kind}/{key:[^/:]+}/releases/{release:[^/:]+}:cancel",
+            )
+            .route(web::post().to(cancel)),
+            "POST",
+        ))
+        .service(only(
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:rollback")
+                .route(web::post().to(roll_back)),
+            "POST",
+        ));
+}
+
+/// Its part of the document.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(list, create, cancel, roll_back))]
+pub struct Doc;
+
+/// A release: this version is live from this moment, until a later release says otherwise.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReleaseBody {
+    /// The release.
+    id: Uuid,
+    /// The version's number.
+    #[schema(example = 4)]
+    version: i32,
+    /// From when.
+    live_from: DateTime<Utc>,
+    /// `release`, `rollback`, or `cancel` of a scheduled one.
+    #[schema(example = "release")]
+    way: &'static str,
+    /// Who.
+    actor: String,
+    /// Why.
+    note: String,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl From<ReleaseRow> for ReleaseBody {
+    fn from(row: ReleaseRow) -> Self {
+        Self {
+            id: row.id.0,
+            version: row.version,
+            live_from: row.live_from,
+            way: row.way.as_str(),
+            actor: row.actor,
+            note: row.note,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// What to release.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct NewRelease {
+    /// The version's number.
+    #[schema(minimum = 1, example = 4)]
+    version: i32,
+    /// From when; now unless set. At most a year ahead.
+    #[schema(nullable = false)]
+    live_from: Option<DateTime<Utc>>,
+    /// Why.
+    #[schema(nullable = false, max_length = 500)]
+    note: Option<String>,
+}
+
+/// Where to go back to.
+#[derive(Debug, Serialize, ToSchema)]
+struct Rollback {
+    /// A version that was live before; the one before the live one unless set.
+    #[schema(nullable = false, minimum = 1)]
+    to: Option<i32>,
+    /// Why.
+    #[schema(nullable = false, max_length = 500)]
+    note: Option<String>,
+}
+
+/// A document's releases, the newest first.
+#[utoipa::path(
+    get, path = "/v1/admin/documents/{kind}/{key}/releases", tag = "Admin: releases", operation_id = "listReleases", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("view"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"), PageQuery),
+    responses(
+        (status = 200, description = "A page of releases", body = PageBody<ReleaseBody>, headers(("Link" = String, description = "The next page, rel=next"))),
+        Listing,
+    )
+)]
+async fn list(
+    may: May<View>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let asked: PageQuery = query(&request)?;
+    let keys = &gateway.keys;
+    let page = Page::read(
+        &request,
+        keys,
+        may.tenant,
+        asked.limit,
+        asked.cursor.as_deref(),
+    )?;
+    let mut tx = gateway.database.tenant(may.tenant).await?;
+    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let before = page.after.as_deref().and_then(|seq| seq.parse().ok());
+    let rows = tx.releases(document.id, before, page.rows()).await?;
+    Ok(page.answer(
+        &request,
+        keys,
+        rows,
+        |row| row.seq.to_string(),
+        ReleaseBody::from,
+    ))
+}
+
+/// Releases a version, now or at a time to come. Refused where anything live would break by it, now or then.
+#[utoipa::path(
+    post, path = "/v1/admin/documents/{kind}/{key}/releases", tag = "Admin: releases", operation_id = "releaseVersion",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
+    request_body(content = NewRelease, content_type = "application/json"),
+    responses((status = 200, description = "The release", body = ReleaseBody), Creating)
+)]
+async fn create(
+    may: May<Publish>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let sent = read_members(&request, payload, **limits).await?;
+    once(&request, &gateway, &may, &sent.clone(), async |change| {
+        let mut members = Members::new(sent);
+        let version = members.required("version", number(1, i32::MAX.into()));
+        let live_from = members.optional("liveFrom", |value| {
+            let moment = value.as_str().map(DateTime::parse_from_rfc3339);
+            match moment {
+                Some(Ok(moment)) => Ok(moment.to_utc()),
+                _ => Err("must be a moment such as 2030-01-31T08:00:00Z".into()),
+            }
+        });
+        let note = members.optional("note", block(500)).unwrap_or_default();
+        checked(members.finish())?;
+        let version = version
+            .and_then(|n| i32::try_from(n).ok())
+            .unwrap_or_default();
+        let row = release::release(change, kind, &key, version, live_from, &note).await?;
+        Ok(Created::done(&ReleaseBody::from(row)))
+    })
+    .await
+}
+
+/// Calls a scheduled release off.
+#[utoipa::path(
+    post, path = "/v1/admin/documents/{kind}/{key}/releases/{release}:cancel", tag = "Admin: releases", operation_id = "cancelRelease",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
+        ("release" = String, Path, description = "The release's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
+    responses((status = 200, description = "The release that takes its place", body = ReleaseBody), Acting)
+)]
+async fn cancel(
+    may: May<Publish>,
+    request: HttpRequest,
+    path: web::Path<(String, String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    once(&request, &gateway, &may, &(), async |change| {
+        let row = release::cancel(change, kind, &key, id(&path.2)?).await?;
+        Ok(Created::done(&ReleaseBody::from(row)))
+    })
+    .await
+}
+
+/// Goes back to what was live before, in one call.
+#[utoipa::path(
+    post, path = "/v1/admin/documents/{kind}/{key}:rollback", tag = "Admin: releases", operation_id = "rollBack",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
+    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
+    request_body(content = Rollback, content_type = "application/json"),
+    responses((status = 200, description = "The release", body = ReleaseBody), Creating)
+)]
+async fn roll_back(
+    may: May<Publish>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
+) -> Result<HttpResponse, Problem> {
+    let (kind, key) = named(&path.0, &path.1)?;
+    let sent = read_members(&request, payload, **limits).await?;
+    once(&request, &gateway, &may, &sent.clone(), async |change| {
+        let mut members = Members::new(sent);
+        let to = members.optional("to", number(1, i32::MAX.into()));
+        let note = members.optional("note", block(500)).unwrap_or_default();
+        checked(members.finish())?;
+        let to = to.and_then(|to| i32::try_from(to).ok());
+        let row = release::roll_back(change, kind, &key, to, &note).await?;
+        Ok(Created::done(&ReleaseBody::from(row)))
+    })
+    .await
+}

@@ -1,0 +1,139 @@
+//! What is live at a moment, and whether all of it fits together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::document::{clashes_with_policy, missing_personas, not_in_catalogue, pins_nothing};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::context::Context;
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::key::Key;
+use crate::domain::persona::{Persona, parse_snippet};
+use crate::domain::policy::Policy;
+use crate::store::StoreError;
+use crate::store::documents::DocumentKind;
+use crate::store::tenant_tx::TenantTx;
+
+/// A document by kind and key.
+pub(super) type Name = (DocumentKind, Key);
+
+/// What the tenant has, at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct LiveSet {
+    policy: Policy,
+    catalogue: Catalogue,
+    /// Key and number of every sealed snippet version.
+    sealed_snippets: BTreeSet<(String, i32)>,
+    /// The version that is live of each document.
+    documents: BTreeMap<Name, Map<String, Value>>,
+}
+
+impl LiveSet {
+    /// What the transaction sees live at `moment`.
+    pub(super) async fn at(tx: &mut TenantTx, moment: DateTime<Utc>) -> Result<Self, StoreError> {
+        let tenant = tx.tenant_row().await?;
+        // One that can't be read is told when somebody writes it; here it must not hide everything else.
+        let policy = tenant
+            .and_then(|row| Policy::parse(&row.policy).ok())
+            .unwrap_or_default();
+        let sealed = tx.snippet_versions().await?.into_iter();
+        let live = tx.released_versions(moment, 1).await?.into_iter();
+        Ok(Self {
+            policy,
+            catalogue: tx.catalogue().await?,
+            sealed_snippets: sealed.map(|row| (row.key, row.number)).collect(),
+            documents: live
+                .filter_map(|row| Some(((row.kind, Key::parse(&row.key).ok()?), row.content)))
+                .collect(),
+        })
+    }
+
+    /// Faults of one document as far as it stands alone: its form, its pins, its ids, its fit to the policy.
+    pub(super) fn own_faults(
+        &self,
+        (kind, key): &Name,
+        content: &Map<String, Value>,
+    ) -> Vec<Fault> {
+        match kind {
+            DocumentKind::Snippet => parse_snippet(content).err().unwrap_or_default(),
+            DocumentKind::Context => Context::parse(content).err().unwrap_or_default(),
+            DocumentKind::Persona => match Persona::parse(content) {
+                Err(faults) => faults,
+                Ok(persona) => {
+                    let mut faults = not_in_catalogue(&persona, &self.catalogue);
+                    faults.extend(pins_nothing(&persona, &self.sealed_snippets));
+                    faults.extend(clashes_with_policy(key, persona, &self.policy));
+                    faults
+                }
+            },
+        }
+    }
+
+    /// Everything that is wrong with what is live, document by document.
+    pub(super) fn faults(&self) -> BTreeMap<Name, Vec<Fault>> {
+        let mut contexts: Vec<(&Key, Context)> = Vec::new();
+        let mut all: BTreeMap<Name, Vec<Fault>> = BTreeMap::new();
+        for (name, content) in &self.documents {
+            all.insert(name.clone(), self.own_faults(name, content));
+            if name.0 == DocumentKind::Context
+                && let Ok(context) = Context::parse(content)
+            {
+                contexts.push((&name.1, context));
+            }
+        }
+        let is_persona = |key: &Key| {
+            self.documents
+                .contains_key(&(DocumentKind::Persona, key.clone()))
+        };
+        for (key, context) in &contexts {
+            let mut faults = Faults::new();
+            for persona in missing_personas(context, is_persona) {
+                faults.add(
+                    "",
+                    format!("gives the persona `{persona}`, which is not live"),
+                );
+            }
+            for (index, alias) in context.aliases.iter().enumerate() {
+                let clash = contexts.iter().find(|(other, theirs)| {
+                    other != key && (*other == alias || theirs.aliases.contains(alias))
+                });
+                if let Some((other, _)) = clash {
+                    faults.add(
+                        format!("/aliases/{index}"),
+                        format!("means the context `{other}` already"),
+                    );
+                }
+            }
+            all.entry((DocumentKind::Context, (*key).clone()))
+                .or_default()
+                .extend(faults.into_vec());
+        }
+        all.retain(|_, faults| !faults.is_empty());
+        all
+    }
+}
+
+/// What a change would break: all faults of the documents it is about, and those that others have now and hadn't before.
+/// Pointers of others' faults start with their kind and key.
+pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: Option<&Name>) -> Vec<Fault> {
+    let old = before.faults();
+    let mut broken = Faults::new();
+    for (name, faults) in after.faults() {
+        if about == Some(&name) {
+            broken.extend_under("", faults);
+            continue;
+        }
+        let known = old.get(&name).map(Vec::as_slice).unwrap_or_default();
+        let new = faults.into_iter().filter(|fault| !known.contains(fault));
+        let (kind, key) = (name.0.as_str(), &name.1);
+        for fault in new {
+            broken.add(
+                "",
+                format!("would break the {kind} `{key}`, which is live: {fault}"),
+            );
+        }
+    }
+    broken.into_vec()
+}

@@ -1,0 +1,118 @@
+//! What others say of a sealed version, and whether it may go live.
+//!
+//! A review belongs to an exact version, which never changes: whoever changes the content seals another version, and that
+//! one has no approvals yet.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::documents::target;
+use crate::domain::ids::{DocumentId, ReviewId};
+use crate::domain::key::Key;
+use crate::domain::policy::Policy;
+use crate::store::documents::DocumentKind;
+use crate::store::reviews::ReviewRow;
+use crate::store::tenant_tx::TenantTx;
+use crate::store::versions::SealedVersion;
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+
+/// Who approves and who objects; of one person's reviews the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// How many others must approve.
+    pub required: u8,
+    /// Those who do.
+    pub approved_by: Vec<String>,
+    /// Those who object.
+    pub rejected_by: Vec<String>,
+}
+
+impl Standing {
+    /// Whether nothing stands against a release.
+    pub fn is_met(&self) -> bool {
+        self.approved_by.len() >= usize::from(self.required)
+            && (self.required == 0 || self.rejected_by.is_empty())
+    }
+}
+
+/// Reviews a version. Only people review, and none what they wrote themselves.
+pub async fn review(
+    change: &mut Change,
+    kind: DocumentKind,
+    key: &Key,
+    number: i32,
+    approves: bool,
+    comment: &str,
+) -> Result<ReviewRow, Refusal> {
+    let document = super::documents::find(&mut change.tx, change.now, kind, key).await?;
+    let version = change.tx.version(document.id, number).await?;
+    let version = version.ok_or(Refusal::NotFound)?;
+    let actor = &change.admin.actor;
+    if actor.person.as_ref() != Some(&actor.label) {
+        return Err(Refusal::Forbidden(
+            "Reviews are given by people: sign in as one; an API key can't.".into(),
+        ));
+    }
+    if version.contributors.contains(&actor.label) {
+        return Err(Refusal::Forbidden(
+            "You wrote in this version: somebody else must review it.".into(),
+        ));
+    }
+    let row = ReviewRow {
+        id: ReviewId(change.new_id()),
+        reviewer: actor.label.clone(),
+        approves,
+        comment: comment.to_owned(),
+        created_at: change.now,
+    };
+    change
+        .tx
+        .insert_review(document.id, version.id, &row)
+        .await?;
+    let verdict = if approves { "approve" } else { "reject" };
+    change
+        .note_hashes(
+            &format!("{}.review", kind.as_str()),
+            &target(kind, key),
+            None,
+            Some(&version.hash),
+            json!({ "version": number, "verdict": verdict }),
+        )
+        .await?;
+    Ok(row)
+}
+
+/// How a version stands with its reviewers.
+pub async fn standing(
+    tx: &mut TenantTx,
+    document: DocumentId,
+    version: &SealedVersion,
+) -> Result<Standing, Refusal> {
+    let policy = tx.tenant_row().await?.map(|row| Policy::parse(&row.policy));
+    // One that can't be read might ask for any number of approvals.
+    let policy = match policy {
+        Some(Ok(policy)) => policy,
+        Some(Err(_)) => {
+            return Err(Refusal::Conflict(
+                "The tenant's policy can't be read: mend it first.".into(),
+            ));
+        }
+        None => return Err(Refusal::NotFound),
+    };
+    let reviews = tx.reviews(document, version.id).await?;
+    let last: BTreeMap<&str, bool> = reviews
+        .iter()
+        .map(|review| (review.reviewer.as_str(), review.approves))
+        .collect();
+    let of = |verdict: bool| {
+        let matching = last.iter().filter(|(_, approves)| **approves == verdict);
+        matching.map(|(who, _)| (*who).to_owned()).collect()
+    };
+    Ok(Standing {
+        required: policy.required_approvals,
+        approved_by: of(true),
+        rejected_by: of(false),
+    })
+}

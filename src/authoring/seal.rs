@@ -1,0 +1,128 @@
+//! Seals a draft: its content becomes the document's next version and never changes again.
+
+use serde_json::{Map, Value, json};
+
+use super::bundle::pinned;
+use super::documents::target;
+use super::drafts::overtaken;
+use super::live_set::LiveSet;
+use crate::domain::ids::{DocumentId, VersionId};
+use crate::domain::key::Key;
+use crate::store::StoreError;
+use crate::store::documents::DocumentKind;
+use crate::store::drafts::DraftRow;
+use crate::store::versions::{NewVersion, SealedVersion};
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+
+/// Seals a draft that was read with this revision, provided that it has no fault and builds on the newest version.
+/// Snippets that a persona does not pin itself are pinned to what is live. The draft is gone afterwards.
+pub async fn seal(
+    change: &mut Change,
+    draft: &DraftRow,
+    message: &str,
+) -> Result<SealedVersion, Refusal> {
+    change.lock_authoring().await?;
+    let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
+    let document = super::documents::find(&mut change.tx, change.now, draft.kind, &key).await?;
+    if document.archived_at.is_some() {
+        return Err(Refusal::Conflict(
+            "The document is archived: restore it first.".into(),
+        ));
+    }
+    if document.latest_version != draft.base_version {
+        return Err(Refusal::Conflict(format!(
+            "Version {} was sealed since this draft was opened: rebase the draft, look at what came in, then seal.",
+            document.latest_version.unwrap_or_default()
+        )));
+    }
+    let live = LiveSet::at(&mut change.tx, change.now).await?;
+    let content = with_pins(change, draft.kind, &draft.content).await?;
+    let faults = live.own_faults(&(draft.kind, key.clone()), &content);
+    if !faults.is_empty() {
+        return Err(Refusal::DocumentInvalid(faults));
+    }
+    let base = match draft.base_version {
+        None => None,
+        Some(number) => change.tx.version(document.id, number).await?,
+    };
+    if base.is_some_and(|base| base.content == content) {
+        return Err(Refusal::Conflict(
+            "The draft says what the newest version says: there is nothing to seal.".into(),
+        ));
+    }
+    if !change.tx.delete_draft(draft.id, draft.revision).await? {
+        return Err(overtaken());
+    }
+    let mut contributors = draft.contributors.clone();
+    contributors.extend(change.admin.actor.contributors());
+    contributors.sort();
+    contributors.dedup();
+    let new = Sealing {
+        document: document.id,
+        kind: draft.kind,
+        key: &key,
+        base_version: draft.base_version,
+        content: &content,
+        contributors: &contributors,
+        message,
+    };
+    Ok(insert(change, &new).await?)
+}
+
+/// What is sealed.
+pub(super) struct Sealing<'a> {
+    pub(super) document: DocumentId,
+    pub(super) kind: DocumentKind,
+    pub(super) key: &'a Key,
+    pub(super) base_version: Option<i32>,
+    pub(super) content: &'a Map<String, Value>,
+    pub(super) contributors: &'a [String],
+    pub(super) message: &'a str,
+}
+
+/// Adds the version, and says so in the audit trail.
+pub(super) async fn insert(
+    change: &mut Change,
+    sealing: &Sealing<'_>,
+) -> Result<SealedVersion, StoreError> {
+    let id = VersionId(change.new_id());
+    let number = change
+        .tx
+        .insert_version(&NewVersion {
+            document: sealing.document,
+            id,
+            base_version: sealing.base_version,
+            content: sealing.content,
+            author: &change.admin.actor.label,
+            contributors: sealing.contributors,
+            message: sealing.message,
+        })
+        .await?;
+    let sealed = change.tx.version(sealing.document, number).await?;
+    let sealed = sealed.ok_or_else(|| StoreError::Unreadable("a version just sealed".into()))?;
+    let details = json!({ "version": number, "message": sealing.message });
+    let action = format!("{}.seal", sealing.kind.as_str());
+    let target = target(sealing.kind, sealing.key);
+    change
+        .note_hashes(&action, &target, None, Some(&sealed.hash), details)
+        .await?;
+    Ok(sealed)
+}
+
+/// A persona's content with every included snippet pinned; other content as it is.
+pub(super) async fn with_pins(
+    change: &mut Change,
+    kind: DocumentKind,
+    content: &Map<String, Value>,
+) -> Result<Map<String, Value>, StoreError> {
+    if kind != DocumentKind::Persona {
+        return Ok(content.clone());
+    }
+    let live = change.tx.released_versions(change.now, 1).await?;
+    Ok(pinned(content, |snippet| {
+        live.iter()
+            .find(|row| row.kind == DocumentKind::Snippet && row.key == *snippet)
+            .map(|row| row.number)
+    }))
+}

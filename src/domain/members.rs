@@ -1,0 +1,130 @@
+//! Reads the members of a JSON object one by one, noting every fault with its pointer, and refuses what is left over.
+
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Faults, step};
+use super::text;
+
+/// An object that is being read.
+#[derive(Debug)]
+pub struct Members {
+    rest: Map<String, Value>,
+    known: Vec<&'static str>,
+    faults: Faults,
+}
+
+impl Members {
+    /// Starts to read.
+    pub fn new(members: Map<String, Value>) -> Self {
+        Self {
+            rest: members,
+            known: Vec::new(),
+            faults: Faults::new(),
+        }
+    }
+
+    /// A member that may be absent. `read` says what would be right.
+    pub fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Value) -> Result<T, String>,
+    ) -> Option<T> {
+        self.known.push(name);
+        let value = self.rest.remove(name)?;
+        match read(value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.faults.add(step(name), message);
+                None
+            }
+        }
+    }
+
+    /// A member that must be there.
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Value) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.rest.contains_key(name) {
+            self.known.push(name);
+            self.faults.add(step(name), "is missing");
+            return None;
+        }
+        self.optional(name, read)
+    }
+
+    /// An optional member that is itself an object with a reader of its own.
+    pub fn nested<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Value) -> Result<T, Vec<Fault>>,
+    ) -> Option<T> {
+        self.known.push(name);
+        let value = self.rest.remove(name)?;
+        self.faults.take(&step(name), read(value))
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.faults.add(pointer, message);
+    }
+
+    /// Every fault, unknown members among them; call it last.
+    pub fn finish(mut self) -> Result<(), Vec<Fault>> {
+        let known = self.known.join(", ");
+        for name in self.rest.keys() {
+            let message = if known.is_empty() {
+                "is unknown; nothing is expected here".to_owned()
+            } else {
+                format!("is unknown; known are {known}")
+            };
+            self.faults.add(step(name), message);
+        }
+        self.faults.into_result(())
+    }
+}
+
+/// One clean line of 1 to `max` characters.
+pub fn line(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
+    move |value| match value {
+        Value::String(line) if text::is_clean_line(&line, max) => Ok(line),
+        _ => Err(format!("must be one line of 1 to {max} characters")),
+    }
+}
+
+/// A clean text of at most `max` characters, which may be empty.
+pub fn block(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
+    move |value| match value {
+        Value::String(block) if block.is_empty() || text::is_clean_block(&block, max) => Ok(block),
+        _ => Err(format!("must be a text of at most {max} characters")),
+    }
+}
+
+/// An object.
+pub fn object(value: Value) -> Result<Map<String, Value>, String> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err("must be an object".into()),
+    }
+}
+
+/// `true` or `false`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "readers of members all have this shape"
+)]
+pub fn flag(value: Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(flag) => Ok(flag),
+        _ => Err("must be true or false".into()),
+    }
+}
+
+/// A whole number within bounds.
+pub fn number(least: i64, most: i64) -> impl FnOnce(Value) -> Result<i64, String> {
+    move |value| {
+        let number = value.as_i64().filter(|n| (least..=most).contains(n));
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+}

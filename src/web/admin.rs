@@ -1,0 +1,135 @@
+//! The permission of an admin operation stands in its handler's signature: `may: May<Publish>`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use secrecy::SecretString;
+
+use super::Problem;
+use super::address::TrustedProxies;
+use super::bearer::bearer;
+use super::codes::Code;
+use super::trace::RequestId;
+use crate::domain::role::Role;
+use crate::gateway::Gateway;
+use crate::tenants::admin::{Admin, authenticate};
+
+/// What a role permits.
+pub trait Permission: 'static {
+    /// The least role that has it.
+    const ROLE: Role;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $role:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl Permission for $name {
+            const ROLE: Role = Role::$role;
+        }
+    )+};
+}
+
+permissions! {
+    /// To see everything but secrets.
+    View = Viewer;
+    /// To write drafts, seal and review them.
+    Edit = Editor;
+    /// To change what is live.
+    Publish = Publisher;
+    /// To change who may do what, policy, issuers and keys.
+    Own = Owner;
+}
+
+/// An admin whose role has the permission `P`.
+pub struct May<P> {
+    admin: Admin,
+    permission: PhantomData<P>,
+}
+
+impl<P> Deref for May<P> {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        &self.admin
+    }
+}
+
+impl<P> fmt::Debug for May<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("May").field(&self.admin).finish()
+    }
+}
+
+impl<P: Permission> FromRequest for May<P> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let admin = admin(&request).await?;
+            if admin.role < P::ROLE {
+                return Err(Problem::new(Code::Forbidden).detail(format!(
+                    "This needs the role {} or more; yours is {}.",
+                    P::ROLE,
+                    admin.role
+                )));
+            }
+            Ok(Self {
+                admin,
+                permission: PhantomData,
+            })
+        }
+        .boxed_local()
+    }
+}
+
+pub(super) async fn admin(request: &HttpRequest) -> Result<Admin, Problem> {
+    let token = credential(request)?;
+    let gateway = request
+        .app_data::<web::Data<Gateway>>()
+        .ok_or_else(|| Problem::new(Code::Internal))?;
+    admit_address(request, gateway)?;
+    let mut admin = authenticate(gateway, &token).await?;
+    gateway.admit_admin(admin.tenant)?;
+    admin.request_id = request_id(request);
+    Ok(admin)
+}
+
+/// The bearer token, refused in the words of the admin API.
+pub(super) fn credential(request: &HttpRequest) -> Result<SecretString, Problem> {
+    let sent = request.headers().contains_key(AUTHORIZATION);
+    let token = bearer(request).map_err(|_user_words| Problem::no_admin(sent))?;
+    Ok(SecretString::from(token))
+}
+
+/// Counts a request to the admin API in.
+pub(super) fn admit_address(request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
+    match client_address(request) {
+        Some(address) => Ok(gateway.admit_admin_address(address)?),
+        None => Ok(()),
+    }
+}
+
+/// The client's address.
+pub(super) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
+    let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
+    proxies.client(request)
+}
+
+/// The request's id.
+pub(super) fn request_id(request: &HttpRequest) -> Option<String> {
+    request
+        .extensions()
+        .get::<RequestId>()
+        .map(|id| id.0.clone())
+}

@@ -1,0 +1,174 @@
+//! Lists by keyset: a page is what comes behind the last item seen, so nothing is shown twice or left out while rows come
+//! and go, and a deep page costs what the first one does.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, LINK};
+use actix_web::{HttpRequest, web};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use super::Problem;
+use super::codes::Code;
+use crate::crypto::mac::MARK_LEN;
+use crate::crypto::seal::KeyRing;
+use crate::domain::fault::Fault;
+use crate::domain::ids::TenantId;
+
+/// Items of a page, unless the request says otherwise.
+const DEFAULT_LIMIT: usize = 50;
+/// Items of a page at most.
+const MAX_LIMIT: usize = 100;
+
+/// The query of a request as its type, whose members are the only ones taken; give it `deny_unknown_fields`.
+pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    web::Query::<T>::from_query(request.query_string())
+        .map(web::Query::into_inner)
+        .map_err(|error| {
+            let text = error.to_string();
+            let reason = text
+                .strip_prefix("Query deserialize error: ")
+                .unwrap_or(&text);
+            Problem::new(Code::InvalidRequest)
+                .detail(format!("The query can't be taken: {reason}."))
+        })
+}
+
+/// Which page is asked for.
+#[derive(Debug)]
+pub struct Page {
+    /// Items at most.
+    limit: usize,
+    /// The position of the last item seen.
+    pub after: Option<String>,
+    list: String,
+    tenant: TenantId,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageBody<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// Reads `limit` and `cursor` of a list. Everything else of the query belongs to the list's name, so that a cursor goes
+    /// on with the same filters only.
+    pub fn read(
+        request: &HttpRequest,
+        keys: &KeyRing,
+        tenant: TenantId,
+        limit: Option<i64>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let limit = match limit {
+            None => DEFAULT_LIMIT,
+            Some(limit) => usize::try_from(limit)
+                .ok()
+                .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+                .ok_or_else(|| wrong("/limit", format!("must be 1 to {MAX_LIMIT}")))?,
+        };
+        let list = list_name(request);
+        let after = match cursor {
+            None => None,
+            Some(cursor) => Some(open(keys, tenant, &list, cursor).ok_or_else(|| {
+                wrong(
+                    "/cursor",
+                    "must be a cursor that this very list gave: leave it out to start over",
+                )
+            })?),
+        };
+        Ok(Self {
+            limit,
+            after,
+            list,
+            tenant,
+        })
+    }
+
+    /// How many rows to read: one more than shown, which tells whether there is more.
+    pub fn rows(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or_default() + 1
+    }
+
+    /// Answers with the rows that were read; `position` is where an item stands in the list's order.
+    pub fn answer<R, T: Serialize>(
+        &self,
+        request: &HttpRequest,
+        keys: &KeyRing,
+        mut rows: Vec<R>,
+        position: impl Fn(&R) -> String,
+        view: impl Fn(R) -> T,
+    ) -> HttpResponse {
+        let more = rows.len() > self.limit;
+        rows.truncate(self.limit);
+        let next = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| seal(keys, self.tenant, &self.list, &position(last)));
+        let mut answer = HttpResponse::Ok();
+        answer.insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(cursor) = &next {
+            answer.insert_header((
+                LINK,
+                format!("<{}>; rel=\"next\"", next_url(request, cursor)),
+            ));
+        }
+        answer.json(PageBody {
+            items: rows.into_iter().map(view).collect(),
+            next,
+        })
+    }
+}
+
+fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
+    Problem::new(Code::InvalidRequest).errors(vec![Fault::new(pointer, message)])
+}
+
+/// Path and filters.
+fn list_name(request: &HttpRequest) -> String {
+    let mut filters: Vec<(String, String)> = pairs(request).collect();
+    filters.sort();
+    format!("{}?{filters:?}", request.path())
+}
+
+fn pairs(request: &HttpRequest) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(request.query_string().as_bytes())
+        .filter(|(name, _)| name != "cursor" && name != "limit")
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+}
+
+fn next_url(request: &HttpRequest, cursor: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        if name != "cursor" {
+            query.append_pair(&name, &value);
+        }
+    }
+    query.append_pair("cursor", cursor);
+    format!("{}?{}", request.path(), query.finish())
+}
+
+fn marked(list: &str, position: &str) -> Vec<u8> {
+    [list.as_bytes(), b"\0", position.as_bytes()].concat()
+}
+
+fn seal(keys: &KeyRing, tenant: TenantId, list: &str, position: &str) -> String {
+    let mark = keys.mark("cursor", tenant, &marked(list, position));
+    URL_SAFE_NO_PAD.encode([mark.as_slice(), position.as_bytes()].concat())
+}
+
+fn open(keys: &KeyRing, tenant: TenantId, list: &str, cursor: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (mark, position) = bytes.split_first_chunk::<MARK_LEN>()?;
+    let position = std::str::from_utf8(position).ok()?;
+    keys.is_marked("cursor", tenant, &marked(list, position), mark)
+        .then(|| position.to_owned())
+}

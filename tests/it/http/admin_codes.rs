@@ -1,0 +1,81 @@
+//! Ways to bring about the problems of the admin API.
+
+use persona_gateway::domain::role::Role;
+use persona_gateway::web::codes::Code;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::harness::TestApp;
+use crate::harness::admins::state;
+
+const DOCUMENTS: &str = "/v1/admin/documents";
+
+/// Brings one problem about.
+pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
+    let owner = app.admin_key("demo", Role::Owner).await;
+    let snippet = |key: &str, text: &str| json!({ "kind": "snippet", "key": key, "content": { "text": text } });
+    let create = async |body: Value| app.tell(Method::POST, DOCUMENTS, &owner, &body).await;
+    match code {
+        Code::Forbidden => {
+            let viewer = app.admin_key("demo", Role::Viewer).await;
+            app.tell(Method::POST, DOCUMENTS, &viewer, &snippet("x", "x"))
+                .await
+        }
+        Code::AlreadyExists => create(json!({ "kind": "persona", "key": "assistant" })).await,
+        Code::InUse => {
+            let path = format!("{DOCUMENTS}/persona/assistant:archive");
+            app.ask(Method::POST, &path, &owner).await
+        }
+        Code::Conflict => {
+            let path = format!("{DOCUMENTS}/persona/assistant/releases");
+            app.tell(Method::POST, &path, &owner, &json!({ "version": 1 }))
+                .await
+        }
+        Code::DocumentInvalid => {
+            let (etag, draft) = state(create(snippet("broken", "{{ nobody }}")).await, 201).await;
+            let path = format!("/v1/admin/drafts/{}:seal", draft["id"].as_str().unwrap());
+            app.tell_if(Method::POST, &path, &owner, &etag, &json!({}))
+                .await
+        }
+        Code::PreconditionRequired => {
+            let (_, draft) = state(create(snippet("unseen", "x")).await, 201).await;
+            let path = format!("/v1/admin/drafts/{}", draft["id"].as_str().unwrap());
+            app.ask(Method::DELETE, &path, &owner).await
+        }
+        Code::IdempotencyKeyReused => {
+            let send = async |key: &str| {
+                let request = app.request(Method::POST, DOCUMENTS, &owner);
+                let request = request.header("idempotency-key", "one");
+                request.json(&snippet(key, "x")).send().await.unwrap()
+            };
+            assert_eq!(send("once").await.status(), 201);
+            send("twice").await
+        }
+        Code::ApprovalMissing => approval_missing(app, &owner).await,
+        other => panic!("{other:?} is no problem of the admin API"),
+    }
+}
+
+async fn approval_missing(app: &TestApp, owner: &str) -> Response {
+    let ask = |count: u8| {
+        format!(
+            "update tenant set policy = policy || '{{\"requiredApprovals\": {count}}}' where slug = 'demo'"
+        )
+    };
+    let body = json!({ "kind": "snippet", "key": "reviewed", "content": { "text": "x" } });
+    let (etag, draft) = state(app.tell(Method::POST, DOCUMENTS, owner, &body).await, 201).await;
+    let path = format!("/v1/admin/drafts/{}:seal", draft["id"].as_str().unwrap());
+    state(
+        app.tell_if(Method::POST, &path, owner, &etag, &json!({}))
+            .await,
+        201,
+    )
+    .await;
+    app.database.sql(&ask(1)).await;
+    let path = format!("{DOCUMENTS}/snippet/reviewed/releases");
+    let answer = app
+        .tell(Method::POST, &path, owner, &json!({ "version": 1 }))
+        .await;
+    app.database.sql(&ask(0)).await;
+    answer
+}
