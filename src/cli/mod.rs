@@ -1,5 +1,7 @@
 //! The command line: one file a command.
 
+pub mod admin;
+pub mod api_key;
 pub mod apply;
 pub mod check_config;
 pub mod dev;
@@ -10,6 +12,7 @@ pub mod openapi;
 pub mod preferences;
 pub mod serve;
 pub mod shared_issuer;
+pub mod tenant;
 
 mod database;
 mod signals;
@@ -18,6 +21,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::tenants::refusal::Refusal;
 
 /// Gives each logged-in user of a SaaS product the right AI persona: the user's JWT in, a personalised Anam session
 /// token out.
@@ -37,6 +42,12 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Apply(apply::ApplyArgs),
     Export(export::ExportArgs),
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
@@ -63,6 +74,9 @@ pub fn main() -> ExitCode {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
+            Command::Tenant(command) => tenant::run(command).await,
+            Command::Admin(command) => Box::pin(admin::run(command)).await,
+            Command::ApiKey(command) => api_key::run(command).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
@@ -79,6 +93,17 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
     _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
     ExitCode::FAILURE
+}
+
+/// What a verb refused, in words for the command line.
+fn refused(refusal: &Refusal) -> anyhow::Error {
+    match refusal {
+        Refusal::Invalid(faults) => {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", lines.join("\n"))
+        }
+        refusal => anyhow::anyhow!("{refusal}"),
+    }
 }
 
 /// Prints a line for people or programs on standard output.

@@ -104,6 +104,21 @@ impl TenantTx {
         rows.into_iter().map(|row| key_row!(row)).collect()
     }
 
+    /// One key.
+    pub async fn api_key_row(&mut self, id: ApiKeyId) -> Result<Option<StoredKey>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            "select id, name, role, prefix, created_by, created_by_person, created_at, expires_at, revoked_at, last_used_at,
+                    replaces
+             from api_key where tenant_id = $1 and id = $2",
+            tenant,
+            id.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|row| key_row!(row)).transpose()
+    }
+
     /// One key. Nobody else changes it until this transaction ends.
     pub async fn lock_api_key(&mut self, id: ApiKeyId) -> Result<Option<StoredKey>, StoreError> {
         let tenant = self.tenant().0;

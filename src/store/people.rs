@@ -177,19 +177,11 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Makes a person run the installation, or not any more.
-    pub async fn set_operator(
-        &mut self,
-        person: AdminId,
-        operator: bool,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "update admin set operator = $2 where id = $1",
-            person.0,
-            operator
-        )
-        .execute(self.connection())
-        .await?;
+    /// Makes a person run the installation.
+    pub async fn set_operator(&mut self, person: AdminId) -> Result<(), StoreError> {
+        sqlx::query!("update admin set operator = true where id = $1", person.0)
+            .execute(self.connection())
+            .await?;
         Ok(())
     }
 

@@ -233,19 +233,29 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Makes somebody run the installation: the account with this address, or a new one with this password.
+    /// Makes somebody run the installation. With a password they get this one, and an account that exists loses the one it
+    /// had with its sessions: whoever made it may not be who is meant.
     pub async fn make_operator(
         &self,
         passwords: &Passwords,
         email: &Email,
         password: Option<SecretString>,
     ) -> Result<(), AccountError> {
+        let hash = match password {
+            Some(password) => Some(passwords.hash(&Password::parse(password, email)?).await?),
+            None => None,
+        };
         let mut tx = self.database.platform().await?;
-        let person = tx.person_by_email(email).await?;
-        match (person, password) {
-            (Some(person), _) => tx.set_operator(person.id, true).await?,
-            (None, Some(password)) => {
-                let hash = passwords.hash(&Password::parse(password, email)?).await?;
+        match (tx.person_by_email(email).await?, hash) {
+            (Some(person), hash) => {
+                if let Some(hash) = hash {
+                    tx.set_password(person.id, person.password_hash.as_deref(), &hash)
+                        .await?;
+                    tx.end_sessions(person.id).await?;
+                }
+                tx.set_operator(person.id).await?;
+            }
+            (None, Some(hash)) => {
                 let id = AdminId(self.clock.new_id());
                 tx.insert_operator(id, email, email.as_str(), &hash).await?;
             }

@@ -1,9 +1,13 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod api_keys;
 pub mod documents;
 pub mod drafts;
 pub mod me;
+pub mod people;
 pub mod releases;
+pub mod sign_in;
+pub mod sso;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -23,6 +27,10 @@ use crate::web::body::{self, AdminBodyLimits};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(me::routes)
+        .configure(sign_in::routes)
+        .configure(people::routes)
+        .configure(api_keys::routes)
+        .configure(sso::routes)
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
@@ -34,6 +42,10 @@ pub fn document() -> Description {
     let mut whole = Description::default();
     for part in [
         me::Doc::openapi(),
+        sign_in::Doc::openapi(),
+        people::Doc::openapi(),
+        api_keys::Doc::openapi(),
+        sso::Doc::openapi(),
         documents::Doc::openapi(),
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
@@ -47,7 +59,7 @@ pub fn document() -> Description {
 const JSON: &[&str] = &["application/json"];
 
 /// The body of an admin's request, a JSON object; an empty body is an empty object.
-async fn read_members(
+pub(super) async fn read_members(
     request: &HttpRequest,
     payload: web::Payload,
     limits: AdminBodyLimits,
@@ -64,7 +76,7 @@ fn named(kind: &str, key: &str) -> Result<(DocumentKind, Key), Refusal> {
 }
 
 /// A path member that is an id.
-fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T, Refusal> {
+pub(super) fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T, Refusal> {
     uuid::Uuid::try_parse(text)
         .map(T::from)
         .map_err(|_no_id| Refusal::NotFound)
@@ -77,6 +89,6 @@ fn number(text: &str) -> Result<i32, Refusal> {
 }
 
 /// Faults of a body as a refusal.
-fn checked(faults: Result<(), Vec<Fault>>) -> Result<(), Refusal> {
+pub(super) fn checked(faults: Result<(), Vec<Fault>>) -> Result<(), Refusal> {
     faults.map_err(Refusal::Invalid)
 }
