@@ -1,4 +1,4 @@
-//! Single sign-on of people who administer: OpenID Connect's code flow with PKCE, `state` and `nonce`, against a provider
+//! Single sign-on of people who administer: `OpenID` Connect's code flow with PKCE, `state` and `nonce`, against a provider
 //! that a tenant's owner typed in. Every request to it goes through the outbound guard.
 
 use openidconnect::core::{

@@ -115,11 +115,11 @@ mod tests {
     fn many_addresses_together_reach_the_accounts_own_limit() {
         let limits = SignInLimits::default();
         let ann = Email::parse("ann@example.com").unwrap();
-        let tries = (0_u32..400).filter(|number| {
+        let let_in = (0_u32..400).filter(|number| {
             let address = IpAddr::from(std::net::Ipv4Addr::from_bits(0xC633_6400 + number));
             limits.admit(&ann, Some(address)).is_ok()
         });
-        let tried = tries.count();
+        let tried = let_in.count();
         assert!((100..=105).contains(&tried), "{tried}");
         let bob = Email::parse("bob@example.com").unwrap();
         assert!(limits.admit(&bob, "203.0.113.1".parse().ok()).is_ok());
@@ -129,11 +129,11 @@ mod tests {
     fn one_address_that_tries_many_accounts_is_stopped() {
         let limits = SignInLimits::default();
         let address = "192.0.2.1".parse().ok();
-        let tries = (0..200).filter(|number| {
+        let let_in = (0..200).filter(|number| {
             let email = Email::parse(&format!("a{number}@example.com")).unwrap();
             limits.admit(&email, address).is_ok()
         });
-        let tried = tries.count();
+        let tried = let_in.count();
         assert!((60..=63).contains(&tried), "{tried}");
     }
 }

@@ -1,4 +1,4 @@
-//! The tables `sso_provider` and `sso_attempt`: a tenant's OpenID provider, and browsers on their way there.
+//! The tables `sso_provider` and `sso_attempt`: a tenant's `OpenID` provider, and browsers on their way there.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

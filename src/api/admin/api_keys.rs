@@ -151,6 +151,10 @@ struct Rotation {
     grace_seconds: Option<i64>,
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "readers of members all have this shape"
+)]
 fn time(value: Value) -> Result<DateTime<Utc>, String> {
     value
         .as_str()

@@ -79,6 +79,10 @@ pub fn routes(config: &mut ServiceConfig) {
 pub struct Doc;
 
 /// A member that is a role's name.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "readers of members all have this shape"
+)]
 pub(super) fn role(value: Value) -> Result<Role, String> {
     value
         .as_str()
