@@ -24,7 +24,7 @@ use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 
-mod load;
+pub mod load;
 
 /// Why something live could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,6 @@ mod access;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -13,21 +12,28 @@ use super::document::{
     changed_members, clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
 };
 use super::fit::contexts_fit;
+use super::live_set::Name;
 use super::plan::{Plan, Step, Verb};
+use super::release::{self, What};
+use super::review::standing;
+use super::seal::{self, Sealing};
+use super::soundness::Before;
+use super::{documents, documents::section};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
 use crate::domain::fault::{Fault, Faults, step};
-use crate::domain::ids::{DocumentId, ReleaseId, TenantId, VersionId};
+use crate::domain::ids::{DocumentId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
-use crate::store::audit::AuditEvent;
+use crate::domain::role::Role;
 use crate::store::documents::{DocumentKind, VersionRow};
-use crate::store::releases::{NewRelease, Way};
-use crate::store::tenant_tx::TenantTx;
-use crate::store::versions::NewVersion;
+use crate::store::versions::SealedVersion;
 use crate::store::{Database, StoreError};
+use crate::tenants::admin::{Actor, Admin};
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
 
 /// How to apply.
 #[derive(Debug, Clone)]
@@ -36,10 +42,25 @@ pub struct ApplyOptions {
     pub dry_run: bool,
     /// Remove what the bundle does not have, from the sections that it does have.
     pub prune: bool,
-    /// Who, for the audit trail.
-    pub actor: String,
+    /// Who.
+    pub actor: Actor,
+    /// The request that asks for it, for the audit trail.
+    pub request_id: Option<String>,
     /// Why.
     pub message: String,
+}
+
+impl ApplyOptions {
+    /// Adds and changes, removes nothing, and gives no reason.
+    pub fn by(actor: impl Into<Actor>) -> Self {
+        Self {
+            dry_run: false,
+            prune: false,
+            actor: actor.into(),
+            request_id: None,
+            message: String::new(),
+        }
+    }
 }
 
 /// Why nothing was applied.
@@ -51,6 +72,9 @@ pub enum ApplyError {
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// One of the verbs said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A secret can't be sealed.
     #[error("a secret can't be sealed or opened: {0}")]
     Seal(#[from] crate::crypto::seal::SealError),
@@ -85,25 +109,38 @@ impl Applier<'_> {
         let shared = platform.shared_issuers().await?;
         platform.commit().await?;
         let tenant = existing.unwrap_or_else(|| TenantId(self.clock.new_id()));
+        // Whoever may apply the bundle has been asked before; here it is only about who is told in the audit trail.
+        let admin = Admin {
+            tenant,
+            role: Role::Owner,
+            actor: options.actor.clone(),
+            request_id: options.request_id.clone(),
+        };
         let mut work = Work {
             tools: self,
-            tx: self.database.tenant(tenant).await?,
+            change: Change::with(self.database, self.clock, self.keys, admin).await?,
             options,
-            now: self.clock.now(),
             plan: Plan {
                 tenant: bundle.tenant.clone(),
                 ..Plan::default()
             },
             faults: Faults::new(),
+            released: Vec::new(),
         };
         // Two at once would both build on what is live now, and one of them would be lost.
-        work.tx.lock_authoring().await?;
+        work.change.lock_authoring().await?;
         work.shared_issuers_stay(bundle, &shared);
-        work.tenant(bundle, existing.is_none()).await?;
+        if existing.is_none() {
+            work.create_tenant(bundle).await?;
+        }
+        let now = work.change.now;
+        let before = Before::take(&mut work.change, now).await?;
+        work.tenant(bundle).await?;
         work.catalogue(bundle).await?;
         work.documents(bundle).await?;
         work.issuers(bundle).await?;
         work.provider_key(bundle).await?;
+        work.judge(before).await?;
         work.finish().await
     }
 }
@@ -113,11 +150,12 @@ pub(super) type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
     tools: &'a Applier<'a>,
-    tx: TenantTx,
+    change: Change,
     options: &'a ApplyOptions,
-    now: DateTime<Utc>,
     plan: Plan,
     faults: Faults,
+    /// The documents of which another version is live now.
+    released: Vec<Name>,
 }
 
 impl Work<'_> {
@@ -127,7 +165,7 @@ impl Work<'_> {
             .into_result(self.plan)
             .map_err(ApplyError::Faults)?;
         if !self.options.dry_run {
-            self.tx.commit().await?;
+            self.change.commit().await?;
         }
         Ok(plan)
     }
@@ -144,18 +182,7 @@ impl Work<'_> {
             target.split('/').next().unwrap_or_default(),
             verb.as_str()
         );
-        let event = AuditEvent {
-            id: self.tools.clock.new_id(),
-            at: self.now,
-            actor: &self.options.actor,
-            action: &action,
-            target: &target,
-            before_hash: None,
-            after_hash: None,
-            request_id: None,
-            details,
-        };
-        self.tx.audit(&event).await?;
+        self.change.note(&action, &target, details).await?;
         self.plan.steps.push(Step {
             verb,
             target,
@@ -164,15 +191,35 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn tenant(&mut self, bundle: &Bundle, is_new: bool) -> Result<(), ApplyError> {
-        let target = format!("tenant/{}", bundle.tenant);
-        if is_new {
-            let name = bundle.name.as_deref().unwrap_or(&bundle.tenant);
-            self.tx.insert_tenant(&bundle.tenant, name).await?;
-            self.note(Verb::Create, target.clone(), "", json!({}))
-                .await?;
+    /// What the bundle would break beside itself: tests, and what is scheduled. Faults of its own parts were found already.
+    async fn judge(&mut self, before: Before) -> Result<(), ApplyError> {
+        if !self.faults.is_empty() {
+            return Ok(());
         }
-        let Some(row) = self.tx.tenant_row().await? else {
+        let released = std::mem::take(&mut self.released);
+        for broken in before.broken(&mut self.change, &released).await? {
+            match broken.own {
+                Some((kind, key)) => {
+                    let at = format!("/{}{}", section(kind), step(key.as_str()));
+                    self.faults.extend_under(&at, [broken.fault]);
+                }
+                None => self.faults.extend_under("", [broken.fault]),
+            }
+        }
+        Ok(())
+    }
+
+    async fn create_tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
+        let name = bundle.name.as_deref().unwrap_or(&bundle.tenant);
+        self.change.tx.insert_tenant(&bundle.tenant, name).await?;
+        let target = format!("tenant/{}", bundle.tenant);
+        self.note(Verb::Create, target, "", json!({})).await?;
+        Ok(())
+    }
+
+    async fn tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
+        let target = format!("tenant/{}", bundle.tenant);
+        let Some(row) = self.change.tx.tenant_row().await? else {
             return Ok(());
         };
         let name = bundle.name.clone().unwrap_or_else(|| row.name.clone());
@@ -188,7 +235,7 @@ impl Work<'_> {
             changed.push("policy");
         }
         if !changed.is_empty() {
-            self.tx.update_tenant(&name, &policy).await?;
+            self.change.tx.update_tenant(&name, &policy).await?;
             self.note(
                 Verb::Change,
                 target,
@@ -201,7 +248,7 @@ impl Work<'_> {
     }
 
     async fn catalogue(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
-        let stored = self.tx.catalogue().await?;
+        let stored = self.change.tx.catalogue().await?;
         for (kind, entries) in &bundle.catalogue {
             if stored.of(*kind) == entries.as_slice() {
                 continue;
@@ -217,7 +264,7 @@ impl Work<'_> {
                 after.difference(&before).count(),
                 before.difference(&after).count(),
             );
-            self.tx.replace_catalogue(*kind, entries).await?;
+            self.change.tx.replace_catalogue(*kind, entries).await?;
             let verb = if before.is_empty() {
                 Verb::Create
             } else {
@@ -237,7 +284,7 @@ impl Work<'_> {
 
     async fn documents(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
         let live = self.live().await?;
-        let catalogue = self.tx.catalogue().await?;
+        let catalogue = self.change.tx.catalogue().await?;
         let policy = self.policy().await?;
         let mut snippet_versions: BTreeMap<Key, i32> = BTreeMap::new();
         for ((_, key), row) in live
@@ -253,6 +300,7 @@ impl Work<'_> {
             snippet_versions.insert(key.clone(), number);
         }
         let sealed_snippets: BTreeSet<(String, i32)> = self
+            .change
             .tx
             .snippet_versions()
             .await?
@@ -307,8 +355,9 @@ impl Work<'_> {
             }
             let target = format!("{}/{key}", kind.as_str());
             if self.options.prune {
-                self.tx
-                    .archive_document(row.document, Some(self.now))
+                self.change
+                    .tx
+                    .archive_document(row.document, Some(self.change.now))
                     .await?;
                 self.note(Verb::Remove, target, "archived", json!({}))
                     .await?;
@@ -321,14 +370,14 @@ impl Work<'_> {
 
     /// The tenant's policy as it will be; the default where it can't be read, which is told elsewhere.
     async fn policy(&mut self) -> Result<Policy, StoreError> {
-        let row = self.tx.tenant_row().await?;
+        let row = self.change.tx.tenant_row().await?;
         Ok(row
             .and_then(|row| Policy::parse(&row.policy).ok())
             .unwrap_or_default())
     }
 
     async fn live(&mut self) -> Result<Live, StoreError> {
-        let rows = self.tx.released_versions(self.now, 1).await?;
+        let rows = self.change.tx.released_versions(self.change.now, 1).await?;
         Ok(rows
             .into_iter()
             .filter_map(|row| Some(((row.kind, Key::parse(&row.key).ok()?), row)))
@@ -349,59 +398,89 @@ impl Work<'_> {
         {
             return Ok(row.number);
         }
-        let document = match (before, self.tx.find_document(kind, key.as_str()).await?) {
+        let document = match (
+            before,
+            self.change.tx.find_document(kind, key.as_str()).await?,
+        ) {
             (Some(row), _) => row.document,
             (None, Some(archived)) => {
-                self.tx.archive_document(archived, None).await?;
+                self.change.tx.archive_document(archived, None).await?;
                 archived
             }
             (None, None) => {
                 let id = DocumentId(self.tools.clock.new_id());
-                self.tx.insert_document(id, kind, key.as_str()).await?;
+                self.change
+                    .tx
+                    .insert_document(id, kind, key.as_str())
+                    .await?;
                 id
             }
         };
-        let version = VersionId(self.tools.clock.new_id());
-        let new = NewVersion {
-            document,
-            id: version,
-            base_version: before.map(|row| row.number),
-            content,
-            author: &self.options.actor,
-            contributors: std::slice::from_ref(&self.options.actor),
-            message: &self.options.message,
-        };
-        let number = self.tx.insert_version(&new).await?;
-        let release = ReleaseId(self.tools.clock.new_id());
-        self.tx
-            .insert_release(&NewRelease {
-                id: release,
+        let sealed = self.sealed(document, kind, key, content, before).await?;
+        let number = sealed.number;
+        let standing = standing(&mut self.change.tx, document, &sealed).await?;
+        let waits = if standing.is_met() {
+            let what = What {
                 document,
-                version,
-                live_from: self.now,
-                way: Way::Release,
-                actor: &self.options.actor,
-                note: &self.options.message,
-            })
-            .await?;
+                kind,
+                key,
+                version: &sealed,
+            };
+            release::one_of_many(&mut self.change, &what, &self.options.message).await?;
+            self.released.push((kind, key.clone()));
+            String::new()
+        } else {
+            format!(
+                "; not released: it waits for {} approval(s)",
+                usize::from(standing.required).saturating_sub(standing.approved_by.len())
+            )
+        };
         let (verb, note) = match before {
-            None => (Verb::Create, format!("version {number}")),
+            None => (Verb::Create, format!("version {number}{waits}")),
             Some(row) => (
                 Verb::Change,
                 format!(
-                    "version {} to {number}: {}",
+                    "version {} to {number}: {}{waits}",
                     row.number,
                     changed_members(&row.content, content)
                 ),
             ),
         };
-        self.note(
+        self.plan.steps.push(Step {
             verb,
-            format!("{}/{key}", kind.as_str()),
+            target: documents::target(kind, key),
             note,
-            json!({ "version": number }),
-        )
-        .await?;
+        });
         Ok(number)
+    }
+
+    /// Seals a version with this content, unless the newest one says the same and only waits to be released.
+    async fn sealed(
+        &mut self,
+        document: DocumentId,
+        kind: DocumentKind,
+        key: &Key,
+        content: &Map<String, Value>,
+        before: Option<&VersionRow>,
+    ) -> Result<SealedVersion, StoreError> {
+        let newest = self.change.tx.versions(document, None, 1).await?;
+        let newest = newest.into_iter().next();
+        if let Some(newest) = &newest
+            && newest.content == *content
+            && before.is_none_or(|row| row.number < newest.number)
+        {
+            return Ok(newest.clone());
+        }
+        let contributors = self.change.admin.actor.contributors();
+        let sealing = Sealing {
+            document,
+            kind,
+            key,
+            base_version: newest.map(|newest| newest.number),
+            content,
+            contributors: &contributors,
+            message: &self.options.message,
+        };
+        seal::insert(&mut self.change, &sealing).await
     }
 }

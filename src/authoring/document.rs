@@ -5,49 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::bundle::Bundle;
-use crate::domain::catalogue::{Catalogue, CatalogueKind};
 use crate::domain::context::Context;
-use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::fault::{Fault, step};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
-use crate::domain::policy::Policy;
-use crate::domain::preferences::catalogue_kind;
-use crate::domain::snapshot::LivePersona;
 use crate::store::documents::DocumentKind;
 
-/// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
-pub(super) fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
-    let settings = &persona.settings;
-    let mut faults = Faults::new();
-    let fields = [
-        ("avatarId", &settings.avatar_id),
-        ("voiceId", &settings.voice_id),
-        ("llmId", &settings.llm_id),
-        ("languageCode", &settings.language_code),
-    ];
-    for (field, id) in fields {
-        let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
-            continue;
-        };
-        if !catalogue.of(kind).is_empty() && catalogue.find(kind, id).is_none() {
-            faults.add(
-                step(field),
-                format!("is not in the tenant's catalogue of {}s", kind.as_str()),
-            );
-        }
-    }
-    for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
-        if !catalogue.of(CatalogueKind::Tool).is_empty()
-            && catalogue.find(CatalogueKind::Tool, id).is_none()
-        {
-            faults.add(
-                format!("/toolIds/{index}"),
-                "is not in the tenant's catalogue of tools",
-            );
-        }
-    }
-    faults.into_vec()
-}
+pub(super) use crate::domain::examine::{clashes_with_policy, missing_ids, not_in_catalogue};
 
 /// The names of members that differ.
 pub(super) fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
@@ -107,35 +71,4 @@ pub(super) fn url_of(config: &Map<String, Value>) -> &str {
         .get("issuer")
         .and_then(Value::as_str)
         .unwrap_or_default()
-}
-
-/// What the persona and the policy say together and Anam would refuse, though each is right alone.
-pub(super) fn clashes_with_policy(key: &Key, persona: Persona, policy: &Policy) -> Vec<Fault> {
-    let live = LivePersona::new(key, 0, String::new(), persona, policy, Vec::new());
-    let faults = live.settings.check().into_iter().map(|mut fault| {
-        fault
-            .message
-            .push_str(" (together with the tenant's policy)");
-        fault
-    });
-    faults.collect()
-}
-
-/// What Anam must be told of a persona and nobody says.
-pub(super) fn missing_ids(persona: &Persona, policy: &Policy) -> Vec<&'static str> {
-    let own = &persona.settings;
-    let layers = [&policy.locks, own, &policy.defaults];
-    let fields = [
-        (
-            "avatarId",
-            layers.iter().any(|layer| layer.avatar_id.is_some()),
-        ),
-        (
-            "voiceId",
-            layers.iter().any(|layer| layer.voice_id.is_some()),
-        ),
-        ("llmId", layers.iter().any(|layer| layer.llm_id.is_some())),
-    ];
-    let missing = fields.into_iter().filter(|(_, is_set)| !is_set);
-    missing.map(|(field, _)| field).collect()
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::drafts;
-use super::live_set::{LiveSet, broken_by};
+use super::soundness::Before;
 use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
 use crate::store::documents::{DocumentKind, DocumentRow};
@@ -93,22 +93,13 @@ async fn set_archived(
     if row.archived_at.is_some() == archived {
         return Ok(row);
     }
-    // What holds now and at every moment when something scheduled goes live.
-    let mut moments = vec![change.now];
-    moments.extend(change.tx.coming_moments(change.now).await?);
-    let mut before = Vec::new();
-    for moment in &moments {
-        before.push(LiveSet::at(&mut change.tx, *moment).await?);
-    }
+    let before = Before::take(change, change.now).await?;
     let at = archived.then_some(change.now);
     change.tx.archive_document(row.id, at).await?;
-    for (moment, before) in moments.iter().zip(&before) {
-        let after = LiveSet::at(&mut change.tx, *moment).await?;
-        let broken = broken_by(before, &after, None);
-        if !broken.is_empty() {
-            let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
-            return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
-        }
+    let broken = before.broken(change, &[]).await?;
+    if !broken.is_empty() {
+        let told: Vec<String> = broken.iter().map(|it| it.fault.to_string()).collect();
+        return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
     }
     let verb = if archived { "archive" } else { "restore" };
     change
@@ -119,6 +110,15 @@ async fn set_archived(
         )
         .await?;
     find(&mut change.tx, change.now, kind, key).await
+}
+
+/// Where documents of a kind stand in a bundle.
+pub(super) fn section(kind: DocumentKind) -> &'static str {
+    match kind {
+        DocumentKind::Snippet => "snippets",
+        DocumentKind::Persona => "personas",
+        DocumentKind::Context => "contexts",
+    }
 }
 
 /// The document in the audit trail and in plans.

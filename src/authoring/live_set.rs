@@ -51,19 +51,34 @@ impl LiveSet {
     }
 
     /// Faults of one document as far as it stands alone: its form, its pins, its ids, its fit to the policy.
-    pub(super) fn own_faults(
-        &self,
-        (kind, key): &Name,
-        content: &Map<String, Value>,
-    ) -> Vec<Fault> {
+    pub(super) fn own_faults(&self, name: &Name, content: &Map<String, Value>) -> Vec<Fault> {
+        let mut faults = self.foreign_ids(name.0, content);
+        faults.extend(self.broken_parts(name, content));
+        faults
+    }
+
+    /// Ids that the catalogue does not have. Nobody writes them anew; what is live with them stays live, since a catalogue
+    /// may lose them any day.
+    fn foreign_ids(&self, kind: DocumentKind, content: &Map<String, Value>) -> Vec<Fault> {
+        if kind != DocumentKind::Persona {
+            return Vec::new();
+        }
+        let persona = Persona::parse(content);
+        persona.map_or_else(
+            |_told_elsewhere| Vec::new(),
+            |persona| not_in_catalogue(&persona, &self.catalogue),
+        )
+    }
+
+    /// What keeps a document from being served.
+    fn broken_parts(&self, (kind, key): &Name, content: &Map<String, Value>) -> Vec<Fault> {
         match kind {
             DocumentKind::Snippet => parse_snippet(content).err().unwrap_or_default(),
             DocumentKind::Context => Context::parse(content).err().unwrap_or_default(),
             DocumentKind::Persona => match Persona::parse(content) {
                 Err(faults) => faults,
                 Ok(persona) => {
-                    let mut faults = not_in_catalogue(&persona, &self.catalogue);
-                    faults.extend(pins_nothing(&persona, &self.sealed_snippets));
+                    let mut faults = pins_nothing(&persona, &self.sealed_snippets);
                     faults.extend(clashes_with_policy(key, persona, &self.policy));
                     faults
                 }
@@ -71,12 +86,12 @@ impl LiveSet {
         }
     }
 
-    /// Everything that is wrong with what is live, document by document.
-    pub(super) fn faults(&self) -> BTreeMap<Name, Vec<Fault>> {
+    /// Everything that keeps what is live from being served, document by document.
+    fn faults(&self) -> BTreeMap<Name, Vec<Fault>> {
         let mut contexts: Vec<(&Key, Context)> = Vec::new();
         let mut all: BTreeMap<Name, Vec<Fault>> = BTreeMap::new();
         for (name, content) in &self.documents {
-            all.insert(name.clone(), self.own_faults(name, content));
+            all.insert(name.clone(), self.broken_parts(name, content));
             if name.0 == DocumentKind::Context
                 && let Ok(context) = Context::parse(content)
             {
@@ -115,25 +130,55 @@ impl LiveSet {
     }
 }
 
-/// What a change would break: all faults of the documents it is about, and those that others have now and hadn't before.
-/// Pointers of others' faults start with their kind and key.
-pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: Option<&Name>) -> Vec<Fault> {
+/// Something that a change would break.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The document that the change is about and whose fault it is; `None` where another one would break.
+    pub(super) own: Option<Name>,
+    /// What; its pointer starts at the document of its own.
+    pub(super) fault: Fault,
+}
+
+impl Broken {
+    pub(super) fn own(name: &Name, fault: Fault) -> Self {
+        Self {
+            own: Some(name.clone()),
+            fault,
+        }
+    }
+
+    pub(super) fn others(message: String) -> Self {
+        Self {
+            own: None,
+            fault: Fault::new("", message),
+        }
+    }
+}
+
+/// What a change would break: all faults of the documents that it is about, and those that others have now and hadn't
+/// before.
+pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Vec<Broken> {
     let old = before.faults();
-    let mut broken = Faults::new();
+    let mut broken = Vec::new();
+    for name in about {
+        let content = after.documents.get(name);
+        let foreign = content.map(|content| after.foreign_ids(name.0, content));
+        let told = foreign.into_iter().flatten();
+        broken.extend(told.map(|fault| Broken::own(name, fault)));
+    }
     for (name, faults) in after.faults() {
-        if about == Some(&name) {
-            broken.extend_under("", faults);
+        if about.contains(&name) {
+            broken.extend(faults.into_iter().map(|fault| Broken::own(&name, fault)));
             continue;
         }
         let known = old.get(&name).map(Vec::as_slice).unwrap_or_default();
-        let new = faults.into_iter().filter(|fault| !known.contains(fault));
         let (kind, key) = (name.0.as_str(), &name.1);
-        for fault in new {
-            broken.add(
-                "",
-                format!("would break the {kind} `{key}`, which is live: {fault}"),
-            );
-        }
+        let new = faults.iter().filter(|fault| !known.contains(fault));
+        broken.extend(new.map(|fault| {
+            Broken::others(format!(
+                "would break the {kind} `{key}`, which is live: {fault}"
+            ))
+        }));
     }
-    broken.into_vec()
+    broken
 }

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::documents::target;
-use super::live_set::{LiveSet, broken_by};
 use super::review::standing;
+use super::soundness::Before;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
 use crate::store::StoreError;
@@ -140,49 +140,77 @@ async fn insert(
     way: Way,
     note: &str,
 ) -> Result<ReleaseRow, Refusal> {
-    let name = (document.kind, key.clone());
-    let later = change.tx.coming_moments(live_from).await?;
-    let moments: Vec<DateTime<Utc>> = std::iter::once(live_from).chain(later).collect();
-    let mut before = Vec::new();
-    for moment in &moments {
-        before.push(LiveSet::at(&mut change.tx, *moment).await?);
+    let before = Before::take(change, live_from).await?;
+    let what = What {
+        document: document.id,
+        kind: document.kind,
+        key,
+        version,
+    };
+    add(change, &what, live_from, way, note).await?;
+    let broken = before
+        .broken(change, &[(document.kind, key.clone())])
+        .await?;
+    if !broken.is_empty() {
+        let faults = broken.into_iter().map(|it| it.fault).collect();
+        return Err(Refusal::DocumentInvalid(faults));
     }
+    let rows = change.tx.releases(document.id, None, 1).await?;
+    let row = rows.into_iter().next();
+    Ok(row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?)
+}
+
+/// Adds the row of a release that the caller judges, and tells the audit trail.
+async fn add(
+    change: &mut Change,
+    what: &What<'_>,
+    live_from: DateTime<Utc>,
+    way: Way,
+    note: &str,
+) -> Result<(), StoreError> {
     let id = ReleaseId(change.new_id());
     let actor = change.admin.actor.label.clone();
     change
         .tx
         .insert_release(&NewRelease {
             id,
-            document: document.id,
-            version: version.id,
+            document: what.document,
+            version: what.version.id,
             live_from,
             way,
             actor: &actor,
             note,
         })
         .await?;
-    for (moment, before) in moments.iter().zip(&before) {
-        let after = LiveSet::at(&mut change.tx, *moment).await?;
-        let about = (*moment == live_from).then_some(&name);
-        let broken = broken_by(before, &after, about);
-        if !broken.is_empty() {
-            return Err(Refusal::DocumentInvalid(broken));
-        }
-    }
-    let details = json!({ "version": version.number, "liveFrom": live_from, "note": note });
-    let action = format!("{}.{}", document.kind.as_str(), way.as_str());
+    let details = json!({ "version": what.version.number, "liveFrom": live_from, "note": note });
+    let action = format!("{}.{}", what.kind.as_str(), way.as_str());
     change
         .note_hashes(
             &action,
-            &target(document.kind, key),
+            &target(what.kind, what.key),
             None,
-            Some(&version.hash),
+            Some(&what.version.hash),
             details,
         )
-        .await?;
-    let rows = change.tx.releases(document.id, None, 1).await?;
-    let row = rows.into_iter().next();
-    Ok(row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?)
+        .await
+}
+
+/// What is released.
+pub(super) struct What<'a> {
+    pub(super) document: DocumentId,
+    pub(super) kind: DocumentKind,
+    pub(super) key: &'a Key,
+    pub(super) version: &'a SealedVersion,
+}
+
+/// Releases one of many versions that go live together now. Whoever calls this judges them all when the last is in.
+pub(super) async fn one_of_many(
+    change: &mut Change,
+    what: &What<'_>,
+    note: &str,
+) -> Result<(), StoreError> {
+    let now = change.now;
+    add(change, what, now, Way::Release, note).await
 }
 
 async fn in_use(

@@ -69,8 +69,8 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     let options = ApplyOptions {
         dry_run: args.dry_run,
         prune: args.prune,
-        actor: database::actor(),
         message: args.message,
+        ..ApplyOptions::by(database::actor())
     };
     for (file, source, bundle) in &bundles {
         match applier.apply(bundle, &options).await {

@@ -1,6 +1,6 @@
 //! The demo tenant: applied like any other bundle, once, plus the local issuer at each start.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
@@ -16,7 +16,7 @@ use crate::domain::preferences::Preferences;
 use crate::domain::role::Role;
 use crate::store::api_keys::StoredKey;
 use crate::store::{Database, StoreError};
-use crate::tenants::admin::SHOWN_CHARS;
+use crate::tenants::admin::{API_KEY_PREFIX, shown_prefix};
 
 /// The demo tenant's name in URLs.
 pub const TENANT: &str = "demo";
@@ -87,10 +87,9 @@ pub async fn seed(
     };
     // The issuer of an earlier start may have had another port: prune it.
     let options = ApplyOptions {
-        dry_run: false,
         prune: true,
-        actor: "dev".into(),
         message: "demo".into(),
+        ..ApplyOptions::by("dev")
     };
     applier
         .apply(&bundle, &options)
@@ -111,7 +110,7 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     let mut platform = database.platform().await?;
     let tenant = platform.tenant_by_slug(TENANT).await?;
     platform.commit().await?;
-    let key = random_token("pgk_")?;
+    let key = random_token(API_KEY_PREFIX)?;
     let (Some(tenant), Some(subject)) = (tenant, Subject::parse(USER)) else {
         return Ok(key);
     };
@@ -129,7 +128,7 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
             id: ApiKeyId(clock.new_id()),
             name: "dev".to_owned(),
             role: Role::Owner,
-            prefix: key.expose_secret().chars().take(SHOWN_CHARS).collect(),
+            prefix: shown_prefix(&key),
             created_by: Some("cli:dev".to_owned()),
             created_by_person: None,
             created_at: clock.now(),

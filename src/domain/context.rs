@@ -5,6 +5,7 @@ use jsonschema::{PatternOptions, ValidationError};
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
+use super::kept_test;
 use super::key::Key;
 use super::request::Metadata;
 use super::rules::{Rule, Target};
@@ -171,9 +172,11 @@ impl Context {
                 },
                 ("metadata", document @ Value::Object(_)) => schema = document.clone(),
                 ("metadata", _) => faults.add(at, "must be a JSON Schema object"),
+                // Read, so that a document is sound as a whole, and dropped: nothing live needs them.
+                (kept_test::MEMBER, _) => _ = faults.take("", kept_test::parse(members)),
                 _ => faults.add(
                     at,
-                    "is unknown; a context has description, aliases, metadata, rules and default",
+                    "is unknown; a context has description, aliases, metadata, rules, default and tests",
                 ),
             }
         }

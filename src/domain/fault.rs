@@ -81,6 +81,11 @@ impl Faults {
         }
     }
 
+    /// Whether nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The faults alone, where there is no value to give.
     pub fn into_vec(self) -> Vec<Fault> {
         self.0

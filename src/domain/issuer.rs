@@ -17,6 +17,7 @@ use url::Url;
 use super::fault::Fault;
 use super::ids::TenantId;
 
+pub(super) use claims::fact;
 pub use claims::{ClaimMap, ClaimPath};
 
 /// A signature algorithm that the gateway accepts (RFC 7518, RFC 8037).

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use super::kept_test;
 use super::key::Key;
 use super::settings::Settings;
 use super::template::{Template, TemplateKind};
@@ -39,7 +40,12 @@ impl Persona {
     /// Reads a persona document; every fault at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
-        let mut rest = members.clone();
+        // Tests are read, so that a document is sound as a whole, and dropped: nothing live needs them.
+        faults.take("", kept_test::parse(members));
+        let others = members
+            .iter()
+            .filter(|(name, _)| *name != kept_test::MEMBER);
+        let mut rest: Map<String, Value> = others.map(|(n, v)| (n.clone(), v.clone())).collect();
         let mut template =
             |name: &str, kind: TemplateKind, faults: &mut Faults| match rest.remove(name) {
                 None => None,
@@ -85,11 +91,15 @@ impl Persona {
     }
 }
 
-/// A snippet document: `{"text": "..."}`.
+/// A snippet document: `{"text": "..."}`, and its tests.
 pub fn parse_snippet(members: &Map<String, Value>) -> Result<Template, Vec<Fault>> {
     let mut faults = Faults::new();
-    for name in members.keys().filter(|name| *name != "text") {
-        faults.add(step(name), "is unknown; a snippet has text");
+    faults.take("", kept_test::parse(members));
+    for name in members
+        .keys()
+        .filter(|name| !["text", kept_test::MEMBER].contains(&name.as_str()))
+    {
+        faults.add(step(name), "is unknown; a snippet has text and tests");
     }
     let template = match members.get("text") {
         Some(Value::String(source)) => compile("/text", source, TemplateKind::Snippet, &mut faults),

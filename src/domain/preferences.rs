@@ -53,10 +53,7 @@ pub enum PreferenceField {
 impl PreferenceField {
     /// Reads `{"values": [...]}`, `{"maxLength": n}`, `{"type": "boolean"}` or `{"minimum": n, "maximum": n}`.
     pub fn parse(name: &str, definition: &Value) -> Result<Self, Vec<Fault>> {
-        let spelled_well = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.len() <= 64
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !spelled_well {
+        if !Self::is_name(name) {
             return Err(vec![Fault::new(
                 "",
                 "a preference is named by up to 64 letters, digits and _, a letter first",
@@ -101,6 +98,13 @@ impl PreferenceField {
                 "must be {\"values\": [...]}, {\"maxLength\": 1 to 500}, {\"type\": \"boolean\"} or {\"minimum\": n, \"maximum\": n}",
             )]
         })
+    }
+
+    /// Whether a preference may have this name.
+    pub fn is_name(name: &str) -> bool {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     }
 
     /// The definition that [`PreferenceField::parse`] reads back.

@@ -18,6 +18,7 @@
 //! lose the session. Only names outside [`Root`] are faults, when the template is saved; [`Template::variables`] tells sealing which
 //! paths are printed without a default.
 
+mod bound;
 mod fault;
 mod fence;
 mod filters;
@@ -31,6 +32,7 @@ mod value;
 use std::borrow::Cow;
 
 pub use self::{
+    bound::{Known, Size, Unknown},
     fault::{RenderFault, TemplateFault},
     fence::Fence,
     input::{Root, TemplateInput},

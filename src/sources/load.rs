@@ -1,7 +1,7 @@
-//! Builds a tenant's picture from its rows.
+//! A tenant's picture out of its rows: for mints, and for trying things out beside them.
 //!
 //! What cannot be read never takes down what could: a release whose content is broken is passed over for the one
-//! before it, with an error in the log.
+//! before it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::SourceError;
+use crate::domain::catalogue::Catalogue;
 use crate::domain::context::Context;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
@@ -19,36 +20,85 @@ use crate::domain::snapshot::{LiveContext, LivePersona, Snapshot};
 use crate::domain::template::Template;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
+use crate::store::tenants::TenantRow;
 
 /// How many releases back a readable version is looked for.
 const RELEASES_BACK: i64 = 3;
 
 /// Snippet versions by key and number.
-type Snippets = BTreeMap<(Key, i32), Arc<Template>>;
+pub type Snippets = BTreeMap<(Key, i32), Arc<Template>>;
 
-pub(super) async fn snapshot(
-    tx: &mut TenantTx,
-    revision: i64,
-    now: DateTime<Utc>,
-) -> Result<Snapshot, SourceError> {
-    let tenant = tx.tenant_row().await?.ok_or(SourceError::TenantGone)?;
-    // Fails closed: a default policy would lift the tenant's locks.
+/// Everything of a tenant that its picture is made of, as of one moment.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The tenant, with its policy.
+    pub tenant: TenantRow,
+    /// What may be chosen.
+    pub catalogue: Catalogue,
+    /// Every version of every snippet.
+    pub snippets: Vec<VersionRow>,
+    /// For each document its last releases, the live one first.
+    pub released: Vec<VersionRow>,
+    /// When the next scheduled release goes live.
+    pub next_change: Option<DateTime<Utc>>,
+}
+
+/// A version that is released, but can't be read.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Kind of the document.
+    pub kind: DocumentKind,
+    /// Its key.
+    pub key: String,
+    /// The version.
+    pub version: i32,
+    /// Why.
+    pub faults: Vec<Fault>,
+}
+
+/// A picture, and what of it could not be read.
+#[derive(Debug)]
+pub struct Picture {
+    /// What is live.
+    pub snapshot: Snapshot,
+    /// Every snippet version that can be read.
+    pub snippets: Snippets,
+    /// Versions that were passed over.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Rows {
+    /// Reads the rows of the transaction's tenant.
+    pub async fn read(tx: &mut TenantTx, moment: DateTime<Utc>) -> Result<Self, SourceError> {
+        Ok(Self {
+            tenant: tx.tenant_row().await?.ok_or(SourceError::TenantGone)?,
+            catalogue: tx.catalogue().await?,
+            snippets: tx.snippet_versions().await?,
+            released: tx.released_versions(moment, RELEASES_BACK).await?,
+            next_change: tx.next_release(moment).await?,
+        })
+    }
+}
+
+/// Puts the rows together. Only a policy that can't be read is an error: a default one would lift the tenant's locks.
+pub fn picture(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
+    let tenant = rows.tenant;
     let policy = Policy::parse(&tenant.policy).map_err(SourceError::PolicyBroken)?;
-    let catalogue = tx.catalogue().await?;
-    let snippets = compile_snippets(tx.snippet_versions().await?);
+    let mut unreadable = Vec::new();
+    let snippets = compile_snippets(rows.snippets, &mut unreadable);
     let mut snapshot = Snapshot {
         tenant: tenant.id,
         slug: tenant.slug.clone(),
         revision,
         policy,
-        catalogue,
+        catalogue: rows.catalogue,
         personas: BTreeMap::new(),
         contexts: BTreeMap::new(),
         aliases: BTreeMap::new(),
-        next_change: tx.next_release(now).await?,
+        next_change: rows.next_change,
         tenant_words: json!({ "name": tenant.name, "slug": tenant.slug }),
     };
-    for row in tx.released_versions(now, RELEASES_BACK).await? {
+    for row in rows.released {
         let Ok(key) = Key::parse(&row.key) else {
             continue;
         };
@@ -59,7 +109,7 @@ pub(super) async fn snapshot(
                 Ok(persona) => {
                     snapshot.personas.insert(key, persona);
                 }
-                Err(faults) => report(&row.key, row.number, &faults),
+                Err(faults) => unreadable.push(Unreadable::new(&row, faults)),
             },
             DocumentKind::Context if snapshot.contexts.contains_key(&key) => {}
             DocumentKind::Context => match Context::parse(&row.content) {
@@ -78,14 +128,40 @@ pub(super) async fn snapshot(
                         },
                     );
                 }
-                Err(faults) => report(&row.key, row.number, &faults),
+                Err(faults) => unreadable.push(Unreadable::new(&row, faults)),
             },
         }
     }
-    Ok(snapshot)
+    Ok(Picture {
+        snapshot,
+        snippets,
+        unreadable,
+    })
 }
 
-fn compile_snippets(rows: Vec<VersionRow>) -> Snippets {
+/// What is live, for mints: what was passed over is logged.
+pub(super) async fn snapshot(
+    tx: &mut TenantTx,
+    revision: i64,
+    now: DateTime<Utc>,
+) -> Result<Snapshot, SourceError> {
+    let rows = Rows::read(tx, now).await?;
+    let picture = picture(rows, revision)?;
+    for Unreadable {
+        key,
+        version,
+        faults,
+        ..
+    } in &picture.unreadable
+    {
+        for fault in faults {
+            tracing::error!(document = key, version, %fault, "released, but not readable: the release before it is used");
+        }
+    }
+    Ok(picture.snapshot)
+}
+
+fn compile_snippets(rows: Vec<VersionRow>, unreadable: &mut Vec<Unreadable>) -> Snippets {
     let mut snippets = Snippets::new();
     for row in rows {
         let Ok(key) = Key::parse(&row.key) else {
@@ -95,7 +171,7 @@ fn compile_snippets(rows: Vec<VersionRow>) -> Snippets {
             Ok(template) => {
                 snippets.insert((key, row.number), Arc::new(template));
             }
-            Err(faults) => report(&row.key, row.number, &faults),
+            Err(faults) => unreadable.push(Unreadable::new(&row, faults)),
         }
     }
     snippets
@@ -136,8 +212,13 @@ fn live_persona(
     }
 }
 
-fn report(document: &str, version: i32, faults: &[Fault]) {
-    for fault in faults {
-        tracing::error!(document, version, %fault, "released, but not readable: the release before it is used");
+impl Unreadable {
+    fn new(row: &VersionRow, faults: Vec<Fault>) -> Self {
+        Self {
+            kind: row.kind,
+            key: row.key.clone(),
+            version: row.number,
+            faults,
+        }
     }
 }

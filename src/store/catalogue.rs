@@ -1,5 +1,7 @@
 //! The table `catalogue_entry`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
@@ -32,6 +34,21 @@ impl TenantTx {
             );
         }
         Ok(catalogue)
+    }
+
+    /// What this tenant's catalogue had once: kind and id.
+    pub async fn retired_ids(&mut self) -> Result<BTreeSet<(CatalogueKind, String)>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            "select kind, id from catalogue_entry where tenant_id = $1 and retired_at is not null",
+            tenant
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let ids = rows
+            .into_iter()
+            .filter_map(|row| Some((CatalogueKind::parse(&row.kind)?, row.id)));
+        Ok(ids.collect())
     }
 
     /// Replaces the entries of one kind.

@@ -17,6 +17,7 @@ pub mod provider_keys;
 pub mod releases;
 pub mod reviews;
 pub mod rights;
+pub mod sample_users;
 pub mod sessions;
 pub mod sso;
 pub mod tenant_tx;

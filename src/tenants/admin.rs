@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// What the keys of machines start with.
 pub const API_KEY_PREFIX: &str = "pgk_";
 /// So many characters of a key tell it from others.
-pub const SHOWN_CHARS: usize = 12;
+const SHOWN_CHARS: usize = 12;
 
 /// How exactly it is noted when a credential was used.
 pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
@@ -55,6 +55,16 @@ impl Actor {
             Some(self.label.clone())
         } else {
             self.person.clone()
+        }
+    }
+}
+
+/// Somebody of whom only the label is known.
+impl<T: Into<String>> From<T> for Actor {
+    fn from(label: T) -> Self {
+        Self {
+            label: label.into(),
+            person: None,
         }
     }
 }
@@ -128,6 +138,11 @@ async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, No
         actor,
         request_id: None,
     })
+}
+
+/// What may be shown of a key, for people to tell keys apart.
+pub fn shown_prefix(key: &SecretString) -> String {
+    key.expose_secret().chars().take(SHOWN_CHARS).collect()
 }
 
 /// The prefix and 43 characters of base64url, as `crypto::token` makes them.

@@ -1,10 +1,10 @@
 //! Keys of machines that administer a tenant. A key is shown once, when it is made.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
-use super::admin::{API_KEY_PREFIX, SHOWN_CHARS};
+use super::admin::{API_KEY_PREFIX, shown_prefix};
 use super::change::Change;
 use super::refusal::Refusal;
 use crate::crypto::token::{hash_token, random_token};
@@ -132,7 +132,7 @@ async fn add(
         id: ApiKeyId(change.new_id()),
         name: new.name,
         role: new.role,
-        prefix: key.expose_secret().chars().take(SHOWN_CHARS).collect(),
+        prefix: shown_prefix(&key),
         created_by: Some(change.admin.actor.label.clone()),
         created_by_person: change.admin.actor.human(),
         created_at: change.now,

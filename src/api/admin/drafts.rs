@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::versions::VersionBody;
 use super::{checked, id, named, read_members};
-use crate::api::answers::{Changing, Creating, ReadingOne};
+use crate::api::answers::{Acting, Changing, Creating, ReadingOne};
 use crate::api::{only, reading};
-use crate::authoring::{documents, drafts, seal};
+use crate::authoring::{documents, drafts, rebase, seal};
 use crate::domain::members::{Members, block, number, object};
 use crate::gateway::Gateway;
 use crate::store::drafts::DraftRow;
@@ -42,6 +42,11 @@ pub fn routes(config: &mut ServiceConfig) {
             "GET, HEAD, PUT, DELETE",
         ))
         .service(only(
+            web::resource("/v1/admin/drafts/{draft:[^/:]+}:rebase")
+                .route(web::post().to(rebase_it)),
+            "POST",
+        ))
+        .service(only(
             web::resource("/v1/admin/drafts/{draft:[^/:]+}:seal").route(web::post().to(seal_it)),
             "POST",
         ));
@@ -49,7 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Its part of the document.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(list, open, get, put, delete, seal_it))]
+#[openapi(paths(list, open, get, put, delete, rebase_it, seal_it))]
 pub struct Doc;
 
 /// A draft.
@@ -300,6 +305,32 @@ async fn delete(
     drafts::discard(&mut change, &draft).await?;
     change.commit().await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Brings a draft up to the newest version, field by field; where both changed the same member, nothing is written and
+/// `conflicts` lists them.
+#[utoipa::path(
+    post, path = "/v1/admin/drafts/{draft}:rebase", tag = "Admin: drafts", operation_id = "rebaseDraft", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("edit"))),
+    params(("draft" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
+    responses(
+        (status = 200, description = "The draft", body = DraftBody, headers(("ETag" = String, description = "Its state"))),
+        (status = 412, response = crate::api::openapi::Stale),
+        (status = 428, response = crate::api::openapi::Refused),
+        Acting,
+    )
+)]
+async fn rebase_it(
+    may: May<Edit>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> Result<HttpResponse, Problem> {
+    let mut change = Change::begin(&gateway, &may).await?;
+    let draft = known(&mut change, &request, &path).await?;
+    let draft = rebase::rebase(&mut change, draft).await?;
+    change.commit().await?;
+    Ok(shown(&draft.into()))
 }
 
 /// Seals a draft: it becomes the document's next version, and is gone as a draft.

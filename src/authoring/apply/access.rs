@@ -34,7 +34,7 @@ impl Work<'_> {
         let Some(wanted) = &bundle.issuers else {
             return Ok(());
         };
-        let mut stored = self.tx.tenant_issuers().await?;
+        let mut stored = self.change.tx.tenant_issuers().await?;
         for (index, issuer) in wanted.iter().enumerate() {
             let url = issuer.parsed.issuer();
             // Several may share a URL; then the one that shares an audience is meant.
@@ -50,7 +50,7 @@ impl Work<'_> {
             let aad = Aad {
                 table: "issuer",
                 column: "shared_secret",
-                tenant: self.tx.tenant(),
+                tenant: self.change.tx.tenant(),
                 row: id.0,
             };
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
@@ -64,6 +64,7 @@ impl Work<'_> {
                 continue;
             }
             let upserted = self
+                .change
                 .tx
                 .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
                 .await;
@@ -94,7 +95,7 @@ impl Work<'_> {
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));
             if self.options.prune {
-                self.tx.delete_issuer(row.id).await?;
+                self.change.tx.delete_issuer(row.id).await?;
                 self.note(Verb::Remove, target, "", json!({})).await?;
             } else {
                 self.plan.left_alone.push(target);
@@ -167,7 +168,7 @@ impl Work<'_> {
         let Some(reference) = &bundle.provider_key else {
             return Ok(());
         };
-        let stored = self.tx.active_provider_key().await?;
+        let stored = self.change.tx.active_provider_key().await?;
         if *reference == SecretRef::Stored {
             if stored.is_none() {
                 self.faults.add(
@@ -184,7 +185,7 @@ impl Work<'_> {
                 return Ok(());
             }
         };
-        let tenant = self.tx.tenant();
+        let tenant = self.change.tx.tenant();
         let aad = |id: ProviderKeyId| Aad {
             table: "provider_key",
             column: "sealed",
@@ -208,9 +209,9 @@ impl Work<'_> {
             sealed: self.tools.keys.seal(&secret, &aad(id))?,
             last_four,
         };
-        self.tx.insert_provider_key(&row).await?;
+        self.change.tx.insert_provider_key(&row).await?;
         let verb = if let Some(old) = stored {
-            self.tx.retire_provider_key(old.id).await?;
+            self.change.tx.retire_provider_key(old.id).await?;
             Verb::Change
         } else {
             Verb::Create

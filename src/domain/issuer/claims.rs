@@ -133,7 +133,7 @@ impl ClaimMap {
 
     /// A fact's name is an identifier, so that templates can say `user.plan`: a lower-case letter,
     /// then up to 63 letters, digits and underscores.
-    pub(super) fn is_fact_name(name: &str) -> bool {
+    pub(in crate::domain) fn is_fact_name(name: &str) -> bool {
         let mut chars = name.chars();
         chars.next().is_some_and(|c| c.is_ascii_lowercase())
             && name.len() <= 64
@@ -169,7 +169,8 @@ impl ClaimMap {
     }
 }
 
-fn fact(value: &Value) -> Option<Fact> {
+/// The fact that a JSON value is, within the bounds of [`ClaimMap::facts`].
+pub(in crate::domain) fn fact(value: &Value) -> Option<Fact> {
     match value {
         Value::Bool(flag) => Some(Fact::Flag(*flag)),
         Value::Number(number) => number.as_f64().filter(|n| n.is_finite()).map(Fact::Number),

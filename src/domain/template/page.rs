@@ -11,21 +11,21 @@ use super::{
 use crate::domain::text::{clean_block, clean_line};
 
 /// Caller-supplied text in one prompt, all values together, in characters.
-const CALLER_TOTAL_CHARS: usize = 8_000;
+pub(super) const CALLER_TOTAL_CHARS: usize = 8_000;
 /// One caller-supplied value in a prompt, in characters.
-const CALLER_CHARS: usize = 2_000;
+pub(super) const CALLER_CHARS: usize = 2_000;
 /// One fact of the token in a prompt, in characters.
-const FACT_CHARS: usize = 200;
+pub(super) const FACT_CHARS: usize = 200;
 /// A fact of at most this many characters and words may go without a fence, if it is plain: names, plans, places.
 const PLAIN_FACT_CHARS: usize = 60;
 const PLAIN_FACT_WORDS: usize = 6;
 /// One value that people see or hear, in characters.
 const SPOKEN_CHARS: usize = 80;
 /// One text of the tenant, in characters.
-const TENANT_CHARS: usize = 4_000;
+pub(super) const TENANT_CHARS: usize = 4_000;
 /// Longest output, in bytes and in characters.
-const MAX_OUTPUT_BYTES: usize = 64 * 1024;
-const MAX_OUTPUT_CHARS: usize = 32_000;
+pub(super) const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+pub(super) const MAX_OUTPUT_CHARS: usize = 32_000;
 /// Room to start with: most prompts are shorter.
 const EXPECTED_BYTES: usize = 2_048;
 

@@ -378,3 +378,135 @@ async fn a_list_goes_on_with_its_own_cursor_only() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drafts_of_different_members_are_merged_and_of_the_same_member_are_told() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Editor).await;
+    let content = live_content(&app, &key, ASSISTANT).await;
+    let open = async |member: &str, text: &str| {
+        let mut changed = content.clone();
+        changed[member] = json!(text);
+        let path = format!("{ASSISTANT}/drafts");
+        let asked = json!({ "content": changed });
+        let (etag, draft) = state(app.tell(Method::POST, &path, &key, &asked).await, 201).await;
+        (
+            etag,
+            format!("/v1/admin/drafts/{}", draft["id"].as_str().unwrap()),
+        )
+    };
+    let (sealed_tag, first) = open("name", "Ada").await;
+    let (etag, second) = open("systemPrompt", "Be brief.").await;
+    let (clashing, third) = open("name", "Bea").await;
+    let seal = format!("{first}:seal");
+    let answer = app
+        .tell_if(Method::POST, &seal, &key, &sealed_tag, &json!({}))
+        .await;
+    body(answer, 201).await;
+
+    let behind = app
+        .tell_if(
+            Method::POST,
+            &format!("{second}:seal"),
+            &key,
+            &etag,
+            &json!({}),
+        )
+        .await;
+    problem(behind, 409, "conflict").await;
+    let merged = app
+        .tell_if(
+            Method::POST,
+            &format!("{second}:rebase"),
+            &key,
+            &etag,
+            &json!({}),
+        )
+        .await;
+    let (etag, merged) = state(merged, 200).await;
+    assert_eq!(merged["content"]["name"], "Ada");
+    assert_eq!(merged["content"]["systemPrompt"], "Be brief.");
+    assert_eq!(merged["baseVersion"], 2);
+    body(
+        app.tell_if(
+            Method::POST,
+            &format!("{second}:seal"),
+            &key,
+            &etag,
+            &json!({}),
+        )
+        .await,
+        201,
+    )
+    .await;
+
+    let refused = app
+        .tell_if(
+            Method::POST,
+            &format!("{third}:rebase"),
+            &key,
+            &clashing,
+            &json!({}),
+        )
+        .await;
+    let refused = problem(refused, 409, "merge_conflict").await;
+    assert_eq!(
+        refused["conflicts"],
+        json!([{ "pointer": "/name", "base": content["name"], "ours": "Bea", "theirs": "Ada" }])
+    );
+    let (same, untouched) = state(app.ask(Method::GET, &third, &key).await, 200).await;
+    assert_eq!(
+        (same, &untouched["baseVersion"]),
+        (clashing, &json!(1)),
+        "nothing half done"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_test_of_the_document_or_of_another_stands_in_the_way_of_a_release() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Publisher).await;
+    let mut content = live_content(&app, &key, ASSISTANT).await;
+    content["tests"] = json!([{
+        "name": "stays polite", "user": { "facts": {} }, "context": "default", "expect": { "promptContains": ["POLITE"] },
+    }]);
+    let failing = sealed(&app, &key, ASSISTANT, &content).await;
+    let told = problem(
+        release(&app, &key, ASSISTANT, failing).await,
+        422,
+        "document_invalid",
+    )
+    .await;
+    assert!(
+        told.to_string().contains("the test `stays polite` fails"),
+        "{told}"
+    );
+
+    // A snippet says it; the test passes; then the snippet's next version would not be in the prompt (pins), but a context
+    // that gives somebody else would break the test of the persona.
+    content["systemPrompt"] = json!("Be POLITE.");
+    content["tests"][0]["expect"]["persona"] = json!("assistant");
+    let passing = sealed(&app, &key, ASSISTANT, &content).await;
+    body(release(&app, &key, ASSISTANT, passing).await, 200).await;
+
+    let default = format!("{DOCUMENTS}/context/default");
+    let mut fallback = live_content(&app, &key, &default).await;
+    fallback["default"] = json!("support-agent");
+    fallback["rules"] = json!([]);
+    let number = sealed(&app, &key, &default, &fallback).await;
+    let told = problem(
+        release(&app, &key, &default, number).await,
+        422,
+        "document_invalid",
+    )
+    .await;
+    let text = told.to_string();
+    assert!(
+        text.contains(
+            "the test `stays polite` of the persona `assistant`, which is live, would fail"
+        ),
+        "{text}"
+    );
+    app.stop().await;
+}

@@ -213,12 +213,7 @@ impl TestApp {
             keys: &self.keys,
             find_secret: &find_secret,
         };
-        let options = ApplyOptions {
-            dry_run: false,
-            prune: false,
-            actor: "test".into(),
-            message: String::new(),
-        };
+        let options = ApplyOptions::by("test");
         applier.apply(&bundle, &options).await.unwrap();
         self.settle(&bundle.tenant).await;
     }

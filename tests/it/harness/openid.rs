@@ -1,4 +1,4 @@
-//! A real OpenID provider: the certified `oidc-provider` of npm, run by node.
+//! A real `OpenID` provider: the certified `oidc-provider` of npm, run by node.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,8 +34,9 @@ fn installed() -> &'static Path {
         let read = |name: &str| fs::read(source.join(name)).unwrap();
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openid");
         let place = cache.join("ready");
-        let is_current = |name: &&str| fs::read(place.join(name)).is_ok_and(|found| found == read(name));
-        if FILES.iter().all(|name| is_current(name)) {
+        let is_current =
+            |name: &&str| fs::read(place.join(name)).is_ok_and(|found| found == read(name));
+        if FILES.iter().all(is_current) {
             return place;
         }
         // A directory of its own, so that test processes running side by side can't meet half an installation.
@@ -135,11 +136,11 @@ impl Browser {
 
     /// Asks for one page.
     pub(crate) async fn get(&mut self, url: &Url) -> Response {
-        let jar = self
-            .cookies
-            .entry(url.authority().to_owned())
-            .or_default();
-        let sent: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let jar = self.cookies.entry(url.authority().to_owned()).or_default();
+        let sent: Vec<String> = jar
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut request = self.http.get(url.clone());
         if !sent.is_empty() {
             request = request.header(COOKIE, sent.join("; "));

@@ -21,20 +21,21 @@ impl TestApp {
         let email = Email::parse(email).unwrap();
         let gateway = &self.app.gateway;
         let mut tx = gateway.database.tenant(tenant).await.unwrap();
-        let person = match tx.lock_person(&email).await.unwrap() {
-            Some(person) => person.id,
-            None => {
-                let password =
-                    Password::parse(SecretString::from(PASSWORD), &email).unwrap();
-                let hash = gateway.passwords.hash(&password).await.unwrap();
-                let id = AdminId(self.clock.new_id());
-                tx.insert_person(id, &email, "Test Person", Some(&hash))
-                    .await
-                    .unwrap();
-                id
-            }
+        let known = tx.lock_person(&email).await.unwrap();
+        let person = if let Some(person) = known {
+            person.id
+        } else {
+            let password = Password::parse(SecretString::from(PASSWORD), &email).unwrap();
+            let hash = gateway.passwords.hash(&password).await.unwrap();
+            let id = AdminId(self.clock.new_id());
+            tx.insert_person(id, &email, "Test Person", Some(&hash))
+                .await
+                .unwrap();
+            id
         };
-        tx.insert_membership(person, role, false, None).await.unwrap();
+        tx.insert_membership(person, role, false, None)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         person.to_string()
     }
@@ -74,7 +75,9 @@ impl TestApp {
         let hash = gateway.passwords.hash(&password).await.unwrap();
         let id = AdminId(self.clock.new_id());
         let mut tx = gateway.database.platform().await.unwrap();
-        tx.insert_operator(id, &email, "Operator", &hash).await.unwrap();
+        tx.insert_operator(id, &email, "Operator", &hash)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         self.sign_in(email.as_str()).await
     }

@@ -112,12 +112,7 @@ impl Bench {
             keys: &self.keys,
             find_secret: &find_secret,
         };
-        let mut options = ApplyOptions {
-            dry_run: false,
-            prune: false,
-            actor: "test".into(),
-            message: String::new(),
-        };
+        let mut options = ApplyOptions::by("test");
         change(&mut options);
         applier.apply(&bundle, &options).await
     }
@@ -298,12 +293,7 @@ pub(crate) async fn serve(tenants: &[&Tenant], mut options: TestOptions) -> Test
             keys: &app.keys,
             find_secret: &find_secret,
         };
-        let options = ApplyOptions {
-            dry_run: false,
-            prune: false,
-            actor: "test".into(),
-            message: String::new(),
-        };
+        let options = ApplyOptions::by("test");
         applier.apply(&bundle, &options).await.unwrap();
         app.wait_for_token(&tenant.user("first")).await;
     }

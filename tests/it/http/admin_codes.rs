@@ -51,6 +51,41 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
             assert_eq!(send("once").await.status(), 201);
             send("twice").await
         }
+        Code::MergeConflict => {
+            let path = format!("{DOCUMENTS}/persona/assistant/drafts");
+            let named = async |name: &str| {
+                let body = json!({ "content": { "name": name, "systemPrompt": "x" } });
+                state(app.tell(Method::POST, &path, &owner, &body).await, 201).await
+            };
+            let ((first, one), (second, other)) = (named("One").await, named("Other").await);
+            let seal = format!("/v1/admin/drafts/{}:seal", one["id"].as_str().unwrap());
+            state(
+                app.tell_if(Method::POST, &seal, &owner, &first, &json!({}))
+                    .await,
+                201,
+            )
+            .await;
+            let rebase = format!("/v1/admin/drafts/{}:rebase", other["id"].as_str().unwrap());
+            app.tell_if(Method::POST, &rebase, &owner, &second, &json!({}))
+                .await
+        }
+        Code::SignInFailed => {
+            app.try_sign_in("nobody@example.com", "a wrong password")
+                .await
+        }
+        Code::IdentityProviderUnavailable => {
+            app.database
+                .sql(
+                    "insert into sso_provider (tenant_id, issuer, client_id, allowed_domains)
+                     select id, 'http://127.0.0.1:1', 'x', '{example.com}' from tenant where slug = 'demo'",
+                )
+                .await;
+            app.http
+                .get(app.url("/v1/admin/sso/demo/start"))
+                .send()
+                .await
+                .unwrap()
+        }
         Code::ApprovalMissing => approval_missing(app, &owner).await,
         other => panic!("{other:?} is no problem of the admin API"),
     }

@@ -46,6 +46,7 @@ fn rows_of(tenant: &str) -> String {
             values ('{tenant}', 'test', 'same', sha256('a'), now() - interval '2 days');
         insert into catalogue_entry (tenant_id, kind, id, name) values ('{tenant}', 'avatar', 'same', 'Same');
         insert into preference (tenant_id, subject, choices) values ('{tenant}', 'same-user', '{{}}');
+        insert into sample_user (tenant_id, key, content) values ('{tenant}', 'same', '{{}}');
         insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
             values ('{tenant}', '{session}', now(), '{issuer}', 'same-user', 'support', 'guide', 1, '\x00', '{{}}');
         insert into session_outcome (tenant_id, session_id, at, outcome)

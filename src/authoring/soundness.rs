@@ -1,0 +1,100 @@
+//! Whether a change leaves what is live sound: at the moment when it takes effect, and at every later one for which
+//! something is scheduled. The state before is taken first, so that what was broken already stands in nobody's way.
+
+use chrono::{DateTime, Utc};
+
+use super::live_set::{Broken, LiveSet, Name, broken_by};
+use super::world::{TestRun, World};
+use crate::domain::fault::Fault;
+use crate::sources::SourceError;
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+
+/// What is live before a change.
+pub(super) struct Before {
+    moments: Vec<Picture>,
+}
+
+struct Picture {
+    moment: DateTime<Utc>,
+    live: LiveSet,
+    tests: Vec<TestRun>,
+}
+
+impl Picture {
+    async fn at(change: &mut Change, moment: DateTime<Utc>) -> Result<Self, Refusal> {
+        let tests = match World::at(&mut change.tx, moment, &[]).await {
+            Ok(world) => world.run_all_tests().await,
+            // Nothing is served then, and no test says anything; the change may be what mends it.
+            Err(SourceError::PolicyBroken(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self {
+            moment,
+            live: LiveSet::at(&mut change.tx, moment).await?,
+            tests,
+        })
+    }
+}
+
+impl Before {
+    /// Takes the state before a change that takes effect at `from`. The tenant's documents are locked.
+    pub(super) async fn take(change: &mut Change, from: DateTime<Utc>) -> Result<Self, Refusal> {
+        let mut moments = vec![Picture::at(change, from).await?];
+        for moment in change.tx.coming_moments(from).await? {
+            moments.push(Picture::at(change, moment).await?);
+        }
+        Ok(Self { moments })
+    }
+
+    /// What the change, which was made meanwhile in the same transaction, would break. Of the documents that it is about all
+    /// faults and failed tests count, of others only new ones.
+    pub(super) async fn broken(
+        self,
+        change: &mut Change,
+        about: &[Name],
+    ) -> Result<Vec<Broken>, Refusal> {
+        let mut broken = Vec::new();
+        for (index, before) in self.moments.iter().enumerate() {
+            let after = Picture::at(change, before.moment).await?;
+            // Later on, something else may be scheduled for these documents.
+            let about = if index == 0 { about } else { &[] };
+            let found = broken_by(&before.live, &after.live, about);
+            let failed = failed_tests(&before.tests, &after.tests, about);
+            for mut found in found.into_iter().chain(failed) {
+                if index > 0 {
+                    let at = before.moment.to_rfc3339();
+                    let message = found.fault.message;
+                    found.fault.message =
+                        format!("{message} (at {at}, when something is scheduled)");
+                }
+                broken.push(found);
+            }
+        }
+        Ok(broken)
+    }
+}
+
+fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Broken> {
+    let mut failed = Vec::new();
+    for run in after.iter().filter(|run| !run.passed()) {
+        let name = (run.kind, run.key.clone());
+        let same = |other: &&TestRun| {
+            (other.kind, &other.key, &other.name) == (run.kind, &run.key, &run.name)
+        };
+        let passed_before = before.iter().find(same).is_some_and(TestRun::passed);
+        for fault in &run.failures {
+            let test = &run.name;
+            if about.contains(&name) {
+                let message = format!("the test `{test}` fails: {}", fault.message);
+                failed.push(Broken::own(&name, Fault::new(&fault.pointer, message)));
+            } else if passed_before {
+                let (kind, key) = (run.kind.as_str(), &run.key);
+                failed.push(Broken::others(format!(
+                    "the test `{test}` of the {kind} `{key}`, which is live, would fail: {fault}"
+                )));
+            }
+        }
+    }
+    failed
+}

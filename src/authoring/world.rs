@@ -1,0 +1,293 @@
+//! A world: what is live at a moment, with drafts or other versions put in their places. Built by the same code as the
+//! picture that mints see, so what happens here is what would happen there.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::bundle::pinned;
+use crate::domain::caller::Caller;
+use crate::domain::decide::{Decision, Moment, Undecided, decide};
+use crate::domain::fault::Fault;
+use crate::domain::ids::{DocumentId, SessionId, VersionId};
+use crate::domain::kept_test::{self, KeptTest, TestUser};
+use crate::domain::key::Key;
+use crate::domain::preferences::Preferences;
+use crate::domain::request::MintRequest;
+use crate::domain::sample_user::SampleUser;
+use crate::domain::snapshot::Snapshot;
+use crate::sources::SourceError;
+use crate::sources::load::{Rows, Snippets, Unreadable, picture};
+use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::tenant_tx::TenantTx;
+
+/// Most sample users of a tenant.
+pub const MAX_SAMPLE_USERS: i64 = 200;
+/// The version that a draft counts as.
+pub const DRAFT: i32 = 0;
+/// The session of tests and previews: nothing is minted, and the same input gives the same prompt each time.
+pub const NO_SESSION: SessionId = SessionId(Uuid::nil());
+
+/// Something put in the place of what is live.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// A draft, as version [`DRAFT`]. Snippets that a persona does not pin are those live in this world. A draft of a snippet
+    /// stands wherever any version of that snippet is pinned.
+    Draft {
+        /// Kind of its document.
+        kind: DocumentKind,
+        /// Key of its document.
+        key: Key,
+        /// What it says.
+        content: Map<String, Value>,
+    },
+    /// A sealed version.
+    Version(VersionRow),
+    /// Nothing: the document is archived.
+    Nothing {
+        /// Kind of the document.
+        kind: DocumentKind,
+        /// Its key.
+        key: Key,
+    },
+}
+
+/// What is live at a moment, and what was put in place.
+#[derive(Debug)]
+pub struct World {
+    /// What decides.
+    pub snapshot: Snapshot,
+    /// The moment.
+    pub moment: DateTime<Utc>,
+    /// Versions (or drafts) that are in place and can't be read. For what is live, the release before stands in.
+    pub unreadable: Vec<Unreadable>,
+    /// Every snippet version that can be read.
+    pub snippets: Snippets,
+    /// The documents in place that can be read.
+    documents: BTreeMap<(DocumentKind, Key), Placed>,
+    samples: BTreeMap<Key, SampleUser>,
+}
+
+/// A document in its place.
+#[derive(Debug)]
+struct Placed {
+    version: i32,
+    tests: Vec<KeptTest>,
+}
+
+/// A kept test that was run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestRun {
+    /// Kind of the document that keeps it.
+    pub kind: DocumentKind,
+    /// Key of that document.
+    pub key: Key,
+    /// The test's name.
+    pub name: String,
+    /// What does not hold; pointers start at the document. None: it passed.
+    pub failures: Vec<Fault>,
+}
+
+impl TestRun {
+    /// Whether everything held.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl World {
+    /// What is live at `moment` for the transaction's tenant, with `overlays` put in place, the later over the earlier.
+    pub async fn at(
+        tx: &mut TenantTx,
+        moment: DateTime<Utc>,
+        overlays: &[Overlay],
+    ) -> Result<Self, SourceError> {
+        let revision = tx.revision().await?;
+        let rows = Rows::read(tx, moment).await?;
+        let samples = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
+        let samples = samples
+            .into_iter()
+            .filter_map(|row| {
+                let key = Key::parse(&row.key).ok()?;
+                Some((key, SampleUser::parse(&row.content).ok()?))
+            })
+            .collect();
+        Self::build(rows, revision, moment, samples, overlays)
+    }
+
+    fn build(
+        mut rows: Rows,
+        revision: i64,
+        moment: DateTime<Utc>,
+        samples: BTreeMap<Key, SampleUser>,
+        overlays: &[Overlay],
+    ) -> Result<Self, SourceError> {
+        for overlay in overlays {
+            lay(&mut rows, overlay);
+        }
+        pin_drafts(&mut rows);
+        let contents: Vec<_> = rows
+            .released
+            .iter()
+            .filter_map(|row| {
+                let key = Key::parse(&row.key).ok()?;
+                Some((row.kind, key, row.number, kept_test::parse(&row.content)))
+            })
+            .collect();
+        let picture = picture(rows, revision)?;
+        let mut documents = BTreeMap::new();
+        for (kind, key, version, tests) in contents {
+            let unread = picture
+                .unreadable
+                .iter()
+                .any(|one| one.kind == kind && one.key == key.as_str() && one.version == version);
+            if let (false, Ok(tests)) = (unread, tests) {
+                documents
+                    .entry((kind, key))
+                    .or_insert(Placed { version, tests });
+            }
+        }
+        Ok(Self {
+            snapshot: picture.snapshot,
+            moment,
+            unreadable: picture.unreadable,
+            snippets: picture.snippets,
+            documents,
+            samples,
+        })
+    }
+
+    /// The version of a document that is in place; [`DRAFT`] for a draft.
+    pub fn version(&self, kind: DocumentKind, key: &Key) -> Option<i32> {
+        self.documents
+            .get(&(kind, key.clone()))
+            .map(|placed| placed.version)
+    }
+
+    /// The documents in place, by kind and key.
+    pub fn documents(&self) -> impl Iterator<Item = &(DocumentKind, Key)> {
+        self.documents.keys()
+    }
+
+    /// Whom a test or a preview means; `None` where there is no such sample user.
+    pub fn user<'a>(&'a self, user: &'a TestUser) -> Option<&'a SampleUser> {
+        match user {
+            TestUser::Sample(key) => self.samples.get(key),
+            TestUser::Typed(user) => Some(user),
+        }
+    }
+
+    /// Who would get what. Nothing is minted, nothing recorded.
+    pub fn decide(
+        &self,
+        caller: &Caller,
+        preferences: &Preferences,
+        request: &MintRequest,
+        moment: Moment,
+    ) -> Result<Decision, Undecided> {
+        decide(&self.snapshot, caller, preferences, request, moment)
+    }
+
+    /// Runs the tests that a document keeps, as it is in this world.
+    pub fn run_tests(&self, kind: DocumentKind, key: &Key) -> Vec<TestRun> {
+        let placed = self.documents.get(&(kind, key.clone()));
+        let tests = placed.map_or(&[][..], |placed| &placed.tests);
+        tests
+            .iter()
+            .enumerate()
+            .map(|(index, test)| self.run(kind, key, index, test))
+            .collect()
+    }
+
+    /// Runs the tests of every document, giving way to others between two documents.
+    pub async fn run_all_tests(&self) -> Vec<TestRun> {
+        let mut runs = Vec::new();
+        for (kind, key) in self.documents.keys() {
+            runs.extend(self.run_tests(*kind, key));
+            tokio::task::yield_now().await;
+        }
+        runs
+    }
+
+    fn run(&self, kind: DocumentKind, key: &Key, index: usize, test: &KeptTest) -> TestRun {
+        let at = format!("/{}/{index}", kept_test::MEMBER);
+        let failures = match self.user(&test.user) {
+            None => vec![Fault::new(
+                format!("{at}/user/sample"),
+                "there is no such sample user",
+            )],
+            Some(user) => {
+                let own = (kind == DocumentKind::Context).then_some(key);
+                let outcome = self.decide(
+                    &user.caller(self.snapshot.tenant),
+                    &user.preferences,
+                    &test.request(own),
+                    Moment {
+                        now: test.at.unwrap_or(self.moment),
+                        session: NO_SESSION,
+                    },
+                );
+                let failures = test.failures(&outcome).into_iter();
+                failures.map(|fault| fault.under(&at)).collect()
+            }
+        };
+        TestRun {
+            kind,
+            key: key.clone(),
+            name: test.name.clone(),
+            failures,
+        }
+    }
+}
+
+fn lay(rows: &mut Rows, overlay: &Overlay) {
+    let (kind, key) = match overlay {
+        Overlay::Draft { kind, key, .. } | Overlay::Nothing { kind, key } => (*kind, key.as_str()),
+        Overlay::Version(row) => (row.kind, row.key.as_str()),
+    };
+    rows.released
+        .retain(|row| row.kind != kind || row.key != key);
+    match overlay {
+        Overlay::Nothing { .. } => {}
+        Overlay::Version(row) => rows.released.push(row.clone()),
+        Overlay::Draft { content, .. } => {
+            let draft = VersionRow {
+                document: DocumentId(Uuid::nil()),
+                kind,
+                key: key.to_owned(),
+                id: VersionId(Uuid::nil()),
+                number: DRAFT,
+                content: content.clone(),
+                hash: Vec::new(),
+            };
+            if kind == DocumentKind::Snippet {
+                let sealed = rows.snippets.iter_mut().filter(|row| row.key == key);
+                for version in sealed {
+                    version.content.clone_from(content);
+                }
+                rows.snippets.push(draft.clone());
+            }
+            rows.released.push(draft);
+        }
+    }
+}
+
+/// Drafts of personas include the snippets that are live beside them.
+fn pin_drafts(rows: &mut Rows) {
+    let live: BTreeMap<String, i32> = rows
+        .released
+        .iter()
+        .rev()
+        .filter(|row| row.kind == DocumentKind::Snippet)
+        .map(|row| (row.key.clone(), row.number))
+        .collect();
+    let drafts = rows
+        .released
+        .iter_mut()
+        .filter(|row| row.kind == DocumentKind::Persona && row.number == DRAFT);
+    for draft in drafts {
+        draft.content = pinned(&draft.content, |key| live.get(key).copied());
+    }
+}

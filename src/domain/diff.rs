@@ -1,0 +1,223 @@
+//! What differs between two documents, member by member, and line by line where a text has lines.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+
+use super::fault::step;
+
+/// The largest document that is compared, in bytes of JSON.
+pub const MAX_BYTES: usize = 256 * 1024;
+/// The longest text that is compared line by line.
+const MAX_LINES: usize = 10_000;
+/// Lines around a changed one that are shown with it.
+const AROUND: usize = 3;
+
+/// A document is larger than [`MAX_BYTES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a document of more than 256 kB is not compared")]
+pub struct TooLarge;
+
+/// One place where two documents differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// RFC 6901 pointer: into the later document, or into the earlier one where something was removed.
+    pub pointer: String,
+    /// What happened there.
+    pub change: ChangeKind,
+    /// What stood there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+    /// The change line by line as a unified diff, where both are texts and one has several lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What happened at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ChangeKind {
+    Add,
+    Remove,
+    Change,
+}
+
+/// Every difference, in the order of the earlier document; what was added to an object comes after the rest of it. Objects
+/// are compared member by member whatever the order, lists by what stays in its order.
+pub fn diff(
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+) -> Result<Vec<Change>, TooLarge> {
+    for document in [before, after] {
+        let bytes = serde_json::to_vec(document).map_or(usize::MAX, |text| text.len());
+        if bytes > MAX_BYTES {
+            return Err(TooLarge);
+        }
+    }
+    let mut changes = Vec::new();
+    let root = Place {
+        before: String::new(),
+        after: String::new(),
+    };
+    objects(&root, before, after, &mut changes);
+    Ok(changes)
+}
+
+/// The unified diff of two texts without file names; `None` where they are the same, or too long to compare.
+pub fn lines(before: &str, after: &str) -> Option<String> {
+    let long = |text: &str| text.lines().count() > MAX_LINES;
+    if before == after || long(before) || long(after) {
+        return None;
+    }
+    let diff = TextDiff::from_lines(before, after);
+    let unified = diff
+        .unified_diff()
+        .context_radius(AROUND)
+        .missing_newline_hint(false)
+        .to_string();
+    Some(unified)
+}
+
+/// A place in both documents: items of lists move.
+#[derive(Clone)]
+struct Place {
+    before: String,
+    after: String,
+}
+
+impl Place {
+    fn member(&self, name: &str) -> Self {
+        let step = step(name);
+        Self {
+            before: format!("{}{step}", self.before),
+            after: format!("{}{step}", self.after),
+        }
+    }
+
+    fn item(&self, before: usize, after: usize) -> Self {
+        Self {
+            before: format!("{}/{before}", self.before),
+            after: format!("{}/{after}", self.after),
+        }
+    }
+}
+
+fn objects(
+    at: &Place,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    changes: &mut Vec<Change>,
+) {
+    for (name, old) in before {
+        let here = at.member(name);
+        match after.get(name) {
+            Some(new) => values(&here, old, new, changes),
+            None => changes.push(removed(here.before, old)),
+        }
+    }
+    for (name, new) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+        changes.push(added(at.member(name).after, new));
+    }
+}
+
+fn values(at: &Place, before: &Value, after: &Value, changes: &mut Vec<Change>) {
+    match (before, after) {
+        _ if before == after => {}
+        (Value::Object(old), Value::Object(new)) => objects(at, old, new, changes),
+        (Value::Array(old), Value::Array(new)) => lists(at, old, new, changes),
+        _ => {
+            let text = match (before, after) {
+                (Value::String(old), Value::String(new))
+                    if old.contains('\n') || new.contains('\n') =>
+                {
+                    lines(old, new)
+                }
+                _ => None,
+            };
+            changes.push(Change {
+                pointer: at.after.clone(),
+                change: ChangeKind::Change,
+                before: Some(before.clone()),
+                after: Some(after.clone()),
+                text,
+            });
+        }
+    }
+}
+
+/// Items that stay are not told, however far others pushed them.
+fn lists(at: &Place, before: &[Value], after: &[Value], changes: &mut Vec<Change>) {
+    let old: Vec<String> = before.iter().map(canonical).collect();
+    let new: Vec<String> = after.iter().map(canonical).collect();
+    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        if matches!(op, DiffOp::Equal { .. }) {
+            continue;
+        }
+        let mut was = before
+            .iter()
+            .enumerate()
+            .skip(op.old_range().start)
+            .take(op.old_range().len());
+        let mut is = after
+            .iter()
+            .enumerate()
+            .skip(op.new_range().start)
+            .take(op.new_range().len());
+        loop {
+            match (was.next(), is.next()) {
+                (Some((from, old)), Some((to, new))) => {
+                    values(&at.item(from, to), old, new, changes);
+                }
+                (Some((from, old)), None) => changes.push(removed(at.item(from, from).before, old)),
+                (None, Some((to, new))) => changes.push(added(at.item(to, to).after, new)),
+                (None, None) => break,
+            }
+        }
+    }
+}
+
+fn removed(pointer: String, value: &Value) -> Change {
+    Change {
+        pointer,
+        change: ChangeKind::Remove,
+        before: Some(value.clone()),
+        after: None,
+        text: None,
+    }
+}
+
+fn added(pointer: String, value: &Value) -> Change {
+    Change {
+        pointer,
+        change: ChangeKind::Add,
+        before: None,
+        after: Some(value.clone()),
+        text: None,
+    }
+}
+
+/// The same text for the same value, whatever the order of its members.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut parts: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
+                .collect();
+            parts.sort_unstable();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(canonical).collect();
+            format!("[{}]", items.join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

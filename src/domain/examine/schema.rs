@@ -1,0 +1,167 @@
+//! What JSON Schemas tell of metadata, path by path.
+
+use serde_json::Value;
+
+use crate::domain::key::Key;
+use crate::domain::snapshot::LiveContext;
+use crate::domain::template::Known;
+
+/// Subschemas are looked into as deep as this; a schema may refer to itself.
+const MAX_DEPTH: usize = 16;
+
+/// What a schema says of a path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place<'s> {
+    /// It describes the value there; `certain` where every valid document has one.
+    Declared { schema: &'s Value, certain: bool },
+    /// It says nothing: the value may be there.
+    Open,
+    /// It allows no such member.
+    Closed,
+}
+
+/// What `schema` says of the steps of a path; `*` stands for the items of a list.
+pub(super) fn look<'s>(schema: &'s Value, steps: &[&str]) -> Place<'s> {
+    descend(schema, schema, steps, true, 0)
+}
+
+/// The members that a schema declares at its top.
+pub(super) fn members(schema: &Value) -> impl Iterator<Item = &String> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(|members| members.keys())
+}
+
+fn descend<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    steps: &[&str],
+    certain: bool,
+    depth: usize,
+) -> Place<'s> {
+    if depth > MAX_DEPTH {
+        return Place::Open;
+    }
+    let Some((step, rest)) = steps.split_first() else {
+        return Place::Declared { schema, certain };
+    };
+    let next = |schema: &'s Value, steps: &[&str], certain: bool| {
+        descend(root, schema, steps, certain, depth.saturating_add(1))
+    };
+    let (found, closed) = if *step == "*" {
+        let items = schema.get("items").filter(|items| items.is_object());
+        (items.map(|items| next(items, rest, certain)), false)
+    } else {
+        let member = schema.get("properties").and_then(|all| all.get(*step));
+        let required = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .is_some_and(|names| names.iter().any(|name| name == step));
+        let found = member.map(|member| next(member, rest, certain && required));
+        let closed = schema.get("additionalProperties") == Some(&Value::Bool(false))
+            && schema.get("patternProperties").is_none();
+        (found, closed)
+    };
+    if let Some(found) = found {
+        return found;
+    }
+    let referred = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|target| root.pointer(target.strip_prefix('#')?));
+    let all_of = schema.get("allOf").and_then(Value::as_array);
+    for part in all_of.into_iter().flatten().chain(referred) {
+        if let place @ Place::Declared { .. } = next(part, steps, certain) {
+            return place;
+        }
+    }
+    let choices = ["anyOf", "oneOf"]
+        .into_iter()
+        .filter_map(|name| schema.get(name));
+    let choices = choices.filter_map(Value::as_array).flatten();
+    let branches = ["then", "else"]
+        .into_iter()
+        .filter_map(|name| schema.get(name));
+    for part in choices.chain(branches) {
+        if let place @ Place::Declared { .. } = next(part, steps, false) {
+            return place;
+        }
+    }
+    if closed { Place::Closed } else { Place::Open }
+}
+
+/// The schemas of all contexts that give a persona, together.
+#[derive(Debug)]
+pub(super) struct Schemas<'a>(Vec<&'a Value>);
+
+impl<'a> Schemas<'a> {
+    pub(super) fn of(contexts: &[(&'a Key, &'a LiveContext)]) -> Self {
+        let schemas = contexts.iter();
+        Self(
+            schemas
+                .map(|(_, live)| live.context.schema.document())
+                .collect(),
+        )
+    }
+
+    pub(super) fn look(&self, steps: &[&str]) -> impl Iterator<Item = Place<'a>> {
+        self.0.iter().map(|schema| look(schema, steps))
+    }
+
+    /// The largest of what every schema allows at a path; `None` where one does not say.
+    fn largest(&self, path: &str, of: impl Fn(&Value) -> Option<usize>) -> Option<usize> {
+        let path = path.strip_prefix("metadata.")?;
+        let steps: Vec<&str> = path.split('.').collect();
+        let mut largest = None;
+        for place in self.look(&steps) {
+            let here = match place {
+                Place::Declared { schema, .. } => of(schema)?,
+                Place::Open => return None,
+                Place::Closed => 0,
+            };
+            largest = largest.max(Some(here));
+        }
+        largest
+    }
+}
+
+impl Known for Schemas<'_> {
+    fn max_chars(&self, path: &str) -> Option<usize> {
+        self.largest(path, chars)
+    }
+
+    fn max_items(&self, path: &str) -> Option<usize> {
+        self.largest(path, |schema| {
+            // What is no list is not looped over.
+            match schema.get("type")?.as_str()? {
+                "array" => number(schema, "maxItems"),
+                "string" | "number" | "integer" | "boolean" | "null" => Some(0),
+                _ => None,
+            }
+        })
+    }
+}
+
+/// The longest text that a value of this schema prints as.
+fn chars(schema: &Value) -> Option<usize> {
+    const NUMBER: usize = 25;
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        let longest = values.iter().map(|value| match value {
+            Value::String(text) => text.chars().count(),
+            other => other.to_string().chars().count(),
+        });
+        return longest.max();
+    }
+    match schema.get("type")?.as_str()? {
+        "string" => number(schema, "maxLength"),
+        "number" | "integer" | "boolean" | "null" => Some(NUMBER),
+        "array" => {
+            let each = chars(schema.get("items")?)?.checked_add(2)?;
+            number(schema, "maxItems")?.checked_mul(each)
+        }
+        _ => None,
+    }
+}
+
+fn number(schema: &Value, name: &str) -> Option<usize> {
+    usize::try_from(schema.get(name)?.as_u64()?).ok()
+}

@@ -1,0 +1,199 @@
+//! Anam's settings of a persona, beside the catalogue and the policy.
+
+use super::Surroundings;
+use crate::domain::catalogue::{Catalogue, CatalogueKind};
+use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::finding::Finding;
+use crate::domain::key::Key;
+use crate::domain::persona::Persona;
+use crate::domain::policy::Policy;
+use crate::domain::preferences::catalogue_kind;
+use crate::domain::snapshot::LivePersona;
+
+/// What is to be said of a persona's settings; `given` where a context gives the persona.
+pub(super) fn findings(
+    key: &Key,
+    persona: Persona,
+    given: bool,
+    around: &Surroundings<'_>,
+) -> Vec<Finding> {
+    let policy = &around.snapshot.policy;
+    let mut findings = ids(&persona, around);
+    for missing in missing_ids(&persona, policy) {
+        let message =
+            format!("is missing, and the policy's defaults name none: {key} can't be used");
+        let advice = "Choose one, or set a default for all personas in the policy";
+        findings.push(if given {
+            Finding::error(step(missing), message, advice)
+        } else {
+            Finding::warning(step(missing), message, advice)
+        });
+    }
+    findings.extend(unsuitable(&persona, &around.snapshot.catalogue));
+    findings.extend(
+        clashes_with_policy(key, persona, policy)
+            .into_iter()
+            .map(|fault| {
+                Finding::of_fault(
+                    fault,
+                    "Change the persona, or the policy's defaults and locks",
+                )
+            }),
+    );
+    findings
+}
+
+/// Ids that can't be chosen, told apart from those that could once.
+fn ids(persona: &Persona, around: &Surroundings<'_>) -> Vec<Finding> {
+    let faults = not_in_catalogue(persona, &around.snapshot.catalogue);
+    let retired = |fault: &Fault| {
+        let (kind, id) = chosen(persona, &fault.pointer)?;
+        around
+            .retired
+            .contains(&(kind, id.to_owned()))
+            .then_some(kind)
+    };
+    let told = faults.into_iter().map(|fault| match retired(&fault) {
+        Some(kind) => Finding::error(
+            fault.pointer,
+            format!(
+                "was retired from the tenant's catalogue of {}s",
+                kind.as_str()
+            ),
+            "Choose one that Anam still has, or sync the catalogue",
+        ),
+        None => Finding::of_fault(fault, "Choose from the catalogue, or add the id to it"),
+    });
+    told.collect()
+}
+
+/// The id at a place of a persona.
+fn chosen<'p>(persona: &'p Persona, pointer: &str) -> Option<(CatalogueKind, &'p str)> {
+    let settings = &persona.settings;
+    if let Some(index) = pointer.strip_prefix("/toolIds/") {
+        let id = settings
+            .tool_ids
+            .as_ref()?
+            .get(index.parse::<usize>().ok()?)?;
+        return Some((CatalogueKind::Tool, id));
+    }
+    let kind = catalogue_kind(pointer.strip_prefix('/')?)?;
+    let id = match kind {
+        CatalogueKind::Avatar => &settings.avatar_id,
+        CatalogueKind::Voice => &settings.voice_id,
+        CatalogueKind::Llm => &settings.llm_id,
+        CatalogueKind::Language => &settings.language_code,
+        CatalogueKind::Tool => return None,
+    };
+    Some((kind, id.as_deref()?))
+}
+
+/// What the catalogue knows of the chosen things that does not go with the rest.
+fn unsuitable(persona: &Persona, catalogue: &Catalogue) -> Vec<Finding> {
+    let settings = &persona.settings;
+    let find = |kind: CatalogueKind, id: &Option<String>| {
+        id.as_ref().and_then(|id| catalogue.find(kind, id))
+    };
+    let mut findings = Vec::new();
+    if let (Some(model), Some(avatar)) = (
+        settings.avatar_model,
+        find(CatalogueKind::Avatar, &settings.avatar_id),
+    ) && !avatar.can_render(model)
+    {
+        findings.push(Finding::error(
+            "/avatarModel",
+            format!("{} can't be rendered by {}", avatar.name, model.as_str()),
+            "Choose a model of the avatar's availableVersions, or another avatar",
+        ));
+    }
+    let voice = find(CatalogueKind::Voice, &settings.voice_id);
+    if let (Some(options), Some(provider)) = (
+        &settings.voice_generation_options,
+        voice.and_then(|voice| voice.provider()),
+    ) && !options.families().contains(&provider)
+    {
+        findings.push(Finding::warning(
+            "/voiceGenerationOptions",
+            format!("do not suit the voice, which is of {provider}: they are left out"),
+            "Use the options of that provider, or another voice",
+        ));
+    }
+    let llm = find(CatalogueKind::Llm, &settings.llm_id);
+    for (field, entry) in [("voiceId", voice), ("llmId", llm)] {
+        if settings.zero_data_retention == Some(true)
+            && entry.is_some_and(|entry| !entry.retains_nothing())
+        {
+            findings.push(Finding::warning(
+                step(field),
+                "is not known to take part in zero data retention, which the persona wants",
+                "Choose one that does, or sync the catalogue",
+            ));
+        }
+    }
+    findings
+}
+
+/// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
+pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
+    let settings = &persona.settings;
+    let mut faults = Faults::new();
+    let fields = [
+        ("avatarId", &settings.avatar_id),
+        ("voiceId", &settings.voice_id),
+        ("llmId", &settings.llm_id),
+        ("languageCode", &settings.language_code),
+    ];
+    for (field, id) in fields {
+        let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
+            continue;
+        };
+        if !catalogue.of(kind).is_empty() && catalogue.find(kind, id).is_none() {
+            faults.add(
+                step(field),
+                format!("is not in the tenant's catalogue of {}s", kind.as_str()),
+            );
+        }
+    }
+    for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
+        if !catalogue.of(CatalogueKind::Tool).is_empty()
+            && catalogue.find(CatalogueKind::Tool, id).is_none()
+        {
+            faults.add(
+                format!("/toolIds/{index}"),
+                "is not in the tenant's catalogue of tools",
+            );
+        }
+    }
+    faults.into_vec()
+}
+
+/// What the persona and the policy say together and Anam would refuse, though each is right alone.
+pub fn clashes_with_policy(key: &Key, persona: Persona, policy: &Policy) -> Vec<Fault> {
+    let live = LivePersona::new(key, 0, String::new(), persona, policy, Vec::new());
+    let faults = live.settings.check().into_iter().map(|mut fault| {
+        fault
+            .message
+            .push_str(" (together with the tenant's policy)");
+        fault
+    });
+    faults.collect()
+}
+
+/// What Anam must be told of a persona and nobody says.
+pub fn missing_ids(persona: &Persona, policy: &Policy) -> Vec<&'static str> {
+    let own = &persona.settings;
+    let layers = [&policy.locks, own, &policy.defaults];
+    let fields = [
+        (
+            "avatarId",
+            layers.iter().any(|layer| layer.avatar_id.is_some()),
+        ),
+        (
+            "voiceId",
+            layers.iter().any(|layer| layer.voice_id.is_some()),
+        ),
+        ("llmId", layers.iter().any(|layer| layer.llm_id.is_some())),
+    ];
+    let missing = fields.into_iter().filter(|(_, is_set)| !is_set);
+    missing.map(|(field, _)| field).collect()
+}

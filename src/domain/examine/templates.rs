@@ -1,0 +1,173 @@
+//! Values that templates use: whether anybody gives them, and what happens where they are absent.
+
+use super::Surroundings;
+use super::schema::{Place, Schemas};
+use crate::domain::finding::Finding;
+use crate::domain::key::Key;
+use crate::domain::preferences::STANDARD_FIELDS;
+use crate::domain::snapshot::LiveContext;
+use crate::domain::template::{Root, Size, Template, VariableUse};
+
+/// Who gives the values of a document's templates.
+pub(super) struct Users<'a> {
+    pub(super) around: &'a Surroundings<'a>,
+    /// The contexts that the templates are used in; none where that is not known.
+    pub(super) contexts: &'a [(&'a Key, &'a LiveContext)],
+}
+
+impl Users<'_> {
+    /// What is to be said of the values that a text uses; each path once, where it first stands.
+    pub(super) fn uses(&self, at: &str, template: &Template) -> Vec<Finding> {
+        self.uses_of(&Root::ALL, at, template)
+    }
+
+    /// The same of a snippet: of its metadata alone, since its own author was told the rest, and without lines, which are
+    /// not the document's.
+    pub(super) fn uses_of_snippet(&self, at: &str, template: &Template) -> Vec<Finding> {
+        let mut findings = self.uses_of(&[Root::Metadata], at, template);
+        for finding in &mut findings {
+            (finding.line, finding.column) = (None, None);
+        }
+        findings
+    }
+
+    fn uses_of(&self, roots: &[Root], at: &str, template: &Template) -> Vec<Finding> {
+        let mut told: Vec<&str> = Vec::new();
+        let mut findings = Vec::new();
+        for used in template.variables() {
+            let root = used.path.split('.').next().and_then(Root::parse);
+            // What is inside of something absent is absent too.
+            let is_told = told.iter().any(|path| {
+                let rest = used.path.strip_prefix(path);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            });
+            if root.is_some_and(|root| roots.contains(&root))
+                && !is_told
+                && let Some(finding) = self.used(at, used)
+            {
+                findings.push(finding.at(used.line, used.column));
+                told.push(&used.path);
+            }
+        }
+        findings
+    }
+
+    fn used(&self, at: &str, used: &VariableUse) -> Option<Finding> {
+        let mut steps = used.path.split('.');
+        let root = steps.next().and_then(Root::parse)?;
+        let steps: Vec<&str> = steps.collect();
+        let first = steps.first().copied().filter(|first| *first != "*")?;
+        let path = &used.path;
+        let undeclared = |message: String, advice: String| {
+            Some(Finding::warning(at, format!("`{path}` {message}"), advice))
+        };
+        match root {
+            Root::Context | Root::Persona | Root::Tenant | Root::Time => {
+                let members = words_of(root);
+                if steps.len() == 1 && members.contains(&first) {
+                    return None;
+                }
+                let advice = format!("{} has {}", root.name(), members.join(", "));
+                return Some(Finding::error(
+                    at,
+                    format!("`{path}` is never there"),
+                    advice,
+                ));
+            }
+            Root::User => {
+                if let Some(facts) = self.around.facts.filter(|facts| !facts.contains(first)) {
+                    return undeclared(
+                        "is given by no issuer of the tenant".into(),
+                        format!(
+                            "Add `{first}` to an issuer's claim map, or use one of: {}",
+                            listed(facts.iter().map(String::as_str))
+                        ),
+                    );
+                }
+            }
+            Root::Preferences => {
+                let own = &self.around.snapshot.policy.preference_fields;
+                if !STANDARD_FIELDS.contains(&first) && !own.contains_key(first) {
+                    let known = STANDARD_FIELDS.into_iter();
+                    return undeclared(
+                        "is no preference of the tenant".into(),
+                        format!(
+                            "Define it in the policy, or use one of: {}",
+                            listed(known.chain(own.keys().map(String::as_str)))
+                        ),
+                    );
+                }
+            }
+            Root::Metadata => {
+                if self.contexts.is_empty() {
+                    return None;
+                }
+                let places: Vec<Place<'_>> = Schemas::of(self.contexts).look(&steps).collect();
+                let declares = |place: &Place<'_>| matches!(place, Place::Declared { .. });
+                if !places.iter().any(declares) {
+                    let givers = self.contexts.iter().map(|(key, _)| key.as_str());
+                    return undeclared(
+                        format!(
+                            "is declared by no context that gives this persona: {}",
+                            listed(givers)
+                        ),
+                        "Declare it in the `metadata` of these contexts, or correct its name"
+                            .into(),
+                    );
+                }
+                let is_certain =
+                    |place: &Place<'_>| matches!(place, Place::Declared { certain: true, .. });
+                if places.iter().all(is_certain) {
+                    return None;
+                }
+            }
+            Root::Snippets => return None,
+        }
+        (!used.guarded).then(|| {
+            Finding::warning(
+                at,
+                format!("`{path}` prints nothing where it is absent"),
+                format!(
+                    "Write {{{{ {path}|default(\"...\") }}}}, or put the sentence under {{% if {path} %}}"
+                ),
+            )
+        })
+    }
+}
+
+/// The members of a root whose words are the gateway's own.
+fn words_of(root: Root) -> &'static [&'static str] {
+    match root {
+        Root::Context => &["key", "description"],
+        Root::Persona => &["key"],
+        Root::Tenant => &["name", "slug"],
+        Root::Time => &["date", "time", "weekday", "hour", "year"],
+        Root::User | Root::Preferences | Root::Metadata | Root::Snippets => &[],
+    }
+}
+
+/// A warning where the prompt may become larger than is let through.
+pub(super) fn too_large(largest: Size) -> Option<Finding> {
+    largest.is_over().then(|| {
+        let Size { chars, bytes } = largest;
+        let cap = Size::CAP;
+        Finding::warning(
+            "/systemPrompt",
+            format!(
+                "can come out with up to {chars} characters ({bytes} bytes); over {} characters or {} bytes the user gets no session",
+                cap.chars, cap.bytes
+            ),
+            "Shorten the template, loop over less, or give lists a maxItems and texts a maxLength in the metadata of the contexts",
+        )
+    })
+}
+
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 20;
+    let mut names: Vec<&str> = names.take(MOST + 1).collect();
+    if names.len() > MOST {
+        names.truncate(MOST);
+        names.push("...");
+    }
+    names.join(", ")
+}

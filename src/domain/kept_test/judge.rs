@@ -1,0 +1,167 @@
+//! Whether a test holds, and in words that help where it does not.
+
+use serde_json::Value;
+
+use super::KeptTest;
+use crate::domain::decide::{Decision, Undecided};
+use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::snapshot::Winner;
+use crate::domain::trace::Trace;
+
+impl KeptTest {
+    /// Every expectation that the outcome does not meet; pointers start at the test.
+    pub fn failures(&self, outcome: &Result<Decision, Undecided>) -> Vec<Fault> {
+        match outcome {
+            Ok(decision) => self.failures_of(decision),
+            Err(Undecided::MetadataInvalid(found)) => {
+                let mut faults = Faults::new();
+                faults.add("", "gets nobody: the metadata does not fit the context");
+                faults.extend_under("/metadata", found.iter().cloned());
+                faults.into_vec()
+            }
+            Err(undecided) => vec![Fault::new("", format!("gets nobody: {undecided}"))],
+        }
+    }
+
+    fn failures_of(&self, decision: &Decision) -> Vec<Fault> {
+        let mut faults = Faults::new();
+        if let Some(expected) = &self.expect.persona
+            && *expected != decision.persona
+        {
+            faults.add(
+                "/expect/persona",
+                format!(
+                    "expected the persona `{expected}`, got `{}` by {}",
+                    decision.persona,
+                    reason(&decision.trace)
+                ),
+            );
+        }
+        let sent = if self.expect.fields.is_empty() {
+            Value::Null
+        } else {
+            sent(decision)
+        };
+        for (pointer, expected) in &self.expect.fields {
+            let actual = sent.pointer(pointer).unwrap_or(&Value::Null);
+            if !same(expected, actual) {
+                faults.add(
+                    format!("/expect/fields{}", step(pointer)),
+                    format!(
+                        "expected {}, got {}{}",
+                        told(expected),
+                        told(actual),
+                        from(pointer, &decision.trace)
+                    ),
+                );
+            }
+        }
+        let prompt = &decision.config.system_prompt;
+        for (index, text) in self.expect.prompt_contains.iter().enumerate() {
+            if !prompt.contains(text.as_str()) {
+                faults.add(
+                    format!("/expect/promptContains/{index}"),
+                    format!("the prompt lacks {}", told(&Value::from(text.as_str()))),
+                );
+            }
+        }
+        for (index, text) in self.expect.prompt_lacks.iter().enumerate() {
+            if let Some(line) = line_of(prompt, text) {
+                faults.add(
+                    format!("/expect/promptLacks/{index}"),
+                    format!(
+                        "the prompt holds {} in line {line}",
+                        told(&Value::from(text.as_str()))
+                    ),
+                );
+            }
+        }
+        let chars = prompt.chars().count();
+        if let Some(most) = self.expect.prompt_max_chars
+            && chars > most
+        {
+            faults.add(
+                "/expect/promptMaxChars",
+                format!("the prompt has {chars} characters, {most} are allowed"),
+            );
+        }
+        faults.into_vec()
+    }
+}
+
+/// What Anam is sent, with its session options beside the rest.
+fn sent(decision: &Decision) -> Value {
+    let mut config = serde_json::to_value(&decision.config).unwrap_or_default();
+    if let (Value::Object(members), Ok(options)) =
+        (&mut config, serde_json::to_value(&decision.session_options))
+    {
+        members.insert("sessionOptions".into(), options);
+    }
+    config
+}
+
+/// Which rule gave the persona.
+fn reason(trace: &Trace) -> String {
+    let held = trace
+        .rules
+        .iter()
+        .enumerate()
+        .find(|(_, rule)| rule.failed_clause.is_none());
+    let why = match held {
+        Some((index, rule)) => format!("rule {} (`{}`)", index + 1, rule.rule),
+        None => "the default".to_owned(),
+    };
+    let arm = trace.split.as_ref().map_or_else(String::new, |split| {
+        format!(", arm {} of its split", split.arm + 1)
+    });
+    let missed = match (held, trace.rules.first()) {
+        (None, Some(rule)) => rule
+            .failed_attribute
+            .as_ref()
+            .map_or_else(String::new, |on| {
+                format!("; rule 1 (`{}`) failed on {on}", rule.rule)
+            }),
+        _ => String::new(),
+    };
+    format!("{why} of the context `{}`{arm}{missed}", trace.context.key)
+}
+
+/// Whose value a field has.
+fn from(pointer: &str, trace: &Trace) -> &'static str {
+    let path = pointer.trim_start_matches('/').replace('/', ".");
+    match trace.fields.get(&path) {
+        Some(Winner::Lock) => ", which the policy locks",
+        Some(Winner::Preference) => ", which the user prefers",
+        Some(Winner::Persona) => ", which the persona says",
+        Some(Winner::Default) => ", the policy's default",
+        Some(Winner::Gateway) => ", the gateway's own default",
+        None => "",
+    }
+}
+
+/// Numbers are the same in any spelling.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
+        _ => one == other,
+    }
+}
+
+/// A value for a message: nothing long.
+fn told(value: &Value) -> String {
+    const MOST: usize = 120;
+    if value.is_null() {
+        return "nothing".to_owned();
+    }
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// The line of the first place that holds `part`, counted from 1.
+fn line_of(text: &str, part: &str) -> Option<usize> {
+    let before = text.get(..text.find(part)?)?;
+    Some(before.matches('\n').count() + 1)
+}

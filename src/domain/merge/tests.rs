@@ -1,0 +1,145 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else {
+        panic!("{value} is no object")
+    };
+    members
+}
+
+fn merged(base: Value, theirs: Value, ours: Value) -> Result<Value, Vec<Conflict>> {
+    merge(&object(base), &object(theirs), &object(ours)).map(Value::Object)
+}
+
+#[test]
+fn changes_of_different_fields_come_together() {
+    let base = json!({ "name": "A", "llmId": "x", "voice": { "speed": 1, "style": 1 }, "old": 1 });
+    let theirs =
+        json!({ "name": "B", "llmId": "x", "voice": { "speed": 2, "style": 1 }, "old": 1 });
+    let ours =
+        json!({ "name": "A", "llmId": "y", "voice": { "speed": 1, "style": 3 }, "new": [1] });
+    assert_eq!(
+        merged(base, theirs, ours),
+        Ok(json!({ "name": "B", "llmId": "y", "voice": { "speed": 2, "style": 3 }, "new": [1] }))
+    );
+}
+
+#[test]
+fn the_same_change_on_both_sides_is_no_conflict() {
+    let base = json!({ "a": 1, "gone": 1 });
+    let both = json!({ "a": 2, "b": [1, 2] });
+    assert_eq!(merged(base, both.clone(), both.clone()), Ok(both));
+}
+
+#[test]
+fn every_conflict_is_told_with_all_three_values() {
+    let base = json!({ "a": 1, "list": [1], "deep": { "x~": 1, "y": 1 }, "gone": 1 });
+    let theirs = json!({ "a": 2, "list": [1, 2], "deep": { "x~": 2, "y": 1 } });
+    let ours = json!({ "a": 3, "list": [0, 1], "deep": { "x~": 3, "y": 2 }, "gone": 5 });
+    let conflicts = merged(base, theirs, ours).unwrap_err();
+    let places: Vec<&str> = conflicts
+        .iter()
+        .map(|conflict| conflict.pointer.as_str())
+        .collect();
+    assert_eq!(places, ["/a", "/list", "/deep/x~0", "/gone"]);
+    assert_eq!(
+        serde_json::to_value(&conflicts[3]).unwrap(),
+        json!({ "pointer": "/gone", "base": 1, "ours": 5 })
+    );
+}
+
+#[test]
+fn two_objects_that_both_added_are_not_mixed() {
+    let conflicts = merged(
+        json!({}),
+        json!({ "default": { "persona": "a" } }),
+        json!({ "default": { "split": [] } }),
+    );
+    assert_eq!(conflicts.unwrap_err()[0].pointer, "/default");
+}
+
+fn documents() -> impl Strategy<Value = Map<String, Value>> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        (0..3_i32).prop_map(Value::from),
+        "[ab]{0,2}".prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-c]", inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    });
+    prop::collection::btree_map("[a-d]", value, 0..5).prop_map(|members| object(json!(members)))
+}
+
+fn turned(conflicts: Vec<Conflict>) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let mut turned: Vec<_> = conflicts
+        .into_iter()
+        .map(|conflict| (conflict.pointer, conflict.theirs, conflict.ours))
+        .collect();
+    turned.sort_by(|a, b| a.0.cmp(&b.0));
+    turned
+}
+
+proptest! {
+    #[test]
+    fn one_sides_changes_alone_are_taken_as_they_are(base in documents(), side in documents()) {
+        prop_assert_eq!(merge(&base, &base, &side), Ok(side.clone()));
+        prop_assert_eq!(merge(&base, &side, &base), Ok(side.clone()));
+        prop_assert_eq!(merge(&base, &side, &side), Ok(side));
+    }
+
+    #[test]
+    fn it_does_not_matter_who_comes_first(base in documents(), one in documents(), two in documents()) {
+        match (merge(&base, &one, &two), merge(&base, &two, &one)) {
+            (Ok(a), Ok(b)) => prop_assert_eq!(a, b),
+            (Err(a), Err(b)) => {
+                let straight: Vec<_> = turned(b);
+                let swapped: Vec<_> = turned(a).into_iter().map(|(at, theirs, ours)| (at, ours, theirs)).collect();
+                prop_assert_eq!(straight, swapped);
+            }
+            (a, b) => prop_assert!(false, "{a:?} but {b:?}"),
+        }
+    }
+
+    #[test]
+    fn members_that_only_one_side_touched_never_conflict(base in documents(), ours in documents(), theirs in documents()) {
+        // Ours touches a and b, theirs c and d.
+        let keep = |document: &Map<String, Value>, names: [&str; 2]| -> Map<String, Value> {
+            let own = document.iter().filter(|(name, _)| names.contains(&name.as_str()));
+            let rest = base.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+            own.chain(rest).map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        let (ours, theirs) = (keep(&ours, ["a", "b"]), keep(&theirs, ["c", "d"]));
+        let merged = merge(&base, &theirs, &ours);
+        prop_assert!(merged.is_ok());
+        let merged = merged.unwrap();
+        for name in ["a", "b"] {
+            prop_assert_eq!(merged.get(name), ours.get(name));
+        }
+        for name in ["c", "d"] {
+            prop_assert_eq!(merged.get(name), theirs.get(name));
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_where_both_differ_from_the_base_and_from_each_other(
+        base in documents(), ours in documents(), theirs in documents()
+    ) {
+        let (b, t, o) = (Value::Object(base.clone()), Value::Object(theirs.clone()), Value::Object(ours.clone()));
+        if let Err(conflicts) = merge(&base, &theirs, &ours) {
+            for conflict in conflicts {
+                prop_assert_eq!(b.pointer(&conflict.pointer), conflict.base.as_ref());
+                prop_assert_eq!(t.pointer(&conflict.pointer), conflict.theirs.as_ref());
+                prop_assert_eq!(o.pointer(&conflict.pointer), conflict.ours.as_ref());
+                prop_assert_ne!(&conflict.ours, &conflict.theirs);
+                prop_assert_ne!(&conflict.ours, &conflict.base);
+                prop_assert_ne!(&conflict.theirs, &conflict.base);
+            }
+        }
+    }
+}

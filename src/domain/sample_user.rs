@@ -1,0 +1,115 @@
+//! A user whom admins made up, to try things with: an archetype such as "new customer" or "expert on the phone".
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::caller::{Caller, Fact, Facts, Subject};
+use super::fault::{Fault, Faults, step};
+use super::ids::{IssuerId, TenantId};
+use super::issuer::{ClaimMap, fact};
+use super::preferences::{PreferenceField, Preferences};
+use super::text;
+
+/// Most facts, and most preferences.
+const MAX_MEMBERS: usize = 50;
+/// The longest preference, in characters: a prompt of the user's own.
+const MAX_PREFERENCE_CHARS: usize = 4_000;
+
+/// Who is asking, as a verified token and the stored preferences would tell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SampleUser {
+    /// The `sub`; it decides the arm of a split.
+    pub subject: Option<Subject>,
+    /// What the claims would tell.
+    pub facts: Facts,
+    /// What the user has chosen. As with stored ones, what does not fit is passed over in the decision.
+    pub preferences: Preferences,
+}
+
+impl SampleUser {
+    /// Reads `{"subject"?, "facts"?, "preferences"?}`; every fault at once.
+    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let mut user = Self::default();
+        for (name, value) in members {
+            let at = step(name);
+            match (name.as_str(), value) {
+                ("subject", Value::String(text)) => match Subject::parse(text) {
+                    Some(subject) => user.subject = Some(subject),
+                    None => {
+                        faults.add(at, "must be 1 to 255 characters without control characters");
+                    }
+                },
+                ("subject", _) => faults.add(at, "must be a text"),
+                ("facts", Value::Object(facts)) if facts.len() <= MAX_MEMBERS => {
+                    for (name, value) in facts {
+                        match fact(value).filter(|_| ClaimMap::is_fact_name(name)) {
+                            Some(fact) => {
+                                user.facts.insert(name.clone(), fact);
+                            }
+                            None => faults.add(
+                                format!("{at}{}", step(name)),
+                                "must be a text of 500 characters at most, a number, a flag or a list of texts, under a name such as `plan`",
+                            ),
+                        }
+                    }
+                }
+                ("preferences", Value::Object(choices)) if choices.len() <= MAX_MEMBERS => {
+                    for name in choices
+                        .iter()
+                        .filter(|(name, value)| !is_choice(name, value))
+                        .map(|(name, _)| name)
+                    {
+                        faults.add(
+                            format!("{at}{}", step(name)),
+                            "must be a text of 4000 characters at most, a number or a flag, under a name of letters, digits and _",
+                        );
+                    }
+                    user.preferences = Preferences::from_stored(choices.clone());
+                }
+                ("facts" | "preferences", _) => {
+                    faults.add(at, "must be an object of 50 members at most");
+                }
+                _ => faults.add(at, "is unknown; a user has subject, facts and preferences"),
+            }
+        }
+        faults.into_result(user)
+    }
+
+    /// The document that [`SampleUser::parse`] reads back.
+    pub fn to_document(&self) -> Map<String, Value> {
+        let mut document = Map::new();
+        if let Some(subject) = &self.subject {
+            document.insert("subject".into(), subject.as_str().into());
+        }
+        if !self.facts.is_empty() {
+            document.insert("facts".into(), json!(self.facts));
+        }
+        let preferences = self.preferences.to_document();
+        if !preferences.is_empty() {
+            document.insert("preferences".into(), Value::Object(preferences));
+        }
+        document
+    }
+
+    /// The same user as a caller of this tenant.
+    pub fn caller(&self, tenant: TenantId) -> Caller {
+        Caller {
+            tenant,
+            issuer: IssuerId(Uuid::nil()),
+            subject: self.subject.clone().unwrap_or_else(Subject::made_up),
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+fn is_choice(name: &str, value: &Value) -> bool {
+    let fits = match value {
+        Value::String(text) => text::is_clean_block(text, MAX_PREFERENCE_CHARS),
+        other => matches!(fact(other), Some(Fact::Flag(_) | Fact::Number(_))),
+    };
+    PreferenceField::is_name(name) && fits
+}
+
+#[cfg(test)]
+mod tests;
