@@ -54,4 +54,6 @@ answers! {
     Creating = &EACH, &WITH_BODY, &[ABSENT, CONFLICTING, INVALID];
     /// A change of something that must be as it was read.
     Changing = &EACH, &WITH_BODY, &[ABSENT, CONFLICTING, INVALID], &CONDITIONAL;
+    /// A step of a single sign-on.
+    SigningOn = &EACH, &[ABSENT, INVALID];
 }
