@@ -11,6 +11,7 @@ pub mod issuers;
 pub mod migrate;
 pub mod preferences;
 pub mod provider_keys;
+pub mod recent_sessions;
 pub mod releases;
 pub mod reviews;
 pub mod rights;

@@ -2,8 +2,11 @@
 
 pub mod documents;
 pub mod drafts;
+pub mod impact;
 pub mod me;
+pub mod preview;
 pub mod releases;
+pub mod sample_users;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -26,7 +29,10 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(sample_users::routes)
+        .configure(preview::routes)
+        .configure(impact::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -38,6 +44,9 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        sample_users::Doc::openapi(),
+        preview::Doc::openapi(),
+        impact::Doc::openapi(),
     ] {
         whole.merge(part);
     }
