@@ -269,7 +269,7 @@ fn key(text: &str) -> Result<Key, Refusal> {
 
 fn parse(mut members: Map<String, Value>) -> Result<(String, SampleUser), Refusal> {
     let mut faults = Faults::new();
-    let description = match members.remove("description").map(block(200)) {
+    let description = match members.shift_remove("description").map(block(200)) {
         None => String::new(),
         Some(Ok(text)) => text,
         Some(Err(message)) => {
