@@ -127,8 +127,8 @@ async fn a_draft_is_looked_at_in_its_surroundings() {
     );
     assert_eq!(examination.findings[3].line, Some(2));
 
-    let context = json!({ "default": "nobody", "aliases": ["sales"] });
-    let examination = examined(&app, DocumentKind::Context, "new", &context).await;
+    let document = json!({ "default": "nobody", "aliases": ["sales"] });
+    let examination = examined(&app, DocumentKind::Context, "new", &document).await;
     assert_eq!(
         told(&examination),
         [

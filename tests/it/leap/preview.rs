@@ -15,8 +15,8 @@ fn sam() -> Value {
 /// The same with the fence's tag, which depends on the session, taken out.
 fn without_tags(request: &Value) -> Value {
     let mut text = request.to_string();
-    while let Some(at) = text.find('⟦') {
-        let tag: String = text[at..].chars().skip(1).take(8).collect();
+    while let Some((_, rest)) = text.split_once('⟦') {
+        let tag: String = rest.chars().take(8).collect();
         text = text.replace('⟦', "<").replace(&tag, "TAG");
     }
     let mut request: Value = serde_json::from_str(&text).unwrap();
@@ -145,14 +145,14 @@ async fn drafts_of_several_documents_are_tried_together() {
     content["systemPrompt"] = json!("{{ snippets.manners }} {{ snippets[\"house-rules\"] }}");
     content.as_object_mut().unwrap().remove("snippets");
     let persona = new_document(&app, &key, "persona/butler", &content).await;
-    let context = new_document(
+    let dinner = new_document(
         &app,
         &key,
         "context/dinner",
         &json!({ "default": "butler", "aliases": ["supper"] }),
     )
     .await;
-    let uses = json!([{ "draft": snippet.0 }, { "draft": persona.0 }, { "draft": context.0 }]);
+    let uses = json!([{ "draft": snippet.0 }, { "draft": persona.0 }, { "draft": dinner.0 }]);
     let shown = preview(&app, &key, &json!({ "use": uses, "context": "supper" })).await;
     let shown = body(shown, 200).await;
     assert!(
@@ -167,7 +167,7 @@ async fn drafts_of_several_documents_are_tried_together() {
     let shown = preview(
         &app,
         &key,
-        &json!({ "use": [{ "draft": context.0 }], "context": "dinner" }),
+        &json!({ "use": [{ "draft": dinner.0 }], "context": "dinner" }),
     )
     .await;
     assert_eq!(
