@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod compare;
 mod document;
 pub mod documents;
 pub mod drafts;
@@ -14,7 +15,9 @@ mod live_set;
 pub mod plan;
 pub mod preview;
 pub mod rebase;
+pub mod rehearse;
 pub mod release;
+pub mod replay;
 pub mod review;
 pub mod sample_users;
 pub mod seal;

@@ -1,12 +1,19 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod audit;
+pub mod comparison;
 pub mod documents;
 pub mod drafts;
+mod filters;
 pub mod impact;
 pub mod me;
 pub mod preview;
 pub mod releases;
+pub mod replays;
 pub mod sample_users;
+pub mod sessions;
+pub mod subjects;
+pub mod validation;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -32,7 +39,13 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(releases::routes)
         .configure(sample_users::routes)
         .configure(preview::routes)
-        .configure(impact::routes);
+        .configure(impact::routes)
+        .configure(validation::routes)
+        .configure(comparison::routes)
+        .configure(sessions::routes)
+        .configure(replays::routes)
+        .configure(audit::routes)
+        .configure(subjects::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
@@ -47,6 +60,12 @@ pub fn document() -> Description {
         sample_users::Doc::openapi(),
         preview::Doc::openapi(),
         impact::Doc::openapi(),
+        validation::Doc::openapi(),
+        comparison::Doc::openapi(),
+        sessions::Doc::openapi(),
+        replays::Doc::openapi(),
+        audit::Doc::openapi(),
+        subjects::Doc::openapi(),
     ] {
         whole.merge(part);
     }
