@@ -17,6 +17,8 @@ mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod leap;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod secrets;
