@@ -7,6 +7,8 @@ mod authoring;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod furniture;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;

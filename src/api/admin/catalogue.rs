@@ -560,6 +560,7 @@ async fn put(
         name,
         attributes,
     };
+    checked(catalogue::check(&entry))?;
     let mut change = Change::begin(&gateway, &may).await?;
     change.lock_authoring().await?;
     let before = change.tx.catalogue_row(kind, &entry.id).await?;
