@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use url::Url;
 
-use super::client::{class_of, read, refusal, retry_after};
 use super::{Anam, AnamError, ApiKey};
 use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
 use crate::domain::text;
@@ -202,27 +199,10 @@ impl Anam {
         list: &str,
         query: &[(&str, String)],
     ) -> Result<Page, AnamError> {
-        let mut url: Url = self
-            .options
-            .base_url
-            .join(list)
-            .map_err(|_no_url| AnamError::Unreachable)?;
-        url.query_pairs_mut().extend_pairs(query);
-        let answer = self
-            .http
-            .get(url)
-            .header(AUTHORIZATION, key.0.clone())
-            .timeout(PAGE_TIMEOUT)
-            .send()
-            .await
-            .map_err(|error| class_of(&error))?;
-        let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
-        let body = read(answer, MAX_PAGE_BYTES).await?;
-        if status != 200 {
-            return Err(refusal(status, &body, retry_after));
-        }
-        serde_json::from_slice(&body).map_err(|_no_page| AnamError::Unexpected { status })
+        let body = self
+            .get(key, list, query, MAX_PAGE_BYTES, PAGE_TIMEOUT)
+            .await?;
+        serde_json::from_slice(&body).map_err(|_no_page| AnamError::Unexpected { status: 200 })
     }
 }
 

@@ -146,6 +146,38 @@ impl Anam {
         SessionToken::check(answer.session_token, self.clock.now())
     }
 
+    /// One GET, not repeated; an answer of more than `max_bytes` is cut off.
+    pub(super) async fn get<V: AsRef<str>>(
+        &self,
+        key: &ApiKey,
+        path: &str,
+        query: &[(&str, V)],
+        max_bytes: usize,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, AnamError> {
+        let mut url = self
+            .options
+            .base_url
+            .join(path)
+            .map_err(|_no_url| AnamError::Unreachable)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let asked = self
+            .http
+            .get(url)
+            .header(AUTHORIZATION, key.0.clone())
+            .timeout(timeout)
+            .send();
+        let answer = asked.await.map_err(|error| class_of(&error))?;
+        let status = answer.status().as_u16();
+        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
+        let body = read(answer, max_bytes).await?;
+        if status == 200 {
+            Ok(body)
+        } else {
+            Err(refusal(status, &body, retry_after))
+        }
+    }
+
     /// 50 to 150 ms, so that many instances do not ask again in step.
     pub(super) fn pause_before_retry(&self) -> Duration {
         let jitter = self.clock.now().timestamp_subsec_micros() % 100;
@@ -154,10 +186,7 @@ impl Anam {
 }
 
 /// The body of an answer, which has at most so many bytes.
-pub(super) async fn read(
-    answer: reqwest::Response,
-    max_body_bytes: usize,
-) -> Result<Vec<u8>, AnamError> {
+async fn read(answer: reqwest::Response, max_body_bytes: usize) -> Result<Vec<u8>, AnamError> {
     let status = answer.status().as_u16();
     let mut body = Vec::new();
     let mut chunks = answer.bytes_stream();
@@ -171,14 +200,14 @@ pub(super) async fn read(
 }
 
 /// What an answer that is not 200 means.
-pub(super) fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> AnamError {
+fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> AnamError {
     let error = serde_json::from_slice::<ErrorAnswer>(body)
         .ok()
         .and_then(|answer| answer.error);
     AnamError::of_answer(status, error.as_deref(), retry_after)
 }
 
-pub(super) fn class_of(error: &reqwest::Error) -> AnamError {
+fn class_of(error: &reqwest::Error) -> AnamError {
     if error.is_timeout() {
         AnamError::TimedOut
     } else {
@@ -187,7 +216,7 @@ pub(super) fn class_of(error: &reqwest::Error) -> AnamError {
 }
 
 /// Seconds only; a date would need trust in Anam's clock. An hour at most.
-pub(super) fn retry_after(header: Option<&HeaderValue>) -> Option<Duration> {
+fn retry_after(header: Option<&HeaderValue>) -> Option<Duration> {
     let seconds: u64 = header?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(3_600)))
 }

@@ -3,10 +3,12 @@
 pub mod catalogue;
 pub mod client;
 pub mod error;
+pub mod sessions;
 pub mod token;
 pub mod wire;
 
 pub use catalogue::{Listed, Listing, Probe};
 pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
 pub use error::AnamError;
+pub use sessions::AnamSession;
 pub use token::SessionToken;

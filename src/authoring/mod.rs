@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod compare;
 mod document;
 pub mod documents;
 pub mod drafts;
@@ -13,7 +14,9 @@ mod live_set;
 pub mod plan;
 pub mod policy;
 pub mod rebase;
+pub mod rehearse;
 pub mod release;
+pub mod replay;
 pub mod review;
 pub mod seal;
 mod soundness;

@@ -364,6 +364,7 @@ impl From<Refusal> for Problem {
             Refusal::Exists(detail) => told(Code::AlreadyExists, detail),
             Refusal::Conflict(detail) => told(Code::Conflict, detail),
             Refusal::InUse(detail) => told(Code::InUse, detail),
+            Refusal::InputsExpired(detail) => told(Code::InputsExpired, detail),
             Refusal::ApprovalMissing(detail) => told(Code::ApprovalMissing, detail),
             Refusal::Forbidden(detail) => told(Code::Forbidden, detail),
             Refusal::MergeConflict { conflicts } => {
@@ -381,6 +382,10 @@ impl From<Refusal> for Problem {
             Refusal::Anam(error) => of_anam(&error),
             Refusal::Seal(error) => {
                 tracing::error!(%error, "a secret can't be sealed or opened");
+                Self::new(Code::Internal)
+            }
+            Refusal::Derive(error) => {
+                tracing::error!(%error, "a key can't be derived");
                 Self::new(Code::Internal)
             }
             Refusal::Random(error) => {

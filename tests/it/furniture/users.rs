@@ -143,7 +143,7 @@ async fn a_subject_in_the_address_may_be_any_text_that_a_token_can_hold() {
         &"x".repeat(256),
     ] {
         let refused = app.ask(Method::GET, &path(bad), &editor).await;
-        problem(refused, 422, "invalid_request").await;
+        problem(refused, 404, "not_found").await;
     }
     let nobody = app
         .ask(Method::GET, "/v1/admin/users//preferences", &editor)
