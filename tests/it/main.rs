@@ -13,6 +13,8 @@ mod cli;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod furniture;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
