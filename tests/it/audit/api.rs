@@ -159,3 +159,54 @@ async fn trails_are_marked_without_being_asked() {
     second.stop().await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_can_not_be_told_did_not_happen() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Owner).await;
+    let token = app.user("ada");
+    app.prefer(&token, &json!({ "tone": "formal" })).await;
+    app.mint(&token, &json!({})).await;
+    let documents = "/v1/admin/documents";
+    let asked = json!({ "kind": "snippet", "key": "told", "content": { "text": "Be kind." } });
+    let (etag, draft) = state(app.tell(Method::POST, documents, &key, &asked).await, 201).await;
+    let draft = format!("/v1/admin/drafts/{}", draft["id"].as_str().unwrap());
+    app.database
+        .sql(
+            "create function full_disk() returns trigger language plpgsql as $$ begin raise 'the disk is full'; end $$;
+             create trigger full_disk before insert on audit_event for each row execute function full_disk()",
+        )
+        .await;
+    let held = "select (select count(*) from document) as documents, (select count(*) from document_version) as versions,
+                       (select count(*) from release) as releases, (select jsonb_agg(d) from draft d) as drafts,
+                       (select jsonb_agg(p) from preference p) as preferences, (select count(*) from session_inputs) as inputs,
+                       (select jsonb_agg(subject) from session) as subjects";
+    let before = app.database.rows(held).await;
+    for (method, path, body) in [
+        (
+            Method::POST,
+            documents,
+            json!({ "kind": "snippet", "key": "untold", "content": { "text": "x" } }),
+        ),
+        (Method::PUT, &draft, json!({ "content": { "text": "y" } })),
+        (Method::POST, &format!("{draft}:seal"), json!({})),
+        (Method::DELETE, &draft, json!({})),
+        (
+            Method::POST,
+            &format!("{documents}/persona/assistant/drafts"),
+            json!({}),
+        ),
+        (
+            Method::POST,
+            &format!("{documents}/snippet/told:archive"),
+            json!({}),
+        ),
+        (Method::POST, "/v1/admin/users/ada:export", json!({})),
+        (Method::POST, "/v1/admin/users/ada:erase", json!({})),
+    ] {
+        let answer = app.tell_if(method, path, &key, &etag, &body).await;
+        problem(answer, 500, "internal").await;
+        assert_eq!(app.database.rows(held).await, before, "{path}");
+    }
+    app.stop().await;
+}

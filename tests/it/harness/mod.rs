@@ -7,6 +7,7 @@ pub(crate) mod logs;
 pub(crate) mod postgres;
 pub(crate) mod sql;
 pub(crate) mod tenants;
+mod told;
 pub(crate) mod wait;
 
 pub(crate) use app::{
