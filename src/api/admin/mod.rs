@@ -1,6 +1,7 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
 pub mod audit;
+pub mod comparison;
 pub mod documents;
 pub mod drafts;
 mod filters;
@@ -9,6 +10,7 @@ pub mod releases;
 pub mod replays;
 pub mod sessions;
 pub mod subjects;
+pub mod validation;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -32,6 +34,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(drafts::routes)
         .configure(versions::routes)
         .configure(releases::routes)
+        .configure(validation::routes)
+        .configure(comparison::routes)
         .configure(sessions::routes)
         .configure(replays::routes)
         .configure(audit::routes)
@@ -47,6 +51,8 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        validation::Doc::openapi(),
+        comparison::Doc::openapi(),
         sessions::Doc::openapi(),
         replays::Doc::openapi(),
         audit::Doc::openapi(),
