@@ -46,7 +46,7 @@ impl Trail {
             actor: "person:ada@example.com",
             action: "snippet.release",
             target: &format!("snippet/s{number}"),
-            before_hash: (number % 2 == 0).then_some(b"before"),
+            before_hash: number.is_multiple_of(2).then_some(b"before"),
             after_hash: Some(b"after"),
             request_id: Some("a \"quoted\" id, [1, 2]"),
             details: json!({ "zoë": ["\u{7f}", 1.50, null], "a": number }),
