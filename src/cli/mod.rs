@@ -9,13 +9,15 @@ pub mod export;
 pub mod migrate;
 pub mod openapi;
 pub mod preferences;
+pub mod schema;
 pub mod serve;
 pub mod shared_issuer;
 
 mod database;
+mod remote;
 mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +49,7 @@ enum Command {
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),
+            Command::Schema(args) => schema::run(args),
         }
     });
     // Blocking work that nobody waits for any more must not hold the exit up.
@@ -83,6 +87,14 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
     _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
     ExitCode::FAILURE
+}
+
+/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
+fn wants_colour() -> bool {
+    let refused = crate::config::environment()
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }
 
 /// Prints a line for people or programs on standard output.

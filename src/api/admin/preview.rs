@@ -55,7 +55,7 @@ struct PreviewAsked {
     #[schema(nullable = false, max_length = 64, example = "support")]
     context: Option<String>,
     /// What the page sends along.
-    #[schema(value_type = Object, nullable = false, example = json!({ "ticketId": "T-1" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "ticketId": "T-1" }))]
     metadata: Option<Value>,
     /// Who asks; nobody in particular unless set.
     #[schema(nullable = false)]
@@ -118,10 +118,10 @@ enum UserAsked {
         #[schema(nullable = false, example = "user-1")]
         subject: Option<String>,
         /// What the token's claims would tell.
-        #[schema(value_type = Object, nullable = false, example = json!({ "plan": "gold" }))]
+        #[schema(value_type = Object, required = false, nullable = false, example = json!({ "plan": "gold" }))]
         facts: Option<Value>,
         /// What the user has chosen.
-        #[schema(value_type = Object, nullable = false, example = json!({ "tone": "brief" }))]
+        #[schema(value_type = Object, required = false, nullable = false, example = json!({ "tone": "brief" }))]
         preferences: Option<Value>,
     },
 }

@@ -88,10 +88,10 @@ struct SampleUserChange {
     #[schema(nullable = false, max_length = 255, example = "sample-1")]
     subject: Option<String>,
     /// What the token's claims would tell: texts, numbers, flags and lists of texts.
-    #[schema(value_type = Object, nullable = false, example = json!({ "plan": "gold", "name": "Ann" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "plan": "gold", "name": "Ann" }))]
     facts: Option<Value>,
     /// What the user has chosen.
-    #[schema(value_type = Object, nullable = false, example = json!({ "tone": "brief" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "tone": "brief" }))]
     preferences: Option<Value>,
 }
 
