@@ -191,7 +191,9 @@ async fn get(
         ("If-Match" = Option<String>, Header, description = "The ETag of a read, to change: 428 without, 412 with `current` if it changed since"),
         ("If-None-Match" = Option<String>, Header, description = "`*`, to make a new one"),
     ),
-    request_body(content = SampleUserChange, content_type = "application/json"),
+    request_body(content = SampleUserChange, content_type = "application/json", example = json!({
+        "description": "A customer on the gold plan", "facts": { "name": "Ann", "plan": "gold" }, "preferences": { "tone": "brief" }
+    })),
     responses(
         (status = 200, description = "The user, changed", body = SampleUserBody, headers(("ETag" = String, description = "Its state"))),
         (status = 201, description = "The user, new", body = SampleUserBody, headers(("ETag" = String, description = "Its state"))),
