@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
+use tokio::time::MissedTickBehavior;
 
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError, SingleSignOn};
@@ -26,10 +27,15 @@ use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
+use crate::tenants::audit::checkpoint::checkpoint_all;
+use crate::tenants::catalogue;
 use crate::web::address::TrustedProxies;
 
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// How often is looked for audit trails that are due for a checkpoint.
+const CHECKPOINTS: Duration = Duration::from_mins(15);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +130,10 @@ impl App {
         });
 
         lifecycle.spawn_to_the_end(writer.run());
+        lifecycle.spawn(
+            "checkpoints",
+            checkpoints(database.clone(), keys.clone(), clock.clone()),
+        );
         let mut refresher = refresh::Refresher {
             database: database.clone(),
             keys,
@@ -136,6 +146,7 @@ impl App {
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
         lifecycle.spawn("housekeeping", housekeeping(gateway.clone(), unknown_after));
+        lifecycle.spawn("catalogues", catalogues(gateway.clone()));
 
         let faces = server::Faces {
             gateway: gateway.clone(),
@@ -207,6 +218,31 @@ async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
         match sweep::sweep(database, clock, unknown_after, looked_back).await {
             Ok(()) => looked_back = sweep::EACH_ROUND,
             Err(error) => tracing::warn!(%error, "the ledger was not swept"),
+        }
+    }
+}
+
+async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
+    let mut ticks = tokio::time::interval(CHECKPOINTS);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
+            tracing::warn!(%error, "the audit trails were not marked");
+        }
+    }
+}
+
+/// Reads Anam's lists for tenants whose policy wants it, on a task of its own: Anam may take its time.
+async fn catalogues(gateway: Arc<Gateway>) {
+    // Instances that started together ask at different times.
+    let jitter = gateway.clock.now().timestamp_subsec_millis();
+    tokio::time::sleep(HOUSEKEEPING * jitter / 1_000).await;
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = catalogue::sync::round(&gateway).await {
+            tracing::warn!(%error, "no catalogue was synchronised");
         }
     }
 }

@@ -59,6 +59,12 @@ impl Gateway {
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
+    /// Counts an admin's try-out in, which makes the gateway ask somebody else, or counts its refusal.
+    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
+        let counted = self.limits.admit_try_out(tenant);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
     /// Counts a request from an address in, or counts its refusal.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let counted = self.limits.admit_address(address);

@@ -17,6 +17,9 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Limit;
 
+/// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
+const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
 /// Limits of this instance; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LimitOptions {
@@ -79,6 +82,7 @@ pub struct Limits {
     admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Tries to sign in to administer.
     pub sign_in: SignInLimits,
+    try_outs: DefaultKeyedRateLimiter<TenantId>,
     clock: DefaultClock,
     options: LimitOptions,
     under_way: Arc<AtomicU32>,
@@ -134,6 +138,7 @@ impl Limits {
             admin_tenants: keyed(options.admin_per_minute),
             admin_addresses: keyed(options.admin_per_minute),
             sign_in: SignInLimits::default(),
+            try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
             clock: DefaultClock::default(),
             options,
             under_way: Arc::default(),
@@ -201,6 +206,13 @@ impl Limits {
         }
     }
 
+    /// Counts a try-out by an admin in: an issuer's keys are fetched for it, or Anam is asked.
+    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.try_outs
+            .check_key(&tenant)
+            .map_err(|until| self.often(Limit::TryOut, &until))
+    }
+
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
         TooMany::Often {
             limit,
@@ -229,6 +241,7 @@ impl Limits {
             tenants.retain_recent();
         }
         self.sign_in.forget_idle();
+        self.try_outs.retain_recent();
     }
 }
 

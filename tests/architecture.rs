@@ -12,7 +12,8 @@ mod architecture {
     /// Crates that belong to one room, or a few.
     const ROOMS_OF_CRATES: [(&str, &[&str]); 11] = [
         ("sqlx", &["store/"]),
-        ("reqwest", &["anam/", "auth/"]),
+        // The program asks Anam, issuers, and, as a client, gateways elsewhere.
+        ("reqwest", &["anam/", "auth/", "client/"]),
         ("actix_web", &["web/", "api/", "app/", "app.rs", "dev/"]),
         ("actix_ws", &["dev/"]),
         ("minijinja", &["domain/template/"]),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::bundle::Bundle;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};
@@ -12,17 +10,6 @@ use crate::domain::persona::Persona;
 use crate::store::documents::DocumentKind;
 
 pub(super) use crate::domain::examine::{clashes_with_policy, missing_ids, not_in_catalogue};
-
-/// The names of members that differ.
-pub(super) fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed: Vec<&str> = names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(String::as_str)
-        .collect();
-    changed.join(", ")
-}
 
 /// Whether the bundle speaks of this kind of documents, and not of this one.
 pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
@@ -42,16 +29,6 @@ pub(super) fn missing_personas(
     context.personas().filter(|key| !is_persona(key)).collect()
 }
 
-/// Whether two issuers' configurations have an audience in common.
-pub(super) fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let of = |config: &Map<String, Value>| {
-        let listed = config.get("audiences").and_then(Value::as_array);
-        listed.cloned().unwrap_or_default()
-    };
-    let theirs = of(other);
-    of(one).iter().any(|audience| theirs.contains(audience))
-}
-
 /// Pins on versions that were never sealed.
 pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) -> Vec<Fault> {
     let pins = persona.snippets.iter();
@@ -63,12 +40,4 @@ pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) 
             )
         })
         .collect()
-}
-
-/// The issuer URL of a stored configuration.
-pub(super) fn url_of(config: &Map<String, Value>) -> &str {
-    config
-        .get("issuer")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }

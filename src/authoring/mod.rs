@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod compare;
 mod document;
 pub mod documents;
 pub mod drafts;
@@ -11,9 +12,13 @@ pub mod export;
 mod fit;
 mod live_set;
 pub mod plan;
+pub mod policy;
 pub mod rebase;
+pub mod rehearse;
 pub mod release;
+pub mod replay;
 pub mod review;
+pub mod schema;
 pub mod seal;
 mod soundness;
 pub mod world;

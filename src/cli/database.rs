@@ -76,6 +76,7 @@ pub(super) fn find_secret(
         SecretRef::File(path) => std::fs::read_to_string(path)
             .map_err(|error| format!("the file {path} can't be read: {error}"))?,
         SecretRef::Stored => return Err("is in the database only".into()),
+        SecretRef::Sent(_) => return Err("is not sent to this command".into()),
     };
     match text.trim() {
         "" => Err("is empty".into()),

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod api_key;
 pub mod apply;
+pub mod audit;
 pub mod check_config;
 pub mod dev;
 pub mod emulate;
@@ -10,14 +11,16 @@ pub mod export;
 pub mod migrate;
 pub mod openapi;
 pub mod preferences;
+pub mod schema;
 pub mod serve;
 pub mod shared_issuer;
 pub mod tenant;
 
 mod database;
+mod remote;
 mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -49,12 +52,15 @@ enum Command {
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
     SharedIssuer(shared_issuer::SharedIssuerCommand),
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -77,11 +83,13 @@ pub fn main() -> ExitCode {
             Command::Tenant(command) => tenant::run(command).await,
             Command::Admin(command) => Box::pin(admin::run(command)).await,
             Command::ApiKey(command) => api_key::run(command).await,
+            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),
+            Command::Schema(args) => schema::run(args),
         }
     });
     // Blocking work that nobody waits for any more must not hold the exit up.
@@ -104,6 +112,14 @@ fn refused(refusal: &Refusal) -> anyhow::Error {
         }
         refusal => anyhow::anyhow!("{refusal}"),
     }
+}
+
+/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
+fn wants_colour() -> bool {
+    let refused = crate::config::environment()
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
 }
 
 /// Prints a line for people or programs on standard output.

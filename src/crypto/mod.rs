@@ -4,4 +4,5 @@ pub mod digest;
 pub mod mac;
 pub mod password;
 pub mod seal;
+pub mod sign;
 pub mod token;

@@ -45,6 +45,8 @@ id! {
     ApiKeyId,
     /// An invitation of a person.
     InvitationId,
+    /// One reading of Anam's lists for a tenant.
+    CatalogueSyncId,
     /// A draft of a document.
     DraftId,
     /// One review of a sealed version.

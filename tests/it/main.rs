@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod authoring;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

@@ -1,13 +1,26 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
 pub mod api_keys;
+pub mod audit;
+pub mod bundle;
+pub mod catalogue;
+pub mod comparison;
 pub mod documents;
 pub mod drafts;
+mod filters;
+pub mod issuers;
 pub mod me;
 pub mod people;
+pub mod policy;
+pub mod provider_keys;
 pub mod releases;
+pub mod replays;
+pub mod sessions;
 pub mod sign_in;
 pub mod sso;
+pub mod subjects;
+pub mod users;
+pub mod validation;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -34,24 +47,49 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
-        .configure(releases::routes);
+        .configure(releases::routes)
+        .configure(validation::routes)
+        .configure(comparison::routes)
+        .configure(sessions::routes)
+        .configure(replays::routes)
+        .configure(audit::routes)
+        .configure(subjects::routes)
+        .configure(issuers::routes)
+        .configure(provider_keys::routes)
+        .configure(catalogue::routes)
+        .configure(users::routes)
+        .configure(policy::routes)
+        .configure(bundle::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
 pub fn document() -> Description {
     let mut whole = Description::default();
-    for part in [
-        me::Doc::openapi(),
-        sign_in::Doc::openapi(),
-        people::Doc::openapi(),
-        api_keys::Doc::openapi(),
-        sso::Doc::openapi(),
-        documents::Doc::openapi(),
-        drafts::Doc::openapi(),
-        versions::Doc::openapi(),
-        releases::Doc::openapi(),
-    ] {
-        whole.merge(part);
+    let parts: &[fn() -> Description] = &[
+        me::Doc::openapi,
+        sign_in::Doc::openapi,
+        people::Doc::openapi,
+        api_keys::Doc::openapi,
+        sso::Doc::openapi,
+        documents::Doc::openapi,
+        drafts::Doc::openapi,
+        versions::Doc::openapi,
+        releases::Doc::openapi,
+        validation::Doc::openapi,
+        comparison::Doc::openapi,
+        sessions::Doc::openapi,
+        replays::Doc::openapi,
+        audit::Doc::openapi,
+        subjects::Doc::openapi,
+        issuers::Doc::openapi,
+        provider_keys::Doc::openapi,
+        catalogue::Doc::openapi,
+        users::Doc::openapi,
+        policy::Doc::openapi,
+        bundle::Doc::openapi,
+    ];
+    for part in parts {
+        whole.merge(part());
     }
     whole
 }

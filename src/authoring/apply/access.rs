@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::{ApplyError, Work};
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
-use crate::authoring::document::{shares_audience, url_of};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
 use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::provider_keys::ProviderKeyRow;
+use crate::tenants::issuers::{shares_audience, url_of};
+use crate::tenants::provider_keys;
 
 impl Work<'_> {
     /// A tenant that took over a shared issuer's tokens would shut out every tenant that it serves.
@@ -46,13 +47,8 @@ impl Work<'_> {
                 .map(|at| stored.remove(at));
             let id = found
                 .as_ref()
-                .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
-            let aad = Aad {
-                table: "issuer",
-                column: "shared_secret",
-                tenant: self.change.tx.tenant(),
-                row: id.0,
-            };
+                .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
+            let aad = Aad::issuer_secret(self.change.tx.tenant(), id);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
                 continue;
@@ -91,6 +87,9 @@ impl Work<'_> {
                 json!({ "config": issuer.config }),
             )
             .await?;
+            if let Some(row) = &found {
+                self.tell(&row.config, &issuer.config);
+            }
         }
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));
@@ -132,7 +131,7 @@ impl Work<'_> {
                 sealed: stored,
             }));
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
             Ok(_) => {
                 self.faults.add(
@@ -148,7 +147,7 @@ impl Work<'_> {
         };
         if let Some(sealed) = stored
             && self
-                .tools
+                .change
                 .keys
                 .open(&sealed, aad)
                 .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
@@ -160,7 +159,7 @@ impl Work<'_> {
         }
         Ok(Some(WantedSecret {
             is_new: true,
-            sealed: Some(self.tools.keys.seal(&secret, aad)?),
+            sealed: Some(self.change.keys.seal(&secret, aad)?),
         }))
     }
 
@@ -178,7 +177,7 @@ impl Work<'_> {
             }
             return Ok(());
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) => secret,
             Err(why) => {
                 self.faults.add("/providerKey", why);
@@ -186,27 +185,20 @@ impl Work<'_> {
             }
         };
         let tenant = self.change.tx.tenant();
-        let aad = |id: ProviderKeyId| Aad {
-            table: "provider_key",
-            column: "sealed",
-            tenant,
-            row: id.0,
-        };
         if let Some(row) = &stored
-            && self
-                .tools
-                .keys
-                .open(&row.sealed, &aad(row.id))
-                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
+            && provider_keys::is(&self.change.keys, tenant, row, &secret)
         {
             return Ok(());
         }
-        let id = ProviderKeyId(self.tools.clock.new_id());
+        let id = ProviderKeyId(self.change.new_id());
         let last_four = last_four(&secret);
         let row = ProviderKeyRow {
             id,
             label: "bundle".into(),
-            sealed: self.tools.keys.seal(&secret, &aad(id))?,
+            sealed: self
+                .change
+                .keys
+                .seal(&secret, &Aad::provider_key(tenant, id))?,
             last_four,
         };
         self.change.tx.insert_provider_key(&row).await?;
