@@ -44,7 +44,7 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 19] = [
+const PLATFORM_POLICIES: [&str; 20] = [
     "api_key.platform_read r",
     "catalogue_sync.platform_read r",
     "config_revision.platform_insert a",
