@@ -78,11 +78,11 @@ pub struct Limits {
     tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    try_outs: DefaultKeyedRateLimiter<TenantId>,
     admin_tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Tries to sign in to administer.
     pub sign_in: SignInLimits,
-    try_outs: DefaultKeyedRateLimiter<TenantId>,
     clock: DefaultClock,
     options: LimitOptions,
     under_way: Arc<AtomicU32>,
@@ -135,10 +135,10 @@ impl Limits {
             tenants: keyed(options.tenant_per_minute),
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
+            try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
             admin_tenants: keyed(options.admin_per_minute),
             admin_addresses: keyed(options.admin_per_minute),
             sign_in: SignInLimits::default(),
-            try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
             clock: DefaultClock::default(),
             options,
             under_way: Arc::default(),
@@ -186,6 +186,13 @@ impl Limits {
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
+    /// Counts a try-out by an admin in: an issuer's keys are fetched for it, or Anam is asked.
+    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.try_outs
+            .check_key(&tenant)
+            .map_err(|until| self.often(Limit::TryOut, &until))
+    }
+
     /// Counts a request to the admin API in, before its credential is looked up.
     pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
         match &self.admin_addresses {
@@ -204,13 +211,6 @@ impl Limits {
                 .check_key(&tenant)
                 .map_err(|until| self.often(Limit::Admin, &until)),
         }
-    }
-
-    /// Counts a try-out by an admin in: an issuer's keys are fetched for it, or Anam is asked.
-    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
-        self.try_outs
-            .check_key(&tenant)
-            .map_err(|until| self.often(Limit::TryOut, &until))
     }
 
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
@@ -233,6 +233,7 @@ impl Limits {
         if let Some(tenants) = &self.tenants {
             tenants.retain_recent();
         }
+        self.try_outs.retain_recent();
         if let Some(addresses) = &self.admin_addresses {
             addresses.retain_recent();
             addresses.shrink_to_fit();
@@ -241,7 +242,6 @@ impl Limits {
             tenants.retain_recent();
         }
         self.sign_in.forget_idle();
-        self.try_outs.retain_recent();
     }
 }
 

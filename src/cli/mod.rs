@@ -46,13 +46,13 @@ enum Command {
     Apply(apply::ApplyArgs),
     Export(export::ExportArgs),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Tenant(tenant::TenantCommand),
     #[command(subcommand)]
     Admin(admin::AdminCommand),
     #[command(subcommand)]
     ApiKey(api_key::ApiKeyCommand),
-    #[command(subcommand)]
-    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
@@ -80,10 +80,10 @@ pub fn main() -> ExitCode {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
+            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Tenant(command) => tenant::run(command).await,
             Command::Admin(command) => Box::pin(admin::run(command)).await,
             Command::ApiKey(command) => api_key::run(command).await,
-            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
@@ -103,6 +103,14 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
+fn wants_colour() -> bool {
+    let refused = crate::config::environment()
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
+}
+
 /// What a verb refused, in words for the command line.
 fn refused(refusal: &Refusal) -> anyhow::Error {
     match refusal {
@@ -112,14 +120,6 @@ fn refused(refusal: &Refusal) -> anyhow::Error {
         }
         refusal => anyhow::anyhow!("{refusal}"),
     }
-}
-
-/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
-fn wants_colour() -> bool {
-    let refused = crate::config::environment()
-        .get("NO_COLOR")
-        .is_some_and(|value| !value.is_empty());
-    std::io::stdout().is_terminal() && !refused
 }
 
 /// Prints a line for people or programs on standard output.

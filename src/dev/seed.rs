@@ -15,6 +15,7 @@ use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
 use crate::domain::role::Role;
 use crate::store::api_keys::StoredKey;
+use crate::store::audit::AuditEvent;
 use crate::store::{Database, StoreError};
 use crate::tenants::admin::{API_KEY_PREFIX, shown_prefix};
 
@@ -139,6 +140,18 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
         },
         &hash_token(&key),
     )
+    .await?;
+    tx.audit(&AuditEvent {
+        id: clock.new_id(),
+        at: clock.now(),
+        actor: "cli:dev",
+        action: "api_key.create",
+        target: &format!("api_key/{}", shown_prefix(&key)),
+        before_hash: None,
+        after_hash: None,
+        request_id: None,
+        details: json!({ "name": "dev", "role": Role::Owner.as_str() }),
+    })
     .await?;
     tx.commit().await?;
     Ok(key)

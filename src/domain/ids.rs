@@ -43,10 +43,10 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
-    /// An invitation of a person.
-    InvitationId,
     /// One reading of Anam's lists for a tenant.
     CatalogueSyncId,
+    /// An invitation of a person.
+    InvitationId,
     /// A draft of a document.
     DraftId,
     /// One review of a sealed version.

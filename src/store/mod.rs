@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod people;
 pub mod preferences;
 pub mod provider_keys;
+pub mod recent_sessions;
 pub mod releases;
 pub mod reviews;
 pub mod rights;

@@ -13,9 +13,13 @@ mod cli;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod furniture;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod leap;
 #[cfg(test)]
 mod me;
 #[cfg(test)]

@@ -8,13 +8,16 @@ pub mod comparison;
 pub mod documents;
 pub mod drafts;
 mod filters;
+pub mod impact;
 pub mod issuers;
 pub mod me;
 pub mod people;
 pub mod policy;
+pub mod preview;
 pub mod provider_keys;
 pub mod releases;
 pub mod replays;
+pub mod sample_users;
 pub mod sessions;
 pub mod sign_in;
 pub mod sso;
@@ -48,6 +51,9 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(drafts::routes)
         .configure(versions::routes)
         .configure(releases::routes)
+        .configure(sample_users::routes)
+        .configure(preview::routes)
+        .configure(impact::routes)
         .configure(validation::routes)
         .configure(comparison::routes)
         .configure(sessions::routes)
@@ -87,6 +93,13 @@ pub fn document() -> Description {
         users::Doc::openapi,
         policy::Doc::openapi,
         bundle::Doc::openapi,
+        sign_in::Doc::openapi,
+        people::Doc::openapi,
+        api_keys::Doc::openapi,
+        sso::Doc::openapi,
+        sample_users::Doc::openapi,
+        preview::Doc::openapi,
+        impact::Doc::openapi,
     ];
     for part in parts {
         whole.merge(part());

@@ -4,9 +4,10 @@ use persona_gateway::crypto::token::{hash_token, random_token};
 use persona_gateway::domain::ids::ApiKeyId;
 use persona_gateway::domain::role::Role;
 use persona_gateway::store::api_keys::StoredKey;
+use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::TestApp;
 
@@ -31,6 +32,19 @@ impl TestApp {
             replaces: None,
         };
         tx.insert_api_key(&stored, &hash_token(&key)).await.unwrap();
+        tx.audit(&AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: "test",
+            action: "api_key.create",
+            target: "api_key/test",
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        })
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         key.expose_secret().to_owned()
     }

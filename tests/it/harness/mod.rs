@@ -9,6 +9,7 @@ pub(crate) mod people;
 pub(crate) mod postgres;
 pub(crate) mod sql;
 pub(crate) mod tenants;
+mod told;
 pub(crate) mod wait;
 
 pub(crate) use app::{
