@@ -2,6 +2,7 @@
 
 mod bundles;
 mod dev;
+mod people;
 mod preferences;
 mod serve;
 mod shared_issuer;
