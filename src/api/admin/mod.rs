@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod catalogue;
+pub mod catalogue_syncs;
 pub mod comparison;
 pub mod documents;
 pub mod drafts;
@@ -48,6 +49,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(issuers::routes)
         .configure(provider_keys::routes)
         .configure(catalogue::routes)
+        .configure(catalogue_syncs::routes)
         .configure(users::routes)
         .configure(policy::routes);
 }
