@@ -38,6 +38,10 @@ sqlx:
 openapi:
     cargo run --quiet -- openapi > docs/openapi.json
 
+# Write the schema of bundles anew, after what they may say changed.
+schema:
+    cargo run --quiet -- schema > docs/bundle.schema.json
+
 # Write the reference of all settings anew, after config/default.toml changed.
 config-reference:
     cargo run --quiet -- check-config --reference > docs/CONFIGURATION.md

@@ -13,6 +13,7 @@ pub mod telemetry;
 
 pub mod anam;
 pub mod auth;
+pub mod client;
 
 pub mod store;
 

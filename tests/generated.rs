@@ -15,6 +15,16 @@ mod generated {
     }
 
     #[test]
+    fn the_schema_of_bundles_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/bundle.schema.json");
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            kept == persona_gateway::authoring::schema::document(),
+            "run `cargo run -- schema > docs/bundle.schema.json`"
+        );
+    }
+
+    #[test]
     fn the_openapi_document_says_3_1_and_names_every_operation_once() {
         let document: serde_json::Value = serde_json::from_str(&document()).unwrap();
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));

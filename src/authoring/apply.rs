@@ -1,6 +1,10 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
 mod access;
+mod rights;
+mod sample_users;
+
+pub(super) use self::sample_users::whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::bundle::{Bundle, SecretRef, pinned};
 use super::document::{
-    changed_members, clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
+    clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
 };
 use super::fit::contexts_fit;
 use super::live_set::Name;
@@ -22,6 +26,7 @@ use super::{documents, documents::section};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::diff::diff;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::{DocumentId, TenantId};
 use crate::domain::key::Key;
@@ -29,6 +34,7 @@ use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::issuers::SharedIssuerRow;
 use crate::store::versions::SealedVersion;
 use crate::store::{Database, StoreError};
 use crate::tenants::admin::{Actor, Admin};
@@ -102,24 +108,68 @@ impl std::fmt::Debug for Applier<'_> {
 }
 
 impl Applier<'_> {
-    /// Applies a bundle whole, or not at all.
+    /// Applies a bundle whole, or not at all; a tenant that does not exist is made. Whoever has the database may do
+    /// anything: the actor is for the audit trail.
     pub async fn apply(&self, bundle: &Bundle, options: &ApplyOptions) -> Result<Plan, ApplyError> {
         let mut platform = self.database.platform().await?;
         let existing = platform.tenant_by_slug(&bundle.tenant).await?;
-        let shared = platform.shared_issuers().await?;
         platform.commit().await?;
-        let tenant = existing.unwrap_or_else(|| TenantId(self.clock.new_id()));
-        // Whoever may apply the bundle has been asked before; here it is only about who is told in the audit trail.
+        let shared = shared_issuers(self.database).await?;
         let admin = Admin {
-            tenant,
+            tenant: existing.unwrap_or_else(|| TenantId(self.clock.new_id())),
             role: Role::Owner,
             actor: options.actor.clone(),
             request_id: options.request_id.clone(),
         };
-        let mut work = Work {
-            tools: self,
-            change: Change::with(self.database, self.clock, self.keys, admin).await?,
+        let mut change = Change::with(self.database, self.clock, self.keys, admin).await?;
+        let application = Application {
+            bundle,
             options,
+            find_secret: self.find_secret,
+            shared: &shared,
+        };
+        let plan = application.make(&mut change).await?;
+        if !options.dry_run {
+            change.commit().await?;
+        }
+        Ok(plan)
+    }
+}
+
+/// The issuers that many tenants share: no bundle may take their tokens over.
+pub async fn shared_issuers(database: &Database) -> Result<Vec<SharedIssuerRow>, StoreError> {
+    let mut platform = database.platform().await?;
+    let shared = platform.shared_issuers().await?;
+    platform.commit().await?;
+    Ok(shared)
+}
+
+/// One bundle to apply within a change.
+pub struct Application<'a> {
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// How; whether it lasts is up to whoever began the change.
+    pub options: &'a ApplyOptions,
+    /// Finds secrets.
+    pub find_secret: &'a FindSecret<'a>,
+    /// See [`shared_issuers`].
+    pub shared: &'a [SharedIssuerRow],
+}
+
+impl std::fmt::Debug for Application<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Application").finish_non_exhaustive()
+    }
+}
+
+impl Application<'_> {
+    /// Makes the change's tenant as the bundle says, as far as its admin may. After an error nothing may be committed.
+    pub async fn make(&self, change: &mut Change) -> Result<Plan, ApplyError> {
+        let bundle = self.bundle;
+        let mut work = Work {
+            find_secret: self.find_secret,
+            options: self.options,
+            change,
             plan: Plan {
                 tenant: bundle.tenant.clone(),
                 ..Plan::default()
@@ -129,19 +179,31 @@ impl Applier<'_> {
         };
         // Two at once would both build on what is live now, and one of them would be lost.
         work.change.lock_authoring().await?;
-        work.shared_issuers_stay(bundle, &shared);
-        if existing.is_none() {
-            work.create_tenant(bundle).await?;
+        work.shared_issuers_stay(bundle, self.shared);
+        match work.change.tx.tenant_row().await? {
+            Some(row) if row.slug != bundle.tenant => {
+                let message = "is not the tenant that the credential belongs to";
+                return Err(ApplyError::Faults(vec![Fault::new("/tenant", message)]));
+            }
+            Some(_) => {}
+            None => work.create_tenant(bundle).await?,
         }
         let now = work.change.now;
-        let before = Before::take(&mut work.change, now).await?;
+        let before = Before::take(work.change, now).await?;
         work.tenant(bundle).await?;
         work.catalogue(bundle).await?;
+        work.sample_users(bundle).await?;
         work.documents(bundle).await?;
         work.issuers(bundle).await?;
         work.provider_key(bundle).await?;
         work.judge(before).await?;
-        work.finish().await
+        let role = work.change.admin.role;
+        let plan = work
+            .faults
+            .into_result(work.plan)
+            .map_err(ApplyError::Faults)?;
+        rights::permits(role, &plan)?;
+        Ok(plan)
     }
 }
 
@@ -149,8 +211,8 @@ impl Applier<'_> {
 pub(super) type Live = BTreeMap<(DocumentKind, Key), VersionRow>;
 
 struct Work<'a> {
-    tools: &'a Applier<'a>,
-    change: Change,
+    find_secret: &'a FindSecret<'a>,
+    change: &'a mut Change,
     options: &'a ApplyOptions,
     plan: Plan,
     faults: Faults,
@@ -159,17 +221,6 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn finish(self) -> Result<Plan, ApplyError> {
-        let plan = self
-            .faults
-            .into_result(self.plan)
-            .map_err(ApplyError::Faults)?;
-        if !self.options.dry_run {
-            self.change.commit().await?;
-        }
-        Ok(plan)
-    }
-
     async fn note(
         &mut self,
         verb: Verb,
@@ -187,8 +238,17 @@ impl Work<'_> {
             verb,
             target,
             note: note.into(),
+            changes: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Says member by member what the last step changes.
+    fn tell(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
+        if let Some(step) = self.plan.steps.last_mut() {
+            // What is too large to compare is told by its name alone.
+            step.changes = diff(before, after).unwrap_or_default();
+        }
     }
 
     /// What the bundle would break beside itself: tests, and what is scheduled. Faults of its own parts were found already.
@@ -197,7 +257,7 @@ impl Work<'_> {
             return Ok(());
         }
         let released = std::mem::take(&mut self.released);
-        for broken in before.broken(&mut self.change, &released).await? {
+        for broken in before.broken(self.change, &released).await? {
             match broken.own {
                 Some((kind, key)) => {
                     let at = format!("/{}{}", section(kind), step(key.as_str()));
@@ -243,6 +303,13 @@ impl Work<'_> {
                 json!({ "changed": changed }),
             )
             .await?;
+            let whole = |name: String, policy: Map<String, Value>| {
+                Map::from_iter([
+                    ("name".into(), name.into()),
+                    ("policy".into(), policy.into()),
+                ])
+            };
+            self.tell(&whole(row.name, row.policy), &whole(name, policy));
         }
         Ok(())
     }
@@ -278,6 +345,12 @@ impl Work<'_> {
                 json!({ "added": added, "removed": removed }),
             )
             .await?;
+            if verb == Verb::Change {
+                let whole = |entries: &[CatalogueEntry]| {
+                    Map::from_iter([(kind.as_str().to_owned(), json!(entries))])
+                };
+                self.tell(&whole(stored.of(*kind)), &whole(entries));
+            }
         }
         Ok(())
     }
@@ -408,7 +481,7 @@ impl Work<'_> {
                 archived
             }
             (None, None) => {
-                let id = DocumentId(self.tools.clock.new_id());
+                let id = DocumentId(self.change.new_id());
                 self.change
                     .tx
                     .insert_document(id, kind, key.as_str())
@@ -426,7 +499,7 @@ impl Work<'_> {
                 key,
                 version: &sealed,
             };
-            release::one_of_many(&mut self.change, &what, &self.options.message).await?;
+            release::one_of_many(self.change, &what, &self.options.message).await?;
             self.released.push((kind, key.clone()));
             String::new()
         } else {
@@ -439,18 +512,18 @@ impl Work<'_> {
             None => (Verb::Create, format!("version {number}{waits}")),
             Some(row) => (
                 Verb::Change,
-                format!(
-                    "version {} to {number}: {}{waits}",
-                    row.number,
-                    changed_members(&row.content, content)
-                ),
+                format!("version {} to {number}{waits}", row.number),
             ),
         };
         self.plan.steps.push(Step {
             verb,
             target: documents::target(kind, key),
             note,
+            changes: Vec::new(),
         });
+        if let Some(row) = before {
+            self.tell(&row.content, content);
+        }
         Ok(number)
     }
 
@@ -481,6 +554,6 @@ impl Work<'_> {
             contributors: &contributors,
             message: &self.options.message,
         };
-        seal::insert(&mut self.change, &sealing).await
+        seal::insert(self.change, &sealing).await
     }
 }

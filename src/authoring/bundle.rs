@@ -11,6 +11,7 @@ use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::sample_user::SampleUser;
 use crate::domain::template::{Template, TemplateKind};
 use crate::store::documents::DocumentKind;
 
@@ -37,6 +38,8 @@ pub struct Bundle {
     pub contexts: BTreeMap<Key, Context>,
     /// The context documents as written.
     pub context_documents: BTreeMap<Key, Map<String, Value>>,
+    /// Users whom the tenant's admins made up, where the bundle speaks of them.
+    pub sample_users: Option<BTreeMap<Key, BundleSampleUser>>,
     /// Kinds of documents that the bundle speaks of, be it to say that there are none.
     pub sections: BTreeSet<DocumentKind>,
 }
@@ -52,6 +55,15 @@ pub struct BundleIssuer {
     pub secret: Option<SecretRef>,
 }
 
+/// One user whom admins made up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BundleSampleUser {
+    /// Who it is, for people.
+    pub description: String,
+    /// The user.
+    pub user: SampleUser,
+}
+
 /// Where a secret is: never in the bundle itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRef {
@@ -61,6 +73,8 @@ pub enum SecretRef {
     File(String),
     /// In the database already; an export says so.
     Stored,
+    /// Sent beside the bundle, under this pointer. No bundle can say so: whoever takes a sent bundle puts it there.
+    Sent(String),
 }
 
 impl SecretRef {
@@ -93,7 +107,29 @@ pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
     ("tools", CatalogueKind::Tool),
 ];
 
+/// Longest name of a tenant, or of a catalogue's entry, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+/// Longest name of a tenant in URLs, in characters.
+pub const MAX_SLUG_CHARS: usize = 63;
+/// Longest description of a sample user, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 200;
+/// Longest id of a catalogue's entry, in bytes.
+pub const MAX_ID_BYTES: usize = 100;
+
 impl Bundle {
+    /// The references to secrets that somebody must find before the bundle can be applied, each with its pointer.
+    pub fn wanted_secrets(&mut self) -> Vec<(String, &mut SecretRef)> {
+        let issuers = self.issuers.iter_mut().flatten().enumerate();
+        let of_issuers = issuers.filter_map(|(index, issuer)| {
+            Some((format!("/issuers/{index}/secret"), issuer.secret.as_mut()?))
+        });
+        let own = self.provider_key.as_mut();
+        let own = own.map(|reference| ("/providerKey".to_owned(), reference));
+        let all = own.into_iter().chain(of_issuers);
+        all.filter(|(_, reference)| **reference != SecretRef::Stored)
+            .collect()
+    }
+
     /// Reads a bundle; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
@@ -109,7 +145,9 @@ impl Bundle {
             match (name.as_str(), value) {
                 ("tenant", Value::String(slug)) if is_slug(slug) => bundle.tenant.clone_from(slug),
                 ("tenant", _) => faults.add(at, "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first"),
-                ("name", Value::String(name)) if (1..=200).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                ("name", Value::String(name)) if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                // Where an editor finds the schema.
+                ("$schema", Value::String(_)) => {}
                 ("name", _) => faults.add(at, "must be a text of 1 to 200 characters"),
                 ("policy", Value::Object(policy)) => bundle.policy = faults.take(&at, Policy::parse(policy)),
                 ("issuers", Value::Array(issuers)) => {
@@ -147,11 +185,12 @@ impl Bundle {
                         }
                     }
                 }
-                ("policy" | "catalogue" | "snippets" | "personas" | "contexts", _) => faults.add(at, "must be an object"),
+                ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
+                ("policy" | "catalogue" | "snippets" | "personas" | "contexts" | "sampleUsers", _) => faults.add(at, "must be an object"),
                 ("issuers", _) => faults.add(at, "must be a list"),
                 _ => faults.add(
                     at,
-                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas and contexts",
+                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas, contexts and sampleUsers",
                 ),
             }
         }
@@ -201,6 +240,31 @@ impl BundleIssuer {
     }
 }
 
+fn sample_users(
+    users: &Map<String, Value>,
+    faults: &mut Faults,
+) -> BTreeMap<Key, BundleSampleUser> {
+    let mut read = BTreeMap::new();
+    for (key, mut members) in documents_of("/sampleUsers", users, faults) {
+        let at = format!("/sampleUsers{}", step(key.as_str()));
+        let description = match members.remove("description") {
+            None => String::new(),
+            Some(Value::String(text)) if text.chars().count() <= MAX_DESCRIPTION_CHARS => text,
+            Some(_) => {
+                faults.add(
+                    format!("{at}/description"),
+                    "must be a text of 200 characters at most",
+                );
+                continue;
+            }
+        };
+        if let Some(user) = faults.take(&at, SampleUser::parse(&members)) {
+            read.insert(key, BundleSampleUser { description, user });
+        }
+    }
+    read
+}
+
 fn documents_of(
     at: &str,
     documents: &Map<String, Value>,
@@ -245,10 +309,11 @@ fn catalogue(
         for (index, entry) in entries.iter().enumerate() {
             let at = format!("{at}/{index}");
             match serde_json::from_value::<CatalogueEntry>(entry.clone()) {
-                Ok(entry) if entry.id.is_empty() || entry.id.len() > 100 => {
+                _ if !entry.is_object() => faults.add(at, "must be {id, name, attributes}"),
+                Ok(entry) if entry.id.is_empty() || entry.id.len() > MAX_ID_BYTES => {
                     faults.add(format!("{at}/id"), "must be 1 to 100 characters");
                 }
-                Ok(entry) if !(1..=200).contains(&entry.name.chars().count()) => {
+                Ok(entry) if !(1..=MAX_NAME_CHARS).contains(&entry.name.chars().count()) => {
                     faults.add(format!("{at}/name"), "must be 1 to 200 characters");
                 }
                 Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
@@ -322,7 +387,7 @@ pub(super) fn pinned(
 }
 
 fn is_slug(text: &str) -> bool {
-    (1..=63).contains(&text.len())
+    (1..=MAX_SLUG_CHARS).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && text
             .chars()

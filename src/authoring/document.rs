@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::bundle::Bundle;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};
@@ -12,17 +10,6 @@ use crate::domain::persona::Persona;
 use crate::store::documents::DocumentKind;
 
 pub(super) use crate::domain::examine::{clashes_with_policy, missing_ids, not_in_catalogue};
-
-/// The names of members that differ.
-pub(super) fn changed_members(before: &Map<String, Value>, after: &Map<String, Value>) -> String {
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let changed: Vec<&str> = names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(String::as_str)
-        .collect();
-    changed.join(", ")
-}
 
 /// Whether the bundle speaks of this kind of documents, and not of this one.
 pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {

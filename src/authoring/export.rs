@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::apply::whole;
 use super::bundle::CATALOGUE_SECTIONS;
+use super::world::MAX_SAMPLE_USERS;
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
 use crate::store::tenant_tx::TenantTx;
@@ -64,6 +66,12 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
         }
         bundle.insert(section.into(), Value::Object(documents));
     }
+    let users = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
+    let users = users.into_iter().map(|row| {
+        let user = whole(&row.description, row.content);
+        (row.key, Value::Object(user))
+    });
+    bundle.insert("sampleUsers".into(), Value::Object(users.collect()));
     Ok(Some(Value::Object(bundle)))
 }
 

@@ -1,9 +1,16 @@
-//! What applying a bundle changes, for people to read.
+//! What applying a bundle changes, for people and programs to read.
 
-use std::fmt;
+mod show;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::diff::Change;
+
+pub use self::show::Shown;
 
 /// The changes of one bundle, in the order in which they are made.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Whose.
     pub tenant: String,
@@ -16,18 +23,23 @@ pub struct Plan {
 }
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// What happens.
     pub verb: Verb,
     /// To what, such as `persona/support-agent`.
     pub target: String,
     /// How, where that needs words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// Member by member what differs, where something changes that was there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Verb {
     Create,
@@ -43,49 +55,5 @@ impl Verb {
             Self::Change => "change",
             Self::Remove => "remove",
         }
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.steps.is_empty() {
-            writeln!(f, "tenant {}: nothing to change", self.tenant)?;
-        } else {
-            writeln!(
-                f,
-                "tenant {}: {} to make",
-                self.tenant,
-                count(self.steps.len(), "change")
-            )?;
-        }
-        for step in &self.steps {
-            let sign = match step.verb {
-                Verb::Create => '+',
-                Verb::Change => '~',
-                Verb::Remove => '-',
-            };
-            match step.note.as_str() {
-                "" => writeln!(f, "  {sign} {}", step.target)?,
-                note => writeln!(f, "  {sign} {} ({note})", step.target)?,
-            }
-        }
-        for target in &self.left_alone {
-            writeln!(
-                f,
-                "  = {target} (not in the bundle, left alone; --prune removes it)"
-            )?;
-        }
-        for warning in &self.warnings {
-            writeln!(f, "  ! {warning}")?;
-        }
-        Ok(())
-    }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
     }
 }

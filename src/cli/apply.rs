@@ -1,22 +1,28 @@
 //! `apply`: makes tenants as bundles say.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::database;
+use super::database::{self, Local};
+use super::remote::RemoteArgs;
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::Bundle;
+use crate::authoring::plan::{Plan, Shown};
 use crate::authoring::yaml::Source;
+use crate::client::{Client, ClientError, NewBundle};
 use crate::clock::Clock;
 use crate::domain::fault::Fault;
+use crate::tenants::refusal::Refusal;
 
-/// Makes tenants as bundles say: policy, issuers, catalogue, snippets, personas, contexts, provider key.
+/// Makes tenants as bundles say: policy, issuers, catalogue, snippets, personas, contexts, sample users, provider key.
 ///
 /// A bundle is YAML or JSON; `export` writes one. It is applied whole or not at all, and a second time changes nothing.
-/// Sections that a bundle does not have are left as they are. Needs `DATABASE_URL` and `GATEWAY_MASTER_KEY`, as `serve` does.
+/// Sections that a bundle does not have are left as they are. Needs `DATABASE_URL` and `GATEWAY_MASTER_KEY`, as `serve` does;
+/// or, with --server, the key of an admin of the tenant. Secrets that a bundle refers to are found on this machine.
 #[derive(Debug, clap::Args)]
 pub struct ApplyArgs {
     /// Bundles, one tenant each.
@@ -25,12 +31,40 @@ pub struct ApplyArgs {
     /// Show what would change, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Remove documents and issuers that the bundle does not have, from the sections that it does have.
+    /// Remove what the bundle does not have, from the sections that it does have.
     #[arg(long)]
     prune: bool,
+    /// Print each plan as one line of JSON.
+    #[arg(long)]
+    json: bool,
     /// Why, for the history.
     #[arg(long, short, default_value = "")]
     message: String,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// A bundle that reads.
+struct Read<'a> {
+    file: &'a Path,
+    source: Source,
+    bundle: Bundle,
+}
+
+/// Where bundles are applied.
+enum Place {
+    Here(Local),
+    There(Client),
+}
+
+/// Why a bundle was not applied.
+enum NotApplied {
+    /// It has faults.
+    Faults(Vec<Fault>),
+    /// It was refused for another reason.
+    Refused(String),
+    /// Something failed.
+    Failed(anyhow::Error),
 }
 
 /// Reads all bundles first, then applies them in order.
@@ -40,15 +74,18 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} can't be read", file.display()))?;
-        let read = Source::parse(&text).and_then(|source| match Bundle::parse(&source.value) {
-            Ok(bundle) => Ok((source, bundle)),
-            Err(faults) => {
-                report(file, Some(&source), &faults).ok();
-                Err(Vec::new())
-            }
-        });
-        match read {
-            Ok((source, bundle)) => bundles.push((file, source, bundle)),
+        match Source::parse(&text) {
+            Ok(source) => match Bundle::parse(&source.value) {
+                Ok(bundle) => bundles.push(Read {
+                    file,
+                    source,
+                    bundle,
+                }),
+                Err(faults) => {
+                    report(file, Some(&source), &faults)?;
+                    refused = true;
+                }
+            },
             Err(faults) => {
                 report(file, None, &faults)?;
                 refused = true;
@@ -58,7 +95,36 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     if refused {
         return refuse();
     }
-    let local = database::open().await?;
+    let place = match args.remote.client()? {
+        Some(client) => Place::There(client),
+        None => Place::Here(database::open().await?),
+    };
+    for read in &mut bundles {
+        let applied = match &place {
+            Place::Here(local) => here(local, read, &args).await,
+            Place::There(client) => there(client, read, &args).await,
+        };
+        match applied {
+            Ok(plan) => show(&plan, args.json, args.dry_run)?,
+            Err(NotApplied::Faults(faults)) => {
+                report(read.file, Some(&read.source), &faults)?;
+                return refuse();
+            }
+            Err(NotApplied::Refused(why)) => {
+                writeln!(std::io::stderr(), "{}: {why}", read.file.display())?;
+                return refuse();
+            }
+            Err(NotApplied::Failed(error)) => {
+                return Err(error)
+                    .with_context(|| format!("{} was not applied", read.file.display()));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Applies a bundle to the database.
+async fn here(local: &Local, read: &Read<'_>, args: &ApplyArgs) -> Result<Plan, NotApplied> {
     let clock = Clock::system();
     let applier = Applier {
         database: &local.database,
@@ -69,27 +135,77 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     let options = ApplyOptions {
         dry_run: args.dry_run,
         prune: args.prune,
-        message: args.message,
+        message: args.message.clone(),
         ..ApplyOptions::by(database::actor())
     };
-    for (file, source, bundle) in &bundles {
-        match applier.apply(bundle, &options).await {
-            Ok(plan) => {
-                write!(std::io::stdout(), "{plan}")?;
-                if args.dry_run && !plan.steps.is_empty() {
-                    super::say("  (dry run: nothing was changed)")?;
-                }
+    let applied = applier.apply(&read.bundle, &options).await;
+    applied.map_err(|error| match error {
+        ApplyError::Faults(faults)
+        | ApplyError::Refused(Refusal::Invalid(faults) | Refusal::DocumentInvalid(faults)) => {
+            NotApplied::Faults(faults)
+        }
+        error => NotApplied::Failed(error.into()),
+    })
+}
+
+/// Has a gateway apply a bundle to its database. Secrets are found here and sent along.
+async fn there(client: &Client, read: &mut Read<'_>, args: &ApplyArgs) -> Result<Plan, NotApplied> {
+    let mut secrets = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (at, reference) in read.bundle.wanted_secrets() {
+        match database::find_secret(reference) {
+            Ok(secret) => {
+                secrets.insert(at, secret);
             }
-            Err(ApplyError::Faults(faults)) => {
-                report(file, Some(source), &faults)?;
-                return refuse();
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("{} was not applied", file.display()));
-            }
+            Err(why) => faults.push(Fault::new(at, why)),
         }
     }
-    Ok(ExitCode::SUCCESS)
+    if !faults.is_empty() {
+        return Err(NotApplied::Faults(faults));
+    }
+    let bundle = NewBundle {
+        bundle: read.source.value.clone(),
+        secrets,
+        dry_run: args.dry_run,
+        prune: args.prune,
+        message: args.message.clone(),
+    };
+    let plan = client.apply(&bundle).await.map_err(told)?;
+    serde_json::from_value(plan).map_err(|error| NotApplied::Failed(error.into()))
+}
+
+/// What the gateway has against the bundle, with its places.
+fn told(error: ClientError) -> NotApplied {
+    match error {
+        ClientError::Problem(problem) if problem.errors.is_empty() => {
+            let why = problem.detail.as_ref().unwrap_or(&problem.title);
+            NotApplied::Refused(format!("{why} ({}, {})", problem.code, problem.status))
+        }
+        ClientError::Problem(problem) => {
+            let faults = problem.errors.iter().map(|fault| {
+                let at = fault.pointer.strip_prefix("/bundle");
+                Fault::new(at.unwrap_or(&fault.pointer), &fault.message)
+            });
+            NotApplied::Faults(faults.collect())
+        }
+        error => NotApplied::Failed(error.into()),
+    }
+}
+
+fn show(plan: &Plan, json: bool, dry_run: bool) -> anyhow::Result<()> {
+    if json {
+        super::say(serde_json::to_string(plan)?)?;
+        return Ok(());
+    }
+    let shown = Shown {
+        plan,
+        colour: super::wants_colour(),
+    };
+    write!(std::io::stdout(), "{shown}")?;
+    if dry_run && !plan.steps.is_empty() {
+        super::say("  (dry run: nothing was changed)")?;
+    }
+    Ok(())
 }
 
 fn refuse() -> anyhow::Result<ExitCode> {
@@ -98,11 +214,7 @@ fn refuse() -> anyhow::Result<ExitCode> {
 }
 
 /// One line a fault, in the form that editors jump to.
-fn report(
-    file: &std::path::Path,
-    source: Option<&Source>,
-    faults: &[Fault],
-) -> std::io::Result<()> {
+fn report(file: &Path, source: Option<&Source>, faults: &[Fault]) -> std::io::Result<()> {
     let mut err = std::io::stderr().lock();
     for fault in faults {
         match source {

@@ -1,5 +1,7 @@
 //! The command line: one file a command.
 
+pub mod admin;
+pub mod api_key;
 pub mod apply;
 pub mod audit;
 pub mod check_config;
@@ -9,16 +11,21 @@ pub mod export;
 pub mod migrate;
 pub mod openapi;
 pub mod preferences;
+pub mod schema;
 pub mod serve;
 pub mod shared_issuer;
+pub mod tenant;
 
 mod database;
+mod remote;
 mod signals;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::tenants::refusal::Refusal;
 
 /// Gives each logged-in user of a SaaS product the right AI persona: the user's JWT in, a personalised Anam session
 /// token out.
@@ -41,12 +48,19 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
+    #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
     SharedIssuer(shared_issuer::SharedIssuerCommand),
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the command that the arguments name.
@@ -67,11 +81,15 @@ pub fn main() -> ExitCode {
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
             Command::Audit(command) => Box::pin(audit::run(command)).await,
+            Command::Tenant(command) => tenant::run(command).await,
+            Command::Admin(command) => Box::pin(admin::run(command)).await,
+            Command::ApiKey(command) => api_key::run(command).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),
+            Command::Schema(args) => schema::run(args),
         }
     });
     // Blocking work that nobody waits for any more must not hold the exit up.
@@ -83,6 +101,25 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
     _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
     ExitCode::FAILURE
+}
+
+/// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
+fn wants_colour() -> bool {
+    let refused = crate::config::environment()
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !refused
+}
+
+/// What a verb refused, in words for the command line.
+fn refused(refusal: &Refusal) -> anyhow::Error {
+    match refusal {
+        Refusal::Invalid(faults) => {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", lines.join("\n"))
+        }
+        refusal => anyhow::anyhow!("{refusal}"),
+    }
 }
 
 /// Prints a line for people or programs on standard output.

@@ -5,6 +5,7 @@ use jsonschema::{PatternOptions, ValidationError};
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
+use super::json::stray_list;
 use super::kept_test;
 use super::key::Key;
 use super::request::Metadata;
@@ -25,8 +26,14 @@ pub struct Context {
     pub schema: MetadataSchema,
 }
 
+/// Longest description, in characters.
+pub const MAX_DESCRIPTION_CHARS: usize = 500;
+/// Most aliases of a context.
+pub const MAX_ALIASES: usize = 20;
+/// Most rules of a context.
+pub const MAX_RULES: usize = 200;
 /// The largest schema, in bytes of JSON.
-const MAX_SCHEMA_BYTES: usize = 32 * 1024;
+pub const MAX_SCHEMA_BYTES: usize = 32 * 1024;
 
 /// A compiled JSON Schema. References to other documents are refused, so a schema makes nobody fetch anything.
 #[derive(Debug)]
@@ -129,11 +136,13 @@ impl Context {
         for (name, value) in members {
             let at = step(name);
             match (name.as_str(), value) {
-                ("description", Value::String(text)) if text.chars().count() <= 500 => {
+                ("description", Value::String(text))
+                    if text.chars().count() <= MAX_DESCRIPTION_CHARS =>
+                {
                     description.clone_from(text);
                 }
                 ("description", _) => faults.add(at, "must be a text of 500 characters at most"),
-                ("aliases", Value::Array(names)) if names.len() <= 20 => {
+                ("aliases", Value::Array(names)) if names.len() <= MAX_ALIASES => {
                     for (index, name) in names.iter().enumerate() {
                         match name.as_str().map(Key::parse) {
                             Some(Ok(key)) => aliases.push(key),
@@ -143,9 +152,13 @@ impl Context {
                     }
                 }
                 ("aliases", _) => faults.add(at, "must be a list of at most 20 keys"),
-                ("rules", Value::Array(list)) if list.len() <= 200 => {
+                ("rules", Value::Array(list)) if list.len() <= MAX_RULES => {
                     for (index, rule) in list.iter().enumerate() {
                         let at = format!("{at}/{index}");
+                        if let Some(place) = stray_list(rule, &["when", "values", "split"]) {
+                            faults.add(format!("{at}{place}"), "must be no list");
+                            continue;
+                        }
                         match serde_json::from_value::<Rule>(rule.clone()) {
                             Ok(rule) => {
                                 faults.extend_under(&at, rule.check());
@@ -161,11 +174,11 @@ impl Context {
                     Err(bad) => faults.add(at, bad.to_string()),
                 },
                 ("default", target) => match serde_json::from_value::<Target>(target.clone()) {
-                    Ok(target) => {
-                        faults.extend_under(&at, target.check());
-                        default = Some(target);
+                    Ok(read) if stray_list(target, &["split"]).is_none() => {
+                        faults.extend_under(&at, read.check());
+                        default = Some(read);
                     }
-                    Err(_) => faults.add(
+                    _ => faults.add(
                         at,
                         "must be a persona's key, {\"persona\": key} or {\"split\": [...]}",
                     ),

@@ -1,6 +1,6 @@
 //! What differs between two documents, member by member, and line by line where a text has lines.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 
@@ -19,7 +19,7 @@ const AROUND: usize = 3;
 pub struct TooLarge;
 
 /// One place where two documents differ.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// RFC 6901 pointer: into the later document, or into the earlier one where something was removed.
     pub pointer: String,
@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 /// What happened at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum ChangeKind {

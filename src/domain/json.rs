@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::fault::step;
+
 /// Deepest nesting of objects and lists that is read.
 pub const MAX_DEPTH: usize = 32;
 
@@ -40,6 +42,27 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
             nul: false,
         },
     )
+}
+
+/// Pointer of the first list that is not the value of a member named in `lists`: serde would read a struct from a list as
+/// well as from an object.
+pub fn stray_list(value: &Value, lists: &[&str]) -> Option<String> {
+    match value {
+        Value::Array(_) => Some(String::new()),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            let here = step(name);
+            match member {
+                Value::Array(items) if lists.contains(&name.as_str()) => {
+                    let mut items = items.iter().enumerate();
+                    items.find_map(|(at, item)| {
+                        Some(format!("{here}/{at}{}", stray_list(item, lists)?))
+                    })
+                }
+                member => Some(format!("{here}{}", stray_list(member, lists)?)),
+            }
+        }),
+        _ => None,
+    }
 }
 
 fn read(text: &[u8], strict: Strict) -> Result<Value, JsonFault> {
@@ -206,6 +229,16 @@ mod tests {
             Err(JsonFault::Syntax { line: 2, column: 8 })
         );
         assert!(matches!(parse(b"{} {}"), Err(JsonFault::Syntax { .. })));
+    }
+
+    #[test]
+    fn a_list_where_none_belongs_is_found() {
+        let lists = ["when"];
+        let told = |text: &str| stray_list(&parse(text.as_bytes()).unwrap(), &lists);
+        assert_eq!(told(r#"{"when": [{"a": 1}], "b": "x"}"#), None);
+        assert_eq!(told(r#"{"when": [{"a": [1]}]}"#).unwrap(), "/when/0/a");
+        assert_eq!(told(r#"{"when": [[]]}"#).unwrap(), "/when/0");
+        assert_eq!(told("[]").unwrap(), "");
     }
 
     #[test]

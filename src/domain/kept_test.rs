@@ -17,16 +17,20 @@ use super::text;
 pub const MEMBER: &str = "tests";
 /// Most tests of a document.
 pub const MAX_TESTS: usize = 50;
+/// The longest name of a test, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// The longest name of a context that a test asks for, in characters.
+pub const MAX_CONTEXT_CHARS: usize = 64;
 /// All tests of a document together, in bytes of JSON.
 const MAX_BYTES: usize = 64 * 1024;
 /// Most fields that a test looks at.
-const MAX_FIELDS: usize = 50;
+pub const MAX_FIELDS: usize = 50;
 /// Most texts that a test looks for, and as many that must be missing.
-const MAX_TEXTS: usize = 20;
+pub const MAX_TEXTS: usize = 20;
 /// The longest of these texts, and of pointers, in characters.
-const MAX_TEXT_CHARS: usize = 500;
+pub const MAX_TEXT_CHARS: usize = 500;
 /// The longest prompt that there can be, in characters.
-const MAX_PROMPT_CHARS: usize = 32_000;
+pub const MAX_PROMPT_CHARS: usize = 32_000;
 
 /// One test.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +147,7 @@ impl KeptTest {
         for (name, value) in members {
             let at = step(name);
             match (name.as_str(), value) {
-                ("name", Value::String(text)) if text::is_clean_line(text, 100) => {
+                ("name", Value::String(text)) if text::is_clean_line(text, MAX_NAME_CHARS) => {
                     read.name.clone_from(text);
                 }
                 ("name", _) => faults.add(at, "must be one line of 1 to 100 characters"),
@@ -152,7 +156,9 @@ impl KeptTest {
                         read.user = user;
                     }
                 }
-                ("context", Value::String(text)) if text::is_clean_line(text, 64) => {
+                ("context", Value::String(text))
+                    if text::is_clean_line(text, MAX_CONTEXT_CHARS) =>
+                {
                     read.context = Some(text.clone());
                 }
                 ("context", _) => faults.add(at, "must be one line of 1 to 64 characters"),

@@ -16,13 +16,16 @@ pub struct Key(String);
 pub struct BadKey;
 
 impl Key {
+    /// Longest key, in characters.
+    pub const MAX_CHARS: usize = 64;
+
     /// The key named `text`.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         let spelled_well = text
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
-        if starts_well && spelled_well && text.len() <= 64 {
+        if starts_well && spelled_well && text.len() <= Self::MAX_CHARS {
             Ok(Self(text.to_owned()))
         } else {
             Err(BadKey)

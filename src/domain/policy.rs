@@ -10,11 +10,11 @@ use super::preferences::{PreferenceField, STANDARD_FIELDS};
 use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
-const MAX_RETENTION_DAYS: u16 = 3_650;
+pub const MAX_RETENTION_DAYS: u16 = 3_650;
 /// The most approvals that a release can need.
-const MAX_APPROVALS: u8 = 5;
+pub const MAX_APPROVALS: u8 = 5;
 /// The longest time between two readings of Anam's lists, hours: a month.
-const MAX_SYNC_HOURS: u16 = 720;
+pub const MAX_SYNC_HOURS: u16 = 720;
 
 /// A tenant's policy document.
 #[derive(Debug, Clone, PartialEq)]

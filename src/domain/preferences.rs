@@ -21,6 +21,12 @@ pub const STANDARD_FIELDS: [&str; 7] = [
     "tone",
 ];
 
+/// Most values of a choice.
+pub const MAX_CHOICES: usize = 100;
+/// Longest value of a choice, in characters.
+pub const MAX_CHOICE_CHARS: usize = 100;
+/// Longest text of a field that a tenant adds, in characters.
+pub const MAX_TEXT_CHARS: usize = 500;
 /// The longest prompt that a user may bring, in characters.
 const MAX_PROMPT_CHARS: usize = 4_000;
 
@@ -66,13 +72,15 @@ impl PreferenceField {
             .map(|(name, value)| (name.as_str(), value))
             .collect();
         let parsed = match members.as_slice() {
-            [("values", Value::Array(values))] if !values.is_empty() && values.len() <= 100 => {
+            [("values", Value::Array(values))]
+                if !values.is_empty() && values.len() <= MAX_CHOICES =>
+            {
                 values
                     .iter()
                     .map(|value| {
                         value
                             .as_str()
-                            .filter(|v| text::is_clean_line(v, 100))
+                            .filter(|v| text::is_clean_line(v, MAX_CHOICE_CHARS))
                             .map(str::to_owned)
                     })
                     .collect::<Option<Vec<_>>>()
@@ -81,7 +89,7 @@ impl PreferenceField {
             [("maxLength", max)] => max
                 .as_u64()
                 .and_then(|max| usize::try_from(max).ok())
-                .filter(|max| (1..=500).contains(max))
+                .filter(|max| (1..=MAX_TEXT_CHARS).contains(max))
                 .map(|max_chars| Self::Text { max_chars }),
             [("type", Value::String(kind))] if kind == "boolean" => Some(Self::Flag),
             [("minimum", min), ("maximum", max)] | [("maximum", max), ("minimum", min)] => {

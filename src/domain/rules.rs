@@ -1,5 +1,7 @@
 //! Typed conditions: an attribute, an operator, values. Clauses of a rule are `ANDed`, values of a clause `ORed`.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,19 @@ use super::fault::{Fault, Faults};
 use super::key::Key;
 use super::preferences::Preferences;
 use super::request::Metadata;
+
+/// Longest name of a rule, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+/// Most clauses of a rule.
+pub const MAX_CLAUSES: usize = 50;
+/// Most values of a clause.
+pub const MAX_VALUES: usize = 200;
+/// Arms of a split.
+pub const ARMS: RangeInclusive<usize> = 2..=20;
+/// The largest weight of an arm.
+pub const MAX_WEIGHT: u32 = 10_000;
+/// Longest attribute, in characters.
+pub const MAX_ATTRIBUTE_CHARS: usize = 200;
 
 /// One rule of a context: the first whose clauses all hold decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +68,7 @@ enum Root {
 }
 
 /// The clock attributes, read in the tenant's time zone.
-const TIME_ATTRIBUTES: [&str; 4] = ["hour", "weekday", "date", "time"];
+pub const TIME_ATTRIBUTES: [&str; 4] = ["hour", "weekday", "date", "time"];
 
 impl TryFrom<String> for Attribute {
     type Error = String;
@@ -73,7 +88,7 @@ impl TryFrom<String> for Attribute {
         };
         let path: Vec<String> = steps.collect();
         let deep_enough = !path.is_empty() && path.iter().all(|step| !step.is_empty());
-        if !deep_enough || text.len() > 200 {
+        if !deep_enough || text.len() > MAX_ATTRIBUTE_CHARS {
             return Err("an attribute names one value, such as user.plan".into());
         }
         if matches!(root, Root::User | Root::Preferences | Root::Time) && path.len() != 1 {
@@ -173,10 +188,10 @@ impl Target {
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
         if let Self::Split(split) = self {
-            if !(2..=20).contains(&split.split.len()) {
+            if !ARMS.contains(&split.split.len()) {
                 faults.add("/split", "needs 2 to 20 arms; use persona for a single one");
             }
-            if split.split.iter().any(|arm| arm.weight > 10_000) {
+            if split.split.iter().any(|arm| arm.weight > MAX_WEIGHT) {
                 faults.add("/split", "has a weight over 10000");
             }
             if split.split.iter().all(|arm| arm.weight == 0) {
@@ -191,10 +206,10 @@ impl Rule {
     /// What is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
-        if !(1..=100).contains(&self.name.chars().count()) {
+        if !(1..=MAX_NAME_CHARS).contains(&self.name.chars().count()) {
             faults.add("/name", "must be 1 to 100 characters");
         }
-        if self.when.len() > 50 {
+        if self.when.len() > MAX_CLAUSES {
             faults.add("/when", "has more than 50 clauses");
         }
         for (at, clause) in self.when.iter().enumerate() {
@@ -226,7 +241,7 @@ impl Clause {
                 },
             );
         }
-        if self.values.len() > 200 {
+        if self.values.len() > MAX_VALUES {
             faults.add("/values", "has more than 200 values");
         }
         if self

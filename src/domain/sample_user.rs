@@ -11,9 +11,9 @@ use super::preferences::{PreferenceField, Preferences};
 use super::text;
 
 /// Most facts, and most preferences.
-const MAX_MEMBERS: usize = 50;
+pub const MAX_MEMBERS: usize = 50;
 /// The longest preference, in characters: a prompt of the user's own.
-const MAX_PREFERENCE_CHARS: usize = 4_000;
+pub const MAX_PREFERENCE_CHARS: usize = 4_000;
 
 /// Who is asking, as a verified token and the stored preferences would tell.
 #[derive(Debug, Clone, Default, PartialEq)]

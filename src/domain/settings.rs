@@ -3,12 +3,16 @@
 //! The same shape serves a persona version, a tenant's defaults and a tenant's locks. Validation is ours to do:
 //! Anam's mint accepts nearly anything and the fault shows only later, in the user's browser.
 
+pub mod bounds;
+mod shape;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::shape::misshapen;
 use super::fault::{Fault, Faults, step};
 
 /// Everything but the texts (name, prompt, greeting). `None` leaves the choice to the next layer, or to Anam.
@@ -273,13 +277,13 @@ impl VoiceGeneration {
         let cartesia_only = self.emotion.is_some();
         let no_elevenlabs = self.volume.is_some() || cartesia_only;
         let mut families = Vec::new();
-        if !no_elevenlabs && within(self.speed, &(0.7..=1.2)) {
+        if !no_elevenlabs && within(self.speed, &bounds::ELEVENLABS_SPEED) {
             families.push(ELEVENLABS);
         }
-        if !elevenlabs_only && within(self.speed, &(0.6..=1.5)) {
+        if !elevenlabs_only && within(self.speed, &bounds::CARTESIA_SPEED) {
             families.push(CARTESIA);
         }
-        if !elevenlabs_only && !cartesia_only && within(self.speed, &(0.5..=2.0)) {
+        if !elevenlabs_only && !cartesia_only && within(self.speed, &bounds::FISH_AUDIO_SPEED) {
             families.push(FISH_AUDIO);
         }
         families
@@ -298,10 +302,12 @@ impl Settings {
         for (name, value) in members {
             let alone = Map::from_iter([(name.clone(), value.clone())]);
             match serde_json::from_value::<Self>(Value::Object(alone)) {
-                Ok(_) if value.is_null() => faults.add(step(name), "leave it out instead of null"),
-                Ok(_) => {
-                    good.insert(name.clone(), value.clone());
-                }
+                Ok(_) => match misshapen(name, value) {
+                    Some(message) => faults.add(step(name), message),
+                    None => {
+                        good.insert(name.clone(), value.clone());
+                    }
+                },
                 Err(error) => faults.add(step(name), error.to_string()),
             }
         }
@@ -319,7 +325,8 @@ impl Settings {
             ("llmId", &self.llm_id),
         ] {
             if let Some(id) = id
-                && !(is_uuid_shaped(id) || (name == "llmId" && is_named_llm(id)))
+                && !(is_uuid_shaped(id)
+                    || (name == "llmId" && bounds::NAMED_LLMS.contains(&id.as_str())))
             {
                 faults.add(step(name), "must be the UUID that Anam's lists show");
             }
@@ -341,7 +348,7 @@ impl Settings {
             );
         }
         if let Some(seconds) = self.max_session_length_seconds
-            && !(1..=86_400).contains(&seconds)
+            && !bounds::SESSION_LENGTH_SECONDS.contains(&seconds)
         {
             faults.add("/maxSessionLengthSeconds", "must be 1 to 86400");
         }
@@ -371,50 +378,50 @@ impl Settings {
                 at,
                 "endOfSpeechSensitivity",
                 voice.end_of_speech_sensitivity,
-                0.0..=1.0,
+                bounds::SHARE,
             );
             range(
                 faults,
                 at,
                 "silenceBeforeSkipTurnSeconds",
                 voice.silence_before_skip_turn_seconds,
-                0.0..=900.0,
+                bounds::SKIP_TURN_SECONDS,
             );
             range(
                 faults,
                 at,
                 "silenceBeforeSessionEndSeconds",
                 voice.silence_before_session_end_seconds,
-                0.0..=7200.0,
+                bounds::SESSION_END_SECONDS,
             );
             range(
                 faults,
                 at,
                 "silenceBeforeAutoEndTurnSeconds",
                 voice.silence_before_auto_end_turn_seconds,
-                0.5..=10.0,
+                bounds::AUTO_END_TURN_SECONDS,
             );
             range(
                 faults,
                 at,
                 "speechEnhancementLevel",
                 voice.speech_enhancement_level,
-                0.0..=1.0,
+                bounds::SHARE,
             );
         }
         if let Some(voice) = &self.voice_generation_options {
             let at = "/voiceGenerationOptions";
-            range(faults, at, "stability", voice.stability, 0.0..=1.0);
+            range(faults, at, "stability", voice.stability, bounds::SHARE);
             range(
                 faults,
                 at,
                 "similarityBoost",
                 voice.similarity_boost,
-                0.0..=1.0,
+                bounds::SHARE,
             );
-            range(faults, at, "style", voice.style, 0.0..=1.0);
-            range(faults, at, "volume", voice.volume, 0.5..=2.0);
-            range(faults, at, "speed", voice.speed, 0.5..=2.0);
+            range(faults, at, "style", voice.style, bounds::SHARE);
+            range(faults, at, "volume", voice.volume, bounds::VOLUME);
+            range(faults, at, "speed", voice.speed, bounds::FISH_AUDIO_SPEED);
             if voice.families().is_empty() {
                 faults.add(at, "mixes fields of several voice providers, or its speed is out of its provider's range");
             }
@@ -432,14 +439,20 @@ impl Settings {
         if notes
             .custom_style_prompt
             .as_ref()
-            .is_some_and(|text| text.chars().count() > 2_000)
+            .is_some_and(|text| text.chars().count() > bounds::STYLE_PROMPT_CHARS)
         {
             faults.add(
                 format!("{at}/customStylePrompt"),
                 "must be 2000 characters at most",
             );
         }
-        range(faults, at, "expressivity", notes.expressivity, 0.0..=1.0);
+        range(
+            faults,
+            at,
+            "expressivity",
+            notes.expressivity,
+            bounds::SHARE,
+        );
         if self
             .avatar_model
             .is_some_and(|model| !model.is_fourth_generation())
@@ -459,10 +472,12 @@ impl Settings {
         match (options.video_width, options.video_height) {
             (None, None) => {}
             (Some(width), Some(height)) => {
+                let is_small = (width, height) == bounds::VIDEO_SIZE_3;
+                let is_large = bounds::VIDEO_SIZES_4.contains(&(width, height));
                 let fits = match self.avatar_model {
-                    Some(AvatarModel::Cara3) => (width, height) == (720, 480),
-                    Some(_) => matches!((width, height), (1152, 768) | (768, 1152)),
-                    None => matches!((width, height), (720, 480) | (1152, 768) | (768, 1152)),
+                    Some(AvatarModel::Cara3) => is_small,
+                    Some(_) => is_large,
+                    None => is_small || is_large,
                 };
                 if !fits {
                     faults.add(
@@ -563,14 +578,6 @@ pub fn is_uuid_shaped(id: &str) -> bool {
             8 | 13 | 18 | 23 => c == '-',
             _ => c.is_ascii_hexdigit(),
         })
-}
-
-/// The LLM ids that are names: `CUSTOMER_CLIENT_V1` means that the client drives the speech.
-fn is_named_llm(id: &str) -> bool {
-    matches!(
-        id,
-        "CUSTOMER_CLIENT_V1" | "ANAM_GPT_4O_MINI_V1" | "ANAM_LLAMA_v3_3_70B_V1"
-    )
 }
 
 /// Two small letters, as ISO 639-1 has them.

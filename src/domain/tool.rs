@@ -1,14 +1,59 @@
 //! Inline tools of a persona: the shapes that Anam's cookbook and live servers show.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
 use super::settings::{Tool, is_uuid_shaped};
 
 /// Anam's limit on `parameters` and `queryParameters`, bytes of UTF-8 JSON.
-const MAX_SCHEMA_BYTES: usize = 10_000;
+pub const MAX_SCHEMA_BYTES: usize = 10_000;
 /// Anam's limit on a description, in characters.
-const MAX_DESCRIPTION_CHARS: usize = 1_024;
+pub const MAX_DESCRIPTION_CHARS: usize = 1_024;
+/// Longest name, in characters.
+pub const MAX_NAME_CHARS: usize = 64;
+/// Longest address of a webhook, in bytes.
+pub const MAX_URL_BYTES: usize = 2_000;
+/// `toolTimeoutSeconds`.
+pub const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=600;
+/// What a webhook is called with.
+pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
+/// What the `system` tools are called.
+pub const SYSTEM_TOOLS: [&str; 3] = ["change_language", "skip_turn", "end_call"];
+/// Members of a `client` tool.
+pub const CLIENT_MEMBERS: [&str; 6] = [
+    "type",
+    "name",
+    "description",
+    "parameters",
+    "awaitResult",
+    "toolTimeoutSeconds",
+];
+/// Members of a `server` tool with subtype `webhook`.
+pub const WEBHOOK_MEMBERS: [&str; 11] = [
+    "type",
+    "subtype",
+    "name",
+    "description",
+    "url",
+    "method",
+    "headers",
+    "parameters",
+    "queryParameters",
+    "awaitResponse",
+    "disableInterruptions",
+];
+/// Members of a `server` tool with subtype `knowledge`.
+pub const KNOWLEDGE_MEMBERS: [&str; 5] = [
+    "type",
+    "subtype",
+    "name",
+    "description",
+    "documentFolderIds",
+];
+/// Members of a `system` tool.
+pub const SYSTEM_MEMBERS: [&str; 2] = ["type", "name"];
 
 impl Tool {
     /// Everything wrong with this tool.
@@ -17,35 +62,10 @@ impl Tool {
         let tool = &self.0;
         let kind = (text(tool, "type"), text(tool, "subtype"));
         let known: &[&str] = match kind {
-            (Some("client"), None) => &[
-                "type",
-                "name",
-                "description",
-                "parameters",
-                "awaitResult",
-                "toolTimeoutSeconds",
-            ],
-            (Some("server"), Some("webhook")) => &[
-                "type",
-                "subtype",
-                "name",
-                "description",
-                "url",
-                "method",
-                "headers",
-                "parameters",
-                "queryParameters",
-                "awaitResponse",
-                "disableInterruptions",
-            ],
-            (Some("server"), Some("knowledge")) => &[
-                "type",
-                "subtype",
-                "name",
-                "description",
-                "documentFolderIds",
-            ],
-            (Some("system"), None) => &["type", "name"],
+            (Some("client"), None) => &CLIENT_MEMBERS,
+            (Some("server"), Some("webhook")) => &WEBHOOK_MEMBERS,
+            (Some("server"), Some("knowledge")) => &KNOWLEDGE_MEMBERS,
+            (Some("system"), None) => &SYSTEM_MEMBERS,
             _ => {
                 faults.add(
                     "/type",
@@ -61,10 +81,18 @@ impl Tool {
             );
         }
         check_name(tool, kind.0 == Some("system"), &mut faults);
-        if text(tool, "description")
-            .is_some_and(|words| words.chars().count() > MAX_DESCRIPTION_CHARS)
-        {
-            faults.add("/description", "must be 1024 characters at most");
+        let is_short = |words: &Value| {
+            words
+                .as_str()
+                .is_some_and(|words| words.chars().count() <= MAX_DESCRIPTION_CHARS)
+        };
+        if !tool.get("description").is_none_or(is_short) {
+            faults.add("/description", "must be a text of 1024 characters at most");
+        }
+        for flag in ["awaitResult", "awaitResponse", "disableInterruptions"] {
+            if !tool.get(flag).is_none_or(Value::is_boolean) {
+                faults.add(step(flag), "must be true or false");
+            }
         }
         for schema in ["parameters", "queryParameters"] {
             match tool.get(schema) {
@@ -82,7 +110,9 @@ impl Tool {
             _ => {}
         }
         if let Some(seconds) = tool.get("toolTimeoutSeconds")
-            && !seconds.as_u64().is_some_and(|s| (1..=600).contains(&s))
+            && !seconds
+                .as_u64()
+                .is_some_and(|s| TIMEOUT_SECONDS.contains(&s))
         {
             faults.add("/toolTimeoutSeconds", "must be 1 to 600");
         }
@@ -99,9 +129,9 @@ fn check_name(tool: &Map<String, Value>, system: bool, faults: &mut Faults) {
     let spelled_well = name
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-    if name.is_empty() || name.len() > 64 || !spelled_well {
+    if name.is_empty() || name.len() > MAX_NAME_CHARS || !spelled_well {
         faults.add("/name", "must be 1 to 64 of A-Z a-z 0-9 _ . -");
-    } else if system && !matches!(name, "change_language" | "skip_turn" | "end_call") {
+    } else if system && !SYSTEM_TOOLS.contains(&name) {
         faults.add(
             "/name",
             "a system tool is change_language, skip_turn or end_call",
@@ -110,18 +140,15 @@ fn check_name(tool: &Map<String, Value>, system: bool, faults: &mut Faults) {
 }
 
 fn check_webhook(tool: &Map<String, Value>, faults: &mut Faults) {
-    let is_https =
-        text(tool, "url").is_some_and(|url| url.starts_with("https://") && url.len() <= 2_000);
+    let is_https = text(tool, "url")
+        .is_some_and(|url| url.starts_with("https://") && url.len() <= MAX_URL_BYTES);
     if !is_https {
         faults.add(
             "/url",
             "a webhook needs an https URL of 2000 characters at most",
         );
     }
-    if !matches!(
-        text(tool, "method"),
-        Some("GET" | "POST" | "PUT" | "DELETE" | "PATCH")
-    ) {
+    if !text(tool, "method").is_some_and(|method| METHODS.contains(&method)) {
         faults.add("/method", "must be GET, POST, PUT, DELETE or PATCH");
     }
     match tool.get("headers") {

@@ -61,7 +61,8 @@ impl Created {
         self
     }
 
-    fn answer(&self) -> HttpResponse {
+    /// The answer, for a call that is not repeated.
+    pub fn answer(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut answer = HttpResponse::build(status);
         answer.insert_header((CACHE_CONTROL, "no-store"));

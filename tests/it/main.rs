@@ -3,6 +3,8 @@
 
 // Marked so that clippy allows what tests may do in their helpers too.
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod authoring;
@@ -16,6 +18,8 @@ mod furniture;
 mod harness;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod leap;
 #[cfg(test)]
 mod me;
 #[cfg(test)]

@@ -47,7 +47,7 @@ impl Work<'_> {
                 .map(|at| stored.remove(at));
             let id = found
                 .as_ref()
-                .map_or_else(|| IssuerId(self.tools.clock.new_id()), |row| row.id);
+                .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
             let aad = Aad::issuer_secret(self.change.tx.tenant(), id);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
@@ -87,6 +87,9 @@ impl Work<'_> {
                 json!({ "config": issuer.config }),
             )
             .await?;
+            if let Some(row) = &found {
+                self.tell(&row.config, &issuer.config);
+            }
         }
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));
@@ -128,7 +131,7 @@ impl Work<'_> {
                 sealed: stored,
             }));
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
             Ok(_) => {
                 self.faults.add(
@@ -144,7 +147,7 @@ impl Work<'_> {
         };
         if let Some(sealed) = stored
             && self
-                .tools
+                .change
                 .keys
                 .open(&sealed, aad)
                 .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
@@ -156,7 +159,7 @@ impl Work<'_> {
         }
         Ok(Some(WantedSecret {
             is_new: true,
-            sealed: Some(self.tools.keys.seal(&secret, aad)?),
+            sealed: Some(self.change.keys.seal(&secret, aad)?),
         }))
     }
 
@@ -174,7 +177,7 @@ impl Work<'_> {
             }
             return Ok(());
         }
-        let secret = match (self.tools.find_secret)(reference) {
+        let secret = match (self.find_secret)(reference) {
             Ok(secret) => secret,
             Err(why) => {
                 self.faults.add("/providerKey", why);
@@ -183,17 +186,17 @@ impl Work<'_> {
         };
         let tenant = self.change.tx.tenant();
         if let Some(row) = &stored
-            && provider_keys::is(self.tools.keys, tenant, row, &secret)
+            && provider_keys::is(&self.change.keys, tenant, row, &secret)
         {
             return Ok(());
         }
-        let id = ProviderKeyId(self.tools.clock.new_id());
+        let id = ProviderKeyId(self.change.new_id());
         let last_four = last_four(&secret);
         let row = ProviderKeyRow {
             id,
             label: "bundle".into(),
             sealed: self
-                .tools
+                .change
                 .keys
                 .seal(&secret, &Aad::provider_key(tenant, id))?,
             last_four,

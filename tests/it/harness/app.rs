@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 
 use super::logs;
 use super::postgres::TestDatabase;
+use super::tenants::fits_the_schema;
 use super::wait::until;
 
 /// The platform's Anam key.
@@ -97,6 +98,7 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
         // Tests of limits set their own; the others ask as often as they like.
         ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
         ("GATEWAY__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "0"),
+        ("GATEWAY__LIMITS__ADMIN_REQUESTS_PER_MINUTE", "0"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -204,7 +206,9 @@ impl TestApp {
     /// Applies a bundle; its issuers may say `issuer: here` for this test's issuer.
     pub(crate) async fn apply(&self, yaml: &str) {
         let yaml = yaml.replace("issuer: here", &format!("issuer: {}", self.issuer.url()));
-        let bundle = Bundle::parse(&Source::parse(&yaml).unwrap().value).unwrap();
+        let source = Source::parse(&yaml).unwrap();
+        let bundle = Bundle::parse(&source.value).unwrap();
+        fits_the_schema(&source.value);
         let find_secret = |reference: &_| Err(format!("no secret for {reference:?}"));
         let applier = Applier {
             database: &self.app.gateway.database,

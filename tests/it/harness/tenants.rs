@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -54,6 +55,15 @@ pub(crate) fn store(url: &SecretString) -> Database {
     Database::new(url, options).unwrap()
 }
 
+/// Whatever reads as a bundle fits the schema that editors check by.
+pub(crate) fn fits_the_schema(bundle: &Value) {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        jsonschema::draft202012::new(&persona_gateway::authoring::schema::schema()).unwrap()
+    });
+    let errors: Vec<String> = SCHEMA.iter_errors(bundle).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}: {bundle}");
+}
+
 /// A database and the tools to apply bundles to it, without a service.
 pub(crate) struct Bench {
     pub(crate) database: TestDatabase,
@@ -96,15 +106,16 @@ impl Bench {
         yaml: &str,
         change: impl FnOnce(&mut ApplyOptions),
     ) -> Result<Plan, ApplyError> {
-        let bundle =
-            Bundle::parse(&Source::parse(yaml).unwrap().value).map_err(ApplyError::Faults)?;
+        let source = Source::parse(yaml).unwrap();
+        let bundle = Bundle::parse(&source.value).map_err(ApplyError::Faults)?;
+        fits_the_schema(&source.value);
         let find_secret = |reference: &SecretRef| match reference {
             SecretRef::Env(name) | SecretRef::File(name) => self
                 .secrets
                 .get(name)
                 .map(|secret| SecretString::from(secret.as_str()))
                 .ok_or_else(|| format!("{name} is not set")),
-            SecretRef::Stored => Err("stored".into()),
+            SecretRef::Stored | SecretRef::Sent(_) => Err("nowhere".into()),
         };
         let applier = Applier {
             database: &self.store,

@@ -1,0 +1,125 @@
+//! A tenant's policy.
+
+use serde_json::json;
+
+use super::Definitions;
+use super::words::{CONTROLS, Schema, object};
+use crate::domain::policy::{MAX_APPROVALS, MAX_RETENTION_DAYS, Policy};
+use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, STANDARD_FIELDS};
+
+/// `policy` and its parts.
+pub(super) fn definitions() -> Definitions {
+    vec![
+        ("policy", policy()),
+        ("preferenceField", preference_field()),
+        ("timeZone", time_zone()),
+    ]
+}
+
+fn policy() -> Schema {
+    let initial = Policy::default();
+    object(
+        "What the tenant has laid down for all its personas and users.",
+        vec![
+            (
+                "allowedOrigins",
+                Schema::list(
+                    "Web origins whose pages may call the gateway, besides its own.",
+                    Schema::text("scheme://host[:port]; a loopback host may have any port.")
+                        .pattern(r"^(https?://[^/?#@*\s]+|http://(localhost|127\.0\.0\.1):\*)$")
+                        .examples([json!("https://app.acme.example"), json!("http://localhost:*")]),
+                ),
+            ),
+            ("timeZone", Schema::link("timeZone")),
+            (
+                "defaults",
+                Schema::link("settings").about("Settings that a persona gets where it says nothing."),
+            ),
+            (
+                "locks",
+                Schema::link("settings").about("Settings that every persona gets, whatever it or a user says."),
+            ),
+            (
+                "preferences",
+                Schema::anything("Preferences that users may set beyond the standard ones, by name.")
+                    .with(
+                        "propertyNames",
+                        json!({
+                            "pattern": "^[A-Za-z][A-Za-z0-9_]{0,63}$",
+                            "not": { "enum": STANDARD_FIELDS },
+                        }),
+                    )
+                    .with("additionalProperties", Schema::link("preferenceField"))
+                    .examples([json!({ "experience": { "values": ["beginner", "expert"] } })]),
+            ),
+            (
+                "requiredApprovals",
+                Schema::whole(
+                    "How many people who did not write in a version must approve it before it is released.",
+                    0..=MAX_APPROVALS,
+                )
+                .default(initial.required_approvals),
+            ),
+            (
+                "retainInputsDays",
+                Schema::whole(
+                    "Days that a session's inputs (facts, preferences, metadata) are kept for replays; 0 keeps none.",
+                    0..=MAX_RETENTION_DAYS,
+                )
+                .default(initial.retain_inputs_days),
+            ),
+        ],
+    )
+}
+
+fn time_zone() -> Schema {
+    Schema::choice(
+        "The IANA time zone in which `time.*` is read.",
+        chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()),
+    )
+    .default(Policy::default().time_zone.name())
+    .examples([json!("Europe/Berlin")])
+}
+
+fn preference_field() -> Schema {
+    let choice = object(
+        "One of these texts.",
+        vec![(
+            "values",
+            Schema::list(
+                "What users choose from.",
+                Schema::raw(json!({ "type": "string", "pattern": format!("^[^{CONTROLS}]+$") }))
+                    .chars(1..=MAX_CHOICE_CHARS),
+            )
+            .items(1..=MAX_CHOICES),
+        )],
+    );
+    let text = object(
+        "One line of text.",
+        vec![(
+            "maxLength",
+            Schema::whole("Its longest length, in characters.", 1..=MAX_TEXT_CHARS),
+        )],
+    );
+    let flag = object(
+        "Yes or no.",
+        vec![("type", Schema::raw(json!({ "const": "boolean" })))],
+    );
+    let bound = |about| Schema::raw(json!({ "type": "number" })).about(about);
+    let number = object(
+        "A number in a range.",
+        vec![
+            ("minimum", bound("The lowest.")),
+            ("maximum", bound("The highest.")),
+        ],
+    );
+    Schema::one_of(
+        "What users may set: one of several texts, a line, a flag, or a number.",
+        [
+            choice.required(["values"]),
+            text.required(["maxLength"]),
+            flag.required(["type"]),
+            number.required(["minimum", "maximum"]),
+        ],
+    )
+}

@@ -1,0 +1,208 @@
+//! What the API answers, as far as programs look at it. Members that are not listed here are passed over, so that a newer
+//! gateway can tell more.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// The kinds of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Persona,
+    Context,
+    Snippet,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Persona => "persona",
+            Self::Context => "context",
+            Self::Snippet => "snippet",
+        })
+    }
+}
+
+/// Who the credential belongs to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Me {
+    /// As the audit trail says it.
+    pub actor: String,
+    /// `viewer`, `editor`, `publisher` or `owner`.
+    pub role: String,
+    /// The tenant's name in URLs.
+    pub tenant: String,
+    /// The tenant's name for people.
+    pub tenant_name: String,
+}
+
+/// A persona, context or snippet as a whole.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name within the kind.
+    pub key: String,
+    /// The version that is live.
+    #[serde(default)]
+    pub live_version: Option<i32>,
+    /// The newest sealed version.
+    #[serde(default)]
+    pub latest_version: Option<i32>,
+    /// When it was taken out of use.
+    #[serde(default)]
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// A draft, with the state in which it was read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draft {
+    /// The draft.
+    pub id: Uuid,
+    /// Its document's kind.
+    pub kind: Kind,
+    /// Its document's key.
+    pub key: String,
+    /// The version that it builds on.
+    #[serde(default)]
+    pub base_version: Option<i32>,
+    /// What it is about.
+    pub title: String,
+    /// What would be sealed.
+    pub content: Map<String, Value>,
+    /// Its `ETag`, which changes of it send along.
+    #[serde(skip)]
+    pub etag: String,
+}
+
+/// A sealed version.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Its document's kind.
+    pub kind: Kind,
+    /// Its document's key.
+    pub key: String,
+    /// Its number.
+    pub number: i32,
+    /// What it says; lists leave it out.
+    #[serde(default)]
+    pub content: Map<String, Value>,
+    /// SHA-256 of the content.
+    pub hash: String,
+    /// Who sealed it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A release.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Release {
+    /// The release.
+    pub id: Uuid,
+    /// The number of the version that it makes live.
+    pub version: i32,
+    /// From when on.
+    pub live_from: DateTime<Utc>,
+    /// Who released it.
+    pub actor: String,
+    /// Why.
+    pub note: String,
+}
+
+/// A bundle to apply.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewBundle {
+    /// The bundle.
+    pub bundle: Value,
+    /// The secrets that it refers to, by the pointer of the reference.
+    #[serde(serialize_with = "exposed", skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretString>,
+    /// Tell the plan, and change nothing.
+    pub dry_run: bool,
+    /// Remove what the bundle does not have, from the sections that it does have.
+    pub prune: bool,
+    /// Why, for the history.
+    pub message: String,
+}
+
+fn exposed<S: Serializer>(
+    secrets: &BTreeMap<String, SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        secrets
+            .iter()
+            .map(|(at, secret)| (at, secret.expose_secret())),
+    )
+}
+
+/// A token for Anam.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Minted {
+    /// The token, for the page's SDK.
+    pub session_token: SecretString,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// The session's id in the ledger.
+    pub session_id: Uuid,
+    /// Who answers.
+    pub persona: Persona,
+    /// In which context.
+    pub context: String,
+}
+
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted")
+            .field("session_id", &self.session_id)
+            .field("persona", &self.persona)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The persona of a session.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Persona {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub version: i32,
+    /// What it is called.
+    pub name: String,
+}
+
+/// The situations that a page may ask for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Contexts {
+    /// Each.
+    pub contexts: Vec<OpenContext>,
+}
+
+/// One situation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OpenContext {
+    /// Its key.
+    pub key: String,
+    /// Other names of it.
+    pub aliases: Vec<String>,
+    /// What it is, for people.
+    pub description: String,
+}
