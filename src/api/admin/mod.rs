@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod bundle;
 pub mod catalogue;
+pub mod catalogue_syncs;
 pub mod comparison;
 pub mod documents;
 pub mod drafts;
@@ -63,6 +64,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(issuers::routes)
         .configure(provider_keys::routes)
         .configure(catalogue::routes)
+        .configure(catalogue_syncs::routes)
         .configure(users::routes)
         .configure(policy::routes)
         .configure(bundle::routes);
