@@ -25,10 +25,14 @@ use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
+use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::web::address::TrustedProxies;
 
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// How often is looked for audit trails that are due for a checkpoint.
+const CHECKPOINTS: Duration = Duration::from_mins(15);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,10 @@ impl App {
         });
 
         lifecycle.spawn_to_the_end(writer.run());
+        lifecycle.spawn(
+            "checkpoints",
+            checkpoints(database.clone(), keys.clone(), clock.clone()),
+        );
         let mut refresher = refresh::Refresher {
             database: database.clone(),
             keys,
@@ -200,6 +208,16 @@ async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
         match sweep::sweep(database, clock, unknown_after, looked_back).await {
             Ok(()) => looked_back = sweep::EACH_ROUND,
             Err(error) => tracing::warn!(%error, "the ledger was not swept"),
+        }
+    }
+}
+
+async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
+    let mut ticks = tokio::time::interval(CHECKPOINTS);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
+            tracing::warn!(%error, "the audit trails were not marked");
         }
     }
 }

@@ -135,9 +135,7 @@ impl Anam {
             .send()
             .await
             .map_err(|error| class_of(&error))?;
-        let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
-        let body = self.read(answer).await?;
+        let (status, retry_after, body) = Self::read(answer, self.options.max_body_bytes).await?;
         if status != 200 {
             let error = serde_json::from_slice::<ErrorAnswer>(&body)
                 .ok()
@@ -149,17 +147,52 @@ impl Anam {
         SessionToken::check(answer.session_token, self.clock.now())
     }
 
-    async fn read(&self, answer: reqwest::Response) -> Result<Vec<u8>, AnamError> {
+    /// One GET, not repeated, within the time of one try; an answer of more than `max_bytes` is cut off.
+    pub(super) async fn get(
+        &self,
+        key: &ApiKey,
+        path: &str,
+        query: &[(&str, &str)],
+        max_bytes: usize,
+    ) -> Result<Vec<u8>, AnamError> {
+        let mut url = self
+            .options
+            .base_url
+            .join(path)
+            .map_err(|_no_url| AnamError::Unreachable)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let sent = self
+            .http
+            .get(url)
+            .header(AUTHORIZATION, key.0.clone())
+            .send();
+        let answer = sent.await.map_err(|error| class_of(&error))?;
+        let (status, retry_after, body) = Self::read(answer, max_bytes).await?;
+        if status == 200 {
+            return Ok(body);
+        }
+        let error = serde_json::from_slice::<ErrorAnswer>(&body)
+            .ok()
+            .and_then(|answer| answer.error);
+        Err(AnamError::of_answer(status, error.as_deref(), retry_after))
+    }
+
+    /// The status, the pause that Anam asks for, and the body.
+    async fn read(
+        answer: reqwest::Response,
+        max_bytes: usize,
+    ) -> Result<(u16, Option<Duration>, Vec<u8>), AnamError> {
         let status = answer.status().as_u16();
+        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
         let mut body = Vec::new();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|error| class_of(&error))?);
-            if body.len() > self.options.max_body_bytes {
+            if body.len() > max_bytes {
                 return Err(AnamError::Unexpected { status });
             }
         }
-        Ok(body)
+        Ok((status, retry_after, body))
     }
 
     /// 50 to 150 ms, so that many instances do not ask again in step.

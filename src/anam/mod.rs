@@ -2,9 +2,11 @@
 
 pub mod client;
 pub mod error;
+pub mod sessions;
 pub mod token;
 pub mod wire;
 
 pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
 pub use error::AnamError;
+pub use sessions::AnamSession;
 pub use token::SessionToken;

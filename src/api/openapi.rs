@@ -34,6 +34,7 @@ problems! {
     AdminForbidden: "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`";
     Absent: "`not_found`: no such thing in this tenant";
     Conflicting: "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do";
+    Expired: "`inputs_expired`: what a replay needs is not kept any more";
     Stale: "`precondition_failed`: `current` is what it is now";
     AdminInvalid: "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where";
 }
@@ -178,7 +179,7 @@ impl Modify for Codes {
         get,
     ),
     components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed, NoAdmin,
-        AdminForbidden, Absent, Conflicting, Stale, AdminInvalid)),
+        AdminForbidden, Absent, Conflicting, Expired, Stale, AdminInvalid)),
     modifiers(&Admin, &Credentials, &Codes),
 )]
 struct Document;

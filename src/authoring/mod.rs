@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod compare;
 mod document;
 pub mod documents;
 pub mod drafts;
@@ -12,7 +13,9 @@ mod fit;
 mod live_set;
 pub mod plan;
 pub mod rebase;
+pub mod rehearse;
 pub mod release;
+pub mod replay;
 pub mod review;
 pub mod schema;
 pub mod seal;

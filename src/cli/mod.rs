@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 pub mod apply;
+pub mod audit;
 pub mod check_config;
 pub mod dev;
 pub mod emulate;
@@ -40,6 +41,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     Export(export::ExportArgs),
     #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
     SharedIssuer(shared_issuer::SharedIssuerCommand),
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
+            Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),

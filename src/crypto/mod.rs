@@ -3,4 +3,5 @@
 pub mod digest;
 pub mod mac;
 pub mod seal;
+pub mod sign;
 pub mod token;

@@ -38,7 +38,8 @@ pub struct MintRequest {
     pub metadata: Metadata,
 }
 
-/// Free-form members that a context's JSON Schema describes.
+/// Free-form members that a context's JSON Schema describes. Members stand in the order of their names and whole numbers are
+/// integers, however a page wrote them: the ledger's database keeps neither, and a replay must see what the mint saw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata(Value);
 
@@ -62,7 +63,29 @@ impl Default for Metadata {
 
 impl From<Map<String, Value>> for Metadata {
     fn from(members: Map<String, Value>) -> Self {
-        Self(Value::Object(members))
+        let mut value = Value::Object(members);
+        value.sort_all_objects();
+        write_integers(&mut value);
+        Self(value)
+    }
+}
+
+/// Numbers up to here are exact as floats, so that they are the same number as an integer.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+fn write_integers(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(write_integers),
+        Value::Array(items) => items.iter_mut().for_each(write_integers),
+        Value::Number(number) if number.is_f64() => {
+            let whole = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
+            if let Some(whole) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *number = whole.into();
+            }
+        }
+        _ => {}
     }
 }
 
@@ -89,5 +112,28 @@ impl MintRequest {
             }
         }
         faults.into_result(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn metadata_is_the_same_however_it_was_written() {
+        let read = |text: &str| {
+            let body = format!(r#"{{"metadata": {text}}}"#);
+            let request = MintRequest::parse(serde_json::from_str(&body).unwrap()).unwrap();
+            request.metadata.as_value().to_string()
+        };
+        let text = r#"{"bb":{"a":1,"z":[{"x":-0.5,"y":2}]},"c":100}"#;
+        assert_eq!(
+            read(r#"{"c": 1e2, "bb": {"z": [{"y": 2.0, "x": -0.5}], "a": 1}}"#),
+            text
+        );
+        assert_eq!(read(text), text);
+        assert_eq!(read(r#"{"zero": -0.0}"#), json!({ "zero": 0 }).to_string());
     }
 }

@@ -177,17 +177,17 @@ where
         tokio::join!(gateway.ledger.requested(row), gateway.anam.mint(key, &body));
     let anam = started.elapsed().saturating_sub(decided);
     recorded?;
-    gateway
-        .ledger
-        .outcome(record::outcome(&caller, moment, &answer, anam));
-    let token = answer?;
-
     let timings = Timings {
         auth,
         decide: decided.saturating_sub(read),
         anam,
         total: started.elapsed(),
     };
+    gateway
+        .ledger
+        .outcome(record::outcome(&caller, moment, &answer, timings));
+    let token = answer?;
+
     log(&caller, &decision, moment.session, timings);
     Ok(Minted {
         token,

@@ -6,13 +6,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::mint::Timings;
 use crate::anam::{AnamError, SessionToken};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment};
 use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::domain::snapshot::Snapshot;
-use crate::store::sessions::{Outcome, OutcomeResult, Requested};
+use crate::store::sessions::{Outcome, OutcomeResult, Requested, Timings as StoredTimings};
 
 /// The row that must be durable before a token leaves.
 pub fn requested(
@@ -33,8 +34,6 @@ pub fn requested(
         });
         (inputs, moment.now + TimeDelta::days(days))
     });
-    let config =
-        serde_json::to_vec(&(&decision.config, &decision.session_options)).unwrap_or_default();
     Requested {
         tenant: caller.tenant,
         session: moment.session,
@@ -44,10 +43,17 @@ pub fn requested(
         context: decision.context.as_str().to_owned(),
         persona: decision.persona.as_str().to_owned(),
         persona_version: decision.version,
-        config_hash: digest(&SHA256, &config).as_ref().to_vec(),
+        config_hash: config_hash(decision),
         trace: serde_json::to_value(&decision.trace).unwrap_or(Value::Null),
         inputs,
     }
+}
+
+/// SHA-256 of what Anam is sent for a decision.
+pub fn config_hash(decision: &Decision) -> Vec<u8> {
+    let config =
+        serde_json::to_vec(&(&decision.config, &decision.session_options)).unwrap_or_default();
+    digest(&SHA256, &config).as_ref().to_vec()
 }
 
 /// The row that says what became of it.
@@ -55,7 +61,7 @@ pub fn outcome(
     caller: &Caller,
     moment: Moment,
     answer: &Result<SessionToken, AnamError>,
-    took: Duration,
+    timings: Timings,
 ) -> Outcome {
     let result = match answer {
         Ok(token) => OutcomeResult::Issued {
@@ -69,6 +75,16 @@ pub fn outcome(
         session: moment.session,
         at: moment.now,
         result,
-        anam_ms: i32::try_from(took.as_millis()).ok(),
+        timings: StoredTimings {
+            auth: micros(timings.auth),
+            decide: micros(timings.decide),
+            anam: micros(timings.anam),
+            total: micros(timings.total),
+        },
     }
+}
+
+/// `None` beyond 35 minutes, which no mint takes.
+fn micros(duration: Duration) -> Option<i32> {
+    i32::try_from(duration.as_micros()).ok()
 }

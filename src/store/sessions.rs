@@ -46,8 +46,21 @@ pub struct Outcome {
     pub at: DateTime<Utc>,
     /// The result.
     pub result: OutcomeResult,
-    /// How long Anam took, milliseconds.
-    pub anam_ms: Option<i32>,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// How long each part of a mint took, microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Verifying the JWT.
+    pub auth: Option<i32>,
+    /// Reading what is live and deciding.
+    pub decide: Option<i32>,
+    /// Asking Anam, with the ledger's commit beside it.
+    pub anam: Option<i32>,
+    /// All of it.
+    pub total: Option<i32>,
 }
 
 /// The result of a mint.
@@ -156,11 +169,14 @@ impl PlatformTx {
             hashes.push(hash);
             expiries.push(expiry);
         }
-        let times: Vec<Option<i32>> = rows.iter().map(|row| row.anam_ms).collect();
+        let times = |of: fn(&Timings) -> Option<i32>| -> Vec<Option<i32>> {
+            rows.iter().map(|row| of(&row.timings)).collect()
+        };
         sqlx::query!(
-            "insert into session_outcome (tenant_id, session_id, at, outcome, code, token_hash, expires_at, anam_ms)
+            "insert into session_outcome (tenant_id, session_id, at, outcome, code, token_hash, expires_at,
+                                          auth_us, decide_us, anam_us, total_us)
              select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[],
-                                  $7::timestamptz[], $8::int[])
+                                  $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::int[])
              on conflict do nothing",
             &tenants,
             &ids,
@@ -169,7 +185,10 @@ impl PlatformTx {
             &codes as &[Option<String>],
             &hashes as &[Option<Vec<u8>>],
             &expiries as &[Option<DateTime<Utc>>],
-            &times as &[Option<i32>]
+            &times(|timings| timings.auth) as &[Option<i32>],
+            &times(|timings| timings.decide) as &[Option<i32>],
+            &times(|timings| timings.anam) as &[Option<i32>],
+            &times(|timings| timings.total) as &[Option<i32>]
         )
         .execute(self.connection())
         .await?;

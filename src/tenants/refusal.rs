@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::anam::AnamError;
 use crate::crypto::seal::SealError;
+use crate::crypto::sign::SignError;
 use crate::crypto::token::NoRandomness;
 use crate::domain::fault::Fault;
 use crate::sources::SourceError;
@@ -45,6 +46,9 @@ pub enum Refusal {
         /// What it is now, as a read gives it.
         current: Value,
     },
+    /// What was kept of a session for this is gone; the text says why.
+    #[error("{0}")]
+    InputsExpired(String),
     /// The role is too low, or it is not for this kind of actor.
     #[error("{0}")]
     Forbidden(String),
@@ -57,6 +61,9 @@ pub enum Refusal {
     /// A secret could not be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// No key could be derived from the master key.
+    #[error(transparent)]
+    Derive(#[from] SignError),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),

@@ -66,6 +66,9 @@ codes! {
     MergeConflict = "merge_conflict", CONFLICT, "Merge conflict";
     /// The tenant's policy asks for approvals by others first.
     ApprovalMissing = "approval_missing", CONFLICT, "Approval missing";
+    /// The facts, preferences and metadata of the session are gone, so it can't be decided again: their time is over, the
+    /// tenant's policy keeps none, or the user was erased.
+    InputsExpired = "inputs_expired", GONE, "Inputs no longer kept";
     /// The document has faults, or what is live would break by it; `errors` says where.
     DocumentInvalid = "document_invalid", UNPROCESSABLE_ENTITY, "Document has faults";
     /// The Idempotency-Key was used for another request before. Take a new one.

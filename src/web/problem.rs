@@ -89,6 +89,15 @@ pub struct FaultBody {
     pub message: String,
 }
 
+impl From<Fault> for FaultBody {
+    fn from(fault: Fault) -> Self {
+        Self {
+            pointer: fault.pointer,
+            message: fault.message,
+        }
+    }
+}
+
 impl Problem {
     /// A problem of this kind.
     pub fn new(code: Code) -> Self {
@@ -179,14 +188,7 @@ impl Problem {
             status: self.code.status().as_u16(),
             code: self.code.as_str(),
             detail: self.detail.clone(),
-            errors: self
-                .errors
-                .iter()
-                .map(|fault| FaultBody {
-                    pointer: fault.pointer.clone(),
-                    message: fault.message.clone(),
-                })
-                .collect(),
+            errors: self.errors.iter().cloned().map(FaultBody::from).collect(),
             current: self.current.as_deref().cloned(),
             conflicts: self.conflicts.as_deref().cloned(),
         }
@@ -362,6 +364,7 @@ impl From<Refusal> for Problem {
             Refusal::Exists(detail) => told(Code::AlreadyExists, detail),
             Refusal::Conflict(detail) => told(Code::Conflict, detail),
             Refusal::InUse(detail) => told(Code::InUse, detail),
+            Refusal::InputsExpired(detail) => told(Code::InputsExpired, detail),
             Refusal::ApprovalMissing(detail) => told(Code::ApprovalMissing, detail),
             Refusal::Forbidden(detail) => told(Code::Forbidden, detail),
             Refusal::MergeConflict { conflicts } => {
@@ -379,6 +382,10 @@ impl From<Refusal> for Problem {
             Refusal::Anam(error) => of_anam(&error),
             Refusal::Seal(error) => {
                 tracing::error!(%error, "a secret can't be sealed or opened");
+                Self::new(Code::Internal)
+            }
+            Refusal::Derive(error) => {
+                tracing::error!(%error, "a key can't be derived");
                 Self::new(Code::Internal)
             }
             Refusal::Random(error) => {

@@ -3,9 +3,13 @@
 
 // Marked so that clippy allows what tests may do in their helpers too.
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod authoring;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

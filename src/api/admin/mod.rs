@@ -1,10 +1,17 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod audit;
 pub mod bundle;
+pub mod comparison;
 pub mod documents;
 pub mod drafts;
+mod filters;
 pub mod me;
 pub mod releases;
+pub mod replays;
+pub mod sessions;
+pub mod subjects;
+pub mod validation;
 pub mod versions;
 
 use actix_web::HttpRequest;
@@ -28,6 +35,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(drafts::routes)
         .configure(versions::routes)
         .configure(releases::routes)
+        .configure(validation::routes)
+        .configure(comparison::routes)
+        .configure(sessions::routes)
+        .configure(replays::routes)
+        .configure(audit::routes)
+        .configure(subjects::routes)
         .configure(bundle::routes);
 }
 
@@ -40,6 +53,12 @@ pub fn document() -> Description {
         drafts::Doc::openapi(),
         versions::Doc::openapi(),
         releases::Doc::openapi(),
+        validation::Doc::openapi(),
+        comparison::Doc::openapi(),
+        sessions::Doc::openapi(),
+        replays::Doc::openapi(),
+        audit::Doc::openapi(),
+        subjects::Doc::openapi(),
         bundle::Doc::openapi(),
     ] {
         whole.merge(part);

@@ -3,5 +3,6 @@
 mod applying;
 mod exporting;
 mod faults;
+mod judging;
 mod life;
 mod sealing;

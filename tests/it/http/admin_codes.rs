@@ -6,7 +6,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
-use crate::harness::admins::state;
+use crate::harness::admins::{body, state};
 
 const DOCUMENTS: &str = "/v1/admin/documents";
 
@@ -70,6 +70,13 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
                 .await
         }
         Code::ApprovalMissing => approval_missing(app, &owner).await,
+        Code::InputsExpired => {
+            let answer = app.mint(&app.user("user-1"), &json!({})).await;
+            let session = body(answer, 200).await["sessionId"].clone();
+            app.database.sql("delete from session_inputs").await;
+            let path = format!("/v1/admin/sessions/{}:replay", session.as_str().unwrap());
+            app.ask(Method::POST, &path, &owner).await
+        }
         other => panic!("{other:?} is no problem of the admin API"),
     }
 }

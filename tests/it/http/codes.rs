@@ -35,6 +35,7 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         | Code::Conflict
         | Code::InUse
         | Code::MergeConflict
+        | Code::InputsExpired
         | Code::ApprovalMissing
         | Code::DocumentInvalid
         | Code::IdempotencyKeyReused

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The outcome of a session, once it is written: behind the answer.
 async fn outcome(app: &TestApp, session: &Value) -> Value {
     let sql = format!(
-        "select outcome, code, encode(token_hash, 'hex') as token_hash, expires_at, anam_ms
+        "select outcome, code, encode(token_hash, 'hex') as token_hash, expires_at,
+                auth_us, decide_us, anam_us, total_us
          from session_outcome where session_id = {}",
         quoted(session)
     );
@@ -67,7 +68,10 @@ async fn each_token_has_a_requested_row_and_an_outcome_with_its_hash() {
         assert_eq!(outcome["outcome"], "issued");
         assert_eq!(outcome["code"], Value::Null);
         assert_eq!(outcome["token_hash"], hex::encode(hash));
-        assert!(outcome["anam_ms"].is_i64());
+        let took = |part: &str| outcome[part].as_i64().unwrap();
+        let parts = took("auth_us") + took("decide_us") + took("anam_us");
+        assert!(took("auth_us") > 0 && took("decide_us") > 0 && took("anam_us") > 0);
+        assert!(parts <= took("total_us"), "{outcome}");
     }
     app.stop().await;
 }

@@ -49,6 +49,8 @@ fn rows_of(tenant: &str) -> String {
             values ('{tenant}', '{session}', now(), now() - interval '1 day', '{{}}');
         insert into audit_event (tenant_id, at, actor, action, target)
             values ('{tenant}', now(), 'test', 'test', 'test');
+        insert into audit_checkpoint (tenant_id, seq, hash, at, key_id, signature)
+            values ('{tenant}', 1, sha256('x'), now(), '0123456789abcdef', sha256('x') || sha256('y'));
         "#
     )
 }

@@ -1,0 +1,66 @@
+//! What became of a token at Anam: the sessions that were started with it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Anam, AnamError, ApiKey};
+use crate::domain::ids::SessionId;
+
+/// A token starts one session; a page that starts it twice makes a few.
+const PER_PAGE: &str = "10";
+/// Each of them brings its whole prompt along.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// A session as Anam tells it. The prompt that stands beside it there is not read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnamSession {
+    /// Anam's own id.
+    pub id: Uuid,
+    /// When the conversation began.
+    pub start_time: Option<DateTime<Utc>>,
+    /// When it ended; null while it runs.
+    pub end_time: Option<DateTime<Utc>>,
+    /// How it ended, in Anam's words: `NORMAL_EXIT`, `ERROR`, `CLOSED_BY_ENGINE`.
+    #[schema(example = "NORMAL_EXIT")]
+    pub exit_status: Option<String>,
+    /// How long it was, milliseconds.
+    #[schema(example = 184_000)]
+    pub session_length_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    data: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    client_label: Option<String>,
+    #[serde(flatten)]
+    session: AnamSession,
+}
+
+impl Anam {
+    /// The sessions that were started with the token of one of ours, as Anam lists them; none before its first use.
+    pub async fn sessions_of(
+        &self,
+        key: &ApiKey,
+        session: SessionId,
+    ) -> Result<Vec<AnamSession>, AnamError> {
+        let label = session.to_string();
+        let query = [("search", label.as_str()), ("perPage", PER_PAGE)];
+        let body = self.get(key, "v1/sessions", &query, MAX_BODY_BYTES).await?;
+        let page: Page = serde_json::from_slice(&body)
+            .map_err(|_may_hold_a_prompt| AnamError::Unexpected { status: 200 })?;
+        // The search looks into other members too.
+        let ours = page
+            .data
+            .into_iter()
+            .filter(|listed| listed.client_label.as_deref() == Some(label.as_str()));
+        Ok(ours.map(|listed| listed.session).collect())
+    }
+}

@@ -1,0 +1,54 @@
+//! With what a draft or a version is compared.
+
+use serde_json::{Map, Value};
+
+use crate::store::documents::DocumentRow;
+use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
+
+/// What a draft or a version is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// What is live.
+    Live,
+    /// The newest sealed version.
+    Latest,
+    /// What it builds on.
+    Base,
+    /// The version of this number.
+    Number(i32),
+}
+
+impl Against {
+    /// `live`, `latest`, `base` or a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "latest" => Some(Self::Latest),
+            "base" => Some(Self::Base),
+            number => number.parse().ok().filter(|n| *n > 0).map(Self::Number),
+        }
+    }
+}
+
+/// The content to compare with; an empty one where there is no such version yet.
+pub async fn other_side(
+    tx: &mut TenantTx,
+    document: &DocumentRow,
+    base: Option<i32>,
+    against: Against,
+) -> Result<Map<String, Value>, Refusal> {
+    let number = match against {
+        Against::Live => document.live_version,
+        Against::Latest => document.latest_version,
+        Against::Base => base,
+        Against::Number(number) => Some(number),
+    };
+    let Some(number) = number else {
+        return Ok(Map::new());
+    };
+    let version = tx.version(document.id, number).await?;
+    let version = version
+        .ok_or_else(|| Refusal::fault("/against", format!("there is no version {number} of it")))?;
+    Ok(version.content)
+}

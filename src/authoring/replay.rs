@@ -1,0 +1,234 @@
+//! Decides a session again, from the inputs that were kept of it: with the versions of then, with what is live now, or with
+//! drafts and other versions in their places.
+//!
+//! Each time the moment and the id of the session are its own, so rules about the time hold as they did and the prompt's fences
+//! are the same: what differs comes from the documents.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::world::{Overlay, World};
+use crate::domain::caller::{Caller, Subject};
+use crate::domain::decide::{Decision, Moment, Undecided};
+use crate::domain::diff::{self, Change};
+use crate::domain::ids::{DraftId, SessionId};
+use crate::domain::key::Key;
+use crate::domain::preferences::Preferences;
+use crate::domain::request::{Metadata, MintRequest};
+use crate::domain::trace::Trace;
+use crate::sessions::record::config_hash;
+use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::explain::SessionDetail;
+use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
+
+/// What a session is decided again with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// What is live now.
+    Live,
+    /// The versions of then, as the trace names them.
+    Then,
+}
+
+/// Something to put in the place of what the base has.
+#[derive(Debug, Clone)]
+pub enum Use {
+    /// A draft.
+    Draft(DraftId),
+    /// A sealed version.
+    Version(DocumentKind, Key, i32),
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Replayed {
+    /// What was decided then, made again; what stands in its way otherwise.
+    pub then: Result<Decision, Undecided>,
+    /// Whether that is exactly what Anam was sent: the hashes are the same.
+    pub exact: bool,
+    /// What is decided now.
+    pub now: Result<Decision, Undecided>,
+    /// Whether Anam would be sent exactly what it was sent then.
+    pub same: bool,
+    /// How what Anam would be sent differs; empty where either is undecided.
+    pub differences: Vec<Change>,
+}
+
+/// Decides a session again.
+pub async fn replay(
+    tx: &mut TenantTx,
+    id: SessionId,
+    now: DateTime<Utc>,
+    base: Base,
+    uses: &[Use],
+) -> Result<Replayed, Refusal> {
+    let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
+    let inputs = Inputs::of(tx, &detail)?;
+    let of_then = versions_of_then(tx, &detail).await?;
+    let mut placed = Vec::new();
+    for (at, used) in uses.iter().enumerate() {
+        placed.push(overlay(tx, used, at).await?);
+    }
+
+    let at = detail.session.at;
+    let then_world = World::at(tx, at, &of_then).await?;
+    let then = inputs.decide(&then_world);
+    let again = match (base, placed.is_empty()) {
+        (Base::Then, true) => then.clone(),
+        (Base::Then, false) => {
+            let overlays = [of_then, placed].concat();
+            inputs.decide(&World::at(tx, at, &overlays).await?)
+        }
+        (Base::Live, _) => inputs.decide(&World::at(tx, now, &placed).await?),
+    };
+    let is_what_was_sent = |outcome: &Result<Decision, Undecided>| {
+        outcome
+            .as_ref()
+            .is_ok_and(|decision| config_hash(decision) == detail.config_hash)
+    };
+    Ok(Replayed {
+        exact: is_what_was_sent(&then),
+        same: is_what_was_sent(&again),
+        differences: differences(&then, &again)?,
+        then,
+        now: again,
+    })
+}
+
+/// What the user and the page brought along.
+struct Inputs {
+    caller: Caller,
+    preferences: Preferences,
+    request: MintRequest,
+    moment: Moment,
+}
+
+impl Inputs {
+    fn of(tx: &TenantTx, detail: &SessionDetail) -> Result<Self, Refusal> {
+        let gone = |why: &str| Refusal::InputsExpired(why.to_owned());
+        let session = &detail.session;
+        let Some(subject) = session.subject.as_deref().and_then(Subject::parse) else {
+            return Err(gone(
+                "The user was erased, and what they brought along with them.",
+            ));
+        };
+        let Some((inputs, _)) = &detail.inputs else {
+            return Err(gone(
+                "The facts, preferences and metadata of this session are not kept any more; the policy's retainInputsDays says how long they are.",
+            ));
+        };
+        let member = |name: &str| inputs.get(name).cloned().unwrap_or_default();
+        let facts = serde_json::from_value(member("facts")).map_err(|_old_form| {
+            gone("What was kept of this session can't be read by this release.")
+        })?;
+        Ok(Self {
+            caller: Caller {
+                tenant: tx.tenant(),
+                issuer: session.issuer,
+                subject,
+                facts,
+            },
+            preferences: Preferences::from_stored(members(member("preferences"))),
+            request: MintRequest {
+                context: member("context").as_str().map(ToOwned::to_owned),
+                metadata: Metadata::from(members(member("metadata"))),
+            },
+            moment: Moment {
+                now: session.at,
+                session: session.id,
+            },
+        })
+    }
+
+    fn decide(&self, world: &World) -> Result<Decision, Undecided> {
+        world.decide(&self.caller, &self.preferences, &self.request, self.moment)
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The context and the persona that decided; the persona pins its snippets.
+async fn versions_of_then(
+    tx: &mut TenantTx,
+    detail: &SessionDetail,
+) -> Result<Vec<Overlay>, Refusal> {
+    let Ok(trace) = serde_json::from_value::<Trace>(detail.trace.clone()) else {
+        return Ok(Vec::new());
+    };
+    let mut overlays = Vec::new();
+    for (kind, used) in [
+        (DocumentKind::Context, trace.context),
+        (DocumentKind::Persona, trace.persona),
+    ] {
+        overlays.extend(sealed(tx, kind, &used.key, used.version).await?);
+    }
+    Ok(overlays)
+}
+
+async fn sealed(
+    tx: &mut TenantTx,
+    kind: DocumentKind,
+    key: &Key,
+    number: i32,
+) -> Result<Option<Overlay>, Refusal> {
+    let Some(document) = tx.find_document(kind, key.as_str()).await? else {
+        return Ok(None);
+    };
+    let version = tx.version(document, number).await?;
+    Ok(version.map(|version| {
+        Overlay::Version(VersionRow {
+            document,
+            kind,
+            key: key.as_str().to_owned(),
+            id: version.id,
+            number: version.number,
+            content: version.content,
+            hash: version.hash,
+        })
+    }))
+}
+
+async fn overlay(tx: &mut TenantTx, used: &Use, at: usize) -> Result<Overlay, Refusal> {
+    match used {
+        Use::Version(kind, key, number) => sealed(tx, *kind, key, *number)
+            .await?
+            .ok_or_else(|| Refusal::fault(format!("/use/{at}"), "there is no such version")),
+        Use::Draft(id) => {
+            let draft = tx.draft(*id).await?;
+            let readable = draft.and_then(|draft| {
+                Some(Overlay::Draft {
+                    kind: draft.kind,
+                    key: Key::parse(&draft.key).ok()?,
+                    content: draft.content,
+                })
+            });
+            readable
+                .ok_or_else(|| Refusal::fault(format!("/use/{at}/draft"), "there is no such draft"))
+        }
+    }
+}
+
+/// What Anam would be sent.
+pub fn sent(decision: &Decision) -> Value {
+    json!({
+        "personaConfig": decision.config,
+        "sessionOptions": decision.session_options,
+    })
+}
+
+fn differences(
+    then: &Result<Decision, Undecided>,
+    now: &Result<Decision, Undecided>,
+) -> Result<Vec<Change>, Refusal> {
+    let (Ok(then), Ok(now)) = (then, now) else {
+        return Ok(Vec::new());
+    };
+    diff::diff(&members(sent(then)), &members(sent(now)))
+        .map_err(|error| Refusal::Conflict(error.to_string()))
+}

@@ -1,0 +1,277 @@
+//! The ledger read back: one session with all that is known of it, and pages of sessions.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::StoreError;
+use super::documents::DocumentKind;
+use super::sessions::Timings;
+use super::tenant_tx::TenantTx;
+use crate::domain::ids::{IssuerId, SessionId, VersionId};
+
+/// A session and what became of it.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// The session.
+    pub id: SessionId,
+    /// When the token was asked for.
+    pub at: DateTime<Utc>,
+    /// Who vouched for the user.
+    pub issuer: IssuerId,
+    /// The user; `None` once they were erased.
+    pub subject: Option<String>,
+    /// The context that answered.
+    pub context: String,
+    /// The persona given.
+    pub persona: String,
+    /// Its version.
+    pub persona_version: i32,
+    /// `issued`, `failed` or `unknown`; `None` while nothing was heard yet.
+    pub outcome: Option<String>,
+    /// The problem code of a failure.
+    pub code: Option<String>,
+    /// Until when the token can start a conversation.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// How long it took.
+    pub timings: Timings,
+}
+
+/// A session with its explanation.
+#[derive(Debug, Clone)]
+pub struct SessionDetail {
+    /// The row.
+    pub session: SessionRow,
+    /// SHA-256 of what Anam was sent.
+    pub config_hash: Vec<u8>,
+    /// Why.
+    pub trace: Value,
+    /// SHA-256 of the token.
+    pub token_hash: Option<Vec<u8>>,
+    /// What a replay needs, and until when it is kept.
+    pub inputs: Option<(Value, DateTime<Utc>)>,
+}
+
+/// Which sessions are looked for; what is `None` is not asked about.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Not before.
+    pub from: Option<DateTime<Utc>>,
+    /// Before.
+    pub to: Option<DateTime<Utc>>,
+    /// Of this user.
+    pub subject: Option<String>,
+    /// Answered by this context.
+    pub context: Option<String>,
+    /// Given this persona.
+    pub persona: Option<String>,
+    /// In this version.
+    pub version: Option<i32>,
+    /// With this outcome.
+    pub outcome: Option<String>,
+    /// Failed with this code.
+    pub code: Option<String>,
+}
+
+/// A sealed version that a decision was made from, and how it stands now.
+#[derive(Debug, Clone)]
+pub struct VersionState {
+    /// The kind of document.
+    pub kind: DocumentKind,
+    /// Its key.
+    pub key: String,
+    /// The version's number.
+    pub number: i32,
+    /// The version.
+    pub id: VersionId,
+    /// SHA-256 of its content.
+    pub hash: Vec<u8>,
+    /// The number that is live now, if any is.
+    pub live: Option<i32>,
+    /// Whether the document was taken out of use.
+    pub archived: bool,
+}
+
+impl TenantTx {
+    /// One session.
+    pub async fn session(&mut self, id: SessionId) -> Result<Option<SessionDetail>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            r#"select s.at as "at!", s.issuer_id as "issuer_id!", s.subject as "subject!", s.context_key as "context_key!",
+                      s.persona_key as "persona_key!", s.persona_version as "persona_version!",
+                      s.config_hash as "config_hash!", s.trace as "trace!",
+                      o.outcome as "outcome?", o.code as "code?", o.token_hash as "token_hash?", o.expires_at as "expires_at?",
+                      o.auth_us as "auth_us?", o.decide_us as "decide_us?",
+                      coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?",
+                      i.inputs as "inputs?", i.keep_until as "keep_until?"
+               from session s
+               left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
+               left join session_inputs i on i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
+                                          and i.keep_until >= now()
+               where s.tenant_id = $1 and s.id = $2"#,
+            tenant,
+            id.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(|row| SessionDetail {
+            session: SessionRow {
+                id,
+                at: row.at,
+                issuer: IssuerId(row.issuer_id),
+                subject: unless_erased(row.subject),
+                context: row.context_key,
+                persona: row.persona_key,
+                persona_version: row.persona_version,
+                outcome: row.outcome,
+                code: row.code,
+                expires_at: row.expires_at,
+                timings: Timings {
+                    auth: row.auth_us,
+                    decide: row.decide_us,
+                    anam: row.anam_us,
+                    total: row.total_us,
+                },
+            },
+            config_hash: row.config_hash,
+            trace: row.trace,
+            token_hash: row.token_hash,
+            inputs: row.inputs.zip(row.keep_until),
+        }))
+    }
+
+    /// Sessions, newest first; `after` is the last one of the page before.
+    pub async fn search_sessions(
+        &mut self,
+        filter: &SessionFilter,
+        after: Option<(DateTime<Utc>, SessionId)>,
+        limit: i64,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let tenant = self.tenant().0;
+        // Each combination of filters deserves a plan of its own: a plan for all of them would read a tenant's whole ledger.
+        sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)")
+            .fetch_one(self.connection())
+            .await?;
+        let rows = sqlx::query!(
+            r#"select s.id as "id!", s.at as "at!", s.issuer_id as "issuer_id!", s.subject as "subject!",
+                      s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
+                      o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
+                      o.auth_us as "auth_us?", o.decide_us as "decide_us?",
+                      coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
+               from session s
+               left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
+               where s.tenant_id = $1
+                 and ($2::timestamptz is null or s.at >= $2)
+                 and ($3::timestamptz is null or s.at < $3)
+                 and ($4::timestamptz is null or s.at <= $4 and (s.at, s.id) < ($4, $5::uuid))
+                 and ($6::text is null or s.subject = $6)
+                 and ($7::text is null or s.context_key = $7)
+                 and ($8::text is null or s.persona_key = $8)
+                 and ($9::int is null or s.persona_version = $9)
+                 and ($10::text is null or o.outcome = $10)
+                 and ($11::text is null or o.outcome = 'failed' and o.code = $11)
+               order by s.at desc, s.id desc
+               limit $12"#,
+            tenant,
+            filter.from,
+            filter.to,
+            after.map(|(at, _)| at),
+            after.map(|(_, id)| id.0),
+            filter.subject,
+            filter.context,
+            filter.persona,
+            filter.version,
+            filter.outcome,
+            filter.code,
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let sessions = rows.into_iter().map(|row| SessionRow {
+            id: SessionId(row.id),
+            at: row.at,
+            issuer: IssuerId(row.issuer_id),
+            subject: unless_erased(row.subject),
+            context: row.context_key,
+            persona: row.persona_key,
+            persona_version: row.persona_version,
+            outcome: row.outcome,
+            code: row.code,
+            expires_at: row.expires_at,
+            timings: Timings {
+                auth: row.auth_us,
+                decide: row.decide_us,
+                anam: row.anam_us,
+                total: row.total_us,
+            },
+        });
+        Ok(sessions.collect())
+    }
+
+    /// How these versions stand now; those that don't exist are left out.
+    pub async fn version_states(
+        &mut self,
+        wanted: &[(DocumentKind, String, i32)],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<VersionState>, StoreError> {
+        let tenant = self.tenant().0;
+        let kinds: Vec<String> = wanted
+            .iter()
+            .map(|(kind, ..)| kind.as_str().to_owned())
+            .collect();
+        let keys: Vec<String> = wanted.iter().map(|(_, key, _)| key.clone()).collect();
+        let numbers: Vec<i32> = wanted.iter().map(|(.., number)| *number).collect();
+        let rows = sqlx::query!(
+            r#"select d.kind as "kind!", d.key as "key!", v.number as "number!", v.id as "id!", v.content_hash as "content_hash!",
+                      d.archived_at is not null as "archived!",
+                      (select l.number from release r
+                       join document_version l on l.tenant_id = r.tenant_id and l.document_id = r.document_id and l.id = r.version_id
+                       where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $5
+                       order by r.live_from desc, r.seq desc limit 1) as "live?"
+               from unnest($2::text[], $3::text[], $4::int[]) with ordinality as w (kind, key, number, position)
+               join document d on d.tenant_id = $1 and d.kind = w.kind and d.key = w.key
+               join document_version v on v.tenant_id = $1 and v.document_id = d.id and v.number = w.number
+               order by w.position"#,
+            tenant,
+            &kinds,
+            &keys,
+            &numbers,
+            now
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(VersionState {
+                    kind: DocumentKind::parse(&row.kind)?,
+                    key: row.key,
+                    number: row.number,
+                    id: VersionId(row.id),
+                    hash: row.content_hash,
+                    live: row.live,
+                    archived: row.archived,
+                })
+            })
+            .collect()
+    }
+
+    /// The URL of an issuer, the tenant's own or a shared one; `None` once it is gone.
+    pub async fn issuer_url(&mut self, id: IssuerId) -> Result<Option<String>, StoreError> {
+        let tenant = self.tenant().0;
+        let url = sqlx::query_scalar!(
+            r#"select config ->> 'issuer' as url from issuer where tenant_id = $1 and id = $2
+               union all
+               select issuer_url from shared_issuer_audience where shared_issuer_id = $2
+               limit 1"#,
+            tenant,
+            id.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(url.flatten())
+    }
+}
+
+/// No verified token has an empty subject: it says that the user was erased.
+fn unless_erased(subject: String) -> Option<String> {
+    (!subject.is_empty()).then_some(subject)
+}

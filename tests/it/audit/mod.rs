@@ -1,0 +1,76 @@
+//! The audit trail: exported, verified far from the database, and what tampering looks like.
+
+mod api;
+mod command;
+mod tamper;
+
+use persona_gateway::domain::ids::TenantId;
+use persona_gateway::tenants::audit::chain::{Flaw, Verified};
+use persona_gateway::tenants::audit::checkpoint::checkpoint;
+use persona_gateway::tenants::audit::export::{Export, verify_stored};
+use uuid::Uuid;
+
+use crate::harness::tenants::Bench;
+
+/// A tenant with a trail of nine rows, marked at the sixth.
+struct Trail {
+    bench: Bench,
+    tenant: TenantId,
+}
+
+impl Trail {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        for number in 1..=6 {
+            bench.apply(&bundle(number)).await.unwrap();
+        }
+        let tenant = TenantId(Uuid::parse_str(&bench.tenant("acme").await).unwrap());
+        let trail = Self { bench, tenant };
+        trail.mark().await;
+        for number in 7..=9 {
+            trail.bench.apply(&bundle(number)).await.unwrap();
+        }
+        trail
+    }
+
+    /// Marks the last row.
+    async fn mark(&self) {
+        let mut tx = self.bench.store.tenant(self.tenant).await.unwrap();
+        checkpoint(&mut tx, &self.bench.keys, &self.bench.clock)
+            .await
+            .unwrap()
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// What `audit verify --tenant` would find.
+    async fn verify(&self) -> Result<Verified, Flaw> {
+        let keys = self.bench.keys.verifying_keys().unwrap();
+        verify_stored(&self.bench.store, self.tenant, keys)
+            .await
+            .unwrap()
+    }
+
+    async fn export(&self) -> String {
+        let now = self.bench.clock.now();
+        let mut export = Export::new(self.bench.store.clone(), self.tenant, now);
+        let mut text = String::new();
+        while let Some(piece) = export.next().await.unwrap() {
+            text += &piece;
+        }
+        text
+    }
+
+    /// The public key that verifies its checkpoints.
+    fn public_key(&self) -> String {
+        self.bench.keys.verifying_keys().unwrap()[0].to_hex()
+    }
+}
+
+/// Each of them adds a row to the trail.
+fn bundle(number: usize) -> String {
+    match number {
+        1 => "tenant: acme\n".to_owned(),
+        _ => format!("tenant: acme\nsnippets:\n  s{number}: {{text: Be kind.}}\n"),
+    }
+}

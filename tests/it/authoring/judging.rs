@@ -1,0 +1,185 @@
+//! What is said of a draft before it goes anywhere: findings, a rehearsal of its release, and what it changes; and who must
+//! agree.
+
+use persona_gateway::domain::role::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::admins::{body, state};
+use crate::harness::{TestApp, problem, spawn};
+
+const DOCUMENTS: &str = "/v1/admin/documents";
+const ASSISTANT: &str = "/v1/admin/documents/persona/assistant";
+
+async fn draft_of(app: &TestApp, key: &str, path: &str, content: &Value) -> (String, String) {
+    let asked = json!({ "content": content });
+    let answer = app
+        .tell(Method::POST, &format!("{path}/drafts"), key, &asked)
+        .await;
+    let (etag, draft) = state(answer, 201).await;
+    (
+        etag,
+        format!("/v1/admin/drafts/{}", draft["id"].as_str().unwrap()),
+    )
+}
+
+async fn assistant(app: &TestApp, key: &str) -> Value {
+    let path = format!("{ASSISTANT}/versions/1");
+    body(app.ask(Method::GET, &path, key).await, 200).await["content"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validation_tells_every_finding_with_its_line_and_leaves_nothing_behind() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Editor).await;
+    let mut content = assistant(&app, &key).await;
+    content["systemPrompt"] = json!("One\n{{ nobody.x }}\n");
+    content["maxSessionLengthSeconds"] = json!(-1);
+    let (_, draft) = draft_of(&app, &key, ASSISTANT, &content).await;
+    let audited = "select count(*) as n from audit_event";
+    let before = app.database.rows(audited).await;
+    let told = body(
+        app.ask(Method::POST, &format!("{draft}:validate"), &key)
+            .await,
+        200,
+    )
+    .await;
+    assert_eq!(told["ok"], false);
+    let findings = told["findings"].as_array().unwrap();
+    let at = |pointer: &str| {
+        findings
+            .iter()
+            .find(|f| f["pointer"] == pointer)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (
+            &at("/systemPrompt")["line"],
+            &at("/systemPrompt")["severity"]
+        ),
+        (&json!(2), &json!("error"))
+    );
+    assert_eq!(at("/maxSessionLengthSeconds")["severity"], "error");
+    assert!(
+        findings
+            .iter()
+            .all(|f| !f["advice"].as_str().unwrap().is_empty()),
+        "{findings:?}"
+    );
+    assert_eq!(app.database.rows(audited).await, before);
+
+    content = assistant(&app, &key).await;
+    content["systemPrompt"] = json!("Fine.");
+    let (etag, draft) = draft_of(&app, &key, ASSISTANT, &content).await;
+    let told = body(
+        app.ask(Method::POST, &format!("{draft}:validate"), &key)
+            .await,
+        200,
+    )
+    .await;
+    assert_eq!(
+        (&told["ok"], &told["wouldBreak"]),
+        (&json!(true), &json!([])),
+        "{told}"
+    );
+    assert_eq!(told["largestPrompt"]["chars"], 5);
+    let (same, _) = state(app.ask(Method::GET, &draft, &key).await, 200).await;
+    assert_eq!(same, etag, "the rehearsal was taken back");
+    assert_eq!(
+        body(app.ask(Method::GET, ASSISTANT, &key).await, 200).await["latestVersion"],
+        1
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validation_tells_what_the_release_would_break_elsewhere() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Publisher).await;
+    let mut content = assistant(&app, &key).await;
+    content["tests"] = json!([{ "name": "is the one", "user": { "facts": {} }, "context": "default", "expect": { "persona": "assistant" } }]);
+    let (etag, draft) = draft_of(&app, &key, ASSISTANT, &content).await;
+    let sealed = app
+        .tell_if(
+            Method::POST,
+            &format!("{draft}:seal"),
+            &key,
+            &etag,
+            &json!({}),
+        )
+        .await;
+    body(sealed, 201).await;
+    let path = format!("{ASSISTANT}/releases");
+    body(
+        app.tell(Method::POST, &path, &key, &json!({ "version": 2 }))
+            .await,
+        200,
+    )
+    .await;
+
+    let path = format!("{DOCUMENTS}/context/default");
+    let content = json!({ "default": "support-agent" });
+    let (_, draft) = draft_of(&app, &key, &path, &content).await;
+    let told = body(
+        app.ask(Method::POST, &format!("{draft}:validate"), &key)
+            .await,
+        200,
+    )
+    .await;
+    assert_eq!(told["ok"], false);
+    let broken = told["wouldBreak"].to_string();
+    assert!(
+        broken.contains("the test `is the one` of the persona `assistant`"),
+        "{told}"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_diff_shows_members_and_lines() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Editor).await;
+    let mut content = assistant(&app, &key).await;
+    content["name"] = json!("Somebody else");
+    content["systemPrompt"] = json!(format!(
+        "{}\nOne line more.",
+        content["systemPrompt"].as_str().unwrap()
+    ));
+    let (_, draft) = draft_of(&app, &key, ASSISTANT, &content).await;
+    for against in ["base", "live", "latest", "1"] {
+        let path = format!("{draft}/diff?against={against}");
+        let told = body(app.ask(Method::GET, &path, &key).await, 200).await;
+        let changes = told["changes"].as_array().unwrap();
+        let pointers: Vec<&str> = changes
+            .iter()
+            .map(|c| c["pointer"].as_str().unwrap())
+            .collect();
+        assert_eq!(pointers.len(), 2, "{pointers:?}");
+        let prompt = changes
+            .iter()
+            .find(|c| c["pointer"] == "/systemPrompt")
+            .unwrap();
+        assert!(
+            prompt["text"].as_str().unwrap().contains("+One line more."),
+            "{prompt}"
+        );
+    }
+    for against in ["nothing", "0", "99999999999"] {
+        let path = format!("{draft}/diff?against={against}");
+        problem(
+            app.ask(Method::GET, &path, &key).await,
+            422,
+            "invalid_request",
+        )
+        .await;
+    }
+    let path = format!("{draft}/diff?against=77");
+    problem(
+        app.ask(Method::GET, &path, &key).await,
+        422,
+        "invalid_request",
+    )
+    .await;
+    app.stop().await;
+}
