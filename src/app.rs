@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
+use tokio::time::MissedTickBehavior;
 
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError};
@@ -26,6 +27,7 @@ use crate::store::{Database, DatabaseOptions, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
 use crate::tenants::audit::checkpoint::checkpoint_all;
+use crate::tenants::catalogue;
 use crate::web::address::TrustedProxies;
 
 /// How often the ledger is swept and idle counters are forgotten.
@@ -137,6 +139,7 @@ impl App {
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
         lifecycle.spawn("housekeeping", housekeeping(gateway.clone(), unknown_after));
+        lifecycle.spawn("catalogues", catalogues(gateway.clone()));
 
         let faces = server::Faces {
             gateway: gateway.clone(),
@@ -218,6 +221,21 @@ async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
         ticks.tick().await;
         if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
             tracing::warn!(%error, "the audit trails were not marked");
+        }
+    }
+}
+
+/// Reads Anam's lists for tenants whose policy wants it, on a task of its own: Anam may take its time.
+async fn catalogues(gateway: Arc<Gateway>) {
+    // Instances that started together ask at different times.
+    let jitter = gateway.clock.now().timestamp_subsec_millis();
+    tokio::time::sleep(HOUSEKEEPING * jitter / 1_000).await;
+    let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = catalogue::sync::round(&gateway).await {
+            tracing::warn!(%error, "no catalogue was synchronised");
         }
     }
 }

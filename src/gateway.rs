@@ -8,6 +8,7 @@ use crate::auth::{AuthError, Authenticator};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
+use crate::domain::ids::TenantId;
 use crate::ledger::Ledger;
 use crate::limits::{Admitted, Limits, TooMany};
 use crate::sources::Sources;
@@ -50,6 +51,12 @@ impl Gateway {
     /// Counts a request in, or counts its refusal.
     pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
         let counted = self.limits.admit(caller);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts an admin's try-out in, which makes the gateway ask somebody else, or counts its refusal.
+    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
+        let counted = self.limits.admit_try_out(tenant);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 

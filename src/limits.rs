@@ -14,6 +14,9 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Limit;
 
+/// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
+const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
 /// Limits of this instance; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LimitOptions {
@@ -70,6 +73,7 @@ pub struct Limits {
     tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    try_outs: DefaultKeyedRateLimiter<TenantId>,
     clock: DefaultClock,
     options: LimitOptions,
     under_way: Arc<AtomicU32>,
@@ -114,6 +118,7 @@ impl Limits {
             tenants: keyed(options.tenant_per_minute),
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
+            try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
             clock: DefaultClock::default(),
             options,
             under_way: Arc::default(),
@@ -166,6 +171,13 @@ impl Limits {
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
+    /// Counts a try-out by an admin in: an issuer's keys are fetched for it, or Anam is asked.
+    pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.try_outs
+            .check_key(&tenant)
+            .map_err(|until| self.often(Limit::TryOut, &until))
+    }
+
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
         TooMany::Often {
             limit,
@@ -186,6 +198,7 @@ impl Limits {
         if let Some(tenants) = &self.tenants {
             tenants.retain_recent();
         }
+        self.try_outs.retain_recent();
     }
 }
 

@@ -20,7 +20,6 @@ use crate::domain::snapshot::Snapshot;
 use crate::limits::Admitted;
 use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
-use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 
@@ -52,6 +51,8 @@ pub struct LiveTenant {
     /// Documents, rules, catalogue, policy.
     pub snapshot: Snapshot,
     key: Result<ApiKey, NoKey>,
+    /// Whether the key is the tenant's own, and not the platform's.
+    pub has_own_key: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -205,29 +206,24 @@ impl Sources {
         // The revision first: a change that lands while the rest is read makes this picture count as old.
         let revision = tx.revision().await?;
         let snapshot = load::snapshot(&mut tx, revision, self.clock.now()).await?;
-        let key = self.provider_key(&mut tx).await?;
-        tx.commit().await?;
-        Ok(LiveTenant { snapshot, key })
-    }
-
-    async fn provider_key(&self, tx: &mut TenantTx) -> Result<Result<ApiKey, NoKey>, StoreError> {
         let own = tx.active_provider_key().await?;
-        Ok(match own {
+        tx.commit().await?;
+        let key = match &own {
             None => self.platform_key.clone().ok_or(NoKey::Missing),
-            Some(row) => self.open(tx.tenant(), &row).ok_or(NoKey::SealBroken),
+            Some(row) => self.open(tenant, row).ok_or(NoKey::SealBroken),
+        };
+        Ok(LiveTenant {
+            snapshot,
+            key,
+            has_own_key: own.is_some(),
         })
     }
 
     fn open(&self, tenant: TenantId, row: &ProviderKeyRow) -> Option<ApiKey> {
-        match self.keys.open(
-            &row.sealed,
-            &Aad {
-                table: "provider_key",
-                column: "sealed",
-                tenant,
-                row: row.id.0,
-            },
-        ) {
+        match self
+            .keys
+            .open(&row.sealed, &Aad::provider_key(tenant, row.id))
+        {
             Ok(secret) => ApiKey::new(&SecretString::from(secret.expose_secret().to_owned())),
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, %error, "the tenant's Anam API key can't be opened");

@@ -33,7 +33,7 @@ pub struct AnamOptions {
 
 /// An Anam API key.
 #[derive(Clone)]
-pub struct ApiKey(HeaderValue);
+pub struct ApiKey(pub(super) HeaderValue);
 
 impl ApiKey {
     /// `None` where the text can't stand in a header.
@@ -53,11 +53,11 @@ impl fmt::Debug for ApiKey {
 /// A client of Anam's API. The key is given with each call, never kept.
 #[derive(Debug, Clone)]
 pub struct Anam {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     mint_url: Url,
-    options: AnamOptions,
+    pub(super) options: AnamOptions,
     clock: Clock,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 /// Why no client could be made.
@@ -135,25 +135,25 @@ impl Anam {
             .send()
             .await
             .map_err(|error| class_of(&error))?;
-        let (status, retry_after, body) = Self::read(answer, self.options.max_body_bytes).await?;
+        let status = answer.status().as_u16();
+        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
+        let body = read(answer, self.options.max_body_bytes).await?;
         if status != 200 {
-            let error = serde_json::from_slice::<ErrorAnswer>(&body)
-                .ok()
-                .and_then(|answer| answer.error);
-            return Err(AnamError::of_answer(status, error.as_deref(), retry_after));
+            return Err(refusal(status, &body, retry_after));
         }
         let answer: MintAnswer = serde_json::from_slice(&body)
             .map_err(|_may_hold_a_token| AnamError::BadToken("the answer has no sessionToken"))?;
         SessionToken::check(answer.session_token, self.clock.now())
     }
 
-    /// One GET, not repeated, within the time of one try; an answer of more than `max_bytes` is cut off.
-    pub(super) async fn get(
+    /// One GET, not repeated; an answer of more than `max_bytes` is cut off.
+    pub(super) async fn get<V: AsRef<str>>(
         &self,
         key: &ApiKey,
         path: &str,
-        query: &[(&str, &str)],
+        query: &[(&str, V)],
         max_bytes: usize,
+        timeout: Duration,
     ) -> Result<Vec<u8>, AnamError> {
         let mut url = self
             .options
@@ -161,45 +161,50 @@ impl Anam {
             .join(path)
             .map_err(|_no_url| AnamError::Unreachable)?;
         url.query_pairs_mut().extend_pairs(query);
-        let sent = self
+        let asked = self
             .http
             .get(url)
             .header(AUTHORIZATION, key.0.clone())
+            .timeout(timeout)
             .send();
-        let answer = sent.await.map_err(|error| class_of(&error))?;
-        let (status, retry_after, body) = Self::read(answer, max_bytes).await?;
-        if status == 200 {
-            return Ok(body);
-        }
-        let error = serde_json::from_slice::<ErrorAnswer>(&body)
-            .ok()
-            .and_then(|answer| answer.error);
-        Err(AnamError::of_answer(status, error.as_deref(), retry_after))
-    }
-
-    /// The status, the pause that Anam asks for, and the body.
-    async fn read(
-        answer: reqwest::Response,
-        max_bytes: usize,
-    ) -> Result<(u16, Option<Duration>, Vec<u8>), AnamError> {
+        let answer = asked.await.map_err(|error| class_of(&error))?;
         let status = answer.status().as_u16();
         let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
-        let mut body = Vec::new();
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            body.extend_from_slice(&chunk.map_err(|error| class_of(&error))?);
-            if body.len() > max_bytes {
-                return Err(AnamError::Unexpected { status });
-            }
+        let body = read(answer, max_bytes).await?;
+        if status == 200 {
+            Ok(body)
+        } else {
+            Err(refusal(status, &body, retry_after))
         }
-        Ok((status, retry_after, body))
     }
 
     /// 50 to 150 ms, so that many instances do not ask again in step.
-    fn pause_before_retry(&self) -> Duration {
+    pub(super) fn pause_before_retry(&self) -> Duration {
         let jitter = self.clock.now().timestamp_subsec_micros() % 100;
         Duration::from_millis(50 + u64::from(jitter))
     }
+}
+
+/// The body of an answer, which has at most so many bytes.
+async fn read(answer: reqwest::Response, max_body_bytes: usize) -> Result<Vec<u8>, AnamError> {
+    let status = answer.status().as_u16();
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(|error| class_of(&error))?);
+        if body.len() > max_body_bytes {
+            return Err(AnamError::Unexpected { status });
+        }
+    }
+    Ok(body)
+}
+
+/// What an answer that is not 200 means.
+fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> AnamError {
+    let error = serde_json::from_slice::<ErrorAnswer>(body)
+        .ok()
+        .and_then(|answer| answer.error);
+    AnamError::of_answer(status, error.as_deref(), retry_after)
 }
 
 fn class_of(error: &reqwest::Error) -> AnamError {

@@ -1,11 +1,13 @@
 //! Anam's API, as far as the gateway uses it.
 
+pub mod catalogue;
 pub mod client;
 pub mod error;
 pub mod sessions;
 pub mod token;
 pub mod wire;
 
+pub use catalogue::{Listed, Listing, Probe};
 pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
 pub use error::AnamError;
 pub use sessions::AnamSession;

@@ -53,7 +53,9 @@ impl Anam {
     ) -> Result<Vec<AnamSession>, AnamError> {
         let label = session.to_string();
         let query = [("search", label.as_str()), ("perPage", PER_PAGE)];
-        let body = self.get(key, "v1/sessions", &query, MAX_BODY_BYTES).await?;
+        let timeout = self.options.timeout;
+        let body = self.get(key, "v1/sessions", &query, MAX_BODY_BYTES, timeout);
+        let body = body.await?;
         let page: Page = serde_json::from_slice(&body)
             .map_err(|_may_hold_a_prompt| AnamError::Unexpected { status: 200 })?;
         // The search looks into other members too.

@@ -168,7 +168,8 @@ fn answer(stored: &StoredPreferences) -> HttpResponse {
         .json(choices)
 }
 
-fn validator(stored: &StoredPreferences) -> Validator {
+/// The state of a user's choices, for conditions.
+pub(super) fn validator(stored: &StoredPreferences) -> Validator {
     let content = Value::Object(stored.preferences.to_document()).to_string();
     Validator::new(stored.version, content.as_bytes())
 }

@@ -1,23 +1,34 @@
-//! Trying an issuer's configuration before it is saved: are there keys, and do they match?
+//! Trying an issuer's configuration before it is saved: are there keys, do they match, and would a token pass?
+
+use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 
 use super::Authenticator;
+use super::explain::{TokenReport, explain};
 use super::jwks::{FetchError, RemoteSource};
-use super::keys::KeySet;
+use super::keys::{Key, KeySet};
+use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
 
 /// What a try-out found. Good where `problems` is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     /// The keys that tokens will be verified with.
     pub keys: Vec<KeyReport>,
     /// Members of the key set that are not used, which need not be a fault.
     pub skipped: Vec<SkipReport>,
-    /// What keeps this issuer's tokens from passing.
-    pub problems: Vec<String>,
+    /// The algorithms for which the issuer has a key.
+    pub offered: BTreeSet<Algorithm>,
+    /// What keeps this issuer's tokens from passing. Pointers are into its configuration.
+    pub problems: Vec<Fault>,
+    /// What is allowed, but may not be meant.
+    pub notes: Vec<String>,
+    /// What would become of a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenReport>,
 }
 
 /// One usable key.
@@ -25,6 +36,7 @@ pub struct CheckReport {
 #[serde(rename_all = "camelCase")]
 pub struct KeyReport {
     /// Its id, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
     /// What it verifies.
     pub algorithm: Algorithm,
@@ -41,21 +53,29 @@ pub struct SkipReport {
 }
 
 impl Authenticator {
-    /// Fetches (or admits) the keys of a configuration as it would be done in earnest. Touches no
-    /// cached key set. The caller limits how often an admin may ask.
+    /// Fetches (or admits) the keys of a configuration as it would be done in earnest, and judges a token by them. Touches
+    /// no cached key set. The caller limits how often an admin may ask.
     pub async fn check(
         &self,
         config: &IssuerConfig,
         secret: Option<&SecretSlice<u8>>,
+        token: Option<&str>,
     ) -> CheckReport {
-        match self.keys_of(config, secret).await {
-            Ok(keys) => report(config, &keys),
+        let fetched = self.keys_of(config, secret).await;
+        let mut report = match &fetched {
+            Ok(keys) => report(config, keys),
             Err(problem) => CheckReport {
                 keys: Vec::new(),
                 skipped: Vec::new(),
-                problems: vec![problem],
+                offered: BTreeSet::new(),
+                problems: vec![Fault::new(place_of_keys(config), problem.clone())],
+                notes: Vec::new(),
+                token: None,
             },
-        }
+        };
+        let now = self.fetcher.clock.now();
+        report.token = token.map(|token| explain(token, config, fetched.as_ref().ok(), now));
+        report
     }
 
     async fn keys_of(
@@ -65,7 +85,7 @@ impl Authenticator {
     ) -> Result<KeySet, String> {
         let source = match config.keys() {
             KeySource::SharedSecret => {
-                let secret = secret.ok_or("no shared secret is stored for this issuer")?;
+                let secret = secret.ok_or("no shared secret is given, and none is stored")?;
                 return KeySet::shared_secret(secret.expose_secret()).map_err(|e| e.to_string());
             }
             KeySource::Jwks(set) => {
@@ -84,9 +104,20 @@ impl Authenticator {
     }
 }
 
+/// Where a configuration says where its keys are.
+fn place_of_keys(config: &IssuerConfig) -> &'static str {
+    match config.keys() {
+        KeySource::JwksUrl(_) => "/keys/jwksUrl",
+        KeySource::Discovery(_) => "/issuer",
+        KeySource::Jwks(_) => "/keys/jwks",
+        KeySource::SharedSecret => "/keys/sharedSecret",
+    }
+}
+
 fn report(config: &IssuerConfig, keys: &KeySet) -> CheckReport {
+    let configured = config.algorithms();
     let usable = keys.keys().iter();
-    let usable = usable.filter(|key| config.algorithms().contains(&key.algorithm()));
+    let usable = usable.filter(|key| configured.contains(&key.algorithm()));
     let found: Vec<KeyReport> = usable
         .map(|key| KeyReport {
             kid: key.kid().map(str::to_owned),
@@ -97,17 +128,40 @@ fn report(config: &IssuerConfig, keys: &KeySet) -> CheckReport {
         index: *index,
         reason: skip.to_string(),
     });
+    let offered: BTreeSet<Algorithm> = keys.keys().iter().map(Key::algorithm).collect();
+    let names = |algorithms: &mut dyn Iterator<Item = &Algorithm>| {
+        let names: Vec<&str> = algorithms.map(|a| a.as_str()).collect();
+        names.join(", ")
+    };
     let mut problems = Vec::new();
+    let mut notes = Vec::new();
     if found.is_empty() {
-        let wanted: Vec<&str> = config.algorithms().iter().map(|a| a.as_str()).collect();
-        problems.push(format!(
-            "no key of the set is for one of {}",
-            wanted.join(", ")
+        problems.push(Fault::new(
+            "/algorithms",
+            format!(
+                "no key of the set is for one of {}; its keys are for {}",
+                names(&mut configured.iter()),
+                names(&mut offered.iter())
+            ),
         ));
+    } else {
+        let unused = names(&mut offered.difference(configured));
+        if !unused.is_empty() {
+            notes.push(format!(
+                "the set has keys for {unused} too, which `algorithms` leaves out: such tokens are refused"
+            ));
+        }
+        let keyless = names(&mut configured.difference(&offered));
+        if !keyless.is_empty() {
+            notes.push(format!("the set has no key for {keyless} at present"));
+        }
     }
     CheckReport {
         keys: found,
         skipped: skipped.collect(),
+        offered,
         problems,
+        notes,
+        token: None,
     }
 }

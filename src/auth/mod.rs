@@ -5,6 +5,7 @@
 
 mod check;
 mod directory;
+mod explain;
 mod jwks;
 mod jws;
 mod keys;
@@ -28,6 +29,7 @@ use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{CheckReport, KeyReport, SkipReport};
 pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantEntry};
+pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, SetRefusal, Skip};

@@ -8,7 +8,7 @@ use super::jws::Jws;
 use super::keys::KeySet;
 use super::refusal::Refusal;
 use crate::domain::caller::{Facts, Subject};
-use crate::domain::issuer::{ClaimPath, IssuerConfig};
+use crate::domain::issuer::{Algorithm, ClaimPath, IssuerConfig};
 use crate::domain::json;
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
@@ -38,6 +38,15 @@ impl Unverified<'_> {
     /// The key id in the header: printable, at most 256 characters.
     pub fn kid(&self) -> Option<&str> {
         self.jws.kid()
+    }
+
+    /// The `alg` in the header.
+    pub fn algorithm(&self) -> Algorithm {
+        self.jws.algorithm()
+    }
+
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
     }
 }
 
@@ -91,7 +100,7 @@ pub fn verify<'u>(
     now: DateTime<Utc>,
 ) -> Result<Verified<'u>, Refusal> {
     let subject = check_claims(token, rules, now)?;
-    token.jws.check_signature(keys)?;
+    check_signature(token, keys)?;
     let (facts, passed_over) = rules.claims().facts(&token.claims);
     Ok(Verified {
         subject,
@@ -107,32 +116,50 @@ pub(super) fn check_claims(
     rules: &IssuerConfig,
     now: DateTime<Utc>,
 ) -> Result<Subject, Refusal> {
-    check_binding(token, rules)?;
+    check_issuer(token, rules)?;
+    check_audience(token, rules)?;
+    check_algorithm(token, rules)?;
     check_kind(token, rules)?;
     check_dates(&token.claims, rules, now)?;
+    check_subject(token)
+}
+
+pub(super) fn check_issuer(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+    if token.issuer == rules.issuer() {
+        Ok(())
+    } else {
+        Err(Refusal::Issuer)
+    }
+}
+
+pub(super) fn check_audience(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+    let is_meant = |aud: &String| rules.audiences().contains(aud);
+    if token.audiences.iter().any(is_meant) {
+        Ok(())
+    } else {
+        Err(Refusal::Audience)
+    }
+}
+
+pub(super) fn check_algorithm(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+    if rules.algorithms().contains(&token.jws.algorithm()) {
+        Ok(())
+    } else {
+        Err(Refusal::AlgorithmNotAllowed)
+    }
+}
+
+pub(super) fn check_subject(token: &Unverified<'_>) -> Result<Subject, Refusal> {
     let subject = text(&token.claims, "sub")?.ok_or(Refusal::Claims)?;
     Subject::parse(subject).ok_or(Refusal::Subject)
 }
 
-fn check_binding(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
-    if token.issuer != rules.issuer() {
-        return Err(Refusal::Issuer);
-    }
-    if !token
-        .audiences
-        .iter()
-        .any(|aud| rules.audiences().contains(aud))
-    {
-        return Err(Refusal::Audience);
-    }
-    if !rules.algorithms().contains(&token.jws.algorithm()) {
-        return Err(Refusal::AlgorithmNotAllowed);
-    }
-    Ok(())
+pub(super) fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), Refusal> {
+    token.jws.check_signature(keys)
 }
 
 /// Rules that keep kinds of token apart (RFC 8725, 3.12).
-fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+pub(super) fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
     // RFC 8417: a security event, such as a logout token, says nothing about who is calling.
     if token.claims.contains_key("events") {
         return Err(Refusal::Kind);
@@ -153,7 +180,7 @@ fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusa
     Ok(())
 }
 
-fn check_dates(
+pub(super) fn check_dates(
     claims: &Map<String, Value>,
     rules: &IssuerConfig,
     now: DateTime<Utc>,
@@ -193,7 +220,7 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str
 
 /// A `NumericDate` (RFC 7519, 2), in whole seconds: a number from 0 to 2^53. A fraction, which the
 /// RFC allows, is dropped.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refusal> {
+pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refusal> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::bundle::Bundle;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};
@@ -31,16 +29,6 @@ pub(super) fn missing_personas(
     context.personas().filter(|key| !is_persona(key)).collect()
 }
 
-/// Whether two issuers' configurations have an audience in common.
-pub(super) fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
-    let of = |config: &Map<String, Value>| {
-        let listed = config.get("audiences").and_then(Value::as_array);
-        listed.cloned().unwrap_or_default()
-    };
-    let theirs = of(other);
-    of(one).iter().any(|audience| theirs.contains(audience))
-}
-
 /// Pins on versions that were never sealed.
 pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) -> Vec<Fault> {
     let pins = persona.snippets.iter();
@@ -52,12 +40,4 @@ pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) 
             )
         })
         .collect()
-}
-
-/// The issuer URL of a stored configuration.
-pub(super) fn url_of(config: &Map<String, Value>) -> &str {
-    config
-        .get("issuer")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }

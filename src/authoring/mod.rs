@@ -12,6 +12,7 @@ pub mod export;
 mod fit;
 mod live_set;
 pub mod plan;
+pub mod policy;
 pub mod rebase;
 pub mod rehearse;
 pub mod release;

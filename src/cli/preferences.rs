@@ -5,21 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
-
 use super::database;
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::json;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
+use crate::tenants::preferences::import::{self, BATCH, MAX_LINE};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
 
-/// Rows written in one transaction.
-const BATCH: usize = 1_000;
-/// Longest line, bytes.
-const MAX_LINE: u64 = 64 * 1024;
 /// Bad lines that are told before the import gives up.
 const MAX_BAD_LINES: usize = 50;
 
@@ -132,13 +126,13 @@ fn each_line(
         line.clear();
         let read = reader
             .by_ref()
-            .take(MAX_LINE + 1)
+            .take(MAX_LINE as u64 + 1)
             .read_until(b'\n', &mut line)?;
         if read == 0 {
             break;
         }
         number += 1;
-        if line.len() as u64 > MAX_LINE {
+        if line.len() > MAX_LINE {
             bail!("{}:{number}: the line is longer than 64 kB", file.display());
         }
         let text = line.trim_ascii();
@@ -155,31 +149,8 @@ fn parse(
     policy: &Policy,
     catalogue: &Catalogue,
 ) -> Result<(Subject, Preferences), String> {
-    let Value::Object(mut members) = json::parse(line).map_err(|fault| fault.to_string())? else {
-        return Err("must be an object".into());
-    };
-    let subject = members
-        .remove("subject")
-        .as_ref()
-        .and_then(Value::as_str)
-        .and_then(Subject::parse);
-    let Some(subject) = subject else {
-        return Err("needs `subject`: 1 to 255 characters without control characters".into());
-    };
-    let Some(Value::Object(choices)) = members.remove("preferences") else {
-        return Err("needs `preferences`: an object".into());
-    };
-    if let Some((unknown, _)) = members.iter().next() {
-        return Err(format!(
-            "`{unknown}` is unknown; a line has subject and preferences"
-        ));
-    }
-    let preferences = Preferences::parse(&choices, policy, catalogue).map_err(|faults| {
-        faults
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("; ")
-    })?;
-    Ok((subject, preferences))
+    import::parse(line, policy, catalogue).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        faults.join("; ")
+    })
 }

@@ -1,6 +1,6 @@
 //! What a tenant allows: avatars, voices, LLMs, languages and tools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,19 +88,48 @@ impl CatalogueEntry {
     }
 }
 
-/// All entries of a tenant that are not retired, in the tenant's order.
+/// Where an entry came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatalogueSource {
+    /// An admin or a bundle typed it in; its name and attributes are theirs.
+    Typed,
+    /// It was found in Anam's lists, and is kept as they say.
+    Anam,
+}
+
+impl CatalogueSource {
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Anam => "anam",
+        }
+    }
+}
+
+/// What may be chosen at a tenant, in the tenant's order: what its admins allow and Anam has not retired.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Catalogue(BTreeMap<CatalogueKind, Vec<CatalogueEntry>>);
+pub struct Catalogue {
+    entries: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
+    /// What admins allow, but Anam no longer lists.
+    retired: BTreeMap<CatalogueKind, BTreeSet<String>>,
+}
 
 impl Catalogue {
     /// Adds an entry behind those of its kind.
     pub fn push(&mut self, kind: CatalogueKind, entry: CatalogueEntry) {
-        self.0.entry(kind).or_default().push(entry);
+        self.entries.entry(kind).or_default().push(entry);
+    }
+
+    /// Notes something that admins allow, but Anam no longer lists.
+    pub fn push_retired(&mut self, kind: CatalogueKind, id: String) {
+        self.retired.entry(kind).or_default().insert(id);
     }
 
     /// The entries of a kind.
     pub fn of(&self, kind: CatalogueKind) -> &[CatalogueEntry] {
-        self.0.get(&kind).map_or(&[], Vec::as_slice)
+        self.entries.get(&kind).map_or(&[], Vec::as_slice)
     }
 
     /// The entry with this id.
@@ -108,8 +137,14 @@ impl Catalogue {
         self.of(kind).iter().find(|entry| entry.id == id)
     }
 
+    /// Whether personas are held to the catalogue's entries of a kind. A tenant that has laid down none may use whatever
+    /// Anam has; one whose last entry was retired may not suddenly do so.
+    pub fn limits(&self, kind: CatalogueKind) -> bool {
+        !self.of(kind).is_empty() || self.retired.get(&kind).is_some_and(|ids| !ids.is_empty())
+    }
+
     /// Whether any kind has an entry.
     pub fn is_empty(&self) -> bool {
-        self.0.values().all(Vec::is_empty)
+        self.entries.values().all(Vec::is_empty)
     }
 }

@@ -43,6 +43,8 @@ id! {
     SessionId,
     /// An admin API key.
     ApiKeyId,
+    /// One reading of Anam's lists for a tenant.
+    CatalogueSyncId,
     /// A draft of a document.
     DraftId,
     /// One review of a sealed version.

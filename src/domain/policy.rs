@@ -11,9 +11,10 @@ use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
 pub const MAX_RETENTION_DAYS: u16 = 3_650;
-
-/// The most approvals that a tenant may ask for.
+/// The most approvals that a release can need.
 pub const MAX_APPROVALS: u8 = 5;
+/// The longest time between two readings of Anam's lists, hours: a month.
+pub const MAX_SYNC_HOURS: u16 = 720;
 
 /// A tenant's policy document.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +31,80 @@ pub struct Policy {
     pub preference_fields: BTreeMap<String, PreferenceField>,
     /// Days that a session's inputs stay for replays; 0 keeps none. 30 unless set.
     pub retain_inputs_days: u16,
-    /// How many people who did not write a version must approve it before it is released; 0 unless set.
+    /// How many people other than its contributors must approve a version before it can be released, 0 to 5; 0 unless set.
     pub required_approvals: u8,
+    /// Whether and how the catalogue follows Anam's lists; not at all unless set.
+    pub catalogue_sync: Option<CatalogueSync>,
+}
+
+/// How a tenant's catalogue follows Anam's lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogueSync {
+    /// Whether the lists are read on schedule; on demand they always are.
+    pub enabled: bool,
+    /// Hours between two readings, 1 to 720; 24 unless set.
+    pub every_hours: u16,
+    /// Whether users may choose what Anam lists anew at once, before an admin has allowed it.
+    pub allow_new: bool,
+}
+
+impl Default for CatalogueSync {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            every_hours: 24,
+            allow_new: false,
+        }
+    }
+}
+
+impl CatalogueSync {
+    fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let mut sync = Self::default();
+        for (name, value) in members {
+            let at = step(name);
+            match (name.as_str(), value) {
+                ("enabled", Value::Bool(enabled)) => sync.enabled = *enabled,
+                ("allowNew", Value::Bool(allow)) => sync.allow_new = *allow,
+                ("everyHours", hours) => match whole(hours, 1, MAX_SYNC_HOURS) {
+                    Some(hours) => sync.every_hours = hours,
+                    None => faults.add(
+                        at,
+                        format!("must be a whole number from 1 to {MAX_SYNC_HOURS}"),
+                    ),
+                },
+                ("enabled" | "allowNew", _) => faults.add(at, "must be true or false"),
+                _ => faults.add(
+                    at,
+                    "is unknown; catalogueSync has enabled, everyHours and allowNew",
+                ),
+            }
+        }
+        faults.into_result(sync)
+    }
+
+    /// The document that is read back; what has its default value is left out.
+    fn to_document(self) -> Value {
+        let usual = Self::default();
+        let mut document = Map::new();
+        if self.enabled != usual.enabled {
+            document.insert("enabled".into(), self.enabled.into());
+        }
+        if self.every_hours != usual.every_hours {
+            document.insert("everyHours".into(), self.every_hours.into());
+        }
+        if self.allow_new != usual.allow_new {
+            document.insert("allowNew".into(), self.allow_new.into());
+        }
+        Value::Object(document)
+    }
+}
+
+/// A whole number in a range, given as a JSON number.
+fn whole<N: TryFrom<u64> + PartialOrd + Copy>(value: &Value, least: N, most: N) -> Option<N> {
+    let number = N::try_from(value.as_u64()?).ok()?;
+    (least <= number && number <= most).then_some(number)
 }
 
 impl Default for Policy {
@@ -44,6 +117,7 @@ impl Default for Policy {
             preference_fields: BTreeMap::new(),
             retain_inputs_days: 30,
             required_approvals: 0,
+            catalogue_sync: None,
         }
     }
 }
@@ -87,25 +161,24 @@ impl Policy {
                         }
                     }
                 }
-                ("retainInputsDays", Value::Number(days)) => {
-                    match days.as_u64().and_then(|days| u16::try_from(days).ok()).filter(|days| *days <= MAX_RETENTION_DAYS) {
-                        Some(days) => policy.retain_inputs_days = days,
-                        None => faults.add(at, "must be 0 to 3650"),
-                    }
+                ("retainInputsDays", days @ Value::Number(_)) => match whole(days, 0, MAX_RETENTION_DAYS) {
+                    Some(days) => policy.retain_inputs_days = days,
+                    None => faults.add(at, "must be 0 to 3650"),
+                },
+                ("requiredApprovals", approvals @ Value::Number(_)) => match whole(approvals, 0, MAX_APPROVALS) {
+                    Some(approvals) => policy.required_approvals = approvals,
+                    None => faults.add(at, format!("must be a whole number from 0 to {MAX_APPROVALS}")),
+                },
+                ("catalogueSync", Value::Object(sync)) => {
+                    policy.catalogue_sync = faults.take(&at, CatalogueSync::parse(sync));
                 }
-                ("requiredApprovals", Value::Number(count)) => {
-                    match count.as_u64().and_then(|count| u8::try_from(count).ok()).filter(|count| *count <= MAX_APPROVALS) {
-                        Some(count) => policy.required_approvals = count,
-                        None => faults.add(at, "must be 0 to 5"),
-                    }
-                }
-                ("defaults" | "locks" | "preferences", _) => faults.add(at, "must be an object"),
+                ("defaults" | "locks" | "preferences" | "catalogueSync", _) => faults.add(at, "must be an object"),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
                 ("timeZone", _) => faults.add(at, "must be a text"),
                 ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays and requiredApprovals",
+                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals and catalogueSync",
                 ),
             }
         }
@@ -145,6 +218,9 @@ impl Policy {
         }
         if self.retain_inputs_days != Self::default().retain_inputs_days {
             document.insert("retainInputsDays".into(), self.retain_inputs_days.into());
+        }
+        if let Some(sync) = self.catalogue_sync {
+            document.insert("catalogueSync".into(), sync.to_document());
         }
         document
     }

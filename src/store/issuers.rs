@@ -1,5 +1,6 @@
 //! The tables `issuer` and `shared_issuer`. `issuer_audience` follows `issuer` by trigger.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
@@ -18,6 +19,8 @@ pub struct IssuerRow {
     pub shared_secret: Option<Vec<u8>>,
     /// Whether its tokens are taken.
     pub enabled: bool,
+    /// Since when it is registered.
+    pub created_at: DateTime<Utc>,
 }
 
 /// An issuer that many tenants share.
@@ -35,7 +38,7 @@ impl PlatformTx {
     /// Every enabled issuer of every tenant.
     pub async fn issuers(&mut self) -> Result<Vec<(TenantId, IssuerRow)>, StoreError> {
         let rows = sqlx::query!(
-            r#"select tenant_id, id, config as "config: Json<Map<String, Value>>", shared_secret
+            r#"select tenant_id, id, config as "config: Json<Map<String, Value>>", shared_secret, created_at
                from issuer where enabled order by tenant_id, id"#
         )
         .fetch_all(self.connection())
@@ -46,6 +49,7 @@ impl PlatformTx {
                 config: row.config.0,
                 shared_secret: row.shared_secret,
                 enabled: true,
+                created_at: row.created_at,
             };
             (TenantId(row.tenant_id), issuer)
         });
@@ -99,7 +103,7 @@ impl TenantTx {
     pub async fn tenant_issuers(&mut self) -> Result<Vec<IssuerRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled from issuer
+            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled, created_at from issuer
                where tenant_id = $1 order by created_at, id"#,
             tenant
         )
@@ -110,8 +114,43 @@ impl TenantTx {
             config: row.config.0,
             shared_secret: row.shared_secret,
             enabled: row.enabled,
+            created_at: row.created_at,
         });
         Ok(issuers.collect())
+    }
+
+    /// One of this tenant's issuers.
+    pub async fn issuer(&mut self, id: IssuerId) -> Result<Option<IssuerRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled, created_at from issuer
+               where tenant_id = $1 and id = $2"#,
+            tenant,
+            id.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(|row| IssuerRow {
+            id: IssuerId(row.id),
+            config: row.config.0,
+            shared_secret: row.shared_secret,
+            enabled: row.enabled,
+            created_at: row.created_at,
+        }))
+    }
+
+    /// Says whether an issuer's tokens are taken.
+    pub async fn enable_issuer(&mut self, id: IssuerId, enabled: bool) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update issuer set enabled = $3 where tenant_id = $1 and id = $2",
+            tenant,
+            id.0,
+            enabled
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 
     /// Adds an issuer, or replaces the one with the same id.

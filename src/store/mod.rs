@@ -6,6 +6,7 @@ pub mod audit;
 pub mod audit_checkpoints;
 pub mod audit_read;
 pub mod catalogue;
+pub mod catalogue_sync;
 pub mod changes;
 pub mod documents;
 pub mod drafts;

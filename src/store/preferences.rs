@@ -53,6 +53,14 @@ impl TenantTx {
         )
         .execute(self.connection())
         .await?;
+        // The row too, where there is one: an import asks for no lock of its own.
+        sqlx::query!(
+            "select version from preference where tenant_id = $1 and subject = $2 for update",
+            tenant,
+            subject.as_str()
+        )
+        .fetch_optional(self.connection())
+        .await?;
         self.preferences(subject).await
     }
 
@@ -77,11 +85,12 @@ impl TenantTx {
         Ok(version)
     }
 
-    /// Writes many users' choices in one statement; for imports.
+    /// Writes many users' choices in one statement; for imports. The last of several for one user counts. Gives for how
+    /// many users they are new.
     pub async fn put_many_preferences(
         &mut self,
         rows: &[(Subject, Preferences)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let tenant = self.tenant().0;
         let subjects: Vec<String> = rows
             .iter()
@@ -91,20 +100,40 @@ impl TenantTx {
             .iter()
             .map(|(_, preferences)| Value::Object(preferences.to_document()))
             .collect();
-        sqlx::query!(
+        let done = sqlx::query!(
             "insert into preference as p (tenant_id, subject, choices)
              select distinct on (r.subject) $1, r.subject, r.choices
              from unnest($2::text[], $3::jsonb[]) with ordinality as r (subject, choices, position)
              order by r.subject, r.position desc
              on conflict (tenant_id, subject) do update
-             set choices = excluded.choices, version = p.version + 1, updated_at = now()",
+             set choices = excluded.choices, version = p.version + 1, updated_at = now()
+             where p.choices <> excluded.choices",
             tenant,
             &subjects,
             &choices
         )
         .execute(self.connection())
         .await?;
-        Ok(())
+        Ok(done.rows_affected())
+    }
+
+    /// How many users chose each of these values for a field; values that nobody chose are left out.
+    pub async fn users_who_chose(
+        &mut self,
+        field: &str,
+        values: &[String],
+    ) -> Result<Vec<(String, i64)>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            r#"select choices ->> $2::text as "value!", count(*) as "users!" from preference
+               where tenant_id = $1 and choices ->> $2::text = any($3) group by 1"#,
+            tenant,
+            field,
+            values
+        )
+        .fetch_all(self.connection())
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.value, row.users)).collect())
     }
 
     /// Forgets a user's choices.

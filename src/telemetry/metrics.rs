@@ -53,6 +53,8 @@ pub enum Limit {
     User,
     /// Requests from one address in a minute.
     Address,
+    /// Try-outs of one tenant's admins, which reach out to others.
+    TryOut,
     /// Requests of one tenant at the same time.
     TenantInFlight,
     /// Requests at the same time.
@@ -65,6 +67,7 @@ impl Limit {
             Self::Tenant => "tenant",
             Self::User => "user",
             Self::Address => "address",
+            Self::TryOut => "try_out",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
         }

@@ -102,15 +102,7 @@ fn allowed_origins(tenant: &TenantRow) -> Vec<Origin> {
 fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {
     let secret = match row.shared_secret {
         None => None,
-        Some(sealed) => match keys.open(
-            &sealed,
-            &Aad {
-                table: "issuer",
-                column: "shared_secret",
-                tenant,
-                row: row.id.0,
-            },
-        ) {
+        Some(sealed) => match keys.open(&sealed, &Aad::issuer_secret(tenant, row.id)) {
             Ok(secret) => Some(SecretSlice::from(
                 secret.expose_secret().as_bytes().to_vec(),
             )),

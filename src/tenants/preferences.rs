@@ -3,11 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::visit::Visit;
+use crate::domain::caller::Subject;
+use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Fault;
+use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::preferences::StoredPreferences;
+use crate::store::tenant_tx::TenantTx;
+
+pub mod by_admin;
+pub mod import;
 
 /// A write of a user's choices.
 #[derive(Debug)]
@@ -49,29 +56,43 @@ pub async fn write<E>(
     let stored = tx.lock_preferences(&caller.subject).await?;
     condition(&stored).map_err(WriteError::Condition)?;
     let snapshot = &tenant.snapshot;
-    let parse = |members: &Map<String, Value>| {
-        Preferences::parse(members, &snapshot.policy, &snapshot.catalogue)
-            .map_err(WriteError::Invalid)
-    };
-    let preferences = match change {
-        Change::Clear => {
-            tx.delete_preferences(&caller.subject).await?;
-            tx.commit().await?;
-            return Ok(StoredPreferences::default());
-        }
-        Change::Replace(members) => parse(&members)?,
-        // What the patch leaves alone is not judged again: the catalogue may have lost it since.
+    let rules = (&snapshot.policy, &snapshot.catalogue);
+    let preferences = changed(stored.preferences, change, rules).map_err(WriteError::Invalid)?;
+    let written = put(&mut tx, &caller.subject, preferences).await?;
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// What a change makes of a user's choices; `None` where it leaves nothing to store. What a merge leaves alone is not
+/// judged again: the catalogue may have lost it since.
+fn changed(
+    mut stored: Preferences,
+    change: Change,
+    (policy, catalogue): (&Policy, &Catalogue),
+) -> Result<Option<Preferences>, Vec<Fault>> {
+    Ok(match change {
+        Change::Clear => None,
+        Change::Replace(members) => Some(Preferences::parse(&members, policy, catalogue)?),
         Change::Merge(patch) => {
             let (taken_away, given): (Map<_, _>, Map<_, _>) =
                 patch.into_iter().partition(|(_, value)| value.is_null());
-            let mut preferences = stored.preferences;
-            preferences.remove(taken_away.keys().map(String::as_str));
-            preferences.overlay(parse(&given)?);
-            preferences
+            stored.remove(taken_away.keys().map(String::as_str));
+            stored.overlay(Preferences::parse(&given, policy, catalogue)?);
+            Some(stored)
         }
+    })
+}
+
+async fn put(
+    tx: &mut TenantTx,
+    subject: &Subject,
+    preferences: Option<Preferences>,
+) -> Result<StoredPreferences, StoreError> {
+    let Some(preferences) = preferences else {
+        tx.delete_preferences(subject).await?;
+        return Ok(StoredPreferences::default());
     };
-    let version = tx.put_preferences(&caller.subject, &preferences).await?;
-    tx.commit().await?;
+    let version = tx.put_preferences(subject, &preferences).await?;
     Ok(StoredPreferences {
         preferences,
         version,

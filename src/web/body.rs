@@ -86,7 +86,8 @@ async fn collect(mut payload: web::Payload, max_bytes: usize) -> Result<web::Byt
     Ok(body.freeze())
 }
 
-fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), BodyFault> {
+/// Whether the body is of one of the media types, and not compressed.
+pub fn check_media_type(request: &HttpRequest, allowed: &[&str]) -> Result<(), BodyFault> {
     let header = |name| {
         request
             .headers()

@@ -9,6 +9,7 @@ pub mod cors;
 pub mod etag;
 pub mod once;
 pub mod page;
+pub mod path;
 pub mod problem;
 pub mod trace;
 

@@ -89,11 +89,11 @@ pub struct FaultBody {
     pub message: String,
 }
 
-impl From<Fault> for FaultBody {
-    fn from(fault: Fault) -> Self {
+impl From<&Fault> for FaultBody {
+    fn from(fault: &Fault) -> Self {
         Self {
-            pointer: fault.pointer,
-            message: fault.message,
+            pointer: fault.pointer.clone(),
+            message: fault.message.clone(),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Problem {
             status: self.code.status().as_u16(),
             code: self.code.as_str(),
             detail: self.detail.clone(),
-            errors: self.errors.iter().cloned().map(FaultBody::from).collect(),
+            errors: self.errors.iter().map(FaultBody::from).collect(),
             current: self.current.as_deref().cloned(),
             conflicts: self.conflicts.as_deref().cloned(),
         }

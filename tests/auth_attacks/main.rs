@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod forms;
 #[cfg(test)]
 mod jwks;

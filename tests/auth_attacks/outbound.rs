@@ -1,6 +1,7 @@
 //! Addresses that a tenant must not make the gateway dial.
 
 use persona_gateway::auth::{JwksSettings, Outbound, OutboundError, OutboundPolicy};
+use persona_gateway::domain::fault::Fault;
 use serde_json::json;
 use url::Url;
 
@@ -206,9 +207,10 @@ async fn problem(server: &Server, allow: &[&str], url: String) -> String {
         persona_gateway::telemetry::metrics::Metrics::new(),
     );
     let config = config(&json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"jwksUrl": url}}));
-    let report = auth.unwrap().check(&config, None).await;
+    let report = auth.unwrap().check(&config, None, None).await;
     assert!(report.keys.is_empty());
-    report.problems.join("\n")
+    let messages = report.problems.iter().map(|fault| fault.message.as_str());
+    messages.collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -335,20 +337,25 @@ async fn check_lists_the_keys_and_what_was_skipped() {
     encryption["use"] = json!("enc");
     let server = Server::with_keys(&[ED.jwk("ed"), encryption]).await;
     let bench = Bench::new(JwksSettings::default());
-    let report = bench.auth.check(&server.config(), None).await;
+    let report = bench.auth.check(&server.config(), None, None).await;
     assert_eq!(
         serde_json::to_value(&report).unwrap(),
         json!({
             "keys": [{"kid": "ed", "algorithm": "EdDSA"}],
             "skipped": [{"index": 1, "reason": "is not for verifying signatures, by its `use` or `key_ops`"}],
+            "offered": ["EdDSA"],
             "problems": [],
+            "notes": ["the set has no key for RS256, ES256 at present"],
         })
     );
     let mut rules = serde_json::to_value(server.config()).unwrap();
     rules["algorithms"] = json!(["RS256", "ES256"]);
-    let report = bench.auth.check(&config(&rules), None).await;
+    let report = bench.auth.check(&config(&rules), None, None).await;
     assert_eq!(
         report.problems,
-        ["no key of the set is for one of RS256, ES256"]
+        [Fault::new(
+            "/algorithms",
+            "no key of the set is for one of RS256, ES256; its keys are for EdDSA"
+        )]
     );
 }

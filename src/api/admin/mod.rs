@@ -2,15 +2,20 @@
 
 pub mod audit;
 pub mod bundle;
+pub mod catalogue;
 pub mod comparison;
 pub mod documents;
 pub mod drafts;
 mod filters;
+pub mod issuers;
 pub mod me;
+pub mod policy;
+pub mod provider_keys;
 pub mod releases;
 pub mod replays;
 pub mod sessions;
 pub mod subjects;
+pub mod users;
 pub mod validation;
 pub mod versions;
 
@@ -41,27 +46,38 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(replays::routes)
         .configure(audit::routes)
         .configure(subjects::routes)
+        .configure(issuers::routes)
+        .configure(provider_keys::routes)
+        .configure(catalogue::routes)
+        .configure(users::routes)
+        .configure(policy::routes)
         .configure(bundle::routes);
 }
 
 /// The admin API's part of the `OpenAPI` document.
 pub fn document() -> Description {
     let mut whole = Description::default();
-    for part in [
-        me::Doc::openapi(),
-        documents::Doc::openapi(),
-        drafts::Doc::openapi(),
-        versions::Doc::openapi(),
-        releases::Doc::openapi(),
-        validation::Doc::openapi(),
-        comparison::Doc::openapi(),
-        sessions::Doc::openapi(),
-        replays::Doc::openapi(),
-        audit::Doc::openapi(),
-        subjects::Doc::openapi(),
-        bundle::Doc::openapi(),
-    ] {
-        whole.merge(part);
+    let parts: &[fn() -> Description] = &[
+        me::Doc::openapi,
+        documents::Doc::openapi,
+        drafts::Doc::openapi,
+        versions::Doc::openapi,
+        releases::Doc::openapi,
+        validation::Doc::openapi,
+        comparison::Doc::openapi,
+        sessions::Doc::openapi,
+        replays::Doc::openapi,
+        audit::Doc::openapi,
+        subjects::Doc::openapi,
+        issuers::Doc::openapi,
+        provider_keys::Doc::openapi,
+        catalogue::Doc::openapi,
+        users::Doc::openapi,
+        policy::Doc::openapi,
+        bundle::Doc::openapi,
+    ];
+    for part in parts {
+        whole.merge(part());
     }
     whole
 }

@@ -130,7 +130,7 @@ async fn validate_draft(
     } else {
         rehearse::rehearse(&mut change, &draft).await?
     };
-    Ok(answer(found, would_break))
+    Ok(answer(found, &would_break))
 }
 
 /// The same of a sealed version, against what is live today.
@@ -153,13 +153,13 @@ async fn validate_version(
     let version = tx.version(document.id, number(&path.2)?).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     let found = examine::examine(&mut tx, now, kind, &key, &version.content).await?;
-    Ok(answer(found, Vec::new()))
+    Ok(answer(found, &[]))
 }
 
-fn answer(found: Examination, would_break: Vec<Fault>) -> HttpResponse {
+fn answer(found: Examination, would_break: &[Fault]) -> HttpResponse {
     let body = Validation {
         ok: !found.has_errors() && would_break.is_empty(),
-        would_break: would_break.into_iter().map(FaultBody::from).collect(),
+        would_break: would_break.iter().map(FaultBody::from).collect(),
         largest_prompt: found.largest_prompt.map(|size| PromptSize {
             chars: size.chars,
             bytes: size.bytes,

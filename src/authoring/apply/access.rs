@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::{ApplyError, Work};
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
-use crate::authoring::document::{shares_audience, url_of};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
 use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::provider_keys::ProviderKeyRow;
+use crate::tenants::issuers::{shares_audience, url_of};
+use crate::tenants::provider_keys;
 
 impl Work<'_> {
     /// A tenant that took over a shared issuer's tokens would shut out every tenant that it serves.
@@ -47,12 +48,7 @@ impl Work<'_> {
             let id = found
                 .as_ref()
                 .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
-            let aad = Aad {
-                table: "issuer",
-                column: "shared_secret",
-                tenant: self.change.tx.tenant(),
-                row: id.0,
-            };
+            let aad = Aad::issuer_secret(self.change.tx.tenant(), id);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
                 continue;
@@ -189,18 +185,8 @@ impl Work<'_> {
             }
         };
         let tenant = self.change.tx.tenant();
-        let aad = |id: ProviderKeyId| Aad {
-            table: "provider_key",
-            column: "sealed",
-            tenant,
-            row: id.0,
-        };
         if let Some(row) = &stored
-            && self
-                .change
-                .keys
-                .open(&row.sealed, &aad(row.id))
-                .is_ok_and(|old| old.expose_secret() == secret.expose_secret())
+            && provider_keys::is(&self.change.keys, tenant, row, &secret)
         {
             return Ok(());
         }
@@ -209,7 +195,10 @@ impl Work<'_> {
         let row = ProviderKeyRow {
             id,
             label: "bundle".into(),
-            sealed: self.change.keys.seal(&secret, &aad(id))?,
+            sealed: self
+                .change
+                .keys
+                .seal(&secret, &Aad::provider_key(tenant, id))?,
             last_four,
         };
         self.change.tx.insert_provider_key(&row).await?;

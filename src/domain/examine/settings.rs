@@ -147,7 +147,7 @@ pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> 
         let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
             continue;
         };
-        if !catalogue.of(kind).is_empty() && catalogue.find(kind, id).is_none() {
+        if catalogue.limits(kind) && catalogue.find(kind, id).is_none() {
             faults.add(
                 step(field),
                 format!("is not in the tenant's catalogue of {}s", kind.as_str()),
@@ -155,7 +155,7 @@ pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> 
         }
     }
     for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
-        if !catalogue.of(CatalogueKind::Tool).is_empty()
+        if catalogue.limits(CatalogueKind::Tool)
             && catalogue.find(CatalogueKind::Tool, id).is_none()
         {
             faults.add(

@@ -15,6 +15,8 @@ fn what_is_written_reads_back_the_same_and_defaults_are_left_out() {
         "timeZone": "Europe/Berlin",
         "preferences": { "level": { "values": ["low", "high"] } },
         "retainInputsDays": 0,
+        "requiredApprovals": 2,
+        "catalogueSync": { "everyHours": 6, "allowNew": true },
     });
     let policy = parse(&document).unwrap();
     assert_eq!(Value::Object(policy.to_document()), document);
@@ -23,6 +25,10 @@ fn what_is_written_reads_back_the_same_and_defaults_are_left_out() {
     assert_eq!(empty, Policy::default());
     assert_eq!(empty.retain_inputs_days, 30);
     assert_eq!(Value::Object(empty.to_document()), json!({}));
+    let usual = json!({ "catalogueSync": {} });
+    let policy = parse(&usual).unwrap();
+    assert_eq!(Value::Object(policy.to_document()), usual);
+    assert_eq!(policy.catalogue_sync, Some(CatalogueSync::default()));
 }
 
 #[test]
@@ -34,6 +40,8 @@ fn every_fault_is_told_at_once() {
         "timeZone": "Berlin",
         "preferences": { "avatarId": { "maxLength": 1 }, "x": {} },
         "retainInputsDays": 3651,
+        "requiredApprovals": 6,
+        "catalogueSync": { "enabled": "yes", "everyHours": 0, "allowOld": true },
         "other": true,
     }))
     .unwrap_err();
@@ -46,12 +54,16 @@ fn every_fault_is_told_at_once() {
             "/allowedOrigins/1",
             "/allowedOrigins/2",
             "/allowedOrigins/3",
+            "/catalogueSync/allowOld",
+            "/catalogueSync/enabled",
+            "/catalogueSync/everyHours",
             "/defaults/languageCode",
             "/defaults/nope",
             "/locks",
             "/other",
             "/preferences/avatarId",
             "/preferences/x",
+            "/requiredApprovals",
             "/retainInputsDays",
             "/timeZone",
         ]

@@ -40,8 +40,9 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 18] = [
+const PLATFORM_POLICIES: [&str; 19] = [
     "api_key.platform_read r",
+    "catalogue_sync.platform_read r",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",

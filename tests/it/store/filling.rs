@@ -39,6 +39,7 @@ fn rows_of(tenant: &str) -> String {
         insert into given_answer (tenant_id, actor, key, request_hash, created_at)
             values ('{tenant}', 'test', 'same', sha256('a'), now() - interval '2 days');
         insert into catalogue_entry (tenant_id, kind, id, name) values ('{tenant}', 'avatar', 'same', 'Same');
+        insert into catalogue_sync (tenant_id, id, started_at, actor) values ('{tenant}', '{session}', now(), 'test');
         insert into preference (tenant_id, subject, choices) values ('{tenant}', 'same-user', '{{}}');
         insert into sample_user (tenant_id, key, content) values ('{tenant}', 'same', '{{}}');
         insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)

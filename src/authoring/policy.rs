@@ -1,0 +1,134 @@
+//! A tenant's policy and name, changed by its owners. A policy under which something live would no longer be sound is refused.
+
+use serde_json::{Map, Value, json};
+
+use super::soundness::Before;
+use crate::domain::policy::Policy;
+use crate::store::tenant_tx::TenantTx;
+use crate::store::tenants::TenantRow;
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+
+/// The tenant with its policy document.
+pub async fn tenant(tx: &mut TenantTx) -> Result<TenantRow, Refusal> {
+    tx.tenant_row().await?.ok_or(Refusal::NotFound)
+}
+
+/// Replaces the policy, whose tenant was read under `lock_authoring`.
+pub async fn replace(
+    change: &mut Change,
+    before: &TenantRow,
+    document: &Map<String, Value>,
+) -> Result<TenantRow, Refusal> {
+    let policy = Policy::parse(document).map_err(Refusal::Invalid)?;
+    let document = policy.to_document();
+    if document == before.policy {
+        return Ok(before.clone());
+    }
+    update(change, &before.name, &document).await?;
+    let details = json!({ "changed": ["policy"], "before": before.policy, "after": document });
+    change
+        .note("tenant.change", &target(before), details)
+        .await?;
+    tenant(&mut change.tx).await
+}
+
+/// Changes the tenant's name for people.
+pub async fn rename(
+    change: &mut Change,
+    before: &TenantRow,
+    name: &str,
+) -> Result<TenantRow, Refusal> {
+    if name == before.name {
+        return Ok(before.clone());
+    }
+    update(change, name, &before.policy).await?;
+    let details = json!({ "changed": ["name"], "before": before.name, "after": name });
+    change
+        .note("tenant.change", &target(before), details)
+        .await?;
+    tenant(&mut change.tx).await
+}
+
+/// Writes both, unless something live would break by it: a persona that no longer fits, a test that would fail.
+async fn update(
+    change: &mut Change,
+    name: &str,
+    policy: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    let now = change.now;
+    let live = Before::take(change, now).await?;
+    change.tx.update_tenant(name, policy).await?;
+    let broken = live.broken(change, &[]).await?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let faults = broken.into_iter().map(|broken| broken.fault);
+    Err(Refusal::DocumentInvalid(faults.collect()))
+}
+
+fn target(tenant: &TenantRow) -> String {
+    format!("tenant/{}", tenant.slug)
+}
+
+/// A policy after a JSON merge patch (RFC 7396): objects are merged, null takes a member away.
+pub fn merged(policy: &Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
+    let mut merged = policy.clone();
+    for (name, value) in patch {
+        match (merged.get_mut(&name), value) {
+            (_, Value::Null) => {
+                merged.remove(&name);
+            }
+            (Some(Value::Object(below)), Value::Object(patch)) => {
+                *below = self::merged(below, patch);
+            }
+            (_, Value::Object(patch)) => {
+                merged.insert(name, Value::Object(self::merged(&Map::new(), patch)));
+            }
+            (_, value) => {
+                merged.insert(name, value);
+            }
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_works_as_the_rfc_shows() {
+        // RFC 7396, appendix A.
+        for (target, patch, result) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (
+                json!({"a":"b","b":"c"}),
+                json!({"a":null}),
+                json!({"b":"c"}),
+            ),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (
+                json!({"a":{"b":"c"}}),
+                json!({"a":{"b":"d","c":null}}),
+                json!({"a":{"b":"d"}}),
+            ),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (
+                json!({}),
+                json!({"a":{"bb":{"ccc":null}}}),
+                json!({"a":{"bb":{}}}),
+            ),
+        ] {
+            let of = |value: &Value| value.as_object().unwrap().clone();
+            assert_eq!(
+                Value::Object(merged(&of(&target), of(&patch))),
+                result,
+                "{patch}"
+            );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Who would miss an entry of the catalogue: live documents, the policy, and users who chose it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::domain::catalogue::CatalogueKind;
+use crate::domain::fault::step;
+use crate::store::StoreError;
+use crate::store::documents::DocumentKind;
+use crate::store::tenant_tx::TenantTx;
+
+/// Who uses one entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Where live documents and the policy name it.
+    pub places: Vec<Place>,
+    /// How many users chose it.
+    pub users: i64,
+}
+
+/// A place that names an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The live persona's key and version; `None` for the tenant's policy.
+    pub persona: Option<(String, i32)>,
+    /// Where in it: an RFC 6901 pointer.
+    pub pointer: String,
+}
+
+/// An entry: kind and id.
+pub type EntryName = (CatalogueKind, String);
+
+/// The setting that names one entry of a kind, where there is one.
+fn field(kind: CatalogueKind) -> Option<&'static str> {
+    match kind {
+        CatalogueKind::Avatar => Some("avatarId"),
+        CatalogueKind::Voice => Some("voiceId"),
+        CatalogueKind::Llm => Some("llmId"),
+        CatalogueKind::Language => Some("languageCode"),
+        CatalogueKind::Tool => None,
+    }
+}
+
+/// Who uses these entries now.
+pub async fn usage(
+    tx: &mut TenantTx,
+    entries: &[EntryName],
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<EntryName, Usage>, StoreError> {
+    let mut used: BTreeMap<EntryName, Usage> = BTreeMap::new();
+    if entries.is_empty() {
+        return Ok(used);
+    }
+    for entry in entries {
+        used.insert(entry.clone(), Usage::default());
+    }
+    for row in tx.released_versions(now, 1).await? {
+        if row.kind == DocumentKind::Persona {
+            let persona = (row.key, row.number);
+            note(&mut used, Some(&persona), "", &row.content);
+        }
+    }
+    if let Some(tenant) = tx.tenant_row().await? {
+        for part in ["defaults", "locks"] {
+            if let Some(Value::Object(settings)) = tenant.policy.get(part) {
+                note(&mut used, None, &step(part), settings);
+            }
+        }
+    }
+    for kind in CatalogueKind::ALL {
+        let of_kind = entries.iter().filter(|(of, _)| *of == kind);
+        let ids: Vec<String> = of_kind.map(|(_, id)| id.clone()).collect();
+        let Some(field) = field(kind).filter(|_| !ids.is_empty()) else {
+            continue;
+        };
+        for (id, users) in tx.users_who_chose(field, &ids).await? {
+            if let Some(usage) = used.get_mut(&(kind, id)) {
+                usage.users = users;
+            }
+        }
+    }
+    Ok(used)
+}
+
+/// Notes each place of some settings that names one of the entries.
+fn note(
+    used: &mut BTreeMap<EntryName, Usage>,
+    persona: Option<&(String, i32)>,
+    prefix: &str,
+    settings: &Map<String, Value>,
+) {
+    let single = CatalogueKind::ALL.into_iter().filter_map(|kind| {
+        let field = field(kind)?;
+        let id = settings.get(field)?.as_str()?;
+        Some((kind, id, step(field)))
+    });
+    let tools = settings.get("toolIds").and_then(Value::as_array);
+    let tools = tools.into_iter().flatten().enumerate();
+    let tools = tools.filter_map(|(index, id)| {
+        Some((
+            CatalogueKind::Tool,
+            id.as_str()?,
+            format!("/toolIds/{index}"),
+        ))
+    });
+    for (kind, id, pointer) in single.chain(tools) {
+        if let Some(usage) = used.get_mut(&(kind, id.to_owned())) {
+            usage.places.push(Place {
+                persona: persona.cloned(),
+                pointer: format!("{prefix}{pointer}"),
+            });
+        }
+    }
+}

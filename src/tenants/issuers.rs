@@ -1,0 +1,274 @@
+//! Issuers of a tenant's user JWTs, as its admins keep them: tried out before they are saved.
+
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::change::Change;
+use super::refusal::Refusal;
+use crate::auth::{CheckReport, MIN_SECRET_BYTES};
+use crate::crypto::seal::Aad;
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::ids::{IssuerId, TenantId};
+use crate::domain::issuer::{IssuerConfig, KeySource};
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::store::issuers::IssuerRow;
+use crate::store::tenant_tx::TenantTx;
+
+/// Longest shared secret, bytes.
+const MAX_SECRET_BYTES: usize = 4_096;
+
+/// An issuer as an admin wants it.
+#[derive(Debug)]
+pub struct WantedIssuer {
+    config: Map<String, Value>,
+    parsed: IssuerConfig,
+    /// HS256 only; `None` keeps the one that is stored.
+    secret: Option<SecretString>,
+}
+
+impl WantedIssuer {
+    /// Reads a configuration and its secret; every fault at once. Pointers are those of `{config, sharedSecret}`.
+    pub fn read(config: &Value, secret: Option<SecretString>) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::new();
+        let parsed = faults.take("/config", IssuerConfig::parse(config));
+        let bytes = secret.as_ref().map(|secret| secret.expose_secret().len());
+        if let Some(bytes) = bytes
+            && !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&bytes)
+        {
+            faults.add(
+                "/sharedSecret",
+                format!("must have {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes (RFC 7518, section 3.2)"),
+            );
+        }
+        if let Some(parsed) = &parsed
+            && secret.is_some()
+            && *parsed.keys() != KeySource::SharedSecret
+        {
+            faults.add(
+                "/sharedSecret",
+                "goes together with keys: {\"sharedSecret\": true}",
+            );
+        }
+        match (parsed, config) {
+            (Some(parsed), Value::Object(config)) => faults.into_result(Self {
+                config: config.clone(),
+                parsed,
+                secret,
+            }),
+            _ => Err(faults.into_vec()),
+        }
+    }
+
+    /// An issuer as it is stored.
+    pub fn stored(row: &IssuerRow) -> Result<Self, Vec<Fault>> {
+        Self::read(&Value::Object(row.config.clone()), None)
+    }
+
+    fn wants_secret(&self) -> bool {
+        *self.parsed.keys() == KeySource::SharedSecret
+    }
+}
+
+/// One of the tenant's issuers.
+pub async fn find(tx: &mut TenantTx, id: IssuerId) -> Result<IssuerRow, Refusal> {
+    tx.issuer(id).await?.ok_or(Refusal::NotFound)
+}
+
+/// Tries an issuer out: fetches its keys and judges a sample token, as it would be done in earnest. `existing` is the issuer
+/// that it would replace, whose stored secret stands in for one that is not given. Writes nothing; reaches out, so hold no
+/// transaction meanwhile.
+pub async fn check(
+    gateway: &Gateway,
+    tenant: TenantId,
+    wanted: &WantedIssuer,
+    existing: Option<&IssuerRow>,
+    sample_token: Option<&SecretString>,
+) -> Result<CheckReport, Refusal> {
+    let stored = match existing.and_then(|row| Some((row.id, row.shared_secret.as_deref()?))) {
+        Some((id, sealed)) if wanted.wants_secret() && wanted.secret.is_none() => {
+            Some(gateway.keys.open(sealed, &Aad::issuer_secret(tenant, id))?)
+        }
+        _ => None,
+    };
+    let secret = wanted.secret.as_ref().or(stored.as_ref());
+    let bytes = secret.map(|text| SecretSlice::from(text.expose_secret().as_bytes().to_vec()));
+    let token = sample_token.map(ExposeSecret::expose_secret);
+    Ok(gateway
+        .auth
+        .check(&wanted.parsed, bytes.as_ref(), token)
+        .await)
+}
+
+/// Whether tokens that a new issuer would take belong to another one already, which would keep it from being saved.
+pub async fn taken(
+    gateway: &Gateway,
+    tenant: TenantId,
+    wanted: &WantedIssuer,
+) -> Result<Option<Fault>, Refusal> {
+    let mut tx = gateway.database.tenant(tenant).await?;
+    let id = IssuerId(gateway.clock.new_id());
+    // The transaction is dropped afterwards: nothing was written.
+    match write(&mut tx, id, wanted, None).await {
+        Err(Refusal::Exists(why)) => Ok(Some(Fault::new("/config/audiences", why))),
+        Err(other) => Err(other),
+        Ok(()) => Ok(None),
+    }
+}
+
+/// What keeps a try-out from being good, with pointers of `{config, sharedSecret, sampleToken}`.
+pub fn problems(report: &CheckReport) -> Vec<Fault> {
+    let mut faults = Faults::new();
+    faults.extend_under("/config", report.problems.iter().cloned());
+    if let Some(token) = report.token.as_ref().filter(|token| !token.accepted) {
+        let failed = token.steps.iter().find(|step| step.passed == Some(false));
+        let why = failed.map_or("could not be judged".to_owned(), |step| {
+            format!("is refused: its {} {}", step.name, step.message)
+        });
+        faults.add("/sampleToken", why);
+    }
+    faults.into_vec()
+}
+
+/// Registers an issuer: its tokens are taken from now on.
+pub async fn create(change: &mut Change, wanted: &WantedIssuer) -> Result<IssuerRow, Refusal> {
+    change.lock_authoring().await?;
+    if wanted.wants_secret() && wanted.secret.is_none() {
+        return Err(Refusal::fault("/sharedSecret", "is missing"));
+    }
+    let id = IssuerId(change.new_id());
+    save(change, id, wanted, None).await?;
+    told(change, "issuer.create", wanted, id).await?;
+    find(&mut change.tx, id).await
+}
+
+/// Replaces an issuer's configuration. A shared secret that is not given stays.
+pub async fn replace(
+    change: &mut Change,
+    before: &IssuerRow,
+    wanted: &WantedIssuer,
+) -> Result<IssuerRow, Refusal> {
+    if wanted.wants_secret() && wanted.secret.is_none() && before.shared_secret.is_none() {
+        return Err(Refusal::fault(
+            "/sharedSecret",
+            "is missing: none is stored",
+        ));
+    }
+    save(change, before.id, wanted, before.shared_secret.as_deref()).await?;
+    if !before.enabled {
+        change.tx.enable_issuer(before.id, false).await?;
+    }
+    told(change, "issuer.change", wanted, before.id).await?;
+    find(&mut change.tx, before.id).await
+}
+
+/// Says whether an issuer's tokens are taken. Its pairs of (issuer, audience) stay its own.
+pub async fn enable(
+    change: &mut Change,
+    id: IssuerId,
+    enabled: bool,
+) -> Result<IssuerRow, Refusal> {
+    change.lock_authoring().await?;
+    let before = find(&mut change.tx, id).await?;
+    if before.enabled != enabled {
+        change.tx.enable_issuer(id, enabled).await?;
+        let action = if enabled {
+            "issuer.enable"
+        } else {
+            "issuer.disable"
+        };
+        change
+            .note(action, &target(&before.config), json!({ "id": id }))
+            .await?;
+    }
+    find(&mut change.tx, id).await
+}
+
+/// Removes an issuer: its tokens are refused from now on, and others may have its pairs.
+pub async fn delete(change: &mut Change, row: &IssuerRow) -> Result<(), Refusal> {
+    change.tx.delete_issuer(row.id).await?;
+    let details = json!({ "id": row.id, "config": row.config });
+    change
+        .note("issuer.remove", &target(&row.config), details)
+        .await?;
+    Ok(())
+}
+
+async fn told(
+    change: &mut Change,
+    action: &str,
+    wanted: &WantedIssuer,
+    id: IssuerId,
+) -> Result<(), StoreError> {
+    let details = json!({
+        "id": id, "config": wanted.config, "sharedSecretChanged": wanted.secret.is_some(),
+    });
+    change.note(action, &target(&wanted.config), details).await
+}
+
+fn target(config: &Map<String, Value>) -> String {
+    format!("issuer/{}", url_of(config))
+}
+
+async fn save(
+    change: &mut Change,
+    id: IssuerId,
+    wanted: &WantedIssuer,
+    stored_secret: Option<&[u8]>,
+) -> Result<(), Refusal> {
+    let sealed = match &wanted.secret {
+        Some(secret) => {
+            let place = Aad::issuer_secret(change.tx.tenant(), id);
+            Some(change.keys.seal(secret, &place)?)
+        }
+        None if wanted.wants_secret() => stored_secret.map(<[u8]>::to_vec),
+        None => None,
+    };
+    write(&mut change.tx, id, wanted, sealed.as_deref()).await
+}
+
+/// Writes an issuer, provided that its pairs are free. A refusal says whether they are taken by the tenant itself, but never
+/// by whom else.
+async fn write(
+    tx: &mut TenantTx,
+    id: IssuerId,
+    wanted: &WantedIssuer,
+    sealed: Option<&[u8]>,
+) -> Result<(), Refusal> {
+    let own = tx.tenant_issuers().await?;
+    let holder = own.iter().find(|row| {
+        row.id != id
+            && url_of(&row.config) == wanted.parsed.issuer()
+            && shares_audience(&row.config, &wanted.config)
+    });
+    if let Some(holder) = holder {
+        return Err(Refusal::Exists(format!(
+            "Your issuer {} has the same `issuer` and one of these audiences: change that one.",
+            holder.id
+        )));
+    }
+    match tx.upsert_issuer(id, &wanted.config, sealed).await {
+        Err(StoreError::Conflict { .. }) => Err(Refusal::Exists(
+            "Tokens of this `issuer` for one of these audiences belong to another issuer of this installation: take an audience of your own.".into(),
+        )),
+        written => Ok(written?),
+    }
+}
+
+/// Whether two issuers' configurations have an audience in common.
+pub fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let of = |config: &Map<String, Value>| {
+        let listed = config.get("audiences").and_then(Value::as_array);
+        listed.cloned().unwrap_or_default()
+    };
+    let theirs = of(other);
+    of(one).iter().any(|audience| theirs.contains(audience))
+}
+
+/// The issuer URL of a stored configuration.
+pub fn url_of(config: &Map<String, Value>) -> &str {
+    config
+        .get("issuer")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

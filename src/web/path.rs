@@ -1,0 +1,63 @@
+//! Members of a path that hold any text at all, such as a user's subject: percent-encoded, and decoded here once and
+//! strictly, since a lenient reader would take two addresses for one.
+
+use actix_web::HttpRequest;
+
+use crate::domain::fault::Fault;
+
+use super::Problem;
+use super::codes::Code;
+
+/// The text of a path's segment, counted from 0 behind the first slash.
+pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Problem> {
+    let raw = request.uri().path().split('/').nth(segment + 1);
+    raw.and_then(decode).ok_or_else(|| {
+        Problem::new(Code::InvalidRequest).errors(vec![Fault::new(
+            "",
+            "the address holds a text that is no percent-encoded UTF-8",
+        )])
+    })
+}
+
+/// `None` where a percent sign is not followed by two hex digits, or the bytes are no UTF-8.
+fn decode(raw: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_decoded_once_and_strictly() {
+        for (raw, text) in [
+            ("auth0%7C123", Some("auth0|123")),
+            ("auth0|123", Some("auth0|123")),
+            (
+                "https%3A%2F%2Fidp.example%2Fu%2F1",
+                Some("https://idp.example/u/1"),
+            ),
+            ("a+b%2Bc", Some("a+b+c")),
+            ("100%2541", Some("100%41")),
+            ("J%C3%BCrgen", Some("Jürgen")),
+            ("%", None),
+            ("%4", None),
+            ("%zz", None),
+            ("%+1", None),
+            ("%FF", None),
+        ] {
+            assert_eq!(decode(raw).as_deref(), text, "{raw}");
+        }
+    }
+}
