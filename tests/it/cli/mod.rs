@@ -7,3 +7,4 @@ mod preferences;
 mod serve;
 mod shared_issuer;
 mod small;
+mod walk;
