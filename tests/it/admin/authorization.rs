@@ -98,6 +98,7 @@ fn fill(path: &str, things: &Things) -> String {
 }
 
 /// Things of the demo tenant, and the same for things that nobody has.
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn things(app: &TestApp) -> (Things, Things) {
     let owner = app.admin_key("demo", Role::Owner).await;
     let id = |answer: &Value| answer["id"].as_str().unwrap().to_owned();
