@@ -92,6 +92,7 @@ create policy platform_read on invitation for select to gateway_platform using (
 
 grant select, insert on invitation to gateway_tenant;
 grant update (accepted_at, revoked_at) on invitation to gateway_tenant;
-grant select on invitation to gateway_platform;
+-- To find an invitation by its token, before the tenant is known.
+grant select (tenant_id, id, email, role, hash, expires_at, accepted_at, revoked_at) on invitation to gateway_platform;
 grant select, insert, update, delete on sso_provider to gateway_tenant;
 grant select, insert, delete on sso_attempt to gateway_tenant;

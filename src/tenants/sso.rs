@@ -4,7 +4,7 @@
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::change::Change;
@@ -22,6 +22,7 @@ use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
 use crate::store::sso::{AttemptRow, ProviderRow};
+use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
 
 /// How long a browser may take to come back.
@@ -412,6 +413,8 @@ async fn settle(
             Some(_) => return Err(SignInError::Refused("sso_other_subject")),
             None => {
                 tx.set_sso_subject(person.id, &identity.subject).await?;
+                let details = json!({ "issuer": provider.issuer });
+                tell(gateway, &mut tx, "member.link", email, details, from).await?;
             }
         }
         tx.commit().await?;
@@ -436,24 +439,37 @@ async fn settle(
     };
     tx.insert_membership(id, role, true, Some(&identity.subject))
         .await?;
+    let action = if invited.is_some() {
+        "invitation.accept"
+    } else {
+        "member.create"
+    };
+    let details = json!({ "role": role.as_str(), "by": "sso" });
+    tell(gateway, &mut tx, action, email, details, from).await?;
+    tx.commit().await?;
+    Ok((id, role))
+}
+
+async fn tell(
+    gateway: &Gateway,
+    tx: &mut TenantTx,
+    action: &str,
+    email: &Email,
+    details: Value,
+    from: &Visitor,
+) -> Result<(), StoreError> {
     tx.audit(&AuditEvent {
         id: gateway.clock.new_id(),
-        at: now,
+        at: gateway.clock.now(),
         actor: &super::sign_in::actor(email),
-        action: if invited.is_some() {
-            "invitation.accept"
-        } else {
-            "member.create"
-        },
+        action,
         target: &super::sign_in::target(email),
         before_hash: None,
         after_hash: None,
         request_id: from.request_id.as_deref(),
-        details: json!({ "role": role.as_str(), "by": "sso" }),
+        details,
     })
-    .await?;
-    tx.commit().await?;
-    Ok((id, role))
+    .await
 }
 
 async fn find(gateway: &Gateway, slug: &str) -> Result<(TenantRow, ProviderRow), SsoFailure> {

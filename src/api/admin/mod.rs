@@ -75,10 +75,6 @@ pub fn document() -> Description {
     let mut whole = Description::default();
     let parts: &[fn() -> Description] = &[
         me::Doc::openapi,
-        sign_in::Doc::openapi,
-        people::Doc::openapi,
-        api_keys::Doc::openapi,
-        sso::Doc::openapi,
         documents::Doc::openapi,
         drafts::Doc::openapi,
         versions::Doc::openapi,

@@ -1,4 +1,4 @@
-//! Single sign-on, against a real OpenID provider over real HTTP.
+//! Single sign-on, against a real `OpenID` provider over real HTTP.
 
 use persona_gateway::domain::role::Role;
 use reqwest::header::SET_COOKIE;

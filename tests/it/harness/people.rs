@@ -4,6 +4,7 @@ use persona_gateway::crypto::password::Password;
 use persona_gateway::domain::email::Email;
 use persona_gateway::domain::ids::AdminId;
 use persona_gateway::domain::role::Role;
+use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, Response};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -33,6 +34,19 @@ impl TestApp {
                 .unwrap();
             id
         };
+        tx.audit(&AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: "test",
+            action: "member.create",
+            target: &format!("person/{email}"),
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        })
+        .await
+        .unwrap();
         tx.insert_membership(person, role, false, None)
             .await
             .unwrap();

@@ -2,7 +2,7 @@
 //! So whatever the tests make the gateway do proves that it is told, and undone where it can't be.
 
 /// Tenant tables whose changes are no admin's, and why.
-const NOT_TOLD: [(&str, &str); 9] = [
+const NOT_TOLD: [(&str, &str); 10] = [
     ("audit_event", "the trail itself"),
     ("audit_checkpoint", "signed marks in the trail"),
     ("config_revision", "counts what others change"),
@@ -13,6 +13,10 @@ const NOT_TOLD: [(&str, &str); 9] = [
         "users' own; what admins do with them has tests of its own",
     ),
     ("session", "the ledger"),
+    (
+        "sso_attempt",
+        "browsers on their way; the sign-in that they end in is told",
+    ),
     ("session_inputs", "the ledger"),
     ("session_outcome", "the ledger"),
 ];
