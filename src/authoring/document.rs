@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-
 use super::bundle::Bundle;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};

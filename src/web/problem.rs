@@ -180,6 +180,13 @@ impl Problem {
         problem
     }
 
+    /// Somebody is not signed in (RFC 9110 wants a challenge with each 401).
+    pub fn sign_in_failed(detail: &'static str) -> Self {
+        let mut problem = Self::new(Code::SignInFailed).detail(detail);
+        problem.challenge = Some(r#"Bearer realm="persona-gateway""#);
+        problem
+    }
+
     /// The body.
     pub fn body(&self) -> ProblemBody {
         ProblemBody {
@@ -345,6 +352,9 @@ impl From<NoAdmin> for Problem {
         match error {
             NoAdmin::Refused => Self::no_admin(true),
             NoAdmin::TenantSuspended => Self::new(Code::TenantSuspended),
+            NoAdmin::NoTenant => Self::new(Code::Forbidden).detail(
+                "You are signed in to no tenant. Operators who are members of one name it when they sign in.",
+            ),
             NoAdmin::Store(error) => error.into(),
         }
     }
