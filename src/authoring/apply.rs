@@ -1,6 +1,7 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
 mod access;
+mod older_snippets;
 mod rights;
 mod sample_users;
 
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+use self::older_snippets::pinned_as_sealed;
 use super::bundle::{Bundle, SecretRef, pinned};
 use super::document::{
     clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
@@ -234,13 +236,17 @@ impl Work<'_> {
             verb.as_str()
         );
         self.change.note(&action, &target, details).await?;
+        self.step(verb, target, note);
+        Ok(())
+    }
+
+    fn step(&mut self, verb: Verb, target: String, note: impl Into<String>) {
         self.plan.steps.push(Step {
             verb,
             target,
             note: note.into(),
             changes: Vec::new(),
         });
-        Ok(())
     }
 
     /// Says member by member what the last step changes.
@@ -366,6 +372,7 @@ impl Work<'_> {
         {
             snippet_versions.insert(key.clone(), row.number);
         }
+        let pins = self.older_snippets(bundle).await?;
         for (key, content) in &bundle.snippets {
             let number = self
                 .document(DocumentKind::Snippet, key, content, &live)
@@ -381,7 +388,8 @@ impl Work<'_> {
             .map(|row| (row.key, row.number))
             .collect();
         for (key, content) in &bundle.personas {
-            let content = pinned(content, |snippet| snippet_versions.get(snippet).copied());
+            let content = pinned_as_sealed(content, &pins);
+            let content = pinned(&content, |snippet| snippet_versions.get(snippet).copied());
             let at = format!("/personas{}", step(key.as_str()));
             match Persona::parse(&content) {
                 Ok(persona) => {
@@ -480,14 +488,7 @@ impl Work<'_> {
                 self.change.tx.archive_document(archived, None).await?;
                 archived
             }
-            (None, None) => {
-                let id = DocumentId(self.change.new_id());
-                self.change
-                    .tx
-                    .insert_document(id, kind, key.as_str())
-                    .await?;
-                id
-            }
+            (None, None) => self.new_document(kind, key).await?,
         };
         let sealed = self.sealed(document, kind, key, content, before).await?;
         let number = sealed.number;
@@ -515,16 +516,22 @@ impl Work<'_> {
                 format!("version {} to {number}{waits}", row.number),
             ),
         };
-        self.plan.steps.push(Step {
-            verb,
-            target: documents::target(kind, key),
-            note,
-            changes: Vec::new(),
-        });
+        self.step(verb, documents::target(kind, key), note);
         if let Some(row) = before {
             self.tell(&row.content, content);
         }
         Ok(number)
+    }
+
+    async fn new_document(
+        &mut self,
+        kind: DocumentKind,
+        key: &Key,
+    ) -> Result<DocumentId, StoreError> {
+        let id = DocumentId(self.change.new_id());
+        let tx = &mut self.change.tx;
+        tx.insert_document(id, kind, key.as_str()).await?;
+        Ok(id)
     }
 
     /// Seals a version with this content, unless the newest one says the same and only waits to be released.

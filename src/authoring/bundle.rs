@@ -32,6 +32,8 @@ pub struct Bundle {
     pub catalogue: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
     /// Snippet documents.
     pub snippets: BTreeMap<Key, Map<String, Value>>,
+    /// Older versions of snippets, by the numbers under which the bundle's personas pin them.
+    pub older_snippets: BTreeMap<Key, BTreeMap<i32, Map<String, Value>>>,
     /// Persona documents; snippet versions that they do not pin themselves are pinned when they are applied.
     pub personas: BTreeMap<Key, Map<String, Value>>,
     /// Context documents.
@@ -162,9 +164,19 @@ impl Bundle {
                 ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
                 ("snippets", Value::Object(documents)) => {
                     bundle.sections.insert(DocumentKind::Snippet);
-                    bundle.snippets = documents_of(&at, documents, &mut faults);
-                    for (key, document) in &bundle.snippets {
-                        faults.take(&format!("{at}{}", step(key.as_str())), parse_snippet(document));
+                    for (key, mut document) in documents_of(&at, documents, &mut faults) {
+                        let at = format!("{at}{}", step(key.as_str()));
+                        let versions = document.remove("versions");
+                        let is_live = versions.is_none() || !document.is_empty();
+                        if let Some(versions) = versions {
+                            let read = older(&format!("{at}/versions"), &versions, &mut faults);
+                            bundle.older_snippets.insert(key.clone(), read);
+                        }
+                        // A snippet that only has older versions is not live; personas may pin those all the same.
+                        if is_live {
+                            faults.take(&at, parse_snippet(&document));
+                            bundle.snippets.insert(key, document);
+                        }
                     }
                 }
                 ("personas", Value::Object(documents)) => {
@@ -238,6 +250,32 @@ impl BundleIssuer {
             }
         }
     }
+}
+
+/// Versions by number.
+fn older(at: &str, versions: &Value, faults: &mut Faults) -> BTreeMap<i32, Map<String, Value>> {
+    let mut read = BTreeMap::new();
+    let Value::Object(versions) = versions else {
+        faults.add(at, "must be an object of version number and content");
+        return read;
+    };
+    for (name, content) in versions {
+        let at = format!("{at}{}", step(name));
+        // One spelling a number: 01 would be 1 again.
+        let number = name
+            .parse()
+            .ok()
+            .filter(|n: &i32| *n > 0 && n.to_string() == *name);
+        match (number, content) {
+            (Some(number), Value::Object(content)) => {
+                faults.take(&at, parse_snippet(content));
+                read.insert(number, content.clone());
+            }
+            (None, _) => faults.add(at, "must be named by the number of a version"),
+            (Some(_), _) => faults.add(at, "must be an object"),
+        }
+    }
+    read
 }
 
 fn sample_users(

@@ -1,5 +1,7 @@
 //! Writes a tenant out as the bundle that would make it again. Secrets stay where they are.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -7,7 +9,7 @@ use super::apply::whole;
 use super::bundle::CATALOGUE_SECTIONS;
 use super::world::MAX_SAMPLE_USERS;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
+use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
 
 /// What is live for the transaction's tenant, as a bundle; `None` where it does not exist.
@@ -53,6 +55,7 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
             .find(|row| row.kind == DocumentKind::Snippet && row.key == key)
             .map(|row| row.number)
     };
+    let mut pins = BTreeSet::new();
     for (section, kind) in [
         ("snippets", DocumentKind::Snippet),
         ("personas", DocumentKind::Persona),
@@ -62,9 +65,21 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
         for row in live.iter().filter(|row| row.kind == kind) {
             let mut content = row.content.clone();
             forget_current_pins(&mut content, &version_of);
+            if kind == DocumentKind::Persona {
+                pins.extend(pins_of(&content));
+            }
             documents.insert(row.key.clone(), Value::Object(content));
         }
         bundle.insert(section.into(), Value::Object(documents));
+    }
+    if !pins.is_empty()
+        && let Some(Value::Object(snippets)) = bundle.get_mut("snippets")
+    {
+        for row in tx.snippet_versions().await? {
+            if pins.contains(&(row.key.clone(), row.number)) {
+                add_version(snippets, row);
+            }
+        }
     }
     let users = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
     let users = users.into_iter().map(|row| {
@@ -73,6 +88,26 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
     });
     bundle.insert("sampleUsers".into(), Value::Object(users.collect()));
     Ok(Some(Value::Object(bundle)))
+}
+
+/// Adds an older version that a persona pins, so that the bundle holds all that the tenant needs.
+fn add_version(snippets: &mut Map<String, Value>, row: VersionRow) {
+    let snippet = snippets.entry(row.key).or_insert_with(|| json!({}));
+    if let Value::Object(snippet) = snippet
+        && let Value::Object(versions) = snippet.entry("versions").or_insert_with(|| json!({}))
+    {
+        versions.insert(row.number.to_string(), Value::Object(row.content));
+    }
+}
+
+/// Snippet and number of each version that a persona pins.
+fn pins_of(content: &Map<String, Value>) -> Vec<(String, i32)> {
+    let pins = content.get("snippets").and_then(Value::as_object);
+    let numbered = pins.into_iter().flatten().filter_map(|(key, number)| {
+        let number = number.as_i64().and_then(|n| i32::try_from(n).ok())?;
+        Some((key.clone(), number))
+    });
+    numbered.collect()
 }
 
 /// A pin on the live version is what applying would choose anyway.

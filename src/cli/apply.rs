@@ -138,8 +138,8 @@ async fn here(local: &Local, read: &Read<'_>, args: &ApplyArgs) -> Result<Plan, 
         message: args.message.clone(),
         ..ApplyOptions::by(database::actor())
     };
-    let applied = applier.apply(&read.bundle, &options).await;
-    applied.map_err(|error| match error {
+    let done = applier.apply(&read.bundle, &options).await;
+    done.map_err(|error| match error {
         ApplyError::Faults(faults)
         | ApplyError::Refused(Refusal::Invalid(faults) | Refusal::DocumentInvalid(faults)) => {
             NotApplied::Faults(faults)

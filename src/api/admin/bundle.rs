@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
+use super::comparison::ChangeBody;
 use super::{checked, read_members};
 use crate::api::answers::{Creating, ReadingOne};
 use crate::api::{only, reading};
@@ -17,7 +18,6 @@ use crate::authoring::apply::{Application, ApplyError, ApplyOptions, shared_issu
 use crate::authoring::bundle::{Bundle, SecretRef};
 use crate::authoring::export::export;
 use crate::authoring::plan::{Plan, Step, Verb};
-use crate::domain::diff::{Change as Difference, ChangeKind};
 use crate::domain::fault::{Fault, step};
 use crate::domain::members::{Members, block, flag, object};
 use crate::gateway::Gateway;
@@ -100,28 +100,7 @@ struct StepBody {
     /// Member by member what differs, where something changes that was there before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    changes: Vec<PlannedChange>,
-}
-
-/// One place that differs.
-#[derive(Debug, Serialize, ToSchema)]
-struct PlannedChange {
-    /// RFC 6901 pointer into the thing that changes.
-    #[schema(example = "/systemPrompt")]
-    pointer: String,
-    /// What happens there.
-    #[schema(value_type = String, example = "change", pattern = "^(add|remove|change)$")]
-    change: ChangeKind,
-    /// What stood there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Value>,
-    /// What stands there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Value>,
-    /// The change line by line as a unified diff, where both are texts and one has several lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "@@ -1 +1 @@\n-Be kind.\n+Be brief.\n")]
-    text: Option<String>,
+    changes: Vec<ChangeBody>,
 }
 
 impl From<Plan> for PlanBody {
@@ -141,19 +120,7 @@ impl From<Step> for StepBody {
             verb: step.verb,
             target: step.target,
             note: step.note,
-            changes: step.changes.into_iter().map(PlannedChange::from).collect(),
-        }
-    }
-}
-
-impl From<Difference> for PlannedChange {
-    fn from(change: Difference) -> Self {
-        Self {
-            pointer: change.pointer,
-            change: change.change,
-            before: change.before,
-            after: change.after,
-            text: change.text,
+            changes: step.changes.into_iter().map(ChangeBody::from).collect(),
         }
     }
 }

@@ -29,21 +29,36 @@ fn template(about: &str, kind: TemplateKind) -> Schema {
 }
 
 fn snippet() -> Schema {
+    let content = snippet_members();
+    let versions = Schema::anything("Older versions that personas of this bundle pin, by number; export writes them. Without text beside them, the snippet itself is not live.")
+        .with("propertyNames", json!({ "pattern": "^[1-9][0-9]{0,9}$" }))
+        .with(
+            "additionalProperties",
+            object("An older version.", content.clone()).required(["text"]),
+        )
+        .examples([json!({ "3": { "text": "Be kind." } })]);
     object(
         "A piece of prompt text.",
-        vec![
-            (
-                "text",
-                template(
-                    "A Jinja template; it can't include other snippets.",
-                    TemplateKind::Snippet,
-                )
-                .examples([json!("Speak in short sentences. Never ask for passwords.")]),
-            ),
-            ("tests", Schema::link("keptTests")),
-        ],
+        [content, vec![("versions", versions)]].concat(),
     )
-    .required(["text"])
+    .with(
+        "anyOf",
+        json!([{ "required": ["text"] }, { "required": ["versions"], "maxProperties": 1 }]),
+    )
+}
+
+fn snippet_members() -> Vec<(&'static str, Schema)> {
+    vec![
+        (
+            "text",
+            template(
+                "A Jinja template; it can't include other snippets.",
+                TemplateKind::Snippet,
+            )
+            .examples([json!("Speak in short sentences. Never ask for passwords.")]),
+        ),
+        ("tests", Schema::link("keptTests")),
+    ]
 }
 
 fn persona() -> Schema {

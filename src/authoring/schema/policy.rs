@@ -4,13 +4,16 @@ use serde_json::json;
 
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
-use crate::domain::policy::{MAX_APPROVALS, MAX_RETENTION_DAYS, Policy};
+use crate::domain::policy::{
+    CatalogueSync, MAX_APPROVALS, MAX_RETENTION_DAYS, MAX_SYNC_HOURS, Policy,
+};
 use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, STANDARD_FIELDS};
 
 /// `policy` and its parts.
 pub(super) fn definitions() -> Definitions {
     vec![
         ("policy", policy()),
+        ("catalogueSync", catalogue_sync()),
         ("preferenceField", preference_field()),
         ("timeZone", time_zone()),
     ]
@@ -60,6 +63,7 @@ fn policy() -> Schema {
                 )
                 .default(initial.required_approvals),
             ),
+            ("catalogueSync", Schema::link("catalogueSync")),
             (
                 "retainInputsDays",
                 Schema::whole(
@@ -67,6 +71,30 @@ fn policy() -> Schema {
                     0..=MAX_RETENTION_DAYS,
                 )
                 .default(initial.retain_inputs_days),
+            ),
+        ],
+    )
+}
+
+fn catalogue_sync() -> Schema {
+    let usual = CatalogueSync::default();
+    object(
+        "How the catalogue follows Anam's lists; left out, it does not.",
+        vec![
+            (
+                "enabled",
+                Schema::flag("Whether the lists are read on schedule; on demand they always are.")
+                    .default(usual.enabled),
+            ),
+            (
+                "everyHours",
+                Schema::whole("Hours between two readings.", 1..=MAX_SYNC_HOURS)
+                    .default(usual.every_hours),
+            ),
+            (
+                "allowNew",
+                Schema::flag("Whether users may choose what Anam lists anew at once, before an admin has allowed it.")
+                    .default(usual.allow_new),
             ),
         ],
     )
