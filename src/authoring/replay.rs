@@ -7,11 +7,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::uses::{Use, world, world_over};
 use super::world::{Overlay, World};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided};
 use crate::domain::diff::{self, Change};
-use crate::domain::ids::{DraftId, SessionId};
+use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::{Metadata, MintRequest};
@@ -29,15 +30,6 @@ pub enum Base {
     Live,
     /// The versions of then, as the trace names them.
     Then,
-}
-
-/// Something to put in the place of what the base has.
-#[derive(Debug, Clone)]
-pub enum Use {
-    /// A draft.
-    Draft(DraftId),
-    /// A sealed version.
-    Version(DocumentKind, Key, i32),
 }
 
 /// What came out.
@@ -66,21 +58,12 @@ pub async fn replay(
     let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
     let inputs = Inputs::of(tx, &detail)?;
     let of_then = versions_of_then(tx, &detail).await?;
-    let mut placed = Vec::new();
-    for (at, used) in uses.iter().enumerate() {
-        placed.push(overlay(tx, used, at).await?);
-    }
-
     let at = detail.session.at;
-    let then_world = World::at(tx, at, &of_then).await?;
-    let then = inputs.decide(&then_world);
-    let again = match (base, placed.is_empty()) {
-        (Base::Then, true) => then.clone(),
-        (Base::Then, false) => {
-            let overlays = [of_then, placed].concat();
-            inputs.decide(&World::at(tx, at, &overlays).await?)
-        }
-        (Base::Live, _) => inputs.decide(&World::at(tx, now, &placed).await?),
+    let then = inputs.decide(&World::at(tx, at, &of_then).await?);
+    let again = match base {
+        Base::Then if uses.is_empty() => then.clone(),
+        Base::Then => inputs.decide(&world_over(tx, at, of_then, "/use", uses).await?),
+        Base::Live => inputs.decide(&world(tx, now, "/use", uses).await?),
     };
     let is_what_was_sent = |outcome: &Result<Decision, Undecided>| {
         outcome
@@ -192,26 +175,6 @@ async fn sealed(
             hash: version.hash,
         })
     }))
-}
-
-async fn overlay(tx: &mut TenantTx, used: &Use, at: usize) -> Result<Overlay, Refusal> {
-    match used {
-        Use::Version(kind, key, number) => sealed(tx, *kind, key, *number)
-            .await?
-            .ok_or_else(|| Refusal::fault(format!("/use/{at}"), "there is no such version")),
-        Use::Draft(id) => {
-            let draft = tx.draft(*id).await?;
-            let readable = draft.and_then(|draft| {
-                Some(Overlay::Draft {
-                    kind: draft.kind,
-                    key: Key::parse(&draft.key).ok()?,
-                    content: draft.content,
-                })
-            });
-            readable
-                .ok_or_else(|| Refusal::fault(format!("/use/{at}/draft"), "there is no such draft"))
-        }
-    }
 }
 
 /// What Anam would be sent.

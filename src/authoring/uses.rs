@@ -96,13 +96,25 @@ pub async fn world(
     at: &str,
     uses: &[Use],
 ) -> Result<World, Refusal> {
-    let mut overlays = Vec::with_capacity(uses.len());
+    world_over(tx, moment, Vec::new(), at, uses).await
+}
+
+/// The same, on top of what `below` puts in place.
+pub(super) async fn world_over(
+    tx: &mut TenantTx,
+    moment: DateTime<Utc>,
+    below: Vec<Overlay>,
+    at: &str,
+    uses: &[Use],
+) -> Result<World, Refusal> {
+    let first = below.len();
+    let mut overlays = below;
     for used in uses {
         overlays.push(overlay(tx, moment, used).await?);
     }
     let world = World::at(tx, moment, &overlays).await?;
     let mut faults = Faults::new();
-    for (index, overlay) in overlays.iter().enumerate() {
+    for (index, overlay) in overlays.iter().skip(first).enumerate() {
         let (kind, key, version) = match overlay {
             Overlay::Draft { kind, key, .. } => (*kind, key.as_str(), DRAFT),
             Overlay::Version(row) => (row.kind, row.key.as_str(), row.number),

@@ -140,7 +140,7 @@ fn tell(verdict: &Result<Verified, Flaw>) -> anyhow::Result<ExitCode> {
         }
     };
     super::say(format_args!(
-        "Good: {} rows, {} checkpoints.",
+        "Good. Rows: {}, checkpoints: {}.",
         verified.rows, verified.checkpoints
     ))?;
     if verified.signatures < verified.checkpoints {

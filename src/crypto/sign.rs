@@ -103,14 +103,29 @@ impl KeyRing {
     }
 
     /// A name for a user that says nothing without the master key: HMAC-SHA256 of the subject under a key of the tenant's own,
-    /// in hex. The audit trail can't forget, so it never learns the subject itself. After a rotation the name is another.
+    /// in hex. The audit trail can't forget, so it never learns the subject itself.
     pub fn pseudonym(&self, tenant: TenantId, subject: &Subject) -> Result<String, SignError> {
         let master = self.masters().next().ok_or(SignError)?;
-        let mut key = Zeroizing::new([0; KEY_LEN]);
-        derive(master, &[PSEUDONYMS, tenant.0.as_bytes()], &mut key)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &*key);
-        Ok(hex::encode(hmac::sign(&key, subject.as_str().as_bytes())))
+        pseudonym(master, tenant, subject)
     }
+
+    /// Every name that a user may have in the trail: another one for each master key of the ring, the newest first.
+    pub fn pseudonyms(
+        &self,
+        tenant: TenantId,
+        subject: &Subject,
+    ) -> Result<Vec<String>, SignError> {
+        self.masters()
+            .map(|master| pseudonym(master, tenant, subject))
+            .collect()
+    }
+}
+
+fn pseudonym(master: &Prk, tenant: TenantId, subject: &Subject) -> Result<String, SignError> {
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    derive(master, &[PSEUDONYMS, tenant.0.as_bytes()], &mut key)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &*key);
+    Ok(hex::encode(hmac::sign(&key, subject.as_str().as_bytes())))
 }
 
 fn pair(master: &Prk) -> Result<(Ed25519KeyPair, VerifyingKey), SignError> {
@@ -224,5 +239,11 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = names.iter().collect();
         assert_eq!(distinct.len(), 4);
         assert_eq!(name(OLD, 1, "ada"), names[0]);
+        let both = keys(&format!("2:{NEW},1:{OLD}"));
+        let ada = Subject::parse("ada").unwrap();
+        assert_eq!(
+            both.pseudonyms(TenantId(Uuid::from_u128(1)), &ada).unwrap(),
+            [names[3].clone(), names[0].clone()]
+        );
     }
 }

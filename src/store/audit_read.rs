@@ -56,8 +56,8 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// Actions that begin like this.
     pub action: Option<String>,
-    /// Done to this.
-    pub target: Option<String>,
+    /// Done to one of these.
+    pub targets: Option<Vec<String>>,
 }
 
 impl TenantTx {
@@ -82,7 +82,7 @@ impl TenantTx {
                and ($4::timestamptz is null or at < $4)
                and ($5::text is null or actor = $5)
                and ($6::text is null or starts_with(action, $6))
-               and ($7::text is null or target = $7)
+               and ($7::text[] is null or target = any($7))
              order by seq desc limit $8",
             tenant,
             below,
@@ -90,7 +90,7 @@ impl TenantTx {
             filter.to,
             filter.actor,
             filter.action,
-            filter.target,
+            filter.targets.as_deref(),
             limit
         )
         .fetch_all(self.connection())

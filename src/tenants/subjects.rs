@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::change::Change;
 use super::refusal::Refusal;
+use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Subject;
 use crate::domain::ids::{SessionId, TenantId};
 use crate::store::subjects::{Erased, SubjectSession};
@@ -47,6 +48,16 @@ pub async fn erase(change: &mut Change, subject: &Subject) -> Result<Erased, Ref
 pub fn target(change: &Change, subject: &Subject) -> Result<String, Refusal> {
     let name = change.keys.pseudonym(change.tx.tenant(), subject)?;
     Ok(format!("user/{name}"))
+}
+
+/// All that the audit trail may have called a user, since master keys come and go.
+pub fn targets(
+    keys: &KeyRing,
+    tenant: TenantId,
+    subject: &Subject,
+) -> Result<Vec<String>, Refusal> {
+    let names = keys.pseudonyms(tenant, subject)?;
+    Ok(names.iter().map(|name| format!("user/{name}")).collect())
 }
 
 /// A session as its user may see it.

@@ -14,6 +14,8 @@ use super::filters::Filters;
 use super::versions::PageQuery;
 use crate::api::answers::{Acting, Listing, Reading};
 use crate::api::{only, reading};
+use crate::crypto::seal::KeyRing;
+use crate::domain::ids::TenantId;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit_checkpoints::CheckpointRow;
@@ -21,6 +23,7 @@ use crate::store::audit_read::{AuditFilter, AuditRow};
 use crate::tenants::audit::checkpoint::{CheckpointError, checkpoint};
 use crate::tenants::audit::export::Export;
 use crate::tenants::refusal::Refusal;
+use crate::tenants::subjects::targets;
 use crate::web::Problem;
 use crate::web::admin::{May, Own, View};
 use crate::web::codes::Code;
@@ -88,6 +91,9 @@ struct SearchQuery {
         example = "persona/support-agent"
     )]
     target: Option<String>,
+    /// Of this user, by the `sub` of their tokens: the trail itself knows users under other names only.
+    #[param(nullable = false, min_length = 1, max_length = 255)]
+    user: Option<String>,
     /// Items of a page, 50 unless set.
     #[param(nullable = false, minimum = 1, maximum = 100)]
     limit: Option<i64>,
@@ -97,14 +103,22 @@ struct SearchQuery {
 }
 
 impl SearchQuery {
-    fn filter(self) -> Result<AuditFilter, Refusal> {
+    fn filter(self, keys: &KeyRing, tenant: TenantId) -> Result<AuditFilter, Refusal> {
         let mut read = Filters::default();
+        let target = read.text("target", self.target);
+        let user = self.user.and_then(|user| read.subject("user", &user));
+        if target.is_some() && user.is_some() {
+            read.fault("user", "can't be asked for together with a target");
+        }
         let filter = AuditFilter {
             from: read.moment("from", self.from),
             to: read.moment("to", self.to),
             actor: read.text("actor", self.actor),
             action: read.text("action", self.action),
-            target: read.text("target", self.target),
+            targets: match user {
+                Some(user) => Some(targets(keys, tenant, &user)?),
+                None => target.map(|target| vec![target]),
+            },
         };
         read.finish()?;
         Ok(filter)
@@ -236,7 +250,7 @@ async fn search(
     let keys = &gateway.keys;
     let (limit, cursor) = (asked.limit, asked.cursor.clone());
     let page = Page::read(&request, keys, may.tenant, limit, cursor.as_deref())?;
-    let filter = asked.filter()?;
+    let filter = asked.filter(keys, may.tenant)?;
     let below = page.after.as_deref().and_then(|seq| seq.parse().ok());
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let rows = tx.search_audit(&filter, below, page.rows()).await?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
+use crate::domain::caller::Subject;
 use crate::domain::fault::{Faults, step};
 use crate::tenants::refusal::Refusal;
 
@@ -39,6 +40,16 @@ impl Filters {
             format!("must be 1 to {MAX_CHARS} characters, none of them a control character"),
         );
         None
+    }
+
+    /// What can be the `sub` of a token.
+    pub(super) fn subject(&mut self, name: &str, text: &str) -> Option<Subject> {
+        let subject = Subject::parse(text);
+        if subject.is_none() {
+            let message = "must be 1 to 255 characters, none of them a control character";
+            self.0.add(step(name), message);
+        }
+        subject
     }
 
     /// One of a few words.

@@ -159,7 +159,7 @@ struct PreviewedBody {
 
 /// Why nobody would be given.
 #[derive(Debug, Serialize, ToSchema)]
-struct PreviewUndecided {
+pub(super) struct PreviewUndecided {
     /// The code that the page would get.
     #[schema(example = "metadata_invalid")]
     code: &'static str,
@@ -320,13 +320,19 @@ impl PreviewedBody {
                 undecided: None,
             },
             Err(undecided) => Self {
-                undecided: Some(PreviewUndecided {
-                    code: code_of(undecided).as_str(),
-                    message: undecided.to_string(),
-                    errors: errors_of(undecided),
-                }),
+                undecided: Some(PreviewUndecided::from(undecided)),
                 ..Self::default()
             },
+        }
+    }
+}
+
+impl From<&Undecided> for PreviewUndecided {
+    fn from(undecided: &Undecided) -> Self {
+        Self {
+            code: code_of(undecided).as_str(),
+            message: undecided.to_string(),
+            errors: errors_of(undecided),
         }
     }
 }

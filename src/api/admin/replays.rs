@@ -8,27 +8,22 @@ use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
+use super::comparison::ChangeBody;
+use super::preview::{PreviewUndecided, UseAsked};
 use super::{checked, id, read_members};
 use crate::api::answers::Creating;
 use crate::api::only;
-use crate::authoring::replay::{Base, Replayed, Use, replay};
+use crate::authoring::replay::{Base, Replayed, replay};
+use crate::authoring::uses::Use;
 use crate::domain::decide::{Decision, Undecided};
-use crate::domain::diff::{Change, ChangeKind};
-use crate::domain::fault::Fault;
-use crate::domain::ids::{DraftId, SessionId};
-use crate::domain::key::Key;
-use crate::domain::members::{Members, line, number};
+use crate::domain::ids::SessionId;
+use crate::domain::members::Members;
 use crate::gateway::Gateway;
 use crate::sessions::explain::PersonaGiven;
 use crate::sessions::record::config_hash;
-use crate::store::documents::DocumentKind;
 use crate::web::Problem;
 use crate::web::admin::{May, View};
 use crate::web::body::AdminBodyLimits;
-use crate::web::codes::Code;
-
-/// Things put in place at most.
-const MAX_USES: usize = 20;
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -55,28 +50,7 @@ struct ReplayRequest {
     against: Option<String>,
     /// Put in the place of what `against` has, the later over the earlier.
     #[schema(nullable = false, max_items = 20)]
-    r#use: Option<Vec<UsedInstead>>,
-}
-
-/// A draft by its id, or a sealed version by kind, key and number.
-#[derive(Debug, ToSchema)]
-#[expect(
-    dead_code,
-    reason = "documentation only: the body is read member by member"
-)]
-struct UsedInstead {
-    /// A draft's id; then nothing else.
-    #[schema(nullable = false)]
-    draft: Option<Uuid>,
-    /// `persona`, `context` or `snippet`.
-    #[schema(nullable = false, pattern = "^(persona|context|snippet)$")]
-    kind: Option<String>,
-    /// The document's key.
-    #[schema(nullable = false, example = "support-agent")]
-    key: Option<String>,
-    /// The version's number.
-    #[schema(nullable = false, minimum = 1, example = 4)]
-    version: Option<i32>,
+    r#use: Option<Vec<UseAsked>>,
 }
 
 /// What came out.
@@ -95,7 +69,7 @@ struct ReplayBody {
     /// What was asked for gives.
     now: DecisionBody,
     /// How what Anam would be sent (`personaConfig`, `sessionOptions`) differs between the two.
-    differences: Vec<DifferenceBody>,
+    differences: Vec<ChangeBody>,
 }
 
 /// A decision, or what stands in its way.
@@ -123,52 +97,7 @@ struct DecisionBody {
     /// What stands in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    undecided: Option<UndecidedBody>,
-}
-
-/// Why there is no decision.
-#[derive(Debug, Serialize, ToSchema)]
-struct UndecidedBody {
-    /// The problem code that the user would get.
-    #[schema(example = "metadata_invalid")]
-    code: &'static str,
-    /// What is wrong.
-    detail: String,
-    /// Each place, with a pointer into the request's metadata.
-    errors: Vec<PlaceBody>,
-}
-
-/// A fault and its place.
-#[derive(Debug, Serialize, ToSchema)]
-struct PlaceBody {
-    /// RFC 6901.
-    #[schema(example = "/metadata/seats")]
-    pointer: String,
-    /// What is wrong.
-    message: String,
-}
-
-/// One difference.
-#[derive(Debug, Serialize, ToSchema)]
-struct DifferenceBody {
-    /// RFC 6901 pointer to the place.
-    #[schema(example = "/personaConfig/systemPrompt")]
-    pointer: String,
-    /// `add`, `remove` or `change`.
-    #[schema(example = "change")]
-    change: &'static str,
-    /// What stood there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Value>, nullable = true)]
-    before: Option<Value>,
-    /// What stands there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Value>, nullable = true)]
-    after: Option<Value>,
-    /// The same as a unified diff, for texts of several lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    text: Option<String>,
+    undecided: Option<PreviewUndecided>,
 }
 
 impl ReplayBody {
@@ -182,7 +111,7 @@ impl ReplayBody {
             differences: replayed
                 .differences
                 .into_iter()
-                .map(DifferenceBody::from)
+                .map(ChangeBody::from)
                 .collect(),
         }
     }
@@ -208,46 +137,8 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
                 trace: None,
                 context: None,
                 persona: None,
-                undecided: Some(UndecidedBody::from(undecided)),
+                undecided: Some(PreviewUndecided::from(&undecided)),
             },
-        }
-    }
-}
-
-impl From<Undecided> for UndecidedBody {
-    fn from(undecided: Undecided) -> Self {
-        let detail = undecided.to_string();
-        let (code, faults) = match undecided {
-            Undecided::ContextUnknown { .. } => (Code::ContextUnknown, Vec::new()),
-            Undecided::MetadataInvalid(faults) => (Code::MetadataInvalid, faults),
-            _ => (Code::PersonaUnavailable, Vec::new()),
-        };
-        let errors = faults.into_iter().map(|fault| fault.under("/metadata"));
-        Self {
-            code: code.as_str(),
-            detail,
-            errors: errors
-                .map(|fault| PlaceBody {
-                    pointer: fault.pointer,
-                    message: fault.message,
-                })
-                .collect(),
-        }
-    }
-}
-
-impl From<Change> for DifferenceBody {
-    fn from(change: Change) -> Self {
-        Self {
-            pointer: change.pointer,
-            change: match change.change {
-                ChangeKind::Add => "add",
-                ChangeKind::Remove => "remove",
-                ChangeKind::Change => "change",
-            },
-            before: change.before,
-            after: change.after,
-            text: change.text,
         }
     }
 }
@@ -291,67 +182,7 @@ fn read(sent: Map<String, Value>) -> Result<(Base, Vec<Use>), Problem> {
         Some("then") => Ok(Base::Then),
         _ => Err("must be live or then".into()),
     });
-    let uses = members.nested("use", read_uses);
+    let uses = members.nested("use", Use::parse_list);
     checked(members.finish())?;
     Ok((base.unwrap_or(Base::Live), uses.unwrap_or_default()))
-}
-
-fn read_uses(value: Value) -> Result<Vec<Use>, Vec<Fault>> {
-    let Value::Array(items) = value else {
-        return Err(vec![Fault::new("", "must be a list")]);
-    };
-    if items.len() > MAX_USES {
-        let message = format!("must have at most {MAX_USES} items");
-        return Err(vec![Fault::new("", message)]);
-    }
-    let mut uses = Vec::new();
-    let mut faults = Vec::new();
-    for (at, item) in items.into_iter().enumerate() {
-        match read_use(item) {
-            Ok(one) => uses.extend(one),
-            Err(found) => {
-                faults.extend(
-                    found
-                        .into_iter()
-                        .map(|fault| fault.under(&format!("/{at}"))),
-                );
-            }
-        }
-    }
-    if faults.is_empty() {
-        Ok(uses)
-    } else {
-        Err(faults)
-    }
-}
-
-fn read_use(item: Value) -> Result<Option<Use>, Vec<Fault>> {
-    let Value::Object(item) = item else {
-        return Err(vec![Fault::new("", "must be an object")]);
-    };
-    let is_draft = item.contains_key("draft");
-    let mut members = Members::new(item);
-    if is_draft {
-        let draft = members.required("draft", |value| {
-            let id = value.as_str().and_then(|text| Uuid::try_parse(text).ok());
-            id.ok_or_else(|| "must be a draft's id".into())
-        });
-        members.finish()?;
-        return Ok(draft.map(|id| Use::Draft(DraftId(id))));
-    }
-    let kind = members.required("kind", |value| {
-        let kind = value.as_str().and_then(DocumentKind::named);
-        kind.ok_or_else(|| "must be persona, context or snippet".into())
-    });
-    let key = members.required("key", |value| {
-        let key = line(64)(value)?;
-        Key::parse(&key).map_err(|fault| fault.to_string())
-    });
-    let version = members.required("version", number(1, i32::MAX.into()));
-    members.finish()?;
-    let version = version.and_then(|version| i32::try_from(version).ok());
-    Ok(kind
-        .zip(key)
-        .zip(version)
-        .map(|((kind, key), version)| Use::Version(kind, key, version)))
 }

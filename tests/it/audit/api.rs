@@ -114,7 +114,7 @@ async fn an_export_over_http_is_marked_and_verified_with_the_public_key() {
         .run()
         .await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.out.starts_with("Good: "), "{ended:?}");
+    assert!(ended.out.starts_with("Good. "), "{ended:?}");
     assert_eq!(
         ended.out.lines().count(),
         1,

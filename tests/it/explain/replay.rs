@@ -248,18 +248,23 @@ async fn every_fault_of_a_replay_is_told_with_its_place() {
                 "/use/3/version",
             ],
         ),
-        (
-            json!({ "use": [{ "draft": app.clock.new_id() }] }),
-            vec!["/use/0/draft"],
-        ),
-        (
-            json!({ "use": [{ "kind": "persona", "key": "support-agent", "version": 99 }] }),
-            vec!["/use/0"],
-        ),
     ] {
         let answer = app.tell(Method::POST, &path, &key, &asked).await;
         let told = problem(answer, 422, "invalid_request").await;
         assert_eq!(pointers(&told), wanted, "{asked}");
+    }
+    for missing in [
+        json!({ "draft": app.clock.new_id() }),
+        json!({ "kind": "persona", "key": "support-agent", "version": 99 }),
+        json!({ "kind": "persona", "key": "nobody", "version": 1 }),
+    ] {
+        let asked = json!({ "use": [missing] });
+        problem(
+            app.tell(Method::POST, &path, &key, &asked).await,
+            404,
+            "not_found",
+        )
+        .await;
     }
     app.stop().await;
 }

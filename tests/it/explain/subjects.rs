@@ -150,6 +150,9 @@ async fn after_an_erasure_nothing_in_the_database_names_the_user() {
         rows.iter()
             .all(|row| row["target"] == rows[0]["target"] && row["request_id"].is_string())
     );
+    let path = format!("/v1/admin/audit?action=user.erase&user={ENCODED}");
+    let found = body(app.ask(Method::GET, &path, &key).await, 200).await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 3);
     app.stop().await;
 }
 
