@@ -12,9 +12,10 @@ use chrono::TimeDelta;
 use tokio::time::MissedTickBehavior;
 
 use crate::anam::{Anam, AnamOptions};
-use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError};
+use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError, SingleSignOn};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::crypto::password::{HashError, Passwords};
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
@@ -51,6 +52,9 @@ pub enum StartError {
     /// The client for Anam can't be set up.
     #[error(transparent)]
     Anam(#[from] crate::anam::SetUpError),
+    /// Passwords can't be hashed.
+    #[error(transparent)]
+    Passwords(#[from] HashError),
     /// A listener can't be opened.
     #[error("can't listen on {address}: {source}")]
     Listen {
@@ -86,11 +90,12 @@ impl App {
         refuse_powerful_roles(&database).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
+        let outbound = OutboundPolicy {
+            allow: settings.auth.outbound_allow.clone(),
+            ports: settings.auth.outbound_ports.clone(),
+        };
         let auth = Arc::new(Authenticator::new(
-            OutboundPolicy {
-                allow: settings.auth.outbound_allow.clone(),
-                ports: settings.auth.outbound_ports.clone(),
-            },
+            outbound.clone(),
             jwks_settings(settings),
             clock.clone(),
             lifecycle.tracker().clone(),
@@ -118,6 +123,8 @@ impl App {
             anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
             database: database.clone(),
             keys: keys.clone(),
+            passwords: Passwords::new()?,
+            sso: SingleSignOn::new(outbound, clock.clone())?,
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
@@ -266,6 +273,7 @@ fn limit_options(settings: &Settings) -> LimitOptions {
         tenant_per_minute: settings.limits.tenant_mints_per_minute,
         user_per_minute: settings.limits.user_mints_per_minute,
         address_per_minute: settings.limits.address_requests_per_minute,
+        admin_per_minute: settings.limits.admin_requests_per_minute,
         tenant_in_flight: settings.limits.tenant_mints_in_flight,
         in_flight: settings.limits.mints_in_flight,
     }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::anam::Anam;
-use crate::auth::{AuthError, Authenticator};
+use crate::auth::{AuthError, Authenticator, SingleSignOn};
 use crate::clock::Clock;
+use crate::crypto::password::Passwords;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
@@ -34,6 +35,10 @@ pub struct Gateway {
     pub keys: KeyRing,
     /// The time, and new ids.
     pub clock: Clock,
+    /// Passwords of people who administer.
+    pub passwords: Passwords,
+    /// Their identity providers.
+    pub sso: SingleSignOn,
     /// Counters.
     pub metrics: Metrics,
 }
@@ -63,6 +68,18 @@ impl Gateway {
     /// Counts a request from an address in, or counts its refusal.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let counted = self.limits.admit_address(address);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts a request to the admin API in, before its credential is looked up, or counts its refusal.
+    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let counted = self.limits.admit_admin_address(address);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Counts a request with a tenant's admin credential in, or counts its refusal.
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+        let counted = self.limits.admit_admin(tenant);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 }

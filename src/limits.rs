@@ -1,5 +1,7 @@
 //! How often, and how many at once: what one tenant, user or address may ask of this instance.
 
+pub mod sign_in;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
+use self::sign_in::SignInLimits;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Limit;
@@ -26,6 +29,8 @@ pub struct LimitOptions {
     pub user_per_minute: Option<NonZeroU32>,
     /// Requests from one address in a minute.
     pub address_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API in a minute: with one tenant's credentials, and from one address.
+    pub admin_per_minute: Option<NonZeroU32>,
     /// Requests of one tenant at the same time.
     pub tenant_in_flight: Option<NonZeroU32>,
     /// Requests at the same time.
@@ -74,6 +79,10 @@ pub struct Limits {
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     try_outs: DefaultKeyedRateLimiter<TenantId>,
+    admin_tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
+    admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    /// Tries to sign in to administer.
+    pub sign_in: SignInLimits,
     clock: DefaultClock,
     options: LimitOptions,
     under_way: Arc<AtomicU32>,
@@ -111,6 +120,14 @@ fn keyed<K: Clone + Eq + std::hash::Hash>(
     per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate)))
 }
 
+/// An IPv6 network of 64 bits is one address: that is what one customer of a provider has.
+fn one_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 impl Limits {
     /// Counters that start empty.
     pub fn new(options: LimitOptions) -> Self {
@@ -119,6 +136,9 @@ impl Limits {
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
             try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
+            admin_tenants: keyed(options.admin_per_minute),
+            admin_addresses: keyed(options.admin_per_minute),
+            sign_in: SignInLimits::default(),
             clock: DefaultClock::default(),
             options,
             under_way: Arc::default(),
@@ -156,18 +176,13 @@ impl Limits {
         })
     }
 
-    /// Counts a request from an address in, before anything else is known of it. An IPv6 network of 64 bits is one
-    /// address: that is what one customer of a provider has.
+    /// Counts a request from an address in, before anything else is known of it.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let Some(addresses) = &self.addresses else {
             return Ok(());
         };
-        let address = match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-            v4 @ IpAddr::V4(_) => v4,
-        };
         addresses
-            .check_key(&address)
+            .check_key(&one_address(address))
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
@@ -176,6 +191,26 @@ impl Limits {
         self.try_outs
             .check_key(&tenant)
             .map_err(|until| self.often(Limit::TryOut, &until))
+    }
+
+    /// Counts a request to the admin API in, before its credential is looked up.
+    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        match &self.admin_addresses {
+            None => Ok(()),
+            Some(addresses) => addresses
+                .check_key(&one_address(address))
+                .map_err(|until| self.often(Limit::Admin, &until)),
+        }
+    }
+
+    /// Counts a request with a tenant's admin credential in.
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+        match &self.admin_tenants {
+            None => Ok(()),
+            Some(tenants) => tenants
+                .check_key(&tenant)
+                .map_err(|until| self.often(Limit::Admin, &until)),
+        }
     }
 
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
@@ -199,6 +234,14 @@ impl Limits {
             tenants.retain_recent();
         }
         self.try_outs.retain_recent();
+        if let Some(addresses) = &self.admin_addresses {
+            addresses.retain_recent();
+            addresses.shrink_to_fit();
+        }
+        if let Some(tenants) = &self.admin_tenants {
+            tenants.retain_recent();
+        }
+        self.sign_in.forget_idle();
     }
 }
 

@@ -697,6 +697,20 @@ fn variables_tell_which_uses_cope_with_absence() {
 }
 
 #[test]
+fn a_condition_that_one_of_two_is_there_covers_what_prints_either() {
+    let guarded = |source: &str| -> Vec<bool> {
+        let template = compile(source);
+        template.variables().iter().map(|one| one.guarded).collect()
+    };
+    let both = "{% if user.a or user.b %}{{ user.b or user.a }}{% endif %}";
+    assert_eq!(guarded(both), [true; 4]);
+    let another = "{% if user.a or user.b %}{{ user.a or user.c }}{{ user.b }}{% endif %}";
+    assert_eq!(guarded(another), [true, true, true, false, false]);
+    let neither = "{% if user.a or user.b %}{% else %}{{ user.a or user.b }}{% endif %}";
+    assert_eq!(guarded(neither), [true, true, true, false]);
+}
+
+#[test]
 fn templates_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + std::fmt::Debug>(_: &T) {}
     shared(&compile("{{ user.name }}"));

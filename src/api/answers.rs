@@ -52,6 +52,10 @@ answers! {
     Acting = &EACH, &[ABSENT, CONFLICTING, INVALID];
     /// A call with a body.
     Creating = &EACH, &WITH_BODY, &[ABSENT, CONFLICTING, INVALID];
+    /// A question with a body: nothing is changed by it.
+    Asking = &EACH, &WITH_BODY, &[ABSENT, INVALID];
     /// A change of something that must be as it was read.
     Changing = &EACH, &WITH_BODY, &[ABSENT, CONFLICTING, INVALID], &CONDITIONAL;
+    /// A step of a single sign-on.
+    SigningOn = &EACH, &[ABSENT, INVALID];
 }

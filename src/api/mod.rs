@@ -5,6 +5,7 @@ mod answers;
 pub mod contexts;
 pub mod dropin;
 pub mod openapi;
+pub mod operator;
 pub mod ops;
 pub mod options;
 pub mod preferences;
@@ -47,7 +48,8 @@ pub fn routes(config: &mut ServiceConfig) {
             web::resource("/v1/openapi.json").route(reading().to(openapi::get)),
             "GET, HEAD",
         ))
-        .configure(admin::routes);
+        .configure(admin::routes)
+        .configure(operator::routes);
 }
 
 /// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).

@@ -30,7 +30,7 @@ problems! {
     Invalid: "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where";
     TooMany: "`rate_limited`, or all of Anam's sessions are taken; see Retry-After";
     Failed: "Not the request's fault; `code` says whose";
-    NoAdmin: "No usable admin credential: `unauthenticated`";
+    NoAdmin: "No usable admin credential: `unauthenticated`; of a sign-in `sign_in_failed`, one body for all reasons";
     AdminForbidden: "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`";
     Absent: "`not_found`: no such thing in this tenant";
     Conflicting: "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do";
@@ -132,6 +132,7 @@ struct Admin;
 impl Modify for Admin {
     fn modify(&self, document: &mut Description) {
         document.merge(super::admin::document());
+        document.merge(super::operator::document());
     }
 }
 

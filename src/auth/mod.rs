@@ -11,6 +11,7 @@ mod jws;
 mod keys;
 mod outbound;
 mod refusal;
+mod sso;
 mod verify;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,6 +36,7 @@ pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, SetRefusal, Skip};
 pub use outbound::{MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
 pub use refusal::Refusal;
+pub use sso::{SingleSignOn, SsoBegun, SsoError, SsoIdentity, SsoProvider};
 pub use verify::{Unverified, Verified, peek, verify};
 
 /// Why a caller is not let in.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, StatusCode, header};
+use reqwest::{Client, Method, Request, Response, StatusCode, header};
 use url::{Host, Url};
 
 /// Most bytes of an answer.
@@ -85,6 +85,14 @@ pub(super) struct Fetched {
     pub(super) body: Bytes,
     /// `max-age` of `Cache-Control`; zero for `no-store` and `no-cache`.
     pub(super) max_age: Option<Duration>,
+}
+
+/// Any answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: header::HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 /// Fetches documents under an [`OutboundPolicy`].
@@ -173,38 +181,58 @@ impl Outbound {
     }
 
     pub(super) async fn get(&self, url: &Url) -> Result<Fetched, OutboundError> {
-        let client = match self.reach(url)? {
-            Reach::Public => &self.public,
-            Reach::Listed => &self.listed,
-        };
-        let unreachable = |error: reqwest::Error| {
-            tracing::debug!(error = %error.without_url(), "outbound fetch failed");
-            OutboundError::Unreachable
-        };
-        let request = client
-            .get(url.clone())
-            .header(header::ACCEPT, "application/json");
-        let mut response = request.send().await.map_err(unreachable)?;
+        let mut request = Request::new(Method::GET, url.clone());
+        request.headers_mut().insert(
+            header::ACCEPT,
+            header::HeaderValue::from_static("application/json"),
+        );
+        let response = self.send(request).await?;
         if response.status() != StatusCode::OK {
             return Err(OutboundError::Status(response.status().as_u16()));
         }
-        // The client decodes nothing, so a bomb stays small; it is refused by name all the same.
-        if response.headers().contains_key(header::CONTENT_ENCODING) {
-            return Err(OutboundError::TooLarge);
-        }
-        let max_age = max_age(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(OutboundError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
         Ok(Fetched {
-            body: body.into(),
-            max_age,
+            max_age: max_age(response.headers()),
+            body: read(response).await?.into(),
         })
     }
+
+    /// Sends a request, and gives whatever is answered within the bounds.
+    pub(super) async fn execute(&self, request: Request) -> Result<Answered, OutboundError> {
+        let response = self.send(request).await?;
+        Ok(Answered {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: read(response).await?,
+        })
+    }
+
+    async fn send(&self, request: Request) -> Result<Response, OutboundError> {
+        let client = match self.reach(request.url())? {
+            Reach::Public => &self.public,
+            Reach::Listed => &self.listed,
+        };
+        client.execute(request).await.map_err(unreachable)
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
+    // The client decodes nothing, so a bomb stays small; it is refused by name all the same.
+    if response.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(OutboundError::TooLarge);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(OutboundError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn unreachable(error: reqwest::Error) -> OutboundError {
+    tracing::debug!(error = %error.without_url(), "outbound fetch failed");
+    OutboundError::Unreachable
 }
 
 /// Whose certificates are believed.

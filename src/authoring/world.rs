@@ -27,6 +27,8 @@ use crate::store::tenant_tx::TenantTx;
 pub const MAX_SAMPLE_USERS: i64 = 200;
 /// The version that a draft counts as.
 pub const DRAFT: i32 = 0;
+/// The version that a snippet without versions is pinned at while it is a draft.
+const FIRST: i32 = 1;
 /// The session of tests and previews: nothing is minted, and the same input gives the same prompt each time.
 pub const NO_SESSION: SessionId = SessionId(Uuid::nil());
 
@@ -264,24 +266,37 @@ fn lay(rows: &mut Rows, overlay: &Overlay) {
             };
             if kind == DocumentKind::Snippet {
                 let sealed = rows.snippets.iter_mut().filter(|row| row.key == key);
+                let mut number = None;
                 for version in sealed {
                     version.content.clone_from(content);
+                    number = number.max(Some(version.number));
                 }
-                rows.snippets.push(draft.clone());
+                if number.is_none() {
+                    rows.snippets.push(VersionRow {
+                        number: FIRST,
+                        ..draft.clone()
+                    });
+                }
             }
             rows.released.push(draft);
         }
     }
 }
 
-/// Drafts of personas include the snippets that are live beside them.
+/// Drafts of personas include the snippets that are live beside them. One that is a draft itself stands in all its versions.
 fn pin_drafts(rows: &mut Rows) {
-    let live: BTreeMap<String, i32> = rows
-        .released
-        .iter()
-        .rev()
+    let snippets = rows.released.iter().rev();
+    let live: BTreeMap<String, i32> = snippets
         .filter(|row| row.kind == DocumentKind::Snippet)
-        .map(|row| (row.key.clone(), row.number))
+        .filter_map(|row| {
+            let any = rows.snippets.iter().find(|version| version.key == row.key);
+            let number = if row.number == DRAFT {
+                any?.number
+            } else {
+                row.number
+            };
+            Some((row.key.clone(), number))
+        })
         .collect();
     let drafts = rows
         .released

@@ -2,14 +2,39 @@
 
 use secrecy::SecretString;
 
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::seal::KeyRing;
+use crate::domain::ids::TenantId;
 use crate::store::{Database, DatabaseOptions};
+use crate::tenants::operators::Operator;
 
 /// What such a command needs.
 pub(super) struct Local {
     pub(super) database: Database,
     pub(super) keys: KeyRing,
+}
+
+impl Local {
+    /// Whoever has the installation's settings runs it.
+    pub(super) fn operator<'a>(&'a self, clock: &'a Clock, label: &'a str) -> Operator<'a> {
+        Operator {
+            database: &self.database,
+            clock,
+            label,
+            request_id: None,
+        }
+    }
+
+    /// The tenant of that name in URLs.
+    pub(super) async fn tenant(&self, slug: &str) -> anyhow::Result<TenantId> {
+        let mut platform = self.database.platform().await?;
+        let tenant = platform.tenant_by_slug(slug).await?;
+        platform.commit().await?;
+        tenant.ok_or_else(|| {
+            anyhow::anyhow!("there is no tenant `{slug}`; `persona-gateway tenant list` shows them")
+        })
+    }
 }
 
 /// From the same settings as `serve`, with the rights checked like there.

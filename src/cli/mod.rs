@@ -1,5 +1,7 @@
 //! The command line: one file a command.
 
+pub mod admin;
+pub mod api_key;
 pub mod apply;
 pub mod audit;
 pub mod check_config;
@@ -12,6 +14,7 @@ pub mod preferences;
 pub mod schema;
 pub mod serve;
 pub mod shared_issuer;
+pub mod tenant;
 
 mod database;
 mod remote;
@@ -21,6 +24,8 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::tenants::refusal::Refusal;
 
 /// Gives each logged-in user of a SaaS product the right AI persona: the user's JWT in, a personalised Anam session
 /// token out.
@@ -42,6 +47,12 @@ enum Command {
     Export(export::ExportArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
+    #[command(subcommand)]
+    ApiKey(api_key::ApiKeyCommand),
     #[command(subcommand)]
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
@@ -70,6 +81,9 @@ pub fn main() -> ExitCode {
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
             Command::Audit(command) => Box::pin(audit::run(command)).await,
+            Command::Tenant(command) => tenant::run(command).await,
+            Command::Admin(command) => Box::pin(admin::run(command)).await,
+            Command::ApiKey(command) => api_key::run(command).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
@@ -95,6 +109,17 @@ fn wants_colour() -> bool {
         .get("NO_COLOR")
         .is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !refused
+}
+
+/// What a verb refused, in words for the command line.
+fn refused(refusal: &Refusal) -> anyhow::Error {
+    match refusal {
+        Refusal::Invalid(faults) => {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("{}", lines.join("\n"))
+        }
+        refusal => anyhow::anyhow!("{refusal}"),
+    }
 }
 
 /// Prints a line for people or programs on standard output.

@@ -10,8 +10,8 @@ use super::database;
 use crate::authoring::yaml::Source;
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
-use crate::domain::issuer::{ClaimPath, IssuerConfig, KeySource};
-use crate::store::StoreError;
+use crate::domain::issuer::{ClaimPath, IssuerConfig};
+use crate::tenants::refusal::Refusal;
 
 /// Issuers that many tenants share, where a claim of the token names the tenant. For whoever runs the installation.
 ///
@@ -83,28 +83,14 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    if matches!(config.keys(), KeySource::SharedSecret) {
-        bail!(
-            "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant"
-        );
-    }
     let local = database::open().await?;
-    let id = IssuerId(Clock::system().new_id());
-    let mut tx = local.database.platform().await?;
+    let (clock, label) = (Clock::system(), database::actor());
     let members = source.value.as_object().cloned().unwrap_or_default();
-    match tx
-        .insert_shared_issuer(id, &members, &args.tenant_claim)
-        .await
-    {
-        Err(StoreError::Conflict { .. }) => {
-            bail!(
-                "tokens of {} for one of these audiences belong to another issuer already",
-                config.issuer()
-            )
-        }
-        inserted => inserted?,
-    }
-    tx.commit().await?;
+    let added = local
+        .operator(&clock, &label)
+        .add_shared_issuer(&members, &args.tenant_claim)
+        .await;
+    let id = added.map_err(|refusal| super::refused(&refusal))?;
     super::say(format_args!("Registered {} as {id}.", config.issuer()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -131,11 +117,15 @@ async fn list() -> anyhow::Result<ExitCode> {
 
 async fn remove(args: RemoveArgs) -> anyhow::Result<ExitCode> {
     let local = database::open().await?;
-    let mut tx = local.database.platform().await?;
-    if !tx.delete_shared_issuer(IssuerId(args.id)).await? {
-        bail!("there is no shared issuer {}", args.id);
+    let (clock, label) = (Clock::system(), database::actor());
+    match local
+        .operator(&clock, &label)
+        .remove_shared_issuer(IssuerId(args.id))
+        .await
+    {
+        Err(Refusal::NotFound) => bail!("there is no shared issuer {}", args.id),
+        removed => removed.map_err(|refusal| super::refused(&refusal))?,
     }
-    tx.commit().await?;
     super::say(format_args!("Removed {}.", args.id))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -202,12 +202,14 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
     let tenant_mints_per_minute = limit("limits.tenant_mints_per_minute");
     let user_mints_per_minute = limit("limits.user_mints_per_minute");
     let address_requests_per_minute = limit("limits.address_requests_per_minute");
+    let admin_requests_per_minute = limit("limits.admin_requests_per_minute");
     let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
     let mints_in_flight = limit("limits.mints_in_flight");
     Some(LimitSettings {
         tenant_mints_per_minute: tenant_mints_per_minute?,
         user_mints_per_minute: user_mints_per_minute?,
         address_requests_per_minute: address_requests_per_minute?,
+        admin_requests_per_minute: admin_requests_per_minute?,
         tenant_mints_in_flight: tenant_mints_in_flight?,
         mints_in_flight: mints_in_flight?,
     })

@@ -112,6 +112,8 @@ pub struct LimitSettings {
     pub user_mints_per_minute: Option<NonZeroU32>,
     /// Requests from one address, or one /64.
     pub address_requests_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API, with one tenant's credentials and from one address.
+    pub admin_requests_per_minute: Option<NonZeroU32>,
     /// Session tokens of one tenant under way.
     pub tenant_mints_in_flight: Option<NonZeroU32>,
     /// Session tokens under way altogether.

@@ -1,7 +1,8 @@
-//! Digests, random tokens and the sealing of secrets at rest; all of it on aws-lc.
+//! Digests, random tokens, passwords and the sealing of secrets at rest.
 
 pub mod digest;
 pub mod mac;
+pub mod password;
 pub mod seal;
 pub mod sign;
 pub mod token;

@@ -14,6 +14,8 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
 use crate::domain::role::Role;
+use crate::store::api_keys::StoredKey;
+use crate::store::audit::AuditEvent;
 use crate::store::{Database, StoreError};
 use crate::tenants::admin::{API_KEY_PREFIX, shown_prefix};
 
@@ -123,12 +125,33 @@ async fn furnish(database: &Database, clock: &Clock) -> Result<SecretString, See
     let preferences = Preferences::from_stored(choices.as_object().cloned().unwrap_or_default());
     tx.put_preferences(&subject, &preferences).await?;
     tx.insert_api_key(
-        ApiKeyId(clock.new_id()),
-        "dev",
-        Role::Owner.as_str(),
-        &shown_prefix(&key),
-        hash_token(&key).as_bytes(),
+        &StoredKey {
+            id: ApiKeyId(clock.new_id()),
+            name: "dev".to_owned(),
+            role: Role::Owner,
+            prefix: shown_prefix(&key),
+            created_by: Some("cli:dev".to_owned()),
+            created_by_person: None,
+            created_at: clock.now(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            replaces: None,
+        },
+        &hash_token(&key),
     )
+    .await?;
+    tx.audit(&AuditEvent {
+        id: clock.new_id(),
+        at: clock.now(),
+        actor: "cli:dev",
+        action: "api_key.create",
+        target: &format!("api_key/{}", shown_prefix(&key)),
+        before_hash: None,
+        after_hash: None,
+        request_id: None,
+        details: json!({ "name": "dev", "role": Role::Owner.as_str() }),
+    })
     .await?;
     tx.commit().await?;
     Ok(key)

@@ -45,6 +45,8 @@ id! {
     ApiKeyId,
     /// One reading of Anam's lists for a tenant.
     CatalogueSyncId,
+    /// An invitation of a person.
+    InvitationId,
     /// A draft of a document.
     DraftId,
     /// One review of a sealed version.

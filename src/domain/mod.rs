@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod context;
 pub mod decide;
 pub mod diff;
+pub mod email;
 pub mod examine;
 pub mod fault;
 pub mod finding;

@@ -84,9 +84,36 @@ impl TenantTx {
         &mut self.inner
     }
 
+    /// Goes through the other door for a statement, within this transaction: people belong to no tenant, and what is
+    /// changed of them must stand or fall with the tenant's own rows.
+    pub(super) async fn platform_step(&mut self) -> Result<PlatformStep<'_>, StoreError> {
+        sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
+            .fetch_one(&mut *self.inner)
+            .await?;
+        Ok(PlatformStep(self))
+    }
+
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.inner.commit().await?)
+    }
+}
+
+/// Statements with the platform's rights inside a tenant's transaction. One that fails ends the transaction, so only
+/// what went well comes back by [`PlatformStep::end`].
+pub(super) struct PlatformStep<'a>(&'a mut TenantTx);
+
+impl PlatformStep<'_> {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.0.inner
+    }
+
+    /// Back to the tenant's own rights.
+    pub(super) async fn end(self) -> Result<(), StoreError> {
+        sqlx::query!("select set_config('role', 'gateway_tenant', true) as role")
+            .fetch_one(&mut *self.0.inner)
+            .await?;
+        Ok(())
     }
 }
 

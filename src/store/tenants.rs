@@ -1,5 +1,6 @@
 //! The table `tenant`.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
@@ -20,6 +21,21 @@ pub struct TenantRow {
     pub active: bool,
     /// Its policy document.
     pub policy: Map<String, Value>,
+}
+
+/// A tenant as operators see it.
+#[derive(Debug, Clone)]
+pub struct TenantListing {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name in URLs and bundles.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether its users are served.
+    pub active: bool,
+    /// Since when it is there.
+    pub created_at: DateTime<Utc>,
 }
 
 impl PlatformTx {
@@ -44,6 +60,30 @@ impl PlatformTx {
             name: row.name,
             active: row.active,
             policy: row.policy.0,
+        });
+        Ok(tenants.collect())
+    }
+
+    /// Tenants by their name in URLs, from after `after` on.
+    pub async fn tenants_page(
+        &mut self,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<TenantListing>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select id, slug, name, status = 'active' as "active!", created_at from tenant
+               where $1::text is null or slug > $1 order by slug limit $2"#,
+            after,
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let tenants = rows.into_iter().map(|row| TenantListing {
+            id: TenantId(row.id),
+            slug: row.slug,
+            name: row.name,
+            active: row.active,
+            created_at: row.created_at,
         });
         Ok(tenants.collect())
     }
@@ -117,6 +157,21 @@ impl TenantTx {
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+
+    /// Has this transaction's tenant served, or not.
+    pub async fn set_tenant_active(&mut self, active: bool) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        let status = if active { "active" } else { "suspended" };
+        let mut step = self.platform_step().await?;
+        sqlx::query!(
+            "update tenant set status = $2 where id = $1",
+            tenant,
+            status
+        )
+        .execute(step.connection())
+        .await?;
+        step.end().await
     }
 
     /// Sets name and policy.

@@ -59,6 +59,12 @@ pub enum Limit {
     TenantInFlight,
     /// Requests at the same time.
     InFlight,
+    /// Requests to the admin API in a minute.
+    Admin,
+    /// Tries to sign in to one account.
+    SignInAccount,
+    /// Tries to sign in from one address.
+    SignInAddress,
 }
 
 impl Limit {
@@ -70,6 +76,9 @@ impl Limit {
             Self::TryOut => "try_out",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
+            Self::Admin => "admin",
+            Self::SignInAccount => "sign_in_account",
+            Self::SignInAddress => "sign_in_address",
         }
     }
 }
@@ -135,6 +144,7 @@ struct Inner {
     mint_duration: Timings<ByStage>,
     auth_refusals: Family<ByReason, Counter>,
     jwks_fetches: Family<ByResult, Counter>,
+    sign_ins: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
     limit_refusals: Family<ByLimit, Counter>,
     ledger_writes: Family<ByResult, Counter>,
@@ -155,6 +165,7 @@ impl Metrics {
             mint_duration: Family::new_with_constructor(seconds),
             auth_refusals: Family::default(),
             jwks_fetches: Family::default(),
+            sign_ins: Family::default(),
             anam_requests: Family::default(),
             limit_refusals: Family::default(),
             ledger_writes: Family::default(),
@@ -203,6 +214,11 @@ impl Metrics {
             .jwks_fetches
             .get_or_create(&ByResult { result })
             .inc();
+    }
+
+    /// Somebody tried to sign in to administer: `ok`, or the label of the failure.
+    pub fn sign_in(&self, result: &'static str) {
+        self.0.sign_ins.get_or_create(&ByResult { result }).inc();
     }
 
     /// One try at Anam ended: `ok`, or the label of the failure.
@@ -289,6 +305,11 @@ impl Inner {
             self.jwks_fetches.clone(),
         );
         registry.register(
+            "sign_ins",
+            "Tries to sign in to administer, by result",
+            self.sign_ins.clone(),
+        );
+        registry.register(
             "anam_requests",
             "Tries at Anam, by result",
             self.anam_requests.clone(),
@@ -353,6 +374,7 @@ mod tests {
         clone.mint_stage(Stage::Decide, Duration::from_micros(80));
         clone.auth_refusal("expired");
         clone.jwks_fetch("ok");
+        clone.sign_in("wrong");
         clone.anam_request("timeout");
         clone.limit_refusal(Limit::User);
         clone.ledger_write(3, Duration::from_millis(2), Outcome::Ok);
@@ -373,6 +395,7 @@ mod tests {
             r#"gateway_mint_duration_seconds_bucket{le="0.0001",stage="decide"} 1"#,
             r#"gateway_auth_refusals_total{reason="expired"} 1"#,
             r#"gateway_jwks_fetch_total{result="ok"} 1"#,
+            r#"gateway_sign_ins_total{result="wrong"} 1"#,
             r#"gateway_anam_requests_total{result="timeout"} 1"#,
             r#"gateway_limit_refusals_total{limit="user"} 1"#,
             r#"gateway_ledger_writes_total{result="ok"} 1"#,

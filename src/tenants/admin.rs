@@ -1,7 +1,10 @@
 //! Who administers a tenant, and how they prove it.
 
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::sign_in::TOKEN_PREFIX;
+use super::signed_in;
 use crate::crypto::token::hash_token;
 use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
@@ -12,6 +15,9 @@ use crate::store::StoreError;
 pub const API_KEY_PREFIX: &str = "pgk_";
 /// So many characters of a key tell it from others.
 const SHOWN_CHARS: usize = 12;
+
+/// How exactly it is noted when a credential was used.
+pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
 
 /// Somebody who may administer one tenant.
 #[derive(Debug, Clone)]
@@ -42,6 +48,15 @@ impl Actor {
         names.extend(self.person.clone().filter(|person| *person != self.label));
         names
     }
+
+    /// The label of the person who acts, themselves or by a key that they made.
+    pub fn human(&self) -> Option<String> {
+        if self.label.starts_with("person:") {
+            Some(self.label.clone())
+        } else {
+            self.person.clone()
+        }
+    }
 }
 
 /// Somebody of whom only the label is known.
@@ -63,33 +78,64 @@ pub enum NoAdmin {
     /// The tenant is suspended.
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// An operator who is signed in, but works in no tenant.
+    #[error("signed in to no tenant")]
+    NoTenant,
     /// The database did not answer as hoped.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Finds whose credential this is.
+/// Finds whose credential this is: a machine's key, or a person's session.
 pub async fn authenticate(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
-    // Anything else is refused without asking the database.
-    if !is_well_formed(token.expose_secret(), API_KEY_PREFIX) {
-        return Err(NoAdmin::Refused);
+    let text = token.expose_secret();
+    if is_well_formed(text, API_KEY_PREFIX) {
+        by_key(gateway, token).await
+    } else if is_well_formed(text, TOKEN_PREFIX) {
+        by_session(gateway, token).await
+    } else {
+        // Anything else is refused without asking the database.
+        Err(NoAdmin::Refused)
     }
+}
+
+async fn by_key(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    let now = gateway.clock.now();
     let mut platform = gateway.database.platform().await?;
-    let found = platform
-        .api_key(&hash_token(token), gateway.clock.now())
-        .await?;
+    let found = platform.api_key(&hash_token(token), now).await?;
     platform.commit().await?;
     let key = found.ok_or(NoAdmin::Refused)?;
     if !key.tenant_active {
         return Err(NoAdmin::TenantSuspended);
+    }
+    if key.last_used_at.is_none_or(|at| at + TOUCH <= now) {
+        let mut tx = gateway.database.tenant(key.tenant).await?;
+        tx.touch_api_key(key.id, now).await?;
+        tx.commit().await?;
     }
     Ok(Admin {
         tenant: key.tenant,
         role: key.role,
         actor: Actor {
             label: format!("key:{}", key.prefix),
-            person: None,
+            person: key.created_by_person,
         },
+        request_id: None,
+    })
+}
+
+async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
+    let session = signed_in::find(gateway, token).await?;
+    let session = session.ok_or(NoAdmin::Refused)?;
+    let actor = signed_in::actor_of(&session);
+    let tenant = session.tenant.ok_or(NoAdmin::NoTenant)?;
+    if !tenant.active {
+        return Err(NoAdmin::TenantSuspended);
+    }
+    Ok(Admin {
+        tenant: tenant.id,
+        role: tenant.role,
+        actor,
         request_id: None,
     })
 }
@@ -100,7 +146,7 @@ pub fn shown_prefix(key: &SecretString) -> String {
 }
 
 /// The prefix and 43 characters of base64url, as `crypto::token` makes them.
-fn is_well_formed(token: &str, prefix: &str) -> bool {
+pub(super) fn is_well_formed(token: &str, prefix: &str) -> bool {
     token.strip_prefix(prefix).is_some_and(|random| {
         random.len() == 43
             && random

@@ -36,6 +36,10 @@ pub async fn find(
     kind: CatalogueKind,
     id: &str,
 ) -> Result<CatalogueRow, Refusal> {
+    // What no entry can be called is not even looked up: the database takes no U+0000.
+    if !text::is_clean_line(id, MAX_ID_CHARS) {
+        return Err(Refusal::NotFound);
+    }
     tx.catalogue_row(kind, id).await?.ok_or(Refusal::NotFound)
 }
 
@@ -64,7 +68,7 @@ pub fn check(entry: &CatalogueEntry) -> Result<(), Vec<Fault>> {
     faults.into_result(())
 }
 
-/// Types an entry in, or over the one there is: its name and attributes are the admin's own from now on, and no reading of
+/// Types an entry that was checked in, or over the one there is: its name and attributes are the admin's own from now on, and no reading of
 /// Anam's lists changes them.
 pub async fn put(
     change: &mut Change,
@@ -73,7 +77,6 @@ pub async fn put(
     enabled: bool,
     before: Option<&CatalogueRow>,
 ) -> Result<CatalogueRow, Refusal> {
-    check(entry).map_err(Refusal::Invalid)?;
     change.tx.put_catalogue_entry(kind, entry, enabled).await?;
     let action = if before.is_some() {
         "catalogue.change"

@@ -2,12 +2,19 @@
 
 pub mod access;
 pub mod admin;
+pub mod api_keys;
 pub mod audit;
 pub mod catalogue;
 pub mod change;
+pub mod invitations;
 pub mod issuers;
+pub mod members;
+pub mod operators;
 pub mod preferences;
 pub mod provider_keys;
 pub mod refusal;
+pub mod sign_in;
+pub mod signed_in;
+pub mod sso;
 pub mod subjects;
 pub mod visit;

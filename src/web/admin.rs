@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
@@ -11,6 +12,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use secrecy::SecretString;
 
 use super::Problem;
+use super::address::TrustedProxies;
 use super::bearer::bearer;
 use super::codes::Code;
 use super::trace::RequestId;
@@ -91,17 +93,43 @@ impl<P: Permission> FromRequest for May<P> {
     }
 }
 
-async fn admin(request: &HttpRequest) -> Result<Admin, Problem> {
-    let sent = request.headers().contains_key(AUTHORIZATION);
-    let token = bearer(request).map_err(|_user_words| Problem::no_admin(sent))?;
-    let token = SecretString::from(token);
+pub(super) async fn admin(request: &HttpRequest) -> Result<Admin, Problem> {
+    let token = credential(request)?;
     let gateway = request
         .app_data::<web::Data<Gateway>>()
         .ok_or_else(|| Problem::new(Code::Internal))?;
+    admit_address(request, gateway)?;
     let mut admin = authenticate(gateway, &token).await?;
-    admin.request_id = request
+    gateway.admit_admin(admin.tenant)?;
+    admin.request_id = request_id(request);
+    Ok(admin)
+}
+
+/// The bearer token, refused in the words of the admin API.
+pub(super) fn credential(request: &HttpRequest) -> Result<SecretString, Problem> {
+    let sent = request.headers().contains_key(AUTHORIZATION);
+    let token = bearer(request).map_err(|_user_words| Problem::no_admin(sent))?;
+    Ok(SecretString::from(token))
+}
+
+/// Counts a request to the admin API in.
+pub(super) fn admit_address(request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
+    match client_address(request) {
+        Some(address) => Ok(gateway.admit_admin_address(address)?),
+        None => Ok(()),
+    }
+}
+
+/// The client's address.
+pub(super) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
+    let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
+    proxies.client(request)
+}
+
+/// The request's id.
+pub(super) fn request_id(request: &HttpRequest) -> Option<String> {
+    request
         .extensions()
         .get::<RequestId>()
-        .map(|id| id.0.clone());
-    Ok(admin)
+        .map(|id| id.0.clone())
 }

@@ -38,6 +38,10 @@ macro_rules! codes {
 codes! {
     /// No usable token: none, expired, for somebody else, malformed. Sign in again.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Authentication required";
+    /// Not signed in: unknown, wrong, disabled, or the identity provider does not vouch; one answer for all.
+    SignInFailed = "sign_in_failed", UNAUTHORIZED, "Sign-in failed";
+    /// The tenant's identity provider can't be asked, or its configuration is not usable. An owner can look.
+    IdentityProviderUnavailable = "identity_provider_unavailable", SERVICE_UNAVAILABLE, "Identity provider unavailable";
     /// The tenant is suspended. Ask whoever runs the installation.
     TenantSuspended = "tenant_suspended", FORBIDDEN, "Tenant suspended";
     /// The page's origin is not in the tenant's `allowedOrigins`.

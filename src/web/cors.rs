@@ -1,4 +1,4 @@
-//! CORS for the user API. A preflight names no tenant, so it is answered for the origins of all; the request itself is
+//! CORS for the user API; the admin API has none. A preflight names no tenant, so it is answered for the origins of all; the request itself is
 //! judged by its own tenant's list (see `sessions::mint` and `tenants::visit`).
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -41,12 +41,23 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
     (!is_own).then(|| origin.to_owned())
 }
 
+/// No page of another origin has any business there: without a header no browser lets one in.
+fn is_for_admins(path: &str) -> bool {
+    ["/v1/admin", "/v1/operator"].iter().any(|start| {
+        path.strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// Answers preflights, and lets pages of allowed origins read answers, errors too.
 pub async fn cors<B: MessageBody + 'static>(
     origins: web::Data<Origins>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    if is_for_admins(request.path()) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let allowed = foreign_origin(request.request()).filter(|origin| origins.any_allows(origin));
     let is_preflight = request.method() == Method::OPTIONS
         && request

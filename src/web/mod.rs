@@ -10,6 +10,7 @@ pub mod etag;
 pub mod once;
 pub mod page;
 pub mod path;
+pub mod people;
 pub mod problem;
 pub mod trace;
 

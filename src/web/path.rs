@@ -3,20 +3,12 @@
 
 use actix_web::HttpRequest;
 
-use crate::domain::fault::Fault;
+use crate::tenants::refusal::Refusal;
 
-use super::Problem;
-use super::codes::Code;
-
-/// The text of a path's segment, counted from 0 behind the first slash.
-pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Problem> {
+/// The text of a path's segment, counted from 0 behind the first slash. What is no percent-encoded UTF-8 is at no address.
+pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Refusal> {
     let raw = request.uri().path().split('/').nth(segment + 1);
-    raw.and_then(decode).ok_or_else(|| {
-        Problem::new(Code::InvalidRequest).errors(vec![Fault::new(
-            "",
-            "the address holds a text that is no percent-encoded UTF-8",
-        )])
-    })
+    raw.and_then(decode).ok_or(Refusal::NotFound)
 }
 
 /// `None` where a percent sign is not followed by two hex digits, or the bytes are no UTF-8.

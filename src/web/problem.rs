@@ -70,11 +70,11 @@ pub struct ProblemBody {
     pub errors: Vec<FaultBody>,
     /// Of `precondition_failed`: what is there now, as a read gives it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     pub current: Option<Value>,
     /// Of `merge_conflict`: each member that both sides changed, with `base`, `ours` and `theirs`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<Object>, nullable = false)]
+    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub conflicts: Option<Value>,
 }
 
@@ -177,6 +177,13 @@ impl Problem {
         problem.challenge = Some(
             r#"Bearer realm="persona-gateway", error="invalid_token", error_description="The access token is missing, expired or not valid here""#,
         );
+        problem
+    }
+
+    /// Somebody is not signed in (RFC 9110 wants a challenge with each 401).
+    pub fn sign_in_failed(detail: &'static str) -> Self {
+        let mut problem = Self::new(Code::SignInFailed).detail(detail);
+        problem.challenge = Some(r#"Bearer realm="persona-gateway""#);
         problem
     }
 
@@ -345,6 +352,9 @@ impl From<NoAdmin> for Problem {
         match error {
             NoAdmin::Refused => Self::no_admin(true),
             NoAdmin::TenantSuspended => Self::new(Code::TenantSuspended),
+            NoAdmin::NoTenant => Self::new(Code::Forbidden).detail(
+                "You are signed in to no tenant. Operators who are members of one name it when they sign in.",
+            ),
             NoAdmin::Store(error) => error.into(),
         }
     }

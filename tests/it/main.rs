@@ -3,6 +3,10 @@
 
 // Marked so that clippy allows what tests may do in their helpers too.
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod ascode;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod authoring;
@@ -11,9 +15,13 @@ mod cli;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod furniture;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod leap;
 #[cfg(test)]
 mod me;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::versions::PageQuery;
 use super::{checked, read_members};
-use crate::api::answers::{Acting, Changing, Creating, Listing, Reading};
+use crate::api::answers::{Acting, Changing, Creating, Listing, Reading, ReadingOne};
 use crate::api::{only, reading};
 use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
 use crate::domain::ids::CatalogueSyncId;
@@ -275,7 +275,7 @@ struct EntryWishBody {
     #[schema(min_length = 1, max_length = 200, example = "Cara")]
     name: String,
     /// What else is known of it.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     attributes: Option<Value>,
     /// Whether users may choose it; `true` unless set.
     #[schema(nullable = false)]
@@ -510,7 +510,7 @@ fn ids(value: Value) -> Result<Vec<String>, String> {
     params(("kind" = String, Path, description = "avatar, voice, llm, language or tool"), ("id" = String, Path, description = "Its id, percent-encoded")),
     responses(
         (status = 200, description = "The entry", body = EntryBody, headers(("ETag" = String, description = "Its state"))),
-        Listing,
+        ReadingOne,
     )
 )]
 async fn get(
@@ -560,6 +560,7 @@ async fn put(
         name,
         attributes,
     };
+    checked(catalogue::check(&entry))?;
     let mut change = Change::begin(&gateway, &may).await?;
     change.lock_authoring().await?;
     let before = change.tx.catalogue_row(kind, &entry.id).await?;

@@ -1,5 +1,6 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod api_keys;
 pub mod audit;
 pub mod bundle;
 pub mod catalogue;
@@ -7,13 +8,19 @@ pub mod comparison;
 pub mod documents;
 pub mod drafts;
 mod filters;
+pub mod impact;
 pub mod issuers;
 pub mod me;
+pub mod people;
 pub mod policy;
+pub mod preview;
 pub mod provider_keys;
 pub mod releases;
 pub mod replays;
+pub mod sample_users;
 pub mod sessions;
+pub mod sign_in;
+pub mod sso;
 pub mod subjects;
 pub mod users;
 pub mod validation;
@@ -36,10 +43,17 @@ use crate::web::body::{self, AdminBodyLimits};
 pub fn routes(config: &mut ServiceConfig) {
     config
         .configure(me::routes)
+        .configure(sign_in::routes)
+        .configure(people::routes)
+        .configure(api_keys::routes)
+        .configure(sso::routes)
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
         .configure(releases::routes)
+        .configure(sample_users::routes)
+        .configure(preview::routes)
+        .configure(impact::routes)
         .configure(validation::routes)
         .configure(comparison::routes)
         .configure(sessions::routes)
@@ -75,6 +89,13 @@ pub fn document() -> Description {
         users::Doc::openapi,
         policy::Doc::openapi,
         bundle::Doc::openapi,
+        sign_in::Doc::openapi,
+        people::Doc::openapi,
+        api_keys::Doc::openapi,
+        sso::Doc::openapi,
+        sample_users::Doc::openapi,
+        preview::Doc::openapi,
+        impact::Doc::openapi,
     ];
     for part in parts {
         whole.merge(part());
@@ -85,7 +106,7 @@ pub fn document() -> Description {
 const JSON: &[&str] = &["application/json"];
 
 /// The body of an admin's request, a JSON object; an empty body is an empty object.
-async fn read_members(
+pub(super) async fn read_members(
     request: &HttpRequest,
     payload: web::Payload,
     limits: AdminBodyLimits,
@@ -102,7 +123,7 @@ fn named(kind: &str, key: &str) -> Result<(DocumentKind, Key), Refusal> {
 }
 
 /// A path member that is an id.
-fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T, Refusal> {
+pub(super) fn id<T: From<uuid::Uuid>>(text: &str) -> Result<T, Refusal> {
     uuid::Uuid::try_parse(text)
         .map(T::from)
         .map_err(|_no_id| Refusal::NotFound)
@@ -115,6 +136,6 @@ fn number(text: &str) -> Result<i32, Refusal> {
 }
 
 /// Faults of a body as a refusal.
-fn checked(faults: Result<(), Vec<Fault>>) -> Result<(), Refusal> {
+pub(super) fn checked(faults: Result<(), Vec<Fault>>) -> Result<(), Refusal> {
     faults.map_err(Refusal::Invalid)
 }

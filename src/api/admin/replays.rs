@@ -308,7 +308,7 @@ fn read_uses(value: Value) -> Result<Vec<Use>, Vec<Fault>> {
     let mut faults = Vec::new();
     for (at, item) in items.into_iter().enumerate() {
         match read_use(item) {
-            Ok(used) => uses.extend(used),
+            Ok(one) => uses.extend(one),
             Err(found) => {
                 faults.extend(
                     found

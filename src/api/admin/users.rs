@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::api::answers::{Changing, Creating, Listing};
+use crate::api::answers::{Changing, Creating, ReadingOne};
 use crate::api::openapi::{Preferences, PreferencesPatch};
 use crate::api::preferences::validator;
 use crate::api::{only, reading};
@@ -107,16 +107,10 @@ struct ImportQuery {
     dry_run: bool,
 }
 
-/// The subject in the address: percent-encoded, slashes too.
-fn subject(request: &HttpRequest) -> Result<Subject, Problem> {
+/// The subject in the address: percent-encoded, slashes too. What can't be the `sub` of a token is at no address.
+fn subject(request: &HttpRequest) -> Result<Subject, Refusal> {
     let text = path::text(request, SUBJECT)?;
-    let subject = Subject::parse(&text).ok_or_else(|| {
-        Refusal::fault(
-            "",
-            "the address must hold a user's subject: 1 to 255 characters without control characters, percent-encoded",
-        )
-    });
-    Ok(subject?)
+    Subject::parse(&text).ok_or(Refusal::NotFound)
 }
 
 /// A user's choices; `{}` where they made none.
@@ -126,7 +120,7 @@ fn subject(request: &HttpRequest) -> Result<Subject, Problem> {
     params(("subject" = String, Path, description = "The `sub` of the user's JWTs, percent-encoded, slashes too", example = "auth0%7C123")),
     responses(
         (status = 200, description = "The choices", body = Preferences, headers(("ETag" = String, description = "Version of the choices"))),
-        Listing,
+        ReadingOne,
     )
 )]
 async fn get(

@@ -73,14 +73,14 @@ fn a_document_beyond_256_kb_is_not_compared() {
 }
 
 #[test]
-fn texts_with_nothing_in_common_are_compared_soon() {
+fn texts_with_nothing_in_common_are_compared_too() {
     let text = |sign: char| {
         let lines = (0..MAX_LINES).map(|number| format!("{sign}{}", number * 7919 % 10_007));
         lines.collect::<Vec<_>>().join("\n")
     };
-    let started = std::time::Instant::now();
-    assert!(lines(&text('a'), &text('b')).is_some());
-    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    // Without the bounds on the search this takes minutes.
+    let unified = lines(&text('a'), &text('b')).unwrap();
+    assert_eq!(unified.lines().count(), 2 * MAX_LINES + 1);
 }
 
 fn documents() -> impl Strategy<Value = Map<String, Value>> {

@@ -137,7 +137,8 @@ struct Read {
 
 impl Read {
     fn new(row: ChainRow, tenant: &mut Option<TenantId>) -> Result<Self, FlawKind> {
-        let record: Value = serde_json::from_str(&row.record).map_err(|_| FlawKind::Changed)?;
+        let record: Value =
+            serde_json::from_str(&row.record).map_err(|_no_json| FlawKind::Changed)?;
         let of = record.get(0).and_then(Value::as_str);
         let of = of.and_then(|text| Uuid::parse_str(text).ok()).map(TenantId);
         let seq = record.get(1).and_then(Value::as_i64);

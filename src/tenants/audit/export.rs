@@ -191,17 +191,14 @@ impl Export {
         if let Some(head) = self.head.take() {
             write_line(&mut text, &head)?;
         }
-        match self.reader.next().await? {
-            Some(entries) => {
-                for entry in entries {
-                    let line = self.line(entry);
-                    write_line(&mut text, &line)?;
-                }
+        if let Some(entries) = self.reader.next().await? {
+            for entry in entries {
+                let line = self.line(entry);
+                write_line(&mut text, &line)?;
             }
-            None => {
-                self.over = true;
-                write_line(&mut text, &Line::End { end: self.count })?;
-            }
+        } else {
+            self.over = true;
+            write_line(&mut text, &Line::End { end: self.count })?;
         }
         Ok(Some(text))
     }

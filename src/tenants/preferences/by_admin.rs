@@ -4,11 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::import::{BATCH, Line, parse};
 use super::{changed, put};
-use crate::crypto::digest::sha256_hex;
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Fault;
-use crate::domain::ids::TenantId;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
 use crate::gateway::Gateway;
@@ -17,6 +15,7 @@ use crate::store::tenant_tx::TenantTx;
 use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
+use crate::tenants::subjects::target;
 
 /// Lines that failed and are told one by one; the others are counted.
 const MAX_TOLD: usize = 100;
@@ -40,18 +39,11 @@ pub async fn write(
         "preference.change"
     };
     let fields = differing(&before, &written.preferences.to_document());
-    let target = target(change.tx.tenant(), subject);
+    let target = target(change, subject)?;
     change
         .note(action, &target, json!({ "fields": fields }))
         .await?;
     Ok(written)
-}
-
-/// How the audit trail calls a user, whose subject it must not keep for ever: the trail outlives a user's wish to be
-/// forgotten, but whoever has the subject can find it again.
-pub fn target(tenant: TenantId, subject: &Subject) -> String {
-    let hash = sha256_hex(format!("{tenant}\0{}", subject.as_str()).as_bytes());
-    format!("user/{}", hash.chars().take(32).collect::<String>())
 }
 
 /// By what choices are judged now.

@@ -5,9 +5,11 @@ mod command;
 mod tamper;
 
 use persona_gateway::domain::ids::TenantId;
+use persona_gateway::store::audit::AuditEvent;
 use persona_gateway::tenants::audit::chain::{Flaw, Verified};
 use persona_gateway::tenants::audit::checkpoint::checkpoint;
 use persona_gateway::tenants::audit::export::{Export, verify_stored};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::harness::tenants::Bench;
@@ -21,16 +23,37 @@ struct Trail {
 impl Trail {
     async fn new() -> Self {
         let bench = Bench::new().await;
-        for number in 1..=6 {
-            bench.apply(&bundle(number)).await.unwrap();
-        }
+        bench.apply("tenant: acme").await.unwrap();
         let tenant = TenantId(Uuid::parse_str(&bench.tenant("acme").await).unwrap());
         let trail = Self { bench, tenant };
+        for number in 2..=6 {
+            trail.tell(number).await;
+        }
         trail.mark().await;
         for number in 7..=9 {
-            trail.bench.apply(&bundle(number)).await.unwrap();
+            trail.tell(number).await;
         }
         trail
+    }
+
+    /// Adds a row.
+    async fn tell(&self, number: usize) {
+        let clock = &self.bench.clock;
+        let mut tx = self.bench.store.tenant(self.tenant).await.unwrap();
+        tx.audit(&AuditEvent {
+            id: clock.new_id(),
+            at: clock.now(),
+            actor: "person:ada@example.com",
+            action: "snippet.release",
+            target: &format!("snippet/s{number}"),
+            before_hash: number.is_multiple_of(2).then_some(b"before"),
+            after_hash: Some(b"after"),
+            request_id: Some("a \"quoted\" id, [1, 2]"),
+            details: json!({ "zoë": ["\u{7f}", 1.50, null], "a": number }),
+        })
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Marks the last row.
@@ -64,13 +87,5 @@ impl Trail {
     /// The public key that verifies its checkpoints.
     fn public_key(&self) -> String {
         self.bench.keys.verifying_keys().unwrap()[0].to_hex()
-    }
-}
-
-/// Each of them adds a row to the trail.
-fn bundle(number: usize) -> String {
-    match number {
-        1 => "tenant: acme\n".to_owned(),
-        _ => format!("tenant: acme\nsnippets:\n  s{number}: {{text: Be kind.}}\n"),
     }
 }

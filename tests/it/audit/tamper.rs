@@ -196,7 +196,7 @@ async fn a_checkpoint_is_made_once_for_a_row_and_goes_on_verifying_after_a_rotat
     trail
         .bench
         .seal_with(&format!("{new},1:{}", crate::harness::app::MASTER_KEY));
-    trail.bench.apply(&super::bundle(10)).await.unwrap();
+    trail.tell(10).await;
     trail.mark().await;
     assert_eq!(trail.verify().await.unwrap().signatures, 3);
     assert_eq!(trail.public_key().len(), 64);

@@ -3,9 +3,11 @@
 use persona_gateway::crypto::token::{hash_token, random_token};
 use persona_gateway::domain::ids::ApiKeyId;
 use persona_gateway::domain::role::Role;
+use persona_gateway::store::api_keys::StoredKey;
+use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::TestApp;
 
@@ -16,14 +18,31 @@ impl TestApp {
         let key = random_token("pgk_").unwrap();
         let prefix: String = key.expose_secret().chars().take(12).collect();
         let mut tx = self.app.gateway.database.tenant(tenant).await.unwrap();
-        let id = ApiKeyId(self.clock.new_id());
-        tx.insert_api_key(
-            id,
-            "test",
-            role.as_str(),
-            &prefix,
-            hash_token(&key).as_bytes(),
-        )
+        let stored = StoredKey {
+            id: ApiKeyId(self.clock.new_id()),
+            name: "test".into(),
+            role,
+            prefix,
+            created_by: None,
+            created_by_person: None,
+            created_at: self.clock.now(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            replaces: None,
+        };
+        tx.insert_api_key(&stored, &hash_token(&key)).await.unwrap();
+        tx.audit(&AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: "test",
+            action: "api_key.create",
+            target: "api_key/test",
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        })
         .await
         .unwrap();
         tx.commit().await.unwrap();

@@ -98,6 +98,7 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
         // Tests of limits set their own; the others ask as often as they like.
         ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
         ("GATEWAY__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "0"),
+        ("GATEWAY__LIMITS__ADMIN_REQUESTS_PER_MINUTE", "0"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -4,9 +4,12 @@ pub(crate) mod admins;
 pub(crate) mod app;
 pub(crate) mod cli;
 pub(crate) mod logs;
+pub(crate) mod openid;
+pub(crate) mod people;
 pub(crate) mod postgres;
 pub(crate) mod sql;
 pub(crate) mod tenants;
+mod told;
 pub(crate) mod wait;
 
 pub(crate) use app::{

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use persona_gateway::dev::postgres::Cluster;
 use persona_gateway::store::migrate::migrate;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use url::Url;
@@ -69,7 +69,6 @@ impl TestDatabase {
 
     /// A connection as the owner: for arranging and for looking, never for what is tested.
     pub(crate) async fn owner(&self) -> PgConnection {
-        use secrecy::ExposeSecret;
         PgConnection::connect(self.owner_url.expose_secret())
             .await
             .unwrap()
@@ -114,7 +113,6 @@ impl TestDatabase {
 
     /// A connection as the service's login role.
     pub(crate) async fn login(&self) -> PgConnection {
-        use secrecy::ExposeSecret;
         PgConnection::connect(self.login_url.expose_secret())
             .await
             .unwrap()
@@ -171,6 +169,10 @@ impl Server {
         migrate(&owner, Some(&self.login_url(&self.template)))
             .await
             .unwrap();
+        let mut connection = PgConnection::connect(owner.expose_secret()).await.unwrap();
+        let rule = sqlx::raw_sql(AssertSqlSafe(super::told::rule()));
+        connection.execute(rule).await.unwrap();
+        connection.close().await.unwrap();
     }
 }
 

@@ -69,6 +69,23 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
             app.tell_if(Method::POST, &rebase, &owner, &second, &json!({}))
                 .await
         }
+        Code::SignInFailed => {
+            app.try_sign_in("nobody@example.com", "a wrong password")
+                .await
+        }
+        Code::IdentityProviderUnavailable => {
+            app.database
+                .sql(
+                    "insert into sso_provider (tenant_id, issuer, client_id, allowed_domains)
+                     select id, 'http://127.0.0.1:1', 'x', '{example.com}' from tenant where slug = 'demo'",
+                )
+                .await;
+            app.http
+                .get(app.url("/v1/admin/sso/demo/start"))
+                .send()
+                .await
+                .unwrap()
+        }
         Code::ApprovalMissing => approval_missing(app, &owner).await,
         Code::InputsExpired => {
             let answer = app.mint(&app.user("user-1"), &json!({})).await;

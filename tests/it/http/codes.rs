@@ -39,6 +39,8 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         | Code::ApprovalMissing
         | Code::DocumentInvalid
         | Code::IdempotencyKeyReused
+        | Code::SignInFailed
+        | Code::IdentityProviderUnavailable
         | Code::PreconditionRequired => admins::provoke(code, app).await,
         Code::TenantSuspended => {
             broken(

@@ -17,7 +17,7 @@ const OF_NO_TENANT: [&str; 5] = [
     "shared_issuer_audience",
 ];
 /// Unique keys that span tenants, and why.
-const ACROSS_TENANTS: [(&str, &str); 4] = [
+const ACROSS_TENANTS: [(&str, &str); 5] = [
     ("tenant_pkey", "a tenant's id is its own"),
     ("tenant_slug_key", "the name in URLs and bundles"),
     (
@@ -26,6 +26,10 @@ const ACROSS_TENANTS: [(&str, &str); 4] = [
     ),
     (
         "api_key_hash_key",
+        "256 random bits, looked up before the tenant is known",
+    ),
+    (
+        "invitation_hash_key",
         "256 random bits, looked up before the tenant is known",
     ),
 ];
@@ -40,7 +44,7 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 19] = [
+const PLATFORM_POLICIES: [&str; 20] = [
     "api_key.platform_read r",
     "catalogue_sync.platform_read r",
     "config_revision.platform_insert a",
@@ -48,6 +52,7 @@ const PLATFORM_POLICIES: [&str; 19] = [
     "config_revision.platform_update w",
     "given_answer.platform_read r",
     "given_answer.platform_sweep d",
+    "invitation.platform_read r",
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",

@@ -28,6 +28,12 @@ fn rows_of(tenant: &str) -> String {
         insert into membership (tenant_id, admin_id, role) values ('{tenant}', '{admin}', 'owner');
         insert into api_key (tenant_id, name, role, prefix, hash)
             values ('{tenant}', 'key', 'owner', 'pgk_', sha256('{letter}'));
+        insert into invitation (tenant_id, email, role, hash, invited_by, expires_at)
+            values ('{tenant}', 'new@example.com', 'editor', sha256('i{letter}'), 'test', now());
+        insert into sso_provider (tenant_id, issuer, client_id, allowed_domains)
+            values ('{tenant}', 'https://login.example', 'gateway', '{{example.com}}');
+        insert into sso_attempt (tenant_id, state_hash, browser_hash, nonce, pkce_verifier, provider, revision, redirect_uri, expires_at)
+            values ('{tenant}', sha256('s'), sha256('b'), 'n', '\x00', '{admin}', 1, 'https://g.example', now());
         insert into document (tenant_id, id, kind, key) values ('{tenant}', '{persona}', 'persona', 'guide');
         insert into document_version (tenant_id, document_id, id, content)
             values ('{tenant}', '{persona}', '{version}', '{{"name": "{letter}"}}');

@@ -67,7 +67,7 @@ impl<'s> Lowering<'s> {
                 }
                 ast::UnaryOpKind::Neg => self.boxed(&unary.expr).map(Expr::Negate),
             },
-            ast::Expr::BinOp(binary) => self.binary(binary),
+            ast::Expr::BinOp(binary) => self.binary(expr, binary),
             ast::Expr::Compare(compare) => self.harmless(|this| {
                 let first = this.boxed(&compare.expr);
                 let rest: Vec<_> = compare
@@ -258,7 +258,11 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn binary(&mut self, binary: &ast::Spanned<ast::BinOp<'s>>) -> Option<Expr> {
+    fn binary(
+        &mut self,
+        expr: &ast::Expr<'s>,
+        binary: &ast::Spanned<ast::BinOp<'s>>,
+    ) -> Option<Expr> {
         let span = base_span(&binary.left);
         let arithmetic = match binary.op {
             ast::BinOpKind::ScAnd => {
@@ -271,7 +275,14 @@ impl<'s> Lowering<'s> {
             ast::BinOpKind::ScOr => {
                 // `a or b` is a default in other words.
                 let left = self.harmless(|this| this.boxed(&binary.left));
-                let right = self.boxed(&binary.right);
+                let one_is_there = self
+                    .either(expr)
+                    .is_some_and(|either| self.present.contains(&either));
+                let right = if one_is_there {
+                    self.harmless(|this| this.boxed(&binary.right))
+                } else {
+                    self.boxed(&binary.right)
+                };
                 return Some(Expr::Or(left?, right?));
             }
             ast::BinOpKind::Eq => return self.compare(binary, Comparison::Equal),

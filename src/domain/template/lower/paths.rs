@@ -102,10 +102,31 @@ impl<'s> Lowering<'s> {
                     .into_iter()
                     .filter_map(|side| self.path(side))
                     .collect(),
+                (ast::BinOpKind::ScOr, true) => self.either(condition).into_iter().collect(),
                 _ => Vec::new(),
             },
             _ => Vec::new(),
         }
+    }
+
+    /// `a or b` of places alone, as something that may be known to be there: the same for `b or a`.
+    pub(super) fn either(&self, expr: &ast::Expr<'s>) -> Option<String> {
+        let mut paths = Vec::new();
+        self.collect_either(expr, &mut paths)?;
+        paths.sort_unstable();
+        Some(paths.join(" or "))
+    }
+
+    fn collect_either(&self, expr: &ast::Expr<'s>, paths: &mut Vec<String>) -> Option<()> {
+        if let ast::Expr::BinOp(binary) = expr {
+            if !matches!(binary.op, ast::BinOpKind::ScOr) {
+                return None;
+            }
+            self.collect_either(&binary.left, paths)?;
+            return self.collect_either(&binary.right, paths);
+        }
+        paths.push(self.path(expr)?);
+        Some(())
     }
 }
 

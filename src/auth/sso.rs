@@ -1,0 +1,305 @@
+//! Single sign-on of people who administer: `OpenID` Connect's code flow with PKCE, `state` and `nonce`, against a provider
+//! that a tenant's owner typed in. Every request to it goes through the outbound guard.
+
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm,
+    CoreProviderMetadata, CoreUserInfoClaims,
+};
+use openidconnect::http::Response;
+use openidconnect::{
+    AccessTokenHash, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
+    UserInfoError,
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::outbound::{Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
+use crate::clock::Clock;
+
+/// Signatures that an ID token may carry. None that the client's secret could make: whoever configures the provider knows
+/// that one.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// A provider and what it knows the gateway as.
+#[derive(Debug, Clone)]
+pub struct SsoProvider {
+    /// Its issuer identifier, character for character.
+    pub issuer: String,
+    /// The client that is registered there.
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<SecretString>,
+}
+
+/// A browser is to be sent to the provider.
+#[derive(Debug)]
+pub struct SsoBegun {
+    /// Where to.
+    pub url: Url,
+    /// To be kept until it comes back.
+    pub pkce_verifier: SecretString,
+}
+
+/// What a provider says of somebody who signed in there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SsoIdentity {
+    /// The provider's own name of the person.
+    pub subject: String,
+    /// Their address, as the provider writes it.
+    pub email: Option<String>,
+    /// Whether the provider has made sure that the address is theirs.
+    pub email_verified: bool,
+    /// What they are called.
+    pub name: Option<String>,
+}
+
+/// Why a provider helped nobody in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SsoError {
+    /// It can't be asked.
+    #[error("the identity provider can't be asked: {0}")]
+    Unreachable(OutboundError),
+    /// What it says of itself is not what was configured, or makes no sense.
+    #[error("the identity provider's configuration is not usable: {0}")]
+    Misconfigured(String),
+    /// It does not take the code, or its answer does not hold.
+    #[error("{0}")]
+    Refused(&'static str),
+}
+
+/// Asks tenants' identity providers.
+#[derive(Debug)]
+pub struct SingleSignOn {
+    outbound: Outbound,
+    clock: Clock,
+}
+
+impl SingleSignOn {
+    /// Nothing is asked before it is needed.
+    pub fn new(policy: OutboundPolicy, clock: Clock) -> Result<Self, OutboundSetupError> {
+        Ok(Self {
+            outbound: Outbound::new(policy)?,
+            clock,
+        })
+    }
+
+    /// Whether there is a usable provider with this issuer identifier.
+    pub async fn check(&self, issuer: &str) -> Result<(), SsoError> {
+        let metadata = Box::pin(self.discover(issuer)).await?;
+        self.check_endpoints(&metadata)
+    }
+
+    /// Where to send a browser that shall come back to `redirect_uri` with `state`.
+    pub async fn begin(
+        &self,
+        provider: &SsoProvider,
+        redirect_uri: &str,
+        state: String,
+        nonce: String,
+    ) -> Result<SsoBegun, SsoError> {
+        let metadata = Box::pin(self.discover(&provider.issuer)).await?;
+        self.check_endpoints(&metadata)?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = CoreClient::from_provider_metadata(
+            metadata,
+            ClientId::new(provider.client_id.clone()),
+            None,
+        )
+        .set_redirect_uri(redirect(redirect_uri)?);
+        let (url, _, _) = client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                move || CsrfToken::new(state),
+                move || Nonce::new(nonce),
+            )
+            .add_scope(Scope::new("email".into()))
+            .add_scope(Scope::new("profile".into()))
+            .set_pkce_challenge(challenge)
+            .url();
+        Ok(SsoBegun {
+            url,
+            pkce_verifier: SecretString::from(verifier.into_secret()),
+        })
+    }
+
+    /// Whom the provider vouches for with this code.
+    pub async fn finish(
+        &self,
+        provider: &SsoProvider,
+        redirect_uri: &str,
+        code: String,
+        nonce: &str,
+        pkce_verifier: &SecretString,
+    ) -> Result<SsoIdentity, SsoError> {
+        let metadata = Box::pin(self.discover(&provider.issuer)).await?;
+        self.check_endpoints(&metadata)?;
+        let auth_type = auth_type(&metadata);
+        let secret = provider
+            .client_secret
+            .as_ref()
+            .map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let client = CoreClient::from_provider_metadata(
+            metadata,
+            ClientId::new(provider.client_id.clone()),
+            secret,
+        )
+        .set_auth_type(auth_type)
+        .set_redirect_uri(redirect(redirect_uri)?);
+
+        let http = |request: HttpRequest| self.send(request);
+        let exchange = client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|_no_endpoint| misconfigured("it names no token endpoint"))?
+            .set_pkce_verifier(PkceCodeVerifier::new(
+                pkce_verifier.expose_secret().to_owned(),
+            ));
+        let tokens =
+            Box::pin(exchange.request_async(&http))
+                .await
+                .map_err(|error| match error {
+                    RequestTokenError::Request(error) => SsoError::Unreachable(error),
+                    RequestTokenError::ServerResponse(_) => SsoError::Refused("code_refused"),
+                    RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+                        SsoError::Refused("token_answer_unreadable")
+                    }
+                })?;
+
+        let id_token = tokens.id_token().ok_or(SsoError::Refused("no_id_token"))?;
+        let clock = self.clock.clone();
+        let verifier = client
+            .id_token_verifier()
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || clock.now());
+        let claims = id_token
+            .claims(&verifier, &Nonce::new(nonce.to_owned()))
+            .map_err(|error| {
+                tracing::info!(%error, "an ID token was refused");
+                SsoError::Refused("id_token_refused")
+            })?;
+        if let Some(expected) = claims.access_token_hash() {
+            let made = id_token.signing_alg().ok().and_then(|alg| {
+                let key = id_token.signing_key(&verifier).ok()?;
+                AccessTokenHash::from_token(tokens.access_token(), alg, key).ok()
+            });
+            if made.as_ref() != Some(expected) {
+                return Err(SsoError::Refused("access_token_swapped"));
+            }
+        }
+        let said = SsoIdentity {
+            subject: claims.subject().to_string(),
+            email: claims.email().map(|email| email.to_string()),
+            email_verified: claims.email_verified() == Some(true),
+            name: claims
+                .name()
+                .and_then(|names| names.get(None))
+                .map(|name| name.to_string()),
+        };
+        if said.email.is_some() {
+            return Ok(said);
+        }
+        // Many providers put claims of scopes at the userinfo endpoint only. Its answer must be about the same person.
+        let asked = client
+            .user_info(
+                tokens.access_token().clone(),
+                Some(claims.subject().clone()),
+            )
+            .map_err(|_no_endpoint| SsoError::Refused("no_email"))?;
+        let info: CoreUserInfoClaims =
+            Box::pin(asked.request_async(&http))
+                .await
+                .map_err(|error| match error {
+                    UserInfoError::Request(error) => SsoError::Unreachable(error),
+                    _ => SsoError::Refused("userinfo_refused"),
+                })?;
+        Ok(SsoIdentity {
+            email: info.email().map(|email| email.to_string()),
+            email_verified: info.email_verified() == Some(true),
+            name: info
+                .name()
+                .and_then(|names| names.get(None))
+                .map(|name| name.to_string())
+                .or(said.name),
+            subject: said.subject,
+        })
+    }
+
+    /// The provider's own description and keys. The crate compares its `issuer` with ours, character for character.
+    async fn discover(&self, issuer: &str) -> Result<CoreProviderMetadata, SsoError> {
+        let issuer = IssuerUrl::new(issuer.to_owned())
+            .map_err(|_not_a_url| misconfigured("the issuer is not a URL"))?;
+        let http = |request: HttpRequest| self.send(request);
+        CoreProviderMetadata::discover_async(issuer, &http)
+            .await
+            .map_err(|error| match error {
+                DiscoveryError::Request(error) => SsoError::Unreachable(error),
+                DiscoveryError::Response(status, ..) => {
+                    SsoError::Unreachable(OutboundError::Status(status.as_u16()))
+                }
+                DiscoveryError::Validation(_) => {
+                    misconfigured("the provider there calls itself by another issuer")
+                }
+                DiscoveryError::Parse(error) => SsoError::Misconfigured(format!(
+                    "its description can't be read at {}",
+                    error.path()
+                )),
+                _ => misconfigured("its description can't be read"),
+            })
+    }
+
+    /// A description may point anywhere; the browser and the gateway go only where the guard lets them.
+    fn check_endpoints(&self, metadata: &CoreProviderMetadata) -> Result<(), SsoError> {
+        let token = metadata
+            .token_endpoint()
+            .ok_or_else(|| misconfigured("it names no token endpoint"))?;
+        for url in [metadata.authorization_endpoint().url(), token.url()] {
+            self.outbound.check(url).map_err(SsoError::Unreachable)?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, OutboundError> {
+        let request = reqwest::Request::try_from(request)
+            .map_err(|_bad_address| OutboundError::NotAllowed)?;
+        let answer = self.outbound.execute(request).await?;
+        let mut response = Response::new(answer.body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
+    }
+}
+
+fn misconfigured(what: &str) -> SsoError {
+    SsoError::Misconfigured(what.to_owned())
+}
+
+fn redirect(uri: &str) -> Result<RedirectUrl, SsoError> {
+    RedirectUrl::new(uri.to_owned())
+        .map_err(|_not_a_url| misconfigured("the gateway's own address is not a URL"))
+}
+
+/// The client's secret goes into the header, unless the provider takes it in the body only.
+fn auth_type(metadata: &CoreProviderMetadata) -> AuthType {
+    let in_body_only = metadata
+        .token_endpoint_auth_methods_supported()
+        .is_some_and(|methods| {
+            methods.contains(&CoreClientAuthMethod::ClientSecretPost)
+                && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
+        });
+    if in_body_only {
+        AuthType::RequestBody
+    } else {
+        AuthType::BasicAuth
+    }
+}

@@ -1,0 +1,221 @@
+//! Whom a change would reach: recent sessions are decided anew, as things are and with drafts or versions in place.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::preview::changes;
+use super::uses::{self, Use};
+use super::world::World;
+use crate::domain::caller::{Caller, Subject};
+use crate::domain::decide::{Decision, Moment, Undecided};
+use crate::domain::ids::SessionId;
+use crate::domain::key::Key;
+use crate::domain::preferences::Preferences;
+use crate::domain::request::MintRequest;
+use crate::store::recent_sessions::RecentSession;
+use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
+
+/// Sessions that are looked at, unless somebody says how many.
+pub const DEFAULT_SESSIONS: usize = 500;
+/// Most sessions that are looked at.
+pub const MAX_SESSIONS: usize = 2_000;
+/// Sessions that are read at once; between two reads others get their turn.
+const AT_ONCE: usize = 100;
+/// Sessions that are named as examples of one kind of change.
+const EXAMPLES: usize = 5;
+/// Kinds of change that are told apart.
+const MAX_KINDS: usize = 50;
+
+/// Whom it would reach.
+#[derive(Debug, Default)]
+pub struct Impact {
+    /// Sessions that were decided anew.
+    pub considered: usize,
+    /// Sessions whose inputs could not be read.
+    pub unreadable: usize,
+    /// Sessions for which Anam would get something else.
+    pub changed: usize,
+    /// The oldest session that was looked at.
+    pub oldest: Option<DateTime<Utc>>,
+    /// What becomes of what, the most frequent first; at most 50 kinds.
+    pub kinds: Vec<Kind>,
+}
+
+/// One kind of change.
+#[derive(Debug)]
+pub struct Kind {
+    /// What these sessions get as things are.
+    pub from: Outcome,
+    /// What they would get.
+    pub to: Outcome,
+    /// What Anam gets differently, as pointers into its request. Empty where one of the two is no decision.
+    pub fields: Vec<String>,
+    /// How many sessions.
+    pub count: usize,
+    /// Some of them, the newest.
+    pub sessions: Vec<SessionId>,
+}
+
+/// What a session gets, in short.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// A persona.
+    Decided {
+        /// The context that answered.
+        context: Key,
+        /// The persona.
+        persona: Key,
+        /// Its version; [`super::world::DRAFT`] for a draft.
+        version: i32,
+    },
+    /// Nothing, and why.
+    Undecided(String),
+}
+
+/// Decides the newest `sessions` sessions anew, of one context where it is named.
+pub async fn impact(
+    tx: &mut TenantTx,
+    now: DateTime<Utc>,
+    uses: &[Use],
+    context: Option<&Key>,
+    sessions: usize,
+) -> Result<Impact, Refusal> {
+    let changed = uses::world(tx, now, "/use", uses).await?;
+    let live = World::at(tx, now, &[]).await?;
+    let mut counted = Counted::default();
+    let mut before = None;
+    let mut left = sessions.min(MAX_SESSIONS);
+    while left > 0 {
+        let asked = left.min(AT_ONCE);
+        let limit = i64::try_from(asked).unwrap_or_default();
+        let rows = tx
+            .recent_sessions(context.map(Key::as_str), before, limit)
+            .await?;
+        for row in &rows {
+            counted.count(row, &live, &changed);
+        }
+        if rows.len() < asked {
+            break;
+        }
+        left = left.saturating_sub(asked);
+        before = rows.last().map(|row| row.session);
+        tokio::task::yield_now().await;
+    }
+    Ok(counted.finish())
+}
+
+/// From what, to what, and which fields differ.
+type Became = (Outcome, Outcome, Vec<String>);
+/// How many sessions, and some of them.
+type Met = (usize, Vec<SessionId>);
+
+#[derive(Default)]
+struct Counted {
+    impact: Impact,
+    kinds: BTreeMap<Became, Met>,
+}
+
+impl Counted {
+    fn count(&mut self, row: &RecentSession, live: &World, changed: &World) {
+        self.impact.oldest = Some(row.at);
+        let Some(inputs) = Inputs::read(row, live) else {
+            self.impact.unreadable += 1;
+            return;
+        };
+        self.impact.considered += 1;
+        let (from, to) = (inputs.decide(live), inputs.decide(changed));
+        let fields = match (&from, &to) {
+            (Ok(from), Ok(to)) => {
+                let is_same = from.config == to.config
+                    && from.session_options == to.session_options
+                    && (&from.context, &from.persona) == (&to.context, &to.persona);
+                if is_same {
+                    return;
+                }
+                let told = changes(from, to).into_iter();
+                told.map(|change| change.pointer).collect()
+            }
+            (Err(from), Err(to)) if from == to => return,
+            _ => Vec::new(),
+        };
+        self.impact.changed += 1;
+        let kind = (Outcome::of(&from), Outcome::of(&to), fields);
+        let (count, examples) = self.kinds.entry(kind).or_default();
+        *count += 1;
+        if examples.len() < EXAMPLES {
+            examples.push(row.session);
+        }
+    }
+
+    fn finish(mut self) -> Impact {
+        let mut kinds: Vec<Kind> = self
+            .kinds
+            .into_iter()
+            .map(|((from, to, fields), (count, sessions))| Kind {
+                from,
+                to,
+                fields,
+                count,
+                sessions,
+            })
+            .collect();
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
+        kinds.truncate(MAX_KINDS);
+        self.impact.kinds = kinds;
+        self.impact
+    }
+}
+
+impl Outcome {
+    fn of(outcome: &Result<Decision, Undecided>) -> Self {
+        match outcome {
+            Ok(decision) => Self::Decided {
+                context: decision.context.clone(),
+                persona: decision.persona.clone(),
+                version: decision.version,
+            },
+            Err(undecided) => Self::Undecided(undecided.to_string()),
+        }
+    }
+}
+
+/// What a session was decided from.
+struct Inputs {
+    caller: Caller,
+    preferences: Preferences,
+    request: MintRequest,
+    moment: Moment,
+}
+
+impl Inputs {
+    /// `None` where a row is not as `sessions/record.rs` writes it.
+    fn read(row: &RecentSession, world: &World) -> Option<Self> {
+        let member = |name: &str| row.inputs.get(name).cloned().unwrap_or_default();
+        let preferences: Map<String, Value> = serde_json::from_value(member("preferences")).ok()?;
+        let metadata: Map<String, Value> = serde_json::from_value(member("metadata")).ok()?;
+        Some(Self {
+            caller: Caller {
+                tenant: world.snapshot.tenant,
+                issuer: row.issuer,
+                subject: Subject::parse(&row.subject)?,
+                facts: serde_json::from_value(member("facts")).ok()?,
+            },
+            preferences: Preferences::from_stored(preferences),
+            request: MintRequest {
+                context: serde_json::from_value(member("context")).ok()?,
+                metadata: metadata.into(),
+            },
+            moment: Moment {
+                now: row.at,
+                session: row.session,
+            },
+        })
+    }
+
+    fn decide(&self, world: &World) -> Result<Decision, Undecided> {
+        world.decide(&self.caller, &self.preferences, &self.request, self.moment)
+    }
+}

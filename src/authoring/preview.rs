@@ -1,0 +1,107 @@
+//! What a user would get, with drafts or versions in place. Nothing is minted, and nothing recorded.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::uses::{self, Use};
+use super::world::{NO_SESSION, World};
+use crate::anam::wire::MintBody;
+use crate::domain::decide::{Decision, Moment, Undecided};
+use crate::domain::diff::{self, Change};
+use crate::domain::kept_test::TestUser;
+use crate::domain::request::MintRequest;
+use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
+
+/// What to try.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is put in place of what is live.
+    pub uses: Vec<Use>,
+    /// What the outcome is compared with: nothing put in place is what is live.
+    pub against: Option<Vec<Use>>,
+    /// Who asks.
+    pub user: TestUser,
+    /// For what.
+    pub request: MintRequest,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Preview {
+    /// With `uses` in place.
+    pub outcome: Result<Decision, Undecided>,
+    /// The other outcome, and what differs.
+    pub against: Option<Against>,
+}
+
+/// An outcome that another is compared with.
+#[derive(Debug)]
+pub struct Against {
+    /// With `against` in place.
+    pub outcome: Result<Decision, Undecided>,
+    /// What Anam gets differently; empty where it is the same, or where one of the two is no decision.
+    pub changes: Vec<Change>,
+    /// The two prompts line by line as a unified diff; `None` where they are the same.
+    pub prompt: Option<String>,
+}
+
+/// Tries out what is asked.
+pub async fn preview(tx: &mut TenantTx, asked: &Asked) -> Result<Preview, Refusal> {
+    let world = uses::world(tx, asked.at, "/use", &asked.uses).await?;
+    let outcome = outcome(&world, asked)?;
+    let against = match &asked.against {
+        None => None,
+        Some(uses) => {
+            let world = uses::world(tx, asked.at, "/against", uses).await?;
+            Some(compare(self::outcome(&world, asked)?, &outcome))
+        }
+    };
+    Ok(Preview { outcome, against })
+}
+
+fn outcome(world: &World, asked: &Asked) -> Result<Result<Decision, Undecided>, Refusal> {
+    let user = world.user(&asked.user).ok_or(Refusal::NotFound)?;
+    let moment = Moment {
+        now: asked.at,
+        session: NO_SESSION,
+    };
+    let caller = user.caller(world.snapshot.tenant);
+    Ok(world.decide(&caller, &user.preferences, &asked.request, moment))
+}
+
+fn compare(before: Result<Decision, Undecided>, after: &Result<Decision, Undecided>) -> Against {
+    let (changes, prompt) = match (&before, after) {
+        (Ok(before), Ok(after)) => (
+            changes(before, after),
+            diff::lines(&before.config.system_prompt, &after.config.system_prompt),
+        ),
+        _ => (Vec::new(), None),
+    };
+    Against {
+        outcome: before,
+        changes,
+        prompt,
+    }
+}
+
+/// What Anam would be sent for a decision, byte for byte but for the session's id.
+pub fn sent(decision: &Decision) -> Map<String, Value> {
+    let body = MintBody {
+        client_label: NO_SESSION.to_string(),
+        persona_config: &decision.config,
+        session_options: &decision.session_options,
+    };
+    match json!(body) {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// What Anam would get differently.
+pub(super) fn changes(before: &Decision, after: &Decision) -> Vec<Change> {
+    // What Anam gets is far smaller than what can be compared.
+    diff::diff(&sent(before), &sent(after)).unwrap_or_default()
+}

@@ -1,0 +1,147 @@
+//! Which drafts and versions somebody wants to try out, and the world with them in their places.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::world::{DRAFT, Overlay, World};
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::ids::DraftId;
+use crate::domain::key::Key;
+use crate::domain::members::Members;
+use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
+
+/// Most drafts and versions that are tried out together.
+const MAX_USES: usize = 20;
+
+/// Something to put in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Use {
+    /// A draft.
+    Draft(DraftId),
+    /// A sealed version.
+    Version {
+        /// Kind of the document.
+        kind: DocumentKind,
+        /// Its key.
+        key: Key,
+        /// The version's number.
+        number: i32,
+    },
+}
+
+impl Use {
+    /// Reads a list of `{"draft": id}` and `{"kind", "key", "version"}`.
+    pub fn parse_list(value: Value) -> Result<Vec<Self>, Vec<Fault>> {
+        let items = match value {
+            Value::Array(items) if items.len() <= MAX_USES => items,
+            _ => {
+                let message = format!("must be a list of at most {MAX_USES} drafts and versions");
+                return Err(vec![Fault::new("", message)]);
+            }
+        };
+        let mut faults = Faults::new();
+        let uses = items
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, item)| faults.take(&format!("/{index}"), Self::parse(item)))
+            .collect();
+        faults.into_result(uses)
+    }
+
+    fn parse(value: Value) -> Result<Self, Vec<Fault>> {
+        let form = "must be {\"draft\": id} or {\"kind\": kind, \"key\": key, \"version\": number}";
+        let Value::Object(members) = value else {
+            return Err(vec![Fault::new("", form)]);
+        };
+        let by_draft = members.contains_key("draft");
+        let mut members = Members::new(members);
+        let used = if by_draft {
+            members
+                .required("draft", |value| {
+                    let id = value.as_str().and_then(|id| uuid::Uuid::try_parse(id).ok());
+                    id.ok_or_else(|| "must be the id of a draft".to_owned())
+                })
+                .map(|id| Self::Draft(id.into()))
+        } else {
+            let kind = members.required("kind", |value| {
+                let kind = value.as_str().and_then(DocumentKind::named);
+                kind.ok_or_else(|| "must be persona, context or snippet".to_owned())
+            });
+            let key = members.required("key", |value| match value.as_str().map(Key::parse) {
+                Some(Ok(key)) => Ok(key),
+                _ => Err("must be a document's key".to_owned()),
+            });
+            let number = members.required("version", |value| {
+                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                let number = number.filter(|number| *number > DRAFT);
+                number.ok_or_else(|| "must be the number of a version".to_owned())
+            });
+            match (kind, key, number) {
+                (Some(kind), Some(key), Some(number)) => Some(Self::Version { kind, key, number }),
+                _ => None,
+            }
+        };
+        members.finish()?;
+        used.ok_or_else(|| vec![Fault::new("", form)])
+    }
+}
+
+/// What is live at `moment`, with all of `uses` in their places. [`Refusal::NotFound`] where one does not exist, and
+/// [`Refusal::DocumentInvalid`] where one can't be read: pointers start with its place in `uses`, which stands at `at`.
+pub async fn world(
+    tx: &mut TenantTx,
+    moment: DateTime<Utc>,
+    at: &str,
+    uses: &[Use],
+) -> Result<World, Refusal> {
+    let mut overlays = Vec::with_capacity(uses.len());
+    for used in uses {
+        overlays.push(overlay(tx, moment, used).await?);
+    }
+    let world = World::at(tx, moment, &overlays).await?;
+    let mut faults = Faults::new();
+    for (index, overlay) in overlays.iter().enumerate() {
+        let (kind, key, version) = match overlay {
+            Overlay::Draft { kind, key, .. } => (*kind, key.as_str(), DRAFT),
+            Overlay::Version(row) => (row.kind, row.key.as_str(), row.number),
+            Overlay::Nothing { .. } => continue,
+        };
+        let unread = world
+            .unreadable
+            .iter()
+            .find(|one| (one.kind, one.key.as_str(), one.version) == (kind, key, version));
+        if let Some(unread) = unread {
+            faults.extend_under(&format!("{at}/{index}"), unread.faults.iter().cloned());
+        }
+    }
+    faults.into_result(world).map_err(Refusal::DocumentInvalid)
+}
+
+async fn overlay(tx: &mut TenantTx, moment: DateTime<Utc>, used: &Use) -> Result<Overlay, Refusal> {
+    match used {
+        Use::Draft(id) => {
+            let draft = super::drafts::find(tx, *id).await?;
+            Ok(Overlay::Draft {
+                kind: draft.kind,
+                key: Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?,
+                content: draft.content,
+            })
+        }
+        Use::Version { kind, key, number } => {
+            let document = super::documents::find(tx, moment, *kind, key).await?;
+            let version = tx.version(document.id, *number).await?;
+            let version = version.ok_or(Refusal::NotFound)?;
+            Ok(Overlay::Version(VersionRow {
+                document: document.id,
+                kind: *kind,
+                key: key.as_str().to_owned(),
+                id: version.id,
+                number: version.number,
+                content: version.content,
+                hash: version.hash,
+            }))
+        }
+    }
+}

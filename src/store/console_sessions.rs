@@ -1,0 +1,234 @@
+//! The table `console_session`: people who are signed in, by the hash of their token.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::StoreError;
+use super::people::role;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::crypto::token::TokenHash;
+use crate::domain::ids::{AdminId, TenantId};
+use crate::domain::role::Role;
+
+/// A session to begin.
+#[derive(Debug)]
+pub struct NewSession<'a> {
+    /// Of its token.
+    pub hash: TokenHash,
+    /// Whose.
+    pub person: AdminId,
+    /// The tenant to work in.
+    pub tenant: Option<TenantId>,
+    /// Vouched for by that tenant's identity provider.
+    pub by_sso: bool,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The end, whatever is done with it.
+    pub expires_at: DateTime<Utc>,
+    /// The password hash that was found right; the session begins only if it still is.
+    pub password_hash: Option<&'a str>,
+    /// The session whose place it takes; it begins only if that one still goes on, and ends it.
+    pub instead_of: Option<TokenHash>,
+}
+
+/// A session that goes on, and all that may be done with it.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Of its token.
+    pub hash: TokenHash,
+    /// Whose.
+    pub person: AdminId,
+    /// Their address.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// Whether they run the installation.
+    pub operator: bool,
+    /// Vouched for by the tenant's identity provider.
+    pub by_sso: bool,
+    /// The tenant they work in.
+    pub tenant: Option<SessionTenant>,
+    /// When it was last used, to the minute.
+    pub seen_at: DateTime<Utc>,
+    /// The end, whatever is done with it.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The tenant of a session.
+#[derive(Debug, Clone)]
+pub struct SessionTenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Whether it is served.
+    pub active: bool,
+    /// What the person is there, this very moment.
+    pub role: Role,
+}
+
+/// Begins a session, unless the person was disabled or got another password meanwhile: the row of the person is held, so
+/// that a change of password either comes before and is seen here, or comes after and ends this session too.
+async fn begin(connection: &mut PgConnection, new: &NewSession<'_>) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "insert into console_session (hash, admin_id, working_tenant, by_sso, created_at, seen_at, expires_at)
+         select $1, a.id, $3, $4, $5, $5, $6 from admin a
+         where a.id = $2 and a.disabled_at is null and ($7::text is null or a.password_hash = $7)
+         for share",
+        new.hash.as_bytes(),
+        new.person.0,
+        new.tenant.map(|tenant| tenant.0),
+        new.by_sso,
+        new.now,
+        new.expires_at,
+        new.password_hash
+    )
+    .execute(&mut *connection)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    match &new.instead_of {
+        Some(old) => end(connection, old).await,
+        None => Ok(true),
+    }
+}
+
+async fn end(connection: &mut PgConnection, hash: &TokenHash) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "delete from console_session where hash = $1",
+        hash.as_bytes()
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn end_all(connection: &mut PgConnection, person: AdminId) -> Result<(), StoreError> {
+    sqlx::query!("delete from console_session where admin_id = $1", person.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl PlatformTx {
+    /// The session with this token, if it has neither ended nor been idle since `idle_since`.
+    pub async fn session(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+        idle_since: DateTime<Utc>,
+    ) -> Result<Option<SessionRow>, StoreError> {
+        let row = sqlx::query!(
+            r#"select s.admin_id, a.email, a.name, a.operator, s.by_sso, s.seen_at, s.expires_at,
+                      s.working_tenant, t.slug as "slug?", t.status = 'active' as "active?", m.role as "role?"
+               from console_session s
+               join admin a on a.id = s.admin_id and a.disabled_at is null
+               left join membership m on m.tenant_id = s.working_tenant and m.admin_id = s.admin_id and (s.by_sso or not m.by_sso)
+               left join tenant t on t.id = m.tenant_id
+               where s.hash = $1 and s.expires_at > $2 and s.seen_at > $3"#,
+            hash.as_bytes(),
+            now,
+            idle_since
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let tenant = match (row.working_tenant, row.slug, row.active, row.role) {
+            (Some(id), Some(slug), Some(active), Some(name)) => Some(SessionTenant {
+                id: TenantId(id),
+                slug,
+                active,
+                role: role(&name)?,
+            }),
+            // A session of a tenant whose membership does not carry it any more is none.
+            (Some(_), ..) => return Ok(None),
+            (None, ..) => None,
+        };
+        Ok(Some(SessionRow {
+            hash: *hash,
+            person: AdminId(row.admin_id),
+            email: row.email,
+            name: row.name,
+            operator: row.operator,
+            by_sso: row.by_sso,
+            tenant,
+            seen_at: row.seen_at,
+            expires_at: row.expires_at,
+        }))
+    }
+
+    /// Notes that a session was used.
+    pub async fn touch_session(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update console_session set seen_at = $2 where hash = $1 and seen_at < $2",
+            hash.as_bytes(),
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Begins a session; says whether the person still may.
+    pub async fn begin_session(&mut self, new: &NewSession<'_>) -> Result<bool, StoreError> {
+        begin(self.connection(), new).await
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {
+        end(self.connection(), hash).await?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a person.
+    pub async fn end_sessions(&mut self, person: AdminId) -> Result<(), StoreError> {
+        end_all(self.connection(), person).await
+    }
+
+    /// Forgets a person's sessions that have run out.
+    pub async fn forget_sessions(
+        &mut self,
+        person: AdminId,
+        now: DateTime<Utc>,
+        idle_since: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "delete from console_session where admin_id = $1 and (expires_at <= $2 or seen_at <= $3)",
+            person.0,
+            now,
+            idle_since
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl TenantTx {
+    /// Begins a session; says whether the person still may.
+    pub async fn begin_session(&mut self, new: &NewSession<'_>) -> Result<bool, StoreError> {
+        let mut step = self.platform_step().await?;
+        let begun = begin(step.connection(), new).await?;
+        step.end().await?;
+        Ok(begun)
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {
+        let mut step = self.platform_step().await?;
+        end(step.connection(), hash).await?;
+        step.end().await
+    }
+
+    /// Ends all sessions of a person, in other tenants too.
+    pub async fn end_sessions(&mut self, person: AdminId) -> Result<(), StoreError> {
+        let mut step = self.platform_step().await?;
+        end_all(step.connection(), person).await?;
+        step.end().await
+    }
+}

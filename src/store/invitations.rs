@@ -1,0 +1,210 @@
+//! The table `invitation`: people who were asked to join, by the hash of what they were sent.
+
+use chrono::{DateTime, Utc};
+
+use super::StoreError;
+use super::people::role;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::crypto::token::TokenHash;
+use crate::domain::email::Email;
+use crate::domain::ids::{InvitationId, TenantId};
+use crate::domain::role::Role;
+
+/// An invitation as stored.
+#[derive(Debug, Clone)]
+pub struct InvitationRow {
+    /// Its id.
+    pub id: InvitationId,
+    /// Who is asked.
+    pub email: String,
+    /// As what.
+    pub role: Role,
+    /// Who asks, as the audit trail names them.
+    pub invited_by: String,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Until when.
+    pub expires_at: DateTime<Utc>,
+    /// When it was taken up.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// When it was taken back.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// An invitation that may be accepted.
+#[derive(Debug, Clone)]
+pub struct OpenInvitation {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The tenant's name in URLs.
+    pub slug: String,
+    /// Its id.
+    pub id: InvitationId,
+    /// Who is asked.
+    pub email: String,
+    /// As what.
+    pub role: Role,
+}
+
+impl PlatformTx {
+    /// The open invitation with this token, of a tenant that is served.
+    pub async fn open_invitation(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<OpenInvitation>, StoreError> {
+        let row = sqlx::query!(
+            "select i.tenant_id, t.slug, i.id, i.email, i.role
+             from invitation i join tenant t on t.id = i.tenant_id and t.status = 'active'
+             where i.hash = $1 and i.accepted_at is null and i.revoked_at is null and i.expires_at > $2",
+            hash.as_bytes(),
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|row| {
+            Ok(OpenInvitation {
+                tenant: TenantId(row.tenant_id),
+                slug: row.slug,
+                id: InvitationId(row.id),
+                email: row.email,
+                role: role(&row.role)?,
+            })
+        })
+        .transpose()
+    }
+}
+
+impl TenantTx {
+    /// Adds an invitation by its token's hash.
+    pub async fn insert_invitation(
+        &mut self,
+        row: &InvitationRow,
+        hash: &TokenHash,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "insert into invitation (tenant_id, id, email, role, hash, invited_by, created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            tenant,
+            row.id.0,
+            row.email,
+            row.role.as_str(),
+            hash.as_bytes(),
+            row.invited_by,
+            row.created_at,
+            row.expires_at
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Invitations, newest first, from after `after` on.
+    pub async fn invitations(
+        &mut self,
+        after: Option<InvitationId>,
+        limit: i64,
+    ) -> Result<Vec<InvitationRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            "select id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at from invitation
+             where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
+            tenant,
+            after.map(|id| id.0),
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let invitations = rows.into_iter().map(|row| {
+            Ok(InvitationRow {
+                id: InvitationId(row.id),
+                email: row.email,
+                role: role(&row.role)?,
+                invited_by: row.invited_by,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                accepted_at: row.accepted_at,
+                revoked_at: row.revoked_at,
+            })
+        });
+        invitations.collect()
+    }
+
+    /// Takes back an address's open invitation, whether it has run out or not.
+    pub async fn revoke_invitations_of(
+        &mut self,
+        email: &Email,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update invitation set revoked_at = $3
+             where tenant_id = $1 and email = $2 and accepted_at is null and revoked_at is null",
+            tenant,
+            email.as_str(),
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes an invitation back; gives whose it was. `None` where there is none that is open.
+    pub async fn revoke_invitation(
+        &mut self,
+        id: InvitationId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, StoreError> {
+        let tenant = self.tenant().0;
+        let email = sqlx::query_scalar!(
+            "update invitation set revoked_at = $3
+             where tenant_id = $1 and id = $2 and accepted_at is null and revoked_at is null returning email",
+            tenant,
+            id.0,
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(email)
+    }
+
+    /// Uses an invitation up; says whether it was still open.
+    pub async fn accept_invitation(
+        &mut self,
+        id: InvitationId,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let tenant = self.tenant().0;
+        let done = sqlx::query!(
+            "update invitation set accepted_at = $3
+             where tenant_id = $1 and id = $2 and accepted_at is null and revoked_at is null and expires_at > $3",
+            tenant,
+            id.0,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Uses up the open invitation of an address whose owner has been proven otherwise; gives its role.
+    pub async fn accept_invitation_of(
+        &mut self,
+        email: &Email,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Role>, StoreError> {
+        let tenant = self.tenant().0;
+        let name = sqlx::query_scalar!(
+            "update invitation set accepted_at = $3
+             where tenant_id = $1 and email = $2 and accepted_at is null and revoked_at is null and expires_at > $3
+             returning role",
+            tenant,
+            email.as_str(),
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        name.as_deref().map(role).transpose()
+    }
+}

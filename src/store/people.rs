@@ -1,0 +1,474 @@
+//! The tables `admin` and `membership`: who administers, and where.
+//!
+//! People belong to no tenant. A tenant's transaction reaches them by a step through the platform's door.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::StoreError;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::domain::email::Email;
+use crate::domain::ids::{AdminId, TenantId};
+use crate::domain::role::Role;
+
+/// A person as stored.
+#[derive(Debug, Clone)]
+pub struct PersonRow {
+    /// Their id.
+    pub id: AdminId,
+    /// Their address.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// A PHC string; none where they come by single sign-on only.
+    pub password_hash: Option<String>,
+    /// Whether they may sign in nowhere any more.
+    pub disabled: bool,
+    /// Whether they run the installation.
+    pub operator: bool,
+}
+
+/// One tenant that a person may work in.
+#[derive(Debug, Clone)]
+pub struct MembershipRow {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// Whether it is served.
+    pub active: bool,
+    /// As what.
+    pub role: Role,
+    /// Made by the tenant's identity provider, and opened by nothing else.
+    pub by_sso: bool,
+}
+
+/// A person as a tenant sees them.
+#[derive(Debug, Clone)]
+pub struct MemberRow {
+    /// Their id.
+    pub id: AdminId,
+    /// Their address.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// As what they work here.
+    pub role: Role,
+    /// Comes by the tenant's identity provider only.
+    pub by_sso: bool,
+    /// May sign in nowhere.
+    pub disabled: bool,
+    /// Since when they are a member.
+    pub since: DateTime<Utc>,
+}
+
+/// What the tenant's provider said of a member before.
+#[derive(Debug, Clone)]
+pub struct MembershipHere {
+    /// As what.
+    pub role: Role,
+    /// The provider's name of the person.
+    pub sso_subject: Option<String>,
+}
+
+pub(super) fn role(text: &str) -> Result<Role, StoreError> {
+    Role::parse(text).ok_or_else(|| StoreError::Unreadable(format!("the role `{text}` is unknown")))
+}
+
+async fn person_by_email(
+    connection: &mut PgConnection,
+    email: &Email,
+) -> Result<Option<PersonRow>, StoreError> {
+    let row = sqlx::query!(
+        r#"select id, email, name, password_hash, disabled_at is not null as "disabled!", operator
+           from admin where email = $1"#,
+        email.as_str()
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| PersonRow {
+        id: AdminId(row.id),
+        email: row.email,
+        name: row.name,
+        password_hash: row.password_hash,
+        disabled: row.disabled,
+        operator: row.operator,
+    }))
+}
+
+async fn set_password(
+    connection: &mut PgConnection,
+    person: AdminId,
+    before: Option<&str>,
+    hash: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update admin set password_hash = $3 where id = $1 and password_hash is not distinct from $2",
+        person.0,
+        before,
+        hash
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+impl PlatformTx {
+    /// The person with this address.
+    pub async fn person_by_email(
+        &mut self,
+        email: &Email,
+    ) -> Result<Option<PersonRow>, StoreError> {
+        person_by_email(self.connection(), email).await
+    }
+
+    /// The tenants that a person may work in, by name.
+    pub async fn memberships(&mut self, person: AdminId) -> Result<Vec<MembershipRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select m.tenant_id, t.slug, t.name, t.status = 'active' as "active!", m.role, m.by_sso
+               from membership m join tenant t on t.id = m.tenant_id
+               where m.admin_id = $1 order by t.slug"#,
+            person.0
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let memberships = rows.into_iter().map(|row| {
+            Ok(MembershipRow {
+                tenant: TenantId(row.tenant_id),
+                slug: row.slug,
+                name: row.name,
+                active: row.active,
+                role: role(&row.role)?,
+                by_sso: row.by_sso,
+            })
+        });
+        memberships.collect()
+    }
+
+    /// Gives a person another password, provided that the one before is still this; says whether it was.
+    pub async fn set_password(
+        &mut self,
+        person: AdminId,
+        before: Option<&str>,
+        hash: &str,
+    ) -> Result<bool, StoreError> {
+        set_password(self.connection(), person, before, hash).await
+    }
+
+    /// Adds a person of no tenant: an operator.
+    pub async fn insert_operator(
+        &mut self,
+        id: AdminId,
+        email: &Email,
+        name: &str,
+        password_hash: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "insert into admin (id, email, name, password_hash, operator) values ($1, $2, $3, $4, true)",
+            id.0,
+            email.as_str(),
+            name,
+            password_hash
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Makes a person run the installation.
+    pub async fn set_operator(&mut self, person: AdminId) -> Result<(), StoreError> {
+        sqlx::query!("update admin set operator = true where id = $1", person.0)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Lets a person sign in nowhere from this moment, or again where it is `None`.
+    pub async fn set_disabled(
+        &mut self,
+        person: AdminId,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update admin set disabled_at = $2 where id = $1",
+            person.0,
+            since
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl TenantTx {
+    /// Nobody else changes who is a member until this transaction ends: the last owner stays.
+    pub async fn lock_members(&mut self) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "select pg_advisory_xact_lock(hashtextextended('members ' || $1::uuid, 0))",
+            tenant
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// The tenant's members, by address, from after `after` on.
+    pub async fn members(
+        &mut self,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<MemberRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        let rows = sqlx::query!(
+            r#"select a.id, a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at
+               from membership m join admin a on a.id = m.admin_id
+               where m.tenant_id = $1 and ($2::text is null or a.email > $2) order by a.email limit $3"#,
+            tenant,
+            after,
+            limit
+        )
+        .fetch_all(step.connection())
+        .await?;
+        step.end().await?;
+        let members = rows.into_iter().map(|row| {
+            Ok(MemberRow {
+                id: AdminId(row.id),
+                email: row.email,
+                name: row.name,
+                role: role(&row.role)?,
+                by_sso: row.by_sso,
+                disabled: row.disabled,
+                since: row.created_at,
+            })
+        });
+        members.collect()
+    }
+
+    /// One member.
+    pub async fn member(&mut self, id: AdminId) -> Result<Option<MemberRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        let row = sqlx::query!(
+            r#"select a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at
+               from membership m join admin a on a.id = m.admin_id where m.tenant_id = $1 and m.admin_id = $2"#,
+            tenant,
+            id.0
+        )
+        .fetch_optional(step.connection())
+        .await?;
+        step.end().await?;
+        row.map(|row| {
+            Ok(MemberRow {
+                id,
+                email: row.email,
+                name: row.name,
+                role: role(&row.role)?,
+                by_sso: row.by_sso,
+                disabled: row.disabled,
+                since: row.created_at,
+            })
+        })
+        .transpose()
+    }
+
+    /// How many owners may sign in, one of them left out.
+    pub async fn owners_besides(&mut self, id: AdminId) -> Result<i64, StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        let owners = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from membership m join admin a on a.id = m.admin_id
+               where m.tenant_id = $1 and m.role = 'owner' and m.admin_id <> $2 and a.disabled_at is null"#,
+            tenant,
+            id.0
+        )
+        .fetch_one(step.connection())
+        .await?;
+        step.end().await?;
+        Ok(owners)
+    }
+
+    /// Whether the person with this address is a member.
+    pub async fn is_member(&mut self, email: &Email) -> Result<bool, StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        let is_member = sqlx::query_scalar!(
+            r#"select exists (select from membership m join admin a on a.id = m.admin_id
+                              where m.tenant_id = $1 and a.email = $2) as "exists!""#,
+            tenant,
+            email.as_str()
+        )
+        .fetch_one(step.connection())
+        .await?;
+        step.end().await?;
+        Ok(is_member)
+    }
+
+    /// The person with this address, whatever tenants they belong to. Nobody else changes them until this transaction ends.
+    pub async fn lock_person(&mut self, email: &Email) -> Result<Option<PersonRow>, StoreError> {
+        let mut step = self.platform_step().await?;
+        sqlx::query!(
+            "select pg_advisory_xact_lock(hashtextextended('admin ' || $1, 0))",
+            email.as_str()
+        )
+        .execute(step.connection())
+        .await?;
+        let person = person_by_email(step.connection(), email).await?;
+        step.end().await?;
+        Ok(person)
+    }
+
+    /// Adds a person. They are nobody anywhere until they get a membership.
+    pub async fn insert_person(
+        &mut self,
+        id: AdminId,
+        email: &Email,
+        name: &str,
+        password_hash: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut step = self.platform_step().await?;
+        sqlx::query!(
+            "insert into admin (id, email, name, password_hash) values ($1, $2, $3, $4)",
+            id.0,
+            email.as_str(),
+            name,
+            password_hash
+        )
+        .execute(step.connection())
+        .await?;
+        step.end().await
+    }
+
+    /// Gives a person another password, provided that the one before is still this; says whether it was.
+    pub async fn set_password(
+        &mut self,
+        person: AdminId,
+        before: Option<&str>,
+        hash: &str,
+    ) -> Result<bool, StoreError> {
+        let mut step = self.platform_step().await?;
+        let done = set_password(step.connection(), person, before, hash).await?;
+        step.end().await?;
+        Ok(done)
+    }
+
+    /// What a person is in this tenant.
+    pub async fn membership(
+        &mut self,
+        person: AdminId,
+    ) -> Result<Option<MembershipHere>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            "select role, sso_subject from membership where tenant_id = $1 and admin_id = $2",
+            tenant,
+            person.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        row.map(|row| {
+            Ok(MembershipHere {
+                role: role(&row.role)?,
+                sso_subject: row.sso_subject,
+            })
+        })
+        .transpose()
+    }
+
+    /// Makes a person a member.
+    pub async fn insert_membership(
+        &mut self,
+        person: AdminId,
+        role: Role,
+        by_sso: bool,
+        sso_subject: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "insert into membership (tenant_id, admin_id, role, by_sso, sso_subject) values ($1, $2, $3, $4, $5)",
+            tenant,
+            person.0,
+            role.as_str(),
+            by_sso,
+            sso_subject
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Lets a member in by password too.
+    pub async fn open_membership_to_passwords(
+        &mut self,
+        person: AdminId,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update membership set by_sso = false where tenant_id = $1 and admin_id = $2",
+            tenant,
+            person.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers the provider's own name of a member.
+    pub async fn set_sso_subject(
+        &mut self,
+        person: AdminId,
+        subject: &str,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update membership set sso_subject = $3 where tenant_id = $1 and admin_id = $2",
+            tenant,
+            person.0,
+            subject
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the provider's names of all members: another provider has others.
+    pub async fn forget_sso_subjects(&mut self) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update membership set sso_subject = null where tenant_id = $1 and sso_subject is not null",
+            tenant
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a member another role.
+    pub async fn set_role(&mut self, person: AdminId, role: Role) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update membership set role = $3 where tenant_id = $1 and admin_id = $2",
+            tenant,
+            person.0,
+            role.as_str()
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a membership away; the sessions that stand on it end with it.
+    pub async fn delete_membership(&mut self, person: AdminId) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "delete from membership where tenant_id = $1 and admin_id = $2",
+            tenant,
+            person.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

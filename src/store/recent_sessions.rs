@@ -1,0 +1,58 @@
+//! The newest sessions whose inputs are kept: `session` with `session_inputs`.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::StoreError;
+use super::tenant_tx::TenantTx;
+use crate::domain::ids::{IssuerId, SessionId};
+
+/// A session with what it was decided from.
+#[derive(Debug, Clone)]
+pub struct RecentSession {
+    /// The session.
+    pub session: SessionId,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// Who vouched for the user.
+    pub issuer: IssuerId,
+    /// The user.
+    pub subject: String,
+    /// Facts, preferences, context and metadata, as `sessions/record.rs` wrote them.
+    pub inputs: Value,
+}
+
+impl TenantTx {
+    /// Sessions before the session `before`, the newest first; of one context where it is named.
+    pub async fn recent_sessions(
+        &mut self,
+        context: Option<&str>,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<RecentSession>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            r#"select s.id, s.at, s.issuer_id, s.subject, i.inputs
+               from session_inputs i
+               join session s on s.tenant_id = i.tenant_id and s.id = i.session_id and s.at = i.at
+               where i.tenant_id = $1 and i.keep_until > now() and ($2::text is null or s.context_key = $2)
+                 and ($3::uuid is null or i.session_id < $3)
+               order by i.session_id desc limit $4"#,
+            tenant,
+            context,
+            before.map(|session| session.0) as Option<Uuid>,
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let sessions = rows.into_iter().map(|row| RecentSession {
+            session: SessionId(row.id),
+            at: row.at,
+            issuer: IssuerId(row.issuer_id),
+            subject: row.subject,
+            inputs: row.inputs,
+        });
+        Ok(sessions.collect())
+    }
+}

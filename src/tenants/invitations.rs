@@ -1,0 +1,308 @@
+//! Owners invite people; the invited join with a password.
+//!
+//! Nothing is mailed: whoever invites hands the token over, and so has seen it. An invitation therefore proves nothing
+//! about an account that exists already: joining with one takes its password.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::change::Change;
+use super::refusal::Refusal;
+use super::sign_in::{SignInError, Visitor, actor, prove, target};
+use crate::crypto::password::{BadPassword, Password};
+use crate::crypto::token::{NoRandomness, hash_token, random_token};
+use crate::domain::email::Email;
+use crate::domain::fault::{Fault, Faults};
+use crate::domain::ids::{AdminId, InvitationId};
+use crate::domain::role::Role;
+use crate::domain::text;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::store::audit::AuditEvent;
+use crate::store::invitations::{InvitationRow, OpenInvitation};
+use crate::store::tenant_tx::TenantTx;
+
+/// What tokens of invitations begin with.
+pub const TOKEN_PREFIX: &str = "pgi_";
+/// How long an invitation stays open.
+pub const VALID_FOR: TimeDelta = TimeDelta::days(7);
+/// Most characters of a person's name.
+pub const MAX_NAME: usize = 100;
+
+/// How an invitation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitationState {
+    /// It may be accepted.
+    Open,
+    /// It was.
+    Accepted,
+    /// It was taken back, or a newer one took its place.
+    Revoked,
+    /// Nobody came in time.
+    Expired,
+}
+
+/// How an invitation stands now.
+pub fn state(row: &InvitationRow, now: DateTime<Utc>) -> InvitationState {
+    if row.accepted_at.is_some() {
+        InvitationState::Accepted
+    } else if row.revoked_at.is_some() {
+        InvitationState::Revoked
+    } else if row.expires_at <= now {
+        InvitationState::Expired
+    } else {
+        InvitationState::Open
+    }
+}
+
+/// Invites somebody; a new invitation takes the place of an older one to the same address. The token is shown this once.
+pub async fn invite(
+    change: &mut Change,
+    email: &str,
+    role: Role,
+) -> Result<(InvitationRow, SecretString), Refusal> {
+    let email = Email::parse(email).map_err(|error| Refusal::fault("/email", error.to_string()))?;
+    let (id, now) = (InvitationId(change.new_id()), change.now);
+    let by = change.admin.actor.label.clone();
+    let (row, token) = issue(&mut change.tx, id, now, &email, role, &by).await?;
+    change
+        .note(
+            "invitation.create",
+            &target(&email),
+            json!({ "role": role.as_str() }),
+        )
+        .await?;
+    Ok((row, token))
+}
+
+/// Writes an invitation, without a word in the audit trail.
+pub(super) async fn issue(
+    tx: &mut TenantTx,
+    id: InvitationId,
+    now: DateTime<Utc>,
+    email: &Email,
+    role: Role,
+    by: &str,
+) -> Result<(InvitationRow, SecretString), Refusal> {
+    tx.lock_members().await?;
+    if tx.is_member(email).await? {
+        return Err(Refusal::Exists(format!("{email} is a member already")));
+    }
+    tx.revoke_invitations_of(email, now).await?;
+    let token = random_token(TOKEN_PREFIX)?;
+    let row = InvitationRow {
+        id,
+        email: email.as_str().to_owned(),
+        role,
+        invited_by: by.to_owned(),
+        created_at: now,
+        expires_at: now + VALID_FOR,
+        accepted_at: None,
+        revoked_at: None,
+    };
+    tx.insert_invitation(&row, &hash_token(&token)).await?;
+    Ok((row, token))
+}
+
+/// Takes an open invitation back.
+pub async fn revoke(change: &mut Change, id: InvitationId) -> Result<(), Refusal> {
+    let email = change
+        .tx
+        .revoke_invitation(id, change.now)
+        .await?
+        .ok_or(Refusal::NotFound)?;
+    change
+        .note("invitation.revoke", &format!("person/{email}"), json!({}))
+        .await?;
+    Ok(())
+}
+
+/// What somebody who was invited sends.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The invitation's token.
+    pub token: SecretString,
+    /// What they want to be called; asked of people who have no account yet.
+    pub name: Option<String>,
+    /// A new password, or that of the account which has this address already.
+    pub password: SecretString,
+    /// Where it comes from.
+    pub from: Visitor,
+}
+
+/// Why nobody joined.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// No such invitation, or not any more.
+    #[error("there is no such invitation")]
+    NoInvitation,
+    /// What was sent can't be taken.
+    #[error("invalid")]
+    Invalid(Vec<Fault>),
+    /// The account with this address has another password; limits; the database.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+}
+
+impl From<StoreError> for AcceptError {
+    fn from(error: StoreError) -> Self {
+        Self::SignIn(error.into())
+    }
+}
+
+impl From<NoRandomness> for AcceptError {
+    fn from(error: NoRandomness) -> Self {
+        Self::SignIn(error.into())
+    }
+}
+
+/// Somebody has joined.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// Who.
+    pub email: String,
+    /// The tenant's name in URLs.
+    pub slug: String,
+    /// As what.
+    pub role: Role,
+}
+
+/// Joins: a new account with this name and password, or the account with that address, proven by its password.
+pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined, AcceptError> {
+    let Acceptance {
+        token,
+        name,
+        password,
+        from,
+    } = acceptance;
+    gateway
+        .limits
+        .sign_in
+        .admit_address(from.address)
+        .map_err(SignInError::from)?;
+    let mut platform = gateway.database.platform().await?;
+    let invitation = platform
+        .open_invitation(&hash_token(&token), gateway.clock.now())
+        .await?
+        .ok_or(AcceptError::NoInvitation)?;
+    let email = Email::parse(&invitation.email)
+        .map_err(|error| StoreError::Unreadable(format!("an invitation's address {error}")))?;
+    let person = platform.person_by_email(&email).await?;
+    platform.commit().await?;
+
+    let way = match person.and_then(|person| person.password_hash.map(|_| person.id)) {
+        Some(_) => {
+            super::sign_in::admit(gateway, &email, from.address).map_err(SignInError::from)?;
+            Way::Proven(prove(gateway, &email, &password).await?.person)
+        }
+        None => new_account(gateway, &email, name, password).await?,
+    };
+    join(gateway, &invitation, &email, way, &from).await?;
+    Ok(Joined {
+        email: invitation.email,
+        slug: invitation.slug,
+        role: invitation.role,
+    })
+}
+
+/// How somebody joins.
+enum Way {
+    /// With an account whose password they know.
+    Proven(AdminId),
+    /// With a password that they have just chosen.
+    New { name: String, password_hash: String },
+}
+
+async fn new_account(
+    gateway: &Gateway,
+    email: &Email,
+    name: Option<String>,
+    password: SecretString,
+) -> Result<Way, AcceptError> {
+    let mut faults = Faults::new();
+    let name = name.unwrap_or_default();
+    if !text::is_clean_line(&name, MAX_NAME) {
+        faults.add(
+            "/name",
+            format!("must be one line of 1 to {MAX_NAME} characters"),
+        );
+    }
+    let password = Password::parse(password, email)
+        .map_err(|bad: BadPassword| faults.add("/password", bad.to_string()))
+        .ok();
+    let Some(password) = password else {
+        return Err(AcceptError::Invalid(faults.into_vec()));
+    };
+    let name = faults.into_result(name).map_err(AcceptError::Invalid)?;
+    let password_hash = gateway
+        .passwords
+        .hash(&password)
+        .await
+        .map_err(SignInError::from)?;
+    Ok(Way::New {
+        name,
+        password_hash,
+    })
+}
+
+async fn join(
+    gateway: &Gateway,
+    invitation: &OpenInvitation,
+    email: &Email,
+    way: Way,
+    from: &Visitor,
+) -> Result<(), AcceptError> {
+    let now = gateway.clock.now();
+    let mut tx = gateway.database.tenant(invitation.tenant).await?;
+    tx.lock_members().await?;
+    if !tx.accept_invitation(invitation.id, now).await? {
+        return Err(AcceptError::NoInvitation);
+    }
+    let person = tx.lock_person(email).await?;
+    let joining = match (person, way) {
+        (Some(person), Way::Proven(id)) if person.id == id => id,
+        (
+            None,
+            Way::New {
+                name,
+                password_hash,
+            },
+        ) => {
+            let id = AdminId(gateway.clock.new_id());
+            tx.insert_person(id, email, &name, Some(&password_hash))
+                .await?;
+            id
+        }
+        // An account that comes by single sign-on only. Its memberships open by nothing else, so a password gives nobody
+        // a way into them; what an operator may do is opened by a password, so theirs is not set here.
+        (Some(person), Way::New { password_hash, .. })
+            if person.password_hash.is_none() && !person.operator && !person.disabled =>
+        {
+            tx.set_password(person.id, None, &password_hash).await?;
+            person.id
+        }
+        _ => return Err(SignInError::Refused("changed_meanwhile").into()),
+    };
+    if tx.membership(joining).await?.is_some() {
+        // Came by single sign-on since they were invited; from now on by password too.
+        tx.open_membership_to_passwords(joining).await?;
+    } else {
+        tx.insert_membership(joining, invitation.role, false, None)
+            .await?;
+    }
+    tx.audit(&AuditEvent {
+        id: gateway.clock.new_id(),
+        at: now,
+        actor: &actor(email),
+        action: "invitation.accept",
+        target: &target(email),
+        before_hash: None,
+        after_hash: None,
+        request_id: from.request_id.as_deref(),
+        details: json!({ "role": invitation.role.as_str() }),
+    })
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}

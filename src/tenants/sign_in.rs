@@ -1,0 +1,344 @@
+//! People sign in with their password, and begin a session in one of their tenants.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::crypto::password::{Checked, HashError, Password};
+use crate::crypto::token::{NoRandomness, TokenHash, hash_token, random_token};
+use crate::domain::email::Email;
+use crate::domain::ids::{AdminId, TenantId};
+use crate::domain::role::Role;
+use crate::gateway::Gateway;
+use crate::limits::TooMany;
+use crate::store::StoreError;
+use crate::store::audit::AuditEvent;
+use crate::store::console_sessions::NewSession;
+use crate::store::people::MembershipRow;
+
+/// What tokens of sessions begin with.
+pub const TOKEN_PREFIX: &str = "pgs_";
+/// A session that is not used for so long has ended.
+pub const IDLE: TimeDelta = TimeDelta::minutes(30);
+/// A session ends after so long, however much it is used.
+pub const LONGEST: TimeDelta = TimeDelta::hours(12);
+
+/// Where a call comes from that proves itself by something else than a credential.
+#[derive(Debug, Clone, Default)]
+pub struct Visitor {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// The request's id, for the audit trail.
+    pub request_id: Option<String>,
+}
+
+/// A try to sign in.
+#[derive(Debug)]
+pub struct SignIn {
+    /// As typed.
+    pub email: String,
+    /// As typed.
+    pub password: SecretString,
+    /// The tenant to work in, by its name in URLs; may be left out by who has only one.
+    pub tenant: Option<String>,
+    /// Where it comes from.
+    pub from: Visitor,
+}
+
+/// Somebody is signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// To be sent as a bearer token. Shown this once.
+    pub token: SecretString,
+    /// The end of the session, whatever is done with it.
+    pub expires_at: DateTime<Utc>,
+    /// The tenant it works in; none for an operator who belongs to none.
+    pub workplace: Option<Workplace>,
+}
+
+/// A tenant that somebody works in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workplace {
+    /// Its id.
+    pub tenant: TenantId,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What they are there.
+    pub role: Role,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Unknown, wrong, disabled or without a tenant: one answer for all, the label is for the log.
+    #[error("not signed in: {0}")]
+    Refused(&'static str),
+    /// The password is right; the tenant must be named, or is another.
+    #[error("the tenant must be one of {0:?}")]
+    WhichTenant(Vec<String>),
+    /// The tenant is suspended.
+    #[error("the tenant is suspended")]
+    Suspended,
+    /// Over a limit.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// No answer about the password.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The database did not answer as hoped.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SignInError {
+    /// Stable name for logs and metrics.
+    pub fn as_label(&self) -> &'static str {
+        match self {
+            Self::Refused(label) => label,
+            Self::WhichTenant(_) => "which_tenant",
+            Self::Suspended => "suspended",
+            Self::TooMany(_) => "too_many",
+            Self::Hash(_) | Self::NoRandomness(_) => "overloaded",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
+/// Signs a person in.
+pub async fn sign_in(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, SignInError> {
+    let outcome = with_password(gateway, attempt).await;
+    count(gateway, &outcome);
+    outcome
+}
+
+/// Counts how a try ended, and logs a failure: never with the address of the person, which may be a mistyped password.
+pub(super) fn count(gateway: &Gateway, outcome: &Result<SignedIn, SignInError>) {
+    match outcome {
+        Ok(_) => gateway.metrics.sign_in("ok"),
+        Err(error) => {
+            gateway.metrics.sign_in(error.as_label());
+            tracing::info!(reason = error.as_label(), "a sign-in was refused");
+        }
+    }
+}
+
+async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, SignInError> {
+    let SignIn {
+        email,
+        password,
+        tenant,
+        from,
+    } = attempt;
+    let Ok(email) = Email::parse(&email) else {
+        gateway.limits.sign_in.admit_address(from.address)?;
+        // As long as for an address that is one.
+        gateway.passwords.check(&password, None).await?;
+        return Err(SignInError::Refused("unknown"));
+    };
+    admit(gateway, &email, from.address)?;
+    let proven = prove(gateway, &email, &password).await?;
+    let workplace = choose(&proven, tenant.as_deref())?;
+    begin(
+        gateway,
+        &Beginning {
+            person: proven.person,
+            email: &email,
+            password_hash: Some(&proven.password_hash),
+            by_sso: false,
+            instead_of: None,
+            expires_at: gateway.clock.now() + LONGEST,
+            how: json!({ "by": "password" }),
+            request_id: from.request_id.as_deref(),
+        },
+        workplace,
+    )
+    .await
+}
+
+/// Counts a try in.
+pub(super) fn admit(
+    gateway: &Gateway,
+    email: &Email,
+    address: Option<IpAddr>,
+) -> Result<(), TooMany> {
+    let counted = gateway.limits.sign_in.admit(email, address);
+    counted.inspect_err(|too_many| gateway.metrics.limit_refusal(too_many.limit()))
+}
+
+/// A person whose password was right.
+pub(super) struct Proven {
+    pub(super) person: AdminId,
+    pub(super) password_hash: String,
+    pub(super) operator: bool,
+    pub(super) memberships: Vec<MembershipRow>,
+}
+
+/// Checks a password. Takes as long, and says the same, whether the account is unknown, disabled or has none.
+pub(super) async fn prove(
+    gateway: &Gateway,
+    email: &Email,
+    password: &SecretString,
+) -> Result<Proven, SignInError> {
+    let mut tx = gateway.database.platform().await?;
+    let person = tx.person_by_email(email).await?;
+    let memberships = match &person {
+        Some(person) => tx.memberships(person.id).await?,
+        None => Vec::new(),
+    };
+    tx.commit().await?;
+
+    let may = person.filter(|person| !person.disabled);
+    let hash = may
+        .as_ref()
+        .and_then(|person| person.password_hash.as_deref());
+    let checked = gateway.passwords.check(password, hash).await?;
+    let (Checked::Right { outdated }, Some(person)) = (checked, may) else {
+        return Err(SignInError::Refused("wrong"));
+    };
+    let mut password_hash = person.password_hash.unwrap_or_default();
+    if outdated && let Ok(parsed) = Password::parse(password.clone(), email) {
+        let fresh = gateway.passwords.hash(&parsed).await?;
+        let mut tx = gateway.database.platform().await?;
+        let replaced = tx
+            .set_password(person.id, Some(&password_hash), &fresh)
+            .await?;
+        tx.commit().await?;
+        if replaced {
+            password_hash = fresh;
+        }
+    }
+    Ok(Proven {
+        person: person.id,
+        password_hash,
+        operator: person.operator,
+        // What a tenant's identity provider opened, a password does not.
+        memberships: memberships
+            .into_iter()
+            .filter(|membership| !membership.by_sso)
+            .collect(),
+    })
+}
+
+fn choose(proven: &Proven, named: Option<&str>) -> Result<Option<Workplace>, SignInError> {
+    let found = match (named, proven.memberships.as_slice()) {
+        (None, []) if proven.operator => return Ok(None),
+        (_, []) => return Err(SignInError::Refused("no_tenant")),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+        (Some(slug), all) => all.iter().find(|membership| membership.slug == slug),
+    };
+    match found {
+        Some(membership) => workplace(membership).map(Some),
+        None => Err(SignInError::WhichTenant(
+            proven
+                .memberships
+                .iter()
+                .map(|membership| membership.slug.clone())
+                .collect(),
+        )),
+    }
+}
+
+pub(super) fn workplace(membership: &MembershipRow) -> Result<Workplace, SignInError> {
+    if !membership.active {
+        return Err(SignInError::Suspended);
+    }
+    Ok(Workplace {
+        tenant: membership.tenant,
+        slug: membership.slug.clone(),
+        name: membership.name.clone(),
+        role: membership.role,
+    })
+}
+
+/// A session about to begin.
+pub(super) struct Beginning<'a> {
+    pub(super) person: AdminId,
+    pub(super) email: &'a Email,
+    /// The hash that was found right; none where an identity provider vouches.
+    pub(super) password_hash: Option<&'a str>,
+    pub(super) by_sso: bool,
+    /// The session that it goes on from.
+    pub(super) instead_of: Option<TokenHash>,
+    pub(super) expires_at: DateTime<Utc>,
+    /// For the audit trail.
+    pub(super) how: Value,
+    pub(super) request_id: Option<&'a str>,
+}
+
+/// Begins a session, audited in its tenant; sessions of the person that have run out are forgotten.
+pub(super) async fn begin(
+    gateway: &Gateway,
+    beginning: &Beginning<'_>,
+    workplace: Option<Workplace>,
+) -> Result<SignedIn, SignInError> {
+    let now = gateway.clock.now();
+    let token = random_token(TOKEN_PREFIX)?;
+    let session = NewSession {
+        hash: hash_token(&token),
+        person: beginning.person,
+        tenant: workplace.as_ref().map(|workplace| workplace.tenant),
+        by_sso: beginning.by_sso,
+        now,
+        expires_at: beginning.expires_at,
+        password_hash: beginning.password_hash,
+        instead_of: beginning.instead_of,
+    };
+    let mut platform = gateway.database.platform().await?;
+    platform
+        .forget_sessions(beginning.person, now, now - IDLE)
+        .await?;
+    let begun = match &workplace {
+        None => {
+            let begun = platform.begin_session(&session).await?;
+            platform.commit().await?;
+            begun
+        }
+        Some(workplace) => {
+            platform.commit().await?;
+            let mut tx = gateway.database.tenant(workplace.tenant).await?;
+            let begun = tx.begin_session(&session).await?;
+            tx.audit(&AuditEvent {
+                id: gateway.clock.new_id(),
+                at: now,
+                actor: &actor(beginning.email),
+                action: "person.sign_in",
+                target: &target(beginning.email),
+                before_hash: None,
+                after_hash: None,
+                request_id: beginning.request_id,
+                details: beginning.how.clone(),
+            })
+            .await?;
+            if begun {
+                tx.commit().await?;
+            }
+            begun
+        }
+    };
+    if !begun {
+        return Err(SignInError::Refused("changed_meanwhile"));
+    }
+    Ok(SignedIn {
+        token,
+        expires_at: session.expires_at,
+        workplace,
+    })
+}
+
+/// A person as the audit trail names who acts.
+pub(super) fn actor(email: &Email) -> String {
+    format!("person:{email}")
+}
+
+/// A person as the audit trail names what was changed.
+pub(super) fn target(email: &Email) -> String {
+    format!("person/{email}")
+}

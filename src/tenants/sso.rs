@@ -1,0 +1,487 @@
+//! Single sign-on: which provider a tenant trusts, and the way of a browser there and back.
+//!
+//! What a tenant's provider says counts in that tenant only: see [`super::signed_in`].
+
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::change::Change;
+use super::refusal::Refusal;
+use super::sign_in::{Beginning, LONGEST, SignInError, SignedIn, Visitor, Workplace, begin, count};
+use crate::auth::{SsoError, SsoIdentity, SsoProvider};
+use crate::crypto::seal::{Aad, SealError};
+use crate::crypto::token::{NoRandomness, hash_token, random_token};
+use crate::domain::email::{Email, is_domain};
+use crate::domain::fault::Faults;
+use crate::domain::ids::{AdminId, TenantId};
+use crate::domain::role::Role;
+use crate::domain::text;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::store::audit::AuditEvent;
+use crate::store::sso::{AttemptRow, ProviderRow};
+use crate::store::tenants::TenantRow;
+
+/// How long a browser may take to come back.
+pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// Most domains of one provider.
+pub const MAX_DOMAINS: usize = 20;
+
+/// A provider to set.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// Its issuer identifier, character for character as the provider writes it.
+    pub issuer: String,
+    /// What it calls the gateway.
+    pub client_id: String,
+    /// What it knows the gateway by.
+    pub client_secret: SecretChange,
+    /// Whose addresses it may speak for.
+    pub allowed_domains: Vec<String>,
+    /// What somebody without a membership becomes; none turns them away.
+    pub new_person_role: Option<Role>,
+}
+
+/// What is to become of the client's secret.
+#[derive(Debug, Clone)]
+pub enum SecretChange {
+    /// The stored one stays, if issuer and client stay.
+    Keep,
+    /// This one.
+    Set(SecretString),
+    /// None: a public client.
+    Clear,
+}
+
+/// Why a browser was not sent on, or did not come in.
+#[derive(Debug, thiserror::Error)]
+pub enum SsoFailure {
+    /// No such tenant, or it has no provider.
+    #[error("the tenant has no single sign-on")]
+    NoProvider,
+    /// The provider.
+    #[error(transparent)]
+    Provider(#[from] SsoError),
+    /// Not signed in.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
+    /// A stored secret can't be opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl From<StoreError> for SsoFailure {
+    fn from(error: StoreError) -> Self {
+        Self::SignIn(error.into())
+    }
+}
+
+impl From<NoRandomness> for SsoFailure {
+    fn from(error: NoRandomness) -> Self {
+        Self::SignIn(error.into())
+    }
+}
+
+fn secret_place(tenant: TenantId, row: Uuid) -> Aad {
+    Aad {
+        table: "sso_provider",
+        column: "client_secret",
+        tenant,
+        row,
+    }
+}
+
+fn verifier_place(tenant: TenantId, row: Uuid) -> Aad {
+    Aad {
+        table: "sso_attempt",
+        column: "pkce_verifier",
+        tenant,
+        row,
+    }
+}
+
+/// What is wrong with settings, before their provider is asked.
+pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
+    let mut faults = Faults::new();
+    let issuer = url::Url::parse(&settings.issuer).ok();
+    let plain = issuer.is_some_and(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if !plain || settings.issuer.len() > 500 {
+        faults.add(
+            "/issuer",
+            "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it",
+        );
+    }
+    if !text::is_clean_line(&settings.client_id, 200) {
+        faults.add("/clientId", "must be one line of 1 to 200 characters");
+    }
+    if let SecretChange::Set(secret) = &settings.client_secret
+        && !text::is_clean_line(secret.expose_secret(), 500)
+    {
+        faults.add("/clientSecret", "must be one line of 1 to 500 characters");
+    }
+    if settings.allowed_domains.is_empty() || settings.allowed_domains.len() > MAX_DOMAINS {
+        faults.add("/allowedDomains", "must list 1 to 20 domains");
+    }
+    for (at, domain) in settings.allowed_domains.iter().enumerate() {
+        if !is_domain(domain) {
+            faults.add(
+                format!("/allowedDomains/{at}"),
+                "must be a domain such as example.com",
+            );
+        }
+    }
+    if settings.new_person_role == Some(Role::Owner) {
+        faults.add(
+            "/newPersonRole",
+            "must be viewer, editor, publisher or null: an owner is made by an owner",
+        );
+    }
+    faults.into_result(settings).map_err(Refusal::Invalid)
+}
+
+/// The tenant's provider, about to be changed. Nobody else changes it until the change ends.
+pub async fn stored(change: &mut Change) -> Result<Option<ProviderRow>, Refusal> {
+    change.tx.lock_members().await?;
+    Ok(change.tx.sso_provider().await?)
+}
+
+/// Sets the tenant's provider in the place of the one that is stored.
+pub async fn put(
+    change: &mut Change,
+    stored: Option<ProviderRow>,
+    settings: ProviderSettings,
+) -> Result<ProviderRow, Refusal> {
+    let tenant = change.tx.tenant();
+    let id = stored
+        .as_ref()
+        .map_or_else(|| change.new_id(), |stored| stored.id);
+    let same_client = stored.as_ref().is_some_and(|stored| {
+        stored.issuer == settings.issuer && stored.client_id == settings.client_id
+    });
+    let client_secret = match settings.client_secret {
+        SecretChange::Clear => None,
+        SecretChange::Set(secret) => Some(change.keys.seal(&secret, &secret_place(tenant, id))?),
+        // Kept for the one who gave it: another issuer must not be sent it.
+        SecretChange::Keep => stored
+            .as_ref()
+            .filter(|_| same_client)
+            .and_then(|stored| stored.client_secret.clone()),
+    };
+    let same_issuer = stored
+        .as_ref()
+        .is_some_and(|stored| stored.issuer == settings.issuer);
+    if !same_issuer {
+        change.tx.forget_sso_subjects().await?;
+    }
+    let mut allowed_domains: Vec<String> = settings
+        .allowed_domains
+        .iter()
+        .map(|domain| domain.to_ascii_lowercase())
+        .collect();
+    allowed_domains.sort();
+    allowed_domains.dedup();
+    let row = ProviderRow {
+        id,
+        issuer: settings.issuer,
+        client_id: settings.client_id,
+        client_secret,
+        allowed_domains,
+        new_person_role: settings.new_person_role,
+        revision: stored.map_or(1, |stored| stored.revision + 1),
+    };
+    change.tx.put_sso_provider(&row, change.now).await?;
+    change
+        .note(
+            "sso.set",
+            "sso",
+            json!({
+                "issuer": row.issuer, "clientId": row.client_id, "allowedDomains": row.allowed_domains,
+                "newPersonRole": row.new_person_role.map(Role::as_str),
+            }),
+        )
+        .await?;
+    Ok(row)
+}
+
+/// Removes the tenant's provider. Sessions that it opened go on to their end.
+pub async fn remove(change: &mut Change, stored: &ProviderRow) -> Result<(), Refusal> {
+    change.tx.delete_sso_provider().await?;
+    change
+        .note("sso.remove", "sso", json!({ "issuer": stored.issuer }))
+        .await?;
+    Ok(())
+}
+
+/// A browser to send on.
+#[derive(Debug)]
+pub struct SentOn {
+    /// Where to.
+    pub url: url::Url,
+    /// For a cookie of that browser, until it comes back.
+    pub browser: SecretString,
+}
+
+/// Sends a browser to the tenant's provider.
+pub async fn start(
+    gateway: &Gateway,
+    slug: &str,
+    redirect_uri: &str,
+) -> Result<SentOn, SsoFailure> {
+    let (tenant, provider) = find(gateway, slug).await?;
+    let (state, browser, nonce) = (random_token("")?, random_token("")?, random_token("")?);
+    let nonce = nonce.expose_secret().to_owned();
+    let begun = gateway
+        .sso
+        .begin(
+            &open(gateway, tenant.id, &provider)?,
+            redirect_uri,
+            state.expose_secret().to_owned(),
+            nonce.clone(),
+        )
+        .await?;
+    let id = gateway.clock.new_id();
+    let attempt = AttemptRow {
+        id,
+        browser_hash: hash_token(&browser),
+        nonce,
+        pkce_verifier: gateway
+            .keys
+            .seal(&begun.pkce_verifier, &verifier_place(tenant.id, id))?,
+        provider: provider.id,
+        revision: provider.revision,
+        redirect_uri: redirect_uri.to_owned(),
+        expires_at: gateway.clock.now() + PATIENCE,
+    };
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    tx.begin_sso(&hash_token(&state), &attempt, gateway.clock.now())
+        .await?;
+    tx.commit().await?;
+    Ok(SentOn {
+        url: begun.url,
+        browser,
+    })
+}
+
+/// What a browser brings back from the provider.
+#[derive(Debug)]
+pub struct CameBack {
+    /// What it was sent with.
+    pub state: SecretString,
+    /// The provider's code, unless it refused.
+    pub code: Option<String>,
+    /// Who says so (RFC 9207), where the provider does.
+    pub issuer: Option<String>,
+    /// The cookie.
+    pub browser: SecretString,
+    /// Where it comes from.
+    pub from: Visitor,
+}
+
+/// Signs in whom the provider vouches for.
+pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<SignedIn, SsoFailure> {
+    let outcome = come_in(gateway, slug, back).await;
+    match outcome {
+        Ok(signed_in) => {
+            gateway.metrics.sign_in("ok");
+            Ok(signed_in)
+        }
+        Err(SsoFailure::SignIn(error)) => {
+            let outcome = Err(error);
+            count(gateway, &outcome);
+            outcome.map_err(SsoFailure::SignIn)
+        }
+        Err(failure) => {
+            gateway.metrics.sign_in("sso_failed");
+            tracing::info!(error = %failure, "a single sign-on failed");
+            Err(failure)
+        }
+    }
+}
+
+async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<SignedIn, SsoFailure> {
+    let (tenant, provider) = find(gateway, slug).await?;
+    let now = gateway.clock.now();
+    // Taken out before anything else is looked at: a state is good for one try.
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    let attempt = tx
+        .take_sso(&hash_token(&back.state), &hash_token(&back.browser))
+        .await?;
+    tx.commit().await?;
+    let attempt = attempt.ok_or(SignInError::Refused("sso_state"))?;
+    if attempt.expires_at <= now {
+        return Err(SignInError::Refused("sso_too_late").into());
+    }
+    if (attempt.provider, attempt.revision) != (provider.id, provider.revision) {
+        return Err(SignInError::Refused("sso_provider_changed").into());
+    }
+    if back.issuer.is_some_and(|issuer| issuer != provider.issuer) {
+        return Err(SignInError::Refused("sso_other_issuer").into());
+    }
+    let code = back.code.ok_or(SignInError::Refused("sso_denied"))?;
+    let verifier = gateway.keys.open(
+        &attempt.pkce_verifier,
+        &verifier_place(tenant.id, attempt.id),
+    )?;
+    let identity = gateway
+        .sso
+        .finish(
+            &open(gateway, tenant.id, &provider)?,
+            &attempt.redirect_uri,
+            code,
+            &attempt.nonce,
+            &verifier,
+        )
+        .await
+        .map_err(|error| match error {
+            SsoError::Refused(label) => SsoFailure::SignIn(SignInError::Refused(label)),
+            error => error.into(),
+        })?;
+    let email = vouched_for(&provider, &identity)?;
+    let (person, role) =
+        settle(gateway, tenant.id, &provider, &identity, &email, &back.from).await?;
+    let signed_in = begin(
+        gateway,
+        &Beginning {
+            person,
+            email: &email,
+            password_hash: None,
+            by_sso: true,
+            instead_of: None,
+            expires_at: now + LONGEST,
+            how: json!({ "by": "sso", "issuer": provider.issuer }),
+            request_id: back.from.request_id.as_deref(),
+        },
+        Some(Workplace {
+            tenant: tenant.id,
+            slug: tenant.slug,
+            name: tenant.name,
+            role,
+        }),
+    )
+    .await?;
+    Ok(signed_in)
+}
+
+/// The address that the provider may speak for.
+fn vouched_for(provider: &ProviderRow, identity: &SsoIdentity) -> Result<Email, SignInError> {
+    let email = identity
+        .email
+        .as_deref()
+        .ok_or(SignInError::Refused("sso_no_email"))?;
+    let email = Email::parse(email).map_err(|_unreadable| SignInError::Refused("sso_bad_email"))?;
+    if !identity.email_verified {
+        return Err(SignInError::Refused("sso_email_not_verified"));
+    }
+    if !provider
+        .allowed_domains
+        .iter()
+        .any(|domain| domain == email.domain())
+    {
+        return Err(SignInError::Refused("sso_foreign_domain"));
+    }
+    Ok(email)
+}
+
+/// Makes sure that the person is a member: already, by an open invitation, or as the provider's new people are.
+async fn settle(
+    gateway: &Gateway,
+    tenant: TenantId,
+    provider: &ProviderRow,
+    identity: &SsoIdentity,
+    email: &Email,
+    from: &Visitor,
+) -> Result<(AdminId, Role), SignInError> {
+    let now = gateway.clock.now();
+    let mut tx = gateway.database.tenant(tenant).await?;
+    tx.lock_members().await?;
+    let person = tx.lock_person(email).await?;
+    if person.as_ref().is_some_and(|person| person.disabled) {
+        return Err(SignInError::Refused("disabled"));
+    }
+    if let Some(person) = &person
+        && let Some(membership) = tx.membership(person.id).await?
+    {
+        match membership.sso_subject {
+            Some(subject) if subject == identity.subject => {}
+            Some(_) => return Err(SignInError::Refused("sso_other_subject")),
+            None => {
+                tx.set_sso_subject(person.id, &identity.subject).await?;
+            }
+        }
+        tx.commit().await?;
+        return Ok((person.id, membership.role));
+    }
+    let invited = tx.accept_invitation_of(email, now).await?;
+    let role = invited
+        .or(provider.new_person_role)
+        .ok_or(SignInError::Refused("sso_no_membership"))?;
+    let id = if let Some(person) = person {
+        person.id
+    } else {
+        let id = AdminId(gateway.clock.new_id());
+        let name = identity
+            .name
+            .as_deref()
+            .map(|name| text::clean_line(name, super::invitations::MAX_NAME).into_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| email.as_str().to_owned());
+        tx.insert_person(id, email, &name, None).await?;
+        id
+    };
+    tx.insert_membership(id, role, true, Some(&identity.subject))
+        .await?;
+    tx.audit(&AuditEvent {
+        id: gateway.clock.new_id(),
+        at: now,
+        actor: &super::sign_in::actor(email),
+        action: if invited.is_some() {
+            "invitation.accept"
+        } else {
+            "member.create"
+        },
+        target: &super::sign_in::target(email),
+        before_hash: None,
+        after_hash: None,
+        request_id: from.request_id.as_deref(),
+        details: json!({ "role": role.as_str(), "by": "sso" }),
+    })
+    .await?;
+    tx.commit().await?;
+    Ok((id, role))
+}
+
+async fn find(gateway: &Gateway, slug: &str) -> Result<(TenantRow, ProviderRow), SsoFailure> {
+    let mut platform = gateway.database.platform().await?;
+    let tenant = platform.tenant_by_slug(slug).await?;
+    platform.commit().await?;
+    let tenant = tenant.ok_or(SsoFailure::NoProvider)?;
+    let mut tx = gateway.database.tenant(tenant).await?;
+    let (row, provider) = (tx.tenant_row().await?, tx.sso_provider().await?);
+    tx.commit().await?;
+    let (Some(row), Some(provider)) = (row, provider) else {
+        return Err(SsoFailure::NoProvider);
+    };
+    if !row.active {
+        return Err(SignInError::Suspended.into());
+    }
+    Ok((row, provider))
+}
+
+fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoProvider, SealError> {
+    let client_secret = row
+        .client_secret
+        .as_ref()
+        .map(|sealed| gateway.keys.open(sealed, &secret_place(tenant, row.id)))
+        .transpose()?;
+    Ok(SsoProvider {
+        issuer: row.issuer.clone(),
+        client_id: row.client_id.clone(),
+        client_secret,
+    })
+}

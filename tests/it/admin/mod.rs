@@ -1,0 +1,8 @@
+//! Who may administer, and what they may.
+
+mod api_keys;
+mod authorization;
+mod operators;
+mod people;
+mod sign_in;
+mod sso;

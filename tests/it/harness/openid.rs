@@ -1,0 +1,173 @@
+//! A real `OpenID` provider: the certified `oidc-provider` of npm, run by node.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Blocking, Stdio};
+use std::sync::OnceLock;
+
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+const FILES: [&str; 3] = ["package.json", "package-lock.json", "provider.mjs"];
+/// What the provider calls the gateway.
+pub(crate) const CLIENT_ID: &str = "persona-gateway";
+/// What it knows the gateway by.
+pub(crate) const CLIENT_SECRET: &str = "a client secret of some length";
+
+/// A running provider, ended when dropped.
+pub(crate) struct OpenIdProvider {
+    pub(crate) issuer: String,
+    http: Client,
+    child: Child,
+}
+
+/// Where the provider is installed; by npm from the lock file, on the first run only.
+fn installed() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openid");
+        let read = |name: &str| fs::read(source.join(name)).unwrap();
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openid");
+        let place = cache.join("ready");
+        let is_current =
+            |name: &&str| fs::read(place.join(name)).is_ok_and(|found| found == read(name));
+        if FILES.iter().all(is_current) {
+            return place;
+        }
+        // A directory of its own, so that test processes running side by side can't meet half an installation.
+        let fresh = cache.join(std::process::id().to_string());
+        fs::create_dir_all(&fresh).unwrap();
+        for name in FILES {
+            fs::write(fresh.join(name), read(name)).unwrap();
+        }
+        let output = Blocking::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--silent"])
+            .current_dir(&fresh)
+            .output()
+            .unwrap_or_else(|error| {
+                panic!("the tests of single sign-on need npm ({error}): apt-get install nodejs npm")
+            });
+        assert!(
+            output.status.success(),
+            "npm can't install oidc-provider; the first run needs the npm registry: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        _ = fs::remove_dir_all(&place);
+        // Another process may have been faster: then its installation is as good.
+        if fs::rename(&fresh, &place).is_err() {
+            fs::remove_dir_all(&fresh).unwrap();
+        }
+        place
+    })
+}
+
+impl OpenIdProvider {
+    /// A provider that knows the gateway, at this address, as its only client.
+    pub(crate) async fn start(redirect_uri: &str) -> Self {
+        Self::start_with(redirect_uri, false).await
+    }
+
+    /// The same; with `userinfo` it tells e-mail addresses at its userinfo endpoint only.
+    pub(crate) async fn start_with(redirect_uri: &str, userinfo: bool) -> Self {
+        let client = json!({
+            "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "redirect_uris": [redirect_uri],
+        });
+        let place = tokio::task::spawn_blocking(installed).await.unwrap();
+        let mut child = Command::new("node")
+            .arg("provider.mjs")
+            .current_dir(place)
+            .env("CLIENT", client.to_string())
+            .env("USERINFO", userinfo.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "the tests of single sign-on need node ({error}): apt-get install nodejs npm"
+                )
+            });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap();
+        let line = line.expect("the provider says where it listens");
+        Self {
+            issuer: line.strip_prefix("issuer ").unwrap().to_owned(),
+            http: Client::builder().no_proxy().build().unwrap(),
+            child,
+        }
+    }
+
+    /// Who signs in there next: `sub`, `email`, `email_verified`, `name`.
+    pub(crate) async fn person(&self, person: &Value) {
+        let url = format!("{}/test/person", self.issuer);
+        let answer = self.http.post(url).json(person).send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+    }
+
+    /// Ends it, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+/// A browser, as far as going where it is sent and keeping cookies goes.
+pub(crate) struct Browser {
+    http: Client,
+    /// By host with port, then by name.
+    cookies: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Browser {
+    pub(crate) fn new() -> Self {
+        Self {
+            http: Client::builder()
+                .no_proxy()
+                .redirect(Policy::none())
+                .build()
+                .unwrap(),
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for one page.
+    pub(crate) async fn get(&mut self, url: &Url) -> Response {
+        let jar = self.cookies.entry(url.authority().to_owned()).or_default();
+        let sent: Vec<String> = jar
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut request = self.http.get(url.clone());
+        if !sent.is_empty() {
+            request = request.header(COOKIE, sent.join("; "));
+        }
+        let answer = request.send().await.unwrap();
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            jar.insert(name.to_owned(), value.to_owned());
+        }
+        answer
+    }
+
+    /// Goes where it is sent until it would ask for a page whose address holds `end`; gives that address.
+    pub(crate) async fn follow(&mut self, from: &str, end: &str) -> Url {
+        let mut url = Url::parse(from).unwrap();
+        for _ in 0..12 {
+            let answer = self.get(&url).await;
+            let status = answer.status();
+            let Some(next) = answer.headers().get(LOCATION).cloned() else {
+                panic!("{url} answered {status}: {}", answer.text().await.unwrap());
+            };
+            url = url.join(next.to_str().unwrap()).unwrap();
+            if url.path().contains(end) {
+                return url;
+            }
+        }
+        panic!("sent around in circles, at last to {url}");
+    }
+}

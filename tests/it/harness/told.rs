@@ -1,0 +1,54 @@
+//! In every test's database, a change that is not told in the audit trail of its own transaction is an error at its commit.
+//! So whatever the tests make the gateway do proves that it is told, and undone where it can't be.
+
+/// Tenant tables whose changes are no admin's, and why.
+const NOT_TOLD: [(&str, &str); 9] = [
+    ("audit_event", "the trail itself"),
+    ("audit_checkpoint", "signed marks in the trail"),
+    ("config_revision", "counts what others change"),
+    ("given_answer", "the answers of changes that are told"),
+    ("issuer_audience", "follows its issuer by trigger"),
+    (
+        "preference",
+        "users' own; what admins do with them has tests of its own",
+    ),
+    ("session", "the ledger"),
+    ("session_inputs", "the ledger"),
+    ("session_outcome", "the ledger"),
+];
+/// Columns that change by themselves.
+const NOT_A_CHANGE: [&str; 2] = ["last_used_at", "seen_at"];
+
+/// Adds the rule to a migrated database, for tables that nobody has written yet, too. It holds for the run-time role only:
+/// a test that arranges something as the owner needs no trail.
+pub(super) fn rule() -> String {
+    let tables = NOT_TOLD.map(|(table, _)| format!("'{table}'")).join(", ");
+    let columns = NOT_A_CHANGE.map(|column| format!("'{column}'")).join(", ");
+    format!(
+        "create function must_be_told() returns trigger language plpgsql as $$
+         declare
+             changed jsonb := case when tg_op = 'DELETE' then to_jsonb(old) else to_jsonb(new) end;
+             whose uuid := coalesce(changed ->> 'tenant_id', changed ->> 'id')::uuid;
+         begin
+             if tg_op = 'UPDATE' and to_jsonb(new) - array[{columns}] = to_jsonb(old) - array[{columns}] then
+                 return null;
+             end if;
+             if not exists (select from audit_event e where e.tenant_id = whose and e.xmin = pg_current_xact_id()::xid) then
+                 raise exception 'a change of % has no row in the audit trail (tests/it/harness/told.rs)', tg_table_name;
+             end if;
+             return null;
+         end $$;
+         do $$ declare t regclass; begin
+             for t in select c.oid::regclass from pg_class c
+                      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not c.relispartition
+                        and c.relname not in ({tables})
+                        and (c.relname = 'tenant' or exists (select from pg_attribute a
+                             where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped))
+             loop
+                 execute format('create constraint trigger must_be_told after insert or update or delete on %s
+                                 deferrable initially deferred for each row when (current_user = ''gateway_tenant'')
+                                 execute function must_be_told()', t);
+             end loop;
+         end $$"
+    )
+}
