@@ -14,6 +14,8 @@ seed=${2:-$(date +%s)}
 SCHEMATHESIS=4.32.5
 
 work=$(mktemp -d)
+# As root, the database runs as another user, who has to pass.
+chmod 711 "$work"
 service=
 finish() {
   status=$?

@@ -50,7 +50,7 @@ pub async fn review(
     let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     let actor = &change.admin.actor;
-    if actor.person.as_ref() != Some(&actor.label) {
+    if !actor.is_person() {
         return Err(Refusal::Forbidden(
             "Reviews are given by people: sign in as one; an API key can't.".into(),
         ));

@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{LogFormat, LogSettings, Settings, environment};
 use crate::crypto::seal::KeyRing;
+use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
 use crate::dev::{keep, postgres, seed};
@@ -61,6 +62,8 @@ struct Ready {
     user_token: String,
     admin_key: String,
     database_url: String,
+    admin_email: &'static str,
+    admin_password: String,
 }
 
 /// Everything that runs, and has to be stopped.
@@ -111,8 +114,13 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let keys = KeyRing::new(&settings.master_keys);
     let new_key = seed::seed(&app.gateway.database, &clock, &keys, issuer.url()).await?;
     let key_file = folder.join("admin-key");
+    let password_file = folder.join("admin-password");
     if let Some(key) = new_key {
         keep::write(&key_file, key.expose_secret())?;
+        let password = random_token("")?;
+        keep::write(&password_file, password.expose_secret())?;
+        let gateway = &app.gateway;
+        seed::seed_admin(&gateway.database, &clock, &gateway.passwords, &password).await?;
     }
     let ready = Ready {
         gateway: url(app.address),
@@ -129,6 +137,8 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         user_token: user_token(&issuer)?,
         admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
         database_url: data.owner_url.expose_secret().to_owned(),
+        admin_email: seed::ADMIN_EMAIL,
+        admin_password: std::fs::read_to_string(&password_file).unwrap_or_default(),
     };
     wait_until_served(&app, &ready.user_token).await?;
     if args.json {
@@ -282,6 +292,8 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
         user_token,
         database_url,
         admin_key,
+        admin_email,
+        admin_password,
         ..
     } = ready;
     writeln!(text)?;
@@ -323,7 +335,8 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(text, "  Anam      {anam}")?;
     writeln!(text, "  database  psql '{database_url}'")?;
-    writeln!(text, "  admin key {admin_key}")?;
+    writeln!(text, "  admin key {admin_key}   (docs/ADMIN.md)")?;
+    writeln!(text, "  sign-in   {admin_email} {admin_password}")?;
     writeln!(text)?;
     writeln!(
         text,

@@ -7,9 +7,11 @@ use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::{Bundle, SecretRef};
 use crate::authoring::yaml::Source;
 use crate::clock::Clock;
+use crate::crypto::password::Passwords;
 use crate::crypto::seal::KeyRing;
 use crate::crypto::token::{hash_token, random_token};
 use crate::domain::caller::Subject;
+use crate::domain::email::Email;
 use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
@@ -18,6 +20,7 @@ use crate::store::api_keys::StoredKey;
 use crate::store::audit::AuditEvent;
 use crate::store::{Database, StoreError};
 use crate::tenants::admin::{API_KEY_PREFIX, shown_prefix};
+use crate::tenants::operators::{AccountError, Operator};
 
 /// The demo tenant's name in URLs.
 pub const TENANT: &str = "demo";
@@ -25,6 +28,9 @@ pub const TENANT: &str = "demo";
 pub const AUDIENCE: &str = "persona-gateway-demo";
 /// The user whose token `dev` prints.
 pub const USER: &str = "user-1";
+
+/// Who signs in to administer the demo tenant and the installation; `dev` prints the password.
+pub const ADMIN_EMAIL: &str = "admin@example.com";
 
 /// Its bundle, without its issuer.
 const BUNDLE: &str = include_str!("demo.yaml");
@@ -41,6 +47,9 @@ pub enum SeedError {
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The admin's account could not be made.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// No admin key could be made.
     #[error(transparent)]
     Key(#[from] crate::crypto::token::NoRandomness),
@@ -104,6 +113,28 @@ pub async fn seed(
     } else {
         Ok(Some(furnish(database, clock).await?))
     }
+}
+
+/// Makes the person of [`ADMIN_EMAIL`] an owner of the demo tenant, and an operator.
+pub async fn seed_admin(
+    database: &Database,
+    clock: &Clock,
+    passwords: &Passwords,
+    password: &SecretString,
+) -> Result<(), SeedError> {
+    let operator = Operator {
+        database,
+        clock,
+        label: "cli:dev",
+        request_id: None,
+    };
+    let Ok(email) = Email::parse(ADMIN_EMAIL) else {
+        return Ok(());
+    };
+    operator
+        .add_member(passwords, TENANT, &email, Role::Owner, password.clone())
+        .await?;
+    Ok(operator.make_operator(passwords, &email, None).await?)
 }
 
 /// What a bundle does not hold: one user's choices, and an admin key.

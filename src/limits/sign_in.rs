@@ -13,8 +13,8 @@ use super::{TooMany, one_address};
 use crate::domain::email::Email;
 use crate::telemetry::metrics::Limit;
 
-/// Tries for one account from one address: five at once, then one in twelve seconds.
-const PAIR: (u32, u32) = (5, 5);
+/// Tries for one account from one address: ten at once, then one in twelve seconds.
+const PAIR: (u32, u32) = (5, 10);
 /// Tries from one address: an office behind one address signs in within a minute.
 const ADDRESS: (u32, u32) = (60, 60);
 /// Tries for one account from everywhere.
@@ -107,7 +107,7 @@ mod tests {
         let tried = (0..1_000)
             .filter(|_| limits.admit(&ann, bad).is_ok())
             .count();
-        assert!((5..=7).contains(&tried), "{tried}");
+        assert!((10..=12).contains(&tried), "{tried}");
         assert!(limits.admit(&ann, good).is_ok());
     }
 

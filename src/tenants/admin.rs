@@ -42,6 +42,11 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether a person acts, not a machine or a command.
+    pub fn is_person(&self) -> bool {
+        self.label.starts_with("person:")
+    }
+
     /// Everybody who must count as having written what this actor writes.
     pub fn contributors(&self) -> Vec<String> {
         let mut names = vec![self.label.clone()];
@@ -51,7 +56,7 @@ impl Actor {
 
     /// The label of the person who acts, themselves or by a key that they made.
     pub fn human(&self) -> Option<String> {
-        if self.label.starts_with("person:") {
+        if self.is_person() {
             Some(self.label.clone())
         } else {
             self.person.clone()

@@ -1,6 +1,6 @@
 //! Keys of machines that administer a tenant. A key is shown once, when it is made.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -135,8 +135,8 @@ async fn add(
         prefix: shown_prefix(&key),
         created_by: Some(change.admin.actor.label.clone()),
         created_by_person: change.admin.actor.human(),
-        created_at: change.now,
-        expires_at: new.expires_at,
+        created_at: change.now.trunc_subsecs(6),
+        expires_at: new.expires_at.map(|at| at.trunc_subsecs(6)),
         revoked_at: None,
         last_used_at: None,
         replaces,

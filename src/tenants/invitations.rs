@@ -3,7 +3,7 @@
 //! Nothing is mailed: whoever invites hands the token over, and so has seen it. An invitation therefore proves nothing
 //! about an account that exists already: joining with one takes its password.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -96,8 +96,8 @@ pub(super) async fn issue(
         email: email.as_str().to_owned(),
         role,
         invited_by: by.to_owned(),
-        created_at: now,
-        expires_at: now + VALID_FOR,
+        created_at: now.trunc_subsecs(6),
+        expires_at: (now + VALID_FOR).trunc_subsecs(0),
         accepted_at: None,
         revoked_at: None,
     };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -153,13 +153,18 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
             password_hash: Some(&proven.password_hash),
             by_sso: false,
             instead_of: None,
-            expires_at: gateway.clock.now() + LONGEST,
+            expires_at: ends_at(gateway.clock.now()),
             how: json!({ "by": "password" }),
             request_id: from.request_id.as_deref(),
         },
         workplace,
     )
     .await
+}
+
+/// When a session that begins now ends, to the second.
+pub(super) fn ends_at(now: DateTime<Utc>) -> DateTime<Utc> {
+    (now + LONGEST).trunc_subsecs(0)
 }
 
 /// Counts a try in.

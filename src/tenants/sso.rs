@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use super::sign_in::{Beginning, LONGEST, SignInError, SignedIn, Visitor, Workplace, begin, count};
+use super::sign_in::{Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count, ends_at};
 use crate::auth::{SsoError, SsoIdentity, SsoProvider};
 use crate::crypto::seal::{Aad, SealError};
 use crate::crypto::token::{NoRandomness, hash_token, random_token};
@@ -353,7 +353,7 @@ async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<Signed
             password_hash: None,
             by_sso: true,
             instead_of: None,
-            expires_at: now + LONGEST,
+            expires_at: ends_at(now),
             how: json!({ "by": "sso", "issuer": provider.issuer }),
             request_id: back.from.request_id.as_deref(),
         },

@@ -28,6 +28,8 @@ server.listen(0, '127.0.0.1', () => {
 
   provider.use(async (ctx, next) => {
     if (ctx.path.startsWith('/interaction/')) {
+      // What follows answers by itself.
+      ctx.respond = false;
       const { prompt, params, session } = await provider.interactionDetails(ctx.req, ctx.res);
       if (prompt.name === 'login') {
         return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: person.sub } });

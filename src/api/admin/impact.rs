@@ -114,7 +114,9 @@ struct ImpactGiven {
 #[utoipa::path(
     post, path = "/v1/admin/impact", tag = "Admin: see before you leap", operation_id = "impact",
     security(("adminKey" = [])), extensions(("x-permission" = json!("view"))),
-    request_body(content = ImpactAsked, content_type = "application/json"),
+    request_body(content = ImpactAsked, content_type = "application/json", example = json!({
+        "use": [{ "kind": "persona", "key": "support-agent", "version": 2 }], "context": "support", "sessions": 500
+    })),
     responses(
         (status = 200, description = "Whom it would reach", body = ImpactBody),
         Asking,

@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod bundle;
 pub mod catalogue;
+pub mod catalogue_syncs;
 pub mod comparison;
 pub mod documents;
 pub mod drafts;
@@ -63,6 +64,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(issuers::routes)
         .configure(provider_keys::routes)
         .configure(catalogue::routes)
+        .configure(catalogue_syncs::routes)
         .configure(users::routes)
         .configure(policy::routes)
         .configure(bundle::routes);
@@ -73,10 +75,17 @@ pub fn document() -> Description {
     let mut whole = Description::default();
     let parts: &[fn() -> Description] = &[
         me::Doc::openapi,
+        sign_in::Doc::openapi,
+        people::Doc::openapi,
+        api_keys::Doc::openapi,
+        sso::Doc::openapi,
         documents::Doc::openapi,
         drafts::Doc::openapi,
         versions::Doc::openapi,
         releases::Doc::openapi,
+        sample_users::Doc::openapi,
+        preview::Doc::openapi,
+        impact::Doc::openapi,
         validation::Doc::openapi,
         comparison::Doc::openapi,
         sessions::Doc::openapi,

@@ -4,7 +4,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
@@ -55,7 +55,7 @@ struct PreviewAsked {
     #[schema(nullable = false, max_length = 64, example = "support")]
     context: Option<String>,
     /// What the page sends along.
-    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "ticketId": "T-1" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "ticketId": "T-1" }))]
     metadata: Option<Value>,
     /// Who asks; nobody in particular unless set.
     #[schema(nullable = false)]
@@ -113,17 +113,22 @@ enum UserAsked {
         sample: String,
     },
     /// One that is typed in.
-    Typed {
-        /// The token's `sub`.
-        #[schema(nullable = false, example = "user-1")]
-        subject: Option<String>,
-        /// What the token's claims would tell.
-        #[schema(value_type = Option<Object>, nullable = false, example = json!({ "plan": "gold" }))]
-        facts: Option<Value>,
-        /// What the user has chosen.
-        #[schema(value_type = Option<Object>, nullable = false, example = json!({ "tone": "brief" }))]
-        preferences: Option<Value>,
-    },
+    Typed(TypedUser),
+}
+
+/// A user that is typed in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TypedUser {
+    /// The token's `sub`.
+    #[schema(nullable = false, example = "user-1")]
+    subject: Option<String>,
+    /// What the token's claims would tell.
+    #[schema(value_type = Object, required = false, nullable = false)]
+    facts: Option<Value>,
+    /// What the user has chosen.
+    #[schema(value_type = Object, required = false, nullable = false)]
+    preferences: Option<Value>,
 }
 
 /// What would happen: a request to Anam with its explanation, or `undecided`.
@@ -132,7 +137,7 @@ enum UserAsked {
 struct PreviewedBody {
     /// Exactly what Anam would be sent, but for the session's id, which is zero here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, nullable = false)]
+    #[schema(value_type = Object, nullable = false)]
     request: Option<Map<String, Value>>,
     /// The rendered prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +149,7 @@ struct PreviewedBody {
     greeting: Option<String>,
     /// Why: rules, split, and whose value each field has. Drafts have version 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, nullable = false)]
+    #[schema(value_type = Object, nullable = false)]
     trace: Option<Value>,
     /// Why nobody would be given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -214,7 +219,10 @@ struct PreviewChange {
 #[utoipa::path(
     post, path = "/v1/admin/preview", tag = "Admin: see before you leap", operation_id = "preview",
     security(("adminKey" = [])), extensions(("x-permission" = json!("view"))),
-    request_body(content = PreviewAsked, content_type = "application/json"),
+    request_body(content = PreviewAsked, content_type = "application/json", example = json!({
+        "use": [{ "kind": "persona", "key": "support-agent", "version": 2 }], "against": "live",
+        "context": "support", "metadata": { "ticketId": "T-1" }, "user": { "facts": { "name": "Ann", "plan": "gold" } }
+    })),
     responses(
         (status = 200, description = "What would happen", body = PreviewBody),
         Asking,

@@ -60,7 +60,7 @@ struct SampleUserBody {
     description: String,
     /// The token's `sub`: it decides the arm of a split.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, example = "sample-1")]
+    #[schema(value_type = String, nullable = false, example = "sample-1")]
     subject: Option<Value>,
     /// What the token's claims would tell.
     #[schema(value_type = Object, example = json!({ "plan": "gold", "name": "Ann" }))]
@@ -88,10 +88,10 @@ struct SampleUserChange {
     #[schema(nullable = false, max_length = 255, example = "sample-1")]
     subject: Option<String>,
     /// What the token's claims would tell: texts, numbers, flags and lists of texts.
-    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "plan": "gold", "name": "Ann" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "plan": "gold", "name": "Ann" }))]
     facts: Option<Value>,
     /// What the user has chosen.
-    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "tone": "brief" }))]
+    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "tone": "brief" }))]
     preferences: Option<Value>,
 }
 
@@ -191,7 +191,9 @@ async fn get(
         ("If-Match" = Option<String>, Header, description = "The ETag of a read, to change: 428 without, 412 with `current` if it changed since"),
         ("If-None-Match" = Option<String>, Header, description = "`*`, to make a new one"),
     ),
-    request_body(content = SampleUserChange, content_type = "application/json"),
+    request_body(content = SampleUserChange, content_type = "application/json", example = json!({
+        "description": "A customer on the gold plan", "facts": { "name": "Ann", "plan": "gold" }, "preferences": { "tone": "brief" }
+    })),
     responses(
         (status = 200, description = "The user, changed", body = SampleUserBody, headers(("ETag" = String, description = "Its state"))),
         (status = 201, description = "The user, new", body = SampleUserBody, headers(("ETag" = String, description = "Its state"))),

@@ -187,8 +187,10 @@ async fn delete(
 /// What is stored, provided that the caller knows it.
 async fn known(change: &mut Change, request: &HttpRequest) -> Result<Option<ProviderRow>, Problem> {
     let stored = sso::stored(change).await?;
-    if stored.is_none() && request.headers().contains_key(IF_NONE_MATCH) {
-        validator(None).check_write(request)?;
+    if request.headers().contains_key(IF_NONE_MATCH) {
+        validator(stored.as_ref())
+            .check_write(request)
+            .map_err(|problem| problem.current(current(stored.as_ref())))?;
     } else {
         require(request, stored.as_ref())?;
     }
@@ -196,11 +198,13 @@ async fn known(change: &mut Change, request: &HttpRequest) -> Result<Option<Prov
 }
 
 fn require(request: &HttpRequest, stored: Option<&ProviderRow>) -> Result<(), Problem> {
-    validator(stored).require(request, || {
-        stored
-            .map(|row| serde_json::to_value(ProviderBody::from(row)).unwrap_or_default())
-            .unwrap_or_default()
-    })
+    validator(stored).require(request, || current(stored))
+}
+
+fn current(stored: Option<&ProviderRow>) -> Value {
+    stored
+        .map(|row| serde_json::to_value(ProviderBody::from(row)).unwrap_or_default())
+        .unwrap_or_default()
 }
 
 fn settings(sent: serde_json::Map<String, Value>) -> Result<ProviderSettings, Refusal> {

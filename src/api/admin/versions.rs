@@ -34,14 +34,16 @@ pub fn routes(config: &mut ServiceConfig) {
             "GET, HEAD",
         ))
         .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}/versions/{number}")
+            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}/versions/{number:[^/:]+}")
                 .route(reading().to(get)),
             "GET, HEAD",
         ))
         .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}/versions/{number}/reviews")
-                .route(reading().to(reviews))
-                .route(web::post().to(add_review)),
+            web::resource(
+                "/v1/admin/documents/{kind}/{key:[^/:]+}/versions/{number:[^/:]+}/reviews",
+            )
+            .route(reading().to(reviews))
+            .route(web::post().to(add_review)),
             "GET, HEAD, POST",
         ));
 }

@@ -43,7 +43,7 @@ impl Data {
             }
             let erased = postgres_folder.clone();
             tokio::task::spawn_blocking(move || postgres::erase(&erased)).await??;
-            for kept in ["admin-key", "master-key"] {
+            for kept in ["admin-key", "admin-password", "master-key"] {
                 match std::fs::remove_file(folder.join(kept)) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         return Err(error.into());

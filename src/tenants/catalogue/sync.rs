@@ -65,8 +65,9 @@ type Found = Result<Listing, String>;
 
 /// Reads the lists of an admin's tenant now.
 pub async fn sync(gateway: &Gateway, admin: &Admin) -> Result<CatalogueSyncRow, Refusal> {
+    let key = key(gateway, admin.tenant).await?;
     let id = begin(gateway, admin).await?;
-    let (found, stock_only) = match key(gateway, admin.tenant).await? {
+    let (found, stock_only) = match key {
         Ok((key, is_own)) => (read(gateway, &key, is_own).await, !is_own),
         Err(why) => {
             let failed = LISTED.map(|kind| (kind, Err(why.to_owned())));

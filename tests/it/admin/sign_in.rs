@@ -310,7 +310,7 @@ async fn a_suspended_tenant_lets_nobody_in() {
 #[tokio::test]
 async fn many_wrong_passwords_from_one_address_are_stopped_with_a_time_to_wait() {
     let app = with_ann().await;
-    for _ in 0..5 {
+    for _ in 0..10 {
         problem(
             app.try_sign_in(ANN, "a wrong long password").await,
             401,

@@ -183,3 +183,92 @@ async fn a_diff_shows_members_and_lines() {
     .await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_needs_approvals_is_released_only_with_those_of_others() {
+    let app = spawn().await;
+    let ann = app
+        .signed_in("demo", "ann@example.com", Role::Publisher)
+        .await;
+    let bob = app.signed_in("demo", "bob@example.com", Role::Editor).await;
+    let cleo = app
+        .signed_in("demo", "cleo@example.com", Role::Editor)
+        .await;
+    let key = app.admin_key("demo", Role::Owner).await;
+    let owner = app.signed_in("demo", "olga@example.com", Role::Owner).await;
+    let (etag, _) = state(app.ask(Method::GET, "/v1/admin/policy", &owner).await, 200).await;
+    let patch = app
+        .request(Method::PATCH, "/v1/admin/policy", &owner)
+        .header("if-match", etag);
+    let patch = patch
+        .json(&json!({ "requiredApprovals": 1 }))
+        .send()
+        .await
+        .unwrap();
+    body(patch, 200).await;
+
+    // Ann opens the draft, Bob writes in it too, Ann seals it.
+    let mut content = assistant(&app, &ann).await;
+    content["systemPrompt"] = json!("Reviewed.");
+    let (etag, draft) = draft_of(&app, &ann, ASSISTANT, &content).await;
+    let written = app
+        .tell_if(
+            Method::PUT,
+            &draft,
+            &bob,
+            &etag,
+            &json!({ "content": content }),
+        )
+        .await;
+    let (etag, _) = state(written, 200).await;
+    let sealed = app
+        .tell_if(
+            Method::POST,
+            &format!("{draft}:seal"),
+            &ann,
+            &etag,
+            &json!({}),
+        )
+        .await;
+    assert_eq!(body(sealed, 201).await["number"], 2);
+
+    let releases = format!("{ASSISTANT}/releases");
+    let reviews = format!("{ASSISTANT}/versions/2/reviews");
+    let release = async || {
+        app.tell(Method::POST, &releases, &ann, &json!({ "version": 2 }))
+            .await
+    };
+    let review = async |who: &str, verdict: &str| {
+        app.tell(Method::POST, &reviews, who, &json!({ "verdict": verdict }))
+            .await
+    };
+    problem(release().await, 409, "approval_missing").await;
+    for writer in [&ann, &bob] {
+        problem(review(writer, "approve").await, 403, "forbidden").await;
+    }
+    problem(review(&key, "approve").await, 403, "forbidden").await;
+    problem(release().await, 409, "approval_missing").await;
+
+    body(review(&cleo, "reject").await, 200).await;
+    body(review(&owner, "approve").await, 200).await;
+    problem(release().await, 409, "approval_missing").await;
+    body(review(&cleo, "approve").await, 200).await;
+    let standing = body(app.ask(Method::GET, &reviews, &ann).await, 200).await;
+    assert_eq!(
+        (&standing["required"], &standing["met"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(standing["rejectedBy"], json!([]), "the last word counts");
+    body(release().await, 200).await;
+
+    // Another version starts anew, a bundle's too.
+    app.apply("tenant: demo\nsnippets:\n  fresh: {text: x}\n")
+        .await;
+    let fresh = format!("{DOCUMENTS}/snippet/fresh");
+    let document = body(app.ask(Method::GET, &fresh, &ann).await, 200).await;
+    assert_eq!(
+        (&document["latestVersion"], document.get("liveVersion")),
+        (&json!(1), None)
+    );
+    app.stop().await;
+}

@@ -76,7 +76,9 @@ async fn dev_serves_what_its_line_of_json_says() {
             "tenant",
             "userToken",
             "adminKey",
-            "databaseUrl"
+            "databaseUrl",
+            "adminEmail",
+            "adminPassword"
         ]
     );
     assert_eq!(line["tenant"], "demo");

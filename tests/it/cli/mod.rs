@@ -2,7 +2,9 @@
 
 mod bundles;
 mod dev;
+mod people;
 mod preferences;
 mod serve;
 mod shared_issuer;
 mod small;
+mod walk;

@@ -47,19 +47,18 @@ fn good(lines: usize) -> String {
 async fn five_thousand_users_are_imported_and_again_without_harm() {
     let bench = bench().await;
     let mut owner = bench.database.owner().await;
-    for version in [1, 2] {
+    // What is the same already is not written again: a user's own page keeps its ETag.
+    for _ in 0..2 {
         let ended = import(&bench, &good(5_000)).await;
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
         assert_eq!(
             ended.out,
             "Imported the preferences of 5000 users of acme.\n"
         );
-        let rows = format!(
-            "select count(*) from preference where version = {version}
+        let rows = "select count(*) from preference where version = 1
              and choices = jsonb_build_object('avatarId', 'a' || (substr(subject, 6)::int % 2 + 1),
-                                              'color', case substr(subject, 6)::int % 2 when 0 then 'blue' else 'red' end)"
-        );
-        assert_eq!(sql::number(&mut owner, &rows).await.unwrap(), 5_000);
+                                              'color', case substr(subject, 6)::int % 2 when 0 then 'blue' else 'red' end)";
+        assert_eq!(sql::number(&mut owner, rows).await.unwrap(), 5_000);
     }
 }
 

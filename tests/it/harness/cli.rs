@@ -111,6 +111,12 @@ impl Program {
         self
     }
 
+    /// Reads standard input from this file.
+    pub(crate) fn stdin(mut self, file: &str) -> Self {
+        self.0.stdin(std::fs::File::open(file).unwrap());
+        self
+    }
+
     /// Runs it to its end.
     pub(crate) async fn run(mut self) -> Ended {
         let output = tokio::time::timeout(PATIENCE, self.0.output())

@@ -10,8 +10,8 @@ use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 const FILES: [&str; 3] = ["package.json", "package-lock.json", "provider.mjs"];
 /// What the provider calls the gateway.
@@ -24,6 +24,8 @@ pub(crate) struct OpenIdProvider {
     pub(crate) issuer: String,
     http: Client,
     child: Child,
+    /// Kept open: the provider ends when it can't write its notices.
+    _notices: Lines<BufReader<ChildStdout>>,
 }
 
 /// Where the provider is installed; by npm from the lock file, on the first run only.
@@ -99,6 +101,7 @@ impl OpenIdProvider {
             issuer: line.strip_prefix("issuer ").unwrap().to_owned(),
             http: Client::builder().no_proxy().build().unwrap(),
             child,
+            _notices: lines,
         }
     }
 

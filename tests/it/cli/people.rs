@@ -1,0 +1,266 @@
+//! `tenant`, `admin` and `api-key`: how the first people and machines get in.
+
+use serde_json::{Value, json};
+
+use crate::harness::cli::{Ended, Folder, environment_of, program};
+use crate::harness::tenants::Bench;
+
+const PASSWORD: &str = "a good long password\n";
+
+struct Cli {
+    bench: Bench,
+    folder: Folder,
+}
+
+impl Cli {
+    async fn new() -> Self {
+        Self {
+            bench: Bench::new().await,
+            folder: Folder::new(),
+        }
+    }
+
+    async fn run(&self, line: &str) -> Ended {
+        self.run_with(line, "").await
+    }
+
+    /// With this on standard input.
+    async fn run_with(&self, line: &str, input: &str) -> Ended {
+        let args: Vec<&str> = line.split(' ').collect();
+        let file = self.folder.write("input", input);
+        program(&args)
+            .envs(&environment_of(&self.bench))
+            .stdin(&file)
+            .run()
+            .await
+    }
+
+    async fn done(&self, line: &str, input: &str) -> String {
+        let ended = self.run_with(line, input).await;
+        assert_eq!(ended.code, Some(0), "{line}: {}", ended.err);
+        ended.out
+    }
+
+    async fn trail(&self) -> Vec<Value> {
+        self.bench
+            .database
+            .rows("select actor || ' ' || action || ' ' || target as line from audit_event order by seq")
+            .await
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_its_owner_and_a_key_are_made() {
+    let cli = Cli::new().await;
+    cli.done("tenant create acme --name Acme", "").await;
+    let again = cli.run("tenant create acme").await;
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.err.contains("there is a tenant `acme` already"),
+        "{}",
+        again.err
+    );
+    let listed = cli.done("tenant list --json", "").await;
+    let listed: Value = serde_json::from_str(listed.trim()).unwrap();
+    assert_eq!(
+        (&listed["slug"], &listed["name"], &listed["active"]),
+        (&json!("acme"), &json!("Acme"), &json!(true))
+    );
+
+    let out = cli
+        .done(
+            "admin create --email Ann@example.com --tenant acme --role owner",
+            PASSWORD,
+        )
+        .await;
+    assert_eq!(out, "ann@example.com is owner of acme.\n");
+    let people = cli
+        .bench
+        .database
+        .rows("select a.email, a.operator, left(a.password_hash, 10) as hash, m.role from admin a join membership m on m.admin_id = a.id")
+        .await;
+    assert_eq!(
+        people,
+        [
+            json!({ "email": "ann@example.com", "operator": false, "hash": "$argon2id$", "role": "owner" })
+        ]
+    );
+
+    let ended = cli
+        .run("api-key create --tenant acme --name ci --role publisher --expires 90d")
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let key = ended.out.trim();
+    assert!(
+        key.starts_with("pgk_") && key.len() == 47 && !ended.err.contains(key),
+        "{key}"
+    );
+    let keys = cli
+        .bench
+        .database
+        .rows("select name, role, created_by, expires_at - created_at between interval '89 days' and interval '91 days' as life from api_key")
+        .await;
+    assert_eq!(
+        keys,
+        [json!({ "name": "ci", "role": "publisher", "created_by": "cli:tester", "life": true })]
+    );
+    let prefix: String = key.chars().take(12).collect();
+    assert_eq!(
+        cli.trail()
+            .await
+            .iter()
+            .map(|row| row["line"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        [
+            "cli:tester tenant.create tenant/acme".to_owned(),
+            "cli:tester member.create person/ann@example.com".to_owned(),
+            format!("cli:tester api_key.create api_key/{prefix}"),
+        ]
+    );
+    cli.done("tenant suspend acme", "").await;
+    assert!(
+        cli.done("tenant list", "")
+            .await
+            .trim_end()
+            .ends_with("Acme  suspended")
+    );
+    cli.done("tenant resume acme", "").await;
+}
+
+#[tokio::test]
+async fn an_invitation_is_printed_and_an_operator_is_made() {
+    let cli = Cli::new().await;
+    cli.done("tenant create acme", "").await;
+    let out = cli
+        .done(
+            "admin create --email bob@example.com --tenant acme --role editor --invite --json",
+            "",
+        )
+        .await;
+    let told: Value = serde_json::from_str(out.trim()).unwrap();
+    assert!(
+        told["invitation"].as_str().unwrap().starts_with("pgi_"),
+        "{told}"
+    );
+    let out = cli
+        .done("admin create --email ops@example.com --operator", PASSWORD)
+        .await;
+    assert_eq!(out, "ops@example.com runs this installation.\n");
+    let hashes = async || {
+        cli.bench
+            .database
+            .rows("select password_hash, disabled_at is null as may from admin")
+            .await
+    };
+    let first = hashes().await;
+    cli.done(
+        "admin set-password --email ops@example.com",
+        "another good password\n",
+    )
+    .await;
+    let second = hashes().await;
+    assert_ne!(first, second);
+    cli.done("admin disable --email ops@example.com", "").await;
+    assert_eq!(hashes().await[0]["may"], false);
+    cli.done("admin enable --email ops@example.com", "").await;
+    assert_eq!(hashes().await, second);
+}
+
+#[tokio::test]
+async fn what_can_not_be_is_refused_in_one_line() {
+    let cli = Cli::new().await;
+    cli.done("tenant create acme", "").await;
+    cli.done(
+        "admin create --email ann@example.com --tenant acme --role owner",
+        PASSWORD,
+    )
+    .await;
+    for (line, input, code, told) in [
+        ("tenant create Acme", "", 1, "/slug: must be 1 to 63"),
+        (
+            "tenant suspend nowhere",
+            "",
+            1,
+            "there is no tenant `nowhere`",
+        ),
+        (
+            "admin create --email bob@example.com --tenant nowhere --role owner",
+            PASSWORD,
+            1,
+            "there is no tenant",
+        ),
+        (
+            "admin create --email bob --tenant acme --role owner",
+            PASSWORD,
+            1,
+            "--email must be an e-mail address",
+        ),
+        (
+            "admin create --email bob@example.com --tenant acme --role owner",
+            "short\n",
+            1,
+            "must have 12 to 128",
+        ),
+        (
+            "admin create --email bob@example.com --tenant acme --role owner",
+            "",
+            1,
+            "--invite",
+        ),
+        (
+            "admin create --email ann@example.com --tenant acme --role owner",
+            PASSWORD,
+            1,
+            "has an account already",
+        ),
+        (
+            "admin create --email bob@example.com --tenant acme",
+            PASSWORD,
+            2,
+            "--role",
+        ),
+        (
+            "admin create --email bob@example.com",
+            PASSWORD,
+            2,
+            "--tenant",
+        ),
+        (
+            "admin create --email bob@example.com --operator --invite",
+            "",
+            2,
+            "cannot be used with",
+        ),
+        (
+            "admin create --email bob@example.com --tenant acme --role root",
+            PASSWORD,
+            2,
+            "viewer, editor, publisher or owner",
+        ),
+        (
+            "admin set-password --email bob@example.com",
+            PASSWORD,
+            1,
+            "there is no account of bob@example.com",
+        ),
+        (
+            "api-key create --tenant acme --name x --role viewer --expires soon",
+            "",
+            2,
+            "90d",
+        ),
+        (
+            "api-key create --tenant acme --name x --role viewer --expires 800d",
+            "",
+            1,
+            "within two years",
+        ),
+    ] {
+        let ended = cli.run_with(line, input).await;
+        assert_eq!(ended.code, Some(code), "{line}: {}", ended.err);
+        assert!(ended.err.contains(told), "{line}: {}", ended.err);
+        assert_eq!(ended.out, "", "{line}");
+    }
+    let people = cli.bench.database.rows("select count(*) from admin").await;
+    assert_eq!(people[0]["count"], 1);
+}
