@@ -18,10 +18,7 @@ use serde_json::Map;
 const KEY: &str = "assistant";
 
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    reason = "an example tells what it does"
-)]
+#[expect(clippy::print_stdout, reason = "an example tells what it does")]
 async fn main() -> anyhow::Result<()> {
     let environment = environment();
     let gateway = setting(&environment, "GATEWAY")?;

@@ -68,9 +68,9 @@ pub struct ProblemBody {
     /// Every single fault, where there are several places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FaultBody>,
-    /// Of `precondition_failed`: what is there now, as a read gives it.
+    /// Of `precondition_failed`: what is there now, as a read gives it; null where there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, nullable = false)]
+    #[schema(value_type = Option<Object>)]
     pub current: Option<Value>,
     /// Of `merge_conflict`: each member that both sides changed, with `base`, `ours` and `theirs`.
     #[serde(skip_serializing_if = "Option::is_none")]

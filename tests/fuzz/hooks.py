@@ -4,6 +4,7 @@ Set SCHEMATHESIS_HOOKS to this file. CANARIES names a file of texts that only th
 FOREIGN_IDS a file of ids and keys of the other tenant's things, which are asked for in place of made-up ones.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def nothing_of_the_other_tenant(ctx, response, case):
         # What the caller sent may be repeated to them.
         if canary in told and canary not in sent:
             raise AssertionError(f"tells `{canary}` of the other tenant")
+
+
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(ctx, value):
+    """One line of JSON for each item."""
+    items = value if isinstance(value, list) else [value]
+    return b"".join(item if isinstance(item, bytes) else json.dumps(item, default=str).encode() + b"\n" for item in items)
 
 
 @schemathesis.hook
