@@ -38,6 +38,10 @@ sqlx:
 openapi:
     cargo run --quiet -- openapi > docs/openapi.json
 
+# Ask the HTTP API everything that its description has, with two tenants' credentials. Brings its own service and schemathesis.
+fuzz-api *args:
+    tests/fuzz-api.sh {{args}}
+
 # Write the schema of bundles anew, after what they may say changed.
 schema:
     cargo run --quiet -- schema > docs/bundle.schema.json

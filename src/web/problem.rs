@@ -68,13 +68,13 @@ pub struct ProblemBody {
     /// Every single fault, where there are several places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FaultBody>,
-    /// Of `precondition_failed`: what is there now, as a read gives it.
+    /// Of `precondition_failed`: what is there now, as a read gives it; null where there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>)]
     pub current: Option<Value>,
     /// Of `merge_conflict`: each member that both sides changed, with `base`, `ours` and `theirs`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<Object>, nullable = false)]
+    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub conflicts: Option<Value>,
 }
 

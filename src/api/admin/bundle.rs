@@ -57,11 +57,11 @@ struct NewBundle {
     /// stay as they are.
     #[schema(nullable = false, example = json!({ "/issuers/0/secret": "..." }))]
     secrets: Option<BTreeMap<String, String>>,
-    /// Tell the exact plan, and change nothing.
-    #[schema(nullable = false, default = false)]
+    /// Tell the exact plan, and change nothing; false unless set.
+    #[schema(nullable = false)]
     dry_run: Option<bool>,
-    /// Remove what the bundle does not have, from the sections that it does have.
-    #[schema(nullable = false, default = false)]
+    /// Remove what the bundle does not have, from the sections that it does have; false unless set.
+    #[schema(nullable = false)]
     prune: Option<bool>,
     /// Why, for the history.
     #[schema(nullable = false, max_length = 2000, example = "Shorter greetings")]

@@ -226,7 +226,7 @@ struct EntryWishBody {
     #[schema(min_length = 1, max_length = 200, example = "Cara")]
     name: String,
     /// What else is known of it.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     attributes: Option<Value>,
     /// Whether users may choose it; `true` unless set.
     #[schema(nullable = false)]

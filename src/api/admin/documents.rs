@@ -110,7 +110,7 @@ struct NewDocument {
     #[schema(nullable = false, max_length = 200)]
     title: Option<String>,
     /// The draft's content; may have faults still.
-    #[schema(value_type = Object, nullable = false, example = json!({ "text": "Be kind." }))]
+    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "text": "Be kind." }))]
     content: Option<serde_json::Value>,
 }
 

@@ -135,7 +135,7 @@ struct NewDraft {
     #[schema(nullable = false, max_length = 200)]
     title: Option<String>,
     /// Its content; that of the version unless set.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     content: Option<Value>,
 }
 

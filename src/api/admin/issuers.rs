@@ -219,7 +219,7 @@ struct TokenBody {
     subject: Option<String>,
     /// The facts that the claim map takes from it, where it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     facts: Option<Value>,
 }
 

@@ -58,13 +58,13 @@ struct PolicyBody {
     #[schema(nullable = false, example = "Europe/Berlin")]
     time_zone: Option<String>,
     /// Settings that a persona gets where it says nothing.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     defaults: Option<Value>,
     /// Settings that every persona gets, whatever it or a user says.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     locks: Option<Value>,
     /// Preferences beyond the standard ones, by name.
-    #[schema(value_type = Object, nullable = false)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     preferences: Option<Value>,
     /// Days that a session's inputs are kept for replays; 30 unless set.
     #[schema(nullable = false, minimum = 0, maximum = 3650)]

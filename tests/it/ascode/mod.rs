@@ -1,0 +1,6 @@
+mod client;
+mod command;
+mod remote;
+mod rights;
+mod secrets;
+mod whole;
