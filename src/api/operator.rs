@@ -82,7 +82,7 @@ pub fn document() -> Description {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = OperatorTenant)]
-struct TenantBody {
+struct OperatedTenantBody {
     /// Its id.
     id: Uuid,
     /// Its name in URLs and bundles.
@@ -97,7 +97,7 @@ struct TenantBody {
     created_at: DateTime<Utc>,
 }
 
-impl From<TenantListing> for TenantBody {
+impl From<TenantListing> for OperatedTenantBody {
     fn from(row: TenantListing) -> Self {
         Self {
             id: row.id.0,
@@ -182,7 +182,7 @@ struct MadeIssuer {
 #[utoipa::path(
     get, path = "/v1/operator/tenants", tag = "Operator", operation_id = "listTenants", security(("adminKey" = [])),
     extensions(("x-permission" = json!("operator"))), params(PageQuery),
-    responses((status = 200, description = "A page", body = PageBody<TenantBody>, headers(("Link" = String, description = "The next page"))), Listing)
+    responses((status = 200, description = "A page", body = PageBody<OperatedTenantBody>, headers(("Link" = String, description = "The next page"))), Listing)
 )]
 async fn list_tenants(
     _operator: Operator,
@@ -204,7 +204,7 @@ async fn list_tenants(
         &gateway.keys,
         rows,
         |row| row.slug.clone(),
-        TenantBody::from,
+        OperatedTenantBody::from,
     ))
 }
 

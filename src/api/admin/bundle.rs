@@ -76,7 +76,7 @@ struct PlanBody {
     #[schema(example = "acme")]
     tenant: String,
     /// Each change, in the order in which they are made.
-    steps: Vec<StepBody>,
+    steps: Vec<PlanStepBody>,
     /// What the tenant has and the bundle does not: left alone unless pruned.
     #[schema(example = json!(["snippet/old"]))]
     left_alone: Vec<String>,
@@ -86,7 +86,7 @@ struct PlanBody {
 
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
-struct StepBody {
+struct PlanStepBody {
     /// What happens.
     #[schema(value_type = String, example = "change", pattern = "^(create|change|remove)$")]
     verb: Verb,
@@ -107,14 +107,14 @@ impl From<Plan> for PlanBody {
     fn from(plan: Plan) -> Self {
         Self {
             tenant: plan.tenant,
-            steps: plan.steps.into_iter().map(StepBody::from).collect(),
+            steps: plan.steps.into_iter().map(PlanStepBody::from).collect(),
             left_alone: plan.left_alone,
             warnings: plan.warnings,
         }
     }
 }
 
-impl From<Step> for StepBody {
+impl From<Step> for PlanStepBody {
     fn from(step: Step) -> Self {
         Self {
             verb: step.verb,

@@ -166,7 +166,7 @@ struct CheckBody {
     /// Whether it could be saved as it is.
     good: bool,
     /// The keys that tokens will be verified with.
-    keys: Vec<KeyBody>,
+    keys: Vec<IssuerKeyBody>,
     /// Members of the key set that are not used, which need not be a fault.
     skipped: Vec<SkippedBody>,
     /// The algorithms that the key set has keys for.
@@ -185,7 +185,7 @@ struct CheckBody {
 /// One usable key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IssuerKey)]
-struct KeyBody {
+struct IssuerKeyBody {
     /// Its id, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -212,7 +212,7 @@ struct TokenBody {
     /// Whether it would be let in.
     accepted: bool,
     /// What was looked at, in order.
-    steps: Vec<StepBody>,
+    steps: Vec<CheckStepBody>,
     /// The user that it names, where it was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -226,7 +226,7 @@ struct TokenBody {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TokenStep)]
-struct StepBody {
+struct CheckStepBody {
     /// `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `time`, `subject`, `tenant` or `facts`.
     #[schema(example = "audience")]
     name: &'static str,
@@ -247,7 +247,7 @@ impl CheckBody {
             keys: report
                 .keys
                 .into_iter()
-                .map(|key| KeyBody {
+                .map(|key| IssuerKeyBody {
                     kid: key.kid,
                     algorithm: key.algorithm.as_str(),
                 })
@@ -275,7 +275,7 @@ impl From<TokenReport> for TokenBody {
             steps: report
                 .steps
                 .into_iter()
-                .map(|step| StepBody {
+                .map(|step| CheckStepBody {
                     name: step.name,
                     passed: step.passed,
                     message: step.message,

@@ -70,9 +70,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(bundle::routes);
 }
 
-/// The admin API's part of the `OpenAPI` document.
-pub fn document() -> Description {
-    let mut whole = Description::default();
+/// The admin API's part of the `OpenAPI` document, resource by resource.
+pub fn descriptions() -> Vec<Description> {
     let parts: &[fn() -> Description] = &[
         me::Doc::openapi,
         documents::Doc::openapi,
@@ -98,14 +97,9 @@ pub fn document() -> Description {
         people::Doc::openapi,
         api_keys::Doc::openapi,
         sso::Doc::openapi,
-        sample_users::Doc::openapi,
-        preview::Doc::openapi,
-        impact::Doc::openapi,
+        catalogue_syncs::Doc::openapi,
     ];
-    for part in parts {
-        whole.merge(part());
-    }
-    whole
+    parts.iter().map(|part| part()).collect()
 }
 
 const JSON: &[&str] = &["application/json"];

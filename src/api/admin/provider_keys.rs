@@ -62,7 +62,7 @@ pub struct Doc;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProviderKey)]
-struct KeyBody {
+struct ProviderKeyBody {
     /// The key's id here.
     id: Uuid,
     /// What people call it.
@@ -79,7 +79,7 @@ struct KeyBody {
     created_at: DateTime<Utc>,
 }
 
-impl KeyBody {
+impl ProviderKeyBody {
     fn new(key: ProviderKeyInfo, in_use: bool) -> Self {
         Self {
             id: key.id.0,
@@ -156,14 +156,14 @@ impl From<Probe> for TestBody {
 #[utoipa::path(
     get, path = "/v1/admin/provider-keys", tag = "Admin: provider keys", operation_id = "listProviderKeys", security(("adminKey" = [])),
     extensions(("x-permission" = json!("view"))),
-    responses((status = 200, description = "All of them", body = PageBody<KeyBody>), Reading)
+    responses((status = 200, description = "All of them", body = PageBody<ProviderKeyBody>), Reading)
 )]
 async fn list(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let (keys, current) = provider_keys::list(&mut tx).await?;
     let body = |key: ProviderKeyInfo| {
         let in_use = current == Some(key.id);
-        KeyBody::new(key, in_use)
+        ProviderKeyBody::new(key, in_use)
     };
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -181,7 +181,7 @@ async fn list(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpRespons
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
     request_body(content = NewKeyBody, content_type = "application/json"),
     responses(
-        (status = 201, description = "The key", body = KeyBody, headers(("Location" = String, description = "The key"), ("ETag" = String, description = "Its state"))),
+        (status = 201, description = "The key", body = ProviderKeyBody, headers(("Location" = String, description = "The key"), ("ETag" = String, description = "Its state"))),
         Creating,
     )
 )]
@@ -214,7 +214,7 @@ async fn add(
             return Err(Refusal::Invalid(vec![fault]).into());
         }
         let added = provider_keys::add(change, &label, &key, probe).await?;
-        let body = KeyBody::new(added, true);
+        let body = ProviderKeyBody::new(added, true);
         let location = format!("/v1/admin/provider-keys/{}", body.id);
         Ok(Created::at(location, &body).etag(body.validator().etag()))
     })
@@ -233,7 +233,7 @@ fn key_text(value: Value) -> Result<KeyText, String> {
     get, path = "/v1/admin/provider-keys/{key}", tag = "Admin: provider keys", operation_id = "getProviderKey", security(("adminKey" = [])),
     extensions(("x-permission" = json!("view"))), params(("key" = String, Path, description = "Its id")),
     responses(
-        (status = 200, description = "The key", body = KeyBody, headers(("ETag" = String, description = "Its state"))),
+        (status = 200, description = "The key", body = ProviderKeyBody, headers(("ETag" = String, description = "Its state"))),
         ReadingOne,
     )
 )]
@@ -244,7 +244,7 @@ async fn get(
 ) -> Result<HttpResponse, Problem> {
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let (key, in_use) = provider_keys::find(&mut tx, id(&path)?).await?;
-    Ok(shown(&KeyBody::new(key, in_use)))
+    Ok(shown(&ProviderKeyBody::new(key, in_use)))
 }
 
 /// Forgets a retired key.
@@ -263,7 +263,7 @@ async fn delete(
     let mut change = Change::begin(&gateway, &may).await?;
     change.lock_authoring().await?;
     let (key, in_use) = provider_keys::find(&mut change.tx, id(&path)?).await?;
-    let body = KeyBody::new(key.clone(), in_use);
+    let body = ProviderKeyBody::new(key.clone(), in_use);
     body.validator().require(&request, || json!(body))?;
     provider_keys::delete(&mut change, &key).await?;
     change.commit().await?;
@@ -296,7 +296,7 @@ async fn test(
     security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
     params(("key" = String, Path, description = "Its id")),
     request_body(content = Option<RetireBody>, content_type = "application/json"),
-    responses((status = 200, description = "The key", body = KeyBody, headers(("ETag" = String, description = "Its state"))), Creating)
+    responses((status = 200, description = "The key", body = ProviderKeyBody, headers(("ETag" = String, description = "Its state"))), Creating)
 )]
 async fn retire(
     may: May<Own>,
@@ -313,10 +313,10 @@ async fn retire(
     let mut change = Change::begin(&gateway, &may).await?;
     let (key, in_use) = provider_keys::retire(&mut change, id(&path)?, leave_none).await?;
     change.commit().await?;
-    Ok(shown(&KeyBody::new(key, in_use)))
+    Ok(shown(&ProviderKeyBody::new(key, in_use)))
 }
 
-fn shown(body: &KeyBody) -> HttpResponse {
+fn shown(body: &ProviderKeyBody) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((ETAG, body.validator().etag()))
