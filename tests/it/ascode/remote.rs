@@ -219,7 +219,7 @@ async fn what_is_applied_is_in_the_audit_trail_under_the_key_that_did_it() {
     let key = app.admin_key("acme", Role::Publisher).await;
     let asked = json!({ "bundle": documents("acme"), "message": "first" });
     body(app.tell(Method::POST, APPLY, &key, &asked).await, 200).await;
-    let actor = format!("key:{}", &key[..12]);
+    let actor = format!("key:{}", key.chars().take(12).collect::<String>());
     let rows = app
         .database
         .rows(&format!("select count(*) as n from audit_event where actor = '{actor}' and request_id is not null"))

@@ -45,9 +45,9 @@ async fn a_users_choices_are_looked_up_set_merged_and_erased_under_their_state()
         .await;
     assert_eq!(config["personaConfig"]["avatarId"], LIV);
 
-    let patch = json!({ "displayName": null, "languageCode": "de" });
+    let merged = json!({ "displayName": null, "languageCode": "de" });
     let (newer, merged) = state(
-        app.tell_if(Method::PATCH, &path, &editor, &etag, &patch)
+        app.tell_if(Method::PATCH, &path, &editor, &etag, &merged)
             .await,
         200,
     )
