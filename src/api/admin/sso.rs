@@ -154,6 +154,7 @@ async fn put(
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
     let settings = sso::check(settings(sent)?)?;
+    gateway.admit_try_out(may.tenant)?;
     Box::pin(gateway.sso.check(&settings.issuer))
         .await
         .map_err(|error| Refusal::fault("/issuer", error.to_string()))?;
