@@ -100,18 +100,20 @@ ids() {
   printf '%s\n' "${canary[$1]}-guide" "${canary[$1]}-rules" "${canary[$1]}-user" default "$id"
 }
 
+hooks=$PWD/tests/fuzz/hooks.py
 failed=0
 fuzz() { # name, credential, other tenant, operations
   step "$1, ${seconds}s, seed $seed"
   picture "$3" >"$work/before"
   echo "${canary[$3]}" >"$work/canaries"
   ids "$3" >"$work/foreign-ids"
-  CANARIES=$work/canaries FOREIGN_IDS=$work/foreign-ids SCHEMATHESIS_HOOKS=tests/fuzz/hooks.py \
+  # From the temporary folder, where it may leave what it likes.
+  (cd "$work" && CANARIES=$work/canaries FOREIGN_IDS=$work/foreign-ids SCHEMATHESIS_HOOKS=$hooks \
     "$venv/bin/schemathesis" run "$gateway/v1/openapi.json" --header "Authorization: Bearer $2" "${@:4}" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,nothing_of_the_other_tenant \
     --phases examples,coverage,fuzzing --max-time "$seconds" --max-examples 100000 --seed "$seed" \
     --continue-on-failure --suppress-health-check all --request-timeout 30 --generation-database none \
-    --report ndjson --report-ndjson-path "$work/${1// /-}.ndjson" --no-color --warnings off ||
+    --report ndjson --report-ndjson-path "$work/${1// /-}.ndjson" --no-color --warnings off) ||
     failed=1
   picture "$3" >"$work/after"
   diff "$work/before" "$work/after" || {
