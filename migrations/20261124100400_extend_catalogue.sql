@@ -32,4 +32,4 @@ create policy platform_read on catalogue_sync for select to gateway_platform usi
 
 grant select, insert on catalogue_sync to gateway_tenant;
 grant update (finished_at, outcome, report) on catalogue_sync to gateway_tenant;
-grant select (tenant_id, started_at, outcome) on catalogue_sync to gateway_platform;
+grant select (tenant_id, id, started_at, outcome) on catalogue_sync to gateway_platform;

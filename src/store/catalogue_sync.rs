@@ -25,6 +25,15 @@ pub struct CatalogueSyncRow {
     pub report: Map<String, Value>,
 }
 
+/// A tenant whose lists should be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// Which.
+    pub tenant: TenantId,
+    /// The reading whose time is over; `None` where there was none.
+    pub last: Option<CatalogueSyncId>,
+}
+
 impl PlatformTx {
     /// Tenants whose policy wants their lists read and whose turn it is, those that wait longest first. A failed reading
     /// is tried again after an hour; one that never ended, after a quarter of one. Turns of tenants that began together
@@ -33,15 +42,15 @@ impl PlatformTx {
         &mut self,
         now: DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<TenantId>, StoreError> {
-        let ids = sqlx::query_scalar!(
-            r#"select t.id from tenant t
+    ) -> Result<Vec<Due>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select t.id as tenant, r.id as "last?" from tenant t
                cross join lateral (select make_interval(secs => 3600 *
                    case when jsonb_typeof(t.policy #> '{catalogueSync,everyHours}') = 'number'
                         then (t.policy #>> '{catalogueSync,everyHours}')::float8 else 24 end) as every) w
                left join lateral (
-                   select s.started_at, s.outcome from catalogue_sync s
-                   where s.tenant_id = t.id order by s.started_at desc limit 1) r on true
+                   select s.id, s.started_at, s.outcome from catalogue_sync s
+                   where s.tenant_id = t.id order by s.started_at desc, s.id desc limit 1) r on true
                where t.status = 'active' and jsonb_typeof(t.policy -> 'catalogueSync') = 'object'
                  and (t.policy #>> '{catalogueSync,enabled}') is distinct from 'false'
                  and (r.started_at is null or r.started_at <= $1::timestamptz - case r.outcome
@@ -54,7 +63,11 @@ impl PlatformTx {
         )
         .fetch_all(self.connection())
         .await?;
-        Ok(ids.into_iter().map(TenantId).collect())
+        let due = rows.into_iter().map(|row| Due {
+            tenant: TenantId(row.tenant),
+            last: row.last.map(CatalogueSyncId),
+        });
+        Ok(due.collect())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::store::catalogue::CatalogueRow;
-use crate::store::catalogue_sync::CatalogueSyncRow;
+use crate::store::catalogue_sync::{CatalogueSyncRow, Due};
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::admin::{Actor, Admin};
 use crate::tenants::change::Change;
@@ -65,8 +65,17 @@ type Found = Result<Listing, String>;
 
 /// Reads the lists of an admin's tenant now.
 pub async fn sync(gateway: &Gateway, admin: &Admin) -> Result<CatalogueSyncRow, Refusal> {
+    sync_when(gateway, admin, |_any| true).await
+}
+
+/// The same, provided that the newest reading is one that `may_follow`.
+async fn sync_when(
+    gateway: &Gateway,
+    admin: &Admin,
+    may_follow: impl FnOnce(Option<CatalogueSyncId>) -> bool,
+) -> Result<CatalogueSyncRow, Refusal> {
     let key = key(gateway, admin.tenant).await?;
-    let id = begin(gateway, admin).await?;
+    let id = begin(gateway, admin, may_follow).await?;
     let (found, stock_only) = match key {
         Ok((key, is_own)) => (read(gateway, &key, is_own).await, !is_own),
         Err(why) => {
@@ -85,7 +94,7 @@ pub async fn round(gateway: &Gateway) -> Result<(), StoreError> {
         .tenants_due_for_catalogue_sync(gateway.clock.now(), EACH_ROUND)
         .await?;
     platform.commit().await?;
-    for tenant in due {
+    for Due { tenant, last } in due {
         let schedule = Admin {
             tenant,
             role: Role::Publisher,
@@ -95,7 +104,8 @@ pub async fn round(gateway: &Gateway) -> Result<(), StoreError> {
             },
             request_id: None,
         };
-        match sync(gateway, &schedule).await {
+        // The turn is over once anybody has begun another reading, be it done by now.
+        match sync_when(gateway, &schedule, |newest| newest == last).await {
             // Another instance was faster.
             Ok(_) | Err(Refusal::Conflict(_)) => {}
             Err(error) => {
@@ -107,7 +117,11 @@ pub async fn round(gateway: &Gateway) -> Result<(), StoreError> {
 }
 
 /// Notes that a reading begins, unless one is under way.
-async fn begin(gateway: &Gateway, admin: &Admin) -> Result<CatalogueSyncId, Refusal> {
+async fn begin(
+    gateway: &Gateway,
+    admin: &Admin,
+    may_follow: impl FnOnce(Option<CatalogueSyncId>) -> bool,
+) -> Result<CatalogueSyncId, Refusal> {
     let mut change = Change::begin(gateway, admin).await?;
     change.tx.lock_catalogue_sync().await?;
     let newest = change.tx.catalogue_syncs(None, 1).await?;
@@ -117,6 +131,9 @@ async fn begin(gateway: &Gateway, admin: &Admin) -> Result<CatalogueSyncId, Refu
         return Err(Refusal::Conflict(
             "Anam's lists are being read already: see catalogue-syncs.".into(),
         ));
+    }
+    if !may_follow(newest.first().map(|row| row.id)) {
+        return Err(Refusal::Conflict("Anam's lists were read just now.".into()));
     }
     let id = CatalogueSyncId(change.new_id());
     let label = change.admin.actor.label.clone();
