@@ -1,7 +1,7 @@
 //! The trail as NDJSON, any size: each row's record exactly as it was hashed, each checkpoint behind the row that it marks.
 //!
-//! The first line names the tenant, the last one counts, so that a file that broke off shows. [`read`] and [`verify`] are the way
-//! back.
+//! The first line names the tenant, the last one counts, so that a file that broke off shows. [`FileVerifier`] reads it
+//! again.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
