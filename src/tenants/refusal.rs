@@ -40,12 +40,6 @@ pub enum Refusal {
         /// Each member that both changed, with what each made of it.
         conflicts: Value,
     },
-    /// It changed since it was read.
-    #[error("it changed meanwhile")]
-    Stale {
-        /// What it is now, as a read gives it.
-        current: Value,
-    },
     /// What was kept of a session for this is gone; the text says why.
     #[error("{0}")]
     InputsExpired(String),

@@ -384,9 +384,6 @@ impl From<Refusal> for Problem {
                 problem.conflicts = Some(Box::new(conflicts));
                 problem
             }
-            Refusal::Stale { current } => Self::new(Code::PreconditionFailed)
-                .detail("It changed meanwhile; `current` is what it is now.")
-                .current(current),
             Refusal::Source(error) => error.into(),
             Refusal::Store(error) => error.into(),
             Refusal::Anam(error) => of_anam(&error),
