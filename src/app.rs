@@ -219,7 +219,17 @@ async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
             Ok(()) => looked_back = sweep::EACH_ROUND,
             Err(error) => tracing::warn!(%error, "the ledger was not swept"),
         }
+        if let Err(error) = forget_answers(database).await {
+            tracing::warn!(%error, "answers to repeated calls were not forgotten");
+        }
     }
+}
+
+/// Answers for whoever repeats a call are kept for a day.
+async fn forget_answers(database: &Database) -> Result<(), StoreError> {
+    let mut platform = database.platform().await?;
+    platform.sweep_answers().await?;
+    platform.commit().await
 }
 
 async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {

@@ -510,3 +510,27 @@ async fn a_failing_test_of_the_document_or_of_another_stands_in_the_way_of_a_rel
     );
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_to_repeated_calls_are_forgotten_after_a_day() {
+    let app = spawn().await;
+    app.database
+        .sql(
+            "insert into given_answer (tenant_id, actor, key, request_hash, created_at)
+             select id, 'test', age, sha256('x'), now() - age::interval from tenant, unnest(array['2 days', '1 hour']) age",
+        )
+        .await;
+    // Each instance begins with a round of housekeeping.
+    let second = app.second().await;
+    until(
+        "only the younger one is left",
+        Duration::from_secs(10),
+        || async {
+            let left = app.database.rows("select key from given_answer").await;
+            (left == [json!({ "key": "1 hour" })]).then_some(())
+        },
+    )
+    .await;
+    second.stop().await;
+    app.stop().await;
+}
