@@ -37,8 +37,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
 
 /// Why the database did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
@@ -158,11 +158,6 @@ impl Database {
             connect,
             checked: Arc::default(),
         })
-    }
-
-    /// A connection of its own, outside the pool: for LISTEN and for the ledger's writer.
-    pub async fn dedicated(&self) -> Result<PgConnection, StoreError> {
-        Ok(PgConnection::connect_with(&self.connect).await?)
     }
 
     /// Closes the pool; statements under way finish first.
