@@ -13,7 +13,7 @@ use std::{
 use persona_gateway::config::{ConfigErrors, LogFormat, MigrateSettings, Settings, reference};
 use secrecy::ExposeSecret;
 
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const KEY: &str = "AAEC7DFoL95WGReVL/eKeore/9D+vDct0mhxkWxGxjA=";
 const DATABASE: &str = "postgres://app:canary-password@db/gateway";
 
 /// A folder for configuration files, removed in the end.
@@ -225,7 +225,7 @@ fn every_kind_of_wrong_value_is_refused_with_advice() {
         (
             "GATEWAY__SERVER__PUBLIC_URL",
             "gateway",
-            "is no URL such as",
+            "must start with https:// and a host, such as https://gateway.example.com",
         ),
         (
             "GATEWAY__SERVER__PUBLIC_URL",

@@ -19,6 +19,7 @@ use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
 use crate::domain::json;
+use crate::domain::web_url;
 use crate::telemetry::metrics::Metrics;
 
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
@@ -129,7 +130,7 @@ fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
         return Err(FetchError::DiscoveryIssuer);
     }
     let uri = members.get("jwks_uri").and_then(Value::as_str);
-    uri.and_then(|uri| Url::parse(uri).ok())
+    uri.and_then(|uri| web_url::parse(uri).ok())
         .ok_or(FetchError::DiscoveryJwksUri)
 }
 

@@ -270,8 +270,7 @@ fn client(
         .build()
 }
 
-/// Drops every address that may not be dialled; the client dials what is left, so no second look-up
-/// can slip another address in.
+/// Judges the addresses of a name; the client dials just these, so no second look-up can slip another address in.
 struct GuardedResolver {
     policy: Arc<OutboundPolicy>,
     reach: Reach,
@@ -281,20 +280,32 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, reach) = (Arc::clone(&self.policy), self.reach);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let kept: Vec<SocketAddr> = found
-                .filter(|found| may_dial(&policy, reach, found.ip()))
-                .collect();
-            if kept.is_empty() {
-                return Err("no address that may be dialled".into());
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if !are_dialled(&policy, reach, &found) {
+                return Err("not only addresses that may be dialled".into());
             }
-            Ok(Box::new(kept.into_iter()) as Addrs)
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
 
 fn may_dial(policy: &OutboundPolicy, reach: Reach, address: IpAddr) -> bool {
     policy.allows(address) || (reach == Reach::Public && is_public(address))
+}
+
+/// Whether a name may be dialled, by all the addresses that it has. One that leads outside and inside is refused whole:
+/// that is how a name is made that passes once and leads inside next time.
+fn are_dialled(policy: &OutboundPolicy, reach: Reach, found: &[SocketAddr]) -> bool {
+    let listed = found
+        .iter()
+        .filter(|found| policy.allows(found.ip()))
+        .count();
+    !found.is_empty()
+        && found
+            .iter()
+            .all(|found| may_dial(policy, reach, found.ip()))
+        && (listed == 0 || listed == found.len())
 }
 
 /// Globally reachable by the IANA special-purpose registries (RFC 6890), judged narrowly: what
@@ -308,6 +319,8 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
+    // Azure's platform channel has a public number, and answers virtual machines with their secrets.
+    let platform = address == Ipv4Addr::new(168, 63, 129, 16);
     let special = matches!(
         (a, b, c),
         (0 | 10 | 127 | 224..=255, _, _)
@@ -315,22 +328,28 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (169, 254, _)
             | (172, 16..=31, _)
             | (192, 0, 0 | 2)
+            // AS112 and AMT: answered by whoever is near.
+            | (192, 31, 196)
+            | (192, 52, 193)
             | (192, 88, 99)
+            | (192, 175, 48)
             | (192, 168, _)
             | (198, 18 | 19, _)
             | (198, 51, 100)
             | (203, 0, 113)
     );
-    !special
+    !special && !platform
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
+    let [a, b, c, ..] = address.segments();
     // 2000::/3 is all that is given out; out of it go 2001::/23 (Teredo, ORCHID and the like),
-    // 2001:db8::/32 and 3fff::/20 (documentation) and 2002::/16 (6to4).
+    // 2001:db8::/32 and 3fff::/20 (documentation), 2002::/16 (6to4) and 2620:4f:8000::/48 (AS112).
     let given_out = (0x2000..=0x3FFF).contains(&a);
-    let special =
-        (a == 0x2001 && (b < 0x0200 || b == 0x0DB8)) || a == 0x2002 || (a == 0x3FFF && b < 0x1000);
+    let special = (a == 0x2001 && (b < 0x0200 || b == 0x0DB8))
+        || a == 0x2002
+        || (a == 0x2620 && b == 0x004F && c == 0x8000)
+        || (a == 0x3FFF && b < 0x1000);
     given_out && !special
 }
 
@@ -362,6 +381,43 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_leads_outside_and_inside_is_refused_whole() {
+        let policy = OutboundPolicy {
+            allow: vec!["10.1.0.0/16".parse().unwrap()],
+            ..OutboundPolicy::default()
+        };
+        let dialled = |reach, addresses: &[&str]| {
+            let found: Vec<SocketAddr> = addresses
+                .iter()
+                .map(|address| SocketAddr::new(address.parse().unwrap(), 0))
+                .collect();
+            are_dialled(&policy, reach, &found)
+        };
+        for good in [
+            &["8.8.8.8"][..],
+            &["8.8.8.8", "1.1.1.1", "2606:4700::1111"],
+            &["10.1.2.3", "10.1.2.4"],
+        ] {
+            assert!(dialled(Reach::Public, good), "{good:?}");
+        }
+        for bad in [
+            &[][..],
+            &["8.8.8.8", "127.0.0.1"],
+            &["127.0.0.1", "8.8.8.8"],
+            &["2606:4700::1111", "::1"],
+            &["8.8.8.8", "169.254.169.254"],
+            &["8.8.8.8", "168.63.129.16"],
+            &["8.8.8.8", "10.1.2.3"],
+            &["10.1.2.3", "10.2.2.3"],
+        ] {
+            assert!(!dialled(Reach::Public, bad), "{bad:?}");
+            assert!(!dialled(Reach::Listed, bad), "{bad:?}");
+        }
+        assert!(dialled(Reach::Listed, &["10.1.2.3"]));
+        assert!(!dialled(Reach::Listed, &["8.8.8.8"]));
+    }
 
     #[tokio::test]
     async fn without_root_certificates_plain_http_to_listed_networks_still_works() {

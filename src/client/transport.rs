@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::error::{ClientError, Problem};
 use crate::clock::Clock;
+use crate::domain::web_url;
 
 /// How patient a client is.
 #[derive(Debug, Clone, Copy)]
@@ -244,8 +245,8 @@ impl Client {
 
 /// `https` everywhere; `http` on this machine only, since the credential goes along.
 fn address(server: &str) -> Result<Url, ClientError> {
-    let mut base = Url::parse(server)
-        .map_err(|error| ClientError::SetUp(format!("`{server}` is no address: {error}")))?;
+    let mut base = web_url::parse(server)
+        .map_err(|fault| ClientError::SetUp(format!("`{server}` is no address: it {fault}")))?;
     let safe = base.scheme() == "https" || (base.scheme() == "http" && is_local(&base));
     if !safe {
         return Err(ClientError::SetUp(format!(

@@ -14,6 +14,7 @@ use super::{
         LogSettings, ServerSettings,
     },
 };
+use crate::domain::web_url;
 
 /// Longest time that a setting may give: a day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
@@ -290,19 +291,19 @@ fn public_url(read: &mut Reader<'_>) -> Option<Url> {
 /// The address of a service: https, or http to this machine. Not shown in errors, since a wrong
 /// one may hold a password.
 fn service_url(read: &mut Reader<'_>, key: &str, example: &str) -> Option<Url> {
-    let url = Url::parse(read.text(key)?.trim()).ok();
+    let url = web_url::parse(read.text(key)?);
     let problem = match &url {
-        None => format!("is no URL such as {example}"),
-        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+        Err(fault) => format!("{fault}, such as {example}"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             "must not hold a user name or password".to_owned()
         }
-        Some(url) if url.query().is_some() || url.fragment().is_some() => {
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             "must not hold a query or a fragment".to_owned()
         }
-        Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(url)) => {
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(url)) => {
             return Some(url.clone());
         }
-        Some(_) => "must be https (http is for this machine only, such as http://127.0.0.1:8080)"
+        Ok(_) => "must be https (http is for this machine only, such as http://127.0.0.1:8080)"
             .to_owned(),
     };
     read.reject(key, problem);

@@ -30,3 +30,4 @@ pub mod template;
 pub mod text;
 pub mod tool;
 pub mod trace;
+pub mod web_url;

@@ -18,6 +18,7 @@ use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, TenantId};
 use crate::domain::role::Role;
 use crate::domain::text;
+use crate::domain::web_url;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
@@ -106,12 +107,8 @@ fn verifier_place(tenant: TenantId, row: Uuid) -> Aad {
 /// What is wrong with settings, before their provider is asked.
 pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     let mut faults = Faults::new();
-    let issuer = url::Url::parse(&settings.issuer).ok();
-    let plain = issuer.is_some_and(|url| {
-        matches!(url.scheme(), "https" | "http")
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
+    let issuer = web_url::parse(&settings.issuer).ok();
+    let plain = issuer.is_some_and(|url| url.query().is_none() && url.fragment().is_none());
     if !plain || settings.issuer.len() > 500 {
         faults.add(
             "/issuer",

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::fault::Fault;
+use super::super::web_url;
 use super::{Algorithm, ClaimMap, ClaimPath, IssuerConfig, KeySource};
 
 const MEMBERS: [&str; 9] = [
@@ -294,13 +295,10 @@ impl Reader {
 /// An address that can be fetched at all. Whether it may be is for the outbound guard to say, which
 /// knows the installation's allow list.
 fn fetchable(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|_| text.len() <= 2048)
-        .ok_or("must be a URL of at most 2048 characters")?;
-    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err("must start with https://".to_owned());
+    if text.len() > 2048 {
+        return Err("must be a URL of at most 2048 characters".to_owned());
     }
+    let url = web_url::parse(text).map_err(|fault| fault.to_string())?;
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err("must hold no user name, password or fragment".to_owned());
     }

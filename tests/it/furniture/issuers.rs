@@ -334,9 +334,9 @@ async fn addresses_inside_are_refused_alike_whatever_stands_there() {
         format!("https://127.0.0.1:{open}/"),
         "https://169.254.169.254/latest/meta-data/".into(),
         "https://[::1]/keys".into(),
-        "https://[::ffff:10.0.0.1]/keys".into(),
+        "https://[::ffff:a00:1]/keys".into(),
         "https://10.0.0.1/keys".into(),
-        "https://0x7f000001/keys".into(),
+        "https://168.63.129.16/machine".into(),
     ];
     let mut told = Vec::new();
     for text in texts {
@@ -353,6 +353,30 @@ async fn addresses_inside_are_refused_alike_whatever_stands_there() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("address not allowed"), "{told:?}");
     assert_eq!(app.anam.requests().len(), 0);
+
+    // What a URL parser would make an inner address of is refused as it is written.
+    for text in [
+        "https://0x7f000001/keys",
+        "https://[::ffff:10.0.0.1]/keys",
+        " https://id.example/keys",
+        "https://id.example\\@10.0.0.1/keys",
+        "https://id.example/\r\nkeys",
+    ] {
+        let config = json!({ "issuer": "x", "audiences": ["x"], "keys": { "jwksUrl": text } });
+        let answer = app
+            .tell(
+                Method::POST,
+                &format!("{ISSUERS}:check"),
+                &owner,
+                &json!({ "config": config }),
+            )
+            .await;
+        let refused = body(answer, 422).await;
+        assert_eq!(
+            refused["errors"][0]["pointer"], "/config/keys/jwksUrl",
+            "{text:?}"
+        );
+    }
     app.stop().await;
 }
 
