@@ -12,13 +12,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
+use crate::crypto::shared_secret;
 use crate::domain::issuer::Algorithm;
 use crate::domain::json;
 
 /// Most usable keys of one set: a token without `kid` is tried against each of its algorithm.
 pub const MAX_KEYS: usize = 32;
-/// Shortest HS256 secret in bytes (RFC 7518, 3.2).
-pub const MIN_SECRET_BYTES: usize = 32;
 /// Longest key id, in characters.
 const MAX_KID_CHARS: usize = 256;
 
@@ -176,7 +175,7 @@ impl KeySet {
 
     /// The set of one HS256 secret.
     pub fn shared_secret(secret: &[u8]) -> Result<Self, SetRefusal> {
-        if secret.len() < MIN_SECRET_BYTES {
+        if secret.len() < shared_secret::MIN_BYTES {
             return Err(SetRefusal::ShortSecret);
         }
         let key = Key {

@@ -33,7 +33,7 @@ pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantE
 pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
 pub use jws::MAX_TOKEN_BYTES;
-pub use keys::{Key, KeySet, MAX_KEYS, MIN_SECRET_BYTES, SetRefusal, Skip};
+pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip};
 pub use outbound::{MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
 pub use refusal::Refusal;
 pub use sso::{SingleSignOn, SsoBegun, SsoError, SsoIdentity, SsoProvider};

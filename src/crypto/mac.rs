@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn a_mark_holds_for_its_purpose_tenant_and_text_only() {
         let ring = KeyRing::new(
-            &MasterKeys::parse("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+            &MasterKeys::parse("000102ec31682fde561917952ff78a7a8adeffd0febc372dd26871916c46c630")
                 .unwrap(),
         );
         let (one, two) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));

@@ -1,8 +1,10 @@
 //! Digests, random tokens, passwords and the sealing of secrets at rest.
 
 pub mod digest;
+pub mod guessable;
 pub mod mac;
 pub mod password;
 pub mod seal;
+pub mod shared_secret;
 pub mod sign;
 pub mod token;

@@ -17,6 +17,7 @@ pub mod kept_test;
 pub mod key;
 pub mod members;
 pub mod merge;
+pub mod pattern;
 pub mod persona;
 pub mod policy;
 pub mod preferences;

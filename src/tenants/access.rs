@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::Value;
 
 use crate::auth::{Authenticator, Directory, IssuerEntry, TenantEntry};
 use crate::crypto::seal::{Aad, KeyRing};
+use crate::crypto::shared_secret;
 use crate::domain::ids::TenantId;
 use crate::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
 use crate::domain::policy::Origin;
@@ -103,9 +103,7 @@ fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<Issuer
     let secret = match row.shared_secret {
         None => None,
         Some(sealed) => match keys.open(&sealed, &Aad::issuer_secret(tenant, row.id)) {
-            Ok(secret) => Some(SecretSlice::from(
-                secret.expose_secret().as_bytes().to_vec(),
-            )),
+            Ok(secret) => Some(shared_secret::bytes(&secret)),
             Err(error) => {
                 tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
                 return None;

@@ -1,12 +1,13 @@
 //! Issuers of a tenant's user JWTs, as its admins keep them: tried out before they are saved.
 
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::change::Change;
 use super::refusal::Refusal;
-use crate::auth::{CheckReport, MIN_SECRET_BYTES};
+use crate::auth::CheckReport;
 use crate::crypto::seal::Aad;
+use crate::crypto::shared_secret;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::{IssuerConfig, KeySource};
@@ -14,9 +15,6 @@ use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::issuers::IssuerRow;
 use crate::store::tenant_tx::TenantTx;
-
-/// Longest shared secret, bytes.
-const MAX_SECRET_BYTES: usize = 4_096;
 
 /// An issuer as an admin wants it.
 #[derive(Debug)]
@@ -32,14 +30,8 @@ impl WantedIssuer {
     pub fn read(config: &Value, secret: Option<SecretString>) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
         let parsed = faults.take("/config", IssuerConfig::parse(config));
-        let bytes = secret.as_ref().map(|secret| secret.expose_secret().len());
-        if let Some(bytes) = bytes
-            && !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&bytes)
-        {
-            faults.add(
-                "/sharedSecret",
-                format!("must have {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes (RFC 7518, section 3.2)"),
-            );
+        if let Some(Err(bad)) = secret.as_ref().map(shared_secret::judge) {
+            faults.add("/sharedSecret", bad.to_string());
         }
         if let Some(parsed) = &parsed
             && secret.is_some()
@@ -92,7 +84,7 @@ pub async fn check(
         _ => None,
     };
     let secret = wanted.secret.as_ref().or(stored.as_ref());
-    let bytes = secret.map(|text| SecretSlice::from(text.expose_secret().as_bytes().to_vec()));
+    let bytes = secret.map(shared_secret::bytes);
     let token = sample_token.map(ExposeSecret::expose_secret);
     Ok(gateway
         .auth

@@ -7,6 +7,7 @@ use super::{ApplyError, Work};
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
+use crate::crypto::shared_secret;
 use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
@@ -132,19 +133,13 @@ impl Work<'_> {
             }));
         }
         let secret = match (self.find_secret)(reference) {
-            Ok(secret) if secret.expose_secret().len() >= crate::auth::MIN_SECRET_BYTES => secret,
-            Ok(_) => {
-                self.faults.add(
-                    at,
-                    "is shorter than the 32 bytes that HS256 needs (RFC 7518, section 3.2)",
-                );
-                return Ok(None);
-            }
+            Ok(secret) => secret,
             Err(why) => {
                 self.faults.add(at, why);
                 return Ok(None);
             }
         };
+        // One that was good enough before today's rules goes on.
         if let Some(sealed) = stored
             && self
                 .change
@@ -156,6 +151,10 @@ impl Work<'_> {
                 is_new: false,
                 sealed: Some(sealed),
             }));
+        }
+        if let Err(bad) = shared_secret::judge(&secret) {
+            self.faults.add(at, bad.to_string());
+            return Ok(None);
         }
         Ok(Some(WantedSecret {
             is_new: true,

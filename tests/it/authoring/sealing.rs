@@ -142,12 +142,23 @@ async fn a_reference_that_leads_nowhere_is_a_fault_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_shared_secret_that_is_too_short_is_refused() {
+async fn a_shared_secret_that_is_short_or_known_is_refused() {
     let mut bench = bench().await;
-    bench.secrets.insert("HS".into(), "x".repeat(31));
-    let faults = bench.faults(ISSUER).await;
-    assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].message.contains("32 bytes"), "{faults:?}");
+    for (secret, told) in [
+        ("x".repeat(31), "must have 32 to 4096 bytes"),
+        ("x".repeat(32), "can be guessed"),
+        (
+            "base64url:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+            "can be guessed",
+        ),
+        ("r9iMKoe5CRMgvJBBtp4HrqN7QiPpUToj".into(), "is published"),
+    ] {
+        bench.secrets.insert("HS".into(), secret);
+        let faults = bench.faults(ISSUER).await;
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(faults[0].pointer, "/issuers/0/secret");
+        assert!(faults[0].message.contains(told), "{faults:?}");
+    }
 }
 
 #[tokio::test]

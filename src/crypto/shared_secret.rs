@@ -1,0 +1,158 @@
+//! The secret that a tenant shares with its own issuer, for HS256.
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+use super::guessable;
+
+/// Fewest bytes (RFC 7518, section 3.2).
+pub const MIN_BYTES: usize = 32;
+/// Most bytes, as it is written.
+pub const MAX_BYTES: usize = 4_096;
+/// What a secret starts with that is written as base64url (RFC 4648, section 5), so that it may be any bytes.
+pub const BASE64URL: &str = "base64url:";
+/// A text must withstand this many guesses, as a power of ten: all that is measured, in practice.
+const MIN_GUESSES_LOG10: f64 = 18.0;
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Why a text may not become a shared secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSecret {
+    /// Too short or too long.
+    #[error("must have {MIN_BYTES} to {MAX_BYTES} bytes (RFC 7518, section 3.2)")]
+    Length,
+    /// After `base64url:`.
+    #[error("must be base64url behind `{BASE64URL}`: A-Z, a-z, 0-9, `-` and `_`")]
+    NotBase64Url,
+    /// In a list that everybody has.
+    #[error(
+        "is published: it stands in lists that attackers try. Make one with `openssl rand -base64 48`"
+    )]
+    Published,
+    /// Not random.
+    #[error(
+        "can be guessed: it repeats, counts up, or is made of common words. Make one with `openssl rand -base64 48`"
+    )]
+    Guessable,
+}
+
+/// Judges a new secret.
+pub fn judge(written: &SecretString) -> Result<(), BadSecret> {
+    let text = written.expose_secret();
+    if text.len() > MAX_BYTES {
+        return Err(BadSecret::Length);
+    }
+    let bytes = decode(text)?;
+    if bytes.len() < MIN_BYTES {
+        return Err(BadSecret::Length);
+    }
+    let weak_text = std::str::from_utf8(&bytes)
+        .is_ok_and(|text| guessable::guesses_log10(text, &[]) < MIN_GUESSES_LOG10);
+    if weak_text || guessable::has_pattern(&bytes) {
+        return Err(BadSecret::Guessable);
+    }
+    let undressed = text.strip_prefix(BASE64URL).unwrap_or(text);
+    if guessable::is_known(&bytes) || guessable::is_known(undressed.as_bytes()) {
+        return Err(BadSecret::Published);
+    }
+    Ok(())
+}
+
+/// The bytes of a secret as it was written, which sign tokens. Of one that does not decode, the text itself.
+pub fn bytes(written: &SecretString) -> SecretSlice<u8> {
+    let text = written.expose_secret();
+    let bytes = decode(text).unwrap_or_else(|_not_base64| Zeroizing::new(text.as_bytes().to_vec()));
+    SecretSlice::from(bytes.to_vec())
+}
+
+fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, BadSecret> {
+    match text.strip_prefix(BASE64URL) {
+        None => Ok(Zeroizing::new(text.as_bytes().to_vec())),
+        Some(encoded) => LENIENT
+            .decode(encoded)
+            .map(Zeroizing::new)
+            .map_err(|_told_without_the_secret| BadSecret::NotBase64Url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> Result<(), BadSecret> {
+        judge(&SecretString::from(text))
+    }
+
+    #[test]
+    fn secrets_that_everybody_knows_or_guesses_are_refused() {
+        for (text, why) in [
+            ("short", BadSecret::Length),
+            ("", BadSecret::Length),
+            ("base64url:c2hvcnQ", BadSecret::Length),
+            ("base64url:not base64", BadSecret::NotBase64Url),
+            ("base64url:", BadSecret::Length),
+            (
+                "your-256-bit-secret-your-256-bit-secret",
+                BadSecret::Published,
+            ),
+            ("r9iMKoe5CRMgvJBBtp4HrqN7QiPpUToj", BadSecret::Published),
+            (
+                "base64url:cjlpTUtvZTVDUk1ndkpCQnRwNEhycU43UWlQcFVUb2o",
+                BadSecret::Published,
+            ),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", BadSecret::Guessable),
+            ("0123456789abcdef0123456789abcdef", BadSecret::Guessable),
+            ("abcdefghijklmnopqrstuvwxyz0123456789", BadSecret::Guessable),
+            ("qwertyuiopasdfghjklzxcvbnm1234567890", BadSecret::Guessable),
+            (
+                "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+                BadSecret::Guessable,
+            ),
+            ("supersecretsupersecretsupersecret1", BadSecret::Guessable),
+            // 32 zero bytes, and 0 to 31.
+            (
+                "base64url:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                BadSecret::Guessable,
+            ),
+            (
+                "base64url:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+                BadSecret::Guessable,
+            ),
+            (
+                "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+                BadSecret::Guessable,
+            ),
+        ] {
+            assert_eq!(judged(text), Err(why), "{text}");
+        }
+        assert_eq!(judged(&"Ab3$".repeat(1_025)), Err(BadSecret::Length));
+    }
+
+    #[test]
+    fn random_secrets_are_taken_as_text_or_as_bytes() {
+        for text in [
+            "5f1c9a7e3b64d208f7c2e6914ab35d80",
+            "Zk3v0q1m9YwT7sXb2LrPn8GdHc5JfQaE",
+            "base64url:8Zy9S3u0pJ2vQfTqkq1y7X4n0s6mW5oBcEdRhVgUiKs",
+            "base64url:8Zy9S3u0pJ2vQfTqkq1y7X4n0s6mW5oBcEdRhVgUiKs=",
+            "crisp-otter.Lanterns^over_quiet=mills 41",
+        ] {
+            assert_eq!(judged(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_what_was_written_or_what_base64url_says() {
+        let of = |text: &str| bytes(&SecretString::from(text)).expose_secret().to_vec();
+        assert_eq!(of("plain text"), b"plain text");
+        assert_eq!(of("base64url:_-8"), [0xFF, 0xEF]);
+        assert_eq!(of("base64url:?"), b"base64url:?");
+    }
+}
