@@ -29,6 +29,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
+use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
 use crate::web::address::TrustedProxies;
 
 /// How often the ledger is swept and idle counters are forgotten.
@@ -43,6 +44,9 @@ pub enum StartError {
     /// The login role or the schema is not as it must be.
     #[error(transparent)]
     Rights(#[from] RightsError),
+    /// The master keys are not those of the database.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyRefusal),
     /// The database URL can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,8 +92,9 @@ impl App {
         let metrics = Metrics::default();
         let database = Database::new(&settings.database.url, database_options(settings))?;
         refuse_powerful_roles(&database).await?;
-
         let keys = KeyRing::new(&settings.master_keys);
+        refuse_wrong_keys(&database, &keys).await?;
+
         let outbound = OutboundPolicy {
             allow: settings.auth.outbound_allow.clone(),
             ports: settings.auth.outbound_ports.clone(),
@@ -201,6 +206,14 @@ async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
             Ok(())
         }
         checked => checked,
+    }
+}
+
+/// A ring that can't open what the database holds ends the start, too, rather than each user's sign-in one by one.
+async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), MasterKeyRefusal> {
+    match recognise(database, keys).await {
+        Err(MasterKeyRefusal::Store(error)) if error.is_transient() => Ok(()),
+        recognised => recognised,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::sources::Sources;
 use crate::store::{Database, StoreError};
 use crate::tenants::access::{self, Origins};
+use crate::tenants::master_keys::{self, MasterKeyRefusal};
 
 /// How long a change may go unnoticed where notices are lost.
 const POLL: Duration = Duration::from_secs(5);
@@ -60,6 +61,7 @@ impl Refresher {
     ) -> Result<(), StoreError> {
         // Listen first, read then: nothing can change unseen in between.
         let mut changes = self.database.listen().await?;
+        self.recognise().await?;
         self.everything().await?;
         lifecycle.set_ready(true);
         *backoff = BACKOFF.0;
@@ -88,6 +90,16 @@ impl Refresher {
                 }
             }
         }
+    }
+
+    /// A database that was down at the start is recognised when it comes: until then nothing is served.
+    async fn recognise(&self) -> Result<(), StoreError> {
+        master_keys::recognise(&self.database, &self.keys)
+            .await
+            .map_err(|error| match error {
+                MasterKeyRefusal::Store(error) => error,
+                refused => StoreError::Unsafe(refused.to_string()),
+            })
     }
 
     async fn everything(&mut self) -> Result<(), StoreError> {

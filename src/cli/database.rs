@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::crypto::seal::KeyRing;
 use crate::domain::ids::TenantId;
 use crate::store::{Database, DatabaseOptions};
+use crate::tenants::master_keys::recognise;
 use crate::tenants::operators::Operator;
 
 /// What such a command needs.
@@ -37,7 +38,7 @@ impl Local {
     }
 }
 
-/// From the same settings as `serve`, with the rights checked like there.
+/// From the same settings as `serve`, with the rights and the master key checked like there.
 pub(super) async fn open() -> anyhow::Result<Local> {
     let settings = Settings::from_environment()?;
     let options = DatabaseOptions {
@@ -49,10 +50,9 @@ pub(super) async fn open() -> anyhow::Result<Local> {
     };
     let database = Database::new(&settings.database.url, options)?;
     database.check_rights().await?;
-    Ok(Local {
-        database,
-        keys: KeyRing::new(&settings.master_keys),
-    })
+    let keys = KeyRing::new(&settings.master_keys);
+    recognise(&database, &keys).await?;
+    Ok(Local { database, keys })
 }
 
 /// Who runs the command, for the audit trail.

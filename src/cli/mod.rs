@@ -8,6 +8,7 @@ pub mod check_config;
 pub mod dev;
 pub mod emulate;
 pub mod export;
+pub mod master_key;
 pub mod migrate;
 pub mod openapi;
 pub mod preferences;
@@ -57,6 +58,8 @@ enum Command {
     Preferences(preferences::PreferencesCommand),
     #[command(subcommand)]
     SharedIssuer(shared_issuer::SharedIssuerCommand),
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
             Command::ApiKey(command) => api_key::run(command).await,
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
+            Command::MasterKey(command) => master_key::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Openapi(args) => openapi::run(args),

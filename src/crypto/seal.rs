@@ -95,9 +95,34 @@ impl KeyRing {
         self.keys.iter().map(|(_, master)| master)
     }
 
+    /// The numbers of the keys, the one that seals first.
+    pub fn ids(&self) -> impl Iterator<Item = u16> {
+        self.keys.iter().map(|(id, _)| *id)
+    }
+
+    /// The number of the key that seals.
+    pub fn active(&self) -> Result<u16, SealError> {
+        self.ids().next().ok_or(SealError::Cipher)
+    }
+
+    /// Whether a key of this number is in the ring.
+    pub fn holds(&self, id: u16) -> bool {
+        self.ids().any(|held| held == id)
+    }
+
     /// Seals `secret` for one place, differently each time.
     pub fn seal(&self, secret: &SecretString, aad: &Aad) -> Result<Vec<u8>, SealError> {
-        let (id, master) = self.keys.first().ok_or(SealError::Cipher)?;
+        self.seal_with(self.active()?, secret, aad)
+    }
+
+    /// Seals with one key of the ring, to have something by which that key is recognised.
+    pub fn seal_with(
+        &self,
+        key: u16,
+        secret: &SecretString,
+        aad: &Aad,
+    ) -> Result<Vec<u8>, SealError> {
+        let (id, master) = self.by_id(key)?;
         let key = tenant_key(master, aad.tenant)?;
         let plaintext = secret.expose_secret().as_bytes();
         // Room for the tag, so that no copy of the plaintext is left behind by a move.
@@ -120,11 +145,7 @@ impl KeyRing {
             nonce,
             ciphertext,
         } = split(sealed).ok_or(SealError::Malformed)?;
-        let (id, master) = self
-            .keys
-            .iter()
-            .find(|(id, _)| *id == key_id)
-            .ok_or(SealError::UnknownKey(key_id))?;
+        let (id, master) = self.by_id(key_id)?;
         let key = tenant_key(master, aad.tenant)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let plaintext = key
@@ -134,11 +155,11 @@ impl KeyRing {
         Ok(SecretString::from(text))
     }
 
-    /// Whether a value should be opened and sealed again: the ring seals with another key now, or
-    /// the format has moved on. When none is left, older keys can go.
-    pub fn needs_reseal(&self, sealed: &[u8]) -> bool {
-        let active = self.keys.first().map(|(id, _)| *id);
-        split(sealed).map(|parts| parts.key_id) != active
+    fn by_id(&self, wanted: u16) -> Result<&(u16, Prk), SealError> {
+        self.keys
+            .iter()
+            .find(|(id, _)| *id == wanted)
+            .ok_or(SealError::UnknownKey(wanted))
     }
 }
 
@@ -206,8 +227,8 @@ mod tests {
 
     use super::*;
 
-    const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    const NEW: &str = "1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100";
+    const OLD: &str = "000102ec31682fde561917952ff78a7a8adeffd0febc372dd26871916c46c630";
+    const NEW: &str = "844ecc08164e2eab27634a9adee1afa6599e589570e719784e080ce747fc0e45";
 
     fn ring(text: &str) -> KeyRing {
         KeyRing::new(&MasterKeys::parse(text).unwrap())
@@ -310,10 +331,8 @@ mod tests {
         let sealed = ring(OLD).seal(&secret, &place()).unwrap();
 
         let both = ring(&format!("2:{NEW},1:{OLD}"));
-        assert!(both.needs_reseal(&sealed));
         let opened = both.open(&sealed, &place()).unwrap();
         let again = both.seal(&opened, &place()).unwrap();
-        assert!(!both.needs_reseal(&again));
 
         let new_only = ring(&format!("2:{NEW}"));
         assert_eq!(

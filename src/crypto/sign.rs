@@ -102,6 +102,14 @@ impl KeyRing {
             .collect()
     }
 
+    /// The key that verifies what one master key of the ring signed.
+    pub fn verifying_key(&self, id: u16) -> Result<Option<VerifyingKey>, SignError> {
+        let master = self.ids().zip(self.masters()).find(|(held, _)| *held == id);
+        master
+            .map(|(_, master)| pair(master).map(|(_, public)| public))
+            .transpose()
+    }
+
     /// A name for a user that says nothing without the master key: HMAC-SHA256 of the subject under a key of the tenant's own,
     /// in hex. The audit trail can't forget, so it never learns the subject itself.
     pub fn pseudonym(&self, tenant: TenantId, subject: &Subject) -> Result<String, SignError> {
@@ -151,8 +159,8 @@ mod tests {
     use super::*;
     use crate::config::MasterKeys;
 
-    const OLD: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    const NEW: &str = "1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100";
+    const OLD: &str = "000102ec31682fde561917952ff78a7a8adeffd0febc372dd26871916c46c630";
+    const NEW: &str = "844ecc08164e2eab27634a9adee1afa6599e589570e719784e080ce747fc0e45";
 
     fn keys(text: &str) -> KeyRing {
         KeyRing::new(&MasterKeys::parse(text).unwrap())

@@ -23,6 +23,7 @@ pub mod releases;
 pub mod reviews;
 pub mod rights;
 pub mod sample_users;
+pub mod sealed;
 pub mod sessions;
 pub mod sso;
 pub mod subjects;

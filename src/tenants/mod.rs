@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod change;
 pub mod invitations;
 pub mod issuers;
+pub mod master_keys;
 pub mod members;
 pub mod operators;
 pub mod preferences;

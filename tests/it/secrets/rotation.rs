@@ -1,10 +1,10 @@
 //! The master key changes; what it sealed before still opens while the old key is in the ring.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use persona_gateway::store::sealed::SealedColumn;
+use serde_json::json;
 
+use crate::harness::cli::{environment_of, program};
 use crate::harness::tenants::{Bench, hs256_token};
-use crate::harness::wait::until;
 use crate::harness::{TestApp, TestOptions, spawn_with};
 
 const OLD: &str = "b2xkLW1hc3Rlci1rZXktb2YtMzItYnl0ZXMtbG9uZyE=";
@@ -27,13 +27,32 @@ personas:
 contexts: {default: {default: guide}}
 ";
 
-/// A service whose rows were sealed with the old key, and that has this ring itself.
-async fn serve(ring: &str) -> (TestApp, String) {
+/// A database whose secrets were sealed with the old key, before keys were remembered.
+async fn sealed_with_old() -> Bench {
     let mut bench = Bench::new().await;
     bench.seal_with(OLD);
     bench.secrets.insert("HS".into(), SECRET.into());
     bench.secrets.insert("KEY".into(), KEY.into());
     bench.apply(BUNDLE).await.unwrap();
+    bench
+}
+
+fn environment(bench: &Bench, ring: &str) -> Vec<(String, String)> {
+    let mut environment = environment_of(bench);
+    for (name, value) in &mut environment {
+        if name == "GATEWAY_MASTER_KEY" {
+            *value = ring.to_owned();
+        }
+    }
+    environment
+}
+
+/// A service whose rows were sealed with the old key, and that has this ring itself.
+async fn serve(ring: &str) -> (TestApp, String) {
+    serve_on(sealed_with_old().await, ring).await
+}
+
+async fn serve_on(bench: Bench, ring: &str) -> (TestApp, String) {
     let options = TestOptions {
         env: vec![("GATEWAY_MASTER_KEY".into(), ring.into())],
         anam_keys: vec![KEY.into()],
@@ -64,28 +83,163 @@ async fn a_ring_with_the_old_key_behind_the_new_one_opens_everything() {
     }
 }
 
+/// What a service says of a ring when it is started on rows that the old key sealed.
+async fn refusal(ring: &str) -> String {
+    let bench = sealed_with_old().await;
+    let environment = environment(&bench, ring);
+    let ended = program(&["serve"]).envs(&environment).run().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(!ended.err.contains(SECRET) && !ended.err.contains(NEW));
+    ended.err
+}
+
+#[tokio::test]
+async fn a_wrong_key_ends_the_start_and_says_which_it_is() {
+    let told = refusal(NEW).await;
+    assert!(told.contains("its key 1 has other bytes"), "{told}");
+    let told = refusal(&format!("2:{OLD},1:{NEW}")).await;
+    assert!(told.contains("its key 1 has other bytes"), "{told}");
+
+    // The same for commands that would seal with it, also when the key is known by its mark alone.
+    let bench = Bench::new().await;
+    let first = program(&["tenant", "list"])
+        .envs(&environment(&bench, OLD))
+        .run()
+        .await;
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    for (ring, told) in [
+        (NEW.to_owned(), "its key 1 has other bytes"),
+        (
+            format!("2:{NEW}"),
+            "sealed with master key 1, which GATEWAY_MASTER_KEY does not hold",
+        ),
+    ] {
+        let ended = program(&["tenant", "list"])
+            .envs(&environment(&bench, &ring))
+            .run()
+            .await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.err.contains(told), "{}", ended.err);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_old_key_tokens_are_refused_and_the_service_stays_up() {
-    for ring in [format!("2:{NEW}"), NEW.to_owned()] {
-        let (app, token) = serve(&ring).await;
-        let ready = format!("http://{}/readyz", app.app.ops_address);
-        until(
-            "the service is ready",
-            std::time::Duration::from_secs(10),
-            || async {
-                let answer = app.http.get(&ready).send().await.unwrap();
-                (answer.status() == 200).then_some(())
-            },
+async fn after_everything_is_sealed_again_the_old_key_may_go() {
+    let bench = sealed_with_old().await;
+    let both = format!("2:{NEW},1:{OLD}");
+    let ended = program(&["master-key", "reseal"])
+        .envs(&environment(&bench, &both))
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended
+            .out
+            .contains("Sealed 2 secrets again with master key 2."),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("Master key 1 may go"), "{}", ended.out);
+    let told = bench
+        .database
+        .rows("select action, target, details from audit_event where action = 'secrets.reseal' order by target")
+        .await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0]["target"], "secrets/issuer");
+    assert_eq!(told[0]["details"], json!({ "masterKey": 2, "values": 1 }));
+
+    // Begun again, nothing is left to do.
+    let again = program(&["master-key", "reseal"])
+        .envs(&environment(&bench, &both))
+        .run()
+        .await;
+    assert!(
+        again.out.contains("Sealed 0 secrets again"),
+        "{}",
+        again.out
+    );
+
+    let (app, token) = serve_on(bench, &format!("2:{NEW}")).await;
+    app.wait_for_token(&token).await;
+    assert_eq!(app.mint(&token, &json!({})).await.status(), 200);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_opened_is_named_and_keeps_every_key() {
+    let bench = sealed_with_old().await;
+    bench
+        .database
+        .sql("update provider_key set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)")
+        .await;
+    let both = format!("2:{NEW},1:{OLD}");
+    let ended = program(&["master-key", "reseal"])
+        .envs(&environment(&bench, &both))
+        .run()
+        .await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(
+        ended.out.contains("Sealed 1 secrets again"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.out.contains("Not opened: provider_key"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.out.contains("may go,"), "{}", ended.out);
+
+    let ended = program(&["tenant", "list"])
+        .envs(&environment(&bench, &format!("2:{NEW}")))
+        .run()
+        .await;
+    assert!(
+        ended.err.contains("sealed with master key 1"),
+        "{}",
+        ended.err
+    );
+}
+
+/// Whoever adds a sealed column must let it be sealed again.
+#[tokio::test]
+async fn every_sealed_column_is_sealed_again() {
+    const NOT_SEALED: [&str; 15] = [
+        "api_key.hash",
+        "audit_checkpoint.hash",
+        "audit_checkpoint.signature",
+        "audit_event.after_hash",
+        "audit_event.before_hash",
+        "audit_event.hash",
+        "audit_event.prev_hash",
+        "console_session.hash",
+        "document_version.content_hash",
+        "given_answer.request_hash",
+        "invitation.hash",
+        "session.config_hash",
+        "session_outcome.token_hash",
+        "sso_attempt.browser_hash",
+        "sso_attempt.state_hash",
+    ];
+    let bench = Bench::new().await;
+    let columns = bench
+        .database
+        .rows(
+            "select c.relname || '.' || a.attname as name from pg_attribute a
+             join pg_class c on c.oid = a.attrelid and c.relnamespace = 'public'::regnamespace
+             where a.atttypid = 'bytea'::regtype and c.relkind in ('r', 'p') and not c.relispartition
+               and c.relname not in ('_sqlx_migrations', 'master_key') and not a.attisdropped order by 1",
         )
         .await;
-        let answer = app
-            .request(Method::GET, "/v1/contexts", &token)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status(), 401);
-        let answer: Value = answer.json().await.unwrap();
-        assert!(!answer.to_string().contains("seal"), "{answer}");
-        app.stop().await;
-    }
+    let mut known: Vec<String> = SealedColumn::ALL
+        .iter()
+        .map(|column| format!("{}.{}", column.table(), column.column()))
+        .chain(NOT_SEALED.map(str::to_owned))
+        .collect();
+    known.sort();
+    let found: Vec<&str> = columns
+        .iter()
+        .filter_map(|row| row["name"].as_str())
+        .collect();
+    assert_eq!(found, known);
 }

@@ -9,10 +9,11 @@ use crate::harness::postgres::{LOGIN, TestDatabase};
 use crate::harness::sql;
 
 /// Tables that belong to the installation, not to a tenant.
-const OF_NO_TENANT: [&str; 5] = [
+const OF_NO_TENANT: [&str; 6] = [
     "_sqlx_migrations",
     "admin",
     "console_session",
+    "master_key",
     "shared_issuer",
     "shared_issuer_audience",
 ];
