@@ -4,9 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::wire::{ErrorAnswer, MintAnswer, MintBody};
@@ -58,6 +61,14 @@ pub struct Anam {
     pub(super) options: AnamOptions,
     clock: Clock,
     pub(super) metrics: Metrics,
+    runtime: Handle,
+}
+
+/// An answer, whatever it says.
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
 }
 
 /// Why no client could be made.
@@ -66,7 +77,7 @@ pub struct Anam {
 pub struct SetUpError(String);
 
 impl Anam {
-    /// Prepares a client; connects on first use.
+    /// Prepares a client; connects on first use, on the runtime that this is called in.
     pub fn new(options: AnamOptions, clock: Clock, metrics: Metrics) -> Result<Self, SetUpError> {
         let mint_url = options
             .base_url
@@ -95,6 +106,7 @@ impl Anam {
             options,
             clock,
             metrics,
+            runtime: Handle::current(),
         })
     }
 
@@ -126,21 +138,13 @@ impl Anam {
     }
 
     async fn mint_once(&self, key: &ApiKey, body: Vec<u8>) -> Result<SessionToken, AnamError> {
-        let answer = self
+        let request = self
             .http
             .post(self.mint_url.clone())
             .header(AUTHORIZATION, key.0.clone())
             .header(CONTENT_TYPE, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| class_of(&error))?;
-        let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
-        let body = read(answer, self.options.max_body_bytes).await?;
-        if status != 200 {
-            return Err(refusal(status, &body, retry_after));
-        }
+            .body(body);
+        let body = self.ask(request, self.options.max_body_bytes).await?;
         let answer: MintAnswer = serde_json::from_slice(&body)
             .map_err(|_may_hold_a_token| AnamError::BadToken("the answer has no sessionToken"))?;
         SessionToken::check(answer.session_token, self.clock.now())
@@ -161,20 +165,29 @@ impl Anam {
             .join(path)
             .map_err(|_no_url| AnamError::Unreachable)?;
         url.query_pairs_mut().extend_pairs(query);
-        let asked = self
+        let request = self
             .http
             .get(url)
             .header(AUTHORIZATION, key.0.clone())
-            .timeout(timeout)
-            .send();
-        let answer = asked.await.map_err(|error| class_of(&error))?;
-        let status = answer.status().as_u16();
-        let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
-        let body = read(answer, max_bytes).await?;
-        if status == 200 {
-            Ok(body)
+            .timeout(timeout);
+        self.ask(request, max_bytes).await
+    }
+
+    /// Asks, and gives the body of an answer that is 200. A connection belongs to the runtime on which it was opened, and
+    /// others use it too: on a web worker's, they would wait for whatever that worker does.
+    async fn ask(
+        &self,
+        request: RequestBuilder,
+        max_body_bytes: usize,
+    ) -> Result<Vec<u8>, AnamError> {
+        let asking = self.runtime.spawn(exchange(request, max_body_bytes));
+        let answer = AbortOnDropHandle::new(asking)
+            .await
+            .unwrap_or(Err(AnamError::Unreachable))?;
+        if answer.status == 200 {
+            Ok(answer.body)
         } else {
-            Err(refusal(status, &body, retry_after))
+            Err(refusal(&answer))
         }
     }
 
@@ -185,9 +198,10 @@ impl Anam {
     }
 }
 
-/// The body of an answer, which has at most so many bytes.
-async fn read(answer: reqwest::Response, max_body_bytes: usize) -> Result<Vec<u8>, AnamError> {
+async fn exchange(request: RequestBuilder, max_body_bytes: usize) -> Result<Answer, AnamError> {
+    let answer = request.send().await.map_err(|error| class_of(&error))?;
     let status = answer.status().as_u16();
+    let retry_after = retry_after(answer.headers().get(RETRY_AFTER));
     let mut body = Vec::new();
     let mut chunks = answer.bytes_stream();
     while let Some(chunk) = chunks.next().await {
@@ -196,15 +210,19 @@ async fn read(answer: reqwest::Response, max_body_bytes: usize) -> Result<Vec<u8
             return Err(AnamError::Unexpected { status });
         }
     }
-    Ok(body)
+    Ok(Answer {
+        status,
+        retry_after,
+        body,
+    })
 }
 
 /// What an answer that is not 200 means.
-fn refusal(status: u16, body: &[u8], retry_after: Option<Duration>) -> AnamError {
-    let error = serde_json::from_slice::<ErrorAnswer>(body)
+fn refusal(answer: &Answer) -> AnamError {
+    let error = serde_json::from_slice::<ErrorAnswer>(&answer.body)
         .ok()
         .and_then(|answer| answer.error);
-    AnamError::of_answer(status, error.as_deref(), retry_after)
+    AnamError::of_answer(answer.status, error.as_deref(), answer.retry_after)
 }
 
 fn class_of(error: &reqwest::Error) -> AnamError {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use persona_gateway::anam::ApiKey;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
+use persona_gateway::domain::catalogue::CatalogueKind;
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::harness::app::PLATFORM_KEY;
 use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with, told};
 
 const MINT: FaultTarget = FaultTarget::Mint;
@@ -309,5 +313,36 @@ async fn what_anam_says_never_reaches_the_caller() {
             app.anam.clear();
         }
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_to_anam_turns_on_while_the_thread_that_first_needed_it_does_not() {
+    let app = spawn().await;
+    let key = ApiKey::new(&SecretString::from(PLATFORM_KEY)).unwrap();
+    let gateway = app.app.gateway.clone();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (used, was_used) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn({
+        let key = key.clone();
+        move || {
+            let worker = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let listed = gateway.anam.list(&key, CatalogueKind::Avatar);
+            worker.block_on(listed).unwrap();
+            used.send(()).unwrap();
+            // From here on it computes, as far as others can see.
+            stopped.recv().unwrap();
+        }
+    });
+    was_used.await.unwrap();
+    let answer = app.mint(&app.user("user-1"), &context("support")).await;
+    assert_eq!(answer.status(), 200);
+    stop.send(()).unwrap();
+    tokio::task::spawn_blocking(|| thread.join().unwrap())
+        .await
+        .unwrap();
     app.stop().await;
 }
