@@ -4,7 +4,7 @@
 //! however many wait for it, Postgres is asked once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
@@ -31,6 +31,9 @@ pub enum SourceError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database did not answer somebody else, who asked for the same.
+    #[error("the database did not answer")]
+    Unanswered,
     /// The tenant is gone.
     #[error("the tenant does not exist")]
     TenantGone,
@@ -43,6 +46,17 @@ pub enum SourceError {
     /// The sealed key can't be opened.
     #[error("the tenant's Anam API key can't be opened: was GATEWAY_MASTER_KEY changed?")]
     SealBroken,
+}
+
+impl SourceError {
+    /// Whether a later try may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Unanswered => true,
+            _ => false,
+        }
+    }
 }
 
 /// What is live for one tenant.
@@ -90,6 +104,8 @@ struct Slot {
     live: RwLock<Option<Arc<LiveTenant>>>,
     /// Held while a load is in flight.
     loading: tokio::sync::Mutex<()>,
+    /// Loads that the database did not answer.
+    unanswered: AtomicU64,
 }
 
 impl Slot {
@@ -143,9 +159,15 @@ impl Sources {
         if let Some(live) = slot.fresh(self.clock.now()) {
             return Ok(live);
         }
+        let unanswered = slot.unanswered.load(Ordering::Acquire);
         let _one_at_a_time = slot.loading.lock().await;
         if let Some(live) = slot.fresh(self.clock.now()) {
             return Ok(live);
+        }
+        if slot.unanswered.load(Ordering::Acquire) != unanswered {
+            // The load that was waited for got no answer. Waiting for one more, and the next for another, would take
+            // as many times as long as there are callers.
+            return Err(SourceError::Unanswered);
         }
         let heard = slot.heard.load(Ordering::Acquire);
         let loaded = self.load(tenant).await;
@@ -154,6 +176,9 @@ impl Sources {
         } else {
             Outcome::Failed
         });
+        if loaded.as_ref().is_err_and(SourceError::is_transient) {
+            slot.unanswered.fetch_add(1, Ordering::AcqRel);
+        }
         let live = Arc::new(loaded?);
         if live.snapshot.revision < heard {
             // A notice comes after its commit, so the database is never behind an honest one.

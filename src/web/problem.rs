@@ -321,6 +321,7 @@ impl From<SourceError> for Problem {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Store(error) => error.into(),
+            SourceError::Unanswered => Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY),
             SourceError::TenantGone => Self::bad_token(),
             SourceError::PolicyBroken(_) => {
                 tracing::error!(%error, "a tenant's policy is broken");
