@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
 use crate::anam::{Anam, AnamOptions};
@@ -81,6 +82,7 @@ pub struct App {
     /// Its phase.
     pub lifecycle: Lifecycle,
     handles: [ServerHandle; 2],
+    databases: [Database; 4],
     drain_grace: Duration,
     shutdown_timeout: Duration,
 }
@@ -90,10 +92,15 @@ impl App {
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::default();
-        let database = Database::new(&settings.database.url, database_options(settings))?;
-        refuse_powerful_roles(&database).await?;
+        // What waits for one kind of work never holds the connections of another.
+        let own = own_database(settings)?;
+        let mints = own.apart("mints", settings.database.mint_connections);
+        let users = own.apart("users", settings.database.user_connections);
+        let admins = own.apart("admins", settings.database.admin_connections);
+        refuse_powerful_roles(&own).await?;
+
         let keys = KeyRing::new(&settings.master_keys);
-        refuse_wrong_keys(&database, &keys).await?;
+        refuse_wrong_keys(&own, &keys).await?;
 
         let outbound = OutboundPolicy {
             allow: settings.auth.outbound_allow.clone(),
@@ -109,14 +116,14 @@ impl App {
         )?);
         let origins = Arc::new(Origins::default());
         let sources = Arc::new(Sources::new(
-            database.clone(),
+            mints.clone(),
             clock.clone(),
             keys.clone(),
             settings.anam.api_key.as_ref(),
             metrics.clone(),
         ));
         let (ledger, writer) = Ledger::new(
-            database.clone(),
+            own.clone(),
             settings.database.statement_timeout + settings.database.acquire_timeout,
             metrics.clone(),
         );
@@ -126,7 +133,8 @@ impl App {
             sources: sources.clone(),
             ledger,
             anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
-            database: database.clone(),
+            database: admins.clone(),
+            users_database: users.clone(),
             keys: keys.clone(),
             passwords: Passwords::new()?,
             sso: SingleSignOn::new(outbound, clock.clone())?,
@@ -134,13 +142,13 @@ impl App {
             metrics: metrics.clone(),
         });
 
-        lifecycle.spawn_to_the_end(writer.run());
+        lifecycle.spawn_to_the_end(writer.run(lifecycle.clone()));
         lifecycle.spawn(
             "checkpoints",
-            checkpoints(database.clone(), keys.clone(), clock.clone()),
+            checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
         let mut refresher = refresh::Refresher {
-            database: database.clone(),
+            database: own.clone(),
             keys,
             auth,
             origins: origins.clone(),
@@ -150,7 +158,10 @@ impl App {
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
-        lifecycle.spawn("housekeeping", housekeeping(gateway.clone(), unknown_after));
+        lifecycle.spawn(
+            "housekeeping",
+            housekeeping(gateway.clone(), own.clone(), unknown_after),
+        );
         lifecycle.spawn("catalogues", catalogues(gateway.clone()));
 
         let faces = server::Faces {
@@ -172,6 +183,7 @@ impl App {
             gateway,
             lifecycle,
             handles,
+            databases: [own, mints, users, admins],
             drain_grace: settings.server.drain_grace,
             shutdown_timeout: settings.server.shutdown_timeout,
         })
@@ -188,10 +200,9 @@ impl App {
             .is_ok();
         ops.stop(false).await;
         // The ledger's writer ends when the last handle to its queue is gone.
-        let database = self.gateway.database.clone();
         drop(self.gateway);
         let finished = self.lifecycle.finish(self.shutdown_timeout).await;
-        database.close().await;
+        join_all(self.databases.iter().map(Database::close)).await;
         tracing::info!(clean = stopped && finished, "stopped");
         stopped && finished
     }
@@ -217,7 +228,7 @@ async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), Ma
     }
 }
 
-async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
+async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {
     let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     // The first round looks at what was left behind while no instance ran.
@@ -225,14 +236,11 @@ async fn housekeeping(gateway: Arc<Gateway>, unknown_after: Duration) {
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
-        let Gateway {
-            database, clock, ..
-        } = &*gateway;
-        match sweep::sweep(database, clock, unknown_after, looked_back).await {
+        match sweep::sweep(&database, &gateway.clock, unknown_after, looked_back).await {
             Ok(()) => looked_back = sweep::EACH_ROUND,
             Err(error) => tracing::warn!(%error, "the ledger was not swept"),
         }
-        if let Err(error) = forget_answers(database).await {
+        if let Err(error) = forget_answers(&database).await {
             tracing::warn!(%error, "answers to repeated calls were not forgotten");
         }
     }
@@ -270,13 +278,15 @@ async fn catalogues(gateway: Arc<Gateway>) {
     }
 }
 
-fn database_options(settings: &Settings) -> DatabaseOptions {
-    DatabaseOptions {
-        max_connections: settings.database.max_connections,
-        acquire_timeout: settings.database.acquire_timeout,
-        statement_timeout: settings.database.statement_timeout,
-        lock_timeout: settings.database.lock_timeout,
-    }
+fn own_database(settings: &Settings) -> Result<Database, StoreError> {
+    let settings = &settings.database;
+    let options = DatabaseOptions {
+        acquire_timeout: settings.acquire_timeout,
+        statement_timeout: settings.statement_timeout,
+        lock_timeout: settings.lock_timeout,
+        transaction_timeout: settings.transaction_timeout,
+    };
+    Database::new(&settings.url, "own", settings.own_connections, options)
 }
 
 fn jwks_settings(settings: &Settings) -> JwksSettings {

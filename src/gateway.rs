@@ -29,8 +29,10 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Asks Anam.
     pub anam: Anam,
-    /// For use cases that write.
+    /// For use cases of admins and operators. However long they wait in it, nobody else does.
     pub database: Database,
+    /// For users' own changes.
+    pub users_database: Database,
     /// Seals secrets, and marks cursors.
     pub keys: KeyRing,
     /// The time, and new ids.

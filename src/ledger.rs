@@ -1,10 +1,12 @@
 //! The ledger's writer: rows of many requests are committed together, and whoever needs its row durable waits for
 //! that commit.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::lifecycle::{Lifecycle, Part};
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{self, Metrics};
@@ -15,6 +17,8 @@ const BATCH: usize = 256;
 const QUEUE: usize = 4_096;
 /// How often an outcome is tried before it is given up; the sweep then says `unknown` of its session.
 const OUTCOME_TRIES: u32 = 5;
+/// After a failure: how often is looked whether the database takes writes again.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// Why a row is not in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,38 +31,48 @@ pub enum LedgerError {
 /// A handle to the writer.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    queue: mpsc::Sender<Entry>,
+    requested: mpsc::Sender<Waiting>,
+    outcomes: mpsc::Sender<Outcome>,
     patience: Duration,
 }
 
-/// What the writer is handed.
+/// A row, and who waits for it.
 #[derive(Debug)]
-enum Entry {
-    Requested(Box<Requested>, oneshot::Sender<Result<(), LedgerError>>),
-    Outcome(Outcome),
+struct Waiting {
+    row: Requested,
+    done: oneshot::Sender<Result<(), LedgerError>>,
 }
 
-/// The writer itself; [`Writer::run`] ends when every [`Ledger`] is gone and the queue is empty.
+/// The writer itself; [`Writer::run`] ends when every [`Ledger`] is gone and the queues are empty.
 #[derive(Debug)]
 pub struct Writer {
-    queue: mpsc::Receiver<Entry>,
+    requested: mpsc::Receiver<Waiting>,
+    outcomes: mpsc::Receiver<Outcome>,
+    pen: Pen,
+}
+
+/// What rows are written with.
+#[derive(Debug, Clone)]
+struct Pen {
     database: Database,
     metrics: Metrics,
 }
 
 impl Ledger {
-    /// A handle and the writer behind it. `patience` is the longest wait for a commit.
+    /// A handle and the writer behind it, which needs two connections. `patience` is the longest wait for a commit.
     pub fn new(database: Database, patience: Duration, metrics: Metrics) -> (Self, Writer) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (requested, waiting) = mpsc::channel(QUEUE);
+        let (outcomes, ended) = mpsc::channel(QUEUE);
         (
             Self {
-                queue: sender,
+                requested,
+                outcomes,
                 patience,
             },
             Writer {
-                queue: receiver,
-                database,
-                metrics,
+                requested: waiting,
+                outcomes: ended,
+                pen: Pen { database, metrics },
             },
         )
     }
@@ -66,8 +80,8 @@ impl Ledger {
     /// Returns once the row is durable. After an error it may be there or not: no token may leave.
     pub async fn requested(&self, row: Requested) -> Result<(), LedgerError> {
         let (done, committed) = oneshot::channel();
-        self.queue
-            .try_send(Entry::Requested(Box::new(row), done))
+        self.requested
+            .try_send(Waiting { row, done })
             .map_err(|_full| LedgerError::Unavailable)?;
         match tokio::time::timeout(self.patience, committed).await {
             Ok(Ok(outcome)) => outcome,
@@ -77,7 +91,7 @@ impl Ledger {
 
     /// Hands over an outcome; it is written behind the answer.
     pub fn outcome(&self, row: Outcome) {
-        if self.queue.try_send(Entry::Outcome(row)).is_err() {
+        if self.outcomes.try_send(row).is_err() {
             tracing::warn!(
                 "an outcome did not fit the ledger's queue; the sweep will say unknown of its session"
             );
@@ -86,52 +100,86 @@ impl Ledger {
 }
 
 impl Writer {
-    /// Writes until every handle is gone.
-    pub async fn run(mut self) {
-        let mut entries = Vec::with_capacity(BATCH);
-        while self.queue.recv_many(&mut entries, BATCH).await > 0 {
-            self.metrics
-                .ledger_queue(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
-            let mut requested = Vec::new();
-            let mut waiting = Vec::new();
-            let mut outcomes = Vec::new();
-            for entry in entries.drain(..) {
-                match entry {
-                    // Whoever waited for this one has given up.
-                    Entry::Requested(_, done) if done.is_closed() => {}
-                    Entry::Requested(row, done) => {
-                        requested.push(*row);
-                        waiting.push(done);
+    /// Writes until every handle is gone, and reports whether it can. Outcomes have a line of their own: nobody waits for
+    /// them, so nobody shall wait behind them.
+    pub async fn run(self, lifecycle: Lifecycle) {
+        let Self {
+            requested,
+            outcomes,
+            pen,
+        } = self;
+        tokio::join!(
+            pen.write_all_requested(requested, &lifecycle),
+            pen.write_all_outcomes(outcomes)
+        );
+    }
+}
+
+/// What whoever waits is told.
+fn told(written: &Result<(), StoreError>) -> Result<(), LedgerError> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(_) => Err(LedgerError::Unavailable),
+    }
+}
+
+impl Pen {
+    async fn write_all_requested(&self, mut queue: mpsc::Receiver<Waiting>, lifecycle: &Lifecycle) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut works = true;
+        loop {
+            tokio::select! {
+                taken = queue.recv_many(&mut batch, BATCH) => {
+                    if taken == 0 {
+                        return;
                     }
-                    Entry::Outcome(row) => outcomes.push(row),
+                    self.metrics
+                        .ledger_queue(i64::try_from(queue.len()).unwrap_or(i64::MAX));
+                    // Whoever is gone has given up.
+                    batch.retain(|waiting| !waiting.done.is_closed());
+                    if !batch.is_empty() {
+                        works = self.write_requested(std::mem::take(&mut batch)).await;
+                    }
                 }
+                // Nobody is sent to an instance that is not ready, so it must find out by itself when it is again.
+                () = tokio::time::sleep(PROBE), if !works => works = self.can_write().await,
             }
-            self.write_requested(requested, waiting).await;
-            self.write_outcomes(&outcomes).await;
+            lifecycle.report(Part::Ledger, works);
         }
     }
 
-    async fn write_requested(
-        &self,
-        rows: Vec<Requested>,
-        waiting: Vec<oneshot::Sender<Result<(), LedgerError>>>,
-    ) {
-        if rows.is_empty() {
-            return;
-        }
-        if self.commit_requested(&rows).await.is_ok() {
-            for done in waiting {
-                _ = done.send(Ok(()));
+    /// False where the database is not there for it.
+    async fn write_requested(&self, batch: Vec<Waiting>) -> bool {
+        let (rows, mut waiting): (Vec<_>, VecDeque<_>) = batch
+            .into_iter()
+            .map(|Waiting { row, done }| (row, done))
+            .unzip();
+        let mut written = self.commit_requested(&rows).await;
+        if matches!(&written, Err(error) if !error.is_transient()) {
+            // One row that the database refuses must not turn the others away.
+            for row in &rows {
+                written = self.commit_requested(std::slice::from_ref(row)).await;
+                match &written {
+                    Err(error) if error.is_transient() => break,
+                    Err(error) => {
+                        tracing::error!(session.id = %row.session, %error, "a requested row was not written");
+                    }
+                    Ok(()) => {}
+                }
+                if let Some(done) = waiting.pop_front() {
+                    _ = done.send(told(&written));
+                }
             }
-            return;
         }
-        // One row that the database refuses must not turn the others away.
-        for (row, done) in rows.into_iter().zip(waiting) {
-            let outcome = self.commit_requested(std::slice::from_ref(&row)).await.map_err(|error| {
-                tracing::error!(session.id = %row.session, %error, "a requested row was not written");
-                LedgerError::Unavailable
-            });
-            _ = done.send(outcome);
+        for done in waiting {
+            _ = done.send(told(&written));
+        }
+        match written {
+            Err(error) if error.is_transient() => {
+                tracing::error!(%error, rows = rows.len(), "requested rows were not written");
+                false
+            }
+            Ok(()) | Err(_) => true,
         }
     }
 
@@ -144,10 +192,26 @@ impl Writer {
         self.counted(rows.len(), write).await
     }
 
-    async fn write_outcomes(&self, rows: &[Outcome]) {
-        if rows.is_empty() {
-            return;
+    /// Whether the database takes writes.
+    async fn can_write(&self) -> bool {
+        let look = async {
+            let mut tx = self.database.platform().await?;
+            let writable = tx.takes_writes().await?;
+            tx.commit().await?;
+            Ok::<_, StoreError>(writable)
+        };
+        look.await.unwrap_or(false)
+    }
+
+    async fn write_all_outcomes(&self, mut queue: mpsc::Receiver<Outcome>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut batch, BATCH).await > 0 {
+            self.write_outcomes(&batch).await;
+            batch.clear();
         }
+    }
+
+    async fn write_outcomes(&self, rows: &[Outcome]) {
         for attempt in 1..=OUTCOME_TRIES {
             match self.commit_outcomes(rows).await {
                 Ok(()) => return,

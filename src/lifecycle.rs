@@ -18,8 +18,19 @@ pub struct Lifecycle {
 
 #[derive(Debug, Default)]
 struct Flags {
-    ready: AtomicBool,
-    draining: AtomicBool,
+    /// Whether what is live has been read, and is kept true.
+    is_live: AtomicBool,
+    ledger_fails: AtomicBool,
+    is_draining: AtomicBool,
+}
+
+/// What a process must be able to do before requests may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What is live is read, and changes of it are heard.
+    Live,
+    /// Sessions are recorded.
+    Ledger,
 }
 
 impl Lifecycle {
@@ -44,24 +55,39 @@ impl Lifecycle {
         self.tracker.spawn(task);
     }
 
-    /// Whether what is live has been read, and still is.
-    pub fn set_ready(&self, ready: bool) {
-        self.flags.ready.store(ready, Ordering::Release);
+    /// A part says whether it works.
+    pub fn report(&self, part: Part, works: bool) {
+        match part {
+            Part::Live => self.flags.is_live.store(works, Ordering::Release),
+            Part::Ledger => self.flags.ledger_fails.store(!works, Ordering::Release),
+        }
     }
 
-    /// Whether a balancer should send requests here.
-    pub fn is_ready(&self) -> bool {
-        self.flags.ready.load(Ordering::Acquire) && !self.is_draining()
+    /// Why a balancer should send no requests here; nothing where it should.
+    pub fn not_ready_because(&self) -> Vec<&'static str> {
+        let reasons = [
+            (self.is_draining(), "the process is about to stop"),
+            (
+                !self.flags.is_live.load(Ordering::Acquire),
+                "what is live can't be read, or changes of it can't be heard: is the database there?",
+            ),
+            (
+                self.flags.ledger_fails.load(Ordering::Acquire),
+                "sessions can't be recorded: does the database take writes?",
+            ),
+        ];
+        let true_ones = reasons.into_iter().filter(|(is_so, _)| *is_so);
+        true_ones.map(|(_, reason)| reason).collect()
     }
 
     /// From now on connections are closed after their answer, and readiness says no.
     pub fn start_draining(&self) {
-        self.flags.draining.store(true, Ordering::Release);
+        self.flags.is_draining.store(true, Ordering::Release);
     }
 
     /// Whether the process is about to stop.
     pub fn is_draining(&self) -> bool {
-        self.flags.draining.load(Ordering::Acquire)
+        self.flags.is_draining.load(Ordering::Acquire)
     }
 
     /// Stops background tasks and waits for all of them, `patience` at most. False where some did not end.

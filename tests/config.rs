@@ -243,8 +243,8 @@ fn every_kind_of_wrong_value_is_refused_with_advice() {
             "is no URL such as postgres://",
         ),
         (
-            "GATEWAY__DATABASE__MAX_CONNECTIONS",
-            "0",
+            "GATEWAY__DATABASE__OWN_CONNECTIONS",
+            "1",
             "is not an integer from 2",
         ),
         ("ANAM_BASE_URL", "http://api.anam.ai", "must be https"),

@@ -20,13 +20,17 @@ async fn healthz() -> impl Responder {
     HttpResponse::Ok().body("ok\n")
 }
 
-/// Requests may come: what is live was read, and the process is not about to stop.
+/// Whether requests may come, and if not, why not: one reason a line.
 async fn readyz(lifecycle: web::Data<Lifecycle>) -> impl Responder {
-    if lifecycle.is_ready() {
-        HttpResponse::Ok().body("ready\n")
-    } else {
-        HttpResponse::ServiceUnavailable().body("not ready\n")
+    let reasons = lifecycle.not_ready_because();
+    if reasons.is_empty() {
+        return HttpResponse::Ok().body("ready\n");
     }
+    let lines: Vec<_> = reasons
+        .iter()
+        .map(|reason| format!("not ready: {reason}\n"))
+        .collect();
+    HttpResponse::ServiceUnavailable().body(lines.concat())
 }
 
 async fn metrics(metrics: web::Data<Metrics>) -> impl Responder {

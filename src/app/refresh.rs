@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::auth::Authenticator;
 use crate::crypto::seal::KeyRing;
 use crate::domain::ids::TenantId;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Part};
 use crate::sources::Sources;
 use crate::store::{Database, StoreError};
 use crate::tenants::access::{self, Origins};
@@ -18,8 +18,10 @@ use crate::tenants::master_keys::{self, MasterKeyRefusal};
 const POLL: Duration = Duration::from_secs(5);
 /// How often everything that decides who may call is read anew even though nothing seems to have changed.
 const FULL_READ: Duration = Duration::from_mins(1);
+/// How long the listening connection may be silent before it is asked whether anybody is there.
+const PROBE: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between tries to reach a lost database.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// What is kept true.
 pub(super) struct Refresher {
@@ -36,7 +38,7 @@ impl Refresher {
     /// One try at start-up, so that a service whose database is there is ready at once.
     pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
         match self.everything().await {
-            Ok(()) => lifecycle.set_ready(true),
+            Ok(()) => lifecycle.report(Part::Live, true),
             Err(error) => tracing::warn!(%error, "not ready yet"),
         }
     }
@@ -47,7 +49,13 @@ impl Refresher {
         loop {
             match self.listen(&lifecycle, &mut backoff).await {
                 Ok(()) => tracing::info!("the listening connection ended"),
-                Err(error) => tracing::warn!(%error, "not listening"),
+                Err(error) => {
+                    // Only where nothing can be read: a row that makes no sense must not take the instance away.
+                    if error.is_transient() {
+                        lifecycle.report(Part::Live, false);
+                    }
+                    tracing::warn!(%error, "not listening");
+                }
             }
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF.1);
@@ -63,8 +71,9 @@ impl Refresher {
         let mut changes = self.database.listen().await?;
         self.recognise().await?;
         self.everything().await?;
-        lifecycle.set_ready(true);
+        lifecycle.report(Part::Live, true);
         *backoff = BACKOFF.0;
+        let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
         let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);
         let mut full_read = Instant::now() + FULL_READ;
         loop {
@@ -81,6 +90,7 @@ impl Refresher {
                         self.access().await?;
                     }
                 }
+                _ = probes.tick() => changes.probe().await?,
                 _ = polls.tick() => {
                     let is_new = self.revisions().await?;
                     if is_new || Instant::now() >= full_read {

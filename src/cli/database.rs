@@ -42,13 +42,13 @@ impl Local {
 pub(super) async fn open() -> anyhow::Result<Local> {
     let settings = Settings::from_environment()?;
     let options = DatabaseOptions {
-        max_connections: 2,
         acquire_timeout: settings.database.acquire_timeout * 5,
         // An import writes many rows in one statement.
         statement_timeout: settings.database.statement_timeout * 30,
         lock_timeout: settings.database.lock_timeout * 5,
+        transaction_timeout: settings.database.transaction_timeout * 30,
     };
-    let database = Database::new(&settings.database.url, options)?;
+    let database = Database::new(&settings.database.url, "command", 2, options)?;
     database.check_rights().await?;
     let keys = KeyRing::new(&settings.master_keys);
     recognise(&database, &keys).await?;

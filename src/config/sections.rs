@@ -27,7 +27,7 @@ const NETWORK: &str = "a network such as 10.0.0.0/8 or 127.0.0.1/32";
 /// All sections, read before the first error is reported.
 pub(super) struct Parts {
     pub(super) server: Option<ServerSettings>,
-    pub(super) database: Option<Pool>,
+    pub(super) database: Option<Pools>,
     pub(super) database_url: Option<SecretString>,
     pub(super) migrate_url: Option<SecretString>,
     pub(super) anam: Option<AnamSettings>,
@@ -41,7 +41,7 @@ impl Parts {
     pub(super) fn read(read: &mut Reader<'_>) -> Self {
         Self {
             server: server(read),
-            database: pool(read),
+            database: pools(read),
             database_url: postgres_url(read, "database.url"),
             migrate_url: postgres_url(read, "database.migrate_url"),
             anam: anam(read),
@@ -54,21 +54,29 @@ impl Parts {
 }
 
 /// [`DatabaseSettings`] without a URL.
-pub(super) struct Pool {
-    max_connections: u32,
+pub(super) struct Pools {
+    own_connections: u32,
+    mint_connections: u32,
+    user_connections: u32,
+    admin_connections: u32,
     acquire_timeout: Duration,
     statement_timeout: Duration,
     lock_timeout: Duration,
+    transaction_timeout: Duration,
 }
 
-impl Pool {
+impl Pools {
     pub(super) fn with(self, url: SecretString) -> DatabaseSettings {
         DatabaseSettings {
             url,
-            max_connections: self.max_connections,
+            own_connections: self.own_connections,
+            mint_connections: self.mint_connections,
+            user_connections: self.user_connections,
+            admin_connections: self.admin_connections,
             acquire_timeout: self.acquire_timeout,
             statement_timeout: self.statement_timeout,
             lock_timeout: self.lock_timeout,
+            transaction_timeout: self.transaction_timeout,
         }
     }
 }
@@ -115,16 +123,29 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
     })
 }
 
-fn pool(read: &mut Reader<'_>) -> Option<Pool> {
-    let max_connections = read.integer("database.max_connections", 2..=1000);
+fn pools(read: &mut Reader<'_>) -> Option<Pools> {
+    let own_connections = read.integer("database.own_connections", 2..=1000);
+    let mint_connections = read.integer("database.mint_connections", 1..=1000);
+    let user_connections = read.integer("database.user_connections", 1..=1000);
+    let admin_connections = read.integer("database.admin_connections", 1..=1000);
     let acquire_timeout = read.millis("database.acquire_timeout_ms", 10..=DAY_MS);
     let statement_timeout = read.millis("database.statement_timeout_ms", 10..=DAY_MS);
     let lock_timeout = read.millis("database.lock_timeout_ms", 10..=DAY_MS);
-    Some(Pool {
-        max_connections: max_connections?,
+    let transaction_timeout = read.millis("database.transaction_timeout_ms", 10..=DAY_MS);
+    in_order(
+        read,
+        ("database.statement_timeout_ms", statement_timeout),
+        ("database.transaction_timeout_ms", transaction_timeout),
+    );
+    Some(Pools {
+        own_connections: own_connections?,
+        mint_connections: mint_connections?,
+        user_connections: user_connections?,
+        admin_connections: admin_connections?,
         acquire_timeout: acquire_timeout?,
         statement_timeout: statement_timeout?,
         lock_timeout: lock_timeout?,
+        transaction_timeout: transaction_timeout?,
     })
 }
 

@@ -53,14 +53,22 @@ pub struct ServerSettings {
 pub struct DatabaseSettings {
     /// As the role that owns nothing.
     pub url: SecretString,
-    /// Of this instance.
-    pub max_connections: u32,
+    /// Connections of the gateway itself: ledger, refresh, housekeeping.
+    pub own_connections: u32,
+    /// Connections for what mints read.
+    pub mint_connections: u32,
+    /// Connections for users' own changes.
+    pub user_connections: u32,
+    /// Connections for admins and operators.
+    pub admin_connections: u32,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
     /// How long one statement may wait for a lock.
     pub lock_timeout: Duration,
+    /// How long one transaction may take; not below `statement_timeout`.
+    pub transaction_timeout: Duration,
 }
 
 /// The upstream.

@@ -1,15 +1,21 @@
 //! What changed in the database, told by NOTIFY.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::Executor;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::pool::silence;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
 
 /// The channel of the triggers in migrations/.
 const CHANNEL: &str = "gateway_config";
+/// Longest wait for an answer that costs nothing to give.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// One notice. It carries ids only: what changed is read again under row security.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,39 +49,54 @@ impl Change {
 /// A connection that listens.
 #[derive(Debug)]
 pub struct Changes {
-    listener: PgListener,
+    /// None when it is being dropped.
+    listener: Option<PgListener>,
+    /// Longest wait for an answer.
+    end: Duration,
 }
 
 impl Database {
     /// Starts listening on a connection of its own.
     pub async fn listen(&self) -> Result<Changes, StoreError> {
-        // One connection, never handed to anybody else: a pool of its own.
-        let pool = sqlx::postgres::PgPoolOptions::new()
+        let ends = self.pool.ends();
+        // One connection, never handed to anybody else.
+        let pool = PgPoolOptions::new()
             .max_connections(1)
-            .connect_lazy_with(self.connect.clone());
+            .acquire_timeout(ends.acquire)
+            .connect_lazy_with(self.pool.options().clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         // A lost connection must show as an error: then everything is read anew.
         listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
-        Ok(Changes { listener })
+        let mut changes = Changes {
+            listener: Some(listener),
+            end: ends.exchange,
+        };
+        let (listener, end) = changes.listener()?;
+        timeout(end, listener.listen(CHANNEL))
+            .await
+            .map_err(|_late| silence())??;
+        Ok(changes)
     }
 }
 
 impl Changes {
     /// A change that has arrived already.
     pub fn buffered(&mut self) -> Option<Change> {
+        let listener = self.listener.as_mut()?;
         loop {
-            let notice = self.listener.next_buffered()?;
+            let notice = listener.next_buffered()?;
             if let Some(change) = Change::parse(notice.payload()) {
                 return Some(change);
             }
         }
     }
 
-    /// The next change; an error or `None` means that notices may have been lost.
+    /// The next change; an error or `None` means that notices may have been lost. Waits for ever where the connection has
+    /// gone silent, which [`Changes::probe`] finds out.
     pub async fn next(&mut self) -> Result<Option<Change>, StoreError> {
+        let (listener, _) = self.listener()?;
         loop {
-            match self.listener.try_recv().await? {
+            match listener.try_recv().await? {
                 None => return Ok(None),
                 Some(notice) => {
                     if let Some(change) = Change::parse(notice.payload()) {
@@ -83,6 +104,32 @@ impl Changes {
                     }
                 }
             }
+        }
+    }
+
+    /// Whether anybody is there: silence is what a quiet channel and a dead one have in common.
+    pub async fn probe(&mut self) -> Result<(), StoreError> {
+        let (listener, end) = self.listener()?;
+        let asked = timeout(end.min(PROBE), listener.execute("select 1"));
+        asked.await.map_err(|_late| silence())??;
+        Ok(())
+    }
+
+    fn listener(&mut self) -> Result<(&mut PgListener, Duration), StoreError> {
+        let listener = self.listener.as_mut().ok_or_else(silence)?;
+        Ok((listener, self.end))
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        // A listener that is dropped sends a task to say goodbye, which may wait for ever. Sent to a runtime that ends here,
+        // it ends with that, and the socket is closed.
+        if let Ok(nowhere) = tokio::runtime::Builder::new_current_thread().build() {
+            let entered = nowhere.enter();
+            self.listener = None;
+            drop(entered);
+            nowhere.shutdown_background();
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The table `console_session`: people who are signed in, by the hash of their token.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use super::StoreError;
+use super::lease::Lease;
 use super::people::role;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::crypto::token::TokenHash;
@@ -69,7 +69,7 @@ pub struct SessionTenant {
 
 /// Begins a session, unless the person was disabled or got another password meanwhile: the row of the person is held, so
 /// that a change of password either comes before and is seen here, or comes after and ends this session too.
-async fn begin(connection: &mut PgConnection, new: &NewSession<'_>) -> Result<bool, StoreError> {
+async fn begin(connection: &mut Lease, new: &NewSession<'_>) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         "insert into console_session (hash, admin_id, working_tenant, by_sso, created_at, seen_at, expires_at)
          select $1, a.id, $3, $4, $5, $5, $6 from admin a
@@ -94,7 +94,7 @@ async fn begin(connection: &mut PgConnection, new: &NewSession<'_>) -> Result<bo
     }
 }
 
-async fn end(connection: &mut PgConnection, hash: &TokenHash) -> Result<bool, StoreError> {
+async fn end(connection: &mut Lease, hash: &TokenHash) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         "delete from console_session where hash = $1",
         hash.as_bytes()
@@ -104,7 +104,7 @@ async fn end(connection: &mut PgConnection, hash: &TokenHash) -> Result<bool, St
     Ok(done.rows_affected() > 0)
 }
 
-async fn end_all(connection: &mut PgConnection, person: AdminId) -> Result<(), StoreError> {
+async fn end_all(connection: &mut Lease, person: AdminId) -> Result<(), StoreError> {
     sqlx::query!("delete from console_session where admin_id = $1", person.0)
         .execute(connection)
         .await?;

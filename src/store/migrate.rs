@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::time::timeout;
 
+use super::pool::silence;
 use super::{StoreError, connect_options};
 
 static MIGRATIONS: Migrator = Migrator {
@@ -22,6 +24,8 @@ static MIGRATIONS: Migrator = Migrator {
 
 /// The advisory lock that one migrating instance holds; any number that nobody else uses.
 const LOCK: i64 = 0x0070_6572_736f_6e61;
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(15);
 /// How many months of ledger partitions exist beyond the current one after a migration.
 const PARTITION_MONTHS_AHEAD: i32 = 24;
 
@@ -50,9 +54,7 @@ pub async fn migrate(
     owner_url: &SecretString,
     login_url: Option<&SecretString>,
 ) -> Result<(), MigrateError> {
-    let mut connection = PgConnection::connect_with(&connect_options(owner_url)?)
-        .await
-        .map_err(StoreError::from)?;
+    let mut connection = connect(owner_url).await?;
     let outcome = migrate_on(&mut connection, login_url).await;
     // Closing gives the advisory lock back, whatever happened.
     connection.close().await.map_err(StoreError::from)?;
@@ -64,7 +66,7 @@ pub async fn forget_sessions(
     owner_url: &SecretString,
     months: NonZeroU32,
 ) -> Result<(), StoreError> {
-    let mut connection = PgConnection::connect_with(&connect_options(owner_url)?).await?;
+    let mut connection = connect(owner_url).await?;
     let months = i32::try_from(months.get()).unwrap_or(i32::MAX);
     sqlx::query!(
         "call drop_session_partitions(now() - make_interval(months => $1))",
@@ -78,7 +80,7 @@ pub async fn forget_sessions(
 
 /// Creates a database unless it exists.
 pub async fn ensure_database(server_url: &SecretString, name: &str) -> Result<(), StoreError> {
-    let mut connection = PgConnection::connect_with(&connect_options(server_url)?).await?;
+    let mut connection = connect(server_url).await?;
     let exists = sqlx::query_scalar!(
         "select exists (select from pg_database where datname = $1)",
         name
@@ -91,6 +93,13 @@ pub async fn ensure_database(server_url: &SecretString, name: &str) -> Result<()
     }
     connection.close().await?;
     Ok(())
+}
+
+/// Statements here take as long as they take; only whether anybody is there must show soon.
+async fn connect(url: &SecretString) -> Result<PgConnection, StoreError> {
+    let options = connect_options(url)?;
+    let connecting = timeout(CONNECT, PgConnection::connect_with(&options));
+    Ok(connecting.await.map_err(|_late| silence())??)
 }
 
 async fn migrate_on(

@@ -14,8 +14,10 @@ pub mod drafts;
 pub mod explain;
 pub mod invitations;
 pub mod issuers;
+mod lease;
 pub mod migrate;
 pub mod people;
+mod pool;
 pub mod preferences;
 pub mod provider_keys;
 pub mod recent_sessions;
@@ -31,15 +33,16 @@ pub mod tenant_tx;
 pub mod tenants;
 pub mod versions;
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
+use tokio::runtime::Handle;
+
+use self::pool::{Ends, Pool};
 
 /// Why the database did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
@@ -108,60 +111,75 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// How long to wait for the database, and how many connections to hold.
+/// How much longer than the server's own limit an answer is waited for; past that, nothing will come.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long to wait for the database.
 #[derive(Debug, Clone, Copy)]
 pub struct DatabaseOptions {
-    /// Connections at most.
-    pub max_connections: u32,
-    /// Longest wait for a free connection.
+    /// Longest wait for a connection.
     pub acquire_timeout: Duration,
     /// Longest run of one statement.
     pub statement_timeout: Duration,
     /// Longest wait of one statement for a lock.
     pub lock_timeout: Duration,
+    /// Longest life of one transaction.
+    pub transaction_timeout: Duration,
 }
 
-/// The database, reached with the run-time login role.
-#[derive(Clone)]
+/// The database, reached with the run-time login role over some connections. Clones share these.
+#[derive(Debug, Clone)]
 pub struct Database {
-    pool: PgPool,
-    connect: PgConnectOptions,
+    pool: Arc<Pool>,
     /// Whether [`Database::check_rights`] has passed; nothing is read or written before.
     checked: Arc<AtomicBool>,
 }
 
-// By hand: the options would print the password.
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").finish_non_exhaustive()
-    }
-}
-
 impl Database {
-    /// Prepares a pool; connects on first use, so that the service starts while the database is still down.
-    pub fn new(url: &SecretString, options: DatabaseOptions) -> Result<Self, StoreError> {
+    /// `connections` at most, for what `name` says; made on first use, so that the service starts while the database is still
+    /// down. They live on the runtime that this is called in.
+    pub fn new(
+        url: &SecretString,
+        name: &'static str,
+        connections: u32,
+        options: DatabaseOptions,
+    ) -> Result<Self, StoreError> {
+        let millis = |time: Duration| time.as_millis().to_string();
         let connect = connect_options(url)?.options([
+            ("statement_timeout", millis(options.statement_timeout)),
+            ("lock_timeout", millis(options.lock_timeout)),
             (
-                "statement_timeout",
-                options.statement_timeout.as_millis().to_string(),
+                "idle_in_transaction_session_timeout",
+                millis(options.transaction_timeout),
             ),
-            ("lock_timeout", options.lock_timeout.as_millis().to_string()),
-            ("idle_in_transaction_session_timeout", "30000".to_owned()),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            // A broken connection shows in its first statement; a ping before each use would double the round trips.
-            .test_before_acquire(false)
-            .connect_lazy_with(connect.clone());
+        let ends = Ends {
+            acquire: options.acquire_timeout,
+            exchange: options.statement_timeout + GRACE,
+            transaction: options.transaction_timeout,
+        };
         Ok(Self {
-            pool,
-            connect,
+            pool: Arc::new(Pool::new(
+                name,
+                connections,
+                connect,
+                ends,
+                Handle::current(),
+            )),
             checked: Arc::default(),
         })
     }
 
-    /// Closes the pool; statements under way finish first.
+    /// The same database over other connections: however long the users of one handle wait, those of the other do not.
+    #[must_use]
+    pub fn apart(&self, name: &'static str, connections: u32) -> Self {
+        Self {
+            pool: Arc::new(self.pool.apart(name, connections)),
+            checked: self.checked.clone(),
+        }
+    }
+
+    /// Closes the connections; statements under way finish first, or are cut off when their time is over.
     pub async fn close(&self) {
         self.pool.close().await;
     }

@@ -3,9 +3,9 @@
 //! People belong to no tenant. A tenant's transaction reaches them by a step through the platform's door.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use super::StoreError;
+use super::lease::Lease;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::email::Email;
 use crate::domain::ids::{AdminId, TenantId};
@@ -78,7 +78,7 @@ pub(super) fn role(text: &str) -> Result<Role, StoreError> {
 }
 
 async fn person_by_email(
-    connection: &mut PgConnection,
+    connection: &mut Lease,
     email: &Email,
 ) -> Result<Option<PersonRow>, StoreError> {
     let row = sqlx::query!(
@@ -99,7 +99,7 @@ async fn person_by_email(
 }
 
 async fn set_password(
-    connection: &mut PgConnection,
+    connection: &mut Lease,
     person: AdminId,
     before: Option<&str>,
     hash: &str,

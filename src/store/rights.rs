@@ -39,11 +39,11 @@ pub enum RightsError {
 impl Database {
     /// Refuses a login role that could get around row security, and a schema older than this program.
     pub async fn check_rights(&self) -> Result<(), RightsError> {
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+        let mut lease = self.pool.begin("begin").await.map_err(StoreError::from)?;
         let prepared = sqlx::query_scalar!(
             "select count(*) from pg_roles where rolname in ('gateway_tenant', 'gateway_platform')"
         )
-        .fetch_one(&mut *connection)
+        .fetch_one(&mut lease)
         .await
         .map_err(StoreError::from)?;
         let found = sqlx::query!(
@@ -60,7 +60,7 @@ impl Database {
                where r.rolname = session_user
                group by r.rolname"#
         )
-        .fetch_one(&mut *connection)
+        .fetch_one(&mut lease)
         .await
         .map_err(StoreError::from)?;
         let checks = [
@@ -90,7 +90,7 @@ impl Database {
                 "select pg_has_role(session_user, $1::text::name, 'member')",
                 missing
             )
-            .fetch_one(&mut *connection)
+            .fetch_one(&mut lease)
             .await
             .map_err(StoreError::from)?;
             if may != Some(true) {
@@ -100,7 +100,7 @@ impl Database {
                 });
             }
         }
-        drop(connection);
+        lease.commit().await.map_err(StoreError::from)?;
         self.check_schema().await?;
         self.checked.store(true, Ordering::Release);
         Ok(())

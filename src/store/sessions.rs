@@ -147,6 +147,15 @@ impl PlatformTx {
         Ok(())
     }
 
+    /// Whether rows can be written at all: not on a standby, before it is promoted.
+    pub async fn takes_writes(&mut self) -> Result<bool, StoreError> {
+        let writable =
+            sqlx::query_scalar!("select current_setting('transaction_read_only') = 'off'")
+                .fetch_one(self.connection())
+                .await?;
+        Ok(writable == Some(true))
+    }
+
     /// Writes outcomes. One that stands already stays: a session has one outcome.
     pub async fn insert_outcomes(&mut self, rows: &[Outcome]) -> Result<(), StoreError> {
         let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();

@@ -1,38 +1,35 @@
 //! The two doors to the database.
 //!
-//! The login role itself may touch nothing. A transaction takes a role and (for a tenant's rows) a tenant as its first
-//! statement, and both end with it: a pooled connection carries nothing over.
+//! The login role itself may touch nothing. A transaction takes a role and (for a tenant's rows) a tenant in the same message
+//! that begins it, and both end with it: a connection carries nothing over.
 
-use std::fmt;
-
-use sqlx::{PgConnection, Postgres, Transaction};
-
+use super::lease::Lease;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
 
 /// A transaction that sees the rows of one tenant. Dropped without [`TenantTx::commit`], it rolls back.
+#[derive(Debug)]
 pub struct TenantTx {
     tenant: TenantId,
-    inner: Transaction<'static, Postgres>,
+    lease: Lease,
 }
 
 /// A transaction with the narrower rights that look across tenants.
+#[derive(Debug)]
 pub struct PlatformTx {
-    inner: Transaction<'static, Postgres>,
+    lease: Lease,
 }
 
 impl Database {
     /// The door to one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
         self.ensure_checked().await?;
-        let mut inner = self.begin().await?;
-        sqlx::query!(
-            "select set_config('role', 'gateway_tenant', true) as role, set_config('app.tenant', $1, true) as tenant",
-            tenant.to_string()
-        )
-        .fetch_one(&mut *inner)
-        .await?;
-        Ok(TenantTx { tenant, inner })
+        let begin = format!(
+            "begin; select set_config('role', 'gateway_tenant', true), set_config('app.tenant', '{}', true)",
+            tenant.0.hyphenated()
+        );
+        let lease = self.pool.begin(&begin).await?;
+        Ok(TenantTx { tenant, lease })
     }
 
     /// The door to what is looked up across tenants: issuers, revisions, the ledger's batches.
@@ -43,34 +40,9 @@ impl Database {
 
     /// For the check itself.
     pub(super) async fn platform_unchecked(&self) -> Result<PlatformTx, StoreError> {
-        let mut inner = self.begin().await?;
-        sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
-            .fetch_one(&mut *inner)
-            .await?;
-        Ok(PlatformTx { inner })
-    }
-
-    /// Begins on a connection that works. One that the server has closed meanwhile (a restart, a failover) shows it only
-    /// now. Nothing was asked of it yet, so the next is tried; all that the pool holds may be dead.
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
-        for _ in 0..self.pool.options().get_max_connections() {
-            match self.pool.begin().await {
-                Err(error) if is_dead_connection(&error) => {
-                    tracing::debug!(%error, "a pooled connection was dead");
-                }
-                begun => return Ok(begun?),
-            }
-        }
-        Ok(self.pool.begin().await?)
-    }
-}
-
-fn is_dead_connection(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
-        // admin_shutdown, crash_shutdown: the server's last words on a connection.
-        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P01" | "57P02")),
-        _ => false,
+        let begin = "begin; select set_config('role', 'gateway_platform', true)";
+        let lease = self.pool.begin(begin).await?;
+        Ok(PlatformTx { lease })
     }
 }
 
@@ -80,22 +52,22 @@ impl TenantTx {
         self.tenant
     }
 
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.inner
+    pub(super) fn connection(&mut self) -> &mut Lease {
+        &mut self.lease
     }
 
     /// Goes through the other door for a statement, within this transaction: people belong to no tenant, and what is
     /// changed of them must stand or fall with the tenant's own rows.
     pub(super) async fn platform_step(&mut self) -> Result<PlatformStep<'_>, StoreError> {
         sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
-            .fetch_one(&mut *self.inner)
+            .fetch_one(&mut self.lease)
             .await?;
         Ok(PlatformStep(self))
     }
 
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+        Ok(self.lease.commit().await?)
     }
 }
 
@@ -104,40 +76,26 @@ impl TenantTx {
 pub(super) struct PlatformStep<'a>(&'a mut TenantTx);
 
 impl PlatformStep<'_> {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.0.inner
+    pub(super) fn connection(&mut self) -> &mut Lease {
+        &mut self.0.lease
     }
 
     /// Back to the tenant's own rights.
     pub(super) async fn end(self) -> Result<(), StoreError> {
         sqlx::query!("select set_config('role', 'gateway_tenant', true) as role")
-            .fetch_one(&mut *self.0.inner)
+            .fetch_one(&mut self.0.lease)
             .await?;
         Ok(())
     }
 }
 
 impl PlatformTx {
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.inner
+    pub(super) fn connection(&mut self) -> &mut Lease {
+        &mut self.lease
     }
 
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
-    }
-}
-
-impl fmt::Debug for TenantTx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TenantTx")
-            .field("tenant", &self.tenant)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for PlatformTx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlatformTx").finish_non_exhaustive()
+        Ok(self.lease.commit().await?)
     }
 }

@@ -94,7 +94,6 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
         ("GATEWAY__SERVER__WORKERS", "1"),
         ("GATEWAY__SERVER__DRAIN_GRACE_MS", "0"),
         ("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8"),
-        ("GATEWAY__DATABASE__MAX_CONNECTIONS", "4"),
         // Tests of limits set their own; the others ask as often as they like.
         ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
         ("GATEWAY__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "0"),

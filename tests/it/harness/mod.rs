@@ -11,6 +11,7 @@ pub(crate) mod sql;
 pub(crate) mod tenants;
 mod told;
 pub(crate) mod wait;
+pub(crate) mod wire;
 
 pub(crate) use app::{
     TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_with, told,

@@ -47,12 +47,12 @@ pub(crate) fn settings(database_url: &SecretString, more: &[(&str, &str)]) -> Se
 /// A store as the service has it.
 pub(crate) fn store(url: &SecretString) -> Database {
     let options = DatabaseOptions {
-        max_connections: 8,
         acquire_timeout: Duration::from_secs(20),
         statement_timeout: Duration::from_secs(20),
         lock_timeout: Duration::from_secs(20),
+        transaction_timeout: Duration::from_mins(1),
     };
-    Database::new(url, options).unwrap()
+    Database::new(url, "test", 8, options).unwrap()
 }
 
 /// Whatever reads as a bundle fits the schema that editors check by.

@@ -4,5 +4,6 @@ mod live;
 mod merge;
 mod mint;
 mod rules;
+mod silence;
 mod templates;
 mod upstream;

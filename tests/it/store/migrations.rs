@@ -8,14 +8,13 @@ use persona_gateway::clock::Clock;
 use persona_gateway::store::migrate::{MigrateError, migrate};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream, UnixStream};
 use url::Url;
 
 use crate::harness::postgres::TestDatabase;
 use crate::harness::sql;
 use crate::harness::tenants::{settings, store};
 use crate::harness::wait::until;
+use crate::harness::wire::Wire;
 
 /// Everything that a migration could have made or changed.
 async fn picture(owner: &mut PgConnection) -> Vec<String> {
@@ -216,57 +215,6 @@ async fn the_service_refuses_a_database_that_is_not_migrated() {
     refused(&database.login_url, "not prepared").await;
 }
 
-/// A way over TCP to the server of a URL, opened only when the test says so.
-struct Gate {
-    address: std::net::SocketAddr,
-    target: Url,
-}
-
-impl Gate {
-    /// Nothing listens there yet.
-    async fn closed(target: &SecretString) -> Self {
-        let probe = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self {
-            address: probe.local_addr().unwrap(),
-            target: Url::parse(target.expose_secret()).unwrap(),
-        }
-    }
-
-    /// The target's URL by way of the gate.
-    fn url(&self) -> SecretString {
-        let mut url = self.target.clone();
-        url.set_query(None);
-        url.set_host(Some("127.0.0.1")).unwrap();
-        url.set_port(Some(self.address.port())).unwrap();
-        SecretString::from(url.to_string())
-    }
-
-    async fn open(&self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
-        let target = self.target.clone();
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let target = target.clone();
-                tokio::spawn(async move {
-                    let folder = target.query_pairs().find(|(name, _)| name == "host");
-                    let done = if let Some((_, folder)) = folder {
-                        let mut server = UnixStream::connect(format!("{folder}/.s.PGSQL.5432"))
-                            .await
-                            .unwrap();
-                        copy_bidirectional(&mut client, &mut server).await
-                    } else {
-                        let host = target.host_str().unwrap();
-                        let port = target.port().unwrap_or(5432);
-                        let mut server = TcpStream::connect((host, port)).await.unwrap();
-                        copy_bidirectional(&mut client, &mut server).await
-                    };
-                    drop(done);
-                });
-            }
-        });
-    }
-}
-
 async fn readiness(app: &App) -> u16 {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("http://{}/readyz", app.ops_address);
@@ -276,14 +224,14 @@ async fn readiness(app: &App) -> u16 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_starts_before_its_database_gets_ready_when_that_comes() {
     let database = TestDatabase::create().await;
-    let gate = Gate::closed(&database.login_url).await;
+    let wire = Wire::closed(&database.login_url).await;
     let settings = settings(
-        &gate.url(),
+        &wire.url(),
         &[("GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "300")],
     );
     let app = App::start(&settings, Clock::system()).await.unwrap();
     assert_eq!(readiness(&app).await, 503);
-    gate.open().await;
+    wire.open().await;
     until("the service is ready", Duration::from_secs(15), || async {
         (readiness(&app).await == 200).then_some(())
     })
@@ -294,13 +242,13 @@ async fn a_service_that_starts_before_its_database_gets_ready_when_that_comes() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_is_too_powerful_is_refused_also_when_the_database_comes_late() {
     let database = TestDatabase::create().await;
-    let gate = Gate::closed(&database.owner_url).await;
+    let wire = Wire::closed(&database.owner_url).await;
     let settings = settings(
-        &gate.url(),
+        &wire.url(),
         &[("GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "300")],
     );
     let app = App::start(&settings, Clock::system()).await.unwrap();
-    gate.open().await;
+    wire.open().await;
     let error = until("the database answers", Duration::from_secs(15), || async {
         match app.gateway.database.platform().await {
             Err(error) if !error.is_transient() => Some(error.to_string()),

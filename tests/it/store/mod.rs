@@ -5,3 +5,4 @@ mod catalogue;
 mod filling;
 mod migrations;
 mod row_security;
+mod silence;

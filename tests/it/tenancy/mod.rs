@@ -3,3 +3,4 @@
 mod attacks;
 mod neighbours;
 mod pool;
+mod pools;

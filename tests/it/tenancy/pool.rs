@@ -51,7 +51,8 @@ async fn mixed_tenants_and_clients_that_leave_never_mix_rows() {
     let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
     let options = TestOptions {
         env: vec![
-            ("GATEWAY__DATABASE__MAX_CONNECTIONS".into(), "2".into()),
+            ("GATEWAY__DATABASE__MINT_CONNECTIONS".into(), "2".into()),
+            ("GATEWAY__DATABASE__USER_CONNECTIONS".into(), "2".into()),
             (
                 "GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS".into(),
                 "20000".into(),

@@ -1,0 +1,246 @@
+//! A connection that is lent for one transaction. All that is asked of Postgres for somebody goes through
+//! [`Executor`] for a [`Lease`], so that no query can forget its end.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::{self, BoxFuture};
+use futures_util::stream::{self, BoxStream};
+use sqlx::postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo};
+use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+use super::pool::{Kept, Pool, silence};
+
+/// A connection of a [`Pool`], with a transaction open until [`Lease::commit`]. Dropped before, it is rolled back and goes
+/// home, or is thrown away.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// None between two connections, and when its time was over.
+    kept: Option<Kept>,
+    standing: Standing,
+    in_transaction: bool,
+    /// The end of the transaction.
+    end: Instant,
+    pool: Arc<Pool>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// All that was asked was answered.
+    InStep,
+    /// An answer is being waited for, or whoever waited has left.
+    Asked,
+    /// No answer in time, or the connection broke.
+    Lost,
+}
+
+/// One question and its answer.
+struct Exchange<'a> {
+    standing: &'a mut Standing,
+    end: Instant,
+}
+
+impl Lease {
+    pub(super) fn new(pool: Arc<Pool>, turn: OwnedSemaphorePermit, end: Instant) -> Self {
+        Self {
+            kept: None,
+            standing: Standing::InStep,
+            in_transaction: false,
+            end,
+            pool,
+            turn: Some(turn),
+        }
+    }
+
+    /// Takes a connection.
+    pub(super) fn hold(&mut self, kept: Kept) {
+        self.kept = Some(kept);
+        self.standing = Standing::InStep;
+        self.in_transaction = false;
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.standing == Standing::Lost
+    }
+
+    /// Gives the connection up, to the pool or for good.
+    pub(super) fn let_go(&mut self) {
+        let Some(kept) = self.kept.take() else { return };
+        match self.standing {
+            Standing::Lost => self.pool.distrust_idle(),
+            Standing::InStep if !self.in_transaction => self.pool.keep(kept),
+            Standing::InStep | Standing::Asked => self.pool.tidy_up(kept, self.turn.take()),
+        }
+    }
+
+    /// Asks for a transaction, until `end` at most.
+    pub(super) async fn begin(&mut self, first: &str, end: Instant) -> Result<(), sqlx::Error> {
+        self.in_transaction = true;
+        let first = sqlx::raw_sql(AssertSqlSafe(first.to_owned()));
+        let (connection, exchange) = self.exchange(end)?;
+        exchange.ask(connection.execute(first)).await?;
+        Ok(())
+    }
+
+    /// Makes the changes last.
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        let committed = self.execute("commit").await;
+        // Also where it was refused: a commit ends the transaction either way.
+        self.in_transaction = self.standing != Standing::InStep;
+        committed.map(|_| ())
+    }
+
+    /// The end of a statement that is asked now.
+    fn statement_end(&self) -> Instant {
+        self.end.min(Instant::now() + self.pool.ends().exchange)
+    }
+
+    fn exchange(&mut self, end: Instant) -> Result<(&mut PgConnection, Exchange<'_>), sqlx::Error> {
+        if self.end <= Instant::now() {
+            // Closed at once: whoever is late may hold locks.
+            self.kept = None;
+        }
+        match &mut self.kept {
+            Some(kept) if self.standing != Standing::Lost => {
+                self.standing = Standing::Asked;
+                let standing = &mut self.standing;
+                Ok((&mut kept.connection, Exchange { standing, end }))
+            }
+            _ => Err(given_up()),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+impl Exchange<'_> {
+    /// A question with one answer.
+    async fn ask<T>(
+        mut self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let answer = self.heard(timeout_at(self.end, answer).await)?;
+        self.done();
+        Ok(answer)
+    }
+
+    /// What was heard, or not, and what that says of the connection. An error that is not the server's leaves it open
+    /// whether there is more to come.
+    fn heard<T>(
+        &mut self,
+        heard: Result<Result<T, sqlx::Error>, Elapsed>,
+    ) -> Result<T, sqlx::Error> {
+        let heard = heard.unwrap_or_else(|_late| Err(silence()));
+        match &heard {
+            Err(error) if breaks(error) => *self.standing = Standing::Lost,
+            Err(sqlx::Error::Database(_)) => self.done(),
+            _ => {}
+        }
+        heard
+    }
+
+    fn done(&mut self) {
+        *self.standing = Standing::InStep;
+    }
+}
+
+/// There is no connection any more to ask on.
+fn given_up() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(
+        io::ErrorKind::NotConnected,
+        "the transaction took too long, or its connection was lost",
+    ))
+}
+
+/// Whether the connection can't be used after this error.
+fn breaks(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        // The server's last words: it restarts, fails over, or has had enough.
+        sqlx::Error::Database(error) => error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        _ => false,
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Lease {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let (connection, exchange) = match self.exchange(self.statement_end()) {
+            Ok(exchange) => exchange,
+            Err(error) => return stream::once(future::ready(Err(error))).boxed(),
+        };
+        let answers = connection.fetch_many(query);
+        let next = async |(mut answers, mut exchange): (BoxStream<'e, _>, Exchange<'e>)| {
+            let heard = match timeout_at(exchange.end, answers.next()).await {
+                Ok(None) => {
+                    exchange.done();
+                    return None;
+                }
+                Ok(Some(answer)) => Ok(answer),
+                Err(late) => Err(late),
+            };
+            let heard = exchange.heard(heard);
+            Some((heard, (answers, exchange)))
+        };
+        stream::unfold((answers, exchange), next).boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let (connection, exchange) = self.exchange(self.statement_end())?;
+            exchange.ask(connection.fetch_optional(query)).await
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let (connection, exchange) = self.exchange(self.statement_end())?;
+            exchange.ask(connection.prepare_with(sql, parameters)).await
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let (connection, exchange) = self.exchange(self.statement_end())?;
+            exchange.ask(connection.describe(sql)).await
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! Connections to Postgres, kept and lent.
+//!
+//! A pool of our own, since a connection may go silent: its host is gone, or its process stopped. Then nothing ever comes
+//! back, no error either. Here every wait has an end on this side, and what passed it is thrown away: its socket is closed
+//! without a goodbye, which would be waited for as well.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::lease::Lease;
+
+/// Longest life of a connection: a server that was added, or memory that grew, is noticed some day.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// What has been idle for longer is not trusted: a firewall may have forgotten it without a word.
+const IDLE: Duration = Duration::from_mins(5);
+/// Pause between tries to reach a server that is just starting.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Longest goodbye when the pool is closed.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The longest waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// For a connection that has begun a transaction: waiting for a turn, connecting and beginning together.
+    pub(super) acquire: Duration,
+    /// For the answer to one statement. The server's own limit comes first, so this one speaks only of silence.
+    pub(super) exchange: Duration,
+    /// For a whole transaction, with all that is done meanwhile.
+    pub(super) transaction: Duration,
+}
+
+/// So many connections at most, made when they are needed.
+pub(super) struct Pool {
+    /// What they are for.
+    name: &'static str,
+    size: u32,
+    ends: Ends,
+    options: PgConnectOptions,
+    /// Where sockets are looked after. A web worker may be busy or gone while others wait for its connections.
+    runtime: Handle,
+    turns: Arc<Semaphore>,
+    /// The one used last is at the end, and taken first.
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection, and since when.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) connection: PgConnection,
+    born: Instant,
+}
+
+struct Idle {
+    kept: Kept,
+    since: Instant,
+}
+
+impl Pool {
+    /// Connects on first use. Connections are made, and tidied up, on the runtime that this is called in.
+    pub(super) fn new(
+        name: &'static str,
+        size: u32,
+        options: PgConnectOptions,
+        ends: Ends,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            name,
+            size,
+            ends,
+            options,
+            runtime,
+            turns: Arc::new(Semaphore::new(size as usize)),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// As many connections as given, to the same database and with the same ends.
+    pub(super) fn apart(&self, name: &'static str, size: u32) -> Self {
+        let (options, runtime) = (self.options.clone(), self.runtime.clone());
+        Self::new(name, size, options, self.ends, runtime)
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Lends a connection on which `first`, which begins a transaction, was answered. One that was idle may be dead or silent, and only its answer
+    /// tells: half of the time is for that, the rest for a new one. Nothing was asked of it yet, so nothing is lost.
+    pub(super) async fn begin(self: &Arc<Self>, first: &str) -> Result<Lease, sqlx::Error> {
+        let start = Instant::now();
+        let end = start + self.ends.acquire;
+        let turn = match timeout_at(end, self.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed),
+            Err(_late) => return Err(sqlx::Error::PoolTimedOut),
+        };
+        let mut lease = Lease::new(self.clone(), turn, start + self.ends.transaction);
+        if let Some(kept) = self.take_idle() {
+            lease.hold(kept);
+            let half = Instant::now() + end.saturating_duration_since(Instant::now()) / 2;
+            match lease.begin(first, half).await {
+                Err(_) if lease.is_lost() => lease.let_go(),
+                begun => return begun.map(|()| lease),
+            }
+        }
+        lease.hold(self.connect(end).await?);
+        lease.begin(first, end).await?;
+        Ok(lease)
+    }
+
+    async fn connect(&self, end: Instant) -> Result<Kept, sqlx::Error> {
+        let options = self.options.clone();
+        let connecting = async move {
+            loop {
+                match PgConnection::connect_with(&options).await {
+                    Err(error) if is_starting(&error) && Instant::now() + PAUSE < end => {
+                        sleep(PAUSE).await;
+                    }
+                    connected => return connected,
+                }
+            }
+        };
+        let connecting = self.runtime.spawn(timeout_at(end, connecting));
+        let connection = match AbortOnDropHandle::new(connecting).await {
+            Ok(Ok(connected)) => connected?,
+            Ok(Err(_late)) => return Err(silence()),
+            Err(_stopping) => return Err(sqlx::Error::PoolClosed),
+        };
+        Ok(Kept {
+            connection,
+            born: Instant::now(),
+        })
+    }
+
+    fn take_idle(&self) -> Option<Kept> {
+        let mut idle = self.idle();
+        let last = idle.pop()?;
+        if last.since.elapsed() < IDLE {
+            return Some(last.kept);
+        }
+        // The others have been idle for even longer.
+        idle.clear();
+        None
+    }
+
+    /// Takes a connection back that is ready for anybody.
+    pub(super) fn keep(&self, kept: Kept) {
+        if self.turns.is_closed() || kept.born.elapsed() > LIFETIME {
+            return;
+        }
+        let mut idle = self.idle();
+        idle.retain(|idle| idle.since.elapsed() < IDLE);
+        idle.push(Idle {
+            kept,
+            since: Instant::now(),
+        });
+    }
+
+    /// A connection was lost: what happened to it may have happened to those that are idle, and finding out one by one
+    /// would take as long each time.
+    pub(super) fn distrust_idle(&self) {
+        tracing::warn!(pool = self.name, "a database connection was lost");
+        self.idle().clear();
+    }
+
+    /// Ends what a connection was left with, aside; then it is kept, or closed where that does not go well.
+    pub(super) fn tidy_up(self: &Arc<Self>, mut kept: Kept, turn: impl Send + 'static) {
+        let pool = self.clone();
+        self.runtime.spawn(async move {
+            let tidied = timeout(pool.ends.exchange, roll_back(&mut kept.connection)).await;
+            match tidied {
+                Ok(true) => pool.keep(kept),
+                Ok(false) | Err(_) => pool.distrust_idle(),
+            }
+            drop(turn);
+        });
+    }
+
+    /// Waits for what is under way, each wait within its end, and closes all.
+    pub(super) async fn close(&self) {
+        _ = timeout(self.ends.exchange, self.turns.acquire_many(self.size)).await;
+        self.turns.close();
+        let idle = std::mem::take(&mut *self.idle());
+        let goodbyes = idle.into_iter().map(|idle| idle.kept.connection.close());
+        _ = timeout(GOODBYE, futures_util::future::join_all(goodbyes)).await;
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rolls back, and says whether the connection is in step again: a statement that was cut off leaves answers behind, and
+/// the next borrower must never read those. So it has to give back a number that it can't have given before.
+async fn roll_back(connection: &mut PgConnection) -> bool {
+    static NUMBER: AtomicI64 = AtomicI64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // The first answer may still be the error of what was cut off.
+    for _ in 0..2 {
+        let ask = sqlx::raw_sql(AssertSqlSafe(format!("rollback; select {number}::bigint")));
+        match connection.fetch_optional(ask).await {
+            Ok(Some(row)) => return row.try_get(0).is_ok_and(|echo: i64| echo == number),
+            Err(sqlx::Error::Database(_)) => {}
+            Ok(None) | Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Whether a server is there that takes no connections yet, or will be soon.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        // cannot_connect_now, too_many_connections.
+        sqlx::Error::Database(error) => {
+            matches!(error.code().as_deref(), Some("57P03" | "53300"))
+        }
+        _ => false,
+    }
+}
+
+/// Nothing was heard in time.
+pub(super) fn silence() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
