@@ -31,7 +31,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// The longest waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
-    /// For a connection that has begun a transaction: waiting for a turn, connecting and beginning together.
+    /// For a turn; and then again for a connection that has begun a transaction.
     pub(super) acquire: Duration,
     /// For the answer to one statement. The server's own limit comes first, so this one speaks only of silence.
     pub(super) exchange: Duration,
@@ -99,25 +99,27 @@ impl Pool {
         &self.options
     }
 
-    /// Lends a connection on which `first`, which begins a transaction, was answered. One that was idle may be dead or silent, and only its answer
-    /// tells: half of the time is for that, the rest for a new one. Nothing was asked of it yet, so nothing is lost.
+    /// Lends a connection on which `first`, which begins a transaction, was answered. One that was idle may be dead or
+    /// silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was asked of it
+    /// yet, so nothing is lost.
     pub(super) async fn begin(self: &Arc<Self>, first: &str) -> Result<Lease, sqlx::Error> {
-        let start = Instant::now();
-        let end = start + self.ends.acquire;
-        let turn = match timeout_at(end, self.turns.clone().acquire_owned()).await {
+        let turn = timeout(self.ends.acquire, self.turns.clone().acquire_owned());
+        let turn = match turn.await {
             Ok(Ok(turn)) => turn,
             Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed),
             Err(_late) => return Err(sqlx::Error::PoolTimedOut),
         };
+        // Counted anew: a server that keeps many waiting is slow, and must not be taken for a silent one.
+        let start = Instant::now();
         let mut lease = Lease::new(self.clone(), turn, start + self.ends.transaction);
         if let Some(kept) = self.take_idle() {
             lease.hold(kept);
-            let half = Instant::now() + end.saturating_duration_since(Instant::now()) / 2;
-            match lease.begin(first, half).await {
+            match lease.begin(first, start + self.ends.acquire / 2).await {
                 Err(_) if lease.is_lost() => lease.let_go(),
                 begun => return begun.map(|()| lease),
             }
         }
+        let end = start + self.ends.acquire;
         lease.hold(self.connect(end).await?);
         lease.begin(first, end).await?;
         Ok(lease)
