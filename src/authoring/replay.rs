@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::uses::{Use, world, world_over};
 use super::world::{Overlay, World};
 use crate::domain::caller::{Caller, Subject};
-use crate::domain::decide::{Decision, Moment, Undecided};
+use crate::domain::decide::{Decision, Moment, Undecided, decide_again};
 use crate::domain::diff::{self, Change};
 use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
@@ -59,11 +59,13 @@ pub async fn replay(
     let inputs = Inputs::of(tx, &detail)?;
     let of_then = versions_of_then(tx, &detail).await?;
     let at = detail.session.at;
-    let then = inputs.decide(&World::at(tx, at, &of_then).await?);
+    let trace = serde_json::from_value::<Trace>(detail.trace.clone()).ok();
+    let trace = trace.as_ref();
+    let then = inputs.decide(&World::at(tx, at, &of_then).await?, trace);
     let again = match base {
         Base::Then if uses.is_empty() => then.clone(),
-        Base::Then => inputs.decide(&world_over(tx, at, of_then, "/use", uses).await?),
-        Base::Live => inputs.decide(&world(tx, now, "/use", uses).await?),
+        Base::Then => inputs.decide(&world_over(tx, at, of_then, "/use", uses).await?, trace),
+        Base::Live => inputs.decide(&world(tx, now, "/use", uses).await?, None),
     };
     let is_what_was_sent = |outcome: &Result<Decision, Undecided>| {
         outcome
@@ -124,8 +126,16 @@ impl Inputs {
         })
     }
 
-    fn decide(&self, world: &World) -> Result<Decision, Undecided> {
-        world.decide(&self.caller, &self.preferences, &self.request, self.moment)
+    /// Decides; what chance gave in `recorded` stays.
+    fn decide(&self, world: &World, recorded: Option<&Trace>) -> Result<Decision, Undecided> {
+        decide_again(
+            &world.snapshot,
+            &self.caller,
+            &self.preferences,
+            &self.request,
+            self.moment,
+            recorded,
+        )
     }
 }
 

@@ -1,18 +1,18 @@
 //! The decision: who gets which persona, configured how, and why. Pure, so it can be replayed.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::catalogue::CatalogueKind;
+use super::draw;
 use super::fault::Fault;
 use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{Preferences, catalogue_kind};
 use super::request::MintRequest;
-use super::rules::{Attributes, Split, Target};
+use super::rules::{Attributes, Target};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Snapshot, Winner};
 use super::template::{Fence, RenderFault, Template, TemplateInput};
@@ -114,6 +114,19 @@ pub fn decide(
     request: &MintRequest,
     moment: Moment,
 ) -> Result<Decision, Undecided> {
+    decide_again(snapshot, caller, preferences, request, moment, None)
+}
+
+/// Decides a session again, for which `recorded` was drawn by chance: that stays as it was, also where an earlier release drew
+/// it in another way.
+pub fn decide_again(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    preferences: &Preferences,
+    request: &MintRequest,
+    moment: Moment,
+    recorded: Option<&Trace>,
+) -> Result<Decision, Undecided> {
     let (context_key, live) = find_context(snapshot, request)?;
     live.context
         .schema
@@ -127,8 +140,8 @@ pub fn decide(
         time_zone: snapshot.policy.time_zone,
     };
     let (rules, target) = choose(live, &attributes);
-    let (persona_key, split) =
-        draw(target, context_key, caller).ok_or_else(|| Undecided::NoArm(context_key.clone()))?;
+    let (persona_key, split) = draw(target, context_key, caller, recorded)
+        .ok_or_else(|| Undecided::NoArm(context_key.clone()))?;
     let persona = snapshot
         .personas
         .get(persona_key)
@@ -227,47 +240,26 @@ fn choose<'a>(live: &'a LiveContext, attributes: &Attributes<'_>) -> (Vec<RuleTr
     (tried, &live.context.default)
 }
 
-/// The persona that a target gives this user. `None` for a split without weight, which no reader lets through.
+/// The persona that a target gives this user. `None` for a split without weight, which no reader lets through. What was
+/// drawn before stays, as long as the arm is there.
 fn draw<'a>(
     target: &'a Target,
     context: &Key,
     caller: &Caller,
+    recorded: Option<&Trace>,
 ) -> Option<(&'a Key, Option<SplitDrawn>)> {
     match target {
         Target::Persona(one) => Some((&one.persona, None)),
         Target::Split(split) => {
-            let (persona, drawn) = draw_arm(split, context, caller)?;
+            let again = recorded.and_then(|trace| {
+                let drawn = trace.split.as_ref()?;
+                let arm = split.split.get(drawn.arm)?;
+                (arm.persona == trace.persona.key).then(|| (&arm.persona, drawn.clone()))
+            });
+            let (persona, drawn) = again.or_else(|| draw::arm(split, context, caller))?;
             Some((persona, Some(drawn)))
         }
     }
-}
-
-/// Sticky: the bucket depends on the tenant, the context, the arms and the user alone.
-fn draw_arm<'a>(split: &'a Split, context: &Key, caller: &Caller) -> Option<(&'a Key, SplitDrawn)> {
-    let weights: u64 = split.split.iter().map(|arm| u64::from(arm.weight)).sum();
-    let mut seed = format!("{}\0{context}\0{}", caller.tenant, caller.subject.as_str());
-    for arm in &split.split {
-        seed.push('\0');
-        seed.push_str(arm.persona.as_str());
-    }
-    let hash = digest(&SHA256, seed.as_bytes());
-    let draw = hash
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
-    let bucket = draw.checked_rem(weights)?;
-    let mut upper = 0;
-    let (arm, drawn) = split.split.iter().enumerate().find(|(_, arm)| {
-        upper += u64::from(arm.weight);
-        bucket < upper
-    })?;
-    let record = SplitDrawn {
-        bucket,
-        weights,
-        arm,
-    };
-    Some((&drawn.persona, record))
 }
 
 /// The field-by-field merge, on top of what the snapshot has merged already.

@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod context;
 pub mod decide;
 pub mod diff;
+mod draw;
 pub mod email;
 pub mod examine;
 pub mod fault;

@@ -157,7 +157,7 @@ pub struct One {
     pub persona: Key,
 }
 
-/// Arms of a split. A user keeps the arm as long as the weights stay.
+/// Arms of a split. A user keeps theirs; a changed weight moves as few as can be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {

@@ -79,12 +79,16 @@ pub struct RuleTried {
 /// A draw among weighted arms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitDrawn {
-    /// Where the user falls, 0 up to the sum of the weights.
-    pub bucket: u64,
-    /// The sum of the weights.
-    pub weights: u64,
     /// Position of the arm.
     pub arm: usize,
+    /// The sum of the weights.
+    pub weights: u64,
+    /// The user's score of each arm, `null` for one without weight: the arm with the smallest is theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<Option<f64>>,
+    /// In sessions of earlier releases: where the user fell, 0 up to the sum of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u64>,
 }
 
 /// A preference without effect.

@@ -185,7 +185,7 @@ fn split() -> Schema {
     .required(["persona", "weight"]);
     let some_weight: Value = json!({ "properties": { "weight": { "exclusiveMinimum": 0 } } });
     let arms = Schema::list(
-        "The arms; a user keeps theirs as long as the split stays.",
+        "The arms; a user keeps theirs, and a changed weight moves as few as can be.",
         arm,
     )
     .items(ARMS)

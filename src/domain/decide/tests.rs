@@ -127,11 +127,18 @@ fn decided(
 
 fn split(context: &str, weights: &[u32]) -> Snapshot {
     let names: Vec<String> = (0..weights.len()).map(|arm| format!("arm-{arm}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    split_over(context, &names, weights)
+}
+
+fn split_over(context: &str, names: &[&str], weights: &[u32]) -> Snapshot {
     let arms = names.iter().zip(weights);
     let arms: Vec<Value> = arms
         .map(|(name, weight)| json!({ "persona": name, "weight": weight }))
         .collect();
-    let personas = names.into_iter().map(|name| (name, persona(json!({}))));
+    let personas = names
+        .iter()
+        .map(|name| ((*name).to_owned(), persona(json!({}))));
     snapshot(
         json!({}),
         Value::Object(personas.collect()),
@@ -236,6 +243,36 @@ fn a_split_is_fair_over_many_users_and_each_keeps_their_arm() {
         assert!(count.abs_diff(expected) <= 60, "{counts:?}");
     }
     assert_eq!(counts[3], 0, "no weight, no user");
+}
+
+#[test]
+fn a_session_decided_again_keeps_the_arm_that_an_earlier_release_drew() {
+    let world = split("trial", &[1, 1]);
+    let first = decided(&world, "ann", Some("trial")).unwrap();
+    let other = 1 - first.trace.split.as_ref().unwrap().arm;
+    let mut recorded = serde_json::to_value(&first.trace).unwrap();
+    recorded["split"] = json!({ "bucket": other, "weights": 2, "arm": other });
+    recorded["persona"]["key"] = json!(format!("arm-{other}"));
+    let recorded: Trace = serde_json::from_value(recorded).unwrap();
+    let again = |world: &Snapshot| {
+        let (caller, request) = (caller("ann"), request(Some("trial"), json!({})));
+        let choices = Preferences::default();
+        decide_again(
+            world,
+            &caller,
+            &choices,
+            &request,
+            moment(),
+            Some(&recorded),
+        )
+        .unwrap()
+    };
+    let decision = again(&world);
+    assert_eq!(decision.persona.as_str(), format!("arm-{other}"));
+    assert_eq!(decision.trace.split, recorded.split);
+    // Where the arms are others by now, they are drawn.
+    let renamed = split_over("trial", &["arm-a", "arm-b"], &[1, 1]);
+    assert!(again(&renamed).trace.split.unwrap().bucket.is_none());
 }
 
 #[test]
