@@ -117,7 +117,6 @@ impl App {
         let origins = Arc::new(Origins::default());
         let sources = Arc::new(Sources::new(
             mints.clone(),
-            clock.clone(),
             keys.clone(),
             settings.anam.api_key.as_ref(),
             metrics.clone(),

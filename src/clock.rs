@@ -9,6 +9,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     manual: Option<Arc<Mutex<DateTime<Utc>>>>,
+    ahead: TimeDelta,
 }
 
 impl Clock {
@@ -17,10 +18,19 @@ impl Clock {
         Self::default()
     }
 
+    /// The clock of a machine that is ahead of this one; behind it where `by` is negative.
+    pub fn ahead(by: TimeDelta) -> Self {
+        Self {
+            ahead: by,
+            ..Self::default()
+        }
+    }
+
     /// A clock that stands still until [`Clock::advance`].
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self {
             manual: Some(Arc::new(Mutex::new(start))),
+            ..Self::default()
         }
     }
 
@@ -29,7 +39,7 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         match &self.manual {
             Some(hand) => *hand.lock().unwrap_or_else(PoisonError::into_inner),
-            None => Utc::now(),
+            None => Utc::now() + self.ahead,
         }
     }
 

@@ -6,24 +6,27 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 
-use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::anam::ApiKey;
-use crate::clock::Clock;
 use crate::crypto::seal::{Aad, KeyRing};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
+use crate::domain::key::Key;
 use crate::domain::snapshot::Snapshot;
 use crate::limits::Admitted;
+use crate::store::documents::DocumentKind;
 use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 
 pub mod load;
+
+use load::{AllServed, Served};
 
 /// Why something live could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,10 @@ impl SourceError {
 pub struct LiveTenant {
     /// Documents, rules, catalogue, policy.
     pub snapshot: Snapshot,
+    served: AllServed,
+    /// When the next scheduled release takes effect, on this machine's steady clock: the database's time is what counts, and
+    /// its distance was measured when this was loaded.
+    overtaken_at: Option<Instant>,
     key: Result<ApiKey, NoKey>,
     /// Whether the key is the tenant's own, and not the platform's.
     pub has_own_key: bool,
@@ -76,6 +83,11 @@ enum NoKey {
 }
 
 impl LiveTenant {
+    /// What mints get of a document; nothing where it is not in use or was never released.
+    fn served(&self, kind: DocumentKind, key: Key) -> Served {
+        self.served.get(&(kind, key)).cloned().unwrap_or_default()
+    }
+
     /// The Anam key: the tenant's own, else the platform's.
     pub fn anam_key(&self) -> Result<&ApiKey, SourceError> {
         self.key.as_ref().map_err(|reason| match reason {
@@ -85,11 +97,37 @@ impl LiveTenant {
     }
 }
 
+/// What mints get of a tenant's documents.
+#[derive(Debug)]
+pub enum Serving {
+    /// What is live.
+    Live(Arc<LiveTenant>),
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+impl Serving {
+    /// What of a document.
+    pub fn served(&self, kind: DocumentKind, key: &str) -> Served {
+        match (self, Key::parse(key)) {
+            (Self::Live(live), Ok(key)) => live.served(kind, key),
+            _ => Served::default(),
+        }
+    }
+
+    /// Why nothing is served; `None` where something is.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Live(_) => None,
+            Self::Nothing(why) => Some(why),
+        }
+    }
+}
+
 /// The cache.
 #[derive(Debug)]
 pub struct Sources {
     database: Database,
-    clock: Clock,
     keys: KeyRing,
     platform_key: Option<ApiKey>,
     metrics: Metrics,
@@ -109,14 +147,14 @@ struct Slot {
 }
 
 impl Slot {
-    fn fresh(&self, now: DateTime<Utc>) -> Option<Arc<LiveTenant>> {
+    fn fresh(&self) -> Option<Arc<LiveTenant>> {
         let live = self
             .live
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()?;
         let heard = self.heard.load(Ordering::Acquire);
-        let overtaken = live.snapshot.next_change.is_some_and(|at| at <= now);
+        let overtaken = live.overtaken_at.is_some_and(|at| at <= Instant::now());
         (live.snapshot.revision >= heard && !overtaken).then_some(live)
     }
 }
@@ -125,14 +163,12 @@ impl Sources {
     /// An empty cache.
     pub fn new(
         database: Database,
-        clock: Clock,
         keys: KeyRing,
         platform_key: Option<&SecretString>,
         metrics: Metrics,
     ) -> Self {
         Self {
             database,
-            clock,
             keys,
             platform_key: platform_key.and_then(ApiKey::new),
             metrics,
@@ -156,12 +192,12 @@ impl Sources {
     /// What is live for a tenant.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {
         let slot = self.slot(tenant);
-        if let Some(live) = slot.fresh(self.clock.now()) {
+        if let Some(live) = slot.fresh() {
             return Ok(live);
         }
         let unanswered = slot.unanswered.load(Ordering::Acquire);
         let _one_at_a_time = slot.loading.lock().await;
-        if let Some(live) = slot.fresh(self.clock.now()) {
+        if let Some(live) = slot.fresh() {
             return Ok(live);
         }
         if slot.unanswered.load(Ordering::Acquire) != unanswered {
@@ -190,6 +226,19 @@ impl Sources {
         tracing::info!(tenant.id = %tenant, revision = live.snapshot.revision, "loaded what is live");
         *slot.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
         Ok(live)
+    }
+
+    /// What mints get, with everything that was committed before: an admin sees their own changes at once.
+    pub async fn serving(&self, tenant: TenantId) -> Result<Serving, SourceError> {
+        let mut tx = self.database.tenant(tenant).await?;
+        let revision = tx.revision().await?;
+        tx.commit().await?;
+        self.heard(tenant, revision);
+        match self.tenant(tenant).await {
+            Ok(live) => Ok(Serving::Live(live)),
+            Err(error @ SourceError::PolicyBroken(_)) => Ok(Serving::Nothing(error.to_string())),
+            Err(error) => Err(error),
+        }
     }
 
     /// A user's choices.
@@ -230,15 +279,23 @@ impl Sources {
         let mut tx = self.database.tenant(tenant).await?;
         // The revision first: a change that lands while the rest is read makes this picture count as old.
         let revision = tx.revision().await?;
-        let snapshot = load::snapshot(&mut tx, revision, self.clock.now()).await?;
+        let moment = tx.moment().await?;
+        let read_at = Instant::now();
+        let picture = load::live(&mut tx, revision, moment).await?;
         let own = tx.active_provider_key().await?;
         tx.commit().await?;
         let key = match &own {
             None => self.platform_key.clone().ok_or(NoKey::Missing),
             Some(row) => self.open(tenant, row).ok_or(NoKey::SealBroken),
         };
+        let overtaken_at = picture.snapshot.next_change.and_then(|at| {
+            let wait = (at - moment).to_std().unwrap_or_default();
+            read_at.checked_add(wait)
+        });
         Ok(LiveTenant {
-            snapshot,
+            snapshot: picture.snapshot,
+            served: picture.served,
+            overtaken_at,
             key,
             has_own_key: own.is_some(),
         })

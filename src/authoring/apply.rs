@@ -35,6 +35,8 @@ use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
+use crate::sources::SourceError;
+use crate::sources::load::served_versions;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::issuers::SharedIssuerRow;
 use crate::store::versions::SealedVersion;
@@ -178,6 +180,7 @@ impl Application<'_> {
             },
             faults: Faults::new(),
             released: Vec::new(),
+            behind: BTreeSet::new(),
         };
         // Two at once would both build on what is live now, and one of them would be lost.
         work.change.lock_authoring().await?;
@@ -192,10 +195,13 @@ impl Application<'_> {
         }
         let now = work.change.now;
         let before = Before::take(work.change, now).await?;
+        // As things are now: what the bundle's own policy would no longer serve counts as live.
+        let live = work.live().await.map_err(Refusal::from)?;
+        work.find_behind(&live).await?;
         work.tenant(bundle).await?;
         work.catalogue(bundle).await?;
         work.sample_users(bundle).await?;
-        work.documents(bundle).await?;
+        work.documents(bundle, live).await?;
         work.issuers(bundle).await?;
         work.provider_key(bundle).await?;
         work.judge(before).await?;
@@ -220,6 +226,8 @@ struct Work<'a> {
     faults: Faults,
     /// The documents of which another version is live now.
     released: Vec<Name>,
+    /// The documents whose newest release can't be read, so that an earlier one is served: they are released anew.
+    behind: BTreeSet<Name>,
 }
 
 impl Work<'_> {
@@ -361,8 +369,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn documents(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
-        let live = self.live().await?;
+    async fn documents(&mut self, bundle: &Bundle, live: Live) -> Result<(), ApplyError> {
         let catalogue = self.change.tx.catalogue().await?;
         let policy = self.policy().await?;
         let mut snippet_versions: BTreeMap<Key, i32> = BTreeMap::new();
@@ -457,12 +464,30 @@ impl Work<'_> {
             .unwrap_or_default())
     }
 
-    async fn live(&mut self) -> Result<Live, StoreError> {
-        let rows = self.change.tx.released_versions(self.change.now, 1).await?;
+    async fn live(&mut self) -> Result<Live, SourceError> {
+        let rows = served_versions(&mut self.change.tx, self.change.now).await?;
         Ok(rows
             .into_iter()
             .filter_map(|row| Some(((row.kind, Key::parse(&row.key).ok()?), row)))
             .collect())
+    }
+
+    /// Finds the documents whose newest release can't be read.
+    async fn find_behind(&mut self, live: &Live) -> Result<(), StoreError> {
+        let newest = self.change.tx.released_versions(self.change.now, 1).await?;
+        for row in newest {
+            let Ok(key) = Key::parse(&row.key) else {
+                continue;
+            };
+            let name = (row.kind, key);
+            if live
+                .get(&name)
+                .is_some_and(|live| live.number != row.number)
+            {
+                self.behind.insert(name);
+            }
+        }
+        Ok(())
     }
 
     /// Seals and releases a document unless what is live says the same; gives the number that is live afterwards.
@@ -476,6 +501,7 @@ impl Work<'_> {
         let before = live.get(&(kind, key.clone()));
         if let Some(row) = before
             && row.content == *content
+            && !self.behind.contains(&(kind, key.clone()))
         {
             return Ok(row.number);
         }

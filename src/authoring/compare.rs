@@ -31,15 +31,16 @@ impl Against {
     }
 }
 
-/// The content to compare with; an empty one where there is no such version yet.
+/// The content to compare with; an empty one where there is no such version yet. `live` is the version that mints get.
 pub async fn other_side(
     tx: &mut TenantTx,
     document: &DocumentRow,
+    live: Option<i32>,
     base: Option<i32>,
     against: Against,
 ) -> Result<Map<String, Value>, Refusal> {
     let number = match against {
-        Against::Live => document.live_version,
+        Against::Live => live,
         Against::Latest => document.latest_version,
         Against::Base => base,
         Against::Number(number) => Some(number),

@@ -18,11 +18,10 @@ const MAX_DOCUMENTS: i64 = 2_000;
 /// The document, or [`Refusal::NotFound`].
 pub async fn find(
     tx: &mut TenantTx,
-    now: chrono::DateTime<chrono::Utc>,
     kind: DocumentKind,
     key: &Key,
 ) -> Result<DocumentRow, Refusal> {
-    let found = tx.document(now, kind, key.as_str()).await?;
+    let found = tx.document(kind, key.as_str()).await?;
     found.ok_or(Refusal::NotFound)
 }
 
@@ -35,7 +34,7 @@ pub async fn create(
     content: Map<String, Value>,
 ) -> Result<DraftRow, Refusal> {
     change.lock_authoring().await?;
-    if let Some(row) = change.tx.document(change.now, kind, key.as_str()).await? {
+    if let Some(row) = change.tx.document(kind, key.as_str()).await? {
         let advice = if row.archived_at.is_some() {
             "it is archived: restore it, or take another key"
         } else {
@@ -60,7 +59,7 @@ pub async fn create(
             json!({}),
         )
         .await?;
-    let row = find(&mut change.tx, change.now, kind, key).await?;
+    let row = find(&mut change.tx, kind, key).await?;
     drafts::insert(change, &row, None, title, content).await
 }
 
@@ -89,7 +88,7 @@ async fn set_archived(
     archived: bool,
 ) -> Result<DocumentRow, Refusal> {
     change.lock_authoring().await?;
-    let row = find(&mut change.tx, change.now, kind, key).await?;
+    let row = find(&mut change.tx, kind, key).await?;
     if row.archived_at.is_some() == archived {
         return Ok(row);
     }
@@ -109,7 +108,7 @@ async fn set_archived(
             json!({}),
         )
         .await?;
-    find(&mut change.tx, change.now, kind, key).await
+    find(&mut change.tx, kind, key).await
 }
 
 /// Where documents of a kind stand in a bundle.

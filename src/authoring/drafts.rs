@@ -32,7 +32,7 @@ pub async fn open(
     content: Option<Map<String, Value>>,
 ) -> Result<DraftRow, Refusal> {
     change.lock_authoring().await?;
-    let document = super::documents::find(&mut change.tx, change.now, kind, key).await?;
+    let document = super::documents::find(&mut change.tx, kind, key).await?;
     let base = from.or(document.latest_version);
     let based_on = match base {
         None => None,

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::apply::whole;
 use super::bundle::CATALOGUE_SECTIONS;
 use super::world::MAX_SAMPLE_USERS;
-use crate::store::StoreError;
+use crate::sources::SourceError;
+use crate::sources::load::served_versions;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
 
-/// What is live for the transaction's tenant, as a bundle; `None` where it does not exist.
-pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Value>, StoreError> {
+/// What mints get of the transaction's tenant, as a bundle; `None` where it does not exist.
+pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
     let Some(tenant) = tx.tenant_row().await? else {
         return Ok(None);
     };
@@ -49,7 +49,8 @@ pub async fn export(tx: &mut TenantTx, now: DateTime<Utc>) -> Result<Option<Valu
     }
     bundle.insert("catalogue".into(), Value::Object(sections));
 
-    let live = tx.released_versions(now, 1).await?;
+    let moment = tx.moment().await?;
+    let live = served_versions(tx, moment).await?;
     let version_of = |key: &str| {
         live.iter()
             .find(|row| row.kind == DocumentKind::Snippet && row.key == key)

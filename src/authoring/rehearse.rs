@@ -13,7 +13,7 @@ pub async fn rehearse(change: &mut Change, draft: &DraftRow) -> Result<Vec<Fault
     let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
     let rehearsed = async {
         let version = seal::seal(change, draft, "").await?;
-        let document = documents::find(&mut change.tx, change.now, draft.kind, &key).await?;
+        let document = documents::find(&mut change.tx, draft.kind, &key).await?;
         release::now(change, &document, &key, &version).await
     };
     match rehearsed.await {

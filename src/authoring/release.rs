@@ -2,19 +2,20 @@
 //!
 //! Releases of a tenant happen one after the other (`lock_authoring`), and each is judged by what it would leave live, at its
 //! own moment and at every later one for which something is scheduled. So two admins who each release something sound
-//! can't leave something broken together.
+//! can't leave something broken together. Which version is live when, `domain/timeline.rs` says; what time it is, the database.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::documents::target;
 use super::review::standing;
 use super::soundness::Before;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
+use crate::domain::timeline::{Release, Timeline, Way};
 use crate::store::StoreError;
 use crate::store::documents::{DocumentKind, DocumentRow};
-use crate::store::releases::{NewRelease, ReleaseRow, Way};
+use crate::store::releases::{NewRelease, ReleaseRow};
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -23,6 +24,12 @@ use crate::tenants::refusal::Refusal;
 const MAX_AHEAD: TimeDelta = TimeDelta::days(366);
 /// So many releases back an earlier version is looked for.
 const HISTORY: i64 = 1_000;
+/// Most releases of a document that are scheduled at a time.
+const MAX_SCHEDULED: usize = 20;
+/// Most releases of a tenant that are scheduled at a time.
+const MAX_SCHEDULED_OF_TENANT: i64 = 100;
+/// Most moments for which a tenant has something scheduled: each change is judged at all of them.
+const MAX_MOMENTS: i64 = 20;
 
 /// Releases a version, now or at a time to come.
 pub async fn release(
@@ -39,22 +46,16 @@ pub async fn release(
     let version = version
         .ok_or_else(|| Refusal::fault("/version", format!("there is no version {number} of it")))?;
     let live_from = moment(change.now, live_from)?;
-    if live_from == change.now && document.live_version == Some(number) {
-        return Err(Refusal::Conflict(format!(
-            "Version {number} is live already."
-        )));
+    let history = history(change, document.id).await?;
+    let timeline = Timeline::of(&history);
+    if live_from == change.now {
+        is_another(&timeline, change.now, number)?;
+    } else {
+        there_is_room(change, &timeline, live_from).await?;
     }
     approved(change, &document, &version).await?;
-    insert(
-        change,
-        &document,
-        key,
-        &version,
-        live_from,
-        Way::Release,
-        note,
-    )
-    .await
+    let what = What::new(&document, key, &version);
+    insert(change, &what, &Act::release(live_from), note).await
 }
 
 /// Releases a version now, whoever has approved it: for rehearsals. The tenant's documents are locked.
@@ -64,8 +65,9 @@ pub(super) async fn now(
     key: &Key,
     version: &SealedVersion,
 ) -> Result<ReleaseRow, Refusal> {
-    let now = change.now;
-    insert(change, document, key, version, now, Way::Release, "").await
+    let what = What::new(document, key, version);
+    let act = Act::release(change.now);
+    insert(change, &what, &act, "").await
 }
 
 /// Goes back to the version that was live before this one, or to an earlier one that is named.
@@ -78,32 +80,33 @@ pub async fn roll_back(
 ) -> Result<ReleaseRow, Refusal> {
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
-    let history = past(change, document.id).await?;
+    let history = history(change, document.id).await?;
+    let timeline = Timeline::of(&history);
+    let past = timeline.until(change.now);
     let number = match to {
         // It was approved when it went live: going back must be quick.
-        Some(number) if history.iter().any(|row| row.version == number) => number,
+        Some(number) if past.iter().any(|row| row.version == number) => number,
         Some(number) => {
             return Err(Refusal::fault(
                 "/to",
                 format!("version {number} was never live: release it instead"),
             ));
         }
-        None => before_last(&history).ok_or_else(|| {
+        None => before_last(past).ok_or_else(|| {
             Refusal::Conflict("There is no earlier live version to go back to.".into())
         })?,
     };
-    if document.live_version == Some(number) {
-        return Err(Refusal::Conflict(format!(
-            "Version {number} is live already."
-        )));
-    }
+    is_another(&timeline, change.now, number)?;
     let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
-    let now = change.now;
-    insert(change, &document, key, &version, now, Way::Rollback, note).await
+    let act = Act {
+        way: Way::Rollback,
+        ..Act::release(change.now)
+    };
+    insert(change, &What::new(&document, key, &version), &act, note).await
 }
 
-/// Calls a scheduled release off: at its moment, what would be live without it stays live.
+/// Calls a scheduled release off: at its moment, what would be live without it stays live, whatever that is by then.
 pub async fn cancel(
     change: &mut Change,
     kind: DocumentKind,
@@ -112,61 +115,72 @@ pub async fn cancel(
 ) -> Result<ReleaseRow, Refusal> {
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
-    let rows = change.tx.releases(document.id, None, HISTORY).await?;
-    let row = rows
-        .iter()
-        .find(|row| row.id == id)
-        .ok_or(Refusal::NotFound)?;
-    if row.live_from <= change.now {
+    let history = history(change, document.id).await?;
+    let found = history.iter().find(|release| release.id == id);
+    let release = found.ok_or(Refusal::NotFound)?;
+    let timeline = Timeline::of(&history);
+    if release.way == Way::Cancel {
+        return Err(Refusal::Conflict(
+            "It is a cancellation itself: schedule the release anew.".into(),
+        ));
+    }
+    if release.live_from <= change.now {
         return Err(Refusal::Conflict(
             "It is live already, or was: roll back instead.".into(),
         ));
     }
-    let ahead = |other: &&ReleaseRow| {
-        (other.live_from, other.seq) < (row.live_from, row.seq) && other.id != row.id
-    };
-    let stays = rows
-        .iter()
-        .filter(ahead)
-        .max_by_key(|other| (other.live_from, other.seq));
-    let stays = stays.ok_or_else(|| {
-        Refusal::Conflict(
-            "Nothing of this document would be live without it: archive the document instead."
-                .into(),
-        )
-    })?;
-    let version = change.tx.version(document.id, stays.version).await?;
+    if !timeline.after(change.now).iter().any(|row| row.id == id) {
+        return Err(Refusal::Conflict("It was called off already.".into()));
+    }
+    let live_from = release.live_from;
+    // Instances of an earlier release read the version of a cancellation as what is live at its moment.
+    let without = timeline.without(id);
+    let number = without
+        .live(live_from)
+        .map_or(release.version, |stays| stays.version);
+    let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
-    let live_from = row.live_from;
-    insert(change, &document, key, &version, live_from, Way::Cancel, "").await
+    let act = Act {
+        way: Way::Cancel,
+        cancels: Some(id),
+        ..Act::release(live_from)
+    };
+    insert(change, &What::new(&document, key, &version), &act, "").await
+}
+
+/// How and when a version becomes live.
+struct Act {
+    way: Way,
+    live_from: DateTime<Utc>,
+    cancels: Option<ReleaseId>,
+}
+
+impl Act {
+    fn release(live_from: DateTime<Utc>) -> Self {
+        Self {
+            way: Way::Release,
+            live_from,
+            cancels: None,
+        }
+    }
 }
 
 /// Adds the release and judges what it leaves live. The tenant's documents are locked.
 async fn insert(
     change: &mut Change,
-    document: &DocumentRow,
-    key: &Key,
-    version: &SealedVersion,
-    live_from: DateTime<Utc>,
-    way: Way,
+    what: &What<'_>,
+    act: &Act,
     note: &str,
 ) -> Result<ReleaseRow, Refusal> {
-    let before = Before::take(change, live_from).await?;
-    let what = What {
-        document: document.id,
-        kind: document.kind,
-        key,
-        version,
-    };
-    add(change, &what, live_from, way, note).await?;
-    let broken = before
-        .broken(change, &[(document.kind, key.clone())])
-        .await?;
+    let before = Before::take(change, act.live_from).await?;
+    add(change, what, act, note).await?;
+    let about = [(what.kind, what.key.clone())];
+    let broken = before.broken(change, &about).await?;
     if !broken.is_empty() {
         let faults = broken.into_iter().map(|it| it.fault).collect();
         return Err(Refusal::DocumentInvalid(faults));
     }
-    let rows = change.tx.releases(document.id, None, 1).await?;
+    let rows = change.tx.releases(what.document, None, 1).await?;
     let row = rows.into_iter().next();
     Ok(row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?)
 }
@@ -175,8 +189,7 @@ async fn insert(
 async fn add(
     change: &mut Change,
     what: &What<'_>,
-    live_from: DateTime<Utc>,
-    way: Way,
+    act: &Act,
     note: &str,
 ) -> Result<(), StoreError> {
     let id = ReleaseId(change.new_id());
@@ -187,14 +200,20 @@ async fn add(
             id,
             document: what.document,
             version: what.version.id,
-            live_from,
-            way,
+            live_from: act.live_from,
+            way: act.way,
+            cancels: act.cancels,
+            created_at: change.now,
             actor: &actor,
             note,
         })
         .await?;
-    let details = json!({ "version": what.version.number, "liveFrom": live_from, "note": note });
-    let action = format!("{}.{}", what.kind.as_str(), way.as_str());
+    let mut details =
+        json!({ "version": what.version.number, "liveFrom": act.live_from, "note": note });
+    if let (Some(id), Value::Object(members)) = (act.cancels, &mut details) {
+        members.insert("cancels".into(), id.0.to_string().into());
+    }
+    let action = format!("{}.{}", what.kind.as_str(), act.way.as_str());
     change
         .note_hashes(
             &action,
@@ -214,14 +233,25 @@ pub(super) struct What<'a> {
     pub(super) version: &'a SealedVersion,
 }
 
+impl<'a> What<'a> {
+    fn new(document: &DocumentRow, key: &'a Key, version: &'a SealedVersion) -> Self {
+        Self {
+            document: document.id,
+            kind: document.kind,
+            key,
+            version,
+        }
+    }
+}
+
 /// Releases one of many versions that go live together now. Whoever calls this judges them all when the last is in.
 pub(super) async fn one_of_many(
     change: &mut Change,
     what: &What<'_>,
     note: &str,
 ) -> Result<(), StoreError> {
-    let now = change.now;
-    add(change, what, now, Way::Release, note).await
+    let act = Act::release(change.now);
+    add(change, what, &act, note).await
 }
 
 async fn in_use(
@@ -229,7 +259,7 @@ async fn in_use(
     kind: DocumentKind,
     key: &Key,
 ) -> Result<DocumentRow, Refusal> {
-    let document = super::documents::find(&mut change.tx, change.now, kind, key).await?;
+    let document = super::documents::find(&mut change.tx, kind, key).await?;
     if document.archived_at.is_some() {
         return Err(Refusal::Conflict(
             "The document is archived: restore it first.".into(),
@@ -274,18 +304,57 @@ async fn approved(
     )))
 }
 
-/// The releases that have taken effect, the one that is live last.
-async fn past(change: &mut Change, document: DocumentId) -> Result<Vec<ReleaseRow>, StoreError> {
-    let mut rows = change.tx.releases(document, None, HISTORY).await?;
-    let now = change.now;
-    rows.retain(|row| row.live_from <= now);
-    rows.sort_by_key(|row| (row.live_from, row.seq));
-    Ok(rows)
+/// The document's releases.
+async fn history(change: &mut Change, document: DocumentId) -> Result<Vec<Release>, StoreError> {
+    let rows = change.tx.releases(document, None, HISTORY).await?;
+    Ok(rows.into_iter().map(|row| row.release).collect())
+}
+
+/// Nobody releases now what was released last.
+fn is_another(timeline: &Timeline<'_>, now: DateTime<Utc>, number: i32) -> Result<(), Refusal> {
+    match timeline.live(now) {
+        Some(live) if live.version == number => Err(Refusal::Conflict(format!(
+            "Version {number} is live already."
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether one more release may be scheduled.
+async fn there_is_room(
+    change: &mut Change,
+    timeline: &Timeline<'_>,
+    live_from: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let full = |what: String, advice: &str| {
+        Err(Refusal::Conflict(format!(
+            "{what}: {advice}, or wait until one takes effect."
+        )))
+    };
+    if timeline.after(change.now).len() >= MAX_SCHEDULED {
+        let what =
+            format!("The document has {MAX_SCHEDULED} scheduled releases, and no room for more");
+        return full(what, "cancel one");
+    }
+    let scheduled = change.tx.scheduled(change.now, live_from).await?;
+    if scheduled.releases >= MAX_SCHEDULED_OF_TENANT {
+        let what = format!(
+            "{MAX_SCHEDULED_OF_TENANT} releases are scheduled, and there is no room for more"
+        );
+        return full(what, "cancel one");
+    }
+    if scheduled.moments >= MAX_MOMENTS && !scheduled.at_that_moment {
+        let what = format!(
+            "Releases are scheduled for {MAX_MOMENTS} moments, and there is no room for another"
+        );
+        return full(what, "choose one of those moments, cancel a release");
+    }
+    Ok(())
 }
 
 /// The version before the live one, as somebody who went back and goes back again expects it: what was gone back from
 /// doesn't count.
-fn before_last(history: &[ReleaseRow]) -> Option<i32> {
+fn before_last(history: &[&Release]) -> Option<i32> {
     let mut stack: Vec<i32> = Vec::new();
     for row in history {
         if row.way == Way::Rollback

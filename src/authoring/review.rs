@@ -46,7 +46,7 @@ pub async fn review(
     approves: bool,
     comment: &str,
 ) -> Result<ReviewRow, Refusal> {
-    let document = super::documents::find(&mut change.tx, change.now, kind, key).await?;
+    let document = super::documents::find(&mut change.tx, kind, key).await?;
     let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     let actor = &change.admin.actor;

@@ -6,6 +6,7 @@ use super::world::MAX_SAMPLE_USERS;
 use crate::domain::kept_test::{self, TestUser};
 use crate::domain::key::Key;
 use crate::domain::sample_user::SampleUser;
+use crate::sources::load::served_versions;
 use crate::store::sample_users::SampleUserRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
@@ -44,7 +45,7 @@ pub async fn delete(change: &mut Change, key: &Key) -> Result<(), Refusal> {
     let mut moments = vec![change.now];
     moments.extend(change.tx.coming_moments(change.now).await?);
     for moment in moments {
-        let live = change.tx.released_versions(moment, 1).await?;
+        let live = served_versions(&mut change.tx, moment).await?;
         let needs = live.iter().find(|row| {
             let tests = kept_test::parse(&row.content).unwrap_or_default();
             tests

@@ -8,6 +8,8 @@ use super::drafts::overtaken;
 use super::live_set::LiveSet;
 use crate::domain::ids::{DocumentId, VersionId};
 use crate::domain::key::Key;
+use crate::domain::persona::parse_snippet;
+use crate::sources::load::RELEASES_BACK;
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
 use crate::store::drafts::DraftRow;
@@ -24,7 +26,7 @@ pub async fn seal(
 ) -> Result<SealedVersion, Refusal> {
     change.lock_authoring().await?;
     let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let document = super::documents::find(&mut change.tx, change.now, draft.kind, &key).await?;
+    let document = super::documents::find(&mut change.tx, draft.kind, &key).await?;
     if document.archived_at.is_some() {
         return Err(Refusal::Conflict(
             "The document is archived: restore it first.".into(),
@@ -119,10 +121,15 @@ pub(super) async fn with_pins(
     if kind != DocumentKind::Persona {
         return Ok(content.clone());
     }
-    let live = change.tx.released_versions(change.now, 1).await?;
+    let released = change
+        .tx
+        .released_versions(change.now, RELEASES_BACK)
+        .await?;
     Ok(pinned(content, |snippet| {
-        live.iter()
-            .find(|row| row.kind == DocumentKind::Snippet && row.key == *snippet)
+        released
+            .iter()
+            .filter(|row| row.kind == DocumentKind::Snippet && row.key == *snippet)
+            .find(|row| parse_snippet(&row.content).is_ok())
             .map(|row| row.number)
     }))
 }

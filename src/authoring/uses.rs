@@ -110,7 +110,7 @@ pub(super) async fn world_over(
     let first = below.len();
     let mut overlays = below;
     for used in uses {
-        overlays.push(overlay(tx, moment, used).await?);
+        overlays.push(overlay(tx, used).await?);
     }
     let world = World::at(tx, moment, &overlays).await?;
     let mut faults = Faults::new();
@@ -131,7 +131,7 @@ pub(super) async fn world_over(
     faults.into_result(world).map_err(Refusal::DocumentInvalid)
 }
 
-async fn overlay(tx: &mut TenantTx, moment: DateTime<Utc>, used: &Use) -> Result<Overlay, Refusal> {
+async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {
     match used {
         Use::Draft(id) => {
             let draft = super::drafts::find(tx, *id).await?;
@@ -142,7 +142,7 @@ async fn overlay(tx: &mut TenantTx, moment: DateTime<Utc>, used: &Use) -> Result
             })
         }
         Use::Version { kind, key, number } => {
-            let document = super::documents::find(tx, moment, *kind, key).await?;
+            let document = super::documents::find(tx, *kind, key).await?;
             let version = tx.version(document.id, *number).await?;
             let version = version.ok_or(Refusal::NotFound)?;
             Ok(Overlay::Version(VersionRow {

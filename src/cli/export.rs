@@ -11,7 +11,6 @@ use super::remote::RemoteArgs;
 use crate::authoring::export::export;
 use crate::authoring::yaml;
 use crate::client::Client;
-use crate::clock::Clock;
 
 /// Writes what is live for a tenant as a bundle that `apply` takes. Secrets stay where they are.
 #[derive(Debug, clap::Args)]
@@ -50,7 +49,7 @@ async fn here(slug: &str) -> anyhow::Result<Value> {
         bail!("there is no tenant `{slug}`")
     };
     let mut tx = local.database.tenant(tenant).await?;
-    let Some(bundle) = export(&mut tx, Clock::system().now()).await? else {
+    let Some(bundle) = export(&mut tx).await? else {
         bail!("there is no tenant `{slug}`")
     };
     Ok(bundle)

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::Fault;
+
 /// The kinds of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,15 +54,27 @@ pub struct Document {
     pub kind: Kind,
     /// Its name within the kind.
     pub key: String,
-    /// The version that is live.
+    /// The version that is live, which mints get.
     #[serde(default)]
     pub live_version: Option<i32>,
+    /// Versions that were released later and can't be served, the newest first.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOver>,
     /// The newest sealed version.
     #[serde(default)]
     pub latest_version: Option<i32>,
     /// When it was taken out of use.
     #[serde(default)]
     pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// A released version that is not served.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PassedOver {
+    /// The version.
+    pub version: i32,
+    /// Why: each fault with its place in the document.
+    pub reasons: Vec<Fault>,
 }
 
 /// A draft, with the state in which it was read.
@@ -118,6 +132,12 @@ pub struct Release {
     pub version: i32,
     /// From when on.
     pub live_from: DateTime<Utc>,
+    /// The release that a cancellation calls off.
+    #[serde(default)]
+    pub cancels: Option<Uuid>,
+    /// The cancellation that called this release off.
+    #[serde(default)]
+    pub cancelled_by: Option<Uuid>,
     /// Who released it.
     pub actor: String,
     /// Why.

@@ -30,6 +30,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod template;
 pub mod text;
+pub mod timeline;
 pub mod tool;
 pub mod trace;
 pub mod web_url;

@@ -10,7 +10,7 @@ use crate::anam::AnamSession;
 use crate::domain::ids::{IssuerId, SessionId, TenantId};
 use crate::domain::trace::Trace;
 use crate::gateway::Gateway;
-use crate::sources::SourceError;
+use crate::sources::{Serving, SourceError};
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
 use crate::store::explain::{SessionDetail, SessionRow, VersionState};
@@ -221,14 +221,19 @@ pub async fn explain(
     gateway: &Gateway,
     tenant: TenantId,
     id: SessionId,
-) -> Result<Option<Explanation>, StoreError> {
+) -> Result<Option<Explanation>, SourceError> {
     let mut tx = gateway.database.tenant(tenant).await?;
     let Some(detail) = tx.session(id).await? else {
         return Ok(None);
     };
-    let versions = versions(&mut tx, &detail.trace, gateway.clock.now()).await?;
+    let states = version_states(&mut tx, &detail.trace).await?;
     let issuer_url = tx.issuer_url(detail.session.issuer).await?;
     tx.commit().await?;
+    let serving = gateway.sources.serving(tenant).await?;
+    let versions = states
+        .into_iter()
+        .map(|state| used(state, &serving))
+        .collect();
     let anam = match detail.session.outcome.as_deref() {
         Some("failed") => AnamKnown::not("no token was issued"),
         _ => ask_anam(gateway, tenant, id).await,
@@ -290,12 +295,8 @@ fn inputs(stored: Option<(Value, DateTime<Utc>)>, erased: bool) -> InputsKnown {
     }
 }
 
-/// How the versions that a trace names stand now.
-async fn versions(
-    tx: &mut TenantTx,
-    trace: &Value,
-    now: DateTime<Utc>,
-) -> Result<Vec<VersionUsed>, StoreError> {
+/// The versions that a trace names.
+async fn version_states(tx: &mut TenantTx, trace: &Value) -> Result<Vec<VersionState>, StoreError> {
     let Ok(trace) = serde_json::from_value::<Trace>(trace.clone()) else {
         return Ok(Vec::new());
     };
@@ -315,19 +316,19 @@ async fn versions(
     wanted.extend(
         snippets.map(|(key, version)| named(DocumentKind::Snippet, key.as_str(), *version)),
     );
-    let states = tx.version_states(&wanted, now).await?;
-    Ok(states.into_iter().map(used).collect())
+    tx.version_states(&wanted).await
 }
 
 fn named(kind: DocumentKind, key: &str, version: i32) -> (DocumentKind, String, i32) {
     (kind, key.to_owned(), version)
 }
 
-fn used(state: VersionState) -> VersionUsed {
+fn used(state: VersionState, serving: &Serving) -> VersionUsed {
+    let live = serving.served(state.kind, &state.key).version;
     let now = match state.kind {
         _ if state.archived => VersionNow::Archived,
         DocumentKind::Snippet => VersionNow::Pinned,
-        _ if state.live == Some(state.number) => VersionNow::Live,
+        _ if live == Some(state.number) => VersionNow::Live,
         _ => VersionNow::Superseded,
     };
     VersionUsed {
@@ -337,7 +338,7 @@ fn used(state: VersionState) -> VersionUsed {
         id: state.id.0,
         hash: hex::encode(state.hash),
         state: now,
-        live_version: state.live,
+        live_version: live,
     }
 }
 

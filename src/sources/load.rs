@@ -23,7 +23,7 @@ use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
 
 /// How many releases back a readable version is looked for.
-const RELEASES_BACK: i64 = 3;
+pub const RELEASES_BACK: i64 = 3;
 
 /// Snippet versions by key and number.
 pub type Snippets = BTreeMap<(Key, i32), Arc<Template>>;
@@ -56,11 +56,34 @@ pub struct Unreadable {
     pub faults: Vec<Fault>,
 }
 
+/// What of a document is served: for a persona or a context what mints get, for a snippet what personas pin when they are sealed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Served {
+    /// The version; `None` where none can be read.
+    pub version: Option<i32>,
+    /// Versions that were released later, but can't be read, the newest first.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A released version that is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The version.
+    pub version: i32,
+    /// Why.
+    pub faults: Vec<Fault>,
+}
+
+/// What is served of each document that is in use and was released.
+pub type AllServed = BTreeMap<(DocumentKind, Key), Served>;
+
 /// A picture, and what of it could not be read.
 #[derive(Debug)]
 pub struct Picture {
     /// What is live.
     pub snapshot: Snapshot,
+    /// The versions that it is made of, and those that it is not.
+    pub served: AllServed,
     /// Every snippet version that can be read.
     pub snippets: Snippets,
     /// Versions that were passed over.
@@ -82,8 +105,31 @@ impl Rows {
 
 /// Puts the rows together. Only a policy that can't be read is an error: a default one would lift the tenant's locks.
 pub fn picture(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
+    let policy = Policy::parse(&rows.tenant.policy).map_err(SourceError::PolicyBroken)?;
+    Ok(picture_under(policy, rows, revision))
+}
+
+/// The versions that are served at a moment. A policy that can't be read counts as an empty one: who asks for documents
+/// wants them all the same.
+pub async fn served_versions(
+    tx: &mut TenantTx,
+    moment: DateTime<Utc>,
+) -> Result<Vec<VersionRow>, SourceError> {
+    let rows = Rows::read(tx, moment).await?;
+    let policy = Policy::parse(&rows.tenant.policy).unwrap_or_default();
+    let mut released = rows.released.clone();
+    let served = picture_under(policy, rows, 0).served;
+    released.retain(|row| {
+        let key = Key::parse(&row.key).ok();
+        let served = key.and_then(|key| served.get(&(row.kind, key)));
+        served.is_some_and(|served| served.version == Some(row.number))
+    });
+    released.dedup_by(|later, earlier| later.document == earlier.document);
+    Ok(released)
+}
+
+fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
     let tenant = rows.tenant;
-    let policy = Policy::parse(&tenant.policy).map_err(SourceError::PolicyBroken)?;
     let mut unreadable = Vec::new();
     let snippets = compile_snippets(rows.snippets, &mut unreadable);
     let mut snapshot = Snapshot {
@@ -98,54 +144,76 @@ pub fn picture(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
         next_change: rows.next_change,
         tenant_words: json!({ "name": tenant.name, "slug": tenant.slug }),
     };
+    let mut all_served = AllServed::new();
     for row in rows.released {
         let Ok(key) = Key::parse(&row.key) else {
             continue;
         };
-        match row.kind {
-            DocumentKind::Snippet => {}
-            DocumentKind::Persona if snapshot.personas.contains_key(&key) => {}
-            DocumentKind::Persona => match live_persona(&key, &row, &snapshot.policy, &snippets) {
-                Ok(persona) => {
-                    snapshot.personas.insert(key, persona);
-                }
-                Err(faults) => unreadable.push(Unreadable::new(&row, faults)),
-            },
-            DocumentKind::Context if snapshot.contexts.contains_key(&key) => {}
-            DocumentKind::Context => match Context::parse(&row.content) {
-                Ok(context) => {
-                    for alias in &context.aliases {
-                        snapshot.aliases.insert(alias.clone(), key.clone());
-                    }
-                    let words = json!({ "key": key.as_str(), "description": context.description });
-                    snapshot.contexts.insert(
-                        key,
-                        LiveContext {
-                            version: row.number,
-                            hash: hex::encode(&row.hash),
-                            context,
-                            words,
-                        },
-                    );
-                }
-                Err(faults) => unreadable.push(Unreadable::new(&row, faults)),
-            },
+        let served = all_served.entry((row.kind, key.clone())).or_default();
+        if served.version.is_some() {
+            continue;
+        }
+        match place(&mut snapshot, &snippets, &key, &row) {
+            Ok(()) => served.version = Some(row.number),
+            Err(faults) => {
+                served.passed_over.push(PassedOver {
+                    version: row.number,
+                    faults: faults.clone(),
+                });
+                unreadable.push(Unreadable::new(&row, faults));
+            }
         }
     }
-    Ok(Picture {
+    Picture {
         snapshot,
+        served: all_served,
         snippets,
         unreadable,
+    }
+}
+
+/// Puts a version in its place, unless it can't be read.
+fn place(
+    snapshot: &mut Snapshot,
+    snippets: &Snippets,
+    key: &Key,
+    row: &VersionRow,
+) -> Result<(), Vec<Fault>> {
+    match row.kind {
+        DocumentKind::Snippet => parse_snippet(&row.content).map(|_is_pinned| ()),
+        DocumentKind::Persona => {
+            let persona = live_persona(key, row, &snapshot.policy, snippets)?;
+            snapshot.personas.insert(key.clone(), persona);
+            Ok(())
+        }
+        DocumentKind::Context => {
+            let context = live_context(key, row)?;
+            for alias in &context.context.aliases {
+                snapshot.aliases.insert(alias.clone(), key.clone());
+            }
+            snapshot.contexts.insert(key.clone(), context);
+            Ok(())
+        }
+    }
+}
+
+fn live_context(key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> {
+    let context = Context::parse(&row.content)?;
+    Ok(LiveContext {
+        version: row.number,
+        hash: hex::encode(&row.hash),
+        words: json!({ "key": key.as_str(), "description": context.description }),
+        context,
     })
 }
 
 /// What is live, for mints: what was passed over is logged.
-pub(super) async fn snapshot(
+pub(super) async fn live(
     tx: &mut TenantTx,
     revision: i64,
-    now: DateTime<Utc>,
-) -> Result<Snapshot, SourceError> {
-    let rows = Rows::read(tx, now).await?;
+    moment: DateTime<Utc>,
+) -> Result<Picture, SourceError> {
+    let rows = Rows::read(tx, moment).await?;
     let picture = picture(rows, revision)?;
     for Unreadable {
         key,
@@ -158,7 +226,7 @@ pub(super) async fn snapshot(
             tracing::error!(document = key, version, %fault, "released, but not readable: the release before it is used");
         }
     }
-    Ok(picture.snapshot)
+    Ok(picture)
 }
 
 fn compile_snippets(rows: Vec<VersionRow>, unreadable: &mut Vec<Unreadable>) -> Snippets {

@@ -59,7 +59,7 @@ pub struct VersionRow {
     pub hash: Vec<u8>,
 }
 
-/// A document, with what is live of it.
+/// A document.
 #[derive(Debug, Clone)]
 pub struct DocumentRow {
     /// The document.
@@ -72,8 +72,6 @@ pub struct DocumentRow {
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// The version that is live.
-    pub live_version: Option<i32>,
     /// The newest sealed version.
     pub latest_version: Option<i32>,
     /// How many drafts there are.
@@ -109,8 +107,9 @@ impl TenantTx {
                       v.content as "content: Json<Map<String, Value>>", v.content_hash
                from document d
                cross join lateral (
-                   select r.version_id, r.live_from, r.seq from release r
+                   select r.version_id, r.live_from, r.seq from release_history r
                    where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $2
+                     and r.way <> 'cancel' and r.cancelled_by is null
                    order by r.live_from desc, r.seq desc limit $3
                ) r
                join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.id = r.version_id
@@ -137,14 +136,16 @@ impl TenantTx {
             .collect()
     }
 
-    /// When the next scheduled release goes live.
+    /// When the next scheduled release of a document in use goes live.
     pub async fn next_release(
         &mut self,
         now: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let tenant = self.tenant().0;
         Ok(sqlx::query_scalar!(
-            "select min(live_from) from release where tenant_id = $1 and live_from > $2",
+            "select min(r.live_from) from release_history r
+             join document d on d.tenant_id = r.tenant_id and d.id = r.document_id
+             where r.tenant_id = $1 and r.live_from > $2 and r.way <> 'cancel' and r.cancelled_by is null and d.archived_at is null",
             tenant,
             now
         )
@@ -236,7 +237,6 @@ impl TenantTx {
     /// Documents in the order of kind and key.
     pub async fn documents(
         &mut self,
-        now: DateTime<Utc>,
         filter: &DocumentFilter<'_>,
         limit: i64,
     ) -> Result<Vec<DocumentRow>, StoreError> {
@@ -244,20 +244,15 @@ impl TenantTx {
         let (after_kind, after_key) = filter.after.unzip();
         let rows = sqlx::query!(
             r#"select d.id, d.kind, d.key, d.archived_at, d.created_at,
-                      (select v.number from release r
-                       join document_version v on v.tenant_id = r.tenant_id and v.document_id = r.document_id and v.id = r.version_id
-                       where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $2
-                       order by r.live_from desc, r.seq desc limit 1) as live_version,
                       (select max(v.number) from document_version v
                        where v.tenant_id = d.tenant_id and v.document_id = d.id) as latest_version,
                       (select count(*) from draft f where f.tenant_id = d.tenant_id and f.document_id = d.id) as "drafts!"
                from document d
-               where d.tenant_id = $1 and ($3::text is null or d.kind = $3) and ($4::text is null or d.key = $4)
-                 and ($5::text is null or strpos(d.key, $5) > 0) and ($6 or d.archived_at is null)
-                 and ($7::text is null or (d.kind, d.key) > ($7, $8))
-               order by d.kind, d.key limit $9"#,
+               where d.tenant_id = $1 and ($2::text is null or d.kind = $2) and ($3::text is null or d.key = $3)
+                 and ($4::text is null or strpos(d.key, $4) > 0) and ($5 or d.archived_at is null)
+                 and ($6::text is null or (d.kind, d.key) > ($6, $7))
+               order by d.kind, d.key limit $8"#,
             tenant,
-            now,
             filter.kind.map(DocumentKind::as_str),
             filter.key,
             filter.holds,
@@ -276,7 +271,6 @@ impl TenantTx {
                     key: row.key,
                     archived_at: row.archived_at,
                     created_at: row.created_at,
-                    live_version: row.live_version,
                     latest_version: row.latest_version,
                     drafts: row.drafts,
                 })
@@ -299,7 +293,6 @@ impl TenantTx {
     /// One document, archived or not.
     pub async fn document(
         &mut self,
-        now: DateTime<Utc>,
         kind: DocumentKind,
         key: &str,
     ) -> Result<Option<DocumentRow>, StoreError> {
@@ -309,6 +302,6 @@ impl TenantTx {
             archived: true,
             ..DocumentFilter::default()
         };
-        Ok(self.documents(now, &filter, 1).await?.into_iter().next())
+        Ok(self.documents(&filter, 1).await?.into_iter().next())
     }
 }

@@ -72,7 +72,7 @@ pub struct SessionFilter {
     pub code: Option<String>,
 }
 
-/// A sealed version that a decision was made from, and how it stands now.
+/// A sealed version that a decision was made from.
 #[derive(Debug, Clone)]
 pub struct VersionState {
     /// The kind of document.
@@ -85,8 +85,6 @@ pub struct VersionState {
     pub id: VersionId,
     /// SHA-256 of its content.
     pub hash: Vec<u8>,
-    /// The number that is live now, if any is.
-    pub live: Option<i32>,
     /// Whether the document was taken out of use.
     pub archived: bool,
 }
@@ -211,7 +209,6 @@ impl TenantTx {
     pub async fn version_states(
         &mut self,
         wanted: &[(DocumentKind, String, i32)],
-        now: DateTime<Utc>,
     ) -> Result<Vec<VersionState>, StoreError> {
         let tenant = self.tenant().0;
         let kinds: Vec<String> = wanted
@@ -222,11 +219,7 @@ impl TenantTx {
         let numbers: Vec<i32> = wanted.iter().map(|(.., number)| *number).collect();
         let rows = sqlx::query!(
             r#"select d.kind as "kind!", d.key as "key!", v.number as "number!", v.id as "id!", v.content_hash as "content_hash!",
-                      d.archived_at is not null as "archived!",
-                      (select l.number from release r
-                       join document_version l on l.tenant_id = r.tenant_id and l.document_id = r.document_id and l.id = r.version_id
-                       where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $5
-                       order by r.live_from desc, r.seq desc limit 1) as "live?"
+                      d.archived_at is not null as "archived!"
                from unnest($2::text[], $3::text[], $4::int[]) with ordinality as w (kind, key, number, position)
                join document d on d.tenant_id = $1 and d.kind = w.kind and d.key = w.key
                join document_version v on v.tenant_id = $1 and v.document_id = d.id and v.number = w.number
@@ -234,8 +227,7 @@ impl TenantTx {
             tenant,
             &kinds,
             &keys,
-            &numbers,
-            now
+            &numbers
         )
         .fetch_all(self.connection())
         .await?;
@@ -247,7 +239,6 @@ impl TenantTx {
                     number: row.number,
                     id: VersionId(row.id),
                     hash: row.content_hash,
-                    live: row.live,
                     archived: row.archived,
                 })
             })

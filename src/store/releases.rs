@@ -5,31 +5,12 @@ use chrono::{DateTime, Utc};
 use super::StoreError;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{DocumentId, ReleaseId, VersionId};
-
-/// How a release came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Somebody released a version.
-    Release,
-    /// Somebody went back to an earlier one.
-    Rollback,
-    /// Somebody called a scheduled release off.
-    Cancel,
-}
+use crate::domain::timeline::{Release, Way};
 
 impl Way {
-    /// The word in the database and in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Rollback => "rollback",
-            Self::Cancel => "cancel",
-        }
-    }
-
     fn parse(text: &str) -> Result<Self, StoreError> {
-        let ways = [Self::Release, Self::Rollback, Self::Cancel];
-        ways.into_iter()
+        Self::ALL
+            .into_iter()
             .find(|way| way.as_str() == text)
             .ok_or_else(|| StoreError::Unreadable(format!("way of a release {text}")))
     }
@@ -48,6 +29,10 @@ pub struct NewRelease<'a> {
     pub live_from: DateTime<Utc>,
     /// How it came about.
     pub way: Way,
+    /// The release that a cancellation calls off.
+    pub cancels: Option<ReleaseId>,
+    /// When it is made.
+    pub created_at: DateTime<Utc>,
     /// Who.
     pub actor: &'a str,
     /// Why.
@@ -57,39 +42,59 @@ pub struct NewRelease<'a> {
 /// A release.
 #[derive(Debug, Clone)]
 pub struct ReleaseRow {
-    /// The release.
-    pub id: ReleaseId,
-    /// The number of the version.
-    pub version: i32,
-    /// From when.
-    pub live_from: DateTime<Utc>,
-    /// How it came about.
-    pub way: Way,
+    /// What it makes live, and from when.
+    pub release: Release,
+    /// The cancellation that called it off.
+    pub cancelled_by: Option<ReleaseId>,
     /// Who.
     pub actor: String,
     /// Why.
     pub note: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Counts releases up: of two with the same `live_from` the later row wins.
-    pub seq: i64,
+}
+
+/// What a tenant has scheduled.
+#[derive(Debug, Clone, Copy)]
+pub struct Scheduled {
+    /// How many releases.
+    pub releases: i64,
+    /// Whether one of them is for the moment that was asked about.
+    pub at_that_moment: bool,
+    /// For how many different moments.
+    pub moments: i64,
 }
 
 impl TenantTx {
-    /// Makes a version live from a moment on.
+    /// The tenant's time, by which everybody tells what is live: the database's, and never before the last release was made. So
+    /// it is the same for all instances, and a release made after another one is later, also where the database moved to
+    /// a machine whose clock is behind.
+    pub async fn moment(&mut self) -> Result<DateTime<Utc>, StoreError> {
+        let tenant = self.tenant().0;
+        Ok(sqlx::query_scalar!(
+            r#"select greatest(clock_timestamp(), (select max(created_at) from release where tenant_id = $1)) as "moment!""#,
+            tenant
+        )
+        .fetch_one(self.connection())
+        .await?)
+    }
+
+    /// Makes a version live from a moment on, or calls a release off.
     pub async fn insert_release(&mut self, release: &NewRelease<'_>) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
-            "insert into release (tenant_id, id, document_id, version_id, live_from, way, actor, note)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "insert into release (tenant_id, id, document_id, version_id, live_from, way, cancels, actor, note, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             tenant,
             release.id.0,
             release.document.0,
             release.version.0,
             release.live_from,
             release.way.as_str(),
+            release.cancels.map(|id| id.0),
             release.actor,
-            release.note
+            release.note,
+            release.created_at
         )
         .execute(self.connection())
         .await?;
@@ -105,11 +110,12 @@ impl TenantTx {
     ) -> Result<Vec<ReleaseRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            "select r.id, v.number, r.live_from, r.way, r.actor, r.note, r.created_at, r.seq
-             from release r
-             join document_version v on v.tenant_id = r.tenant_id and v.document_id = r.document_id and v.id = r.version_id
-             where r.tenant_id = $1 and r.document_id = $2 and ($3::bigint is null or r.seq < $3)
-             order by r.seq desc limit $4",
+            r#"select r.id as "id!", v.number, r.live_from as "live_from!", r.way as "way!", r.cancels, r.cancelled_by,
+                      r.actor as "actor!", r.note as "note!", r.created_at as "created_at!", r.seq as "seq!"
+               from release_history r
+               join document_version v on v.tenant_id = r.tenant_id and v.document_id = r.document_id and v.id = r.version_id
+               where r.tenant_id = $1 and r.document_id = $2 and ($3::bigint is null or r.seq < $3)
+               order by r.seq desc limit $4"#,
             tenant,
             document.0,
             before,
@@ -120,31 +126,58 @@ impl TenantTx {
         rows.into_iter()
             .map(|row| {
                 Ok(ReleaseRow {
-                    id: ReleaseId(row.id),
-                    version: row.number,
-                    live_from: row.live_from,
-                    way: Way::parse(&row.way)?,
+                    release: Release {
+                        id: ReleaseId(row.id),
+                        seq: row.seq,
+                        live_from: row.live_from,
+                        version: row.number,
+                        way: Way::parse(&row.way)?,
+                        cancels: row.cancels.map(ReleaseId),
+                    },
+                    cancelled_by: row.cancelled_by.map(ReleaseId),
                     actor: row.actor,
                     note: row.note,
                     created_at: row.created_at,
-                    seq: row.seq,
                 })
             })
             .collect()
     }
 
-    /// The moments after `now` at which some release of the tenant takes effect, earliest first.
+    /// The moments after `now` at which some release of the tenant takes effect, earliest first; those of archived documents
+    /// too, which may be brought back.
     pub async fn coming_moments(
         &mut self,
         now: DateTime<Utc>,
     ) -> Result<Vec<DateTime<Utc>>, StoreError> {
         let tenant = self.tenant().0;
         Ok(sqlx::query_scalar!(
-            "select distinct live_from from release where tenant_id = $1 and live_from > $2 order by 1",
+            r#"select distinct live_from as "live_from!" from release_history
+               where tenant_id = $1 and live_from > $2 and way <> 'cancel' and cancelled_by is null order by 1"#,
             tenant,
             now
         )
         .fetch_all(self.connection())
+        .await?)
+    }
+
+    /// What the tenant has scheduled after `now`, and whether any of it is for `moment`.
+    pub async fn scheduled(
+        &mut self,
+        now: DateTime<Utc>,
+        moment: DateTime<Utc>,
+    ) -> Result<Scheduled, StoreError> {
+        let tenant = self.tenant().0;
+        Ok(sqlx::query_as!(
+            Scheduled,
+            r#"select count(*) as "releases!", count(distinct live_from) as "moments!",
+                      coalesce(bool_or(live_from = $3), false) as "at_that_moment!"
+               from release_history
+               where tenant_id = $1 and live_from > $2 and way <> 'cancel' and cancelled_by is null"#,
+            tenant,
+            now,
+            moment
+        )
+        .fetch_one(self.connection())
         .await?)
     }
 }

@@ -54,11 +54,11 @@ impl Change {
         })
     }
 
-    /// From here on nobody else changes the tenant's documents until this change ends. The moment is taken anew: what the
-    /// others did while this one waited lies before it.
+    /// From here on nobody else changes the tenant's documents until this change ends. The moment is taken anew, from the database:
+    /// what the others did while this one waited lies before it, on whichever instance.
     pub async fn lock_authoring(&mut self) -> Result<(), StoreError> {
         self.tx.lock_authoring().await?;
-        self.now = self.clock.now();
+        self.now = self.tx.moment().await?;
         Ok(())
     }
 

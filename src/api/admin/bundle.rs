@@ -133,7 +133,7 @@ impl From<Step> for PlanStepBody {
 )]
 async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let bundle = export(&mut tx, gateway.clock.now()).await?;
+    let bundle = export(&mut tx).await?;
     let bundle = bundle.ok_or(Refusal::NotFound)?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

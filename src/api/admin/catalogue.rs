@@ -276,7 +276,8 @@ async fn overview(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpRes
         .iter()
         .map(|row| (row.kind, row.entry.id.clone()))
         .collect();
-    let mut used = usage(&mut tx, &names, gateway.clock.now()).await?;
+    let now = tx.moment().await?;
+    let mut used = usage(&mut tx, &names, now).await?;
     let retired = retired.into_iter().zip(names);
     let retired = retired
         .map(|(row, name)| EntryBody::from(row).used_by(used.remove(&name).unwrap_or_default()));
@@ -422,7 +423,8 @@ async fn get(
     let id = path::text(&request, ID)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let row = catalogue::find(&mut tx, kind, &id).await?;
-    Ok(shown(&full(&mut tx, row, gateway.clock.now()).await?))
+    let now = tx.moment().await?;
+    Ok(shown(&full(&mut tx, row, now).await?))
 }
 
 /// Types an entry in, or over the one there is: its name and attributes are yours from then on.

@@ -119,11 +119,13 @@ async fn of_draft(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
+    let serving = gateway.sources.serving(may.tenant).await?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let draft = drafts::find(&mut tx, id(&path)?).await?;
     let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let document = documents::find(&mut tx, gateway.clock.now(), draft.kind, &key).await?;
-    let before = other_side(&mut tx, &document, draft.base_version, against).await?;
+    let document = documents::find(&mut tx, draft.kind, &key).await?;
+    let live = serving.served(draft.kind, key.as_str()).version;
+    let before = other_side(&mut tx, &document, live, draft.base_version, against).await?;
     answer(&before, &draft.content)
 }
 
@@ -143,11 +145,13 @@ async fn of_version(
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
     let (kind, key) = named(&path.0, &path.1)?;
+    let serving = gateway.sources.serving(may.tenant).await?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let version = tx.version(document.id, number(&path.2)?).await?;
     let version = version.ok_or(Refusal::NotFound)?;
-    let before = other_side(&mut tx, &document, version.base_version, against).await?;
+    let live = serving.served(kind, key.as_str()).version;
+    let before = other_side(&mut tx, &document, live, version.base_version, against).await?;
     answer(&before, &version.content)
 }
 

@@ -12,17 +12,20 @@ use super::{checked, named, read_members};
 use crate::api::answers::{Acting, Creating, Listing, ReadingOne};
 use crate::api::{only, reading};
 use crate::authoring::documents;
+use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
 use crate::domain::members::{Members, block, object};
 use crate::gateway::Gateway;
+use crate::sources::Serving;
+use crate::sources::load::PassedOver;
 use crate::store::documents::{DocumentFilter, DocumentKind, DocumentRow};
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
 use crate::web::admin::{Edit, May, Publish, View};
 use crate::web::body::AdminBodyLimits;
 use crate::web::once::{Created, once};
 use crate::web::page::{Page, PageBody, query};
+use crate::web::problem::{FaultBody, Problem};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -64,10 +67,19 @@ pub(super) struct DocumentBody {
     /// Its name within the kind.
     #[schema(example = "support-agent")]
     key: String,
-    /// The version that is live; absent where none is.
+    /// The version that is live, which mints get; of a snippet, the one that personas pin when they are sealed. Absent where none is,
+    /// and of archived documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     live_version: Option<i32>,
+    /// Versions that were released later and can't be served, the newest first. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    passed_over: Vec<PassedOverBody>,
+    /// Why no document of the tenant is served. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    not_served: Option<String>,
     /// The newest sealed version; absent where none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 4)]
@@ -82,12 +94,35 @@ pub(super) struct DocumentBody {
     created_at: DateTime<Utc>,
 }
 
-impl From<DocumentRow> for DocumentBody {
-    fn from(row: DocumentRow) -> Self {
+/// A released version that is not served.
+#[derive(Debug, Serialize, ToSchema)]
+struct PassedOverBody {
+    /// The version.
+    #[schema(example = 5)]
+    version: i32,
+    /// Why.
+    reasons: Vec<FaultBody>,
+}
+
+impl From<PassedOver> for PassedOverBody {
+    fn from(passed_over: PassedOver) -> Self {
+        Self {
+            version: passed_over.version,
+            reasons: passed_over.faults.iter().map(FaultBody::from).collect(),
+        }
+    }
+}
+
+impl DocumentBody {
+    fn new(row: DocumentRow, serving: &Serving) -> Self {
+        let served = serving.served(row.kind, &row.key);
+        let passed_over = served.passed_over.into_iter();
         Self {
             kind: row.kind.as_str(),
             key: row.key,
-            live_version: row.live_version,
+            live_version: served.version,
+            passed_over: passed_over.map(PassedOverBody::from).collect(),
+            not_served: serving.refusal().map(ToOwned::to_owned),
             latest_version: row.latest_version,
             drafts: row.drafts,
             archived_at: row.archived_at,
@@ -173,15 +208,15 @@ async fn list(
         after: page.after.as_deref().and_then(|at| at.split_once('/')),
     };
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let rows = tx
-        .documents(gateway.clock.now(), &filter, page.rows())
-        .await?;
+    let rows = tx.documents(&filter, page.rows()).await?;
+    tx.commit().await?;
+    let serving = gateway.sources.serving(may.tenant).await?;
     Ok(page.answer(
         &request,
         keys,
         rows,
         |row| format!("{}/{}", row.kind.as_str(), row.key),
-        DocumentBody::from,
+        |row| DocumentBody::new(row, &serving),
     ))
 }
 
@@ -243,8 +278,9 @@ async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let row = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
-    Ok(shown(row))
+    let row = documents::find(&mut tx, kind, &key).await?;
+    tx.commit().await?;
+    shown(&gateway, may.tenant, row).await
 }
 
 /// Takes a document out of use, unless something live needs it. Nothing of it is lost.
@@ -266,7 +302,7 @@ async fn archive(
     let mut change = Change::begin(&gateway, &may).await?;
     let row = documents::archive(&mut change, kind, &key).await?;
     change.commit().await?;
-    Ok(shown(row))
+    shown(&gateway, may.tenant, row).await
 }
 
 /// Brings a document back: what was live of it is live again.
@@ -288,11 +324,16 @@ async fn restore(
     let mut change = Change::begin(&gateway, &may).await?;
     let row = documents::restore(&mut change, kind, &key).await?;
     change.commit().await?;
-    Ok(shown(row))
+    shown(&gateway, may.tenant, row).await
 }
 
-fn shown(row: DocumentRow) -> HttpResponse {
-    HttpResponse::Ok()
+async fn shown(
+    gateway: &Gateway,
+    tenant: TenantId,
+    row: DocumentRow,
+) -> Result<HttpResponse, Problem> {
+    let serving = gateway.sources.serving(tenant).await?;
+    Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(DocumentBody::from(row))
+        .json(DocumentBody::new(row, &serving)))
 }

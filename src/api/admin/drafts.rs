@@ -179,7 +179,7 @@ async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let rows = tx.drafts_of(document.id).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

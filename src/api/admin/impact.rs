@@ -148,9 +148,10 @@ async fn ask(
     checked(members.finish())?;
     let sessions = sessions.and_then(|number| usize::try_from(number).ok());
     let mut tx = gateway.database.tenant(may.tenant).await?;
+    let now = tx.moment().await?;
     let impact = impact::impact(
         &mut tx,
-        gateway.clock.now(),
+        now,
         &uses.unwrap_or_default(),
         context.as_ref(),
         sessions.unwrap_or(DEFAULT_SESSIONS),

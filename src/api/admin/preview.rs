@@ -244,6 +244,7 @@ async fn ask(
     let asking = members.nested("user", |value| TestUser::parse(&value));
     let at = members.optional("at", moment);
     checked(members.finish())?;
+    let mut tx = gateway.database.tenant(may.tenant).await?;
     let asked = Asked {
         uses: uses.unwrap_or_default(),
         against,
@@ -252,9 +253,11 @@ async fn ask(
             context,
             metadata: metadata.into(),
         },
-        at: at.unwrap_or_else(|| gateway.clock.now()),
+        at: match at {
+            Some(at) => at,
+            None => tx.moment().await?,
+        },
     };
-    let mut tx = gateway.database.tenant(may.tenant).await?;
     let preview = preview::preview(&mut tx, &asked).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

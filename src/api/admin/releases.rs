@@ -55,7 +55,7 @@ pub struct Doc;
 struct ReleaseBody {
     /// The release.
     id: Uuid,
-    /// The version's number.
+    /// The version's number; of a cancellation, the one that was to stay live when it was made.
     #[schema(example = 4)]
     version: i32,
     /// From when.
@@ -63,6 +63,15 @@ struct ReleaseBody {
     /// `release`, `rollback`, or `cancel` of a scheduled one.
     #[schema(example = "release")]
     way: &'static str,
+    /// The release that a cancellation calls off. Absent otherwise, and in cancellations of earlier releases of the gateway, which
+    /// call off what was scheduled for the same moment before them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cancels: Option<Uuid>,
+    /// The cancellation that called this release off: it counts no more. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cancelled_by: Option<Uuid>,
     /// Who.
     actor: String,
     /// Why.
@@ -74,10 +83,12 @@ struct ReleaseBody {
 impl From<ReleaseRow> for ReleaseBody {
     fn from(row: ReleaseRow) -> Self {
         Self {
-            id: row.id.0,
-            version: row.version,
-            live_from: row.live_from,
-            way: row.way.as_str(),
+            id: row.release.id.0,
+            version: row.release.version,
+            live_from: row.release.live_from,
+            way: row.release.way.as_str(),
+            cancels: row.release.cancels.map(|id| id.0),
+            cancelled_by: row.cancelled_by.map(|id| id.0),
             actor: row.actor,
             note: row.note,
             created_at: row.created_at,
@@ -138,14 +149,14 @@ async fn list(
         asked.cursor.as_deref(),
     )?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let before = page.after.as_deref().and_then(|seq| seq.parse().ok());
     let rows = tx.releases(document.id, before, page.rows()).await?;
     Ok(page.answer(
         &request,
         keys,
         rows,
-        |row| row.seq.to_string(),
+        |row| row.release.seq.to_string(),
         ReleaseBody::from,
     ))
 }
@@ -190,14 +201,14 @@ async fn create(
     .await
 }
 
-/// Calls a scheduled release off.
+/// Calls a scheduled release off: it never takes effect, and what is live by then stays live.
 #[utoipa::path(
     post, path = "/v1/admin/documents/{kind}/{key}/releases/{release}:cancel", tag = "Admin: releases", operation_id = "cancelRelease",
     security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
     params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
         ("release" = String, Path, description = "The release's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    responses((status = 200, description = "The release that takes its place", body = ReleaseBody), Acting)
+    responses((status = 200, description = "The cancellation", body = ReleaseBody), Acting)
 )]
 async fn cancel(
     may: May<Publish>,

@@ -168,7 +168,8 @@ async fn decide(
     let sent = read_members(&request, payload, **limits).await?;
     let (base, uses) = read(sent)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let replayed = replay(&mut tx, session, gateway.clock.now(), base, &uses).await?;
+    let now = tx.moment().await?;
+    let replayed = replay(&mut tx, session, now, base, &uses).await?;
     tx.commit().await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -122,7 +122,7 @@ async fn validate_draft(
     let mut change = Change::begin(&gateway, &may).await?;
     let draft = drafts::find(&mut change.tx, id(&path)?).await?;
     let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let now = change.now;
+    let now = change.tx.moment().await?;
     let found = examine::examine(&mut change.tx, now, draft.kind, &key, &draft.content).await?;
     // Never committed: it is as if it had not been.
     let would_break = if found.has_errors() {
@@ -147,9 +147,9 @@ async fn validate_version(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let now = gateway.clock.now();
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, now, kind, &key).await?;
+    let now = tx.moment().await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let version = tx.version(document.id, number(&path.2)?).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     let found = examine::examine(&mut tx, now, kind, &key, &version.content).await?;

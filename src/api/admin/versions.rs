@@ -195,7 +195,7 @@ async fn list(
         asked.cursor.as_deref(),
     )?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let below = page.after.as_deref().and_then(|number| number.parse().ok());
     let rows = tx.versions(document.id, below, page.rows()).await?;
     let view = |row| VersionBody::new(kind, key.as_str(), row);
@@ -217,7 +217,7 @@ async fn get(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let version = tx.version(document.id, number(&path.2)?).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     Ok(HttpResponse::Ok()
@@ -244,7 +244,7 @@ async fn reviews(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, gateway.clock.now(), kind, &key).await?;
+    let document = documents::find(&mut tx, kind, &key).await?;
     let version = tx.version(document.id, number(&path.2)?).await?;
     let version = version.ok_or(Refusal::NotFound)?;
     let rows = tx.reviews(document.id, version.id).await?;

@@ -14,7 +14,7 @@ const DOCUMENTS: &str = "/v1/admin/documents";
 const ASSISTANT: &str = "/v1/admin/documents/persona/assistant";
 
 /// Opens a draft of a document with this content, and seals it; gives the version's number.
-async fn sealed(app: &TestApp, key: &str, path: &str, content: &Value) -> i64 {
+pub(super) async fn sealed(app: &TestApp, key: &str, path: &str, content: &Value) -> i64 {
     let asked = json!({ "content": content });
     let answer = app
         .tell(Method::POST, &format!("{path}/drafts"), key, &asked)
@@ -27,7 +27,7 @@ async fn sealed(app: &TestApp, key: &str, path: &str, content: &Value) -> i64 {
     body(answer, 201).await["number"].as_i64().unwrap()
 }
 
-async fn live_content(app: &TestApp, key: &str, path: &str) -> Value {
+pub(super) async fn live_content(app: &TestApp, key: &str, path: &str) -> Value {
     let document = body(app.ask(Method::GET, path, key).await, 200).await;
     let number = &document["liveVersion"];
     let version = app
@@ -36,7 +36,12 @@ async fn live_content(app: &TestApp, key: &str, path: &str) -> Value {
     body(version, 200).await["content"].clone()
 }
 
-async fn release(app: &TestApp, key: &str, path: &str, number: i64) -> reqwest::Response {
+pub(super) async fn release(
+    app: &TestApp,
+    key: &str,
+    path: &str,
+    number: i64,
+) -> reqwest::Response {
     let asked = json!({ "version": number });
     app.tell(Method::POST, &format!("{path}/releases"), key, &asked)
         .await
@@ -285,6 +290,14 @@ async fn a_scheduled_release_goes_live_at_its_time_and_can_be_called_off() {
     let called_off = body(app.ask(Method::POST, &cancel, &key).await, 200).await;
     assert_eq!(called_off["version"], 1);
     assert_eq!(called_off["liveFrom"], scheduled["liveFrom"]);
+    assert_eq!(called_off["cancels"], scheduled["id"]);
+    let listed = body(app.ask(Method::GET, &path, &key).await, 200).await;
+    assert_eq!(listed["items"][0], called_off);
+    assert_eq!(listed["items"][1]["cancelledBy"], called_off["id"]);
+    let again = app.ask(Method::POST, &cancel, &key).await;
+    problem(again, 409, "conflict").await;
+    let of_that = format!("{path}/{}:cancel", called_off["id"].as_str().unwrap());
+    problem(app.ask(Method::POST, &of_that, &key).await, 409, "conflict").await;
 
     let past = json!({ "version": number, "liveFrom": at(-1_000) });
     let past = app.tell(Method::POST, &path, &key, &past).await;

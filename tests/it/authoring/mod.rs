@@ -5,4 +5,5 @@ mod exporting;
 mod faults;
 mod judging;
 mod life;
+mod releasing;
 mod sealing;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use persona_gateway::app::App;
 use persona_gateway::authoring::apply::{Applier, ApplyOptions};
 use persona_gateway::authoring::bundle::Bundle;
@@ -45,6 +46,8 @@ pub(crate) struct TestOptions {
     pub(crate) database: Option<TestDatabase>,
     /// Leave the demo tenant out.
     pub(crate) no_demo: bool,
+    /// How far the machine's clock is ahead.
+    pub(crate) ahead: TimeDelta,
 }
 
 /// A running service and everything around it.
@@ -70,7 +73,7 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
         Some(database) => database,
         None => TestDatabase::create().await,
     };
-    let clock = Clock::system();
+    let clock = Clock::ahead(options.ahead);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut known = options.anam_keys;
     known.push(PLATFORM_KEY.to_owned());
@@ -153,9 +156,15 @@ impl TestApp {
 
     /// A second instance on the same database, with an emulator of its own; it takes the same tokens.
     pub(crate) async fn second(&self) -> Self {
+        self.second_ahead(TimeDelta::zero()).await
+    }
+
+    /// The same on a machine whose clock is ahead.
+    pub(crate) async fn second_ahead(&self, ahead: TimeDelta) -> Self {
         spawn_with(TestOptions {
             database: Some(self.database.clone()),
             no_demo: true,
+            ahead,
             ..TestOptions::default()
         })
         .await

@@ -142,7 +142,7 @@ impl Bench {
         let tenant = platform.tenant_by_slug(slug).await.unwrap().unwrap();
         platform.commit().await.unwrap();
         let mut tx = self.store.tenant(tenant).await.unwrap();
-        export(&mut tx, self.clock.now()).await.unwrap().unwrap()
+        export(&mut tx).await.unwrap().unwrap()
     }
 
     /// A tenant's id, as text.

@@ -6,3 +6,4 @@ mod filling;
 mod migrations;
 mod row_security;
 mod silence;
+mod timeline;
