@@ -228,9 +228,14 @@ impl Sources {
         Ok(live)
     }
 
-    /// What mints get, with everything that was committed before: an admin sees their own changes at once.
-    pub async fn serving(&self, tenant: TenantId) -> Result<Serving, SourceError> {
-        let mut tx = self.database.tenant(tenant).await?;
+    /// What mints get, with everything that was committed before: an admin sees their own changes at once. That is asked on
+    /// `connections` of the caller's kind of work.
+    pub async fn serving(
+        &self,
+        connections: &Database,
+        tenant: TenantId,
+    ) -> Result<Serving, SourceError> {
+        let mut tx = connections.tenant(tenant).await?;
         let revision = tx.revision().await?;
         tx.commit().await?;
         self.heard(tenant, revision);

@@ -181,6 +181,7 @@ impl Application<'_> {
             faults: Faults::new(),
             released: Vec::new(),
             behind: BTreeSet::new(),
+            rollouts: BTreeMap::new(),
         };
         // Two at once would both build on what is live now, and one of them would be lost.
         work.change.lock_authoring().await?;
@@ -228,6 +229,8 @@ struct Work<'a> {
     released: Vec<Name>,
     /// The documents whose newest release can't be read, so that an earlier one is served: they are released anew.
     behind: BTreeSet<Name>,
+    /// The versions that a share of the users gets: number and percentage.
+    rollouts: BTreeMap<Name, (i32, u8)>,
 }
 
 impl Work<'_> {
@@ -472,8 +475,16 @@ impl Work<'_> {
             .collect())
     }
 
-    /// Finds the documents whose newest release can't be read.
+    /// Finds the documents whose newest release can't be read, and the rollouts that are under way.
     async fn find_behind(&mut self, live: &Live) -> Result<(), StoreError> {
+        let rollouts = self.change.tx.rollouts(self.change.now).await?;
+        self.rollouts = rollouts
+            .into_iter()
+            .filter_map(|(row, percent)| {
+                let key = Key::parse(&row.key).ok()?;
+                Some(((row.kind, key), (row.number, percent)))
+            })
+            .collect();
         let newest = self.change.tx.released_versions(self.change.now, 1).await?;
         for row in newest {
             let Ok(key) = Key::parse(&row.key) else {
@@ -498,11 +509,19 @@ impl Work<'_> {
         content: &Map<String, Value>,
         live: &Live,
     ) -> Result<i32, ApplyError> {
-        let before = live.get(&(kind, key.clone()));
+        let name = (kind, key.clone());
+        let before = live.get(&name);
+        let rollout = self.rollouts.get(&name).copied();
         if let Some(row) = before
             && row.content == *content
-            && !self.behind.contains(&(kind, key.clone()))
+            && !self.behind.contains(&name)
         {
+            if let Some((number, percent)) = rollout {
+                self.plan.warnings.push(format!(
+                    "{}: the rollout of version {number} to {percent} % of the users goes on",
+                    documents::target(kind, key)
+                ));
+            }
             return Ok(row.number);
         }
         let document = match (
@@ -527,8 +546,18 @@ impl Work<'_> {
                 version: &sealed,
             };
             release::one_of_many(self.change, &what, &self.options.message).await?;
-            self.released.push((kind, key.clone()));
-            String::new()
+            self.released.push(name);
+            match rollout {
+                None => String::new(),
+                Some((rolled_out, percent)) if rolled_out == number => {
+                    format!("; to everybody, after {percent} % of the users")
+                }
+                Some((rolled_out, percent)) => {
+                    format!(
+                        "; ends the rollout of version {rolled_out} to {percent} % of the users"
+                    )
+                }
+            }
         } else {
             format!(
                 "; not released: it waits for {} approval(s)",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::preview::changes;
 use super::uses::{self, Use};
-use super::world::World;
+use super::world::{Rollouts, World};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided};
 use crate::domain::ids::SessionId;
@@ -84,7 +84,7 @@ pub async fn impact(
     sessions: usize,
 ) -> Result<Impact, Refusal> {
     let changed = uses::world(tx, now, "/use", uses).await?;
-    let live = World::at(tx, now, &[]).await?;
+    let live = World::with(tx, now, &[], Rollouts::ByUser).await?;
     let mut counted = Counted::default();
     let mut before = None;
     let mut left = sessions.min(MAX_SESSIONS);

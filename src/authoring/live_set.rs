@@ -13,7 +13,7 @@ use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
+use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
 
 /// A document by kind and key.
@@ -28,6 +28,8 @@ pub(super) struct LiveSet {
     sealed_snippets: BTreeSet<(String, i32)>,
     /// The version that is live of each document.
     documents: BTreeMap<Name, Map<String, Value>>,
+    /// Versions that a share of the users gets instead.
+    rollouts: BTreeMap<Name, Map<String, Value>>,
 }
 
 impl LiveSet {
@@ -39,15 +41,24 @@ impl LiveSet {
             .and_then(|row| Policy::parse(&row.policy).ok())
             .unwrap_or_default();
         let sealed = tx.snippet_versions().await?.into_iter();
-        let live = tx.released_versions(moment, 1).await?.into_iter();
+        let live = tx.released_versions(moment, 1).await?;
+        let rollouts = tx.rollouts(moment).await?;
+        let named = |row: VersionRow| Some(((row.kind, Key::parse(&row.key).ok()?), row.content));
         Ok(Self {
             policy,
             catalogue: tx.catalogue().await?,
             sealed_snippets: sealed.map(|row| (row.key, row.number)).collect(),
-            documents: live
-                .filter_map(|row| Some(((row.kind, Key::parse(&row.key).ok()?), row.content)))
+            documents: live.into_iter().filter_map(named).collect(),
+            rollouts: rollouts
+                .into_iter()
+                .filter_map(|(row, _)| named(row))
                 .collect(),
         })
+    }
+
+    /// Whether some users get something else than what is live.
+    pub(super) fn has_rollouts(&self) -> bool {
+        !self.rollouts.is_empty()
     }
 
     /// Faults of one document as far as it stands alone: its form, its pins, its ids, its fit to the policy.
@@ -90,8 +101,9 @@ impl LiveSet {
     fn faults(&self) -> BTreeMap<Name, Vec<Fault>> {
         let mut contexts: Vec<(&Key, Context)> = Vec::new();
         let mut all: BTreeMap<Name, Vec<Fault>> = BTreeMap::new();
-        for (name, content) in &self.documents {
-            all.insert(name.clone(), self.broken_parts(name, content));
+        for (name, content) in self.documents.iter().chain(&self.rollouts) {
+            let broken = self.broken_parts(name, content);
+            all.entry(name.clone()).or_default().extend(broken);
             if name.0 == DocumentKind::Context
                 && let Ok(context) = Context::parse(content)
             {
@@ -161,9 +173,9 @@ pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Ve
     let old = before.faults();
     let mut broken = Vec::new();
     for name in about {
-        let content = after.documents.get(name);
-        let foreign = content.map(|content| after.foreign_ids(name.0, content));
-        let told = foreign.into_iter().flatten();
+        let versions = [after.documents.get(name), after.rollouts.get(name)];
+        let versions = versions.into_iter().flatten();
+        let told = versions.flat_map(|content| after.foreign_ids(name.0, content));
         broken.extend(told.map(|fault| Broken::own(name, fault)));
     }
     for (name, faults) in after.faults() {

@@ -31,31 +31,98 @@ const MAX_SCHEDULED_OF_TENANT: i64 = 100;
 /// Most moments for which a tenant has something scheduled: each change is judged at all of them.
 const MAX_MOMENTS: i64 = 20;
 
-/// Releases a version, now or at a time to come.
+/// What somebody wants to release.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The version's number.
+    pub version: i32,
+    /// From when; now unless set.
+    pub live_from: Option<DateTime<Utc>>,
+    /// To how many of a hundred users, beside the live version; to everybody unless set.
+    pub percent: Option<u8>,
+    /// Why.
+    pub note: &'a str,
+}
+
+/// Releases a version, now or at a time to come, to everybody or to a share of the users.
 pub async fn release(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
-    number: i32,
-    live_from: Option<DateTime<Utc>>,
-    note: &str,
+    wish: Wish<'_>,
 ) -> Result<ReleaseRow, Refusal> {
+    let number = wish.version;
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
     let version = change.tx.version(document.id, number).await?;
     let version = version
         .ok_or_else(|| Refusal::fault("/version", format!("there is no version {number} of it")))?;
-    let live_from = moment(change.now, live_from)?;
+    let live_from = moment(change.now, wish.live_from)?;
     let history = history(change, document.id).await?;
     let timeline = Timeline::of(&history);
-    if live_from == change.now {
-        is_another(&timeline, change.now, number)?;
-    } else {
+    if live_from > change.now {
         there_is_room(change, &timeline, live_from).await?;
+    } else if wish.percent.is_none() {
+        is_another(&timeline, change.now, number)?;
+    }
+    if let Some(percent) = wish.percent {
+        beside_the_live_one(change, &timeline, &document, &version, live_from, percent).await?;
     }
     approved(change, &document, &version).await?;
     let what = What::new(&document, key, &version);
-    insert(change, &what, &Act::release(live_from), note).await
+    let act = Act {
+        percent: wish.percent,
+        ..Act::release(live_from)
+    };
+    insert(change, &what, &act, wish.note).await
+}
+
+/// Whether a version may go to a share of the users from a moment on.
+async fn beside_the_live_one(
+    change: &mut Change,
+    timeline: &Timeline<'_>,
+    document: &DocumentRow,
+    version: &SealedVersion,
+    from: DateTime<Utc>,
+    percent: u8,
+) -> Result<(), Refusal> {
+    let number = version.number;
+    if document.kind == DocumentKind::Snippet {
+        return Err(Refusal::fault(
+            "/percent",
+            "personas pin exact versions of snippets: release the snippet to everybody, and roll out a persona that pins it",
+        ));
+    }
+    let Some(live) = timeline.live(from) else {
+        return Err(Refusal::Conflict(
+            "Nothing of this document is live for the other users: release a version to everybody first.".into(),
+        ));
+    };
+    if live.version == number {
+        return Err(Refusal::fault(
+            "/version",
+            format!(
+                "version {number} is live for everybody else: leave percent out to end a rollout of another version"
+            ),
+        ));
+    }
+    let same = |rollout: &&Release| (rollout.version, rollout.percent) == (number, Some(percent));
+    if from == change.now && timeline.rollout(from).filter(same).is_some() {
+        return Err(Refusal::Conflict(format!(
+            "Version {number} is rolled out to {percent} % already."
+        )));
+    }
+    let beside = change.tx.version(document.id, live.version).await?;
+    let beside = beside.ok_or(Refusal::NotFound)?;
+    if document.kind == DocumentKind::Context
+        && beside.content.get("aliases") != version.content.get("aliases")
+    {
+        return Err(Refusal::fault(
+            "/version",
+            "has other aliases than the live version, and a request names its context before its user is drawn: release them to everybody first",
+        ));
+    }
+    Ok(())
 }
 
 /// Releases a version now, whoever has approved it: for rehearsals. The tenant's documents are locked.
@@ -70,7 +137,8 @@ pub(super) async fn now(
     insert(change, &what, &act, "").await
 }
 
-/// Goes back to the version that was live before this one, or to an earlier one that is named.
+/// Goes back to the version that was live before this one, or to an earlier one that is named. While a version is rolled out,
+/// going back ends that.
 pub async fn roll_back(
     change: &mut Change,
     kind: DocumentKind,
@@ -82,7 +150,9 @@ pub async fn roll_back(
     let document = in_use(change, kind, key).await?;
     let history = history(change, document.id).await?;
     let timeline = Timeline::of(&history);
-    let past = timeline.until(change.now);
+    let past = timeline.until(change.now).iter().copied();
+    let past: Vec<&Release> = past.filter(|row| row.percent.is_none()).collect();
+    let live = timeline.live(change.now).map(|row| row.version);
     let number = match to {
         // It was approved when it went live: going back must be quick.
         Some(number) if past.iter().any(|row| row.version == number) => number,
@@ -92,7 +162,8 @@ pub async fn roll_back(
                 format!("version {number} was never live: release it instead"),
             ));
         }
-        None => before_last(past).ok_or_else(|| {
+        None if timeline.rollout(change.now).is_some() => live.ok_or(Refusal::NotFound)?,
+        None => before_last(&past).ok_or_else(|| {
             Refusal::Conflict("There is no earlier live version to go back to.".into())
         })?,
     };
@@ -153,6 +224,7 @@ struct Act {
     way: Way,
     live_from: DateTime<Utc>,
     cancels: Option<ReleaseId>,
+    percent: Option<u8>,
 }
 
 impl Act {
@@ -161,6 +233,7 @@ impl Act {
             way: Way::Release,
             live_from,
             cancels: None,
+            percent: None,
         }
     }
 }
@@ -203,6 +276,7 @@ async fn add(
             live_from: act.live_from,
             way: act.way,
             cancels: act.cancels,
+            percent: act.percent,
             created_at: change.now,
             actor: &actor,
             note,
@@ -210,8 +284,13 @@ async fn add(
         .await?;
     let mut details =
         json!({ "version": what.version.number, "liveFrom": act.live_from, "note": note });
-    if let (Some(id), Value::Object(members)) = (act.cancels, &mut details) {
-        members.insert("cancels".into(), id.0.to_string().into());
+    if let Value::Object(members) = &mut details {
+        if let Some(id) = act.cancels {
+            members.insert("cancels".into(), id.0.to_string().into());
+        }
+        if let Some(percent) = act.percent {
+            members.insert("percent".into(), percent.into());
+        }
     }
     let action = format!("{}.{}", what.kind.as_str(), act.way.as_str());
     change
@@ -310,12 +389,12 @@ async fn history(change: &mut Change, document: DocumentId) -> Result<Vec<Releas
     Ok(rows.into_iter().map(|row| row.release).collect())
 }
 
-/// Nobody releases now what was released last.
+/// Nobody releases now what everybody gets already.
 fn is_another(timeline: &Timeline<'_>, now: DateTime<Utc>, number: i32) -> Result<(), Refusal> {
     match timeline.live(now) {
-        Some(live) if live.version == number => Err(Refusal::Conflict(format!(
-            "Version {number} is live already."
-        ))),
+        Some(live) if live.version == number && timeline.rollout(now).is_none() => Err(
+            Refusal::Conflict(format!("Version {number} is live already.")),
+        ),
         _ => Ok(()),
     }
 }

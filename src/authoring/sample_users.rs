@@ -45,7 +45,9 @@ pub async fn delete(change: &mut Change, key: &Key) -> Result<(), Refusal> {
     let mut moments = vec![change.now];
     moments.extend(change.tx.coming_moments(change.now).await?);
     for moment in moments {
-        let live = served_versions(&mut change.tx, moment).await?;
+        let mut live = served_versions(&mut change.tx, moment).await?;
+        let rollouts = change.tx.rollouts(moment).await?.into_iter();
+        live.extend(rollouts.map(|(row, _)| row));
         let needs = live.iter().find(|row| {
             let tests = kept_test::parse(&row.content).unwrap_or_default();
             tests

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::live_set::{Broken, LiveSet, Name, broken_by};
-use super::world::{TestRun, World};
+use super::world::{Rollouts, TestRun, World};
 use crate::domain::fault::Fault;
 use crate::sources::SourceError;
 use crate::tenants::change::Change;
@@ -19,6 +19,8 @@ struct Picture {
     moment: DateTime<Utc>,
     live: LiveSet,
     tests: Vec<TestRun>,
+    /// As for users who are in every rollout; empty where there is none.
+    tests_in_rollouts: Vec<TestRun>,
 }
 
 impl Picture {
@@ -29,10 +31,21 @@ impl Picture {
             Err(SourceError::PolicyBroken(_)) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
+        let live = LiveSet::at(&mut change.tx, moment).await?;
+        let tests_in_rollouts = if live.has_rollouts() {
+            match World::with(&mut change.tx, moment, &[], Rollouts::Everybody).await {
+                Ok(world) => world.run_all_tests().await,
+                Err(SourceError::PolicyBroken(_)) => Vec::new(),
+                Err(error) => return Err(error.into()),
+            }
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             moment,
-            live: LiveSet::at(&mut change.tx, moment).await?,
+            live,
             tests,
+            tests_in_rollouts,
         })
     }
 }
@@ -61,7 +74,16 @@ impl Before {
             let about = if index == 0 { about } else { &[] };
             let found = broken_by(&before.live, &after.live, about);
             let failed = failed_tests(&before.tests, &after.tests, about);
-            for mut found in found.into_iter().chain(failed) {
+            let in_rollouts = if before.tests_in_rollouts.is_empty() {
+                &before.tests
+            } else {
+                &before.tests_in_rollouts
+            };
+            let mut failed_there = failed_tests(in_rollouts, &after.tests_in_rollouts, about);
+            for found in &mut failed_there {
+                found.fault.message.push_str(" (for users in the rollouts)");
+            }
+            for mut found in found.into_iter().chain(failed).chain(failed_there) {
                 if index > 0 {
                     let at = before.moment.to_rfc3339();
                     let message = found.fault.message;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::world::{DRAFT, Overlay, World};
+use super::world::{DRAFT, Overlay, Rollouts, World};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
@@ -88,7 +88,7 @@ impl Use {
     }
 }
 
-/// What is live at `moment`, with all of `uses` in their places. [`Refusal::NotFound`] where one does not exist, and
+/// What is live at `moment`, with all of `uses` in their places; a document that is in its place is in no rollout. [`Refusal::NotFound`] where one does not exist, and
 /// [`Refusal::DocumentInvalid`] where one can't be read: pointers start with its place in `uses`, which stands at `at`.
 pub async fn world(
     tx: &mut TenantTx,
@@ -112,7 +112,7 @@ pub(super) async fn world_over(
     for used in uses {
         overlays.push(overlay(tx, used).await?);
     }
-    let world = World::at(tx, moment, &overlays).await?;
+    let world = World::with(tx, moment, &overlays, Rollouts::ByUser).await?;
     let mut faults = Faults::new();
     for (index, overlay) in overlays.iter().skip(first).enumerate() {
         let (kind, key, version) = match overlay {

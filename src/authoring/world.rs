@@ -56,6 +56,17 @@ pub enum Overlay {
     },
 }
 
+/// Who gets the versions that are rolled out to a share of the users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollouts {
+    /// Those who would.
+    ByUser,
+    /// Nobody.
+    Nobody,
+    /// Everybody.
+    Everybody,
+}
+
 /// What is live at a moment, and what was put in place.
 #[derive(Debug)]
 pub struct World {
@@ -100,14 +111,34 @@ impl TestRun {
 }
 
 impl World {
-    /// What is live at `moment` for the transaction's tenant, with `overlays` put in place, the later over the earlier.
+    /// What is live at `moment` for the transaction's tenant, with `overlays` put in place, the later over the earlier. Nobody
+    /// is in a rollout: what is judged must not depend on chance.
     pub async fn at(
         tx: &mut TenantTx,
         moment: DateTime<Utc>,
         overlays: &[Overlay],
     ) -> Result<Self, SourceError> {
+        Self::with(tx, moment, overlays, Rollouts::Nobody).await
+    }
+
+    /// The same, with rollouts.
+    pub async fn with(
+        tx: &mut TenantTx,
+        moment: DateTime<Utc>,
+        overlays: &[Overlay],
+        rollouts: Rollouts,
+    ) -> Result<Self, SourceError> {
         let revision = tx.revision().await?;
-        let rows = Rows::read(tx, moment).await?;
+        let mut rows = Rows::read(tx, moment).await?;
+        match rollouts {
+            Rollouts::ByUser => {}
+            Rollouts::Nobody => rows.rollouts.clear(),
+            Rollouts::Everybody => {
+                for (row, _) in std::mem::take(&mut rows.rollouts) {
+                    lay(&mut rows, &Overlay::Version(row));
+                }
+            }
+        }
         let samples = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
         let samples = samples
             .into_iter()
@@ -251,6 +282,8 @@ fn lay(rows: &mut Rows, overlay: &Overlay) {
     };
     rows.released
         .retain(|row| row.kind != kind || row.key != key);
+    rows.rollouts
+        .retain(|(row, _)| row.kind != kind || row.key != key);
     match overlay {
         Overlay::Nothing { .. } => {}
         Overlay::Version(row) => rows.released.push(row.clone()),

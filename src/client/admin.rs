@@ -136,6 +136,23 @@ impl Client {
             .read()
     }
 
+    /// Gives a version to so many of a hundred users (1 to 99), beside the live one: a rollout. Another share takes its place, and a
+    /// release to everybody ends it.
+    pub async fn roll_out(
+        &self,
+        kind: Kind,
+        key: &str,
+        version: i32,
+        percent: u8,
+        note: &str,
+    ) -> Result<Release, ClientError> {
+        let body = json!({ "version": version, "percent": percent, "note": note });
+        let path = format!("{}/releases", place(kind, key));
+        self.send(Call::post(path, Repeat::Keyed).body(&body))
+            .await?
+            .read()
+    }
+
     /// A document's releases, newest first.
     pub fn releases(
         &self,

@@ -57,6 +57,9 @@ pub struct Document {
     /// The version that is live, which mints get.
     #[serde(default)]
     pub live_version: Option<i32>,
+    /// The version that a share of the users gets instead.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
     /// Versions that were released later and can't be served, the newest first.
     #[serde(default)]
     pub passed_over: Vec<PassedOver>,
@@ -66,6 +69,15 @@ pub struct Document {
     /// When it was taken out of use.
     #[serde(default)]
     pub archived_at: Option<DateTime<Utc>>,
+}
+
+/// A version that a share of the users gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Rollout {
+    /// The version.
+    pub version: i32,
+    /// How many of a hundred users.
+    pub percent: u8,
 }
 
 /// A released version that is not served.
@@ -132,6 +144,9 @@ pub struct Release {
     pub version: i32,
     /// From when on.
     pub live_from: DateTime<Utc>,
+    /// How many of a hundred users get it; `None` for everybody.
+    #[serde(default)]
+    pub percent: Option<u8>,
     /// The release that a cancellation calls off.
     #[serde(default)]
     pub cancels: Option<Uuid>,

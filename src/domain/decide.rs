@@ -14,11 +14,12 @@ use super::preferences::{Preferences, catalogue_kind};
 use super::request::MintRequest;
 use super::rules::{Attributes, Target};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
-use super::snapshot::{LiveContext, LivePersona, Snapshot, Winner};
+use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
 use super::template::{Fence, RenderFault, Template, TemplateInput};
 use super::text;
 use super::trace::{
-    ContextFound, PassedOver, PassedOverReason, RuleTried, SplitDrawn, Trace, Versioned,
+    ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
+    Versioned,
 };
 
 /// Sent where nobody names a language: Anam's sources disagree on its default.
@@ -128,6 +129,9 @@ pub fn decide_again(
     recorded: Option<&Trace>,
 ) -> Result<Decision, Undecided> {
     let (context_key, live) = find_context(snapshot, request)?;
+    let mut rollouts = Vec::new();
+    let rollout = snapshot.rollouts.contexts.get(context_key);
+    let live = beside("context", context_key, live, rollout, caller, &mut rollouts);
     live.context
         .schema
         .check(&request.metadata)
@@ -146,6 +150,15 @@ pub fn decide_again(
         .personas
         .get(persona_key)
         .ok_or_else(|| Undecided::PersonaMissing(persona_key.clone()))?;
+    let rollout = snapshot.rollouts.personas.get(persona_key);
+    let persona = beside(
+        "persona",
+        persona_key,
+        persona,
+        rollout,
+        caller,
+        &mut rollouts,
+    );
 
     let mut merge = Merge::new(persona);
     merge.apply_preferences(snapshot, preferences);
@@ -194,6 +207,7 @@ pub fn decide_again(
                 version: persona.version,
                 hash: persona.hash.clone(),
             },
+            rollouts,
             snippets: persona.persona.snippets.clone(),
             fields: merge.winners,
             passed_over: merge.passed_over,
@@ -211,6 +225,47 @@ fn find_context<'a>(
         .ok_or_else(|| Undecided::ContextUnknown {
             known: snapshot.contexts.keys().cloned().collect(),
         })
+}
+
+/// What a user gets of a document: the version that is rolled out, if they are in, else the live one.
+fn beside<'a, T: Numbered>(
+    kind: &str,
+    key: &Key,
+    live: &'a T,
+    rollout: Option<&'a Rollout<T>>,
+    caller: &Caller,
+    drawn: &mut Vec<RolloutDrawn>,
+) -> &'a T {
+    let Some(rollout) = rollout else {
+        return live;
+    };
+    let bucket = draw::bucket(kind, key, caller);
+    let included = bucket < rollout.percent;
+    drawn.push(RolloutDrawn {
+        kind: kind.to_owned(),
+        key: key.clone(),
+        version: rollout.version.number(),
+        percent: rollout.percent,
+        bucket,
+        included,
+    });
+    if included { &rollout.version } else { live }
+}
+
+trait Numbered {
+    fn number(&self) -> i32;
+}
+
+impl Numbered for LiveContext {
+    fn number(&self) -> i32 {
+        self.version
+    }
+}
+
+impl Numbered for LivePersona {
+    fn number(&self) -> i32 {
+        self.version
+    }
 }
 
 fn how_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {

@@ -1,4 +1,4 @@
-//! Who gets what by chance, and keeps it: the draw among the arms of a split.
+//! Who gets what by chance, and keeps it: the draw among the arms of a split, and who is in a rollout.
 //!
 //! Each arm runs a race of its own for each user: a hash of the user and the arm gives a number `u` in (0, 1], and the arm's
 //! score is `-log2(u) / weight`. The smallest score wins (rendezvous hashing with weights). An arm wins with a chance of its
@@ -88,8 +88,15 @@ fn score(runner: &Runner<'_>) -> Option<f64> {
     (runner.weight > 0).then(|| (score * 1e6).round() / 1e6)
 }
 
+/// Where a user falls in the rollouts of a document, 0 to 99: they are in while the percentage is larger. It is the same for
+/// each of them, so who is in stays in when the percentage grows.
+pub(super) fn bucket(kind: &str, key: &Key, caller: &Caller) -> u8 {
+    let lot = u128::from(lot(caller, &["rollout", kind, key.as_str()]));
+    u8::try_from((lot * 100) >> 64).unwrap_or(u8::MAX)
+}
+
 /// A number that follows from the user and from what is drawn for them, and that nobody can steer or foresee otherwise.
-pub(super) fn lot(caller: &Caller, what: &[&str]) -> u64 {
+fn lot(caller: &Caller, what: &[&str]) -> u64 {
     let mut hash = Context::new(&SHA256);
     let tenant = caller.tenant.to_string();
     let parts = [tenant.as_str(), caller.subject.as_str()];

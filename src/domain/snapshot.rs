@@ -35,12 +35,32 @@ pub struct Snapshot {
     pub personas: BTreeMap<Key, LivePersona>,
     /// Live contexts by key.
     pub contexts: BTreeMap<Key, LiveContext>,
+    /// Versions that a share of the users gets instead.
+    pub rollouts: Rollouts,
     /// Other names of contexts.
     pub aliases: BTreeMap<Key, Key>,
     /// When the next scheduled release goes live, so that this picture is no longer true.
     pub next_change: Option<DateTime<Utc>>,
     /// `{"name", "slug"}`, as templates see the tenant.
     pub tenant_words: Value,
+}
+
+/// Versions that a share of the users gets, beside what is live.
+#[derive(Debug, Default)]
+pub struct Rollouts {
+    /// Of personas.
+    pub personas: BTreeMap<Key, Rollout<LivePersona>>,
+    /// Of contexts. They have the live version's aliases: a request names its context before anybody knows whose it is.
+    pub contexts: BTreeMap<Key, Rollout<LiveContext>>,
+}
+
+/// A version that a share of the users gets.
+#[derive(Debug)]
+pub struct Rollout<T> {
+    /// How many of a hundred users, 1 to 99.
+    pub percent: u8,
+    /// What they get.
+    pub version: T,
 }
 
 /// A persona version with the tenant's locks and defaults laid in.

@@ -1,7 +1,8 @@
 //! Which version of a document is live when: a pure function of its releases.
 //!
-//! Releases that were called off don't count, and neither do the cancellations themselves. Of the others, the one that takes
-//! effect last is live; of two for the same moment the later row. The view `release_history` and the queries over it say the same
+//! Releases that were called off don't count, and neither do the cancellations themselves. Of the others, the last to everybody
+//! that took effect is live; of two for the same moment the later row. If what took effect last of all is a release to a share of the
+//! users, they get that version instead: a rollout. So a release to another share takes its place, and one to everybody ends it. The view `release_history` and the queries over it say the same
 //! in SQL.
 
 use chrono::{DateTime, Utc};
@@ -49,6 +50,8 @@ pub struct Release {
     /// The release that a cancellation calls off. Cancellations of earlier releases of the gateway name none: they call off
     /// every release for the same moment that was made before them.
     pub cancels: Option<ReleaseId>,
+    /// How many of a hundred users get it, 1 to 99; `None` for everybody.
+    pub percent: Option<u8>,
 }
 
 impl Release {
@@ -78,7 +81,7 @@ impl<'a> Timeline<'a> {
         Self(standing)
     }
 
-    /// Those that have taken effect by `moment`; the last of them is live.
+    /// Those that have taken effect by `moment`.
     pub fn until(&self, moment: DateTime<Utc>) -> &[&'a Release] {
         let effective = |release: &&Release| release.live_from <= moment;
         self.0.split_at(self.0.partition_point(effective)).0
@@ -86,7 +89,17 @@ impl<'a> Timeline<'a> {
 
     /// The release that is live at `moment`.
     pub fn live(&self, moment: DateTime<Utc>) -> Option<&'a Release> {
-        self.until(moment).last().copied()
+        let mut newest_first = self.until(moment).iter().rev();
+        newest_first
+            .find(|release| release.percent.is_none())
+            .copied()
+    }
+
+    /// The release to a share of the users that is under way at `moment`, beside the live one.
+    pub fn rollout(&self, moment: DateTime<Utc>) -> Option<&'a Release> {
+        let last = self.until(moment).last().copied()?;
+        let beside = self.live(moment).is_some();
+        (beside && last.percent.is_some()).then_some(last)
     }
 
     /// Those that take effect after `moment`.

@@ -24,6 +24,9 @@ pub struct Trace {
     pub split: Option<SplitDrawn>,
     /// The persona that the rules gave.
     pub persona: Versioned,
+    /// Rollouts of that context and persona that were under way, and whether the user is in them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub rollouts: Vec<RolloutDrawn>,
     /// Snippets that went into the prompt, with their versions.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub snippets: BTreeMap<Key, i32>,
@@ -89,6 +92,23 @@ pub struct SplitDrawn {
     /// In sessions of earlier releases: where the user fell, 0 up to the sum of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<u64>,
+}
+
+/// Whether a user is in a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutDrawn {
+    /// `context` or `persona`.
+    pub kind: String,
+    /// The document's key.
+    pub key: Key,
+    /// The version that is rolled out.
+    pub version: i32,
+    /// To how many of a hundred users.
+    pub percent: u8,
+    /// Where the user falls, 0 to 99: in the rollout below `percent`. The same for every rollout of the document.
+    pub bucket: u8,
+    /// Whether the user got the version.
+    pub included: bool,
 }
 
 /// A preference without effect.

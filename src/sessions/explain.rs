@@ -122,12 +122,13 @@ pub struct VersionUsed {
     pub live_version: Option<i32>,
 }
 
-/// How a version stands now. A snippet is `pinned`: personas name its exact version, whatever is released.
+/// How a version stands now. `rollout`: a share of the users gets it. A snippet is `pinned`: personas name its exact version, whatever is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum VersionNow {
     Live,
+    Rollout,
     Superseded,
     Archived,
     Pinned,
@@ -229,7 +230,7 @@ pub async fn explain(
     let states = version_states(&mut tx, &detail.trace).await?;
     let issuer_url = tx.issuer_url(detail.session.issuer).await?;
     tx.commit().await?;
-    let serving = gateway.sources.serving(tenant).await?;
+    let serving = gateway.sources.serving(&gateway.database, tenant).await?;
     let versions = states
         .into_iter()
         .map(|state| used(state, &serving))
@@ -324,11 +325,14 @@ fn named(kind: DocumentKind, key: &str, version: i32) -> (DocumentKind, String, 
 }
 
 fn used(state: VersionState, serving: &Serving) -> VersionUsed {
-    let live = serving.served(state.kind, &state.key).version;
+    let served = serving.served(state.kind, &state.key);
+    let live = served.version;
+    let rolled_out = served.rollout.map(|(version, _)| version);
     let now = match state.kind {
         _ if state.archived => VersionNow::Archived,
         DocumentKind::Snippet => VersionNow::Pinned,
         _ if live == Some(state.number) => VersionNow::Live,
+        _ if rolled_out == Some(state.number) => VersionNow::Rollout,
         _ => VersionNow::Superseded,
     };
     VersionUsed {

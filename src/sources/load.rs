@@ -16,7 +16,7 @@ use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
-use crate::domain::snapshot::{LiveContext, LivePersona, Snapshot};
+use crate::domain::snapshot::{LiveContext, LivePersona, Rollout, Rollouts, Snapshot};
 use crate::domain::template::Template;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
@@ -39,6 +39,8 @@ pub struct Rows {
     pub snippets: Vec<VersionRow>,
     /// For each document its last releases, the live one first.
     pub released: Vec<VersionRow>,
+    /// Versions that a share of the users gets, each with its percentage.
+    pub rollouts: Vec<(VersionRow, u8)>,
     /// When the next scheduled release goes live.
     pub next_change: Option<DateTime<Utc>>,
 }
@@ -61,6 +63,8 @@ pub struct Unreadable {
 pub struct Served {
     /// The version; `None` where none can be read.
     pub version: Option<i32>,
+    /// The version that a share of the users gets instead, and how many of a hundred.
+    pub rollout: Option<(i32, u8)>,
     /// Versions that were released later, but can't be read, the newest first.
     pub passed_over: Vec<PassedOver>,
 }
@@ -98,6 +102,7 @@ impl Rows {
             catalogue: tx.catalogue().await?,
             snippets: tx.snippet_versions().await?,
             released: tx.released_versions(moment, RELEASES_BACK).await?,
+            rollouts: tx.rollouts(moment).await?,
             next_change: tx.next_release(moment).await?,
         })
     }
@@ -140,6 +145,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
         catalogue: rows.catalogue,
         personas: BTreeMap::new(),
         contexts: BTreeMap::new(),
+        rollouts: Rollouts::default(),
         aliases: BTreeMap::new(),
         next_change: rows.next_change,
         tenant_words: json!({ "name": tenant.name, "slug": tenant.slug }),
@@ -160,6 +166,27 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
                     version: row.number,
                     faults: faults.clone(),
                 });
+                unreadable.push(Unreadable::new(&row, faults));
+            }
+        }
+    }
+    for (row, percent) in rows.rollouts {
+        let Ok(key) = Key::parse(&row.key) else {
+            continue;
+        };
+        // Beside nothing there is no rollout.
+        let served = all_served.get_mut(&(row.kind, key.clone()));
+        let Some(served) = served.filter(|served| served.version.is_some()) else {
+            continue;
+        };
+        match place_beside(&mut snapshot, &snippets, &key, &row, percent) {
+            Ok(()) => served.rollout = Some((row.number, percent)),
+            Err(faults) => {
+                let passed_over = PassedOver {
+                    version: row.number,
+                    faults: faults.clone(),
+                };
+                served.passed_over.insert(0, passed_over);
                 unreadable.push(Unreadable::new(&row, faults));
             }
         }
@@ -195,6 +222,37 @@ fn place(
             Ok(())
         }
     }
+}
+
+/// Puts a version beside the live one, unless it can't be read. Personas name exact versions of snippets: those roll out
+/// with the personas.
+fn place_beside(
+    snapshot: &mut Snapshot,
+    snippets: &Snippets,
+    key: &Key,
+    row: &VersionRow,
+    percent: u8,
+) -> Result<(), Vec<Fault>> {
+    let rollouts = &mut snapshot.rollouts;
+    match row.kind {
+        DocumentKind::Snippet => {
+            let fault = Fault::new("", "is a snippet, and of these there are no rollouts");
+            return Err(vec![fault]);
+        }
+        DocumentKind::Persona => {
+            let version = live_persona(key, row, &snapshot.policy, snippets)?;
+            rollouts
+                .personas
+                .insert(key.clone(), Rollout { percent, version });
+        }
+        DocumentKind::Context => {
+            let version = live_context(key, row)?;
+            rollouts
+                .contexts
+                .insert(key.clone(), Rollout { percent, version });
+        }
+    }
+    Ok(())
 }
 
 fn live_context(key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 
 use super::StoreError;
+use super::releases::percent;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{DocumentId, VersionId};
 
@@ -94,7 +95,7 @@ pub struct DocumentFilter<'a> {
 }
 
 impl TenantTx {
-    /// For each document that is not archived, its releases up to `now`, newest first, at most `depth` of them: the
+    /// For each document that is not archived, its releases to everybody up to `now`, newest first, at most `depth` of them: the
     /// first is live, the others stand behind it should it turn out unreadable.
     pub async fn released_versions(
         &mut self,
@@ -109,7 +110,7 @@ impl TenantTx {
                cross join lateral (
                    select r.version_id, r.live_from, r.seq from release_history r
                    where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $2
-                     and r.way <> 'cancel' and r.cancelled_by is null
+                     and r.way <> 'cancel' and r.cancelled_by is null and r.percent is null
                    order by r.live_from desc, r.seq desc limit $3
                ) r
                join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.id = r.version_id
@@ -132,6 +133,47 @@ impl TenantTx {
                     content: row.content.0,
                     hash: row.content_hash,
                 })
+            })
+            .collect()
+    }
+
+    /// The versions that a share of the users gets at `now` beside what is live, by kind and key, each with how many of a
+    /// hundred users.
+    pub async fn rollouts(
+        &mut self,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(VersionRow, u8)>, StoreError> {
+        let tenant = self.tenant().0;
+        let rows = sqlx::query!(
+            r#"select d.id as document_id, d.kind, d.key, v.id, v.number,
+                      v.content as "content: Json<Map<String, Value>>", v.content_hash, r.percent as "percent!"
+               from document d
+               cross join lateral (
+                   select r.version_id, r.percent from release_history r
+                   where r.tenant_id = d.tenant_id and r.document_id = d.id and r.live_from <= $2
+                     and r.way <> 'cancel' and r.cancelled_by is null
+                   order by r.live_from desc, r.seq desc limit 1
+               ) r
+               join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.id = r.version_id
+               where d.tenant_id = $1 and d.archived_at is null and r.percent is not null
+               order by d.kind, d.key"#,
+            tenant,
+            now
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let version = VersionRow {
+                    document: DocumentId(row.document_id),
+                    kind: DocumentKind::parse(&row.kind)?,
+                    key: row.key,
+                    id: VersionId(row.id),
+                    number: row.number,
+                    content: row.content.0,
+                    hash: row.content_hash,
+                };
+                Ok((version, percent(row.percent)?))
             })
             .collect()
     }

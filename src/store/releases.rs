@@ -31,6 +31,8 @@ pub struct NewRelease<'a> {
     pub way: Way,
     /// The release that a cancellation calls off.
     pub cancels: Option<ReleaseId>,
+    /// How many of a hundred users get it; `None` for everybody.
+    pub percent: Option<u8>,
     /// When it is made.
     pub created_at: DateTime<Utc>,
     /// Who.
@@ -52,6 +54,11 @@ pub struct ReleaseRow {
     pub note: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// The database allows nothing else than 1 to 99.
+pub(super) fn percent(number: i16) -> Result<u8, StoreError> {
+    u8::try_from(number).map_err(|_| StoreError::Unreadable(format!("a share of {number} %")))
 }
 
 /// What a tenant has scheduled.
@@ -83,8 +90,8 @@ impl TenantTx {
     pub async fn insert_release(&mut self, release: &NewRelease<'_>) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
-            "insert into release (tenant_id, id, document_id, version_id, live_from, way, cancels, actor, note, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "insert into release (tenant_id, id, document_id, version_id, live_from, way, cancels, percent, actor, note, created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             tenant,
             release.id.0,
             release.document.0,
@@ -92,6 +99,7 @@ impl TenantTx {
             release.live_from,
             release.way.as_str(),
             release.cancels.map(|id| id.0),
+            release.percent.map(i16::from),
             release.actor,
             release.note,
             release.created_at
@@ -110,7 +118,7 @@ impl TenantTx {
     ) -> Result<Vec<ReleaseRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select r.id as "id!", v.number, r.live_from as "live_from!", r.way as "way!", r.cancels, r.cancelled_by,
+            r#"select r.id as "id!", v.number, r.live_from as "live_from!", r.way as "way!", r.cancels, r.cancelled_by, r.percent,
                       r.actor as "actor!", r.note as "note!", r.created_at as "created_at!", r.seq as "seq!"
                from release_history r
                join document_version v on v.tenant_id = r.tenant_id and v.document_id = r.document_id and v.id = r.version_id
@@ -133,6 +141,7 @@ impl TenantTx {
                         version: row.number,
                         way: Way::parse(&row.way)?,
                         cancels: row.cancels.map(ReleaseId),
+                        percent: row.percent.map(percent).transpose()?,
                     },
                     cancelled_by: row.cancelled_by.map(ReleaseId),
                     actor: row.actor,

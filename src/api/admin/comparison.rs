@@ -119,7 +119,10 @@ async fn of_draft(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
-    let serving = gateway.sources.serving(may.tenant).await?;
+    let serving = gateway
+        .sources
+        .serving(&gateway.database, may.tenant)
+        .await?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let draft = drafts::find(&mut tx, id(&path)?).await?;
     let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
@@ -145,7 +148,10 @@ async fn of_version(
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
     let (kind, key) = named(&path.0, &path.1)?;
-    let serving = gateway.sources.serving(may.tenant).await?;
+    let serving = gateway
+        .sources
+        .serving(&gateway.database, may.tenant)
+        .await?;
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let document = documents::find(&mut tx, kind, &key).await?;
     let version = tx.version(document.id, number(&path.2)?).await?;

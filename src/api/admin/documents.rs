@@ -72,6 +72,10 @@ pub(super) struct DocumentBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     live_version: Option<i32>,
+    /// The version that a share of the users gets instead. Absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    rollout: Option<RolloutBody>,
     /// Versions that were released later and can't be served, the newest first. Absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -92,6 +96,17 @@ pub(super) struct DocumentBody {
     archived_at: Option<DateTime<Utc>>,
     /// When it was made.
     created_at: DateTime<Utc>,
+}
+
+/// A version that a share of the users gets.
+#[derive(Debug, Serialize, ToSchema)]
+struct RolloutBody {
+    /// The version.
+    #[schema(example = 6)]
+    version: i32,
+    /// How many of a hundred users.
+    #[schema(example = 20)]
+    percent: u8,
 }
 
 /// A released version that is not served.
@@ -121,6 +136,9 @@ impl DocumentBody {
             kind: row.kind.as_str(),
             key: row.key,
             live_version: served.version,
+            rollout: served
+                .rollout
+                .map(|(version, percent)| RolloutBody { version, percent }),
             passed_over: passed_over.map(PassedOverBody::from).collect(),
             not_served: serving.refusal().map(ToOwned::to_owned),
             latest_version: row.latest_version,
@@ -210,7 +228,10 @@ async fn list(
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let rows = tx.documents(&filter, page.rows()).await?;
     tx.commit().await?;
-    let serving = gateway.sources.serving(may.tenant).await?;
+    let serving = gateway
+        .sources
+        .serving(&gateway.database, may.tenant)
+        .await?;
     Ok(page.answer(
         &request,
         keys,
@@ -332,7 +353,7 @@ async fn shown(
     tenant: TenantId,
     row: DocumentRow,
 ) -> Result<HttpResponse, Problem> {
-    let serving = gateway.sources.serving(tenant).await?;
+    let serving = gateway.sources.serving(&gateway.database, tenant).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(DocumentBody::new(row, &serving)))

@@ -11,7 +11,8 @@ use super::versions::PageQuery;
 use super::{checked, id, named, read_members};
 use crate::api::answers::{Acting, Creating, Listing};
 use crate::api::{only, reading};
-use crate::authoring::{documents, release};
+use crate::authoring::documents;
+use crate::authoring::release::{self, Wish};
 use crate::domain::members::{Members, block, number};
 use crate::gateway::Gateway;
 use crate::store::releases::ReleaseRow;
@@ -49,7 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[openapi(paths(list, create, cancel, roll_back))]
 pub struct Doc;
 
-/// A release: this version is live from this moment, until a later release says otherwise.
+/// A release: this version is live from this moment, until a later release says otherwise; for everybody, or for a share of the users.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReleaseBody {
@@ -60,6 +61,10 @@ struct ReleaseBody {
     version: i32,
     /// From when.
     live_from: DateTime<Utc>,
+    /// How many of a hundred users get it, while the others get the version that was released to everybody before. Absent: everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 20)]
+    percent: Option<u8>,
     /// `release`, `rollback`, or `cancel` of a scheduled one.
     #[schema(example = "release")]
     way: &'static str,
@@ -86,6 +91,7 @@ impl From<ReleaseRow> for ReleaseBody {
             id: row.release.id.0,
             version: row.release.version,
             live_from: row.release.live_from,
+            percent: row.release.percent,
             way: row.release.way.as_str(),
             cancels: row.release.cancels.map(|id| id.0),
             cancelled_by: row.cancelled_by.map(|id| id.0),
@@ -106,6 +112,10 @@ struct NewRelease {
     /// From when; now unless set. At most a year ahead.
     #[schema(nullable = false)]
     live_from: Option<DateTime<Utc>>,
+    /// To how many of a hundred users: a rollout beside the live version. A later release to more or fewer of them takes its place, and
+    /// one to everybody, of whichever version, ends it. To everybody unless set.
+    #[schema(nullable = false, minimum = 1, maximum = 99)]
+    percent: Option<u8>,
     /// Why.
     #[schema(nullable = false, max_length = 500)]
     note: Option<String>,
@@ -114,7 +124,8 @@ struct NewRelease {
 /// Where to go back to.
 #[derive(Debug, Serialize, ToSchema)]
 struct Rollback {
-    /// A version that was live before; the one before the live one unless set.
+    /// A version that was live before; the one before the live one unless set. While a version is rolled out to a share of the users: the
+    /// live one, which ends that.
     #[schema(nullable = false, minimum = 1)]
     to: Option<i32>,
     /// Why.
@@ -161,7 +172,7 @@ async fn list(
     ))
 }
 
-/// Releases a version, now or at a time to come. Refused where anything live would break by it, now or then.
+/// Releases a version, now or at a time to come, to everybody or to a share of the users. Refused where anything live would break by it, now or then.
 #[utoipa::path(
     post, path = "/v1/admin/documents/{kind}/{key}/releases", tag = "Admin: releases", operation_id = "releaseVersion",
     security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
@@ -183,6 +194,7 @@ async fn create(
     once(&request, &gateway, &may, &sent.clone(), async |change| {
         let mut members = Members::new(sent);
         let version = members.required("version", number(1, i32::MAX.into()));
+        let percent = members.optional("percent", number(1, 99));
         let live_from = members.optional("liveFrom", |value| {
             let moment = value.as_str().map(DateTime::parse_from_rfc3339);
             match moment {
@@ -195,7 +207,13 @@ async fn create(
         let version = version
             .and_then(|n| i32::try_from(n).ok())
             .unwrap_or_default();
-        let row = release::release(change, kind, &key, version, live_from, &note).await?;
+        let wish = Wish {
+            version,
+            live_from,
+            percent: percent.and_then(|n| u8::try_from(n).ok()),
+            note: &note,
+        };
+        let row = release::release(change, kind, &key, wish).await?;
         Ok(Created::done(&ReleaseBody::from(row)))
     })
     .await

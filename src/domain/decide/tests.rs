@@ -87,6 +87,7 @@ fn snapshot(policy: Value, personas: Value, contexts: Value) -> Snapshot {
         personas,
         contexts,
         aliases,
+        rollouts: crate::domain::snapshot::Rollouts::default(),
         next_change: None,
         tenant_words: json!({ "name": "Acme", "slug": "acme" }),
     }
@@ -273,6 +274,83 @@ fn a_session_decided_again_keeps_the_arm_that_an_earlier_release_drew() {
     // Where the arms are others by now, they are drawn.
     let renamed = split_over("trial", &["arm-a", "arm-b"], &[1, 1]);
     assert!(again(&renamed).trace.split.unwrap().bucket.is_none());
+}
+
+/// The persona `p` of the context `default` at version 1, with version 2 rolled out to so many of a hundred.
+fn rolled_out(percent: u8) -> Snapshot {
+    let mut world = snapshot(
+        json!({}),
+        json!({ "p": persona(json!({})) }),
+        json!({ "default": { "default": "p" } }),
+    );
+    let new = Persona::parse(&object(persona(json!({ "name": "New" })))).unwrap();
+    let version = LivePersona::new(&key("p"), 2, "new".into(), new, &world.policy, Vec::new());
+    let rollout = Rollout { percent, version };
+    world.rollouts.personas.insert(key("p"), rollout);
+    world
+}
+
+#[test]
+fn a_rollout_that_grows_keeps_those_who_are_in_and_reaches_its_share_of_the_users() {
+    let worlds: Vec<Snapshot> = [1, 10, 20, 50, 99].into_iter().map(rolled_out).collect();
+    let mut counts = [0_u32; 5];
+    for user in 0..5_000 {
+        let subject = format!("user-{user}");
+        let mut was_in = false;
+        for (index, world) in worlds.iter().enumerate() {
+            let decision = decided(world, &subject, None).unwrap();
+            let [drawn] = decision.trace.rollouts.as_slice() else {
+                panic!("{:?}", decision.trace.rollouts)
+            };
+            let is_in = decision.version == 2;
+            assert_eq!((drawn.included, drawn.version), (is_in, 2));
+            assert_eq!(is_in, drawn.bucket < drawn.percent);
+            assert_eq!(decision.config.name, if is_in { "New" } else { "P" });
+            assert!(is_in || !was_in, "{subject} fell out");
+            was_in = is_in;
+            counts[index] += u32::from(is_in);
+        }
+    }
+    // Of 5,000 independent users each share would lie within four standard deviations; these users are always the same.
+    for (count, percent) in counts.iter().zip([1_u32, 10, 20, 50, 99]) {
+        assert!(count.abs_diff(percent * 50) <= 142, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_context_that_is_rolled_out_decides_for_those_who_are_in() {
+    let mut world = snapshot(
+        json!({}),
+        json!({ "p": persona(json!({})), "q": persona(json!({})) }),
+        json!({ "default": { "default": "p" } }),
+    );
+    let version = LiveContext {
+        version: 2,
+        hash: "new".into(),
+        context: Context::parse(&object(json!({ "default": "q" }))).unwrap(),
+        words: json!({}),
+    };
+    let rollout = Rollout {
+        percent: 50,
+        version,
+    };
+    world.rollouts.contexts.insert(key("default"), rollout);
+    let mut seen = BTreeMap::new();
+    for user in 0..200 {
+        let decision = decided(&world, &format!("user-{user}"), None).unwrap();
+        let drawn = &decision.trace.rollouts[0];
+        assert_eq!(drawn.kind, "context");
+        let got = (
+            decision.persona.as_str().to_owned(),
+            decision.trace.context.version,
+        );
+        *seen.entry((drawn.included, got)).or_insert(0) += 1;
+    }
+    let kinds: Vec<_> = seen.into_keys().collect();
+    assert_eq!(
+        kinds,
+        [(false, ("p".to_owned(), 1)), (true, ("q".to_owned(), 2))]
+    );
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn tenant() -> Tenant {
             personas: BTreeMap::new(),
             contexts: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            rollouts: crate::domain::snapshot::Rollouts::default(),
             next_change: None,
             tenant_words: json!({}),
         },

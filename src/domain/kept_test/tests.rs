@@ -171,6 +171,7 @@ fn decided(plan: &str) -> Result<Decision, Undecided> {
         contexts: [(Key::parse("default").unwrap(), live)].into(),
         aliases: std::collections::BTreeMap::new(),
         catalogue: crate::domain::catalogue::Catalogue::default(),
+        rollouts: crate::domain::snapshot::Rollouts::default(),
         next_change: None,
         tenant_words: json!({}),
         policy: policy.clone(),

@@ -19,43 +19,72 @@ fn row(seq: i64, second: i64, version: i32, way: Way, cancels: Option<i64>) -> R
         version,
         way,
         cancels: cancels.map(id),
+        percent: None,
     }
 }
 
 /// What somebody does at a moment: releases a version now or later, or calls one of the scheduled releases off.
 #[derive(Debug, Clone)]
 enum Act {
-    Release { ahead: i64, version: i32 },
+    Release {
+        ahead: i64,
+        version: i32,
+        percent: Option<u8>,
+    },
     Cancel(prop::sample::Index),
 }
 
 fn acts() -> impl Strategy<Value = Vec<(i64, Act)>> {
     let act = prop_oneof![
-        3 => (prop_oneof![Just(0), 0..30_i64], 1..6_i32)
-            .prop_map(|(ahead, version)| Act::Release { ahead, version }),
+        3 => (prop_oneof![Just(0), 0..30_i64], 1..6_i32, proptest::option::of(1..=99_u8))
+            .prop_map(|(ahead, version, percent)| Act::Release { ahead, version, percent }),
         1 => any::<prop::sample::Index>().prop_map(Act::Cancel),
     ];
     proptest::collection::vec((0..4_i64, act), 0..40)
 }
 
+/// What is live, and what is rolled out beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Now {
+    live: Option<i32>,
+    rollout: Option<(i32, u8)>,
+}
+
+impl Now {
+    fn take(&mut self, release: &Release) {
+        match release.percent {
+            None => {
+                *self = Self {
+                    live: Some(release.version),
+                    rollout: None,
+                };
+            }
+            Some(percent) if self.live.is_some() => {
+                self.rollout = Some((release.version, percent));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
 /// The rows that these acts leave, and what is live at each second, found by letting time pass.
-fn played(acts: &[(i64, Act)]) -> (Vec<Release>, Vec<Option<i32>>) {
+fn played(acts: &[(i64, Act)]) -> (Vec<Release>, Vec<Now>) {
     let mut rows: Vec<Release> = Vec::new();
     let mut scheduled: Vec<Release> = Vec::new();
-    let (mut live, mut history) = (None, Vec::new());
+    let (mut now, mut history) = (Now::default(), Vec::new());
     let mut second = 0;
     let pass = |to: i64,
                 second: &mut i64,
                 scheduled: &mut Vec<Release>,
-                live: &mut Option<i32>,
-                history: &mut Vec<Option<i32>>| {
+                now: &mut Now,
+                history: &mut Vec<Now>| {
         while *second < to {
-            history.push(*live);
+            history.push(*now);
             *second += 1;
             scheduled.retain(|release| {
                 let due = release.live_from <= at(*second);
                 if due {
-                    *live = Some(release.version);
+                    now.take(release);
                 }
                 !due
             });
@@ -63,14 +92,19 @@ fn played(acts: &[(i64, Act)]) -> (Vec<Release>, Vec<Option<i32>>) {
     };
     for (wait, act) in acts {
         let to = second + wait;
-        pass(to, &mut second, &mut scheduled, &mut live, &mut history);
+        pass(to, &mut second, &mut scheduled, &mut now, &mut history);
         let seq = i64::try_from(rows.len()).unwrap() + 1;
         match act {
-            Act::Release { ahead, version } => {
-                let release = row(seq, second + ahead, *version, Way::Release, None);
+            Act::Release {
+                ahead,
+                version,
+                percent,
+            } => {
+                let mut release = row(seq, second + ahead, *version, Way::Release, None);
+                release.percent = *percent;
                 rows.push(release.clone());
                 if *ahead == 0 {
-                    live = Some(*version);
+                    now.take(&release);
                 } else {
                     scheduled.push(release);
                 }
@@ -85,7 +119,7 @@ fn played(acts: &[(i64, Act)]) -> (Vec<Release>, Vec<Option<i32>>) {
         }
     }
     let to = second + 40;
-    pass(to, &mut second, &mut scheduled, &mut live, &mut history);
+    pass(to, &mut second, &mut scheduled, &mut now, &mut history);
     (rows, history)
 }
 
@@ -99,8 +133,12 @@ proptest! {
         let timeline = Timeline::of(&rows);
         for (second, expected) in history.iter().enumerate() {
             let moment = at(i64::try_from(second).unwrap());
-            let live = timeline.live(moment).map(|release| release.version);
-            prop_assert_eq!(live, *expected, "at {}", second);
+            let rollout = timeline.rollout(moment);
+            let now = Now {
+                live: timeline.live(moment).map(|release| release.version),
+                rollout: rollout.map(|release| (release.version, release.percent.unwrap())),
+            };
+            prop_assert_eq!(now, *expected, "at {}", second);
             let (past, coming) = (timeline.until(moment), timeline.after(moment));
             prop_assert!(past.iter().all(|release| release.live_from <= moment));
             prop_assert!(coming.iter().all(|release| release.live_from > moment));

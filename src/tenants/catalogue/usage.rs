@@ -56,7 +56,13 @@ pub async fn usage(
     for entry in entries {
         used.insert(entry.clone(), Usage::default());
     }
-    for row in tx.released_versions(now, 1).await? {
+    let rollouts = tx.rollouts(now).await?.into_iter().map(|(row, _)| row);
+    for row in tx
+        .released_versions(now, 1)
+        .await?
+        .into_iter()
+        .chain(rollouts)
+    {
         if row.kind == DocumentKind::Persona {
             let persona = (row.key, row.number);
             note(&mut used, Some(&persona), "", &row.content);

@@ -330,3 +330,218 @@ async fn what_was_scheduled_of_an_archived_document_is_live_once_it_comes_back()
     assert_eq!(body(restored, 200).await["liveVersion"], second);
     app.stop().await;
 }
+
+/// Releases a version of a document to a share of the users.
+async fn roll_out(
+    app: &TestApp,
+    key: &str,
+    path: &str,
+    version: i64,
+    percent: u8,
+) -> reqwest::Response {
+    let asked = json!({ "version": version, "percent": percent });
+    app.tell(Method::POST, &format!("{path}/releases"), key, &asked)
+        .await
+}
+
+/// Which of these users get this version.
+async fn getting(app: &TestApp, version: i64) -> Vec<usize> {
+    app.settle("demo").await;
+    let mut those = Vec::new();
+    for user in 0..40 {
+        let token = app.user(&format!("user-{user}"));
+        let answer = body(app.mint(&token, &context("default")).await, 200).await;
+        if answer["persona"]["version"] == version {
+            those.push(user);
+        }
+    }
+    those
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_is_rolled_out_to_a_share_of_the_users_raised_ended_and_promoted() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Owner).await;
+    let new = named(&app, &key, "New").await;
+    let row = body(roll_out(&app, &key, ASSISTANT, new, 30).await, 200).await;
+    assert_eq!(
+        (&row["version"], &row["percent"]),
+        (&json!(new), &json!(30))
+    );
+    let document = body(app.ask(Method::GET, ASSISTANT, &key).await, 200).await;
+    assert_eq!(document["liveVersion"], 1);
+    assert_eq!(
+        document["rollout"],
+        json!({ "version": new, "percent": 30 })
+    );
+
+    let first = getting(&app, new).await;
+    assert!((2..30).contains(&first.len()), "{first:?}");
+    // The trace says who was in, and explaining says that the version is one of a rollout.
+    let user = first[0];
+    let token = app.user(&format!("user-{user}"));
+    let answer = body(app.mint(&token, &context("default")).await, 200).await;
+    let session = format!(
+        "/v1/admin/sessions/{}",
+        answer["sessionId"].as_str().unwrap()
+    );
+    let explained = body(app.ask(Method::GET, &session, &key).await, 200).await;
+    let drawn = &explained["trace"]["rollouts"][0];
+    assert_eq!(drawn["included"], true);
+    assert_eq!(
+        (&drawn["version"], &drawn["percent"]),
+        (&json!(new), &json!(30))
+    );
+    assert!(drawn["bucket"].as_u64().unwrap() < 30);
+    let used = explained["versions"].as_array().unwrap().iter();
+    let states: Vec<_> = used.map(|used| (&used["kind"], &used["state"])).collect();
+    assert!(
+        states.contains(&(&json!("persona"), &json!("rollout"))),
+        "{explained}"
+    );
+
+    // Previews draw like mints, and either version can be chosen.
+    for (uses, version) in [
+        (json!([]), new),
+        (
+            json!([{ "kind": "persona", "key": "assistant", "version": 1 }]),
+            1,
+        ),
+    ] {
+        let user = json!({ "subject": format!("user-{user}"), "facts": {} });
+        let asked = json!({ "context": "default", "user": user, "use": uses });
+        let told = app
+            .tell(Method::POST, "/v1/admin/preview", &key, &asked)
+            .await;
+        let told = body(told, 200).await;
+        assert_eq!(told["trace"]["persona"]["version"], version, "{told}");
+    }
+
+    body(roll_out(&app, &key, ASSISTANT, new, 60).await, 200).await;
+    let more = getting(&app, new).await;
+    assert!(
+        first.iter().all(|user| more.contains(user)),
+        "{first:?} {more:?}"
+    );
+    assert!(more.len() > first.len());
+
+    // A bundle of what is live leaves the rollout alone and says so.
+    let bundle = body(app.ask(Method::GET, "/v1/admin/bundle", &key).await, 200).await;
+    assert_ne!(bundle["personas"]["assistant"]["name"], "New");
+    let apply = json!({ "bundle": bundle, "dryRun": true });
+    let path = "/v1/admin/bundle:apply";
+    let plan = body(app.tell(Method::POST, path, &key, &apply).await, 200).await;
+    assert!(
+        plan.to_string().contains("to 60 % of the users goes on"),
+        "{plan}"
+    );
+    let mut changed = apply.clone();
+    changed["bundle"]["personas"]["assistant"]["name"] = json!("Third");
+    let plan = body(app.tell(Method::POST, path, &key, &changed).await, 200).await;
+    assert!(
+        plan.to_string().contains("ends the rollout of version"),
+        "{plan}"
+    );
+    changed["bundle"]["personas"]["assistant"]["name"] = json!("New");
+    let plan = body(app.tell(Method::POST, path, &key, &changed).await, 200).await;
+    assert!(
+        plan.to_string()
+            .contains("to everybody, after 60 % of the users"),
+        "{plan}"
+    );
+
+    // Going back ends it; so does releasing the live version; releasing the new one to everybody promotes it.
+    let back = format!("{ASSISTANT}:rollback");
+    let row = body(app.tell(Method::POST, &back, &key, &json!({})).await, 200).await;
+    assert_eq!(row["version"], 1);
+    assert_eq!(getting(&app, new).await, Vec::<usize>::new());
+    body(roll_out(&app, &key, ASSISTANT, new, 30).await, 200).await;
+    assert_eq!(getting(&app, new).await, first, "the same users again");
+    body(release(&app, &key, ASSISTANT, 1).await, 200).await;
+    assert_eq!(getting(&app, new).await, Vec::<usize>::new());
+    body(roll_out(&app, &key, ASSISTANT, new, 99).await, 200).await;
+    body(release(&app, &key, ASSISTANT, new).await, 200).await;
+    let document = body(app.ask(Method::GET, ASSISTANT, &key).await, 200).await;
+    assert_eq!(document["liveVersion"], new);
+    assert_eq!(document.get("rollout"), None);
+    let audit = "/v1/admin/audit?action=persona.release";
+    let audit = body(app.ask(Method::GET, audit, &key).await, 200).await;
+    assert!(audit.to_string().contains(r#""percent":99"#), "{audit}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_that_makes_no_sense_or_breaks_something_is_refused() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Owner).await;
+    let refused = async |path: &str, version: i64, percent: u8, part: &str| {
+        let answer = roll_out(&app, &key, path, version, percent).await;
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status == 422 || status == 409, "{status} {text}");
+        assert!(text.contains(part), "{text}");
+    };
+    refused(ASSISTANT, 1, 20, "live for everybody else").await;
+    let new = named(&app, &key, "New").await;
+    refused(ASSISTANT, new, 0, "/percent").await;
+    refused(ASSISTANT, new, 100, "/percent").await;
+    body(roll_out(&app, &key, ASSISTANT, new, 20).await, 200).await;
+    refused(ASSISTANT, new, 20, "rolled out to 20 % already").await;
+
+    // Beside nothing.
+    let lone = json!({ "kind": "snippet", "key": "lone", "content": { "text": "x" } });
+    body(
+        app.tell(Method::POST, "/v1/admin/documents", &key, &lone)
+            .await,
+        201,
+    )
+    .await;
+    let snippet = "/v1/admin/documents/snippet/lone";
+    let first = sealed(&app, &key, snippet, &json!({ "text": "x" })).await;
+    refused(snippet, first, 20, "roll out a persona that pins it").await;
+    let content = live_content(&app, &key, ASSISTANT).await;
+    let twin = json!({ "kind": "persona", "key": "twin", "content": content });
+    body(
+        app.tell(Method::POST, "/v1/admin/documents", &key, &twin)
+            .await,
+        201,
+    )
+    .await;
+    let twin = "/v1/admin/documents/persona/twin";
+    let first = sealed(&app, &key, twin, &content).await;
+    refused(twin, first, 20, "release a version to everybody first").await;
+
+    // Both versions must fit to everything else: a context in a rollout keeps the persona that it gives, and its tests.
+    let default = "/v1/admin/documents/context/default";
+    let mut fallback = live_content(&app, &key, default).await;
+    fallback["default"] = json!("twin");
+    let other = sealed(&app, &key, default, &fallback).await;
+    refused(
+        default,
+        other,
+        20,
+        "gives the persona `twin`, which is not live",
+    )
+    .await;
+    body(release(&app, &key, twin, first).await, 200).await;
+    body(roll_out(&app, &key, default, other, 20).await, 200).await;
+    let archive = app
+        .ask(Method::POST, &format!("{twin}:archive"), &key)
+        .await;
+    let told = problem(archive, 409, "in_use").await;
+    assert!(told.to_string().contains("twin"), "{told}");
+    let mut renamed = fallback.clone();
+    renamed["aliases"] = json!(["another-name"]);
+    let aliased = sealed(&app, &key, default, &renamed).await;
+    refused(default, aliased, 20, "other aliases").await;
+
+    let mut tested = content.clone();
+    tested["tests"] = json!([{
+        "name": "stays short", "user": { "facts": {} }, "context": "default", "expect": { "persona": "assistant" },
+    }]);
+    body(release(&app, &key, default, 1).await, 200).await;
+    let tested = sealed(&app, &key, ASSISTANT, &tested).await;
+    body(release(&app, &key, ASSISTANT, tested).await, 200).await;
+    refused(default, other, 20, "for users in the rollouts").await;
+    app.stop().await;
+}
