@@ -15,6 +15,7 @@ use crate::limits::{Admitted, Limits, TooMany};
 use crate::sources::Sources;
 use crate::store::Database;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::note_tenant;
 
 /// The rooms that a use case may enter.
 #[derive(Debug)]
@@ -49,10 +50,14 @@ impl Gateway {
     /// Judges a user's JWT, and counts refusals.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
         let judged = self.auth.authenticate(token).await;
-        judged.inspect_err(|error| {
-            tracing::info!(reason = error.as_label(), "a token was refused");
-            self.metrics.auth_refusal(error.as_label());
-        })
+        match &judged {
+            Ok(caller) => note_tenant(caller.tenant),
+            Err(error) => {
+                tracing::info!(reason = error.as_label(), "a token was refused");
+                self.metrics.auth_refusal(error.as_label());
+            }
+        }
+        judged
     }
 
     /// Counts a request in, or counts its refusal.

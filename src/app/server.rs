@@ -17,6 +17,7 @@ use crate::tenants::access::Origins;
 use crate::web::address::{TrustedProxies, limit_address};
 use crate::web::body::{AdminBodyLimits, BodyLimits};
 use crate::web::cors::{OwnOrigin, cors};
+use crate::web::path::readable;
 use crate::web::trace::trace;
 
 /// What handlers and middleware are given.
@@ -65,6 +66,7 @@ pub(super) fn public(
             .app_data(own_origin.clone())
             .app_data(limits.clone())
             .app_data(admin_limits.clone())
+            .wrap(from_fn(readable))
             .wrap(from_fn(limit_address))
             .wrap(from_fn(cors))
             .wrap(from_fn(trace))

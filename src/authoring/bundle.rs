@@ -8,7 +8,7 @@ use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::issuer::IssuerConfig;
-use crate::domain::key::Key;
+use crate::domain::key::{Key, is_slug};
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
 use crate::domain::sample_user::SampleUser;
@@ -111,8 +111,6 @@ pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
 
 /// Longest name of a tenant, or of a catalogue's entry, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
-/// Longest name of a tenant in URLs, in characters.
-pub const MAX_SLUG_CHARS: usize = 63;
 /// Longest description of a sample user, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 200;
 /// Longest id of a catalogue's entry, in bytes.
@@ -422,12 +420,4 @@ pub(super) fn pinned(
         }
     }
     content
-}
-
-fn is_slug(text: &str) -> bool {
-    (1..=MAX_SLUG_CHARS).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }

@@ -18,7 +18,8 @@ mod words;
 use serde_json::{Map, Value, json};
 
 use self::words::{Schema, map, object};
-use super::bundle::{MAX_NAME_CHARS, MAX_SLUG_CHARS};
+use super::bundle::MAX_NAME_CHARS;
+use crate::domain::key::MAX_SLUG_CHARS;
 
 /// The schema (JSON Schema 2020-12), as pretty JSON that ends with a line break.
 pub fn document() -> String {

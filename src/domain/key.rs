@@ -63,3 +63,15 @@ impl fmt::Display for Key {
         f.write_str(&self.0)
     }
 }
+
+/// Most characters of a tenant's name in URLs.
+pub const MAX_SLUG_CHARS: usize = 63;
+
+/// Whether a text can be a tenant's name in URLs: 1 to 63 of `a-z 0-9 -`, the first a letter or digit.
+pub fn is_slug(text: &str) -> bool {
+    let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let spelled_well = text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    starts_well && spelled_well && text.len() <= MAX_SLUG_CHARS
+}

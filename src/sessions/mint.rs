@@ -19,6 +19,7 @@ use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::sources::{LiveTenant, SourceError};
 use crate::telemetry::metrics::{Metrics, Stage};
+use crate::telemetry::millis;
 
 /// What a page sends, not yet believed.
 #[derive(Debug)]
@@ -236,8 +237,8 @@ fn log(caller: &Caller, decision: &Decision, session: SessionId, timings: Timing
         context = %decision.context,
         persona = %decision.persona,
         persona.version = decision.version,
-        duration_ms = timings.total.as_millis(),
-        anam_ms = timings.anam.as_millis(),
+        duration_ms = millis(timings.total),
+        anam_ms = millis(timings.anam),
         "minted"
     );
 }

@@ -59,6 +59,9 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// A text, a number or a moment of the request that Postgres has no room for.
+    #[error("a value can't be stored: {0}")]
+    Unstorable(#[source] sqlx::Error),
     /// A stored value that this version of the program can't read.
     #[error("stored data can't be read: {0}")]
     Unreadable(String),
@@ -89,6 +92,8 @@ impl From<sqlx::Error> for StoreError {
                         source: error,
                     }
                 }
+                // Numbers and moments out of range; bytes that are no text, U+0000 among them.
+                Some("22003" | "22008" | "22021" | "22P05") => Self::Unstorable(error),
                 // Connections, resources, operator intervention, read-only after a failover, lock and statement time-outs.
                 Some(code)
                     if code.starts_with("08")
@@ -100,6 +105,7 @@ impl From<sqlx::Error> for StoreError {
                 }
                 _ => Self::Refused(error),
             },
+            sqlx::Error::Encode(_) => Self::Unstorable(error),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)

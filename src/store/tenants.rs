@@ -7,6 +7,7 @@ use sqlx::types::Json;
 use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::ids::TenantId;
+use crate::domain::key::is_slug;
 
 /// A tenant as stored.
 #[derive(Debug, Clone)]
@@ -39,8 +40,11 @@ pub struct TenantListing {
 }
 
 impl PlatformTx {
-    /// The id of the tenant with this slug.
+    /// The id of the tenant with this slug. No tenant has what can be none.
     pub async fn tenant_by_slug(&mut self, slug: &str) -> Result<Option<TenantId>, StoreError> {
+        if !is_slug(slug) {
+            return Ok(None);
+        }
         let id = sqlx::query_scalar!("select id from tenant where slug = $1", slug)
             .fetch_optional(self.connection())
             .await?;

@@ -11,6 +11,7 @@ use crate::domain::email::Email;
 use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, InvitationId, IssuerId, TenantId};
 use crate::domain::issuer::{ClaimPath, IssuerConfig, KeySource};
+use crate::domain::key::is_slug;
 use crate::domain::role::Role;
 use crate::domain::text;
 use crate::store::audit::AuditEvent;
@@ -322,13 +323,4 @@ impl Operator<'_> {
             details,
         }
     }
-}
-
-/// Whether a text can be a tenant's name in URLs.
-pub fn is_slug(text: &str) -> bool {
-    let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let spelled_well = text
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    starts_well && spelled_well && text.len() <= 63
 }

@@ -18,6 +18,7 @@ use super::codes::Code;
 use super::trace::RequestId;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
+use crate::telemetry::note_tenant;
 use crate::tenants::admin::{Admin, authenticate};
 
 /// What a role permits.
@@ -100,6 +101,7 @@ pub(super) async fn admin(request: &HttpRequest) -> Result<Admin, Problem> {
         .ok_or_else(|| Problem::new(Code::Internal))?;
     admit_address(request, gateway)?;
     let mut admin = authenticate(gateway, &token).await?;
+    note_tenant(admin.tenant);
     gateway.admit_admin(admin.tenant)?;
     admin.request_id = request_id(request);
     Ok(admin)

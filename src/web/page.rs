@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use super::Problem;
 use super::codes::Code;
+use super::{Problem, path};
 use crate::crypto::mac::MARK_LEN;
 use crate::crypto::seal::KeyRing;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::TenantId;
 
 /// Items of a page, unless the request says otherwise.
@@ -22,8 +22,13 @@ const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
 const MAX_LIMIT: usize = 100;
 
-/// The query of a request as its type, whose members are the only ones taken; give it `deny_unknown_fields`.
+/// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
+const MAX_QUERY_BYTES: usize = 2_048;
+
+/// The query of a request as its type, whose members are the only ones taken; give it `deny_unknown_fields`. Each member is a
+/// text without control characters, whatever its type makes of it afterwards.
 pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    check_texts(request.query_string())?;
     web::Query::<T>::from_query(request.query_string())
         .map(web::Query::into_inner)
         .map_err(|error| {
@@ -34,6 +39,36 @@ pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
             Problem::new(Code::InvalidRequest)
                 .detail(format!("The query can't be taken: {reason}."))
         })
+}
+
+fn check_texts(query: &str) -> Result<(), Problem> {
+    let mut faults = Faults::new();
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_text = |part: &str| {
+            path::decode(&part.replace('+', " ")).is_some_and(|text| {
+                text.len() <= MAX_QUERY_BYTES && !text.contains(char::is_control)
+            })
+        };
+        // A name that is no text is not repeated.
+        let place = if is_text(name) {
+            step(name)
+        } else {
+            String::new()
+        };
+        if place.is_empty() || !is_text(value) {
+            faults.add(
+                place,
+                format!("must be percent-encoded UTF-8 of at most {MAX_QUERY_BYTES} bytes, none of them a control character"),
+            );
+        }
+    }
+    match faults.into_vec() {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(Problem::new(Code::InvalidRequest)
+            .detail("The query can't be taken; see errors.")
+            .errors(faults)),
+    }
 }
 
 /// Which page is asked for.

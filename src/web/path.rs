@@ -1,9 +1,32 @@
-//! Members of a path that hold any text at all, such as a user's subject: percent-encoded, and decoded here once and
-//! strictly, since a lenient reader would take two addresses for one.
+//! Paths are percent-encoded UTF-8 without control characters: what else is asked for is at no address. Members of a path that
+//! hold any text at all, such as a user's subject, are decoded here once and strictly, since a lenient reader would take two
+//! addresses for one.
 
-use actix_web::HttpRequest;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, ResponseError};
 
+use super::Problem;
+use super::codes::Code;
 use crate::tenants::refusal::Refusal;
+
+/// Turns away paths that no route means, before any handler decodes them.
+pub async fn readable<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    // The request's own path: the router's has been decoded in part.
+    let path = decode(request.uri().path());
+    if path.is_some_and(|path| !path.contains(char::is_control)) {
+        Ok(next.call(request).await?.map_into_left_body())
+    } else {
+        let problem = Problem::new(Code::NotFound);
+        Ok(request
+            .into_response(problem.error_response())
+            .map_into_right_body())
+    }
+}
 
 /// The text of a path's segment, counted from 0 behind the first slash. What is no percent-encoded UTF-8 is at no address.
 pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Refusal> {
@@ -12,7 +35,7 @@ pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Refusal> {
 }
 
 /// `None` where a percent sign is not followed by two hex digits, or the bytes are no UTF-8.
-fn decode(raw: &str) -> Option<String> {
+pub(super) fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes();
     while let Some(byte) = rest.next() {

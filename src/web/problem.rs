@@ -338,7 +338,11 @@ impl From<SourceError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() {
+        if let StoreError::Unstorable(_) = error {
+            // Whatever is read at the edge is bounded there; this is the last net under it.
+            tracing::warn!(%error, "a request's value came as far as the database");
+            Self::new(Code::InvalidRequest).detail(UNSTORABLE)
+        } else if error.is_transient() {
             tracing::warn!(%error, "the database is not available");
             Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY)
         } else {
@@ -404,6 +408,7 @@ impl From<Refusal> for Problem {
     }
 }
 
+const UNSTORABLE: &str = "The request has a text, a number or a moment that can't be stored: mind U+0000, numbers beyond 64 bits and years beyond 9999.";
 const SEE_ERRORS: &str = "See errors for what to change.";
 
 impl From<LedgerError> for Problem {

@@ -32,11 +32,11 @@ const PUBLIC: [(&str, &str); 4] = [
 const ROLES: [Role; 4] = [Role::Viewer, Role::Editor, Role::Publisher, Role::Owner];
 
 /// An operation of the document.
-struct Operation {
-    name: String,
-    method: Method,
-    path: String,
-    permission: Option<String>,
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) permission: Option<String>,
 }
 
 impl fmt::Display for Operation {
@@ -45,7 +45,7 @@ impl fmt::Display for Operation {
     }
 }
 
-fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&openapi::document()).unwrap();
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -72,15 +72,15 @@ fn is_for_admins(path: &str) -> bool {
 }
 
 /// Values of path parameters, by the start of the path and the name.
-type Things = BTreeMap<(&'static str, &'static str), String>;
+pub(crate) type Things = BTreeMap<(&'static str, &'static str), String>;
 
 /// The names in braces of a path.
-fn parameters(path: &str) -> Vec<&str> {
+pub(crate) fn parameters(path: &str) -> Vec<&str> {
     let parts = path.split('{').skip(1);
     parts.map(|part| part.split('}').next().unwrap()).collect()
 }
 
-fn fill(path: &str, things: &Things) -> String {
+pub(crate) fn fill(path: &str, things: &Things) -> String {
     let mut filled = path.to_owned();
     for name in parameters(path) {
         let found = things
@@ -99,7 +99,7 @@ fn fill(path: &str, things: &Things) -> String {
 
 /// Things of the demo tenant, and the same for things that nobody has.
 #[expect(clippy::too_many_lines, reason = "a table")]
-async fn things(app: &TestApp) -> (Things, Things) {
+pub(crate) async fn things(app: &TestApp) -> (Things, Things) {
     let owner = app.admin_key("demo", Role::Owner).await;
     let id = |answer: &Value| answer["id"].as_str().unwrap().to_owned();
     let make = async |path: &str, sent: Value| {

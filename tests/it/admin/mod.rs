@@ -1,7 +1,7 @@
 //! Who may administer, and what they may.
 
 mod api_keys;
-mod authorization;
+pub(crate) mod authorization;
 mod operators;
 mod people;
 mod sign_in;

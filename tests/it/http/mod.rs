@@ -1,5 +1,6 @@
 mod admin_codes;
 mod bodies;
+mod bytes;
 mod codes;
 mod cors;
 mod limits;
