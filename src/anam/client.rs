@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
+use super::reason::Reason;
 use super::wire::{ErrorAnswer, MintAnswer, MintBody};
-use super::{AnamError, SessionToken};
+use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 
@@ -44,6 +45,12 @@ impl ApiKey {
         let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
         value.set_sensitive(true);
         Some(Self(value))
+    }
+
+    /// The key as it is sent, for taking it out of answers that repeat it.
+    fn text(&self) -> &str {
+        let header = self.0.to_str().unwrap_or_default();
+        header.strip_prefix("Bearer ").unwrap_or(header)
     }
 }
 
@@ -112,42 +119,56 @@ impl Anam {
 
     /// Asks for a session token: one try, and at most the configured retries after a failure that is worth one, all within
     /// the deadline.
-    pub async fn mint(&self, key: &ApiKey, body: &MintBody<'_>) -> Result<SessionToken, AnamError> {
+    pub async fn mint(
+        &self,
+        key: &ApiKey,
+        body: &MintBody<'_>,
+    ) -> Result<SessionToken, MintRefused> {
         let body = serde_json::to_vec(body).map_err(|_not_json| AnamError::ConfigRejected)?;
         let deadline = Instant::now() + self.options.deadline;
         let mut retries = self.options.retries;
         loop {
             let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body.clone()));
-            let answer = attempt.await.unwrap_or(Err(AnamError::TimedOut));
-            let error = match answer {
+            let answer = attempt
+                .await
+                .unwrap_or_else(|_elapsed| Err(AnamError::TimedOut.into()));
+            let refused = match answer {
                 Ok(token) => {
                     self.metrics.anam_request("ok");
                     return Ok(token);
                 }
-                Err(error) => error,
+                Err(refused) => refused,
             };
-            self.metrics.anam_request(error.code());
+            self.metrics.anam_request(refused.error.code());
             let pause = self.pause_before_retry();
-            if retries == 0 || !error.is_worth_a_retry() || Instant::now() + pause >= deadline {
-                return Err(error);
+            let is_last = retries == 0 || !refused.error.is_worth_a_retry();
+            if is_last || Instant::now() + pause >= deadline {
+                return Err(refused);
             }
-            tracing::debug!(%error, "asking Anam again");
+            tracing::debug!(error = %refused, "asking Anam again");
             retries -= 1;
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn mint_once(&self, key: &ApiKey, body: Vec<u8>) -> Result<SessionToken, AnamError> {
+    async fn mint_once(&self, key: &ApiKey, sent: Vec<u8>) -> Result<SessionToken, MintRefused> {
         let request = self
             .http
             .post(self.mint_url.clone())
             .header(AUTHORIZATION, key.0.clone())
             .header(CONTENT_TYPE, "application/json")
-            .body(body);
-        let body = self.ask(request, self.options.max_body_bytes).await?;
+            .body(sent.clone());
+        let answer = self.exchange(request, self.options.max_body_bytes).await?;
+        if answer.status != 200 {
+            return Err(MintRefused {
+                error: refusal(&answer),
+                reason: Reason::read(&answer.body, &sent, key.text()),
+            });
+        }
+        let body = answer.body;
         let answer: MintAnswer = serde_json::from_slice(&body)
             .map_err(|_may_hold_a_token| AnamError::BadToken("the answer has no sessionToken"))?;
-        SessionToken::check(answer.session_token, self.clock.now())
+        Ok(SessionToken::check(answer.session_token, self.clock.now())?)
     }
 
     /// One GET, not repeated; an answer of more than `max_bytes` is cut off.
@@ -173,17 +194,26 @@ impl Anam {
         self.ask(request, max_bytes).await
     }
 
-    /// Asks, and gives the body of an answer that is 200. A connection belongs to the runtime on which it was opened, and
-    /// others use it too: on a web worker's, they would wait for whatever that worker does.
+    /// Asks. A connection belongs to the runtime on which it was opened, and others use it too: on a web worker's, they would
+    /// wait for whatever that worker does.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        max_body_bytes: usize,
+    ) -> Result<Answer, AnamError> {
+        let asking = self.runtime.spawn(exchange(request, max_body_bytes));
+        AbortOnDropHandle::new(asking)
+            .await
+            .unwrap_or(Err(AnamError::Unreachable))
+    }
+
+    /// Asks, and gives the body of an answer that is 200.
     async fn ask(
         &self,
         request: RequestBuilder,
         max_body_bytes: usize,
     ) -> Result<Vec<u8>, AnamError> {
-        let asking = self.runtime.spawn(exchange(request, max_body_bytes));
-        let answer = AbortOnDropHandle::new(asking)
-            .await
-            .unwrap_or(Err(AnamError::Unreachable))?;
+        let answer = self.exchange(request, max_body_bytes).await?;
         if answer.status == 200 {
             Ok(answer.body)
         } else {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::reason::Reason;
+
 /// A failed call. Never carries Anam's own text: it may repeat our key or the prompt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnamError {
@@ -59,6 +61,25 @@ pub enum AnamError {
     /// No answer in time.
     #[error("Anam did not answer in time")]
     TimedOut,
+}
+
+/// A mint that gave no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct MintRefused {
+    /// The class.
+    pub error: AnamError,
+    /// What Anam said of it, redacted, for the log.
+    pub reason: Option<Reason>,
+}
+
+impl From<AnamError> for MintRefused {
+    fn from(error: AnamError) -> Self {
+        Self {
+            error,
+            reason: None,
+        }
+    }
 }
 
 impl AnamError {

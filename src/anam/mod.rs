@@ -3,12 +3,13 @@
 pub mod catalogue;
 pub mod client;
 pub mod error;
+pub mod reason;
 pub mod sessions;
 pub mod token;
 pub mod wire;
 
 pub use catalogue::{Listed, Listing, Probe};
 pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
-pub use error::AnamError;
+pub use error::{AnamError, MintRefused};
 pub use sessions::AnamSession;
 pub use token::SessionToken;

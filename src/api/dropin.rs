@@ -64,13 +64,12 @@ pub async fn mint(
         Ok(minted) => Ok(answer(&minted).json(DropInView {
             session_token: minted.token.expose().to_owned(),
         })),
-        Err(MintError::Anam(error)) => Ok(as_documented(&error)),
+        Err(MintError::Anam { error, .. }) => Ok(as_documented(&error)),
         Err(error) => Err(error.into()),
     }
 }
 
 fn as_documented(error: &AnamError) -> HttpResponse {
-    tracing::warn!(%error, "Anam gave no token");
     let (status, text) = match error.upstream_status() {
         Some(401) => (StatusCode::INTERNAL_SERVER_ERROR, "Authentication failed"),
         Some(400) => (StatusCode::BAD_REQUEST, "Invalid configuration"),

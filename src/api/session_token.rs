@@ -10,6 +10,7 @@ use crate::gateway::Gateway;
 use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_session};
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
+use crate::web::trace::request_id;
 use crate::web::{Problem, bearer};
 
 /// What a page sends.
@@ -108,6 +109,7 @@ pub(super) async fn from_request(
             token,
             body,
             origin: origin.as_deref(),
+            request: request_id(request),
         },
     )
     .await)

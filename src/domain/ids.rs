@@ -41,6 +41,8 @@ id! {
     ReleaseId,
     /// One minted (or attempted) token; it is Anam's `clientLabel` too.
     SessionId,
+    /// One HTTP request; the `X-Request-Id` of its answer.
+    RequestId,
     /// An admin API key.
     ApiKeyId,
     /// One reading of Anam's lists for a tenant.

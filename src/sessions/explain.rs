@@ -23,6 +23,8 @@ use crate::store::tenant_tx::TenantTx;
 pub struct Explanation {
     /// The session; Anam's `clientLabel`.
     pub id: Uuid,
+    /// The `X-Request-Id` of the request that asked for it; null in sessions of older releases.
+    pub request_id: Option<Uuid>,
     /// When the token was asked for.
     pub at: DateTime<Utc>,
     /// Who asked.
@@ -253,6 +255,7 @@ fn explanation(
     let result = result_of(&session);
     Explanation {
         id: session.id.0,
+        request_id: session.request.map(|id| id.0),
         at: session.at,
         inputs: inputs(detail.inputs, session.subject.is_none()),
         user: UserKnown {

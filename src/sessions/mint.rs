@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 
 use super::record;
 use crate::anam::wire::MintBody;
-use crate::anam::{AnamError, SessionToken};
+use crate::anam::{AnamError, MintRefused, SessionToken};
 use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::fault::Fault;
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{RequestId, SessionId};
 use crate::domain::json::{self, JsonFault};
 use crate::domain::request::{BodyFault, MintRequest};
+use crate::domain::trace::ContextFound;
 use crate::gateway::Gateway;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
@@ -30,6 +31,8 @@ pub struct MintCall<'a, B> {
     pub body: B,
     /// The page's web origin, where the browser names one that is not the gateway's own.
     pub origin: Option<&'a str>,
+    /// The request that this is.
+    pub request: Option<RequestId>,
 }
 
 /// A token, recorded and ready to hand out.
@@ -98,8 +101,13 @@ pub enum MintError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// Anam gave none.
-    #[error(transparent)]
-    Anam(#[from] AnamError),
+    #[error("{error}")]
+    Anam {
+        /// The session, which was recorded.
+        session: SessionId,
+        /// Why not.
+        error: AnamError,
+    },
 }
 
 impl MintError {
@@ -113,7 +121,7 @@ impl MintError {
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
             Self::Ledger(_) => "ledger_unavailable",
-            Self::Anam(error) => error.code(),
+            Self::Anam { error, .. } => error.code(),
         }
     }
 }
@@ -151,14 +159,16 @@ where
     check_origin(&tenant, call.origin)?;
     let key = tenant.anam_key()?;
     let moment = new_moment(gateway);
-    let decision = decide(
+    let decided = decide(
         &tenant.snapshot,
         &caller,
         &stored.preferences,
         &request,
         moment,
-    )?;
-    let decided = started.elapsed();
+    );
+    note_context(gateway, &caller, &request, &decided);
+    let decision = decided?;
+    let ready = started.elapsed();
 
     let row = record::requested(
         &tenant.snapshot,
@@ -167,6 +177,7 @@ where
         &request,
         &decision,
         moment,
+        call.request,
     );
     let body = MintBody {
         client_label: moment.session.to_string(),
@@ -176,20 +187,22 @@ where
     // The row is committed while Anam is asked; no token leaves before both are done.
     let (recorded, answer) =
         tokio::join!(gateway.ledger.requested(row), gateway.anam.mint(key, &body));
-    let anam = started.elapsed().saturating_sub(decided);
+    let anam = started.elapsed().saturating_sub(ready);
     recorded?;
     let timings = Timings {
         auth,
-        decide: decided.saturating_sub(read),
+        decide: ready.saturating_sub(read),
         anam,
         total: started.elapsed(),
     };
     gateway
         .ledger
         .outcome(record::outcome(&caller, moment, &answer, timings));
-    let token = answer?;
-
-    log(&caller, &decision, moment.session, timings);
+    log(&caller, &decision, moment.session, timings, &answer);
+    let token = answer.map_err(|MintRefused { error, .. }| MintError::Anam {
+        session: moment.session,
+        error,
+    })?;
     Ok(Minted {
         token,
         session: moment.session,
@@ -230,15 +243,65 @@ fn new_moment(gateway: &Gateway) -> Moment {
     }
 }
 
-fn log(caller: &Caller, decision: &Decision, session: SessionId, timings: Timings) {
-    tracing::info!(
-        tenant.id = %caller.tenant,
-        session.id = %session,
-        context = %decision.context,
-        persona = %decision.persona,
-        persona.version = decision.version,
-        duration_ms = millis(timings.total),
-        anam_ms = millis(timings.anam),
-        "minted"
-    );
+/// Says how the context was found; one that was not shows that a page and its tenant's contexts do not agree.
+fn note_context(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: &MintRequest,
+    decided: &Result<Decision, Undecided>,
+) {
+    let found = match decided {
+        Ok(decision) => decision.trace.context_found,
+        Err(Undecided::ContextUnknown { .. }) => ContextFound::Unknown,
+        Err(_) => return,
+    };
+    gateway.metrics.mint_context(found, decided.is_ok());
+    if let (ContextFound::Unknown, Some(asked)) = (found, &request.context) {
+        let answered = decided
+            .as_ref()
+            .ok()
+            .map(|decision| decision.context.as_str());
+        tracing::info!(
+            tenant.id = %caller.tenant,
+            context.asked = asked,
+            context = answered,
+            "a context was not found"
+        );
+    }
+}
+
+/// One line for each session, whatever became of it.
+fn log(
+    caller: &Caller,
+    decision: &Decision,
+    session: SessionId,
+    timings: Timings,
+    answer: &Result<SessionToken, MintRefused>,
+) {
+    // A macro, since each of tracing's has its own place and level.
+    macro_rules! line {
+        ($level:ident, $($more:tt)+) => {
+            tracing::$level!(
+                tenant.id = %caller.tenant,
+                session.id = %session,
+                context = %decision.context,
+                persona = %decision.persona,
+                persona.version = decision.version,
+                duration_ms = millis(timings.total),
+                anam_ms = millis(timings.anam),
+                $($more)+
+            )
+        };
+    }
+    match answer {
+        Ok(_) => line!(info, "minted"),
+        Err(MintRefused { error, reason }) => line!(
+            warn,
+            code = error.code(),
+            anam.status = error.upstream_status(),
+            anam.reason = reason.as_ref().map(tracing::field::display),
+            %error,
+            "Anam gave no token"
+        ),
+    }
 }

@@ -7,9 +7,10 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::mint::Timings;
-use crate::anam::{AnamError, SessionToken};
+use crate::anam::{MintRefused, SessionToken};
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment};
+use crate::domain::ids::RequestId;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::domain::snapshot::Snapshot;
@@ -23,6 +24,7 @@ pub fn requested(
     request: &MintRequest,
     decision: &Decision,
     moment: Moment,
+    request_id: Option<RequestId>,
 ) -> Requested {
     let days = i64::from(snapshot.policy.retain_inputs_days);
     let inputs = (days > 0).then(|| {
@@ -37,6 +39,7 @@ pub fn requested(
     Requested {
         tenant: caller.tenant,
         session: moment.session,
+        request: request_id,
         at: moment.now,
         issuer: caller.issuer,
         subject: caller.subject.as_str().to_owned(),
@@ -60,7 +63,7 @@ pub fn config_hash(decision: &Decision) -> Vec<u8> {
 pub fn outcome(
     caller: &Caller,
     moment: Moment,
-    answer: &Result<SessionToken, AnamError>,
+    answer: &Result<SessionToken, MintRefused>,
     timings: Timings,
 ) -> Outcome {
     let result = match answer {
@@ -68,7 +71,9 @@ pub fn outcome(
             token_hash: token.hash(),
             expires_at: token.expires_at,
         },
-        Err(error) => OutcomeResult::Failed { code: error.code() },
+        Err(refused) => OutcomeResult::Failed {
+            code: refused.error.code(),
+        },
     };
     Outcome {
         tenant: caller.tenant,

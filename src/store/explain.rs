@@ -7,13 +7,15 @@ use super::StoreError;
 use super::documents::DocumentKind;
 use super::sessions::Timings;
 use super::tenant_tx::TenantTx;
-use crate::domain::ids::{IssuerId, SessionId, VersionId};
+use crate::domain::ids::{IssuerId, RequestId, SessionId, VersionId};
 
 /// A session and what became of it.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
     /// The session.
     pub id: SessionId,
+    /// The request that asked for it; `None` in rows of older releases.
+    pub request: Option<RequestId>,
     /// When the token was asked for.
     pub at: DateTime<Utc>,
     /// Who vouched for the user.
@@ -70,6 +72,8 @@ pub struct SessionFilter {
     pub outcome: Option<String>,
     /// Failed with this code.
     pub code: Option<String>,
+    /// Asked for by this request.
+    pub request: Option<RequestId>,
 }
 
 /// A sealed version that a decision was made from.
@@ -94,7 +98,7 @@ impl TenantTx {
     pub async fn session(&mut self, id: SessionId) -> Result<Option<SessionDetail>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
-            r#"select s.at as "at!", s.issuer_id as "issuer_id!", s.subject as "subject!", s.context_key as "context_key!",
+            r#"select s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!", s.context_key as "context_key!",
                       s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                       s.config_hash as "config_hash!", s.trace as "trace!",
                       o.outcome as "outcome?", o.code as "code?", o.token_hash as "token_hash?", o.expires_at as "expires_at?",
@@ -114,6 +118,7 @@ impl TenantTx {
         Ok(row.map(|row| SessionDetail {
             session: SessionRow {
                 id,
+                request: row.request_id.map(RequestId),
                 at: row.at,
                 issuer: IssuerId(row.issuer_id),
                 subject: unless_erased(row.subject),
@@ -150,7 +155,7 @@ impl TenantTx {
             .fetch_one(self.connection())
             .await?;
         let rows = sqlx::query!(
-            r#"select s.id as "id!", s.at as "at!", s.issuer_id as "issuer_id!", s.subject as "subject!",
+            r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
                       s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                       o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
                       o.auth_us as "auth_us?", o.decide_us as "decide_us?",
@@ -167,6 +172,7 @@ impl TenantTx {
                  and ($9::int is null or s.persona_version = $9)
                  and ($10::text is null or o.outcome = $10)
                  and ($11::text is null or o.outcome = 'failed' and o.code = $11)
+                 and ($13::uuid is null or s.request_id = $13)
                order by s.at desc, s.id desc
                limit $12"#,
             tenant,
@@ -180,12 +186,14 @@ impl TenantTx {
             filter.version,
             filter.outcome,
             filter.code,
-            limit
+            limit,
+            filter.request.map(|id| id.0)
         )
         .fetch_all(self.connection())
         .await?;
         let sessions = rows.into_iter().map(|row| SessionRow {
             id: SessionId(row.id),
+            request: row.request_id.map(RequestId),
             at: row.at,
             issuer: IssuerId(row.issuer_id),
             subject: unless_erased(row.subject),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::tenant_tx::PlatformTx;
-use crate::domain::ids::{IssuerId, SessionId, TenantId};
+use crate::domain::ids::{IssuerId, RequestId, SessionId, TenantId};
 
 /// A token about to be asked for.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Requested {
     pub tenant: TenantId,
     /// The session.
     pub session: SessionId,
+    /// The request that asked for it.
+    pub request: Option<RequestId>,
     /// The time in its id.
     pub at: DateTime<Utc>,
     /// Who vouched for the user.
@@ -93,10 +95,13 @@ impl PlatformTx {
         let versions: Vec<i32> = rows.iter().map(|row| row.persona_version).collect();
         let hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.config_hash.clone()).collect();
         let traces: Vec<Value> = rows.iter().map(|row| row.trace.clone()).collect();
+        let requests: Vec<Option<Uuid>> =
+            rows.iter().map(|row| row.request.map(|id| id.0)).collect();
         sqlx::query!(
-            "insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+            "insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace,
+                                  request_id)
              select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                                  $8::int[], $9::bytea[], $10::jsonb[])",
+                                  $8::int[], $9::bytea[], $10::jsonb[], $11::uuid[])",
             &tenants,
             &ids,
             &ats,
@@ -106,7 +111,8 @@ impl PlatformTx {
             &personas,
             &versions,
             &hashes,
-            &traces
+            &traces,
+            &requests as &[Option<Uuid>]
         )
         .execute(self.connection())
         .await?;

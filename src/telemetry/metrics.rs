@@ -10,6 +10,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::domain::trace::ContextFound;
+
 /// What [`Metrics::encode`] writes: `OpenMetrics` 1.0.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -111,6 +113,11 @@ struct ByOutcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByFound {
+    found: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByStage {
     stage: &'static str,
 }
@@ -141,6 +148,7 @@ struct Inner {
     registry: Registry,
     http_requests: Family<RouteAndClass, Counter>,
     mints: Family<ByOutcome, Counter>,
+    mint_contexts: Family<ByFound, Counter>,
     mint_duration: Timings<ByStage>,
     auth_refusals: Family<ByReason, Counter>,
     jwks_fetches: Family<ByResult, Counter>,
@@ -162,6 +170,7 @@ impl Metrics {
             registry: Registry::with_prefix("gateway"),
             http_requests: Family::default(),
             mints: Family::default(),
+            mint_contexts: Family::default(),
             mint_duration: Family::new_with_constructor(seconds),
             auth_refusals: Family::default(),
             jwks_fetches: Family::default(),
@@ -189,6 +198,19 @@ impl Metrics {
     /// A mint ended: `issued`, or the stable code of its failure.
     pub fn mint(&self, outcome: &'static str) {
         self.0.mints.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// How the context of a mint was found, and whether any answered.
+    pub fn mint_context(&self, found: ContextFound, answered: bool) {
+        let found = match (found, answered) {
+            (ContextFound::ByKey, _) => "by_key",
+            (ContextFound::ByAlias, _) => "by_alias",
+            (_, false) => "nothing",
+            (ContextFound::NotNamed, true) => "not_named",
+            (ContextFound::Unknown, true) => "default_instead",
+        };
+        let labels = ByFound { found };
+        self.0.mint_contexts.get_or_create(&labels).inc();
     }
 
     /// How long one stage of a mint took.
@@ -288,6 +310,11 @@ impl Inner {
             self.http_requests.clone(),
         );
         registry.register("mint", "Mints ended, by outcome", self.mints.clone());
+        registry.register(
+            "mint_contexts",
+            "Contexts of mints, by how they were found; default_instead and nothing are contexts that do not exist",
+            self.mint_contexts.clone(),
+        );
         registry.register_with_unit(
             "mint_duration",
             "Time of a mint, by stage",
@@ -371,6 +398,7 @@ mod tests {
         clone.http_request("/v1/session-token", 204);
         clone.http_request("/v1/session-token", 503);
         clone.mint("issued");
+        clone.mint_context(ContextFound::Unknown, true);
         clone.mint_stage(Stage::Decide, Duration::from_micros(80));
         clone.auth_refusal("expired");
         clone.jwks_fetch("ok");
@@ -391,6 +419,7 @@ mod tests {
             r#"gateway_http_requests_total{route="/v1/session-token",class="2xx"} 2"#,
             r#"gateway_http_requests_total{route="/v1/session-token",class="5xx"} 1"#,
             r#"gateway_mint_total{outcome="issued"} 1"#,
+            r#"gateway_mint_contexts_total{found="default_instead"} 1"#,
             r#"gateway_mint_duration_seconds_count{stage="decide"} 1"#,
             r#"gateway_mint_duration_seconds_bucket{le="0.0001",stage="decide"} 1"#,
             r#"gateway_auth_refusals_total{reason="expired"} 1"#,

@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 use secrecy::SecretString;
 
@@ -15,7 +15,7 @@ use super::Problem;
 use super::address::TrustedProxies;
 use super::bearer::bearer;
 use super::codes::Code;
-use super::trace::RequestId;
+use super::trace;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::telemetry::note_tenant;
@@ -130,8 +130,5 @@ pub(super) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
 
 /// The request's id.
 pub(super) fn request_id(request: &HttpRequest) -> Option<String> {
-    request
-        .extensions()
-        .get::<RequestId>()
-        .map(|id| id.0.clone())
+    trace::request_id(request).map(|id| id.to_string())
 }

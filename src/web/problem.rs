@@ -12,11 +12,13 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::codes::Code;
 use crate::auth::AuthError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
+use crate::domain::ids::SessionId;
 use crate::domain::json::JsonFault;
 use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
@@ -44,6 +46,7 @@ pub struct Problem {
     allow: Option<&'static str>,
     current: Option<Box<Value>>,
     conflicts: Option<Box<Value>>,
+    session: Option<SessionId>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -76,6 +79,10 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>, nullable = false)]
     pub conflicts: Option<Value>,
+    /// Where a session was recorded before it failed: its id, for `GET /v1/admin/sessions/{session}`.
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub session_id: Option<Uuid>,
 }
 
 /// One fault and its place.
@@ -110,6 +117,7 @@ impl Problem {
             allow: None,
             current: None,
             conflicts: None,
+            session: None,
         }
     }
 
@@ -143,6 +151,13 @@ impl Problem {
     #[must_use]
     pub fn allow(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
+        self
+    }
+
+    /// Names the session that was recorded of it.
+    #[must_use]
+    pub fn session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
         self
     }
 
@@ -198,6 +213,7 @@ impl Problem {
             errors: self.errors.iter().map(FaultBody::from).collect(),
             current: self.current.as_deref().cloned(),
             conflicts: self.conflicts.as_deref().cloned(),
+            session_id: self.session.map(|id| id.0),
         }
     }
 }
@@ -247,7 +263,7 @@ impl From<MintError> for Problem {
             MintError::Source(error) => error.into(),
             MintError::Undecided(undecided) => undecided.into(),
             MintError::Ledger(error) => error.into(),
-            MintError::Anam(error) => of_anam(&error),
+            MintError::Anam { session, error } => of_anam(&error).session(session),
         }
     }
 }
@@ -391,7 +407,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::Source(error) => error.into(),
             Refusal::Store(error) => error.into(),
-            Refusal::Anam(error) => of_anam(&error),
+            Refusal::Anam(error) => {
+                tracing::warn!(code = error.code(), %error, "Anam did not answer as hoped");
+                of_anam(&error)
+            }
             Refusal::Seal(error) => {
                 tracing::error!(%error, "a secret can't be sealed or opened");
                 Self::new(Code::Internal)
@@ -450,7 +469,6 @@ pub fn of_anam(error: &crate::anam::AnamError) -> Problem {
         .copied()
         .find(|code| code.as_str() == name)
         .unwrap_or(Code::UpstreamError);
-    tracing::warn!(code = name, %error, "Anam gave no token");
     let problem = Problem::new(code);
     match error {
         AnamError::ConcurrencyReached { retry_after }

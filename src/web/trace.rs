@@ -7,19 +7,21 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpRequest, web};
 use tracing::{Instrument, field};
 
 use crate::clock::Clock;
+use crate::domain::ids::RequestId;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::millis;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The request's id, for handlers: it stands in the audit trail too.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+/// The id of a request: it stands in the log, in the ledger, in the audit trail, and in the answer's `X-Request-Id`.
+pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
+    request.extensions().get::<RequestId>().copied()
+}
 
 /// Traces a request. Path and query stay out of the log: only the route is told, by its name in the `OpenAPI` document, so no
 /// text of a caller.
@@ -31,10 +33,10 @@ pub async fn trace<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
-    let id = clock.new_id().to_string();
+    let id = RequestId(clock.new_id());
     let method = request.method().clone();
     let span = tracing::info_span!("http.request", request.id = %id, tenant.id = field::Empty);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(id);
     let mut response = next.call(request).instrument(span.clone()).await?;
 
     let route = response
@@ -49,7 +51,7 @@ pub async fn trace<B: MessageBody>(
     });
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::try_from(id) {
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         headers.insert(X_REQUEST_ID, id);
     }
     if lifecycle.is_draining() {

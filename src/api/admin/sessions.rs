@@ -12,7 +12,7 @@ use super::filters::Filters;
 use super::id;
 use crate::api::answers::{Listing, ReadingOne};
 use crate::api::{only, reading};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{RequestId, SessionId};
 use crate::gateway::Gateway;
 use crate::sessions::explain::{Explanation, PersonaGiven, TimingsMs, explain, result_of};
 use crate::store::explain::{SessionFilter, SessionRow};
@@ -40,7 +40,7 @@ pub fn routes(config: &mut ServiceConfig) {
 pub struct Doc;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct SearchQuery {
     /// Sessions not before this moment.
@@ -67,6 +67,9 @@ struct SearchQuery {
     /// Failed with this code.
     #[param(nullable = false, min_length = 1, max_length = 300)]
     code: Option<String>,
+    /// Asked for by the request with this id: the `X-Request-Id` of its answer.
+    #[param(nullable = false)]
+    request_id: Option<Uuid>,
     /// Items of a page, 50 unless set.
     #[param(nullable = false, minimum = 1, maximum = 100)]
     limit: Option<i64>,
@@ -90,6 +93,7 @@ impl SearchQuery {
             version: self.version,
             outcome: read.word("outcome", self.outcome, &["issued", "failed", "unknown"]),
             code: read.text("code", self.code),
+            request: self.request_id.map(RequestId),
         };
         read.finish()?;
         Ok(filter)
@@ -102,6 +106,8 @@ impl SearchQuery {
 struct SessionItem {
     /// The session; Anam's `clientLabel`.
     id: Uuid,
+    /// The `X-Request-Id` of the request that asked for it; null in sessions of older releases.
+    request_id: Option<Uuid>,
     /// When the token was asked for.
     at: DateTime<Utc>,
     /// The `sub` of the user's token; null once they were erased.
@@ -127,6 +133,7 @@ impl From<SessionRow> for SessionItem {
     fn from(row: SessionRow) -> Self {
         Self {
             id: row.id.0,
+            request_id: row.request.map(|id| id.0),
             at: row.at,
             outcome: result_of(&row),
             subject: row.subject,

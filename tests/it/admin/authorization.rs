@@ -189,6 +189,7 @@ pub(crate) async fn things(app: &TestApp) -> (Things, Things) {
         ),
         (("/v1/admin/sample-users", "key"), "walked".to_owned()),
         (("", "slug"), "demo".to_owned()),
+        (("", "tenant"), "demo".to_owned()),
         (("", "sharedIssuer"), app.clock.new_id().to_string()),
     ]);
     let nobodys = known.iter().map(|((start, name), value)| {
@@ -196,7 +197,7 @@ pub(crate) async fn things(app: &TestApp) -> (Things, Things) {
             "kind" | "number" => value.clone(),
             "key" if !start.ends_with("provider-keys") => "unheard-of".to_owned(),
             "subject" => "no-such-user".to_owned(),
-            "slug" => "no-such-tenant".to_owned(),
+            "slug" | "tenant" => "no-such-tenant".to_owned(),
             _ => app.clock.new_id().to_string(),
         };
         ((*start, *name), value)
