@@ -22,6 +22,7 @@ use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
+use crate::refusals::Refusals;
 use crate::sessions::sweep;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
@@ -126,11 +127,13 @@ impl App {
             settings.database.statement_timeout + settings.database.acquire_timeout,
             metrics.clone(),
         );
+        let refusals = Refusals::new(own.clone(), clock.clone());
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
             limits: Limits::new(limit_options(settings)),
             sources: sources.clone(),
             ledger,
+            refusals: refusals.clone(),
             anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
             database: admins.clone(),
             users_database: users.clone(),
@@ -142,6 +145,7 @@ impl App {
         });
 
         lifecycle.spawn_to_the_end(writer.run(lifecycle.clone()));
+        lifecycle.spawn("refusals", refusals.run());
         lifecycle.spawn(
             "checkpoints",
             checkpoints(own.clone(), keys.clone(), clock.clone()),
@@ -198,6 +202,7 @@ impl App {
             .await
             .is_ok();
         ops.stop(false).await;
+        self.gateway.refusals.flush().await;
         // The ledger's writer ends when the last handle to its queue is gone.
         drop(self.gateway);
         let finished = self.lifecycle.finish(self.shutdown_timeout).await;

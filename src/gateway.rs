@@ -9,13 +9,25 @@ use crate::clock::Clock;
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
 use crate::limits::{Admitted, Limits, TooMany};
-use crate::sources::Sources;
+use crate::refusals::{Refusals, Refused, Why};
+use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Asked, Metrics};
 use crate::telemetry::note_tenant;
+
+/// How a user's page calls; nothing of it is believed yet.
+#[derive(Debug, Clone, Copy)]
+pub struct UserCall<'a> {
+    /// The JWT, without `Bearer`.
+    pub token: &'a str,
+    /// The page's web origin, where the browser names one that is not the gateway's own.
+    pub origin: Option<&'a str>,
+    /// The request.
+    pub request: Option<RequestId>,
+}
 
 /// The rooms that a use case may enter.
 #[derive(Debug)]
@@ -28,6 +40,8 @@ pub struct Gateway {
     pub sources: Arc<Sources>,
     /// Records sessions.
     pub ledger: Ledger,
+    /// Counts who is refused, for the tenants' admins.
+    pub refusals: Refusals,
     /// Asks Anam.
     pub anam: Anam,
     /// For use cases of admins and operators. However long they wait in it, nobody else does.
@@ -48,16 +62,72 @@ pub struct Gateway {
 
 impl Gateway {
     /// Judges a user's JWT, and counts refusals.
-    pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
-        let judged = self.auth.authenticate(token).await;
+    pub async fn authenticate(&self, call: &UserCall<'_>) -> Result<Caller, AuthError> {
+        let judged = self.auth.authenticate(call.token).await;
         match &judged {
             Ok(caller) => note_tenant(caller.tenant),
-            Err(error) => {
-                tracing::info!(reason = error.as_label(), "a token was refused");
-                self.metrics.auth_refusal(error.as_label());
-            }
+            Err(error) => self.note_refused_token(call, error),
         }
         judged
+    }
+
+    fn note_refused_token(&self, call: &UserCall<'_>, error: &AuthError) {
+        let claimed = self.auth.claimed(call.token);
+        let reason = error.as_label();
+        self.metrics.auth_refusal(reason);
+        tracing::info!(
+            reason,
+            tenant.id = claimed.tenant.map(display),
+            token.issuer = claimed.issuer,
+            token.audience = claimed.audience,
+            token.kid = claimed.kid,
+            "a token was refused"
+        );
+        let why = match error {
+            AuthError::Refused(refusal) => Why::Token(*refusal),
+            AuthError::KeysUnavailable { .. } => Why::KeysUnavailable,
+            AuthError::TenantSuspended { .. } => return,
+        };
+        self.refusals
+            .note(Refused::token(why, claimed, call.request));
+    }
+
+    /// Whether the page that a user calls from is one of the tenant's; counts the others.
+    pub fn admit_origin(&self, call: &UserCall<'_>, tenant: &LiveTenant) -> bool {
+        match call.origin {
+            Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
+                self.metrics.origin_refusal(Asked::Request);
+                self.note_refused_origin(Some(tenant.snapshot.tenant), origin, call.request);
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Counts a preflight for a page that is no tenant's. `neighbour` is the tenant that may have meant it.
+    pub fn note_refused_preflight(
+        &self,
+        neighbour: Option<TenantId>,
+        origin: &str,
+        request: Option<RequestId>,
+    ) {
+        self.metrics.origin_refusal(Asked::Preflight);
+        self.note_refused_origin(neighbour, origin, request);
+    }
+
+    fn note_refused_origin(
+        &self,
+        tenant: Option<TenantId>,
+        origin: &str,
+        request: Option<RequestId>,
+    ) {
+        let refused = Refused::origin(tenant, origin, request);
+        tracing::info!(
+            tenant.id = tenant.map(display),
+            origin = refused.origin,
+            "a page's origin was refused"
+        );
+        self.refusals.note(refused);
     }
 
     /// Counts a request in, or counts its refusal.

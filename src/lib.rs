@@ -19,6 +19,7 @@ pub mod store;
 
 pub mod ledger;
 pub mod limits;
+pub mod refusals;
 pub mod sources;
 
 pub mod gateway;

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
 use super::openapi::{Preferences, PreferencesPatch};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, UserCall};
 use crate::store::preferences::StoredPreferences;
 use crate::tenants::preferences::{Change, WriteError, write};
 use crate::tenants::visit::{Visit, visit};
@@ -13,6 +13,7 @@ use crate::web::body::{self, BodyLimits};
 use crate::web::codes::Code;
 use crate::web::cors::foreign_origin;
 use crate::web::etag::Validator;
+use crate::web::trace::request_id;
 use crate::web::{Problem, bearer};
 
 const JSON: &[&str] = &["application/json"];
@@ -21,7 +22,12 @@ const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json
 pub(super) async fn enter(request: &HttpRequest, gateway: &Gateway) -> Result<Visit, Problem> {
     let token = bearer::bearer(request)?;
     let origin = foreign_origin(request);
-    Ok(visit(gateway, token, origin.as_deref()).await?)
+    let call = UserCall {
+        token,
+        origin: origin.as_deref(),
+        request: request_id(request),
+    };
+    Ok(visit(gateway, call).await?)
 }
 
 /// The user's choices; `{}` where they made none.

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, UserCall};
 use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_session};
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
@@ -106,10 +106,12 @@ pub(super) async fn from_request(
     Ok(mint_session(
         gateway,
         MintCall {
-            token,
+            by: UserCall {
+                token,
+                origin: origin.as_deref(),
+                request: request_id(request),
+            },
             body,
-            origin: origin.as_deref(),
-            request: request_id(request),
         },
     )
     .await)

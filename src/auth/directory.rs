@@ -1,13 +1,14 @@
 //! Which issuers there are, and whose: what the authenticator knows of all tenants. Built outside
 //! from the database and swapped in whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
+use super::claimed::Claims;
 use super::jwks::{Fetcher, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
 use super::keys::{KeySet, SetRefusal};
 use super::refusal::Refusal;
@@ -20,6 +21,8 @@ use crate::domain::issuer::{IssuerConfig, KeySource, TenantBinding};
 pub struct Directory {
     /// Every issuer of every tenant, and the shared ones.
     pub issuers: Vec<IssuerEntry>,
+    /// Every issuer URL that a tenant has registered, also in issuers that are not in use.
+    pub registered: Vec<(String, TenantId)>,
     /// Every tenant, also suspended ones. A tenant that is not listed does not exist.
     pub tenants: Vec<TenantEntry>,
 }
@@ -167,6 +170,8 @@ pub(super) struct Index {
     issuers: HashMap<IssuerId, Arc<Issuer>>,
     /// iss -> aud -> issuer; `None` where two entries claim the pair.
     pairs: HashMap<String, HashMap<String, Option<Arc<Issuer>>>>,
+    /// iss -> the tenants that have it.
+    registered: HashMap<String, HashSet<TenantId>>,
     by_slug: HashMap<String, TenantId>,
     active: HashMap<TenantId, bool>,
 }
@@ -183,6 +188,9 @@ impl Index {
         for tenant in directory.tenants {
             index.by_slug.insert(tenant.slug, tenant.id);
             index.active.insert(tenant.id, tenant.active);
+        }
+        for (issuer, tenant) in directory.registered {
+            index.registered.entry(issuer).or_default().insert(tenant);
         }
         for entry in directory.issuers {
             let kept = before
@@ -240,18 +248,63 @@ impl Index {
             .pairs
             .get(token.issuer())
             .ok_or(Refusal::UnknownIssuer)?;
+        // Somebody's issuer, but for other audiences.
+        let mut refusal = Refusal::Audience;
         let mut found: Option<&Arc<Issuer>> = None;
         for issuer in token
             .audiences()
             .iter()
-            .filter_map(|aud| pairs.get(aud)?.as_ref())
+            .filter_map(|aud| match pairs.get(aud)? {
+                // Contested: nobody's.
+                None => {
+                    refusal = Refusal::UnknownIssuer;
+                    None
+                }
+                Some(issuer) => Some(issuer),
+            })
         {
             if found.is_some_and(|other| other.id != issuer.id) {
                 return Err(Refusal::AmbiguousAudience);
             }
             found = Some(issuer);
         }
-        found.map(Arc::clone).ok_or(Refusal::UnknownIssuer)
+        found.map(Arc::clone).ok_or(refusal)
+    }
+
+    /// The one tenant whose token a refused one would be: by its issuer and audience, else by its issuer where that is one
+    /// tenant's alone. `None` where it could be several tenants', so that none is told of another's.
+    pub(super) fn claimed_tenant(&self, claims: &Claims) -> Option<TenantId> {
+        let pairs = self.pairs.get(&claims.issuer);
+        let named = |issuer: &Issuer| match &issuer.binding {
+            TenantBinding::Fixed(tenant) => Some(*tenant),
+            TenantBinding::ByClaim { claim } => {
+                let name = claim.find(&claims.all)?.as_str()?;
+                self.named(name)
+            }
+        };
+        let audiences = claims.audiences.iter();
+        let meant: Vec<&Option<Arc<Issuer>>> =
+            audiences.filter_map(|aud| pairs?.get(aud)).collect();
+        let tenants: HashSet<Option<TenantId>> = if meant.is_empty() {
+            let shared = pairs.into_iter().flat_map(HashMap::values).flatten();
+            let shared =
+                shared.filter(|issuer| matches!(issuer.binding, TenantBinding::ByClaim { .. }));
+            let own = self.registered.get(&claims.issuer).into_iter().flatten();
+            own.copied()
+                .map(Some)
+                .chain(shared.map(|issuer| named(issuer)))
+                .collect()
+        } else {
+            meant
+                .into_iter()
+                .map(|issuer| named(issuer.as_ref()?))
+                .collect()
+        };
+        let mut tenants = tenants.into_iter();
+        match (tenants.next(), tenants.next()) {
+            (Some(tenant), None) => tenant.filter(|tenant| self.active.contains_key(tenant)),
+            _ => None,
+        }
     }
 
     /// The tenant of a verified token, and whether it is active.

@@ -4,6 +4,7 @@
 //! Nothing here touches the database; keys come from memory, fetched under the outbound guard.
 
 mod check;
+mod claimed;
 mod directory;
 mod explain;
 mod jwks;
@@ -29,6 +30,7 @@ use directory::Index;
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{CheckReport, KeyReport, SkipReport};
+pub use claimed::Claimed;
 pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantEntry};
 pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
@@ -155,6 +157,14 @@ impl Authenticator {
             subject: verified.subject,
             facts: verified.facts,
         })
+    }
+
+    /// What a refused token claims to be, and whose it would be; for those who have to find out why it was refused.
+    pub fn claimed(&self, token: &str) -> Claimed {
+        match claimed::Claims::read(token) {
+            Some(claims) => claims.shown(self.index().claimed_tenant(&claims)),
+            None => Claimed::default(),
+        }
     }
 
     /// State of all fetched key sets, in no order: for gauges.

@@ -1,4 +1,4 @@
-//! Why a token is refused. For our log and metrics alone: callers get one answer for all reasons.
+//! Why a token is refused. For the log, metrics and the tenant's admins: callers get one answer for all reasons.
 
 /// A reason to refuse a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -24,8 +24,8 @@ pub enum Refusal {
     /// A registered claim is missing or has the wrong type.
     #[error("a registered claim is missing or has the wrong type")]
     Claims,
-    /// No issuer is configured for this (issuer, audience).
-    #[error("no issuer is configured for this iss and aud")]
+    /// Nobody has registered this issuer.
+    #[error("no issuer is registered with this iss")]
     UnknownIssuer,
     /// The token names the audiences of several issuer entries at once.
     #[error("the token's audiences belong to several tenants")]
@@ -33,7 +33,7 @@ pub enum Refusal {
     /// `iss` is not the issuer's.
     #[error("iss is not this issuer's")]
     Issuer,
-    /// `aud` names none of the issuer's audiences.
+    /// The issuer is known, but `aud` names none of its audiences.
     #[error("aud names none of this issuer's audiences")]
     Audience,
     /// The issuer may not use this algorithm.
@@ -72,6 +72,92 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::TooLarge,
+        Self::Malformed,
+        Self::Header,
+        Self::Type,
+        Self::KeyId,
+        Self::Algorithm,
+        Self::Claims,
+        Self::UnknownIssuer,
+        Self::AmbiguousAudience,
+        Self::Issuer,
+        Self::Audience,
+        Self::AlgorithmNotAllowed,
+        Self::Kind,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::IssuedInFuture,
+        Self::Lifetime,
+        Self::Subject,
+        Self::UnknownKey,
+        Self::KeyAlgorithm,
+        Self::Signature,
+        Self::UnknownTenant,
+    ];
+
+    /// What the tenant's admins can do about it, in whole sentences.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::TooLarge => "Ask the issuer for fewer claims in the token, such as fewer groups.",
+            Self::Malformed => {
+                "Send the JWT itself, whole, without quotes or line breaks; opaque tokens can't be used."
+            }
+            Self::Header => {
+                "Let the issuer sign plain tokens: without encryption, compression, or extensions that must be understood."
+            }
+            Self::Type => "Send the access token, whose typ is JWT or at+jwt.",
+            Self::KeyId => "Let the issuer name its keys by 1 to 256 printable ASCII characters.",
+            Self::Algorithm => "Let the issuer sign with RS256, ES256, EdDSA or HS256.",
+            Self::Claims => {
+                "See that iss, sub and exp are there once, iss and sub as texts, aud as a text or a list of texts, and the dates as numbers."
+            }
+            Self::UnknownIssuer => {
+                "Register the issuer, its URL byte for byte as the token's iss says it, with the token's aud among its audiences; or enable it."
+            }
+            Self::AmbiguousAudience => "Ask for a token with one audience.",
+            Self::Issuer => {
+                "Register the issuer byte for byte as the token's iss says it; a slash at the end counts."
+            }
+            Self::Audience => {
+                "Add the token's aud to the issuer's audiences if these users are yours; else let the page ask for a token with the audience that is registered."
+            }
+            Self::AlgorithmNotAllowed => {
+                "Add the token's alg to the issuer's algorithms if the issuer means to use it."
+            }
+            Self::Kind => {
+                "Send the access token: an ID token, a logout token or a security event says nothing about who is calling."
+            }
+            Self::Expired => {
+                "Let the page fetch a fresh token before it asks. Where all are refused so, compare the clocks."
+            }
+            Self::NotYetValid => {
+                "Compare the issuer's clock with the gateway's; leewaySeconds of the issuer may be raised."
+            }
+            Self::IssuedInFuture => {
+                "Compare the issuer's clock with the gateway's; leewaySeconds of the issuer may be raised."
+            }
+            Self::Lifetime => {
+                "Let the issuer give shorter tokens, or raise maxLifetimeSeconds of the issuer."
+            }
+            Self::Subject => "Let the issuer put a short, printable sub into its tokens.",
+            Self::UnknownKey => {
+                "See whether the issuer signs with a key of its published set, and names it by kid; POST /v1/admin/issuers/{issuer}:check shows the set."
+            }
+            Self::KeyAlgorithm => {
+                "See that the issuer's key set says for each key which algorithm it is for."
+            }
+            Self::Signature => {
+                "See whether the keys or the shared secret are this very issuer's, and whether the token arrives whole."
+            }
+            Self::UnknownTenant => {
+                "Let the issuer put the tenant's name or id into the claim that the shared issuer is registered with."
+            }
+        }
+    }
+
     /// Stable name for logs and metrics.
     pub fn as_label(self) -> &'static str {
         match self {
@@ -85,7 +171,7 @@ impl Refusal {
             Self::UnknownIssuer => "unknown_issuer",
             Self::AmbiguousAudience => "ambiguous_audience",
             Self::Issuer => "issuer",
-            Self::Audience => "audience",
+            Self::Audience => "wrong_audience",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::Kind => "kind",
             Self::Expired => "expired",

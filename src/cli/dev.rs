@@ -1,6 +1,7 @@
 //! `dev`: everything on this machine, with a demo tenant and a curl line to try.
 
 mod data;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -145,6 +146,8 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         super::say(serde_json::to_string(&ready)?)?;
     } else {
         super::say(welcome(&ready, emulator.is_some())?)?;
+        let seen = app.gateway.refusals.watch();
+        app.lifecycle.spawn("refusals", refusals::tell(seen));
     }
     Ok(Running {
         app,

@@ -11,28 +11,24 @@ use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::fault::Fault;
-use crate::domain::ids::{RequestId, SessionId};
+use crate::domain::ids::SessionId;
 use crate::domain::json::{self, JsonFault};
 use crate::domain::request::{BodyFault, MintRequest};
 use crate::domain::trace::ContextFound;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, UserCall};
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
-use crate::sources::{LiveTenant, SourceError};
+use crate::sources::SourceError;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::millis;
 
 /// What a page sends, not yet believed.
 #[derive(Debug)]
 pub struct MintCall<'a, B> {
-    /// The JWT, without `Bearer`.
-    pub token: &'a str,
+    /// Who calls, and from where.
+    pub by: UserCall<'a>,
     /// Gives the body, empty for the default context. Waited for once the JWT is good: who has none holds nothing up.
     pub body: B,
-    /// The page's web origin, where the browser names one that is not the gateway's own.
-    pub origin: Option<&'a str>,
-    /// The request that this is.
-    pub request: Option<RequestId>,
 }
 
 /// A token, recorded and ready to hand out.
@@ -149,14 +145,16 @@ where
     T: AsRef<[u8]>,
 {
     let started = Instant::now();
-    let caller = gateway.authenticate(call.token).await?;
+    let caller = gateway.authenticate(&call.by).await?;
     let auth = started.elapsed();
 
     let request = parse(call.body.await?.as_ref())?;
     let read = started.elapsed();
     let admitted = gateway.admit(&caller)?;
     let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
-    check_origin(&tenant, call.origin)?;
+    if !gateway.admit_origin(&call.by, &tenant) {
+        return Err(MintError::OriginNotAllowed);
+    }
     let key = tenant.anam_key()?;
     let moment = new_moment(gateway);
     let decided = decide(
@@ -177,7 +175,7 @@ where
         &request,
         &decision,
         moment,
-        call.request,
+        call.by.request,
     );
     let body = MintBody {
         client_label: moment.session.to_string(),
@@ -216,15 +214,6 @@ fn parse(body: &[u8]) -> Result<MintRequest, MintError> {
         return Ok(MintRequest::default());
     }
     MintRequest::parse(json::parse(body)?).map_err(MintError::Body)
-}
-
-fn check_origin(tenant: &LiveTenant, origin: Option<&str>) -> Result<(), MintError> {
-    match origin {
-        Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
-            Err(MintError::OriginNotAllowed)
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A new session's id and the time inside it, so that the ledger's partition follows from the id alone.

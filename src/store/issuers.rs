@@ -56,6 +56,19 @@ impl PlatformTx {
         Ok(issuers.collect())
     }
 
+    /// The issuer URL of every issuer of every tenant, disabled ones too.
+    pub async fn registered_issuers(&mut self) -> Result<Vec<(String, TenantId)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select distinct config ->> 'issuer' as "issuer!", tenant_id from issuer where config ->> 'issuer' is not null"#
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let registered = rows
+            .into_iter()
+            .map(|row| (row.issuer, TenantId(row.tenant_id)));
+        Ok(registered.collect())
+    }
+
     /// Every enabled shared issuer.
     pub async fn shared_issuers(&mut self) -> Result<Vec<SharedIssuerRow>, StoreError> {
         let rows = sqlx::query!(

@@ -21,6 +21,7 @@ mod pool;
 pub mod preferences;
 pub mod provider_keys;
 pub mod recent_sessions;
+pub mod refusals;
 pub mod releases;
 pub mod reviews;
 pub mod rights;

@@ -85,6 +85,24 @@ impl Limit {
     }
 }
 
+/// What named an origin that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A browser, before the request itself.
+    Preflight,
+    /// A request with a good token.
+    Request,
+}
+
+impl Asked {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Request => "request",
+        }
+    }
+}
+
 /// What became of something that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -110,6 +128,11 @@ struct RouteAndClass {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByOutcome {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByAsked {
+    asked: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -151,6 +174,7 @@ struct Inner {
     mint_contexts: Family<ByFound, Counter>,
     mint_duration: Timings<ByStage>,
     auth_refusals: Family<ByReason, Counter>,
+    origin_refusals: Family<ByAsked, Counter>,
     jwks_fetches: Family<ByResult, Counter>,
     sign_ins: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
@@ -173,6 +197,7 @@ impl Metrics {
             mint_contexts: Family::default(),
             mint_duration: Family::new_with_constructor(seconds),
             auth_refusals: Family::default(),
+            origin_refusals: Family::default(),
             jwks_fetches: Family::default(),
             sign_ins: Family::default(),
             anam_requests: Family::default(),
@@ -228,6 +253,14 @@ impl Metrics {
             .auth_refusals
             .get_or_create(&ByReason { reason })
             .inc();
+    }
+
+    /// A page's origin was refused.
+    pub fn origin_refusal(&self, asked: Asked) {
+        let labels = ByAsked {
+            asked: asked.label(),
+        };
+        self.0.origin_refusals.get_or_create(&labels).inc();
     }
 
     /// An issuer was asked for its keys: `ok`, or the label of the failure.
@@ -327,6 +360,11 @@ impl Inner {
             self.auth_refusals.clone(),
         );
         registry.register(
+            "origin_refusals",
+            "Origins of pages refused, by what named them",
+            self.origin_refusals.clone(),
+        );
+        registry.register(
             "jwks_fetch",
             "Fetches of issuers' key sets, by result",
             self.jwks_fetches.clone(),
@@ -401,6 +439,7 @@ mod tests {
         clone.mint_context(ContextFound::Unknown, true);
         clone.mint_stage(Stage::Decide, Duration::from_micros(80));
         clone.auth_refusal("expired");
+        clone.origin_refusal(Asked::Preflight);
         clone.jwks_fetch("ok");
         clone.sign_in("wrong");
         clone.anam_request("timeout");
@@ -423,6 +462,7 @@ mod tests {
             r#"gateway_mint_duration_seconds_count{stage="decide"} 1"#,
             r#"gateway_mint_duration_seconds_bucket{le="0.0001",stage="decide"} 1"#,
             r#"gateway_auth_refusals_total{reason="expired"} 1"#,
+            r#"gateway_origin_refusals_total{asked="preflight"} 1"#,
             r#"gateway_jwks_fetch_total{result="ok"} 1"#,
             r#"gateway_sign_ins_total{result="wrong"} 1"#,
             r#"gateway_anam_requests_total{result="timeout"} 1"#,

@@ -1,5 +1,6 @@
 //! Who may call: reads every tenant's issuers for the authenticator, and every allowed web origin.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
@@ -16,22 +17,43 @@ use crate::store::{Database, StoreError};
 
 /// Every tenant's allowed origins together: enough to answer a preflight, which names no tenant.
 #[derive(Debug, Default)]
-pub struct Origins(RwLock<Arc<Vec<Origin>>>);
+pub struct Origins(RwLock<Arc<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    origins: Vec<Origin>,
+    /// The tenant whose pages come from a host; `None` where several tenants' do.
+    hosts: HashMap<String, Option<TenantId>>,
+}
 
 impl Origins {
     /// Whether any tenant's pages may come from there.
     pub fn any_allows(&self, origin: &str) -> bool {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .any(|allowed| allowed.matches(origin))
+        let known = self.known();
+        known.origins.iter().any(|allowed| allowed.matches(origin))
     }
 
-    fn replace(&self, mut origins: Vec<Origin>) {
-        origins.sort();
-        origins.dedup();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(origins);
+    /// The one tenant that has allowed another origin of the same host: it may have mistaken the scheme or the port.
+    pub fn neighbour_of(&self, origin: &str) -> Option<TenantId> {
+        *self.known().hosts.get(&host_of(origin)?)?
+    }
+
+    fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, all: Vec<(TenantId, Origin)>) {
+        let mut known = Known::default();
+        for (tenant, origin) in all {
+            if let Some(host) = host_of(origin.as_str()) {
+                let holder = known.hosts.entry(host).or_insert(Some(tenant));
+                *holder = holder.filter(|other| *other == tenant);
+            }
+            known.origins.push(origin);
+        }
+        known.origins.sort();
+        known.origins.dedup();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     }
 }
 
@@ -46,13 +68,14 @@ pub async fn refresh(
     let tenants = tx.tenants().await?;
     let issuers = tx.issuers().await?;
     let shared = tx.shared_issuers().await?;
+    let registered = tx.registered_issuers().await?;
     tx.commit().await?;
 
     origins.replace(
         tenants
             .iter()
             .filter(|tenant| tenant.active)
-            .flat_map(allowed_origins)
+            .flat_map(|tenant| allowed_origins(tenant).map(|origin| (tenant.id, origin)))
             .collect(),
     );
     let own = issuers
@@ -71,6 +94,7 @@ pub async fn refresh(
     });
     let directory = Directory {
         issuers: own.chain(shared).collect(),
+        registered,
         tenants: tenants
             .into_iter()
             .map(|tenant| TenantEntry {
@@ -87,7 +111,7 @@ pub async fn refresh(
 }
 
 /// Only what a preflight needs of a policy; the policy itself is judged when the tenant is loaded.
-fn allowed_origins(tenant: &TenantRow) -> Vec<Origin> {
+fn allowed_origins(tenant: &TenantRow) -> impl Iterator<Item = Origin> {
     let listed = tenant
         .policy
         .get("allowedOrigins")
@@ -96,7 +120,12 @@ fn allowed_origins(tenant: &TenantRow) -> Vec<Origin> {
         .into_iter()
         .flatten()
         .filter_map(|origin| Origin::parse(origin.as_str()?))
-        .collect()
+}
+
+/// The host of an origin, without its port.
+fn host_of(origin: &str) -> Option<String> {
+    let origin = origin.strip_suffix(":*").unwrap_or(origin);
+    Some(url::Url::parse(origin).ok()?.host_str()?.to_owned())
 }
 
 fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::AuthError;
 use crate::domain::caller::Caller;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, UserCall};
 use crate::limits::TooMany;
 use crate::sources::{LiveTenant, SourceError};
 
@@ -34,19 +34,13 @@ pub enum VisitError {
     OriginNotAllowed,
 }
 
-/// Lets a user in. `origin` is the page's web origin, where the browser names one that is not the gateway's own.
-pub async fn visit(
-    gateway: &Gateway,
-    token: &str,
-    origin: Option<&str>,
-) -> Result<Visit, VisitError> {
-    let caller = gateway.authenticate(token).await?;
+/// Lets a user in.
+pub async fn visit(gateway: &Gateway, call: UserCall<'_>) -> Result<Visit, VisitError> {
+    let caller = gateway.authenticate(&call).await?;
     gateway.admit(&caller)?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
-    match origin {
-        Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
-            Err(VisitError::OriginNotAllowed)
-        }
-        _ => Ok(Visit { caller, tenant }),
+    if !gateway.admit_origin(&call, &tenant) {
+        return Err(VisitError::OriginNotAllowed);
     }
+    Ok(Visit { caller, tenant })
 }

@@ -12,6 +12,8 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 
+use super::trace::request_id;
+use crate::gateway::Gateway;
 use crate::tenants::access::Origins;
 
 /// The gateway's own origin, where it is configured; else it follows from each request's Host.
@@ -52,17 +54,26 @@ fn is_for_admins(path: &str) -> bool {
 /// Answers preflights, and lets pages of allowed origins read answers, errors too.
 pub async fn cors<B: MessageBody + 'static>(
     origins: web::Data<Origins>,
+    gateway: web::Data<Gateway>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if is_for_admins(request.path()) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
-    let allowed = foreign_origin(request.request()).filter(|origin| origins.any_allows(origin));
+    let foreign = foreign_origin(request.request());
+    let is_allowed = foreign
+        .as_deref()
+        .is_some_and(|origin| origins.any_allows(origin));
     let is_preflight = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    if let (true, false, Some(origin)) = (is_preflight, is_allowed, &foreign) {
+        let neighbour = origins.neighbour_of(origin);
+        gateway.note_refused_preflight(neighbour, origin, request_id(request.request()));
+    }
+    let allowed = foreign.filter(|_| is_allowed);
     let mut response = if is_preflight {
         request
             .into_response(HttpResponse::NoContent().finish())

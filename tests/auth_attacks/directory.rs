@@ -1,7 +1,7 @@
 //! Whose token is it? Tenants next to one another, shared issuers, and changes of the directory.
 
 use persona_gateway::auth::{
-    AuthError, Directory, DirectoryFault, FaultReason, IssuerEntry, JwksSettings, Refusal,
+    AuthError, Claimed, Directory, DirectoryFault, FaultReason, IssuerEntry, JwksSettings, Refusal,
     SetRefusal,
 };
 use persona_gateway::domain::ids::{IssuerId, TenantId};
@@ -24,6 +24,7 @@ fn bench(issuers: Vec<IssuerEntry>) -> (Bench, Vec<DirectoryFault>) {
     let faults = bench.auth.replace_directory(Directory {
         issuers,
         tenants: tenants(),
+        ..Directory::default()
     });
     (bench, faults)
 }
@@ -91,8 +92,8 @@ async fn one_issuer_may_serve_two_tenants_by_audience() {
         (json!("b"), Ok(tenant(2))),
         (json!(["a", "b"]), refused(Refusal::AmbiguousAudience)),
         (json!(["b", "x", "a2"]), refused(Refusal::AmbiguousAudience)),
-        (json!("c"), refused(Refusal::UnknownIssuer)),
-        (json!(["A"]), refused(Refusal::UnknownIssuer)),
+        (json!("c"), refused(Refusal::Audience)),
+        (json!(["A"]), refused(Refusal::Audience)),
     ] {
         assert_eq!(
             tenant_of(&bench, &token(&signer, "k", ISSUER, audience.clone())).await,
@@ -164,6 +165,100 @@ async fn a_shared_issuer_names_the_tenant_by_slug_or_id() {
     );
 }
 
+/// Whose a refused token would be.
+fn claimed(bench: &Bench, issuer: &str, audience: Value) -> Option<TenantId> {
+    let token = token(&Signer::ed(), "any", issuer, audience);
+    bench.auth.claimed(&token).tenant
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_to_one_tenant_or_to_none() {
+    let bench = Bench::new(JwksSettings::default());
+    let own = |number, tenant, issuer: &str, audience: &str| {
+        entry(number, tenant, inline(issuer, &[audience], &[ED.jwk("ed")]))
+    };
+    let directory = Directory {
+        issuers: vec![
+            own(1, 1, "https://one.example", "a"),
+            own(2, 1, "https://both.example", "a"),
+            own(3, 2, "https://both.example", "b"),
+            own(4, 1, "https://also-shared.example", "a"),
+            shared(
+                5,
+                "org",
+                inline("https://also-shared.example", &["s"], &[ED.jwk("ed")]),
+            ),
+            shared(
+                6,
+                "org",
+                inline("https://shared.example", &["s"], &[ED.jwk("ed")]),
+            ),
+        ],
+        registered: [
+            ("https://one.example", 1),
+            ("https://both.example", 1),
+            ("https://both.example", 2),
+            ("https://also-shared.example", 1),
+            // Tenant 2 has switched its issuer off.
+            ("https://disabled.example", 2),
+        ]
+        .map(|(issuer, number)| (issuer.to_owned(), tenant(number)))
+        .into(),
+        tenants: tenants(),
+    };
+    assert_eq!(bench.auth.replace_directory(directory), []);
+    for (issuer, audience, whose) in [
+        ("https://one.example", json!("a"), Some(tenant(1))),
+        ("https://one.example", json!("wrong"), Some(tenant(1))),
+        ("https://one.example", json!([]), Some(tenant(1))),
+        ("https://one.example/", json!("a"), None),
+        ("https://both.example", json!("b"), Some(tenant(2))),
+        ("https://both.example", json!("wrong"), None),
+        ("https://both.example", json!(["a", "b"]), None),
+        ("https://also-shared.example", json!("wrong"), None),
+        ("https://shared.example", json!("s"), None),
+        ("https://disabled.example", json!("any"), Some(tenant(2))),
+        ("https://nobody.example", json!("a"), None),
+        ("", json!("a"), None),
+    ] {
+        assert_eq!(
+            claimed(&bench, issuer, audience.clone()),
+            whose,
+            "{issuer} {audience}"
+        );
+    }
+    let mut of_shared = claims_with("org", json!("globex"));
+    of_shared["iss"] = json!("https://shared.example");
+    of_shared["aud"] = json!("s");
+    let token = ED.token(ED.header("ed"), of_shared);
+    assert_eq!(bench.auth.claimed(&token).tenant, Some(tenant(2)));
+}
+
+#[tokio::test]
+async fn what_a_refused_token_claims_is_cleaned_and_cut_and_never_its_subject() {
+    let (bench, _) = bench(vec![entry(1, 1, inline(ISSUER, &["app"], &[ED.jwk("ed")]))]);
+    let long = "x".repeat(3_000);
+    for audience in ["\u{0}\u{1b}[2J\u{202e}\napp", long.as_str()] {
+        let mut header = ED.header("ed");
+        header["alg"] = json!("none");
+        header["kid"] = json!(format!("\u{7}{audience}"));
+        let mut claims = claims_with("sub", json!("a-secret-subject"));
+        claims["aud"] = json!([audience, audience]);
+        let claimed = bench.auth.claimed(&ED.token(header, claims));
+        for text in [&claimed.audience, &claimed.kid, &claimed.issuer] {
+            assert!(text.chars().count() <= 200, "{text}");
+            assert!(
+                !text.contains(|c: char| c.is_control() || c == '\u{202e}'),
+                "{text:?}"
+            );
+            assert!(!text.contains("secret"));
+        }
+    }
+    for nothing in ["", ".", "..", "a.b.c", "undefined", long.as_str()] {
+        assert_eq!(bench.auth.claimed(nothing), Claimed::default());
+    }
+}
+
 #[tokio::test]
 async fn a_tenants_own_issuer_never_names_another_tenant() {
     let (bench, _) = bench(vec![entry(1, 1, inline(ISSUER, &["app"], &[ED.jwk("ed")]))]);
@@ -181,7 +276,11 @@ async fn no_tenant_can_call_itself_by_anothers_id() {
     let mut tenants = tenants();
     tenants[1].slug = tenant(1).to_string();
     let issuers = vec![shared(1, "org", inline(ISSUER, &["app"], &[ED.jwk("ed")]))];
-    bench.auth.replace_directory(Directory { issuers, tenants });
+    bench.auth.replace_directory(Directory {
+        issuers,
+        tenants,
+        ..Directory::default()
+    });
     let token = ED.token(
         ED.header("ed"),
         claims_with("org", json!(tenant(1).to_string())),
@@ -208,6 +307,7 @@ async fn suspended_and_vanished_tenants_are_told_apart_only_behind_a_good_token(
     bench.auth.replace_directory(Directory {
         issuers: issuers(),
         tenants: list,
+        ..Directory::default()
     });
     let suspended = Err(AuthError::TenantSuspended { tenant: tenant(1) });
     assert_eq!(
@@ -232,6 +332,7 @@ async fn suspended_and_vanished_tenants_are_told_apart_only_behind_a_good_token(
     bench.auth.replace_directory(Directory {
         issuers: issuers(),
         tenants: tenants(),
+        ..Directory::default()
     });
     assert_eq!(
         tenant_of(&bench, &token(&ED, "ed", "https://a.example", json!("app"))).await,
@@ -272,6 +373,7 @@ async fn unusable_issuers_are_left_out_and_named() {
     bench.auth.replace_directory(Directory {
         issuers,
         tenants: tenants(),
+        ..Directory::default()
     });
     assert_eq!(
         tenant_of(&bench, &HMAC.good("any")).await,
@@ -292,6 +394,7 @@ async fn a_new_directory_keeps_the_keys_of_issuers_that_did_not_move() {
         let directory = Directory {
             issuers: vec![entry(1, 1, config)],
             tenants: tenants(),
+            ..Directory::default()
         };
         assert_eq!(bench.auth.replace_directory(directory), []);
     };
@@ -323,6 +426,7 @@ async fn a_new_directory_keeps_the_keys_of_issuers_that_did_not_move() {
     bench.auth.replace_directory(Directory {
         issuers: Vec::new(),
         tenants: tenants(),
+        ..Directory::default()
     });
     assert_eq!(
         tenant_of(&bench, &ED.good("ed")).await,

@@ -149,7 +149,11 @@ async fn many_workers_rotation_and_new_directories_do_not_get_in_each_others_way
                 if n % 20 == 0 {
                     let issuers = vec![crate::kit::entry(1, 1, config.clone())];
                     let tenants = crate::kit::tenants();
-                    let faults = bench.auth.replace_directory(Directory { issuers, tenants });
+                    let faults = bench.auth.replace_directory(Directory {
+                        issuers,
+                        tenants,
+                        ..Directory::default()
+                    });
                     assert_eq!(faults, []);
                 }
             }
@@ -562,7 +566,11 @@ async fn another_spelling_of_the_issuer_asks_discovery_again() {
     let issuers = vec![crate::kit::entry(1, 1, config(&rules))];
     let tenants = crate::kit::tenants();
     assert_eq!(
-        bench.auth.replace_directory(Directory { issuers, tenants }),
+        bench.auth.replace_directory(Directory {
+            issuers,
+            tenants,
+            ..Directory::default()
+        }),
         []
     );
     let mut claims = claims();

@@ -252,6 +252,7 @@ impl Bench {
         let directory = Directory {
             issuers: vec![entry(1, 1, config)],
             tenants: tenants(),
+            ..Directory::default()
         };
         assert_eq!(bench.auth.replace_directory(directory), []);
         bench

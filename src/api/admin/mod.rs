@@ -16,6 +16,7 @@ pub mod people;
 pub mod policy;
 pub mod preview;
 pub mod provider_keys;
+pub mod refusals;
 pub mod releases;
 pub mod replays;
 pub mod sample_users;
@@ -59,6 +60,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(comparison::routes)
         .configure(sessions::routes)
         .configure(replays::routes)
+        .configure(refusals::routes)
         .configure(audit::routes)
         .configure(subjects::routes)
         .configure(issuers::routes)
@@ -85,6 +87,7 @@ pub fn descriptions() -> Vec<Description> {
         comparison::Doc::openapi,
         sessions::Doc::openapi,
         replays::Doc::openapi,
+        refusals::Doc::openapi,
         audit::Doc::openapi,
         subjects::Doc::openapi,
         issuers::Doc::openapi,

@@ -14,5 +14,5 @@ pub(crate) mod wait;
 pub(crate) mod wire;
 
 pub(crate) use app::{
-    TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_with, told,
+    PLATFORM_KEY, TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_with, told,
 };

@@ -2,7 +2,7 @@
 //! So whatever the tests make the gateway do proves that it is told, and undone where it can't be.
 
 /// Tenant tables whose changes are no admin's, and why.
-const NOT_TOLD: [(&str, &str); 11] = [
+const NOT_TOLD: [(&str, &str); 12] = [
     ("audit_event", "the trail itself"),
     ("audit_checkpoint", "signed marks in the trail"),
     (
@@ -16,6 +16,7 @@ const NOT_TOLD: [(&str, &str); 11] = [
         "preference",
         "users' own; what admins do with them has tests of its own",
     ),
+    ("refusal", "counts who was refused"),
     ("session", "the ledger"),
     (
         "sso_attempt",

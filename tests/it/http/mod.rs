@@ -4,4 +4,5 @@ mod bytes;
 mod codes;
 mod cors;
 mod limits;
+mod refusals;
 mod tokens;

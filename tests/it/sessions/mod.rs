@@ -1,4 +1,5 @@
 mod documented;
+mod failed;
 mod ledger;
 mod live;
 mod merge;

@@ -54,6 +54,8 @@ fn rows_of(tenant: &str) -> String {
             values ('{tenant}', '{session}', now(), 'issued');
         insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
             values ('{tenant}', '{session}', now(), now() - interval '1 day', '{{}}');
+        insert into refusal (tenant_id, reason, fingerprint, count, first_at, last_at)
+            values ('{tenant}', 'expired', '', 1, now(), now());
         insert into audit_event (tenant_id, at, actor, action, target)
             values ('{tenant}', now(), 'test', 'test', 'test');
         insert into audit_checkpoint (tenant_id, seq, hash, at, key_id, signature)

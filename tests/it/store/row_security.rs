@@ -259,7 +259,13 @@ async fn the_platform_role_sees_only_what_it_is_for() {
     for (table, column) in tenant_tables(&mut owner).await {
         let whole = matches!(
             table.as_str(),
-            "tenant" | "config_revision" | "issuer" | "issuer_audience" | "api_key" | "membership"
+            "tenant"
+                | "config_revision"
+                | "issuer"
+                | "issuer_audience"
+                | "api_key"
+                | "membership"
+                | "refusal"
         );
         let read = format!("select * from {table}");
         let outcome = attempt(&mut login, PLATFORM, None, read).await;
@@ -270,7 +276,10 @@ async fn the_platform_role_sees_only_what_it_is_for() {
         }
         let delete = format!("delete from {table} where {column} = '{ALPHA}'");
         let outcome = attempt(&mut login, PLATFORM, None, delete).await;
-        if matches!(table.as_str(), "session_inputs" | "given_answer") {
+        if matches!(
+            table.as_str(),
+            "session_inputs" | "given_answer" | "refusal"
+        ) {
             assert_eq!(
                 outcome.unwrap(),
                 1,
