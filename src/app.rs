@@ -2,6 +2,7 @@
 
 mod refresh;
 mod server;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

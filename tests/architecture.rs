@@ -10,11 +10,13 @@ mod architecture {
     const MAX_LINES: usize = 600;
 
     /// Crates that belong to one room, or a few.
-    const ROOMS_OF_CRATES: [(&str, &[&str]); 11] = [
+    const ROOMS_OF_CRATES: [(&str, &[&str]); 13] = [
         ("sqlx", &["store/"]),
         // The program asks Anam, issuers, and, as a client, gateways elsewhere.
         ("reqwest", &["anam/", "auth/", "client/"]),
         ("actix_web", &["web/", "api/", "app/", "app.rs", "dev/"]),
+        ("actix_http", &["app/"]),
+        ("actix_service", &["app/"]),
         ("actix_ws", &["dev/"]),
         ("minijinja", &["domain/template/"]),
         ("argon2", &["crypto/password.rs"]),

@@ -2,12 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, Error, HttpServer, web};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::StartError;
+use super::unread::{Connection, Desk};
 use crate::api;
 use crate::config::Settings;
 use crate::gateway::Gateway;
@@ -55,7 +61,7 @@ pub(super) fn public(
         max_bytes: settings.server.max_admin_body_bytes,
         timeout: settings.server.body_timeout,
     }));
-    let server = HttpServer::new(move || {
+    let service = move || {
         App::new()
             .app_data(gateway.clone())
             .app_data(origins.clone())
@@ -72,18 +78,64 @@ pub(super) fn public(
             .wrap(from_fn(trace))
             .configure(api::routes)
             .default_service(web::to(api::not_found))
-    })
-    .workers(workers(settings))
-    .client_request_timeout(settings.server.client_timeout)
-    .keep_alive(settings.server.keep_alive)
-    .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
-    .disable_signals();
+    };
     let address = SocketAddr::new(settings.server.host, settings.server.port);
-    let server = server
-        .bind(address)
-        .map_err(|source| StartError::Listen { address, source })?;
-    let bound = server.addrs().first().copied().unwrap_or(address);
-    Ok((server.run(), bound))
+    let failed = |source| StartError::Listen { address, source };
+    let listener = listen(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let desk = Arc::new(Desk {
+        clock: faces.gateway.clock.clone(),
+        metrics: faces.metrics.clone(),
+    });
+    let (keep_alive, head_timeout) = (settings.server.keep_alive, settings.server.client_timeout);
+    let builder = Server::build()
+        .workers(workers(settings))
+        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    // What actix_web's own HttpServer does, but for the connections: see `unread`.
+    let server = builder.listen("public", listener, move || {
+        let stopping = stopping.clone();
+        let app = service()
+            .into_factory()
+            .map_err(|error: Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(keep_alive)
+            .client_request_timeout(head_timeout)
+            .client_disconnect_timeout(LINGER)
+            .local_addr(bound)
+            // It only matters to who makes addresses of requests, which nobody does here.
+            .finish(map_config(app, |()| AppConfig::default()));
+        let desk = desk.clone();
+        fn_service(move |io: TcpStream| {
+            let peer = io.peer_addr().ok();
+            let connection = Connection::new(io, desk.clone());
+            std::future::ready(Ok::<_, DispatchError>((connection, Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    });
+    Ok((server.map_err(failed)?.run(), bound))
+}
+
+/// How long the end of a connection may take.
+const LINGER: Duration = Duration::from_secs(1);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 2_048;
+
+fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart need not wait for connections of the last run that are still closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// The operators' listener.

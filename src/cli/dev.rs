@@ -145,8 +145,8 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     if args.json {
         super::say(serde_json::to_string(&ready)?)?;
     } else {
-        super::say(welcome(&ready, emulator.is_some())?)?;
         let seen = app.gateway.refusals.watch();
+        super::say(welcome(&ready, emulator.is_some())?)?;
         app.lifecycle.spawn("refusals", refusals::tell(seen));
     }
     Ok(Running {

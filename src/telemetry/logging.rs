@@ -2,10 +2,10 @@
 
 use std::{fmt::Write as _, io, panic};
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::ParseError,
+    filter::{ParseError, filter_fn},
     fmt::{self, MakeWriter},
     layer::SubscriberExt,
     util::{SubscriberInitExt, TryInitError},
@@ -51,7 +51,16 @@ where
         LogFormat::Text => lines.boxed(),
     };
     let filter = EnvFilter::try_new(&settings.filter)?;
-    Ok(Registry::default().with(lines).with(filter))
+    Ok(Registry::default()
+        .with(lines)
+        .with(filter)
+        .with(filter_fn(|event| !is_a_clients_fault(event))))
+}
+
+/// What the HTTP library calls an error: a client that sends what is no HTTP, or goes away. Anybody could fill the log with it.
+/// Refusals have lines of their own (`app/unread.rs`).
+fn is_a_clients_fault(event: &Metadata<'_>) -> bool {
+    *event.level() == Level::ERROR && event.target().starts_with("actix_http::")
 }
 
 /// Wraps a writer so that no event can fake a second line or move a terminal's cursor. The form
@@ -189,6 +198,15 @@ mod tests {
             tracing::warn!("just right");
         });
         assert!(log.contains("just right"));
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+
+    #[test]
+    fn what_clients_do_to_a_connection_is_no_error() {
+        let log = logged(LogFormat::Text, "trace", || {
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error");
+            tracing::error!(target: "actix_server::worker", "a worker failed");
+        });
         assert_eq!(log.lines().count(), 1, "{log}");
     }
 

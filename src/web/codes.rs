@@ -58,6 +58,10 @@ codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     /// The body did not arrive in time.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timed out";
+    /// The request's line and headers did not arrive in time.
+    HeadersTimeout = "headers_timeout", REQUEST_TIMEOUT, "Headers timed out";
+    /// The request's line and headers are too large, or too many.
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
     /// The credential is good, but its role may not do this; `detail` says which role may.
     Forbidden = "forbidden", FORBIDDEN, "Not permitted";
     /// Something of this name exists.

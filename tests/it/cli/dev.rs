@@ -211,3 +211,36 @@ async fn the_curl_line_works_as_printed_and_the_prompt_is_the_users_own() {
     }
     stop(running).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_explained_at_the_terminal() {
+    let folder = Folder::new();
+    let running = start(&folder, &[]);
+    running.out_with("Ctrl-C stops it all").await;
+    let address = async |name: &str| {
+        let line = running.out_with(name).await;
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let (gateway, issuer) = (address("  gateway ").await, address("  issuer ").await);
+    let asked = json!({ "sub": "sam", "aud": "another-app", "claims": {} });
+    let token = json_of(client().post(format!("{issuer}/token")).json(&asked)).await;
+    let mint = client().post(format!("{gateway}/v1/session-token"));
+    let answer = mint.bearer_auth(of(&token, "token")).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    let line = running.out_with("(wrong_audience)").await;
+    assert_eq!(
+        line,
+        format!(
+            "Refused a token: aud names none of this issuer's audiences (wrong_audience) \
+             [issuer {issuer}, audience another-app, kid {}]. Add the token's aud to the issuer's audiences if these users are \
+             yours; else let the page ask for a token with the audience that is registered.",
+            line.split("kid ")
+                .nth(1)
+                .unwrap()
+                .split(']')
+                .next()
+                .unwrap()
+        )
+    );
+    stop(running).await;
+}

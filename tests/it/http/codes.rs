@@ -62,7 +62,7 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         Code::InvalidRequest => app.mint(&token, &json!({ "other": 1 })).await,
         Code::UnsupportedMediaType => raw(app, &token, "text/plain", "{}").await,
         Code::BodyTooLarge => raw(app, &token, "application/json", &"x".repeat(70_000)).await,
-        Code::BodyTimeout => {
+        Code::BodyTimeout | Code::HeadersTimeout | Code::HeadersTooLarge => {
             unreachable!("told apart in `every_code_is_provoked`: it needs a connection of its own")
         }
         Code::NotFound => app
@@ -217,23 +217,33 @@ async fn over_a_limit(code: Code) -> Response {
     answer
 }
 
-async fn body_timeout(app: &TestApp) -> Value {
-    let mut stream = TcpStream::connect(app.app.address).await.unwrap();
-    let head = format!(
-        "POST /v1/session-token HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {}\r\ncontent-length: 9\r\nconnection: close\r\n\r\n",
+/// What a request that is written by hand is answered.
+async fn by_hand(app: &TestApp, code: Code) -> Value {
+    let start = format!(
+        "POST /v1/session-token HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {}\r\n",
         app.user("user-1")
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
+    let sent = match code {
+        Code::BodyTimeout => format!("{start}content-length: 9\r\nconnection: close\r\n\r\n"),
+        Code::HeadersTooLarge => start + &"a: b\r\n".repeat(200) + "\r\n",
+        _ => start,
+    };
+    let mut stream = TcpStream::connect(app.app.address).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    let status = format!("HTTP/1.1 {} ", code.status().as_u16());
+    assert!(answer.starts_with(&status), "{answer}");
+    let body: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body["code"], code.as_str());
+    body
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_code_is_provoked() {
     let times = [
         ("SERVER__BODY_TIMEOUT_MS", "100"),
+        ("SERVER__CLIENT_TIMEOUT_MS", "300"),
         ("ANAM__CONNECT_TIMEOUT_MS", "500"),
         ("ANAM__TIMEOUT_MS", "500"),
         ("AUTH__JWKS_WAIT_MS", "500"),
@@ -246,11 +256,14 @@ async fn every_code_is_provoked() {
     })
     .await;
     for &code in Code::ALL {
-        let body = if code == Code::BodyTimeout {
-            body_timeout(&app).await
-        } else {
-            let answer = provoke(code, &app).await;
-            problem(answer, code.status().as_u16(), code.as_str()).await
+        let body = match code {
+            Code::BodyTimeout | Code::HeadersTimeout | Code::HeadersTooLarge => {
+                by_hand(&app, code).await
+            }
+            _ => {
+                let answer = provoke(code, &app).await;
+                problem(answer, code.status().as_u16(), code.as_str()).await
+            }
         };
         assert_eq!(body["title"], code.title());
     }

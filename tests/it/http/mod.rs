@@ -6,3 +6,4 @@ mod cors;
 mod limits;
 mod refusals;
 mod tokens;
+mod unread;
