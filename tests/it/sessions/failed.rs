@@ -54,10 +54,11 @@ async fn a_mint_that_anam_refused_is_found_by_its_request_and_says_why_in_the_lo
     let id = told["sessionId"].as_str().unwrap().to_owned();
     app.anam.clear();
 
+    let query = format!("requestId={request}");
     let found = until(
         "the outcome is in the ledger",
         std::time::Duration::from_secs(10),
-        || session(&app, &key, &format!("requestId={request}")),
+        || session(&app, &key, &query),
     )
     .await;
     assert_eq!(
