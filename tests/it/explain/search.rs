@@ -114,8 +114,12 @@ async fn filters_that_make_no_sense_are_all_told() {
     for (query, wanted) in [
         ("version=1", vec!["/version"]),
         (
-            "outcome=pending&subject=&code=%00",
+            "outcome=pending&subject=&code=",
             vec!["/subject", "/outcome", "/code"],
+        ),
+        (
+            "subject=%00&code=%ff&context=support",
+            vec!["/subject", "/code"],
         ),
         ("from=%2B99999-01-01T00:00:00Z", vec!["/from"]),
         ("limit=0", vec!["/limit"]),

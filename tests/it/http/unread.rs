@@ -9,7 +9,7 @@ use crate::harness::{TestApp, TestOptions, spawn_with};
 
 async fn impatient() -> TestApp {
     spawn_with(TestOptions {
-        env: vec![("GATEWAY__SERVER__CLIENT_TIMEOUT_MS".into(), "300".into())],
+        env: vec![("GATEWAY__SERVER__CLIENT_TIMEOUT_MS".into(), "3000".into())],
         no_demo: true,
         ..TestOptions::default()
     })

@@ -45,7 +45,7 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 20] = [
+const PLATFORM_POLICIES: [&str; 24] = [
     "api_key.platform_read r",
     "catalogue_sync.platform_read r",
     "config_revision.platform_insert a",
@@ -57,6 +57,10 @@ const PLATFORM_POLICIES: [&str; 20] = [
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
+    "refusal.platform_delete d",
+    "refusal.platform_insert a",
+    "refusal.platform_read r",
+    "refusal.platform_update w",
     "session.platform_append a",
     "session.platform_read r",
     "session_inputs.platform_append a",
