@@ -24,7 +24,7 @@ use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
 use crate::refusals::Refusals;
-use crate::sessions::sweep;
+use crate::sessions::sweep::Sweeper;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError};
@@ -235,27 +235,19 @@ async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), Ma
 
 async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {
     let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
+    let mut sweeper = Sweeper::new(
+        database,
+        gateway.clock.clone(),
+        gateway.metrics.clone(),
+        unknown_after,
+    );
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
-    // The first round looks at what was left behind while no instance ran.
-    let mut looked_back = sweep::AFTER_A_START;
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
-        match sweep::sweep(&database, &gateway.clock, unknown_after, looked_back).await {
-            Ok(()) => looked_back = sweep::EACH_ROUND,
-            Err(error) => tracing::warn!(%error, "the ledger was not swept"),
-        }
-        if let Err(error) = forget_answers(&database).await {
-            tracing::warn!(%error, "answers to repeated calls were not forgotten");
-        }
+        sweeper.round().await;
     }
-}
-
-/// Answers for whoever repeats a call are kept for a day.
-async fn forget_answers(database: &Database) -> Result<(), StoreError> {
-    let mut platform = database.platform().await?;
-    platform.sweep_answers().await?;
-    platform.commit().await
 }
 
 async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {

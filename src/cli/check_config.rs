@@ -7,29 +7,62 @@ use std::{
     process::ExitCode,
 };
 
+use crate::clock::Clock;
 use crate::config::{Settings, environment, reference};
+use crate::sessions::sweep::ends_soon;
 
 /// The status for a configuration that `serve` would refuse.
 const REFUSED: u8 = 2;
 
-/// Checks the configuration that `serve` would use, without connecting to anything.
+/// Checks the configuration that `serve` would use; without `--database`, without connecting to anything.
 #[derive(Debug, clap::Args)]
 pub struct CheckConfigArgs {
     /// Print the reference of all settings (docs/CONFIGURATION.md) instead.
     #[arg(long)]
     reference: bool,
+    /// Look into the database too: whether the login role, the schema and the master key fit, and how long the ledger's months last.
+    #[arg(long, conflicts_with = "reference")]
+    database: bool,
 }
 
 /// Prints the configuration in force to standard output and gives 0, or prints every mistake to
 /// standard error and gives 2.
-pub fn run(args: &CheckConfigArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &CheckConfigArgs) -> anyhow::Result<ExitCode> {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     if args.reference {
         out.write_all(reference().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let status = check(&environment(), Path::new("config"), &mut out, &mut err)?;
+    if status == 0 && args.database {
+        return look_into_database().await;
+    }
     Ok(ExitCode::from(status))
+}
+
+async fn look_into_database() -> anyhow::Result<ExitCode> {
+    let local = super::database::open().await?;
+    let mut tx = local.database.platform().await?;
+    let until = tx.ledger_ready_until().await?;
+    tx.commit().await?;
+    let told = match until {
+        None => "the ledger has no months: run `persona-gateway migrate`".to_owned(),
+        Some(until) if ends_soon(until, Clock::system().now()) => {
+            format!(
+                "the ledger's months end on {}: run `persona-gateway migrate`",
+                until.date_naive()
+            )
+        }
+        Some(until) => {
+            super::say(format_args!(
+                "# The database fits; the ledger's months last until {}.",
+                until.date_naive()
+            ))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    writeln!(io::stderr(), "{told}")?;
+    Ok(ExitCode::from(REFUSED))
 }
 
 fn check(

@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::MasterKey(command) => master_key::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
-            Command::CheckConfig(args) => check_config::run(&args),
+            Command::CheckConfig(args) => check_config::run(&args).await,
             Command::Openapi(args) => openapi::run(args),
             Command::Schema(args) => schema::run(args),
         }

@@ -1,31 +1,153 @@
-//! Tidies the ledger: sessions whose instance died, and inputs whose time is over.
+//! Tidies up: sessions whose instance died, and everything whose time is over. In small steps, each a transaction of its own,
+//! so that no load makes it fail for good and one trouble keeps nothing else from being done.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::store::sweep::{BATCH, Ending};
 use crate::store::{Database, StoreError};
+use crate::telemetry::metrics::Metrics;
 
-/// How far the first round after a start looks back.
-pub const AFTER_A_START: TimeDelta = TimeDelta::days(2);
-/// How far the rounds after it look back: several rounds, so that the cost does not grow with the ledger.
-pub const EACH_ROUND: TimeDelta = TimeDelta::minutes(15);
+/// How far back the very first sweep of an installation looks.
+const FIRST_LOOK: TimeDelta = TimeDelta::days(31);
+/// The time of the ledger that one statement looks at, at most and at least. It shrinks where the database is too slow for it,
+/// and grows where it is quick.
+const SPANS: (TimeDelta, TimeDelta) = (TimeDelta::hours(6), TimeDelta::seconds(5));
+/// Looked at again in each round: an instance whose clock is slow adds sessions behind the mark.
+const OVERLAP: TimeDelta = TimeDelta::minutes(15);
+/// Statements of one kind in one round: the next round goes on, and other kinds get their turn.
+const STEPS: usize = 200;
+/// The ledger's months are made two years ahead; so long before they end somebody is told.
+const WARN_BEFORE: TimeDelta = TimeDelta::days(92);
+/// Told again after.
+const WARN_EVERY: Duration = Duration::from_hours(24);
 
-/// One round. Any number of instances may sweep at once. A session this old without an outcome will get none.
-pub async fn sweep(
-    database: &Database,
-    clock: &Clock,
+/// Sweeps round after round. Any number of instances may do so at once.
+#[derive(Debug)]
+pub struct Sweeper {
+    database: Database,
+    clock: Clock,
+    metrics: Metrics,
+    /// A session this old without an outcome will get none.
     unknown_after: TimeDelta,
-    looked_back: TimeDelta,
-) -> Result<(), StoreError> {
-    let now = clock.now();
-    let mut tx = database.platform().await?;
-    let unknown = tx
-        .mark_unknown(now - unknown_after - looked_back, now - unknown_after)
-        .await?;
-    let deleted = tx.delete_expired_inputs().await?;
-    tx.commit().await?;
-    if unknown > 0 || deleted > 0 {
-        tracing::info!(unknown, deleted, "swept the ledger");
+    span: TimeDelta,
+    warned: Option<std::time::Instant>,
+}
+
+impl Sweeper {
+    /// Begins where the last one stopped, whichever process that was.
+    pub fn new(
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        unknown_after: TimeDelta,
+    ) -> Self {
+        Self {
+            database,
+            clock,
+            metrics,
+            unknown_after,
+            span: SPANS.0,
+            warned: None,
+        }
     }
-    Ok(())
+
+    /// One round. What fails is logged and tried again in the next.
+    pub async fn round(&mut self) {
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, "the ledger was not swept to its end");
+        }
+        for what in Ending::ALL {
+            if let Err(error) = self.delete(what).await {
+                tracing::warn!(what = what.as_str(), %error, "what has ended was not deleted");
+            }
+        }
+        if let Err(error) = self.look_ahead().await {
+            tracing::warn!(%error, "the ledger's months were not counted");
+        }
+    }
+
+    /// Says `unknown` of sessions of which nothing more was heard, from the mark on.
+    pub async fn settle(&mut self) -> Result<(), StoreError> {
+        let end = self.clock.now() - self.unknown_after;
+        let mut tx = self.database.platform().await?;
+        let settled = tx.settled_until().await?;
+        tx.commit().await?;
+        let mut from = settled.map_or(end - FIRST_LOOK, |settled| settled - OVERLAP);
+        let mut unknown = 0;
+        for _ in 0..STEPS {
+            if from >= end {
+                break;
+            }
+            let until = end.min(from + self.span);
+            match self.settle_span(from, until).await {
+                Ok(found) => {
+                    unknown += found;
+                    from = until;
+                    self.span = SPANS.0.min(self.span * 2);
+                }
+                Err(error) if error.is_transient() && self.span > SPANS.1 => {
+                    self.span = SPANS.1.max(self.span / 4);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if unknown > 0 {
+            tracing::info!(unknown, "settled sessions of which nothing more was heard");
+        }
+        Ok(())
+    }
+
+    async fn settle_span(
+        &self,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.database.platform().await?;
+        let found = tx.mark_unknown(from, until).await?;
+        tx.set_settled_until(until).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    async fn delete(&self, what: Ending) -> Result<(), StoreError> {
+        let mut deleted = 0;
+        for _ in 0..STEPS {
+            let mut tx = self.database.platform().await?;
+            let some = tx.delete_ended(what).await?;
+            tx.commit().await?;
+            deleted += some;
+            if some < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        if deleted > 0 {
+            tracing::info!(what = what.as_str(), deleted, "deleted what has ended");
+        }
+        Ok(())
+    }
+
+    /// Warns in time of the end of the ledger's months.
+    async fn look_ahead(&mut self) -> Result<(), StoreError> {
+        let mut tx = self.database.platform().await?;
+        let until = tx.ledger_ready_until().await?;
+        tx.commit().await?;
+        let Some(until) = until else {
+            return Ok(());
+        };
+        self.metrics.ledger_ready_until(until.timestamp());
+        let due = self.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if ends_soon(until, self.clock.now()) && due {
+            self.warned = Some(std::time::Instant::now());
+            tracing::warn!(%until, "the ledger's months end soon: run `persona-gateway migrate`, which makes two more years");
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody should run `migrate` to make the ledger's next months.
+pub fn ends_soon(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    until - now < WARN_BEFORE
 }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::StoreError;
-use super::tenant_tx::{PlatformTx, TenantTx};
+use super::tenant_tx::TenantTx;
 
 /// What is known of an Idempotency-Key.
 #[derive(Debug)]
@@ -72,17 +72,5 @@ impl TenantTx {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-}
-
-impl PlatformTx {
-    /// Forgets answers older than a day.
-    pub async fn sweep_answers(&mut self) -> Result<u64, StoreError> {
-        // Row security leaves younger ones alone too.
-        let done =
-            sqlx::query!("delete from given_answer where created_at < now() - interval '1 day'")
-                .execute(self.connection())
-                .await?;
-        Ok(done.rows_affected())
     }
 }

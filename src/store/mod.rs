@@ -30,6 +30,7 @@ pub mod sealed;
 pub mod sessions;
 pub mod sso;
 pub mod subjects;
+pub mod sweep;
 pub mod tenant_tx;
 pub mod tenants;
 pub mod versions;

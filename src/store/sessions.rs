@@ -209,33 +209,4 @@ impl PlatformTx {
         .await?;
         Ok(())
     }
-
-    /// Says `unknown` of sessions asked for between the two times of which nothing more was heard: their instance died.
-    pub async fn mark_unknown(
-        &mut self,
-        after: DateTime<Utc>,
-        before: DateTime<Utc>,
-    ) -> Result<u64, StoreError> {
-        let done = sqlx::query!(
-            "insert into session_outcome (tenant_id, session_id, at, outcome)
-             select s.tenant_id, s.id, s.at, 'unknown' from session s
-             where s.at > $1 and s.at < $2
-               and not exists (select from session_outcome o
-                               where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at)
-             on conflict do nothing",
-            after,
-            before
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(done.rows_affected())
-    }
-
-    /// Deletes inputs whose time is over.
-    pub async fn delete_expired_inputs(&mut self) -> Result<u64, StoreError> {
-        let done = sqlx::query!("delete from session_inputs where keep_until < now()")
-            .execute(self.connection())
-            .await?;
-        Ok(done.rows_affected())
-    }
 }

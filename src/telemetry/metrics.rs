@@ -183,6 +183,7 @@ struct Inner {
     ledger_write_duration: Histogram,
     ledger_batch: Histogram,
     ledger_queue: Gauge,
+    ledger_ready_until: Gauge,
     snapshot_loads: Family<ByResult, Counter>,
 }
 
@@ -206,6 +207,7 @@ impl Metrics {
             ledger_write_duration: seconds(),
             ledger_batch: Histogram::new(BATCH_ROWS),
             ledger_queue: Gauge::default(),
+            ledger_ready_until: Gauge::default(),
             snapshot_loads: Family::default(),
         };
         Self(Arc::new(inner.registered()))
@@ -307,6 +309,11 @@ impl Metrics {
         self.0.ledger_queue.set(rows);
     }
 
+    /// Until when the ledger's months are made, in seconds since 1970.
+    pub fn ledger_ready_until(&self, seconds: i64) {
+        self.0.ledger_ready_until.set(seconds);
+    }
+
     /// A tenant's snapshot was built anew, or could not be.
     pub fn snapshot_load(&self, outcome: Outcome) {
         let labels = ByResult {
@@ -405,6 +412,12 @@ impl Inner {
             "Rows that wait to be written",
             self.ledger_queue.clone(),
         );
+        registry.register_with_unit(
+            "ledger_ready_until_timestamp",
+            "Until when the ledger's months are made; `migrate` makes more",
+            Unit::Seconds,
+            self.ledger_ready_until.clone(),
+        );
         registry.register(
             "snapshot_loads",
             "Snapshots of tenants built, by result",
@@ -446,6 +459,7 @@ mod tests {
         clone.limit_refusal(Limit::User);
         clone.ledger_write(3, Duration::from_millis(2), Outcome::Ok);
         clone.ledger_queue(7);
+        clone.ledger_ready_until(1_859_673_600);
         clone.snapshot_load(Outcome::Failed);
         let page = metrics.encode();
         let lines: Vec<_> = page.lines().collect();
@@ -471,6 +485,7 @@ mod tests {
             "gateway_ledger_write_duration_seconds_count 1",
             "gateway_ledger_batch_rows_sum 3.0",
             "gateway_ledger_queue_rows 7",
+            "gateway_ledger_ready_until_timestamp_seconds 1859673600",
             r#"gateway_snapshot_loads_total{result="failed"} 1"#,
             "# EOF",
         ] {

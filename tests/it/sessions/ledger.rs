@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
-use persona_gateway::sessions::sweep::{AFTER_A_START, sweep};
+use persona_gateway::sessions::sweep::Sweeper;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -222,11 +222,13 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
         200
     );
     let database = &app.app.gateway.database;
+    let sweeper = |clock: &Clock| {
+        let metrics = app.app.gateway.metrics.clone();
+        Sweeper::new(database.clone(), clock.clone(), metrics, UNKNOWN_AFTER)
+    };
     let unknown = "select session_id from session_outcome where outcome = 'unknown'";
 
-    sweep(database, &app.clock, UNKNOWN_AFTER, AFTER_A_START)
-        .await
-        .unwrap();
+    sweeper(&app.clock).round().await;
     assert!(
         app.database.rows(unknown).await.is_empty(),
         "it is too young to be given up"
@@ -247,11 +249,85 @@ async fn the_sweep_says_unknown_of_orphans_and_deletes_inputs_whose_time_is_over
     .await;
     let later = Clock::manual(app.clock.now() + TimeDelta::minutes(30));
     for _ in 0..2 {
-        sweep(database, &later, UNKNOWN_AFTER, AFTER_A_START)
-            .await
-            .unwrap();
+        sweeper(&later).round().await;
     }
     let rows = app.database.rows(unknown).await;
     assert_eq!(rows, [json!({ "session_id": id.to_string() })]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sweep_goes_on_where_it_stopped_however_long_that_is_ago() {
+    let app = spawn().await;
+    let tenant = app.tenant("demo").await.0;
+    // Nine days without a sweep, an orphan of each, and more expired inputs than one statement takes.
+    app.database
+        .sql(&format!(
+            "insert into sweep_mark (name, at) values ('ledger', now() - interval '9 days')
+                 on conflict (name) do update set at = excluded.at;
+             call ensure_session_partitions(now() - interval '1 month', 2);
+             insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+                 select '{tenant}', gen_random_uuid(), now() - d * interval '1 day', '{tenant}', 'u', 'c', 'p', 1, '\\x00', '{{}}'
+                 from generate_series(1, 9) d;
+             insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
+                 select '{tenant}', gen_random_uuid(), now(), now() - interval '1 second', '{{}}' from generate_series(1, 2500)"
+        ))
+        .await;
+    let gateway = &app.app.gateway;
+    let (database, metrics) = (gateway.database.clone(), gateway.metrics.clone());
+    let mut sweeper = Sweeper::new(database, app.clock.clone(), metrics, UNKNOWN_AFTER);
+    sweeper.round().await;
+    let left = |query: &'static str| app.database.rows(query);
+    let unknown = left("select 1 as one from session_outcome where outcome = 'unknown'").await;
+    assert_eq!(unknown.len(), 9);
+    assert!(left("select 1 as one from session_inputs").await.is_empty());
+    let mark = left("select at > now() - interval '1 hour' as recent from sweep_mark").await;
+    assert_eq!(mark, [json!({ "recent": true })]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_a_month_that_nobody_made_is_kept_and_moves_once_it_is_made() {
+    let app = spawn().await;
+    app.database
+        .sql(
+            "do $$ declare p text; begin
+                 foreach p in array array['session', 'session_outcome', 'session_inputs'] loop
+                     execute format('drop table %I', p || '_' || to_char(now() at time zone 'UTC', 'YYYY_MM'));
+                 end loop;
+             end $$",
+        )
+        .await;
+    let token = app.user("user-1");
+    assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
+    until("the outcome is written", PATIENCE, || async {
+        app.database
+            .rows("select 1 as one from session_outcome_default where outcome = 'issued'")
+            .await
+            .pop()
+    })
+    .await;
+
+    persona_gateway::store::migrate::migrate(&app.database.owner_url, None)
+        .await
+        .unwrap();
+    for table in ["session", "session_outcome", "session_inputs"] {
+        let count = format!(
+            "select (select count(*) from {table}_default) as waiting, (select count(*) from {table}) as kept,
+                    (select bool_and(relrowsecurity and relforcerowsecurity) from pg_class c
+                     join pg_inherits i on i.inhrelid = c.oid where i.inhparent = '{table}'::regclass) as forced"
+        );
+        let rows = app.database.rows(&count).await;
+        assert_eq!(
+            rows,
+            [json!({ "waiting": 0, "kept": 1, "forced": true })],
+            "{table}"
+        );
+    }
+    // What was moved can't be changed, as before.
+    let mut owner = app.database.owner().await;
+    let refused = sqlx::query("delete from session").execute(&mut owner).await;
+    assert!(refused.unwrap_err().to_string().contains("append-only"));
+    assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     app.stop().await;
 }

@@ -9,13 +9,14 @@ use crate::harness::postgres::{LOGIN, TestDatabase};
 use crate::harness::sql;
 
 /// Tables that belong to the installation, not to a tenant.
-const OF_NO_TENANT: [&str; 6] = [
+const OF_NO_TENANT: [&str; 7] = [
     "_sqlx_migrations",
     "admin",
     "console_session",
     "master_key",
     "shared_issuer",
     "shared_issuer_audience",
+    "sweep_mark",
 ];
 /// Unique keys that span tenants, and why.
 const ACROSS_TENANTS: [(&str, &str); 5] = [
@@ -45,15 +46,17 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 24] = [
+const PLATFORM_POLICIES: [&str; 28] = [
     "api_key.platform_read r",
     "catalogue_sync.platform_read r",
+    "catalogue_sync.platform_sweep d",
     "config_revision.platform_insert a",
     "config_revision.platform_read r",
     "config_revision.platform_update w",
     "given_answer.platform_read r",
     "given_answer.platform_sweep d",
     "invitation.platform_read r",
+    "invitation.platform_sweep d",
     "issuer.platform_read r",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
@@ -68,6 +71,8 @@ const PLATFORM_POLICIES: [&str; 24] = [
     "session_inputs.platform_sweep d",
     "session_outcome.platform_append a",
     "session_outcome.platform_read r",
+    "sso_attempt.platform_read r",
+    "sso_attempt.platform_sweep d",
     "tenant.platform_read r",
     "tenant.platform_status w",
 ];
