@@ -262,7 +262,7 @@ impl Refusals {
             ticks.tick().await;
             self.flush().await;
             // Once an hour.
-            if rounds % 720 == 0
+            if rounds.is_multiple_of(720)
                 && let Err(error) = self.forget().await
             {
                 tracing::warn!(%error, "old refusals were not forgotten");

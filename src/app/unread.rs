@@ -211,7 +211,7 @@ mod tests {
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: 1\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 10\r\n\r\n",
-            &BARE[..BARE.len() - 1],
+            BARE.strip_suffix('\n').unwrap(),
             &format!("{BARE}x"),
         ] {
             assert_eq!(found(other), None, "{other:?}");

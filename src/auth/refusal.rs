@@ -133,10 +133,7 @@ impl Refusal {
             Self::Expired => {
                 "Let the page fetch a fresh token before it asks. Where all are refused so, compare the clocks."
             }
-            Self::NotYetValid => {
-                "Compare the issuer's clock with the gateway's; leewaySeconds of the issuer may be raised."
-            }
-            Self::IssuedInFuture => {
+            Self::NotYetValid | Self::IssuedInFuture => {
                 "Compare the issuer's clock with the gateway's; leewaySeconds of the issuer may be raised."
             }
             Self::Lifetime => {

@@ -106,8 +106,8 @@ async fn beside_the_live_one(
             ),
         ));
     }
-    let same = |rollout: &&Release| (rollout.version, rollout.percent) == (number, Some(percent));
-    if from == change.now && timeline.rollout(from).filter(same).is_some() {
+    let same = |rollout: &Release| (rollout.version, rollout.percent) == (number, Some(percent));
+    if from == change.now && timeline.rollout(from).is_some_and(same) {
         return Err(Refusal::Conflict(format!(
             "Version {number} is rolled out to {percent} % already."
         )));

@@ -58,7 +58,7 @@ pub struct ReleaseRow {
 
 /// The database allows nothing else than 1 to 99.
 pub(super) fn percent(number: i16) -> Result<u8, StoreError> {
-    u8::try_from(number).map_err(|_| StoreError::Unreadable(format!("a share of {number} %")))
+    u8::try_from(number).map_err(|_range| StoreError::Unreadable(format!("a share of {number} %")))
 }
 
 /// What a tenant has scheduled.

@@ -39,14 +39,15 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
-    detail: Option<String>,
+    detail: Option<Box<str>>,
     errors: Vec<Fault>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<&'static str>,
     current: Option<Box<Value>>,
     conflicts: Option<Box<Value>>,
-    session: Option<SessionId>,
+    // Boxed, so that the errors of a hundred functions stay small.
+    session: Option<Box<SessionId>>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -129,7 +130,7 @@ impl Problem {
     /// Says what happened this time.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into_boxed_str());
         self
     }
 
@@ -157,7 +158,7 @@ impl Problem {
     /// Names the session that was recorded of it.
     #[must_use]
     pub fn session(mut self, session: SessionId) -> Self {
-        self.session = Some(session);
+        self.session = Some(Box::new(session));
         self
     }
 
@@ -209,11 +210,11 @@ impl Problem {
             title: self.code.title(),
             status: self.code.status().as_u16(),
             code: self.code.as_str(),
-            detail: self.detail.clone(),
+            detail: self.detail.as_deref().map(str::to_owned),
             errors: self.errors.iter().map(FaultBody::from).collect(),
             current: self.current.as_deref().cloned(),
             conflicts: self.conflicts.as_deref().cloned(),
-            session_id: self.session.map(|id| id.0),
+            session_id: self.session.as_ref().map(|id| id.0),
         }
     }
 }

@@ -393,8 +393,8 @@ async fn a_version_is_rolled_out_to_a_share_of_the_users_raised_ended_and_promot
         (&json!(new), &json!(30))
     );
     assert!(drawn["bucket"].as_u64().unwrap() < 30);
-    let used = explained["versions"].as_array().unwrap().iter();
-    let states: Vec<_> = used.map(|used| (&used["kind"], &used["state"])).collect();
+    let versions = explained["versions"].as_array().unwrap().iter();
+    let states: Vec<_> = versions.map(|one| (&one["kind"], &one["state"])).collect();
     assert!(
         states.contains(&(&json!("persona"), &json!("rollout"))),
         "{explained}"

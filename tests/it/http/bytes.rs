@@ -124,7 +124,9 @@ struct Probe {
 }
 
 fn encoded(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("%{byte:02X}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 fn hostile_texts() -> Vec<String> {
@@ -206,7 +208,9 @@ fn bodies(document: &Value, operation: &Value) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for (media_type, described) in content {
         let mut send = |bytes: Vec<u8>| found.push((media_type.clone(), bytes));
-        BODIES.iter().for_each(|&body| send(body.to_vec()));
+        for body in BODIES {
+            send(body.to_vec());
+        }
         let whole = match example(document, &described["schema"], 0) {
             Value::Object(members) => Value::Object(members),
             // Lines of JSON.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sqlx::Executor;
 
 use crate::harness::wait::until;
-use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
+use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with, sql};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -326,7 +326,7 @@ async fn a_session_of_a_month_that_nobody_made_is_kept_and_moves_once_it_is_made
     }
     // What was moved can't be changed, as before.
     let mut owner = app.database.owner().await;
-    let refused = sqlx::query("delete from session").execute(&mut owner).await;
+    let refused = sql::run(&mut owner, "delete from session").await;
     assert!(refused.unwrap_err().to_string().contains("append-only"));
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     app.stop().await;

@@ -1,6 +1,7 @@
 //! The queries over releases say what `domain/timeline.rs` says.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use persona_gateway::clock::Clock;
 use persona_gateway::domain::ids::{ReleaseId, TenantId};
 use persona_gateway::domain::timeline::{Release, Timeline, Way};
 use uuid::Uuid;
@@ -123,7 +124,7 @@ async fn what_the_queries_find_live_is_what_the_pure_function_finds() {
             assert_eq!(found, expected, "{key} at {second}: {rows:?}");
         }
         let coming: Vec<DateTime<Utc>> = {
-            let lines = histories.iter().map(|rows| Timeline::of(rows));
+            let lines = histories.iter().map(Timeline::of);
             let mut coming: Vec<_> = lines
                 .flat_map(|line| {
                     let after = line.after(moment).iter();
@@ -142,5 +143,5 @@ async fn what_the_queries_find_live_is_what_the_pure_function_finds() {
         let scheduled = tx.scheduled(moment, moment).await.unwrap();
         assert_eq!(usize::try_from(scheduled.moments).unwrap(), coming.len());
     }
-    assert!(tx.moment().await.unwrap() > Utc::now() - TimeDelta::minutes(1));
+    assert!(tx.moment().await.unwrap() > Clock::system().now() - TimeDelta::minutes(1));
 }
