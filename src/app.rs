@@ -34,6 +34,7 @@ use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
 use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
 use crate::web::address::TrustedProxies;
+use crate::work::{Work, WorkOptions};
 
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
@@ -121,6 +122,7 @@ impl App {
             mints.clone(),
             keys.clone(),
             settings.anam.api_key.as_ref(),
+            loads(),
             metrics.clone(),
         ));
         let (ledger, writer) = Ledger::new(
@@ -139,6 +141,7 @@ impl App {
             database: admins.clone(),
             users_database: users.clone(),
             keys: keys.clone(),
+            work: work(settings.server.work_threads),
             passwords: Passwords::new()?,
             sso: SingleSignOn::new(outbound, clock.clone())?,
             clock: clock.clone(),
@@ -275,6 +278,38 @@ async fn catalogues(gateway: Arc<Gateway>) {
     }
 }
 
+/// For what admins ask for. A job holds its thread while it waits for the database, so there are more than processors.
+fn work(threads: usize) -> Work {
+    let threads = match threads {
+        0 => 4 * processors(),
+        threads => threads,
+    };
+    let options = WorkOptions {
+        threads,
+        of_tenant: threads / 4,
+        patience: Duration::from_secs(10),
+        longest: Duration::from_secs(30),
+        niceness: 10,
+    };
+    Work::new(options, tokio::runtime::Handle::current())
+}
+
+/// For reading what is live. Mints wait for it, so it comes before what admins ask for.
+fn loads() -> Work {
+    let options = WorkOptions {
+        threads: 2 * processors(),
+        of_tenant: 1,
+        patience: Duration::from_secs(5),
+        longest: Duration::from_secs(10),
+        niceness: 5,
+    };
+    Work::new(options, tokio::runtime::Handle::current())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 fn own_database(settings: &Settings) -> Result<Database, StoreError> {
     let settings = &settings.database;
     let options = DatabaseOptions {
@@ -304,6 +339,7 @@ fn limit_options(settings: &Settings) -> LimitOptions {
         user_per_minute: settings.limits.user_mints_per_minute,
         address_per_minute: settings.limits.address_requests_per_minute,
         admin_per_minute: settings.limits.admin_requests_per_minute,
+        admin_in_flight: settings.limits.admin_requests_in_flight,
         tenant_in_flight: settings.limits.tenant_mints_in_flight,
         in_flight: settings.limits.mints_in_flight,
     }

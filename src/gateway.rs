@@ -11,12 +11,13 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
-use crate::limits::{Admitted, Limits, TooMany};
+use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany};
 use crate::refusals::{Refusals, Refused, Why};
 use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
-use crate::telemetry::metrics::{Asked, Metrics};
+use crate::telemetry::metrics::{Asked, Limit, Metrics};
 use crate::telemetry::note_tenant;
+use crate::work::{Work, WorkError};
 
 /// How a user's page calls; nothing of it is believed yet.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,8 @@ pub struct Gateway {
     pub keys: KeyRing,
     /// The time, and new ids.
     pub clock: Clock,
+    /// Threads for what admins ask for.
+    pub work: Work,
     /// Passwords of people who administer.
     pub passwords: Passwords,
     /// Their identity providers.
@@ -149,14 +152,28 @@ impl Gateway {
     }
 
     /// Counts a request to the admin API in, before its credential is looked up, or counts its refusal.
-    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
-        let counted = self.limits.admit_admin_address(address);
+    pub async fn admit_admin_address(&self, address: IpAddr) -> Result<AddressAdmitted, TooMany> {
+        let counted = self.limits.admit_admin_address(address).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
     /// Counts a request with a tenant's admin credential in, or counts its refusal.
-    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
         let counted = self.limits.admit_admin(tenant);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Does what takes the processor for long away from the threads that answer users; see [`Work::run`].
+    pub async fn work<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        job: impl AsyncFnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let done = self.work.run(tenant, job).await;
+        done.inspect_err(|error| {
+            if *error == WorkError::Busy {
+                self.metrics.limit_refusal(Limit::Work);
+            }
+        })
     }
 }

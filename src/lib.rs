@@ -10,6 +10,8 @@ pub mod config;
 pub mod crypto;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod turns;
+pub mod work;
 
 pub mod anam;
 pub mod auth;

@@ -2,23 +2,26 @@
 
 pub mod sign_in;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::sign_in::SignInLimits;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Limit;
+use crate::turns::{Turn, Turns};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
+/// How long a request to the admin API waits for others from its address.
+const AT_DOOR: Duration = Duration::from_secs(2);
 
 /// Limits of this instance; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,6 +34,8 @@ pub struct LimitOptions {
     pub address_per_minute: Option<NonZeroU32>,
     /// Requests to the admin API in a minute: with one tenant's credentials, and from one address.
     pub admin_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API at the same time: with one tenant's credentials, and from one address.
+    pub admin_in_flight: Option<NonZeroU32>,
     /// Requests of one tenant at the same time.
     pub tenant_in_flight: Option<NonZeroU32>,
     /// Requests at the same time.
@@ -40,8 +45,20 @@ pub struct LimitOptions {
 /// Proof that a request is within the limits; it counts as under way until this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
-    _all: InFlight,
-    _tenant: InFlight,
+    _all: Option<OwnedSemaphorePermit>,
+    _tenant: Option<Turn<TenantId>>,
+}
+
+/// Proof that a request to the admin API is within the limits; it counts as under way until this is dropped.
+#[derive(Debug)]
+pub struct AdminAdmitted {
+    _tenant: Option<Turn<TenantId>>,
+}
+
+/// The same, of an address whose credential is not known yet.
+#[derive(Debug)]
+pub struct AddressAdmitted {
+    _address: Option<Turn<IpAddr>>,
 }
 
 /// Over a limit.
@@ -84,40 +101,39 @@ pub struct Limits {
     /// Tries to sign in to administer.
     pub sign_in: SignInLimits,
     clock: DefaultClock,
-    options: LimitOptions,
-    under_way: Arc<AtomicU32>,
-    under_way_by_tenant: Mutex<HashMap<TenantId, Arc<AtomicU32>>>,
-}
-
-/// One request that counts in a counter.
-#[derive(Debug)]
-struct InFlight(Arc<AtomicU32>);
-
-impl InFlight {
-    fn enter(
-        counter: &Arc<AtomicU32>,
-        most: Option<NonZeroU32>,
-        limit: Limit,
-    ) -> Result<Self, TooMany> {
-        let entered = Self(counter.clone());
-        let before = counter.fetch_add(1, Ordering::AcqRel);
-        match most {
-            Some(most) if before >= most.get() => Err(TooMany::AtOnce { limit }),
-            _ => Ok(entered),
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+    under_way: Option<Arc<Semaphore>>,
+    under_way_by_tenant: Option<Turns<TenantId>>,
+    admin_by_tenant: Option<Turns<TenantId>>,
+    admin_by_address: Option<Turns<IpAddr>>,
 }
 
 fn keyed<K: Clone + Eq + std::hash::Hash>(
     per_minute: Option<NonZeroU32>,
 ) -> Option<DefaultKeyedRateLimiter<K>> {
     per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate)))
+}
+
+fn count(most: NonZeroU32) -> usize {
+    usize::try_from(most.get()).unwrap_or(usize::MAX)
+}
+
+fn turns<K: Clone + Eq + std::hash::Hash>(most: Option<NonZeroU32>) -> Option<Turns<K>> {
+    most.map(|most| Turns::new(count(most)))
+}
+
+/// Counts somebody in, where there is a limit.
+fn enter<K: Clone + Eq + std::hash::Hash>(
+    turns: Option<&Turns<K>>,
+    key: K,
+    limit: Limit,
+) -> Result<Option<Turn<K>>, TooMany> {
+    match turns {
+        None => Ok(None),
+        Some(turns) => turns
+            .try_take(key)
+            .map(Some)
+            .ok_or(TooMany::AtOnce { limit }),
+    }
 }
 
 /// An IPv6 network of 64 bits is one address: that is what one customer of a provider has.
@@ -140,9 +156,12 @@ impl Limits {
             admin_addresses: keyed(options.admin_per_minute),
             sign_in: SignInLimits::default(),
             clock: DefaultClock::default(),
-            options,
-            under_way: Arc::default(),
-            under_way_by_tenant: Mutex::default(),
+            under_way: options
+                .in_flight
+                .map(|most| Arc::new(Semaphore::new(count(most)))),
+            under_way_by_tenant: turns(options.tenant_in_flight),
+            admin_by_tenant: turns(options.admin_in_flight),
+            admin_by_address: turns(options.admin_in_flight),
         }
     }
 
@@ -159,20 +178,22 @@ impl Limits {
                 .check_key(&caller.tenant)
                 .map_err(|until| self.often(Limit::Tenant, &until))?;
         }
-        let of_tenant = self
-            .under_way_by_tenant
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(caller.tenant)
-            .or_default()
-            .clone();
+        let full = |limit| TooMany::AtOnce { limit };
+        let all = match &self.under_way {
+            None => None,
+            Some(all) => Some(
+                all.clone()
+                    .try_acquire_owned()
+                    .map_err(|_full| full(Limit::InFlight))?,
+            ),
+        };
         Ok(Admitted {
-            _tenant: InFlight::enter(
-                &of_tenant,
-                self.options.tenant_in_flight,
+            _tenant: enter(
+                self.under_way_by_tenant.as_ref(),
+                caller.tenant,
                 Limit::TenantInFlight,
             )?,
-            _all: InFlight::enter(&self.under_way, self.options.in_flight, Limit::InFlight)?,
+            _all: all,
         })
     }
 
@@ -193,24 +214,37 @@ impl Limits {
             .map_err(|until| self.often(Limit::TryOut, &until))
     }
 
-    /// Counts a request to the admin API in, before its credential is looked up.
-    pub fn admit_admin_address(&self, address: IpAddr) -> Result<(), TooMany> {
-        match &self.admin_addresses {
-            None => Ok(()),
-            Some(addresses) => addresses
-                .check_key(&one_address(address))
-                .map_err(|until| self.often(Limit::Admin, &until)),
+    /// Counts a request to the admin API in, before its credential is looked up. That is a matter of milliseconds, so one too
+    /// many waits a little: behind a proxy, many have one address.
+    pub async fn admit_admin_address(&self, address: IpAddr) -> Result<AddressAdmitted, TooMany> {
+        let address = one_address(address);
+        if let Some(addresses) = &self.admin_addresses {
+            addresses
+                .check_key(&address)
+                .map_err(|until| self.often(Limit::Admin, &until))?;
         }
+        let turn = match &self.admin_by_address {
+            None => None,
+            Some(turns) => tokio::time::timeout(AT_DOOR, turns.take(address))
+                .await
+                .map_err(|_elapsed| TooMany::AtOnce {
+                    limit: Limit::AdminInFlight,
+                })?,
+        };
+        Ok(AddressAdmitted { _address: turn })
     }
 
     /// Counts a request with a tenant's admin credential in.
-    pub fn admit_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
-        match &self.admin_tenants {
-            None => Ok(()),
-            Some(tenants) => tenants
+    pub fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
+        if let Some(tenants) = &self.admin_tenants {
+            tenants
                 .check_key(&tenant)
-                .map_err(|until| self.often(Limit::Admin, &until)),
+                .map_err(|until| self.often(Limit::Admin, &until))?;
         }
+        let under_way = self.admin_by_tenant.as_ref();
+        Ok(AdminAdmitted {
+            _tenant: enter(under_way, tenant, Limit::AdminInFlight)?,
+        })
     }
 
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
@@ -247,6 +281,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::domain::caller::Subject;
     use crate::domain::ids::IssuerId;
@@ -292,6 +328,29 @@ mod tests {
         assert!(limits.admit(&caller(2, "cid")).is_ok());
         drop(first);
         assert!(limits.admit(&caller(1, "bob")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn admin_requests_under_way_are_counted_by_tenant_and_before_that_by_address() {
+        let limits = Limits::new(LimitOptions {
+            admin_in_flight: NonZeroU32::new(1),
+            ..LimitOptions::default()
+        });
+        let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let at_door = limits.admit_admin_address(here).await.unwrap();
+        let mut next = Box::pin(limits.admit_admin_address(here));
+        assert!(next.as_mut().now_or_never().is_none(), "it waits");
+        assert!(limits.admit_admin_address(there).await.is_ok());
+        drop(at_door);
+        assert!(next.await.is_ok());
+
+        let (one, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let inside = limits.admit_admin(one).unwrap();
+        let full = limits.admit_admin(one).unwrap_err();
+        assert_eq!(full.limit(), Limit::AdminInFlight);
+        assert!(limits.admit_admin(other).is_ok());
+        drop(inside);
+        assert!(limits.admit_admin(one).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -23,10 +23,13 @@ use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
+use crate::work::{Work, WorkError};
 
 pub mod load;
 
 use load::{AllServed, Served};
+/// Longest wait for what is live.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why something live could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub enum SourceError {
     /// The database did not answer somebody else, who asked for the same.
     #[error("the database did not answer")]
     Unanswered,
+    /// Too much else was being read.
+    #[error(transparent)]
+    Work(#[from] WorkError),
     /// The tenant is gone.
     #[error("the tenant does not exist")]
     TenantGone,
@@ -127,11 +133,19 @@ impl Serving {
 /// The cache.
 #[derive(Debug)]
 pub struct Sources {
+    loader: Loader,
+    /// Where loads run: away from the threads that answer.
+    loads: Work,
+    metrics: Metrics,
+    tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
+}
+
+/// What reading a tenant takes.
+#[derive(Debug, Clone)]
+struct Loader {
     database: Database,
     keys: KeyRing,
     platform_key: Option<ApiKey>,
-    metrics: Metrics,
-    tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
 }
 
 /// One tenant's place in the cache.
@@ -165,12 +179,16 @@ impl Sources {
         database: Database,
         keys: KeyRing,
         platform_key: Option<&SecretString>,
+        loads: Work,
         metrics: Metrics,
     ) -> Self {
         Self {
-            database,
-            keys,
-            platform_key: platform_key.and_then(ApiKey::new),
+            loader: Loader {
+                database,
+                keys,
+                platform_key: platform_key.and_then(ApiKey::new),
+            },
+            loads,
             metrics,
             tenants: Mutex::default(),
         }
@@ -195,6 +213,12 @@ impl Sources {
         if let Some(live) = slot.fresh() {
             return Ok(live);
         }
+        tokio::time::timeout(PATIENCE, self.load(tenant, &slot))
+            .await
+            .map_err(|_elapsed| WorkError::Busy)?
+    }
+
+    async fn load(&self, tenant: TenantId, slot: &Slot) -> Result<Arc<LiveTenant>, SourceError> {
         let unanswered = slot.unanswered.load(Ordering::Acquire);
         let _one_at_a_time = slot.loading.lock().await;
         if let Some(live) = slot.fresh() {
@@ -206,7 +230,11 @@ impl Sources {
             return Err(SourceError::Unanswered);
         }
         let heard = slot.heard.load(Ordering::Acquire);
-        let loaded = self.load(tenant).await;
+        let reading = self.loader.clone();
+        let loading = self
+            .loads
+            .run(tenant, async move || reading.load(tenant).await);
+        let loaded = loading.await.map_err(SourceError::from).flatten();
         self.metrics.snapshot_load(if loaded.is_ok() {
             Outcome::Ok
         } else {
@@ -252,7 +280,7 @@ impl Sources {
         tenant: TenantId,
         subject: &Subject,
     ) -> Result<StoredPreferences, SourceError> {
-        let mut tx = self.database.tenant(tenant).await?;
+        let mut tx = self.loader.database.tenant(tenant).await?;
         let stored = tx.preferences(subject).await?;
         tx.commit().await?;
         Ok(stored)
@@ -279,16 +307,19 @@ impl Sources {
             .or_default()
             .clone()
     }
+}
 
+impl Loader {
     async fn load(&self, tenant: TenantId) -> Result<LiveTenant, SourceError> {
         let mut tx = self.database.tenant(tenant).await?;
         // The revision first: a change that lands while the rest is read makes this picture count as old.
         let revision = tx.revision().await?;
         let moment = tx.moment().await?;
         let read_at = Instant::now();
-        let picture = load::live(&mut tx, revision, moment).await?;
+        let rows = load::Rows::read(&mut tx, moment).await?;
         let own = tx.active_provider_key().await?;
         tx.commit().await?;
+        let picture = load::live(rows, revision)?;
         let key = match &own {
             None => self.platform_key.clone().ok_or(NoKey::Missing),
             Some(row) => self.open(tenant, row).ok_or(NoKey::SealBroken),

@@ -169,7 +169,7 @@ pub(super) async fn serve(server: Server) {
 
 fn workers(settings: &Settings) -> usize {
     match settings.server.workers {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        0 => super::processors(),
         workers => workers,
     }
 }

@@ -7,23 +7,23 @@ use serde_json::{Map, Value};
 
 use super::preview::changes;
 use super::uses::{self, Use};
-use super::world::{Rollouts, World};
+use super::world::{Rollouts, World, WorldRows};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
+use crate::store::Database;
 use crate::store::recent_sessions::RecentSession;
-use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
 /// Sessions that are looked at, unless somebody says how many.
 pub const DEFAULT_SESSIONS: usize = 500;
 /// Most sessions that are looked at.
 pub const MAX_SESSIONS: usize = 2_000;
-/// Sessions that are read at once; between two reads others get their turn.
-const AT_ONCE: usize = 100;
+/// Sessions that are decided in one step.
+const AT_ONCE: usize = 50;
 /// Sessions that are named as examples of one kind of change.
 const EXAMPLES: usize = 5;
 /// Kinds of change that are told apart.
@@ -75,36 +75,65 @@ pub enum Outcome {
     Undecided(String),
 }
 
-/// Decides the newest `sessions` sessions anew, of one context where it is named.
-pub async fn impact(
-    tx: &mut TenantTx,
-    now: DateTime<Utc>,
-    uses: &[Use],
-    context: Option<&Key>,
-    sessions: usize,
-) -> Result<Impact, Refusal> {
-    let changed = uses::world(tx, now, "/use", uses).await?;
-    let live = World::with(tx, now, &[], Rollouts::ByUser).await?;
-    let mut counted = Counted::default();
-    let mut before = None;
-    let mut left = sessions.min(MAX_SESSIONS);
-    while left > 0 {
-        let asked = left.min(AT_ONCE);
-        let limit = i64::try_from(asked).unwrap_or_default();
-        let rows = tx
-            .recent_sessions(context.map(Key::as_str), before, limit)
-            .await?;
-        for row in &rows {
-            counted.count(row, &live, &changed);
-        }
-        if rows.len() < asked {
-            break;
-        }
-        left = left.saturating_sub(asked);
-        before = rows.last().map(|row| row.session);
-        tokio::task::yield_now().await;
+/// Sessions under study, a few at a time: between two steps others get their turn, and nothing of the database is held.
+#[derive(Debug)]
+pub struct Study {
+    database: Database,
+    tenant: TenantId,
+    live: World,
+    changed: World,
+    context: Option<Key>,
+    before: Option<SessionId>,
+    left: usize,
+    counted: Counted,
+}
+
+impl Study {
+    /// Begins: the newest `sessions` sessions will be decided anew, of one context where it is named.
+    pub async fn begin(
+        database: Database,
+        tenant: TenantId,
+        uses: &[Use],
+        context: Option<Key>,
+        sessions: usize,
+    ) -> Result<Self, Refusal> {
+        let mut tx = database.tenant(tenant).await?;
+        let now = tx.moment().await?;
+        let changed = uses::read(&mut tx, now, "/use", uses).await?;
+        let live = WorldRows::read(&mut tx, now, Vec::new(), Rollouts::ByUser).await?;
+        tx.commit().await?;
+        Ok(Self {
+            database,
+            tenant,
+            live: live.build()?,
+            changed: changed.build()?,
+            context,
+            before: None,
+            left: sessions.min(MAX_SESSIONS),
+            counted: Counted::default(),
+        })
     }
-    Ok(counted.finish())
+
+    /// Decides some more; false once all were.
+    pub async fn go_on(&mut self) -> Result<bool, Refusal> {
+        let asked = self.left.min(AT_ONCE);
+        let limit = i64::try_from(asked).unwrap_or_default();
+        let mut tx = self.database.tenant(self.tenant).await?;
+        let context = self.context.as_ref().map(Key::as_str);
+        let rows = tx.recent_sessions(context, self.before, limit).await?;
+        tx.commit().await?;
+        for row in &rows {
+            self.counted.count(row, &self.live, &self.changed);
+        }
+        self.left = self.left.saturating_sub(asked);
+        self.before = rows.last().map(|row| row.session);
+        Ok(rows.len() == asked && self.left > 0)
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Impact {
+        self.counted.finish()
+    }
 }
 
 /// From what, to what, and which fields differ.
@@ -112,7 +141,7 @@ type Became = (Outcome, Outcome, Vec<String>);
 /// How many sessions, and some of them.
 type Met = (usize, Vec<SessionId>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counted {
     impact: Impact,
     kinds: BTreeMap<Became, Met>,

@@ -8,9 +8,10 @@ use super::world::{NO_SESSION, World};
 use crate::anam::wire::MintBody;
 use crate::domain::decide::{Decision, Moment, Undecided};
 use crate::domain::diff::{self, Change};
+use crate::domain::ids::TenantId;
 use crate::domain::kept_test::TestUser;
 use crate::domain::request::MintRequest;
-use crate::store::tenant_tx::TenantTx;
+use crate::store::Database;
 use crate::tenants::refusal::Refusal;
 
 /// What to try.
@@ -24,8 +25,8 @@ pub struct Asked {
     pub user: TestUser,
     /// For what.
     pub request: MintRequest,
-    /// When.
-    pub at: DateTime<Utc>,
+    /// When; now, unless it is given.
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// What came out.
@@ -48,24 +49,39 @@ pub struct Against {
     pub prompt: Option<String>,
 }
 
-/// Tries out what is asked.
-pub async fn preview(tx: &mut TenantTx, asked: &Asked) -> Result<Preview, Refusal> {
-    let world = uses::world(tx, asked.at, "/use", &asked.uses).await?;
-    let outcome = outcome(&world, asked)?;
+/// Tries out what is asked. What is needed is read first: nothing of the database is held while it is tried.
+pub async fn preview(
+    database: &Database,
+    tenant: TenantId,
+    asked: &Asked,
+) -> Result<Preview, Refusal> {
+    let mut tx = database.tenant(tenant).await?;
+    let at = match asked.at {
+        Some(at) => at,
+        None => tx.moment().await?,
+    };
+    let with = uses::read(&mut tx, at, "/use", &asked.uses).await?;
     let against = match &asked.against {
         None => None,
-        Some(uses) => {
-            let world = uses::world(tx, asked.at, "/against", uses).await?;
-            Some(compare(self::outcome(&world, asked)?, &outcome))
-        }
+        Some(uses) => Some(uses::read(&mut tx, at, "/against", uses).await?),
+    };
+    tx.commit().await?;
+    let outcome = outcome(&with.build()?, asked, at)?;
+    let against = match against {
+        None => None,
+        Some(rows) => Some(compare(self::outcome(&rows.build()?, asked, at)?, &outcome)),
     };
     Ok(Preview { outcome, against })
 }
 
-fn outcome(world: &World, asked: &Asked) -> Result<Result<Decision, Undecided>, Refusal> {
+fn outcome(
+    world: &World,
+    asked: &Asked,
+    now: DateTime<Utc>,
+) -> Result<Result<Decision, Undecided>, Refusal> {
     let user = world.user(&asked.user).ok_or(Refusal::NotFound)?;
     let moment = Moment {
-        now: asked.at,
+        now,
         session: NO_SESSION,
     };
     let caller = user.caller(world.snapshot.tenant);

@@ -7,17 +7,18 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::uses::{Use, world, world_over};
-use super::world::{Overlay, World};
+use super::uses::{Use, read, read_over};
+use super::world::{Overlay, Rollouts, World, WorldRows};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided, decide_again};
 use crate::domain::diff::{self, Change};
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::{Metadata, MintRequest};
 use crate::domain::trace::Trace;
 use crate::sessions::record::config_hash;
+use crate::store::Database;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::explain::SessionDetail;
 use crate::store::tenant_tx::TenantTx;
@@ -49,23 +50,34 @@ pub struct Replayed {
 
 /// Decides a session again.
 pub async fn replay(
-    tx: &mut TenantTx,
+    database: &Database,
+    tenant: TenantId,
     id: SessionId,
-    now: DateTime<Utc>,
     base: Base,
     uses: &[Use],
 ) -> Result<Replayed, Refusal> {
+    // What is needed is read first: nothing of the database is held while it is decided.
+    let mut tx = database.tenant(tenant).await?;
     let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
-    let inputs = Inputs::of(tx, &detail)?;
-    let of_then = versions_of_then(tx, &detail).await?;
+    let inputs = Inputs::of(&tx, &detail)?;
+    let of_then = versions_of_then(&mut tx, &detail).await?;
     let at = detail.session.at;
     let trace = serde_json::from_value::<Trace>(detail.trace.clone()).ok();
     let trace = trace.as_ref();
-    let then = inputs.decide(&World::at(tx, at, &of_then).await?, trace);
+    let then = WorldRows::read(&mut tx, at, of_then.clone(), Rollouts::Nobody).await?;
     let again = match base {
-        Base::Then if uses.is_empty() => then.clone(),
-        Base::Then => inputs.decide(&world_over(tx, at, of_then, "/use", uses).await?, trace),
-        Base::Live => inputs.decide(&world(tx, now, "/use", uses).await?, None),
+        Base::Then if uses.is_empty() => None,
+        Base::Then => Some((read_over(&mut tx, at, of_then, "/use", uses).await?, trace)),
+        Base::Live => {
+            let now = tx.moment().await?;
+            Some((read(&mut tx, now, "/use", uses).await?, None))
+        }
+    };
+    tx.commit().await?;
+    let then = inputs.decide(&then.build()?, trace);
+    let again = match again {
+        None => then.clone(),
+        Some((rows, trace)) => inputs.decide(&rows.build()?, trace),
     };
     let is_what_was_sent = |outcome: &Result<Decision, Undecided>| {
         outcome

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::world::{DRAFT, Overlay, Rollouts, World};
+use super::world::{DRAFT, Overlay, Rollouts, World, WorldRows};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
@@ -88,47 +88,76 @@ impl Use {
     }
 }
 
-/// What is live at `moment`, with all of `uses` in their places; a document that is in its place is in no rollout. [`Refusal::NotFound`] where one does not exist, and
-/// [`Refusal::DocumentInvalid`] where one can't be read: pointers start with its place in `uses`, which stands at `at`.
-pub async fn world(
+/// What somebody wants to try out, read and not put together yet.
+#[derive(Debug)]
+pub(super) struct UsedRows {
+    rows: WorldRows,
+    /// How many overlays are not of `uses`.
+    below: usize,
+    /// Where `uses` stands in the request.
+    at: &'static str,
+}
+
+/// Reads what is live at `moment`, with all of `uses` to be put in their places; a document that is in its
+/// place is in no rollout. [`Refusal::NotFound`] where one does not
+/// exist.
+pub(super) async fn read(
     tx: &mut TenantTx,
     moment: DateTime<Utc>,
-    at: &str,
+    at: &'static str,
     uses: &[Use],
-) -> Result<World, Refusal> {
-    world_over(tx, moment, Vec::new(), at, uses).await
+) -> Result<UsedRows, Refusal> {
+    read_over(tx, moment, Vec::new(), at, uses).await
 }
 
 /// The same, on top of what `below` puts in place.
-pub(super) async fn world_over(
+pub(super) async fn read_over(
     tx: &mut TenantTx,
     moment: DateTime<Utc>,
     below: Vec<Overlay>,
-    at: &str,
+    at: &'static str,
     uses: &[Use],
-) -> Result<World, Refusal> {
+) -> Result<UsedRows, Refusal> {
     let first = below.len();
     let mut overlays = below;
     for used in uses {
         overlays.push(overlay(tx, used).await?);
     }
-    let world = World::with(tx, moment, &overlays, Rollouts::ByUser).await?;
-    let mut faults = Faults::new();
-    for (index, overlay) in overlays.iter().skip(first).enumerate() {
-        let (kind, key, version) = match overlay {
-            Overlay::Draft { kind, key, .. } => (*kind, key.as_str(), DRAFT),
-            Overlay::Version(row) => (row.kind, row.key.as_str(), row.number),
-            Overlay::Nothing { .. } => continue,
-        };
-        let unread = world
-            .unreadable
+    Ok(UsedRows {
+        rows: WorldRows::read(tx, moment, overlays, Rollouts::ByUser).await?,
+        below: first,
+        at,
+    })
+}
+
+impl UsedRows {
+    /// Puts the world together. [`Refusal::DocumentInvalid`] where something of `uses` can't be read: pointers start with
+    /// its place there.
+    pub(super) fn build(self) -> Result<World, Refusal> {
+        let places: Vec<_> = self
+            .rows
+            .overlays()
             .iter()
-            .find(|one| (one.kind, one.key.as_str(), one.version) == (kind, key, version));
-        if let Some(unread) = unread {
-            faults.extend_under(&format!("{at}/{index}"), unread.faults.iter().cloned());
+            .skip(self.below)
+            .map(Overlay::place)
+            .collect();
+        let world = self.rows.build()?;
+        let mut faults = Faults::new();
+        for (index, place) in places.into_iter().enumerate() {
+            let Some((kind, key, version)) = place else {
+                continue;
+            };
+            let unread = world
+                .unreadable
+                .iter()
+                .find(|one| (one.kind, &one.key, one.version) == (kind, &key, version));
+            if let Some(unread) = unread {
+                let at = format!("{}/{index}", self.at);
+                faults.extend_under(&at, unread.faults.iter().cloned());
+            }
         }
+        faults.into_result(world).map_err(Refusal::DocumentInvalid)
     }
-    faults.into_result(world).map_err(Refusal::DocumentInvalid)
 }
 
 async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {

@@ -67,6 +67,17 @@ pub enum Rollouts {
     Everybody,
 }
 
+impl Overlay {
+    /// Kind, key and version of what is put in place, if anything is.
+    pub(super) fn place(&self) -> Option<(DocumentKind, String, i32)> {
+        match self {
+            Self::Draft { kind, key, .. } => Some((*kind, key.as_str().to_owned(), DRAFT)),
+            Self::Version(row) => Some((row.kind, row.key.clone(), row.number)),
+            Self::Nothing { .. } => None,
+        }
+    }
+}
+
 /// What is live at a moment, and what was put in place.
 #[derive(Debug)]
 pub struct World {
@@ -81,6 +92,70 @@ pub struct World {
     /// The documents in place that can be read.
     documents: BTreeMap<(DocumentKind, Key), Placed>,
     samples: BTreeMap<Key, SampleUser>,
+}
+
+/// The rows of a world, read and not put together yet: no connection is held while that is done.
+#[derive(Debug)]
+pub struct WorldRows {
+    rows: Rows,
+    revision: i64,
+    moment: DateTime<Utc>,
+    samples: BTreeMap<Key, SampleUser>,
+    overlays: Vec<Overlay>,
+}
+
+impl WorldRows {
+    /// Reads what is live at `moment` for the transaction's tenant, with `overlays` to be put in place, the later over the
+    /// earlier.
+    pub async fn read(
+        tx: &mut TenantTx,
+        moment: DateTime<Utc>,
+        overlays: Vec<Overlay>,
+        rollouts: Rollouts,
+    ) -> Result<Self, SourceError> {
+        let revision = tx.revision().await?;
+        let mut rows = Rows::read(tx, moment).await?;
+        match rollouts {
+            Rollouts::ByUser => {}
+            Rollouts::Nobody => rows.rollouts.clear(),
+            Rollouts::Everybody => {
+                for (row, _) in std::mem::take(&mut rows.rollouts) {
+                    lay(&mut rows, &Overlay::Version(row));
+                }
+            }
+        }
+        let samples = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
+        let samples = samples
+            .into_iter()
+            .filter_map(|row| {
+                let key = Key::parse(&row.key).ok()?;
+                Some((key, SampleUser::parse(&row.content).ok()?))
+            })
+            .collect();
+        Ok(Self {
+            rows,
+            revision,
+            moment,
+            samples,
+            overlays,
+        })
+    }
+
+    /// What is put in place, in its order.
+    pub(super) fn overlays(&self) -> &[Overlay] {
+        &self.overlays
+    }
+
+    /// Puts the world together.
+    pub fn build(self) -> Result<World, SourceError> {
+        World::build(
+            self.rows,
+            self.revision,
+            self.moment,
+            self.samples,
+            &self.overlays,
+        )
+    }
 }
 
 /// A document in its place.
@@ -128,26 +203,9 @@ impl World {
         overlays: &[Overlay],
         rollouts: Rollouts,
     ) -> Result<Self, SourceError> {
-        let revision = tx.revision().await?;
-        let mut rows = Rows::read(tx, moment).await?;
-        match rollouts {
-            Rollouts::ByUser => {}
-            Rollouts::Nobody => rows.rollouts.clear(),
-            Rollouts::Everybody => {
-                for (row, _) in std::mem::take(&mut rows.rollouts) {
-                    lay(&mut rows, &Overlay::Version(row));
-                }
-            }
-        }
-        let samples = tx.sample_users(None, MAX_SAMPLE_USERS).await?;
-        let samples = samples
-            .into_iter()
-            .filter_map(|row| {
-                let key = Key::parse(&row.key).ok()?;
-                Some((key, SampleUser::parse(&row.content).ok()?))
-            })
-            .collect();
-        Self::build(rows, revision, moment, samples, overlays)
+        WorldRows::read(tx, moment, overlays.to_vec(), rollouts)
+            .await?
+            .build()
     }
 
     fn build(

@@ -96,6 +96,7 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
         );
     }
     let workers = read.integer("server.workers", 0..=1024);
+    let work_threads = read.integer("server.work_threads", 0..=1024);
     let public_url = public_url(read);
     let max_body_bytes = read.integer("server.max_body_bytes", 1024..=16 * MIB);
     let max_admin_body_bytes = read.integer("server.max_admin_body_bytes", 65_536..=64 * MIB);
@@ -111,6 +112,7 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
         ops_host: ops_host?,
         ops_port: ops_port?,
         workers: workers?,
+        work_threads: work_threads?,
         public_url,
         max_body_bytes: max_body_bytes?,
         max_admin_body_bytes: max_admin_body_bytes?,
@@ -225,6 +227,7 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
     let user_mints_per_minute = limit("limits.user_mints_per_minute");
     let address_requests_per_minute = limit("limits.address_requests_per_minute");
     let admin_requests_per_minute = limit("limits.admin_requests_per_minute");
+    let admin_requests_in_flight = limit("limits.admin_requests_in_flight");
     let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
     let mints_in_flight = limit("limits.mints_in_flight");
     Some(LimitSettings {
@@ -232,6 +235,7 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
         user_mints_per_minute: user_mints_per_minute?,
         address_requests_per_minute: address_requests_per_minute?,
         admin_requests_per_minute: admin_requests_per_minute?,
+        admin_requests_in_flight: admin_requests_in_flight?,
         tenant_mints_in_flight: tenant_mints_in_flight?,
         mints_in_flight: mints_in_flight?,
     })

@@ -28,6 +28,8 @@ pub struct ServerSettings {
     pub ops_port: u16,
     /// 0 is one for each processor.
     pub workers: usize,
+    /// 0 is four for each processor.
+    pub work_threads: usize,
     /// The address that browsers use.
     pub public_url: Option<Url>,
     /// Longest body of the user API.
@@ -122,6 +124,8 @@ pub struct LimitSettings {
     pub address_requests_per_minute: Option<NonZeroU32>,
     /// Requests to the admin API, with one tenant's credentials and from one address.
     pub admin_requests_per_minute: Option<NonZeroU32>,
+    /// Requests to the admin API under way, with one tenant's credentials and from one address.
+    pub admin_requests_in_flight: Option<NonZeroU32>,
     /// Session tokens of one tenant under way.
     pub tenant_mints_in_flight: Option<NonZeroU32>,
     /// Session tokens under way altogether.

@@ -266,12 +266,7 @@ fn live_context(key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> 
 }
 
 /// What is live, for mints: what was passed over is logged.
-pub(super) async fn live(
-    tx: &mut TenantTx,
-    revision: i64,
-    moment: DateTime<Utc>,
-) -> Result<Picture, SourceError> {
-    let rows = Rows::read(tx, moment).await?;
+pub(super) fn live(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
     let picture = picture(rows, revision)?;
     for Unreadable {
         key,

@@ -45,6 +45,8 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::runtime::Handle;
 
 use self::pool::{Ends, Pool};
+use crate::domain::ids::TenantId;
+use crate::turns::Turns;
 
 /// Why the database did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +141,9 @@ pub struct DatabaseOptions {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Arc<Pool>,
+    /// A tenant has half of the connections at most, and waits for the others among its own.
+    shares: Turns<TenantId>,
+    acquire_timeout: Duration,
     /// Whether [`Database::check_rights`] has passed; nothing is read or written before.
     checked: Arc<AtomicBool>,
 }
@@ -174,6 +179,8 @@ impl Database {
                 ends,
                 Handle::current(),
             )),
+            shares: share(connections),
+            acquire_timeout: options.acquire_timeout,
             checked: Arc::default(),
         })
     }
@@ -183,6 +190,8 @@ impl Database {
     pub fn apart(&self, name: &'static str, connections: u32) -> Self {
         Self {
             pool: Arc::new(self.pool.apart(name, connections)),
+            shares: share(connections),
+            acquire_timeout: self.acquire_timeout,
             checked: self.checked.clone(),
         }
     }
@@ -191,6 +200,11 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Half of the connections.
+fn share(connections: u32) -> Turns<TenantId> {
+    Turns::new(usize::try_from(connections / 2).unwrap_or(1))
 }
 
 /// Options from a URL; the URL itself stays out of errors, since it holds a password.

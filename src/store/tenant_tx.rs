@@ -6,12 +6,15 @@
 use super::lease::Lease;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
+use crate::turns::Turn;
 
 /// A transaction that sees the rows of one tenant. Dropped without [`TenantTx::commit`], it rolls back.
 #[derive(Debug)]
 pub struct TenantTx {
     tenant: TenantId,
+    // Dropped in this order: the connection is given back before the share.
     lease: Lease,
+    _share: Turn<TenantId>,
 }
 
 /// A transaction with the narrower rights that look across tenants.
@@ -28,8 +31,21 @@ impl Database {
             "begin; select set_config('role', 'gateway_tenant', true), set_config('app.tenant', '{}', true)",
             tenant.0.hyphenated()
         );
+        let share = self.share(tenant).await?;
         let lease = self.pool.begin(&begin).await?;
-        Ok(TenantTx { tenant, lease })
+        Ok(TenantTx {
+            tenant,
+            lease,
+            _share: share,
+        })
+    }
+
+    /// One of the connections that a tenant may have at the same time: however much is asked for it, others find one.
+    async fn share(&self, tenant: TenantId) -> Result<Turn<TenantId>, StoreError> {
+        tokio::time::timeout(self.acquire_timeout, self.shares.take(tenant))
+            .await
+            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
+            .ok_or_else(|| sqlx::Error::PoolClosed.into())
     }
 
     /// The door to what is looked up across tenants: issuers, revisions, the ledger's batches.

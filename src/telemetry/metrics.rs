@@ -63,6 +63,10 @@ pub enum Limit {
     InFlight,
     /// Requests to the admin API in a minute.
     Admin,
+    /// Requests to the admin API at the same time.
+    AdminInFlight,
+    /// Work that takes the processor for long, at the same time.
+    Work,
     /// Tries to sign in to one account.
     SignInAccount,
     /// Tries to sign in from one address.
@@ -79,6 +83,8 @@ impl Limit {
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
             Self::Admin => "admin",
+            Self::AdminInFlight => "admin_in_flight",
+            Self::Work => "work",
             Self::SignInAccount => "sign_in_account",
             Self::SignInAddress => "sign_in_address",
         }

@@ -51,7 +51,7 @@ pub async fn write<E>(
     change: Change,
     condition: impl FnOnce(&StoredPreferences) -> Result<(), E>,
 ) -> Result<StoredPreferences, WriteError<E>> {
-    let Visit { caller, tenant } = visit;
+    let Visit { caller, tenant, .. } = visit;
     let mut tx = gateway.users_database.tenant(caller.tenant).await?;
     let stored = tx.lock_preferences(&caller.subject).await?;
     condition(&stored).map_err(WriteError::Condition)?;

@@ -9,6 +9,7 @@ use crate::crypto::token::NoRandomness;
 use crate::domain::fault::Fault;
 use crate::sources::SourceError;
 use crate::store::StoreError;
+use crate::work::WorkError;
 
 /// Why not.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum Refusal {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// Too much work was ahead.
+    #[error(transparent)]
+    Work(#[from] WorkError),
     /// Anam did not answer as hoped.
     #[error(transparent)]
     Anam(#[from] AnamError),

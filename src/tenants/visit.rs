@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::gateway::{Gateway, UserCall};
-use crate::limits::TooMany;
+use crate::limits::{Admitted, TooMany};
 use crate::sources::{LiveTenant, SourceError};
 
 /// A user who may use the user API.
@@ -15,6 +15,8 @@ pub struct Visit {
     pub caller: Caller,
     /// What is live for their tenant.
     pub tenant: Arc<LiveTenant>,
+    /// The visit counts as under way as long as this is held.
+    _admitted: Admitted,
 }
 
 /// Why a user may not.
@@ -37,10 +39,14 @@ pub enum VisitError {
 /// Lets a user in.
 pub async fn visit(gateway: &Gateway, call: UserCall<'_>) -> Result<Visit, VisitError> {
     let caller = gateway.authenticate(&call).await?;
-    gateway.admit(&caller)?;
+    let admitted = gateway.admit(&caller)?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
     if !gateway.admit_origin(&call, &tenant) {
         return Err(VisitError::OriginNotAllowed);
     }
-    Ok(Visit { caller, tenant })
+    Ok(Visit {
+        caller,
+        tenant,
+        _admitted: admitted,
+    })
 }

@@ -16,8 +16,10 @@ use super::address::TrustedProxies;
 use super::bearer::bearer;
 use super::codes::Code;
 use super::trace;
+use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
+use crate::limits::{AddressAdmitted, AdminAdmitted};
 use crate::telemetry::note_tenant;
 use crate::tenants::admin::{Admin, authenticate};
 
@@ -50,9 +52,10 @@ permissions! {
     Own = Owner;
 }
 
-/// An admin whose role has the permission `P`.
+/// An admin whose role has the permission `P`. The request counts as under way as long as this is held.
 pub struct May<P> {
     admin: Admin,
+    _admitted: AdminAdmitted,
     permission: PhantomData<P>,
 }
 
@@ -77,7 +80,7 @@ impl<P: Permission> FromRequest for May<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            let admin = admin(&request).await?;
+            let (admin, admitted) = admin(&request).await?;
             if admin.role < P::ROLE {
                 return Err(Problem::new(Code::Forbidden).detail(format!(
                     "This needs the role {} or more; yours is {}.",
@@ -87,6 +90,7 @@ impl<P: Permission> FromRequest for May<P> {
             }
             Ok(Self {
                 admin,
+                _admitted: admitted,
                 permission: PhantomData,
             })
         }
@@ -94,17 +98,23 @@ impl<P: Permission> FromRequest for May<P> {
     }
 }
 
-pub(super) async fn admin(request: &HttpRequest) -> Result<Admin, Problem> {
+/// The tenant of the request's admin, once they are known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tenant(pub(super) TenantId);
+
+pub(super) async fn admin(request: &HttpRequest) -> Result<(Admin, AdminAdmitted), Problem> {
     let token = credential(request)?;
     let gateway = request
         .app_data::<web::Data<Gateway>>()
         .ok_or_else(|| Problem::new(Code::Internal))?;
-    admit_address(request, gateway)?;
+    let at_door = admit_address(request, gateway).await?;
     let mut admin = authenticate(gateway, &token).await?;
+    drop(at_door);
     note_tenant(admin.tenant);
-    gateway.admit_admin(admin.tenant)?;
+    let admitted = gateway.admit_admin(admin.tenant)?;
     admin.request_id = request_id(request);
-    Ok(admin)
+    request.extensions_mut().insert(Tenant(admin.tenant));
+    Ok((admin, admitted))
 }
 
 /// The bearer token, refused in the words of the admin API.
@@ -115,10 +125,13 @@ pub(super) fn credential(request: &HttpRequest) -> Result<SecretString, Problem>
 }
 
 /// Counts a request to the admin API in.
-pub(super) fn admit_address(request: &HttpRequest, gateway: &Gateway) -> Result<(), Problem> {
+pub(super) async fn admit_address(
+    request: &HttpRequest,
+    gateway: &Gateway,
+) -> Result<Option<AddressAdmitted>, Problem> {
     match client_address(request) {
-        Some(address) => Ok(gateway.admit_admin_address(address)?),
-        None => Ok(()),
+        None => Ok(None),
+        Some(address) => Ok(Some(gateway.admit_admin_address(address).await?)),
     }
 }
 

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
 use super::Problem;
+use super::admin::Tenant;
 use super::codes::Code;
 use crate::domain::fault::Fault;
 use crate::domain::json;
 use crate::domain::request::BodyFault;
+use crate::gateway::Gateway;
+
+/// Longer bodies, in bytes, are read by a work thread.
+const LARGE: usize = 64 * 1024;
 
 /// Bounds on bodies.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +58,7 @@ pub async fn read_members(
     if bytes.is_empty() {
         return Ok(Map::new());
     }
-    object(&bytes)
+    parse(request, bytes).await
 }
 
 /// The body as a JSON object.
@@ -63,7 +68,19 @@ pub async fn read_object(
     limits: BodyLimits,
     media_types: &[&str],
 ) -> Result<Map<String, Value>, Problem> {
-    object(&read(request, payload, limits, media_types).await?)
+    let bytes = read(request, payload, limits, media_types).await?;
+    parse(request, bytes).await
+}
+
+async fn parse(request: &HttpRequest, bytes: web::Bytes) -> Result<Map<String, Value>, Problem> {
+    let gateway = request.app_data::<web::Data<Gateway>>();
+    let tenant = request.extensions().get::<Tenant>().copied();
+    match (gateway, tenant) {
+        (Some(gateway), Some(Tenant(tenant))) if bytes.len() > LARGE => {
+            gateway.work(tenant, async move || object(&bytes)).await?
+        }
+        _ => object(&bytes),
+    }
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {

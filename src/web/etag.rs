@@ -8,6 +8,22 @@ use super::Problem;
 use super::codes::Code;
 use crate::crypto::digest::sha256_hex;
 
+/// The conditions of a request, to be judged away from it.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    if_match: Option<Vec<String>>,
+    if_none_match: Option<Vec<String>>,
+}
+
+impl From<&HttpRequest> for Conditions {
+    fn from(request: &HttpRequest) -> Self {
+        Self {
+            if_match: listed(request, &IF_MATCH),
+            if_none_match: listed(request, &IF_NONE_MATCH),
+        }
+    }
+}
+
 /// What conditions are judged by: whether there is anything, and the strong validator of what there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validator {
@@ -32,14 +48,16 @@ impl Validator {
     }
 
     /// `If-Match` and `If-None-Match` of a write: it goes on only if what is stored is what the client knows.
-    pub fn check_write(&self, request: &HttpRequest) -> Result<(), Problem> {
+    pub fn check_write(&self, sent: impl Into<Conditions>) -> Result<(), Problem> {
+        let sent = sent.into();
         let names_this = |tag: &String| match tag.as_str() {
             "*" => self.exists,
             tag => tag == self.tag,
         };
-        let fits = listed(request, &IF_MATCH).is_none_or(|tags| tags.iter().any(names_this));
-        let absent =
-            !listed(request, &IF_NONE_MATCH).is_some_and(|tags| tags.iter().any(names_this));
+        let fits = sent.if_match.is_none_or(|tags| tags.iter().any(names_this));
+        let absent = !sent
+            .if_none_match
+            .is_some_and(|tags| tags.iter().any(names_this));
         if fits && absent {
             Ok(())
         } else {
@@ -54,14 +72,15 @@ impl Validator {
     /// that no longer holds shows what is there now.
     pub fn require(
         &self,
-        request: &HttpRequest,
+        sent: impl Into<Conditions>,
         current: impl FnOnce() -> Value,
     ) -> Result<(), Problem> {
-        if !request.headers().contains_key(IF_MATCH) {
+        let sent = sent.into();
+        if sent.if_match.is_none() {
             return Err(Problem::new(Code::PreconditionRequired)
                 .detail("Read it first, then send its ETag as `If-Match` with the change."));
         }
-        self.check_write(request)
+        self.check_write(sent)
             .map_err(|problem| problem.current(current()))
     }
 

@@ -13,5 +13,6 @@ pub mod path;
 pub mod people;
 pub mod problem;
 pub mod trace;
+pub mod work;
 
 pub use problem::Problem;

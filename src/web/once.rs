@@ -4,8 +4,7 @@
 //! made again as if for the first time. Answers to refused calls are not kept.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, LOCATION};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use super::Problem;
 use super::codes::Code;
+use super::work::{Ready, work};
 use crate::crypto::digest::sha256;
 use crate::crypto::seal::Aad;
 use crate::domain::fault::Fault;
@@ -61,65 +61,67 @@ impl Created {
         self
     }
 
-    /// The answer, for a call that is not repeated.
-    pub fn answer(&self) -> HttpResponse {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
-        let mut answer = HttpResponse::build(status);
-        answer.insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(location) = &self.location {
-            answer.insert_header((LOCATION, location.as_str()));
-        }
-        if let Some(etag) = &self.etag {
-            answer.insert_header((ETAG, etag.as_str()));
-        }
-        answer.json(&self.body)
+    /// The answer, written out.
+    pub fn ready(self) -> Ready {
+        Ready::ok(&self.body)
+            .status(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK))
+            .location(self.location)
+            .etag(self.etag)
     }
 }
 
-/// Makes a change once, however often the call is repeated with the same key.
-pub async fn once(
+/// Makes a change once out of a body, however often the call is repeated with the same key. A work thread does it.
+pub async fn once<B>(
     request: &HttpRequest,
-    gateway: &Gateway,
+    gateway: &web::Data<Gateway>,
     admin: &Admin,
-    body: &impl Serialize,
-    work: impl AsyncFnOnce(&mut Change) -> Result<Created, Problem>,
-) -> Result<HttpResponse, Problem> {
+    body: B,
+    make: impl AsyncFnOnce(&mut Change, B) -> Result<Created, Problem> + Send + 'static,
+) -> Result<HttpResponse, Problem>
+where
+    B: Serialize + Send + 'static,
+{
     let key = idempotency_key(request)?;
-    let mut change = Change::begin(gateway, admin).await?;
-    let Some(key) = key else {
-        let created = work(&mut change).await?;
-        change.commit().await?;
-        return Ok(created.answer());
-    };
-    let asked = serde_json::to_vec(&(request.method().as_str(), request.uri().to_string(), body));
-    let asked = sha256(&asked.unwrap_or_default());
-    let actor = admin.actor.label.clone();
-    match change.tx.take_answer(&actor, &key, &asked).await? {
-        GivenAnswer::New(row) => {
-            let created = work(&mut change).await?;
-            let text = SecretString::from(serde_json::to_string(&created).unwrap_or_default());
-            let sealed = gateway
-                .keys
-                .seal(&text, &place(admin, row))
-                .map_err(Refusal::from)?;
-            change.tx.store_answer(row, &sealed).await?;
+    let operation = (request.method().to_string(), request.uri().to_string());
+    let maker = admin.clone();
+    work(gateway, admin, async move |gateway| {
+        let mut change = Change::begin(gateway, &maker).await?;
+        let Some(key) = key else {
+            let created = make(&mut change, body).await?;
             change.commit().await?;
-            Ok(created.answer())
+            return Ok(created.ready());
+        };
+        let asked = serde_json::to_vec(&(operation.0, operation.1, &body));
+        let asked = sha256(&asked.unwrap_or_default());
+        let actor = maker.actor.label.clone();
+        match change.tx.take_answer(&actor, &key, &asked).await? {
+            GivenAnswer::New(row) => {
+                let created = make(&mut change, body).await?;
+                let text = SecretString::from(serde_json::to_string(&created).unwrap_or_default());
+                let sealed = gateway
+                    .keys
+                    .seal(&text, &place(&maker, row))
+                    .map_err(Refusal::from)?;
+                change.tx.store_answer(row, &sealed).await?;
+                change.commit().await?;
+                Ok(created.ready())
+            }
+            GivenAnswer::Known { request_hash, .. } if request_hash != asked => Err(Problem::new(
+                Code::IdempotencyKeyReused,
+            )
+            .detail("This Idempotency-Key was sent with another request before: take a new one.")),
+            GivenAnswer::Known { row, sealed, .. } => {
+                let text = gateway
+                    .keys
+                    .open(&sealed, &place(&maker, row))
+                    .map_err(Refusal::from)?;
+                let created: Created = serde_json::from_str(text.expose_secret())
+                    .map_err(|_unreadable| Problem::new(Code::Internal))?;
+                Ok(created.ready())
+            }
         }
-        GivenAnswer::Known { request_hash, .. } if request_hash != asked => Err(Problem::new(
-            Code::IdempotencyKeyReused,
-        )
-        .detail("This Idempotency-Key was sent with another request before: take a new one.")),
-        GivenAnswer::Known { row, sealed, .. } => {
-            let text = gateway
-                .keys
-                .open(&sealed, &place(admin, row))
-                .map_err(Refusal::from)?;
-            let created: Created = serde_json::from_str(text.expose_secret())
-                .map_err(|_unreadable| Problem::new(Code::Internal))?;
-            Ok(created.answer())
-        }
-    }
+    })
+    .await
 }
 
 fn place(admin: &Admin, row: Uuid) -> Aad {

@@ -13,6 +13,7 @@ use crate::auth::SsoError;
 use crate::crypto::password::HashError;
 use crate::domain::fault::Fault;
 use crate::gateway::Gateway;
+use crate::limits::AddressAdmitted;
 use crate::store::console_sessions::SessionRow;
 use crate::tenants::invitations::AcceptError;
 use crate::tenants::sign_in::{SignInError, Visitor};
@@ -29,13 +30,16 @@ pub fn visitor(request: &HttpRequest) -> Visitor {
 
 /// Somebody who is signed in, whatever they may. Not for keys: these are matters of the person.
 #[derive(Debug)]
-pub struct Person(SessionRow);
+pub struct Person {
+    session: SessionRow,
+    _admitted: Option<AddressAdmitted>,
+}
 
 impl Deref for Person {
     type Target = SessionRow;
 
     fn deref(&self) -> &SessionRow {
-        &self.0
+        &self.session
     }
 }
 
@@ -46,10 +50,14 @@ impl FromRequest for Person {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            let session = person(&request).await?;
-            session.map(Self).ok_or_else(|| {
+            let (session, admitted) = person(&request).await?;
+            let session = session.ok_or_else(|| {
                 Problem::new(Code::Forbidden)
                     .detail("This is for people who are signed in, not for API keys.")
+            })?;
+            Ok(Self {
+                session,
+                _admitted: admitted,
             })
         }
         .boxed_local()
@@ -61,6 +69,7 @@ impl FromRequest for Person {
 pub struct Operator {
     session: SessionRow,
     request_id: Option<String>,
+    _admitted: Option<AddressAdmitted>,
 }
 
 impl Operator {
@@ -92,9 +101,10 @@ impl FromRequest for Operator {
         let request = request.clone();
         async move {
             match person(&request).await? {
-                Some(session) if signed_in::is_operator(&session) => Ok(Self {
+                (Some(session), admitted) if signed_in::is_operator(&session) => Ok(Self {
                     session,
                     request_id: request_id(&request),
+                    _admitted: admitted,
                 }),
                 _ => Err(Problem::new(Code::Forbidden).detail(
                     "This is for operators, signed in with their password: `persona-gateway admin create --operator` makes one.",
@@ -105,17 +115,21 @@ impl FromRequest for Operator {
     }
 }
 
-/// The session of the request's token; none where it is a good API key.
-async fn person(request: &HttpRequest) -> Result<Option<SessionRow>, Problem> {
+/// The session of the request's token; none where it is a good API key. No tenant need be known, so the request counts as
+/// one of its address.
+async fn person(
+    request: &HttpRequest,
+) -> Result<(Option<SessionRow>, Option<AddressAdmitted>), Problem> {
     let token = credential(request)?;
     let gateway = request
         .app_data::<web::Data<Gateway>>()
         .ok_or_else(|| Problem::new(Code::Internal))?;
-    admit_address(request, gateway)?;
+    let admitted = admit_address(request, gateway).await?;
     if let Some(session) = signed_in::find(gateway, &token).await? {
-        return Ok(Some(session));
+        return Ok((Some(session), admitted));
     }
-    admin(request).await.map(|_key| None)
+    drop(admitted);
+    admin(request).await.map(|_key| (None, None))
 }
 
 const WRONG: &str = "The e-mail address or the password is wrong, or the account may not sign in. After several tries from one address, wait a minute.";

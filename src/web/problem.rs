@@ -26,9 +26,11 @@ use crate::limits::TooMany;
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::StoreError;
+use crate::telemetry::metrics::Limit;
 use crate::tenants::admin::NoAdmin;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::visit::VisitError;
+use crate::work::WorkError;
 
 /// Where `type` URIs live; they never change.
 const TYPE_BASE: &str = "urn:persona-gateway:problem:";
@@ -329,7 +331,27 @@ impl From<TooMany> for Problem {
             TooMany::Often { retry_after, .. } => {
                 Self::new(Code::RateLimited).retry_after(retry_after)
             }
+            TooMany::AtOnce {
+                limit: Limit::AdminInFlight,
+            } => Self::new(Code::RateLimited)
+                .detail("Too many requests to the admin API are under way: wait until one of them has its answer.")
+                .retry_after(DEFAULT_RETRY),
             TooMany::AtOnce { .. } => Self::new(Code::Overloaded).retry_after(DEFAULT_RETRY),
+        }
+    }
+}
+
+impl From<WorkError> for Problem {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy => Self::new(Code::Overloaded).retry_after(DEFAULT_RETRY),
+            WorkError::TooLong => Self::new(Code::Overloaded)
+                .detail("It took longer than half a minute and was stopped: ask for less at once.")
+                .retry_after(DEFAULT_RETRY),
+            WorkError::BrokeOff => {
+                tracing::error!(%error, "work was not done");
+                Self::new(Code::Internal)
+            }
         }
     }
 }
@@ -339,6 +361,7 @@ impl From<SourceError> for Problem {
         match error {
             SourceError::Store(error) => error.into(),
             SourceError::Unanswered => Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY),
+            SourceError::Work(error) => error.into(),
             SourceError::TenantGone => Self::bad_token(),
             SourceError::PolicyBroken(_) => {
                 tracing::error!(%error, "a tenant's policy is broken");
@@ -408,6 +431,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::Source(error) => error.into(),
             Refusal::Store(error) => error.into(),
+            Refusal::Work(error) => error.into(),
             Refusal::Anam(error) => {
                 tracing::warn!(code = error.code(), %error, "Anam did not answer as hoped");
                 of_anam(&error)

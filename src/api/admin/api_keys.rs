@@ -210,7 +210,7 @@ async fn create(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let name = members.required("name", line(100)).unwrap_or_default();
         let role = members.required("role", role).unwrap_or(Role::Viewer);
@@ -282,7 +282,7 @@ async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let key = id(&path)?;
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let most = api_keys::LONGEST_GRACE.num_seconds();
         let grace = members.optional("graceSeconds", number(0, most));

@@ -1,10 +1,9 @@
 //! `/v1/admin/audit`: who changed what, and the means to prove that nobody rewrote it.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
-use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
@@ -28,6 +27,7 @@ use crate::web::Problem;
 use crate::web::admin::{May, Own, View};
 use crate::web::codes::Code;
 use crate::web::page::{Page, PageBody, query};
+use crate::web::work::{Pieces, in_pieces};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -276,21 +276,13 @@ async fn search(
 )]
 async fn export(may: May<Own>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     let now = gateway.clock.now();
-    let mut export = Export::new(gateway.database.clone(), may.tenant, now);
-    // An answer that has begun can't turn into a problem any more.
-    let first = export.next().await?.unwrap_or_default();
-    let rest = stream::try_unfold((export, Some(first)), |(mut export, first)| async {
-        let piece = match first {
-            Some(first) => Some(first),
-            None => export.next().await?,
-        };
-        Ok::<_, StoreError>(piece.map(|text| (Bytes::from(text), (export, None))))
-    });
+    let export = Export::new(gateway.database.clone(), may.tenant, now);
+    let pieces = in_pieces(gateway, may, export).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/x-ndjson")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\""))
-        .streaming(Box::pin(rest)))
+        .streaming(Box::pin(pieces)))
 }
 
 /// Signed marks, the newest first. A trail that grows gets one each hour.
@@ -369,6 +361,12 @@ async fn keys(_may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpRespon
         .json(VerifyingKeys {
             items: items.collect(),
         }))
+}
+
+impl Pieces for Export {
+    async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        Self::next(self).await
+    }
 }
 
 impl From<CheckpointError> for Problem {

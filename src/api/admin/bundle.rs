@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::{OpenApi, ToSchema};
 
 use super::comparison::ChangeBody;
@@ -21,12 +20,14 @@ use crate::authoring::plan::{Plan, Step, Verb};
 use crate::domain::fault::{Fault, step};
 use crate::domain::members::{Members, block, flag, object};
 use crate::gateway::Gateway;
+use crate::store::issuers::SharedIssuerRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{May, Publish, View};
 use crate::web::body::AdminBodyLimits;
 use crate::web::once::{Created, once};
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -132,12 +133,14 @@ impl From<Step> for PlanStepBody {
     responses((status = 200, description = "The bundle", body = Object), ReadingOne)
 )]
 async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let bundle = export(&mut tx).await?;
-    let bundle = bundle.ok_or(Refusal::NotFound)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(bundle))
+    let tenant = may.tenant;
+    work(&gateway, &may, async move |gateway| {
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let bundle = export(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Ready::ok(&bundle.ok_or(Refusal::NotFound)?))
+    })
+    .await
 }
 
 /// Makes the tenant as a bundle says: whole, or not at all. A second time changes nothing. Documents, catalogue and sample
@@ -158,7 +161,30 @@ async fn apply(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    let mut members = Members::new(sent.clone());
+    let shared = shared_issuers(&gateway.database).await?;
+    if sent.get("dryRun") == Some(&Value::Bool(true)) {
+        let admin = may.clone();
+        return work(&gateway, &may, async move |gateway| {
+            let mut change = Change::begin(gateway, &admin).await?;
+            let plan = applied(&mut change, sent, &shared).await?;
+            Ok(Ready::ok(&plan))
+        })
+        .await;
+    }
+    once(&request, &gateway, &may, sent, async move |change, sent| {
+        let plan = applied(change, sent, &shared).await?;
+        Ok(Created::done(&plan))
+    })
+    .await
+}
+
+/// Applies what was sent, within the change.
+async fn applied(
+    change: &mut Change,
+    sent: Map<String, Value>,
+    shared: &[SharedIssuerRow],
+) -> Result<PlanBody, Refusal> {
+    let mut members = Members::new(sent);
     let bundle = members.required("bundle", object);
     let secrets = members.nested("secrets", secrets).unwrap_or_default();
     let dry_run = members.optional("dryRun", flag).unwrap_or_default();
@@ -171,9 +197,8 @@ async fn apply(
         dry_run,
         prune,
         message: message.unwrap_or_default(),
-        ..ApplyOptions::by(may.actor.clone())
+        ..ApplyOptions::by(change.admin.actor.clone())
     };
-    let shared = shared_issuers(&gateway.database).await?;
     let find_secret = |reference: &SecretRef| match reference {
         SecretRef::Sent(at) => by_pointer
             .get(at)
@@ -185,18 +210,10 @@ async fn apply(
         bundle: &bundle,
         options: &options,
         find_secret: &find_secret,
-        shared: &shared,
+        shared,
     };
-    if dry_run {
-        let mut change = Change::begin(&gateway, &may).await?;
-        let plan = application.make(&mut change).await.map_err(refusal)?;
-        return Ok(Created::done(&PlanBody::from(plan)).answer());
-    }
-    once(&request, &gateway, &may, &sent, async |change| {
-        let plan = application.make(change).await.map_err(refusal)?;
-        Ok(Created::done(&PlanBody::from(plan)))
-    })
-    .await
+    let plan = application.make(change).await.map_err(refusal)?;
+    Ok(plan.into())
 }
 
 /// Texts by pointer.

@@ -1,6 +1,7 @@
 //! `/v1/admin/catalogue`: what users may choose, and what Anam lists.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -24,8 +25,9 @@ use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::{May, Publish, View};
 use crate::web::body::{self, AdminBodyLimits};
-use crate::web::etag::Validator;
+use crate::web::etag::{Conditions, Validator};
 use crate::web::page::{Page, PageBody, query};
+use crate::web::work::{Ready, work};
 use crate::web::{Problem, path};
 
 /// Where an entry's id stands in its address.
@@ -421,10 +423,14 @@ async fn get(
 ) -> Result<HttpResponse, Problem> {
     let kind = kind(&path.0)?;
     let id = path::text(&request, ID)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let row = catalogue::find(&mut tx, kind, &id).await?;
-    let now = tx.moment().await?;
-    Ok(shown(&full(&mut tx, row, now).await?))
+    let tenant = may.tenant;
+    work(&gateway, &may, async move |gateway| {
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let row = catalogue::find(&mut tx, kind, &id).await?;
+        let now = tx.moment().await?;
+        Ok(shown(&full(&mut tx, row, now).await?))
+    })
+    .await
 }
 
 /// Types an entry in, or over the one there is: its name and attributes are yours from then on.
@@ -462,22 +468,27 @@ async fn put(
         attributes,
     };
     checked(catalogue::check(&entry))?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    change.lock_authoring().await?;
-    let before = change.tx.catalogue_row(kind, &entry.id).await?;
-    match &before {
-        Some(row) => require(row, &request)?,
-        None => Validator::new(0, b"").check_write(&request)?,
-    }
-    let row = catalogue::put(&mut change, kind, &entry, enabled, before.as_ref()).await?;
-    let now = change.now;
-    let body = full(&mut change.tx, row, now).await?;
-    change.commit().await?;
-    let mut answer = shown(&body);
-    if before.is_none() {
-        *answer.status_mut() = actix_web::http::StatusCode::CREATED;
-    }
-    Ok(answer)
+    let (admin, conditions) = (may.clone(), Conditions::from(&request));
+    // Who uses it is looked for in all that is live.
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        change.lock_authoring().await?;
+        let before = change.tx.catalogue_row(kind, &entry.id).await?;
+        match &before {
+            Some(row) => require(row, conditions)?,
+            None => Validator::new(0, b"").check_write(conditions)?,
+        }
+        let row = catalogue::put(&mut change, kind, &entry, enabled, before.as_ref()).await?;
+        let now = change.now;
+        let body = full(&mut change.tx, row, now).await?;
+        change.commit().await?;
+        let status = match before {
+            Some(_) => StatusCode::OK,
+            None => StatusCode::CREATED,
+        };
+        Ok(shown(&body).status(status))
+    })
+    .await
 }
 
 /// Forgets an entry that was typed in, or that Anam no longer lists.
@@ -505,9 +516,9 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn require(row: &CatalogueRow, request: &HttpRequest) -> Result<(), Problem> {
+fn require(row: &CatalogueRow, sent: impl Into<Conditions>) -> Result<(), Problem> {
     let body = EntryBody::from(row.clone());
-    body.validator().require(request, || json!(body))
+    body.validator().require(sent, || json!(body))
 }
 
 /// An entry with those who use it.
@@ -521,9 +532,6 @@ async fn full(
     Ok(EntryBody::from(row).used_by(used.remove(&name).unwrap_or_default()))
 }
 
-fn shown(body: &EntryBody) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, body.validator().etag()))
-        .json(body)
+fn shown(body: &EntryBody) -> Ready {
+    Ready::ok(body).etag(Some(body.validator().etag().to_owned()))
 }

@@ -89,7 +89,7 @@ async fn synchronise(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     gateway.admit_try_out(may.tenant)?;
-    let row = sync::sync(&gateway, &may).await?;
+    let row = sync::sync(&gateway.into_inner(), &may).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(SyncBody::from(row)))

@@ -1,6 +1,5 @@
 //! `/diff`: what a draft or a version changes, member by member, and line by line in texts.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{May, View};
 use crate::web::page::query;
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -119,17 +119,19 @@ async fn of_draft(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
-    let serving = gateway
-        .sources
-        .serving(&gateway.database, may.tenant)
-        .await?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let draft = drafts::find(&mut tx, id(&path)?).await?;
-    let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let document = documents::find(&mut tx, draft.kind, &key).await?;
-    let live = serving.served(draft.kind, key.as_str()).version;
-    let before = other_side(&mut tx, &document, live, draft.base_version, against).await?;
-    answer(&before, &draft.content)
+    let (tenant, draft) = (may.tenant, id(&path)?);
+    work(&gateway, &may, async move |gateway| {
+        let serving = gateway.sources.serving(&gateway.database, tenant).await?;
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let draft = drafts::find(&mut tx, draft).await?;
+        let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
+        let document = documents::find(&mut tx, draft.kind, &key).await?;
+        let live = serving.served(draft.kind, key.as_str()).version;
+        let before = other_side(&mut tx, &document, live, draft.base_version, against).await?;
+        tx.commit().await?;
+        answer(&before, &draft.content)
+    })
+    .await
 }
 
 /// What a version changes.
@@ -148,28 +150,25 @@ async fn of_version(
 ) -> Result<HttpResponse, Problem> {
     let against = against(&request)?;
     let (kind, key) = named(&path.0, &path.1)?;
-    let serving = gateway
-        .sources
-        .serving(&gateway.database, may.tenant)
-        .await?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, kind, &key).await?;
-    let version = tx.version(document.id, number(&path.2)?).await?;
-    let version = version.ok_or(Refusal::NotFound)?;
-    let live = serving.served(kind, key.as_str()).version;
-    let before = other_side(&mut tx, &document, live, version.base_version, against).await?;
-    answer(&before, &version.content)
+    let (tenant, number) = (may.tenant, number(&path.2)?);
+    work(&gateway, &may, async move |gateway| {
+        let serving = gateway.sources.serving(&gateway.database, tenant).await?;
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let document = documents::find(&mut tx, kind, &key).await?;
+        let version = tx.version(document.id, number).await?;
+        let version = version.ok_or(Refusal::NotFound)?;
+        let live = serving.served(kind, key.as_str()).version;
+        let before = other_side(&mut tx, &document, live, version.base_version, against).await?;
+        tx.commit().await?;
+        answer(&before, &version.content)
+    })
+    .await
 }
 
-fn answer(
-    before: &Map<String, Value>,
-    after: &Map<String, Value>,
-) -> Result<HttpResponse, Problem> {
+fn answer(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<Ready, Problem> {
     let changes =
         diff::diff(before, after).map_err(|too_large| Refusal::fault("", too_large.to_string()))?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(Comparison {
-            changes: changes.into_iter().map(ChangeBody::from).collect(),
-        }))
+    Ok(Ready::ok(&Comparison {
+        changes: changes.into_iter().map(ChangeBody::from).collect(),
+    }))
 }

@@ -1,6 +1,5 @@
 //! `/v1/admin/documents`: personas, contexts and snippets as wholes.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -26,6 +25,7 @@ use crate::web::body::AdminBodyLimits;
 use crate::web::once::{Created, once};
 use crate::web::page::{Page, PageBody, query};
 use crate::web::problem::{FaultBody, Problem};
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -260,7 +260,7 @@ async fn create(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let kind = members.required("kind", |value| {
             let kind = value.as_str().and_then(DocumentKind::named);
@@ -301,7 +301,7 @@ async fn get(
     let mut tx = gateway.database.tenant(may.tenant).await?;
     let row = documents::find(&mut tx, kind, &key).await?;
     tx.commit().await?;
-    shown(&gateway, may.tenant, row).await
+    Ok(shown(&gateway, may.tenant, row).await?.into())
 }
 
 /// Takes a document out of use, unless something live needs it. Nothing of it is lost.
@@ -320,10 +320,14 @@ async fn archive(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let row = documents::archive(&mut change, kind, &key).await?;
-    change.commit().await?;
-    shown(&gateway, may.tenant, row).await
+    let admin = may.clone();
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let row = documents::archive(&mut change, kind, &key).await?;
+        change.commit().await?;
+        shown(gateway, admin.tenant, row).await
+    })
+    .await
 }
 
 /// Brings a document back: what was live of it is live again.
@@ -342,19 +346,17 @@ async fn restore(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let row = documents::restore(&mut change, kind, &key).await?;
-    change.commit().await?;
-    shown(&gateway, may.tenant, row).await
+    let admin = may.clone();
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let row = documents::restore(&mut change, kind, &key).await?;
+        change.commit().await?;
+        shown(gateway, admin.tenant, row).await
+    })
+    .await
 }
 
-async fn shown(
-    gateway: &Gateway,
-    tenant: TenantId,
-    row: DocumentRow,
-) -> Result<HttpResponse, Problem> {
+async fn shown(gateway: &Gateway, tenant: TenantId, row: DocumentRow) -> Result<Ready, Problem> {
     let serving = gateway.sources.serving(&gateway.database, tenant).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(DocumentBody::new(row, &serving)))
+    Ok(Ready::ok(&DocumentBody::new(row, &serving)))
 }

@@ -1,6 +1,6 @@
 //! `/v1/admin/drafts`: what is being written.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
+use actix_web::http::header::ETAG;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -14,6 +14,7 @@ use super::{checked, id, named, read_members};
 use crate::api::answers::{Acting, Changing, Creating, ReadingOne};
 use crate::api::{only, reading};
 use crate::authoring::{documents, drafts, rebase, seal};
+use crate::domain::ids::DraftId;
 use crate::domain::members::{Members, block, number, object};
 use crate::gateway::Gateway;
 use crate::store::drafts::DraftRow;
@@ -21,9 +22,10 @@ use crate::tenants::change::Change;
 use crate::web::Problem;
 use crate::web::admin::{Edit, May, View};
 use crate::web::body::AdminBodyLimits;
-use crate::web::etag::Validator;
+use crate::web::etag::{Conditions, Validator};
 use crate::web::once::{Created, once};
 use crate::web::page::PageBody;
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -178,15 +180,19 @@ async fn list(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let document = documents::find(&mut tx, kind, &key).await?;
-    let rows = tx.drafts_of(document.id).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(PageBody {
+    let tenant = may.tenant;
+    // Any number of drafts, each with its content.
+    work(&gateway, &may, async move |gateway| {
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let document = documents::find(&mut tx, kind, &key).await?;
+        let rows = tx.drafts_of(document.id).await?;
+        tx.commit().await?;
+        Ok(Ready::ok(&PageBody {
             items: rows.into_iter().map(DraftBody::from).collect(),
             next: None,
         }))
+    })
+    .await
 }
 
 /// Opens a draft of a document.
@@ -213,7 +219,7 @@ async fn open(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let from = members.optional("from", number(1, i32::MAX.into()));
         let title = members.optional("title", block(200)).unwrap_or_default();
@@ -250,7 +256,7 @@ async fn get(
             .insert_header((ETAG, body.etag()))
             .finish());
     }
-    Ok(shown(&body))
+    Ok(shown(&body).into())
 }
 
 /// Writes a draft. What was read must still be so.
@@ -273,15 +279,20 @@ async fn put(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let draft = known(&mut change, &request, &path).await?;
-    let mut members = Members::new(sent);
-    let title = members.optional("title", block(200));
-    let content = members.required("content", object).unwrap_or_default();
-    checked(members.finish())?;
-    let draft = drafts::write(&mut change, draft, title, content).await?;
-    change.commit().await?;
-    Ok(shown(&draft.into()))
+    let (draft, conditions) = (id(&path)?, Conditions::from(&request));
+    let admin = may.clone();
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let draft = known(&mut change, conditions, draft).await?;
+        let mut members = Members::new(sent);
+        let title = members.optional("title", block(200));
+        let content = members.required("content", object).unwrap_or_default();
+        checked(members.finish())?;
+        let draft = drafts::write(&mut change, draft, title, content).await?;
+        change.commit().await?;
+        Ok(shown(&draft.into()))
+    })
+    .await
 }
 
 /// Throws a draft away.
@@ -301,7 +312,7 @@ async fn delete(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let mut change = Change::begin(&gateway, &may).await?;
-    let draft = known(&mut change, &request, &path).await?;
+    let draft = known(&mut change, &request, id(&path)?).await?;
     drafts::discard(&mut change, &draft).await?;
     change.commit().await?;
     Ok(HttpResponse::NoContent().finish())
@@ -326,11 +337,16 @@ async fn rebase_it(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(&gateway, &may).await?;
-    let draft = known(&mut change, &request, &path).await?;
-    let draft = rebase::rebase(&mut change, draft).await?;
-    change.commit().await?;
-    Ok(shown(&draft.into()))
+    let (draft, conditions) = (id(&path)?, Conditions::from(&request));
+    let admin = may.clone();
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let draft = known(&mut change, conditions, draft).await?;
+        let draft = rebase::rebase(&mut change, draft).await?;
+        change.commit().await?;
+        Ok(shown(&draft.into()))
+    })
+    .await
 }
 
 /// Seals a draft: it becomes the document's next version, and is gone as a draft.
@@ -354,8 +370,9 @@ async fn seal_it(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
-        let draft = known(change, &request, &path).await?;
+    let (draft, conditions) = (id(&path)?, Conditions::from(&request));
+    once(&request, &gateway, &may, sent, async move |change, sent| {
+        let draft = known(change, conditions, draft).await?;
         let mut members = Members::new(sent);
         let message = members
             .optional("message", block(2_000))
@@ -379,19 +396,16 @@ async fn seal_it(
 /// The draft, provided that the caller has seen it as it is.
 async fn known(
     change: &mut Change,
-    request: &HttpRequest,
-    path: &str,
+    sent: impl Into<Conditions>,
+    draft: DraftId,
 ) -> Result<DraftRow, Problem> {
-    let draft = drafts::find(&mut change.tx, id(path)?).await?;
+    let draft = drafts::find(&mut change.tx, draft).await?;
     let body = DraftBody::from(draft.clone());
     body.validator()
-        .require(request, || serde_json::to_value(&body).unwrap_or_default())?;
+        .require(sent, || serde_json::to_value(&body).unwrap_or_default())?;
     Ok(draft)
 }
 
-fn shown(body: &DraftBody) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, body.etag()))
-        .json(body)
+fn shown(body: &DraftBody) -> Ready {
+    Ready::ok(body).etag(Some(body.etag()))
 }

@@ -12,11 +12,12 @@ use super::preview::UseAsked;
 use super::{checked, read_members};
 use crate::api::answers::Asking;
 use crate::api::only;
-use crate::authoring::impact::{self, DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome};
+use crate::authoring::impact::{DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome, Study};
 use crate::authoring::uses::Use;
 use crate::domain::key::Key;
 use crate::domain::members::{Members, number};
 use crate::gateway::Gateway;
+use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{May, View};
 use crate::web::body::AdminBodyLimits;
@@ -147,19 +148,29 @@ async fn ask(
     let sessions = members.optional("sessions", number(1, most));
     checked(members.finish())?;
     let sessions = sessions.and_then(|number| usize::try_from(number).ok());
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let now = tx.moment().await?;
-    let impact = impact::impact(
-        &mut tx,
-        now,
-        &uses.unwrap_or_default(),
-        context.as_ref(),
-        sessions.unwrap_or(DEFAULT_SESSIONS),
-    )
-    .await?;
+    let (tenant, database) = (may.tenant, gateway.database.clone());
+    let begun = gateway.work(tenant, async move || {
+        let (uses, sessions) = (
+            uses.unwrap_or_default(),
+            sessions.unwrap_or(DEFAULT_SESSIONS),
+        );
+        Study::begin(database, tenant, &uses, context, sessions).await
+    });
+    let mut study = begun.await??;
+    loop {
+        let step = gateway.work(tenant, async move || {
+            let goes_on = study.go_on().await?;
+            Ok::<_, Refusal>((study, goes_on))
+        });
+        let goes_on;
+        (study, goes_on) = step.await??;
+        if !goes_on {
+            break;
+        }
+    }
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(ImpactBody::from(impact)))
+        .json(ImpactBody::from(study.finish())))
 }
 
 impl From<Impact> for ImpactBody {

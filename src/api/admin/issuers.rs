@@ -381,7 +381,7 @@ async fn create(
         Ok(asked) => judged(&gateway, &may, asked, None).await?,
         Err(faults) => faults.clone(),
     };
-    once(&request, &gateway, &may, &sent, async |change| {
+    once(&request, &gateway, &may, sent, async move |change, _| {
         let asked = asked.map_err(Refusal::Invalid)?;
         if !faults.is_empty() {
             return Err(Refusal::Invalid(faults).into());

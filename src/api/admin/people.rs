@@ -306,7 +306,7 @@ async fn invite(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let email = members.required("email", line(320)).unwrap_or_default();
         let role = members.required("role", role).unwrap_or(Role::Viewer);

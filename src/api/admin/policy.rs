@@ -15,11 +15,13 @@ use crate::authoring::policy;
 use crate::domain::members::{Members, line};
 use crate::gateway::Gateway;
 use crate::store::tenants::TenantRow;
+use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::web::Problem;
 use crate::web::admin::{May, Own, View};
 use crate::web::body::{self, AdminBodyLimits};
-use crate::web::etag::Validator;
+use crate::web::etag::{Conditions, Validator};
+use crate::web::work::{Ready, work};
 
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
@@ -137,7 +139,7 @@ struct TenantChangeBody {
 )]
 async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    Ok(shown(&policy::tenant(&mut tx).await?))
+    Ok(shown(&policy::tenant(&mut tx).await?).into())
 }
 
 /// Replaces the policy. Refused where something live would no longer be sound under it.
@@ -159,7 +161,7 @@ async fn put(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = body::read_object(&request, payload, limits.0, super::JSON).await?;
-    write(&may, &request, &gateway, |_| sent).await
+    write(&may, &request, &gateway, move |_| sent).await
 }
 
 /// Changes members of the policy: a JSON merge patch (RFC 7396), where null takes a member away.
@@ -181,7 +183,7 @@ async fn patch(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let sent = body::read_object(&request, payload, limits.0, MERGE_PATCH).await?;
-    write(&may, &request, &gateway, |before| {
+    write(&may, &request, &gateway, move |before| {
         policy::merged(before, sent)
     })
     .await
@@ -235,17 +237,21 @@ async fn patch_tenant(
 async fn write(
     may: &May<Own>,
     request: &HttpRequest,
-    gateway: &Gateway,
-    wish: impl FnOnce(&Map<String, Value>) -> Map<String, Value>,
+    gateway: &web::Data<Gateway>,
+    wish: impl FnOnce(&Map<String, Value>) -> Map<String, Value> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(gateway, may).await?;
-    change.lock_authoring().await?;
-    let before = policy::tenant(&mut change.tx).await?;
-    validator(&before).require(request, || Value::Object(before.policy.clone()))?;
-    let wanted = wish(&before.policy);
-    let row = policy::replace(&mut change, &before, &wanted).await?;
-    change.commit().await?;
-    Ok(shown(&row))
+    let (admin, conditions) = (Admin::clone(may), Conditions::from(request));
+    work(gateway, may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        change.lock_authoring().await?;
+        let before = policy::tenant(&mut change.tx).await?;
+        validator(&before).require(conditions, || Value::Object(before.policy.clone()))?;
+        let wanted = wish(&before.policy);
+        let row = policy::replace(&mut change, &before, &wanted).await?;
+        change.commit().await?;
+        Ok(shown(&row))
+    })
+    .await
 }
 
 fn validator(row: &TenantRow) -> Validator {
@@ -256,11 +262,8 @@ fn tenant_validator(row: &TenantRow) -> Validator {
     Validator::new(1, row.name.as_bytes())
 }
 
-fn shown(row: &TenantRow) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, validator(row).etag()))
-        .json(&row.policy)
+fn shown(row: &TenantRow) -> Ready {
+    Ready::ok(&row.policy).etag(Some(validator(row).etag().to_owned()))
 }
 
 fn tenant_shown(row: &TenantRow) -> HttpResponse {

@@ -1,6 +1,5 @@
 //! `/v1/admin/preview`: what a user would get, with drafts or versions in place.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -27,6 +26,7 @@ use crate::web::admin::{May, View};
 use crate::web::body::AdminBodyLimits;
 use crate::web::codes::Code;
 use crate::web::problem::FaultBody;
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -244,7 +244,6 @@ async fn ask(
     let asking = members.nested("user", |value| TestUser::parse(&value));
     let at = members.optional("at", moment);
     checked(members.finish())?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
     let asked = Asked {
         uses: uses.unwrap_or_default(),
         against,
@@ -253,15 +252,14 @@ async fn ask(
             context,
             metadata: metadata.into(),
         },
-        at: match at {
-            Some(at) => at,
-            None => tx.moment().await?,
-        },
+        at,
     };
-    let preview = preview::preview(&mut tx, &asked).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(PreviewBody::from(preview)))
+    let tenant = may.tenant;
+    work(&gateway, &may, async move |gateway| {
+        let preview = preview::preview(&gateway.database, tenant, &asked).await?;
+        Ok(Ready::ok(&PreviewBody::from(preview)))
+    })
+    .await
 }
 
 /// A moment of RFC 3339, within what calendars and databases know.

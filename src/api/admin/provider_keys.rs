@@ -205,7 +205,7 @@ async fn add(
         }
         _ => None,
     };
-    once(&request, &gateway, &may, &sent, async |change| {
+    once(&request, &gateway, &may, sent, async move |change, _| {
         checked(faults)?;
         let (Some(label), Some(key)) = (label, key) else {
             return Err(Refusal::Invalid(Vec::new()).into());

@@ -191,7 +191,7 @@ async fn create(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let version = members.required("version", number(1, i32::MAX.into()));
         let percent = members.optional("percent", number(1, 99));
@@ -235,8 +235,9 @@ async fn cancel(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    once(&request, &gateway, &may, &(), async |change| {
-        let row = release::cancel(change, kind, &key, id(&path.2)?).await?;
+    let release = id(&path.2)?;
+    once(&request, &gateway, &may, (), async move |change, ()| {
+        let row = release::cancel(change, kind, &key, release).await?;
         Ok(Created::done(&ReleaseBody::from(row)))
     })
     .await
@@ -261,7 +262,7 @@ async fn roll_back(
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let to = members.optional("to", number(1, i32::MAX.into()));
         let note = members.optional("note", block(500)).unwrap_or_default();

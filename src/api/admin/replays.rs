@@ -1,6 +1,5 @@
 //! `/v1/admin/sessions/{session}:replay`: what a session would get now, or with something that is not live yet.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -24,6 +23,7 @@ use crate::sessions::record::config_hash;
 use crate::web::Problem;
 use crate::web::admin::{May, View};
 use crate::web::body::AdminBodyLimits;
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -167,13 +167,12 @@ async fn decide(
     let session = id(&path)?;
     let sent = read_members(&request, payload, **limits).await?;
     let (base, uses) = read(sent)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let now = tx.moment().await?;
-    let replayed = replay(&mut tx, session, now, base, &uses).await?;
-    tx.commit().await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(ReplayBody::new(session, replayed)))
+    let tenant = may.tenant;
+    work(&gateway, &may, async move |gateway| {
+        let replayed = replay(&gateway.database, tenant, session, base, &uses).await?;
+        Ok(Ready::ok(&ReplayBody::new(session, replayed)))
+    })
+    .await
 }
 
 fn read(sent: Map<String, Value>) -> Result<(Base, Vec<Use>), Problem> {

@@ -2,9 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::web::{self, ServiceConfig};
 use chrono::{DateTime, Utc};
-use futures_util::stream;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::{OpenApi, ToSchema};
@@ -21,6 +20,7 @@ use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::{self, SubjectExport};
 use crate::web::Problem;
 use crate::web::admin::{May, Own};
+use crate::web::work::{Pieces, in_pieces};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -133,20 +133,18 @@ async fn export(
     change.note("user.export", &target, json!({})).await?;
     change.commit().await?;
     let now = gateway.clock.now();
-    let mut export = SubjectExport::new(gateway.database.clone(), may.tenant, subject, now);
-    // An answer that has begun can't turn into a problem any more.
-    let first = export.next().await?.unwrap_or_default();
-    let rest = stream::try_unfold((export, Some(first)), |(mut export, first)| async {
-        let piece = match first {
-            Some(first) => Some(first),
-            None => export.next().await?,
-        };
-        Ok::<_, StoreError>(piece.map(|text| (Bytes::from(text), (export, None))))
-    });
+    let export = SubjectExport::new(gateway.database.clone(), may.tenant, subject, now);
+    let pieces = in_pieces(gateway, may, export).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(Box::pin(rest)))
+        .streaming(Box::pin(pieces)))
+}
+
+impl Pieces for SubjectExport {
+    async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        Self::next(self).await
+    }
 }
 
 /// Forgets a user: deletes preferences and the inputs of their sessions, and takes their name off the sessions. There is no way

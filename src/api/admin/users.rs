@@ -19,7 +19,7 @@ use crate::store::preferences::StoredPreferences;
 use crate::tenants::change::Change;
 use crate::tenants::preferences::Change as Wish;
 use crate::tenants::preferences::by_admin::{self, Import, ImportReport};
-use crate::tenants::preferences::import::Lines;
+use crate::tenants::preferences::import::{Line, Lines};
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::{Edit, May, View};
 use crate::web::body::{self, AdminBodyLimits};
@@ -31,6 +31,8 @@ const NDJSON: &[&str] = &["application/x-ndjson", "application/jsonl"];
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 /// Where the subject stands in the address.
 const SUBJECT: usize = 3;
+/// Bytes of an import that are taken at once.
+const IMPORTED_AT_ONCE: usize = 128 * 1024;
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -220,25 +222,41 @@ async fn import(
 ) -> Result<HttpResponse, Problem> {
     let asked: ImportQuery = query(&request)?;
     body::check_media_type(&request, NDJSON)?;
-    let mut import = Import::begin(&gateway, &may, asked.dry_run).await?;
+    let gateway = gateway.into_inner();
+    let mut import = Import::begin(gateway.clone(), may.clone(), asked.dry_run).await?;
     let mut lines = Lines::default();
+    let (mut waiting, mut bytes) = (Vec::new(), 0);
     // As long as something comes, it may take its time: the file may have any size.
     while let Some(piece) = tokio::time::timeout(limits.0.timeout, payload.next())
         .await
         .map_err(|_elapsed| BodyFault::TimedOut)?
     {
         let piece = piece.map_err(|_broken| BodyFault::BrokeOff)?;
-        for line in lines.push(&piece) {
-            import.take(line).await?;
+        bytes += piece.len();
+        waiting.extend(lines.push(&piece));
+        if bytes >= IMPORTED_AT_ONCE {
+            import = take(&gateway, import, std::mem::take(&mut waiting)).await?;
+            bytes = 0;
         }
     }
-    if let Some(line) = lines.finish() {
-        import.take(line).await?;
-    }
-    let report = import.finish().await?;
+    waiting.extend(lines.finish());
+    let import = take(&gateway, import, waiting).await?;
+    let finished = gateway.work(may.tenant, async move || import.finish().await);
+    let report = finished.await??;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(ImportBody::new(report, asked.dry_run)))
+}
+
+/// Lets a work thread take some lines.
+async fn take(gateway: &Gateway, mut import: Import, lines: Vec<Line>) -> Result<Import, Problem> {
+    let taken = gateway.work(import.tenant(), async move || {
+        for line in lines {
+            import.take(line).await?;
+        }
+        Ok::<_, Refusal>(import)
+    });
+    Ok(taken.await??)
 }
 
 async fn write(

@@ -1,7 +1,6 @@
 //! `:validate`: everything found in a draft or a version, and what a release of it would say.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -20,6 +19,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{Edit, May, View};
 use crate::web::problem::FaultBody;
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -119,18 +119,22 @@ async fn validate_draft(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(&gateway, &may).await?;
-    let draft = drafts::find(&mut change.tx, id(&path)?).await?;
-    let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let now = change.tx.moment().await?;
-    let found = examine::examine(&mut change.tx, now, draft.kind, &key, &draft.content).await?;
-    // Never committed: it is as if it had not been.
-    let would_break = if found.has_errors() {
-        Vec::new()
-    } else {
-        rehearse::rehearse(&mut change, &draft).await?
-    };
-    Ok(answer(found, &would_break))
+    let (admin, draft) = (may.clone(), id(&path)?);
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let draft = drafts::find(&mut change.tx, draft).await?;
+        let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
+        let now = change.tx.moment().await?;
+        let found = examine::examine(&mut change.tx, now, draft.kind, &key, &draft.content).await?;
+        // Never committed: it is as if it had not been.
+        let would_break = if found.has_errors() {
+            Vec::new()
+        } else {
+            rehearse::rehearse(&mut change, &draft).await?
+        };
+        Ok(answer(found, &would_break))
+    })
+    .await
 }
 
 /// The same of a sealed version, against what is live today.
@@ -147,16 +151,20 @@ async fn validate_version(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let now = tx.moment().await?;
-    let document = documents::find(&mut tx, kind, &key).await?;
-    let version = tx.version(document.id, number(&path.2)?).await?;
-    let version = version.ok_or(Refusal::NotFound)?;
-    let found = examine::examine(&mut tx, now, kind, &key, &version.content).await?;
-    Ok(answer(found, &[]))
+    let (tenant, number) = (may.tenant, number(&path.2)?);
+    work(&gateway, &may, async move |gateway| {
+        let mut tx = gateway.database.tenant(tenant).await?;
+        let now = tx.moment().await?;
+        let document = documents::find(&mut tx, kind, &key).await?;
+        let version = tx.version(document.id, number).await?;
+        let version = version.ok_or(Refusal::NotFound)?;
+        let found = examine::examine(&mut tx, now, kind, &key, &version.content).await?;
+        Ok(answer(found, &[]))
+    })
+    .await
 }
 
-fn answer(found: Examination, would_break: &[Fault]) -> HttpResponse {
+fn answer(found: Examination, would_break: &[Fault]) -> Ready {
     let body = Validation {
         ok: !found.has_errors() && would_break.is_empty(),
         would_break: would_break.iter().map(FaultBody::from).collect(),
@@ -166,7 +174,5 @@ fn answer(found: Examination, would_break: &[Fault]) -> HttpResponse {
         }),
         findings: found.findings.into_iter().map(FindingBody::from).collect(),
     };
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(body)
+    Ready::ok(&body)
 }

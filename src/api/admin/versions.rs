@@ -281,7 +281,7 @@ async fn add_review(
     let (kind, key) = named(&path.0, &path.1)?;
     let number = number(&path.2)?;
     let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, &sent.clone(), async |change| {
+    once(&request, &gateway, &may, sent, async move |change, sent| {
         let mut members = Members::new(sent);
         let approves = members.required("verdict", |value| match value.as_str() {
             Some("approve") => Ok(true),

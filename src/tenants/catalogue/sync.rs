@@ -3,6 +3,7 @@
 //! longer lists is retired, which an admin need not notice for mints to go on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -64,13 +65,13 @@ impl Outcome {
 type Found = Result<Listing, String>;
 
 /// Reads the lists of an admin's tenant now.
-pub async fn sync(gateway: &Gateway, admin: &Admin) -> Result<CatalogueSyncRow, Refusal> {
+pub async fn sync(gateway: &Arc<Gateway>, admin: &Admin) -> Result<CatalogueSyncRow, Refusal> {
     sync_when(gateway, admin, |_any| true).await
 }
 
 /// The same, provided that the newest reading is one that `may_follow`.
 async fn sync_when(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     admin: &Admin,
     may_follow: impl FnOnce(Option<CatalogueSyncId>) -> bool,
 ) -> Result<CatalogueSyncRow, Refusal> {
@@ -83,12 +84,16 @@ async fn sync_when(
             (failed.into_iter().collect(), false)
         }
     };
-    finish(gateway, admin, id, found, stock_only).await
+    let (inside, admin) = (gateway.clone(), admin.clone());
+    let finished = gateway.work(admin.tenant, async move || {
+        finish(&inside, &admin, id, found, stock_only).await
+    });
+    finished.await?
 }
 
 /// One round of the schedule: reads the lists of tenants whose turn it is. However many instances do so, each turn is taken
 /// once.
-pub async fn round(gateway: &Gateway) -> Result<(), StoreError> {
+pub async fn round(gateway: &Arc<Gateway>) -> Result<(), StoreError> {
     let mut platform = gateway.database.platform().await?;
     let due = platform
         .tenants_due_for_catalogue_sync(gateway.clock.now(), EACH_ROUND)

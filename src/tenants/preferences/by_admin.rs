@@ -1,5 +1,7 @@
 //! Admins look after users' choices: one user's, or many at once.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::import::{BATCH, Line, parse};
@@ -7,6 +9,7 @@ use super::{changed, put};
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Fault;
+use crate::domain::ids::TenantId;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
 use crate::gateway::Gateway;
@@ -90,9 +93,9 @@ pub struct FailedLine {
 
 /// An import under way. Lines are written in batches, each in a transaction of its own.
 #[derive(Debug)]
-pub struct Import<'a> {
-    gateway: &'a Gateway,
-    admin: &'a Admin,
+pub struct Import {
+    gateway: Arc<Gateway>,
+    admin: Admin,
     /// Whether to write, or only to check.
     dry_run: bool,
     policy: Policy,
@@ -102,11 +105,11 @@ pub struct Import<'a> {
     report: ImportReport,
 }
 
-impl<'a> Import<'a> {
+impl Import {
     /// Begins.
     pub async fn begin(
-        gateway: &'a Gateway,
-        admin: &'a Admin,
+        gateway: Arc<Gateway>,
+        admin: Admin,
         dry_run: bool,
     ) -> Result<Self, Refusal> {
         let mut tx = gateway.database.tenant(admin.tenant).await?;
@@ -122,6 +125,11 @@ impl<'a> Import<'a> {
             batch_bytes: 0,
             report: ImportReport::default(),
         })
+    }
+
+    /// Whose users.
+    pub fn tenant(&self) -> TenantId {
+        self.admin.tenant
     }
 
     /// Takes a line, and writes where enough have come together.
@@ -162,7 +170,7 @@ impl<'a> Import<'a> {
         if lines == 0 {
             return Ok(());
         }
-        let mut change = Change::begin(self.gateway, self.admin).await?;
+        let mut change = Change::begin(&self.gateway, &self.admin).await?;
         let changed = change.tx.put_many_preferences(&self.batch).await?;
         self.report.imported += changed;
         self.report.unchanged += lines.saturating_sub(changed);

@@ -15,8 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn patient() -> TestApp {
     let env = [
-        ("ADMIN_CONNECTIONS", "2"),
-        ("USER_CONNECTIONS", "2"),
+        // A tenant has half of them.
+        ("ADMIN_CONNECTIONS", "4"),
+        ("USER_CONNECTIONS", "4"),
         ("LOCK_TIMEOUT_MS", "60000"),
         ("STATEMENT_TIMEOUT_MS", "60000"),
         ("TRANSACTION_TIMEOUT_MS", "60000"),

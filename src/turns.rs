@@ -1,0 +1,153 @@
+//! Turns: how many of one key (a tenant, an address) are at something at the same time.
+//!
+//! Nothing is kept of a key that nobody is at.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Turns by key. Cheap to clone; clones count together.
+#[derive(Debug)]
+pub struct Turns<K: Eq + Hash>(Arc<Inner<K>>);
+
+#[derive(Debug)]
+struct Inner<K> {
+    /// Turns that one key has at the same time.
+    each: usize,
+    lines: Mutex<HashMap<K, Arc<Semaphore>>>,
+}
+
+/// A turn; it lasts until this is dropped.
+pub struct Turn<K: Eq + Hash> {
+    // Dropped in this order: the turn is given back before the line is looked at.
+    _permit: OwnedSemaphorePermit,
+    _place: Place<K>,
+}
+
+/// Somebody at or waiting for a turn.
+struct Place<K: Eq + Hash> {
+    turns: Turns<K>,
+    key: K,
+    line: Option<Arc<Semaphore>>,
+}
+
+impl<K: Eq + Hash + Clone> Turns<K> {
+    /// So many at the same time for each key; at least one.
+    pub fn new(each: usize) -> Self {
+        Self(Arc::new(Inner {
+            each: each.clamp(1, Semaphore::MAX_PERMITS),
+            lines: Mutex::default(),
+        }))
+    }
+
+    /// Takes a turn, if there is one.
+    pub fn try_take(&self, key: K) -> Option<Turn<K>> {
+        let (place, line) = self.place(key);
+        let permit = line.try_acquire_owned().ok()?;
+        Some(Turn {
+            _permit: permit,
+            _place: place,
+        })
+    }
+
+    /// Waits in line for a turn; `None` never comes, since no line is ever closed.
+    pub async fn take(&self, key: K) -> Option<Turn<K>> {
+        let (place, line) = self.place(key);
+        let permit = line.acquire_owned().await.ok()?;
+        Some(Turn {
+            _permit: permit,
+            _place: place,
+        })
+    }
+
+    fn place(&self, key: K) -> (Place<K>, Arc<Semaphore>) {
+        let line = self
+            .0
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(self.0.each)))
+            .clone();
+        let place = Place {
+            turns: self.clone(),
+            key,
+            line: Some(line.clone()),
+        };
+        (place, line)
+    }
+}
+
+impl<K: Eq + Hash> Clone for Turns<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Eq + Hash> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut lines = self
+            .turns
+            .0
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.line = None;
+        // Lines are handed out under this lock: one that only the map holds has nobody in it.
+        if lines
+            .get(&self.key)
+            .is_some_and(|line| Arc::strong_count(line) == 1)
+        {
+            lines.remove(&self.key);
+        }
+    }
+}
+
+impl<K: Eq + Hash> fmt::Debug for Turn<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn lines(turns: &Turns<&str>) -> usize {
+        turns.0.lines.lock().unwrap().len()
+    }
+
+    #[test]
+    fn a_key_has_its_turns_and_others_have_theirs() {
+        let turns = Turns::new(2);
+        let first = turns.try_take("a").unwrap();
+        let _second = turns.try_take("a").unwrap();
+        assert!(turns.try_take("a").is_none());
+        assert!(turns.try_take("b").is_some());
+        drop(first);
+        assert!(turns.try_take("a").is_some());
+    }
+
+    #[test]
+    fn whoever_waits_is_next_and_nothing_is_kept_of_whoever_is_gone() {
+        let turns = Turns::new(1);
+        let held = turns.try_take("a").unwrap();
+        let mut first = Box::pin(turns.take("a"));
+        let mut second = Box::pin(turns.take("a"));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(held);
+        assert!(second.as_mut().now_or_never().is_none(), "not its turn yet");
+        drop(first);
+        let taken = second.as_mut().now_or_never().unwrap();
+        assert_eq!(lines(&turns), 1);
+        drop(taken);
+        drop(second);
+        assert_eq!(lines(&turns), 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Admins' requests that take the processor for long: a work thread does them, from the first row to the last byte of the answer.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
+use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use serde::Serialize;
+
+use super::Problem;
+use super::admin::{May, Permission};
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::tenants::admin::Admin;
+use crate::tenants::refusal::Refusal;
+
+/// An answer with a JSON body, written out.
+#[derive(Debug)]
+pub struct Ready {
+    status: StatusCode,
+    location: Option<String>,
+    etag: Option<String>,
+    body: Bytes,
+}
+
+impl Ready {
+    /// 200, with this body.
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self {
+            status: StatusCode::OK,
+            location: None,
+            etag: None,
+            body: serde_json::to_vec(body).unwrap_or_default().into(),
+        }
+    }
+
+    /// Another status.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Where the new thing is.
+    #[must_use]
+    pub fn location(mut self, location: Option<String>) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// The state of what is shown.
+    #[must_use]
+    pub fn etag(mut self, etag: Option<String>) -> Self {
+        self.etag = etag;
+        self
+    }
+}
+
+impl From<Ready> for HttpResponse {
+    fn from(ready: Ready) -> Self {
+        let mut answer = Self::build(ready.status);
+        answer.insert_header((CACHE_CONTROL, "no-store"));
+        answer.insert_header((CONTENT_TYPE, "application/json"));
+        if let Some(location) = ready.location {
+            answer.insert_header((LOCATION, location));
+        }
+        if let Some(etag) = ready.etag {
+            answer.insert_header((ETAG, etag));
+        }
+        answer.body(ready.body)
+    }
+}
+
+/// Lets a work thread do a job for an admin, and answers with what it made ready.
+pub async fn work(
+    gateway: &web::Data<Gateway>,
+    admin: &Admin,
+    job: impl AsyncFnOnce(&Gateway) -> Result<Ready, Problem> + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let inside = gateway.clone().into_inner();
+    let ready = gateway
+        .work(admin.tenant, async move || job(&inside).await)
+        .await??;
+    Ok(ready.into())
+}
+
+/// Something that is written out in pieces.
+pub trait Pieces: Send + 'static {
+    /// The next piece; `None` after the last one.
+    fn next(&mut self) -> impl Future<Output = Result<Option<String>, StoreError>>;
+}
+
+/// Lets work threads write an answer in pieces, as the client takes them; the request counts as under way until the last. The
+/// first piece is made at once: an answer that has begun can't turn into a problem any more.
+pub async fn in_pieces<P: Permission>(
+    gateway: web::Data<Gateway>,
+    may: May<P>,
+    pieces: impl Pieces,
+) -> Result<impl Stream<Item = Result<Bytes, Refusal>>, Problem> {
+    let (first, pieces) = piece(&gateway, &may, pieces).await?;
+    let begun = (gateway, may, pieces, Some(first));
+    Ok(stream::try_unfold(
+        begun,
+        |(gateway, may, pieces, first)| async {
+            let (piece, pieces) = match first {
+                Some(first) => (first, pieces),
+                None => piece(&gateway, &may, pieces).await?,
+            };
+            Ok(piece.map(|text| (Bytes::from(text), (gateway, may, pieces, None))))
+        },
+    ))
+}
+
+async fn piece<W: Pieces>(
+    gateway: &Gateway,
+    admin: &Admin,
+    mut pieces: W,
+) -> Result<(Option<String>, W), Refusal> {
+    let written = gateway.work(admin.tenant, async move || {
+        let piece = pieces.next().await?;
+        Ok((piece, pieces))
+    });
+    written.await?
+}

@@ -1,0 +1,254 @@
+//! Work that takes the processor for longer than a mint may wait: compiling, previews, imports, large bodies.
+//!
+//! It runs on threads of its own, at a lower priority, so the threads that answer users never do it. A tenant has a few of
+//! these threads at the same time and others wait in line, so no tenant waits for more than its share of another's work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+use tracing::Span;
+
+use crate::domain::ids::TenantId;
+use crate::turns::Turns;
+
+/// How work is bounded.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkOptions {
+    /// Threads at the same time.
+    pub threads: usize,
+    /// Threads of one tenant at the same time.
+    pub of_tenant: usize,
+    /// Longest wait for a thread.
+    pub patience: Duration,
+    /// Longest time that a job may take. One that waits nowhere can't be stopped.
+    pub longest: Duration,
+    /// How far these threads stand back behind those that answer users: 0 is not at all, 19 is furthest (Linux only).
+    pub niceness: i32,
+}
+
+/// Why a job was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WorkError {
+    /// It had no thread in time; it was not begun.
+    #[error("too much other work was ahead")]
+    Busy,
+    /// It took too long, and was stopped where it waited.
+    #[error("the work took too long")]
+    TooLong,
+    /// It broke off: a bug, or the process is stopping.
+    #[error("the work broke off")]
+    BrokeOff,
+}
+
+/// Threads for work. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub struct Work {
+    options: WorkOptions,
+    threads: Arc<Semaphore>,
+    tenants: Turns<TenantId>,
+    runtime: Handle,
+}
+
+impl Work {
+    /// No thread is started before there is work. Sockets and timers of jobs belong to `runtime`.
+    pub fn new(options: WorkOptions, runtime: Handle) -> Self {
+        Self {
+            options,
+            threads: Arc::new(Semaphore::new(options.threads.max(1))),
+            tenants: Turns::new(options.of_tenant),
+            runtime,
+        }
+    }
+
+    /// Does a job for a tenant on a thread of its own, and gives what comes out. The job may wait for the database as it
+    /// goes. Dropped while it waits for its turn, it never begins; dropped later, the job ends where it next waits.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        job: impl AsyncFnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let turn = tokio::time::timeout(self.options.patience, async {
+            // The tenant's line first: the line for threads holds no more of one tenant than its share.
+            let of_tenant = self.tenants.take(tenant).await?;
+            let thread = self.threads.clone().acquire_owned().await.ok()?;
+            Some((of_tenant, thread))
+        })
+        .await
+        .map_err(|_elapsed| WorkError::Busy)?
+        .ok_or(WorkError::BrokeOff)?;
+        let (mut answer, answered) = oneshot::channel();
+        let runtime = self.runtime.clone();
+        let WorkOptions {
+            longest, niceness, ..
+        } = self.options;
+        let span = Span::current();
+        std::thread::Builder::new()
+            .name("work".into())
+            .spawn(move || {
+                stand_back(niceness);
+                let done = span.in_scope(|| {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            biased;
+                            done = tokio::time::timeout(longest, job()) => {
+                                Some(done.map_err(|_elapsed| WorkError::TooLong))
+                            }
+                            () = answer.closed() => None,
+                        }
+                    })
+                });
+                drop(turn);
+                if let Some(done) = done {
+                    // Nobody may be waiting any more.
+                    _ = answer.send(done);
+                }
+            })
+            .map_err(|error| {
+                tracing::error!(%error, "no thread for work");
+                WorkError::Busy
+            })?;
+        answered
+            .await
+            .map_err(|_gone| WorkError::BrokeOff)
+            .flatten()
+    }
+}
+
+/// Lets threads that answer users go first. Where it is not possible, work is only slower to give way.
+fn stand_back(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    {
+        // Linux counts priority by thread.
+        let thread = rustix::thread::gettid();
+        if let Err(error) = rustix::process::setpriority_process(Some(thread), niceness) {
+            tracing::debug!(%error, "a work thread keeps its priority");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+
+    use tokio::task::JoinSet;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const A: TenantId = TenantId(Uuid::from_u128(1));
+    const B: TenantId = TenantId(Uuid::from_u128(2));
+
+    fn work(threads: usize, of_tenant: usize, patience: Duration) -> Work {
+        let options = WorkOptions {
+            threads,
+            of_tenant,
+            patience,
+            longest: Duration::from_secs(30),
+            niceness: 10,
+        };
+        Work::new(options, Handle::current())
+    }
+
+    /// Jobs that hold their thread until the sender is dropped.
+    struct Held {
+        release: Vec<mpsc::Sender<()>>,
+        jobs: JoinSet<Result<(), WorkError>>,
+    }
+
+    async fn hold(work: &Work, tenant: TenantId, count: usize) -> Held {
+        let mut held = Held {
+            release: Vec::new(),
+            jobs: JoinSet::new(),
+        };
+        for _ in 0..count {
+            let (release, released) = mpsc::channel::<()>();
+            let (begun, has_begun) = oneshot::channel();
+            let work = work.clone();
+            held.release.push(release);
+            held.jobs.spawn(async move {
+                work.run(tenant, async move || {
+                    begun.send(()).unwrap();
+                    // A busy processor, as far as the thread is concerned.
+                    _ = released.recv();
+                })
+                .await
+            });
+            has_begun.await.unwrap();
+        }
+        held
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_has_all_its_threads_leaves_the_others_theirs() {
+        let work = work(2, 1, Duration::from_millis(20));
+        let held = hold(&work, A, 1).await;
+        assert_eq!(work.run(A, async || ()).await, Err(WorkError::Busy));
+        assert_eq!(work.run(B, async || 7).await, Ok(7));
+        drop(held.release);
+        for job in held.jobs.join_all().await {
+            assert_eq!(job, Ok(()));
+        }
+        assert_eq!(work.run(A, async || 8).await, Ok(8));
+    }
+
+    #[tokio::test]
+    async fn threads_are_bounded_over_all_tenants() {
+        let work = work(2, 1, Duration::from_millis(20));
+        let _held = (hold(&work, A, 1).await, hold(&work, B, 1).await);
+        let third = TenantId(Uuid::from_u128(3));
+        assert_eq!(work.run(third, async || ()).await, Err(WorkError::Busy));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_gives_its_thread_back() {
+        let work = work(1, 1, Duration::from_secs(10));
+        let broken = work.run(A, async || panic!("as a test wants it")).await;
+        assert_eq!(broken, Err::<(), _>(WorkError::BrokeOff));
+        assert_eq!(work.run(A, async || ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_takes_too_long_is_stopped_where_it_waits() {
+        let mut work = work(1, 1, Duration::from_secs(10));
+        work.options.longest = Duration::from_millis(5);
+        let endless = work.run(A, std::future::pending::<()>).await;
+        assert_eq!(endless, Err(WorkError::TooLong));
+        assert_eq!(work.run(A, async || ()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_nobody_waits_for_ends_where_it_waits_itself() {
+        struct Told(Arc<AtomicBool>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let work = work(1, 1, Duration::from_secs(10));
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let told = Told(is_dropped.clone());
+        let (begun, has_begun) = oneshot::channel();
+        let mut waiting = JoinSet::new();
+        waiting.spawn({
+            let work = work.clone();
+            async move {
+                work.run(A, async move || {
+                    let _told = told;
+                    begun.send(()).unwrap();
+                    std::future::pending::<()>().await;
+                })
+                .await
+            }
+        });
+        has_begun.await.unwrap();
+        waiting.abort_all();
+        // The only thread is free again, so the job is over.
+        assert_eq!(work.run(A, async || ()).await, Ok(()));
+        assert!(is_dropped.load(Ordering::SeqCst));
+    }
+}

@@ -1,0 +1,292 @@
+//! A tenant whose admins and users ask for more than their share: others don't notice.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use persona_gateway::domain::role::Role;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::harness::tenants::{Tenant, serve};
+use crate::harness::wait::until;
+use crate::harness::{TestApp, TestOptions, problem};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn with(settings: &[(&str, &str)]) -> TestOptions {
+    let env = settings
+        .iter()
+        .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
+    TestOptions {
+        env: env.collect(),
+        ..TestOptions::default()
+    }
+}
+
+/// A request under way: its body does not come.
+async fn hold(app: &TestApp, method: Method, path: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(app.app.address).await.unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn me(app: &TestApp, key: &str) -> Response {
+    app.ask(Method::GET, "/v1/admin/me", key).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_keeps_its_work_threads_busy_keeps_no_other_waiting() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let app = serve(&[&alpha, &beta], with(&[("SERVER__WORK_THREADS", "8")])).await;
+    let key = app.admin_key("beta", Role::Publisher).await;
+    let busy = app.tenant("alpha").await;
+    let (begun, has_begun) = mpsc::channel();
+    let mut ends = Vec::new();
+    for _ in 0..20 {
+        let (end, has_ended) = mpsc::channel::<()>();
+        ends.push(end);
+        let (gateway, begun) = (app.app.gateway.clone(), begun.clone());
+        tokio::spawn(async move {
+            let job = async move || {
+                begun.send(()).unwrap();
+                // The thread does nothing else until the test lets it go.
+                _ = has_ended.recv();
+            };
+            gateway.work(busy, job).await
+        });
+    }
+    for _ in 0..2 {
+        has_begun.recv_timeout(PATIENCE).unwrap();
+    }
+    let body = json!({});
+    for user in [alpha.user("u"), beta.user("u")] {
+        assert_eq!(app.mint(&user, &body).await.status(), 200);
+    }
+    let preview = app
+        .tell(Method::POST, "/v1/admin/preview", &key, &body)
+        .await;
+    assert_eq!(preview.status(), 200);
+    let new = json!({ "kind": "snippet", "key": "tone", "content": { "text": "Be kind." } });
+    let made = app
+        .tell(Method::POST, "/v1/admin/documents", &key, &new)
+        .await;
+    assert_eq!(made.status(), 201);
+    assert!(
+        has_begun.try_recv().is_err(),
+        "the third job waits until one of the two has ended"
+    );
+    drop(ends);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_admin_requests_under_way_are_bounded_and_anothers_pass() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let one = with(&[("LIMITS__ADMIN_REQUESTS_IN_FLIGHT", "1")]);
+    let app = serve(&[&alpha, &beta], one).await;
+    let (key, other) = (
+        app.admin_key("alpha", Role::Viewer).await,
+        app.admin_key("beta", Role::Viewer).await,
+    );
+    assert_eq!(me(&app, &key).await.status(), 200);
+    let held = hold(&app, Method::POST, "/v1/admin/preview", &key).await;
+    let refused = until("one is under way", PATIENCE, || async {
+        let answer = me(&app, &key).await;
+        (answer.status() != 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(me(&app, &other).await.status(), 200);
+    assert_eq!(refused.headers()["retry-after"], "2");
+    problem(refused, 429, "rate_limited").await;
+    drop(held);
+    until("the place is free", PATIENCE, || async {
+        (me(&app, &key).await.status() == 200).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_users_visit_counts_as_under_way_until_it_is_over() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let one = with(&[("LIMITS__TENANT_MINTS_IN_FLIGHT", "1")]);
+    let app = serve(&[&alpha, &beta], one).await;
+    let body = json!({});
+    assert_eq!(app.mint(&alpha.user("u"), &body).await.status(), 200);
+    let held = hold(&app, Method::PUT, "/v1/me/preferences", &alpha.user("u")).await;
+    let refused = until("a visit is under way", PATIENCE, || async {
+        let answer = app.mint(&alpha.user("v"), &body).await;
+        (answer.status() != 200).then_some(answer)
+    })
+    .await;
+    problem(refused, 503, "overloaded").await;
+    assert_eq!(app.mint(&beta.user("u"), &body).await.status(), 200);
+    drop(held);
+    until("the place is free", PATIENCE, || async {
+        (app.mint(&alpha.user("v"), &body).await.status() == 200).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_has_half_of_the_connections_at_most() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let few = [
+        ("DATABASE__ADMIN_CONNECTIONS", "4"),
+        ("DATABASE__ACQUIRE_TIMEOUT_MS", "300"),
+    ];
+    let app = serve(&[&alpha, &beta], with(&few)).await;
+    let database = &app.app.gateway.database;
+    let (one, other) = (app.tenant("alpha").await, app.tenant("beta").await);
+    let first = database.tenant(one).await.unwrap();
+    let second = database.tenant(one).await.unwrap();
+    assert!(database.tenant(one).await.unwrap_err().is_transient());
+    assert!(database.tenant(other).await.is_ok());
+    assert_eq!(app.mint(&beta.user("u"), &json!({})).await.status(), 200);
+    drop(first);
+    assert!(database.tenant(one).await.is_ok());
+    drop(second);
+    app.stop().await;
+}
+
+/// What tenant alpha floods the gateway with: name, method, path, body.
+fn floods(draft: &str) -> Vec<(&'static str, Method, String, Value)> {
+    let post = |name, path: String, body| (name, Method::POST, path, body);
+    let get = |name, path: &str| (name, Method::GET, path.to_owned(), Value::Null);
+    let bundle = json!({ "tenant": "alpha", "snippets": { "tone": { "text": "Be kind." } } });
+    vec![
+        post(
+            "preview",
+            "/v1/admin/preview".into(),
+            json!({ "against": "live" }),
+        ),
+        post(
+            "impact",
+            "/v1/admin/impact".into(),
+            json!({ "use": [{ "draft": draft }], "sessions": 2_000 }),
+        ),
+        post(
+            "validate",
+            format!("/v1/admin/drafts/{draft}:validate"),
+            Value::Null,
+        ),
+        post(
+            "apply, dry run",
+            "/v1/admin/bundle:apply".into(),
+            json!({ "bundle": bundle, "dryRun": true }),
+        ),
+        get("export", "/v1/admin/bundle"),
+        get("audit export", "/v1/admin/audit/export"),
+        get("session search", "/v1/admin/sessions?limit=100"),
+        get("audit search", "/v1/admin/audit?limit=100"),
+        get("documents", "/v1/admin/documents"),
+    ]
+}
+
+/// Latencies of mints, sorted, and how many failed.
+async fn mints(app: &TestApp, tenant: &Tenant, count: usize) -> (Vec<Duration>, usize) {
+    let (mut times, mut failed) = (Vec::new(), 0);
+    for user in 0..count {
+        let token = tenant.user(&format!("user-{}", user % 50));
+        let begun = Instant::now();
+        let status = app.mint(&token, &json!({})).await.status();
+        times.push(begun.elapsed());
+        failed += usize::from(status != 200);
+    }
+    times.sort();
+    (times, failed)
+}
+
+/// Not a test: it judges nothing by time. `cargo test --release --test it what_floods_cost -- --ignored --nocapture` prints
+/// what mints of one tenant take while another floods the gateway, each flood beside a quiet round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn what_floods_cost() {
+    const CONNECTIONS: usize = 20;
+    const MINTS: usize = 300;
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let options = with(&[("SERVER__WORKERS", "2")]);
+    let app = serve(&[&alpha, &beta], options).await;
+    let key = app.admin_key("alpha", Role::Owner).await;
+    for round in 0..40 {
+        let users: Vec<String> = (0..50)
+            .map(|n| alpha.user(&format!("u-{round}-{n}")))
+            .collect();
+        join_all(
+            users
+                .iter()
+                .map(|user| async { app.mint(user, &json!({})).await }),
+        )
+        .await;
+    }
+    let new = json!({ "kind": "persona", "key": "flood", "content": { "name": "F", "systemPrompt": "Be {{ user.plan }}." } });
+    let made: Value = app
+        .tell(Method::POST, "/v1/admin/documents", &key, &new)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let draft = made["id"].as_str().unwrap().to_owned();
+    let mut all = floods(&draft);
+    all.push((
+        "preferences",
+        Method::PUT,
+        "/v1/me/preferences".into(),
+        json!({ "displayName": "Ann" }),
+    ));
+    mints(&app, &beta, MINTS).await;
+    for (name, method, path, body) in all {
+        let (quiet, _) = mints(&app, &beta, MINTS).await;
+        let stop = tokio_util::sync::CancellationToken::new();
+        let flooding: Vec<_> = (0..CONNECTIONS)
+            .map(|connection| {
+                let token = match name {
+                    "preferences" => alpha.user(&format!("u-0-{connection}")),
+                    _ => key.clone(),
+                };
+                let mut request = app.request(method.clone(), &path, &token);
+                if !body.is_null() {
+                    request = request.json(&body);
+                }
+                let stop = stop.clone();
+                tokio::spawn(async move {
+                    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+                    while !stop.is_cancelled() {
+                        let answer = request.try_clone().unwrap().send().await.unwrap();
+                        *statuses.entry(answer.status().as_u16()).or_default() += 1;
+                        _ = answer.bytes().await;
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        let (flooded, failed) = mints(&app, &beta, MINTS).await;
+        stop.cancel();
+        let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+        for connection in flooding {
+            for (status, count) in connection.await.unwrap() {
+                *statuses.entry(status).or_default() += count;
+            }
+        }
+        let at = |times: &[Duration], percent: usize| {
+            times[times.len() * percent / 100].as_secs_f64() * 1e3
+        };
+        println!(
+            "{name:16} p50 {:6.1} -> {:6.1} ms, p99 {:6.1} -> {:6.1} ms, {failed} failed; {statuses:?}",
+            at(&quiet, 50),
+            at(&flooded, 50),
+            at(&quiet, 99),
+            at(&flooded, 99),
+        );
+    }
+    app.stop().await;
+}
