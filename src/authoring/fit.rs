@@ -6,6 +6,7 @@ use super::document::{is_left_out, missing_personas};
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::key::Key;
+use crate::domain::schema::Room;
 use crate::store::documents::DocumentKind;
 
 /// Every context that will be live gives personas that will be live, under names that no other has.
@@ -22,7 +23,10 @@ pub(super) fn contexts_fit(bundle: &Bundle, live: &Live, prune: bool) -> Vec<Fau
                 && !bundle.contexts.contains_key(key)
                 && stays(*kind, key)
         })
-        .filter_map(|((_, key), row)| Some((key, Context::parse(&row.content).ok()?)))
+        .filter_map(|((_, key), row)| {
+            let context = Context::parse_sealed(&row.content, &mut Room::default());
+            Some((key, context.ok()?))
+        })
         .collect();
     let mut faults = Faults::new();
     for (key, context) in &bundle.contexts {

@@ -12,6 +12,7 @@ use crate::domain::fault::{Fault, Faults};
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::schema::{self, Room};
 use crate::store::StoreError;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
@@ -105,10 +106,23 @@ impl LiveSet {
             let broken = self.broken_parts(name, content);
             all.entry(name.clone()).or_default().extend(broken);
             if name.0 == DocumentKind::Context
-                && let Ok(context) = Context::parse(content)
+                && let Ok(context) = Context::parse_sealed(content, &mut Room::default())
             {
                 contexts.push((&name.1, context));
             }
+        }
+        let memory = |context: &Context| context.schema.pattern_bytes();
+        let taken: usize = contexts.iter().map(|(_, context)| memory(context)).sum();
+        let largest = contexts.iter().max_by_key(|(_, context)| memory(context));
+        if taken > schema::MAX_PATTERN_BYTES
+            && let Some((key, _)) = largest
+        {
+            let fault = Fault::new(
+                "/metadata",
+                "has the largest patterns of all live contexts, which together take more than 16 MB; use fewer or smaller ones",
+            );
+            let name = (DocumentKind::Context, (*key).clone());
+            all.entry(name).or_default().push(fault);
         }
         let is_persona = |key: &Key| {
             self.documents

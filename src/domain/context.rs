@@ -1,15 +1,13 @@
 //! A situation: which metadata it wants, and which rules choose the persona.
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError};
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::kept_test;
 use super::key::Key;
-use super::request::Metadata;
 use super::rules::{Rule, Target};
+use super::schema::{MetadataSchema, Room};
 
 /// A context version, read and checked. Compiled once, when it goes live.
 #[derive(Debug)]
@@ -32,101 +30,23 @@ pub const MAX_DESCRIPTION_CHARS: usize = 500;
 pub const MAX_ALIASES: usize = 20;
 /// Most rules of a context.
 pub const MAX_RULES: usize = 200;
-/// The largest schema, in bytes of JSON.
-pub const MAX_SCHEMA_BYTES: usize = 32 * 1024;
-
-/// A compiled JSON Schema. References to other documents are refused, so a schema makes nobody fetch anything.
-#[derive(Debug)]
-pub struct MetadataSchema {
-    document: Value,
-    validator: jsonschema::Validator,
-}
-
-impl MetadataSchema {
-    /// Compiles a JSON Schema (2020-12 unless it says otherwise).
-    pub fn compile(document: Value) -> Result<Self, Vec<Fault>> {
-        if document.to_string().len() > MAX_SCHEMA_BYTES {
-            return Err(vec![Fault::new("", "must be 32 kB at most")]);
-        }
-        let mut faults = Faults::new();
-        refuse_remote_references(&document, "", &mut faults);
-        let document = faults.into_result(document)?;
-        match jsonschema::options()
-            .with_pattern_options(PatternOptions::regex())
-            .build(&document)
-        {
-            Ok(validator) => Ok(Self {
-                document,
-                validator,
-            }),
-            Err(error) => Err(vec![Fault::new(
-                error.instance_path().to_string(),
-                error.to_string(),
-            )]),
-        }
-    }
-
-    /// The schema as written.
-    pub fn document(&self) -> &Value {
-        &self.document
-    }
-
-    /// Everything in `metadata` that breaks the schema, each with its place.
-    pub fn check(&self, metadata: &Metadata) -> Result<(), Vec<Fault>> {
-        let faults: Vec<Fault> = self
-            .validator
-            .iter_errors(metadata.as_value())
-            .take(20)
-            .map(|error| Fault::new(error.instance_path().to_string(), told(&error)))
-            .collect();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(faults)
-        }
-    }
-}
-
-/// What to change. The value itself is masked: an answer or a log must not repeat what a user typed.
-fn told(error: &ValidationError<'_>) -> String {
-    match error.kind() {
-        ValidationErrorKind::Enum { options } => {
-            let options = options.as_array().into_iter().flatten();
-            let listed: Vec<String> = options.take(50).map(ToString::to_string).collect();
-            format!("must be one of: {}", listed.join(", "))
-        }
-        _ => error.masked().to_string(),
-    }
-}
-
-fn refuse_remote_references(schema: &Value, at: &str, faults: &mut Faults) {
-    match schema {
-        Value::Object(members) => {
-            for (name, value) in members {
-                let here = format!("{at}{}", step(name));
-                let is_reference =
-                    matches!(name.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef");
-                if is_reference && !value.as_str().is_some_and(|target| target.starts_with('#')) {
-                    faults.add(
-                        &here,
-                        "must point into this schema (#/...): other documents are not fetched",
-                    );
-                }
-                refuse_remote_references(value, &here, faults);
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                refuse_remote_references(item, &format!("{at}/{index}"), faults);
-            }
-        }
-        _ => {}
-    }
-}
-
 impl Context {
-    /// Reads a context document; every fault at once.
+    /// Reads a context document that somebody writes; every fault at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        Self::read(members, MetadataSchema::compile)
+    }
+
+    /// Reads the document of a sealed version: limits that came later don't take it down. Its schema takes of the `room`.
+    pub fn parse_sealed(members: &Map<String, Value>, room: &mut Room) -> Result<Self, Vec<Fault>> {
+        Self::read(members, |schema| {
+            MetadataSchema::compile_sealed(schema, room)
+        })
+    }
+
+    fn read(
+        members: &Map<String, Value>,
+        compile: impl FnOnce(Value) -> Result<MetadataSchema, Vec<Fault>>,
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
         let mut description = String::new();
         let mut aliases = Vec::new();
@@ -193,7 +113,7 @@ impl Context {
                 ),
             }
         }
-        let schema = faults.take("/metadata", MetadataSchema::compile(schema));
+        let schema = faults.take("/metadata", compile(schema));
         if default.is_none() && !members.contains_key("default") {
             faults.add(
                 "/default",

@@ -26,6 +26,7 @@ pub mod request;
 pub mod role;
 pub mod rules;
 pub mod sample_user;
+pub mod schema;
 pub mod settings;
 pub mod snapshot;
 pub mod template;

@@ -63,11 +63,15 @@ impl Default for Metadata {
 
 impl From<Map<String, Value>> for Metadata {
     fn from(members: Map<String, Value>) -> Self {
-        let mut value = Value::Object(members);
-        value.sort_all_objects();
-        write_integers(&mut value);
-        Self(value)
+        Self(normal(Value::Object(members)))
     }
+}
+
+/// The one form of a value, however it was written: members in the order of their names, whole numbers as integers.
+pub(super) fn normal(mut value: Value) -> Value {
+    value.sort_all_objects();
+    write_integers(&mut value);
+    value
 }
 
 /// Numbers up to here are exact as floats, so that they are the same number as an integer.

@@ -16,6 +16,7 @@ use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::schema::Room;
 use crate::domain::snapshot::{LiveContext, LivePersona, Rollout, Rollouts, Snapshot};
 use crate::domain::template::Template;
 use crate::store::documents::{DocumentKind, VersionRow};
@@ -151,6 +152,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
         tenant_words: json!({ "name": tenant.name, "slug": tenant.slug }),
     };
     let mut all_served = AllServed::new();
+    let mut room = Room::default();
     for row in rows.released {
         let Ok(key) = Key::parse(&row.key) else {
             continue;
@@ -159,7 +161,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
         if served.version.is_some() {
             continue;
         }
-        match place(&mut snapshot, &snippets, &key, &row) {
+        match place(&mut snapshot, &snippets, &mut room, &key, &row) {
             Ok(()) => served.version = Some(row.number),
             Err(faults) => {
                 served.passed_over.push(PassedOver {
@@ -179,7 +181,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
         let Some(served) = served.filter(|served| served.version.is_some()) else {
             continue;
         };
-        match place_beside(&mut snapshot, &snippets, &key, &row, percent) {
+        match place_beside(&mut snapshot, &snippets, &mut room, &key, &row, percent) {
             Ok(()) => served.rollout = Some((row.number, percent)),
             Err(faults) => {
                 let passed_over = PassedOver {
@@ -203,6 +205,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
 fn place(
     snapshot: &mut Snapshot,
     snippets: &Snippets,
+    room: &mut Room,
     key: &Key,
     row: &VersionRow,
 ) -> Result<(), Vec<Fault>> {
@@ -214,7 +217,7 @@ fn place(
             Ok(())
         }
         DocumentKind::Context => {
-            let context = live_context(key, row)?;
+            let context = live_context(room, key, row)?;
             for alias in &context.context.aliases {
                 snapshot.aliases.insert(alias.clone(), key.clone());
             }
@@ -229,6 +232,7 @@ fn place(
 fn place_beside(
     snapshot: &mut Snapshot,
     snippets: &Snippets,
+    room: &mut Room,
     key: &Key,
     row: &VersionRow,
     percent: u8,
@@ -246,7 +250,7 @@ fn place_beside(
                 .insert(key.clone(), Rollout { percent, version });
         }
         DocumentKind::Context => {
-            let version = live_context(key, row)?;
+            let version = live_context(room, key, row)?;
             rollouts
                 .contexts
                 .insert(key.clone(), Rollout { percent, version });
@@ -255,8 +259,8 @@ fn place_beside(
     Ok(())
 }
 
-fn live_context(key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> {
-    let context = Context::parse(&row.content)?;
+fn live_context(room: &mut Room, key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> {
+    let context = Context::parse_sealed(&row.content, room)?;
     Ok(LiveContext {
         version: row.number,
         hash: hex::encode(&row.hash),

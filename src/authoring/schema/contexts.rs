@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::Definitions;
 use super::names::names_of;
 use super::words::{Schema, object};
-use crate::domain::context::{MAX_ALIASES, MAX_DESCRIPTION_CHARS, MAX_RULES, MAX_SCHEMA_BYTES};
+use crate::domain::context::{MAX_ALIASES, MAX_DESCRIPTION_CHARS, MAX_RULES};
 use crate::domain::rules::{
     ARMS, MAX_ATTRIBUTE_CHARS, MAX_CLAUSES, MAX_NAME_CHARS, MAX_VALUES, MAX_WEIGHT, Operator,
     TIME_ATTRIBUTES,
 };
+use crate::domain::schema;
 
 /// Where a schema says nothing else, it is one of these.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -70,9 +71,9 @@ fn context() -> Schema {
 }
 
 fn metadata_schema() -> Schema {
-    let kilobytes = MAX_SCHEMA_BYTES / 1024;
+    let kilobytes = schema::MAX_BYTES / 1024;
     Schema::anything(&format!(
-        "What metadata must look like: a JSON Schema (2020-12 unless it says otherwise) of up to {kilobytes} kB. $ref may point into the schema only. Left out, any object is taken."
+        "What metadata must look like: a JSON Schema (2020-12 unless it says 2019-09 or draft-07) of up to {kilobytes} kB. $ref may point into the schema only. Left out, any object is taken."
     ))
     .with(
         "if",

@@ -1,13 +1,12 @@
 //! What JSON Schemas tell of metadata, path by path.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::domain::key::Key;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::Known;
-
-/// Subschemas are looked into as deep as this; a schema may refer to itself.
-const MAX_DEPTH: usize = 16;
 
 /// What a schema says of a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +21,11 @@ pub(super) enum Place<'s> {
 
 /// What `schema` says of the steps of a path; `*` stands for the items of a list.
 pub(super) fn look<'s>(schema: &'s Value, steps: &[&str]) -> Place<'s> {
-    descend(schema, schema, steps, true, 0)
+    let mut look = Look {
+        root: schema,
+        seen: HashSet::new(),
+    };
+    look.descend(schema, steps, true)
 }
 
 /// The members that a schema declares at its top.
@@ -31,62 +34,62 @@ pub(super) fn members(schema: &Value) -> impl Iterator<Item = &String> {
     properties.into_iter().flat_map(|members| members.keys())
 }
 
-fn descend<'s>(
+/// Looks at each subschema once for the same rest of a path, however many ways lead to it.
+struct Look<'s> {
     root: &'s Value,
-    schema: &'s Value,
-    steps: &[&str],
-    certain: bool,
-    depth: usize,
-) -> Place<'s> {
-    if depth > MAX_DEPTH {
-        return Place::Open;
-    }
-    let Some((step, rest)) = steps.split_first() else {
-        return Place::Declared { schema, certain };
-    };
-    let next = |schema: &'s Value, steps: &[&str], certain: bool| {
-        descend(root, schema, steps, certain, depth.saturating_add(1))
-    };
-    let (found, closed) = if *step == "*" {
-        let items = schema.get("items").filter(|items| items.is_object());
-        (items.map(|items| next(items, rest, certain)), false)
-    } else {
-        let member = schema.get("properties").and_then(|all| all.get(*step));
-        let required = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .is_some_and(|names| names.iter().any(|name| name == step));
-        let found = member.map(|member| next(member, rest, certain && required));
-        let closed = schema.get("additionalProperties") == Some(&Value::Bool(false))
-            && schema.get("patternProperties").is_none();
-        (found, closed)
-    };
-    if let Some(found) = found {
-        return found;
-    }
-    let referred = schema
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|target| root.pointer(target.strip_prefix('#')?));
-    let all_of = schema.get("allOf").and_then(Value::as_array);
-    for part in all_of.into_iter().flatten().chain(referred) {
-        if let place @ Place::Declared { .. } = next(part, steps, certain) {
-            return place;
+    seen: HashSet<(*const Value, usize)>,
+}
+
+impl<'s> Look<'s> {
+    fn descend(&mut self, schema: &'s Value, steps: &[&str], certain: bool) -> Place<'s> {
+        let Some((step, rest)) = steps.split_first() else {
+            return Place::Declared { schema, certain };
+        };
+        // It said nothing the first time: what it declares ends the search.
+        if !self.seen.insert((std::ptr::from_ref(schema), steps.len())) {
+            return Place::Open;
         }
-    }
-    let choices = ["anyOf", "oneOf"]
-        .into_iter()
-        .filter_map(|name| schema.get(name));
-    let choices = choices.filter_map(Value::as_array).flatten();
-    let branches = ["then", "else"]
-        .into_iter()
-        .filter_map(|name| schema.get(name));
-    for part in choices.chain(branches) {
-        if let place @ Place::Declared { .. } = next(part, steps, false) {
-            return place;
+        let (found, closed) = if *step == "*" {
+            let items = schema.get("items").filter(|items| items.is_object());
+            (items.map(|items| self.descend(items, rest, certain)), false)
+        } else {
+            let member = schema.get("properties").and_then(|all| all.get(*step));
+            let required = schema
+                .get("required")
+                .and_then(Value::as_array)
+                .is_some_and(|names| names.iter().any(|name| name == step));
+            let found = member.map(|member| self.descend(member, rest, certain && required));
+            let closed = schema.get("additionalProperties") == Some(&Value::Bool(false))
+                && schema.get("patternProperties").is_none();
+            (found, closed)
+        };
+        if let Some(found) = found {
+            return found;
         }
+        let referred = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|target| self.root.pointer(target.strip_prefix('#')?));
+        let all_of = schema.get("allOf").and_then(Value::as_array);
+        for part in all_of.into_iter().flatten().chain(referred) {
+            if let place @ Place::Declared { .. } = self.descend(part, steps, certain) {
+                return place;
+            }
+        }
+        let choices = ["anyOf", "oneOf"]
+            .into_iter()
+            .filter_map(|name| schema.get(name));
+        let choices = choices.filter_map(Value::as_array).flatten();
+        let branches = ["then", "else"]
+            .into_iter()
+            .filter_map(|name| schema.get(name));
+        for part in choices.chain(branches) {
+            if let place @ Place::Declared { .. } = self.descend(part, steps, false) {
+                return place;
+            }
+        }
+        if closed { Place::Closed } else { Place::Open }
     }
-    if closed { Place::Closed } else { Place::Open }
 }
 
 /// The schemas of all contexts that give a persona, together.

@@ -431,3 +431,18 @@ fn a_snippet_is_looked_at_without_its_metadata() {
         ]
     );
 }
+
+#[test]
+fn a_schema_is_looked_into_once_however_many_ways_lead_to_a_part() {
+    let again = json!({ "$ref": "#/$defs/t" });
+    let parts = json!([again, again, again]);
+    let schema = json!({
+        "$defs": { "t": { "allOf": parts, "anyOf": parts, "properties": { "d": { "allOf": parts } } } },
+        "allOf": parts,
+    });
+    let path = ["d"; 40];
+    let place = schema::look(&schema, &path);
+    assert!(matches!(place, schema::Place::Declared { .. }), "{place:?}");
+    let place = schema::look(&schema, &[&path[..], &["other"]].concat());
+    assert_eq!(place, schema::Place::Open);
+}

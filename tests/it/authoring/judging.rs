@@ -94,6 +94,40 @@ async fn a_validation_tells_every_finding_with_its_line_and_leaves_nothing_behin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_that_could_take_too_long_is_an_error_with_its_place_and_is_not_sealed() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Publisher).await;
+    let again = json!({ "$ref": "#/$defs/t" });
+    let branching =
+        json!({ "type": "object", "additionalProperties": { "anyOf": [again, again, again] } });
+    let schema = json!({ "$defs": { "t": branching }, "$ref": "#/$defs/t" });
+    let content = json!({ "default": "assistant", "metadata": schema });
+    let path = format!("{DOCUMENTS}/context/default");
+    let (etag, draft) = draft_of(&app, &key, &path, &content).await;
+    let told = body(
+        app.ask(Method::POST, &format!("{draft}:validate"), &key)
+            .await,
+        200,
+    )
+    .await;
+    let finding = &told["findings"][0];
+    assert_eq!(told["ok"], false);
+    assert_eq!(finding["severity"], "error");
+    assert_eq!(finding["pointer"], "/metadata/$defs/t/additionalProperties");
+    let advice = finding["advice"].as_str().unwrap();
+    assert!(
+        advice.starts_with("Put the alternatives into one type"),
+        "{told}"
+    );
+    let seal = format!("{draft}:seal");
+    let refused = app
+        .tell_if(Method::POST, &seal, &key, &etag, &json!({}))
+        .await;
+    assert_eq!(refused.status(), 422);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validation_tells_what_the_release_would_break_elsewhere() {
     let app = spawn().await;
     let key = app.admin_key("demo", Role::Publisher).await;

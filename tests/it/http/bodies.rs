@@ -198,11 +198,15 @@ contexts:
                 "/metadata/ticketId",
             ],
         ),
-        ("support", json!({ "unknown": secret }), vec!["/metadata"]),
+        (
+            "support",
+            json!({ "unknown": secret }),
+            vec!["/metadata/unknown"],
+        ),
         ("sales", json!({ "seats": secret }), vec!["/metadata/seats"]),
         ("sales", json!({ "seats": 0 }), vec!["/metadata/seats"]),
-        ("nested", json!({}), vec!["/metadata"]),
-        ("nested", json!({ "order": {} }), vec!["/metadata/order"]),
+        ("nested", json!({}), vec!["/metadata/order"]),
+        ("nested", json!({ "order": {} }), vec!["/metadata/order/id"]),
         (
             "nested",
             json!({ "order": { "id": secret, "lines": [{ "amount": 1 }, { "amount": 4321.25 }] } }),

@@ -207,7 +207,7 @@ async fn what_nobody_would_be_given_is_told_with_its_reason() {
     assert_eq!(shown["undecided"]["code"], "metadata_invalid");
     let mut places = pointers(&shown["undecided"]);
     places.sort();
-    assert_eq!(places, ["/metadata", "/metadata/ticketId"]);
+    assert_eq!(places, ["/metadata/more", "/metadata/ticketId"]);
     assert!(shown.get("request").is_none());
     app.stop().await;
 }

@@ -46,6 +46,32 @@ async fn served<T>(app: &TestApp, what: &str, look: impl Fn(&Value, &Value) -> O
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_that_nobody_judged_is_served_and_refuses_what_would_take_too_long() {
+    let app = spawn().await;
+    let again = json!({ "$ref": "#/$defs/t" });
+    let branching =
+        json!({ "type": "object", "additionalProperties": { "anyOf": [again, again, again] } });
+    let schema = json!({ "$defs": { "t": branching }, "$ref": "#/$defs/t" });
+    let members = json!({ "description": "unjudged", "metadata": schema });
+    release(&app, "context", "default", &members, "now()").await;
+    let token = app.user("user-1");
+    let deep = (0..28).fold(json!({ "z": 1 }), |inner, _| json!({ "d": inner }));
+    let body = json!({ "metadata": deep });
+    let told = until("the new schema", SOON, || async {
+        let answer = app.mint(&token, &body).await;
+        (answer.status() == 422).then_some(())?;
+        let told: Value = answer.json().await.unwrap();
+        (told["errors"][0]["pointer"] == "/metadata").then_some(told)
+    })
+    .await;
+    let message = told["errors"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("takes too long to check"), "{told}");
+    let answer = app.mint(&token, &json!({ "metadata": {} })).await;
+    assert_eq!(answer.status(), 200, "what is cheap is served as before");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_and_its_release_are_served_at_once_on_every_instance() {
     let app = spawn().await;
     let other = app.second().await;

@@ -1,0 +1,676 @@
+//! Checks a value, and pays for every step out of one budget.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::number;
+use super::pattern::Pattern;
+use super::program::{Allowed, Bound, Id, Kinds, Program, Test};
+use super::same;
+use crate::domain::fault::{Fault, step};
+
+/// What a check may cost, in units of about a nanosecond. [`super::price`] holds schemas to it before they are sealed.
+pub(super) const BUDGET: u64 = 8_000_000;
+/// What finding the faults may cost, once it is known that there is one.
+const TELLING: u64 = 2_000_000;
+/// Most subschemas that are inside of each other while a value is checked: each takes a part of the thread's stack.
+pub(super) const MAX_DEPTH: usize = 256;
+/// Most faults that are told of one value.
+pub(super) const MAX_TOLD: usize = 20;
+
+/// Entering a subschema.
+pub(super) const ENTRY: u64 = 12;
+/// Looking at one keyword.
+pub(super) const TEST: u64 = 4;
+/// Finding a member by its name, or a value in a set, beside its bytes.
+pub(super) const LOOKUP: u64 = 24;
+/// Starting a pattern, beside the bytes it reads.
+pub(super) const PATTERN: u64 = 40;
+/// Dividing a whole number, and one that has to be written out for it.
+pub(super) const DIVISION: u64 = 40;
+pub(super) const DIVISION_OF_FRACTION: u64 = 250;
+/// A value of a tree that is hashed and compared, beside the bytes of its texts.
+pub(super) const HASH: u64 = 60;
+/// A mark whether an item or a member was looked at: made, set, read, and merged into another.
+pub(super) const MARK: u64 = 20;
+
+/// The budget is gone, or nothing can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooCostly;
+
+pub(super) type Verdict = Result<bool, TooCostly>;
+/// Which items or members were looked at, where somebody asks.
+type Marks<'m> = Option<&'m mut Vec<bool>>;
+
+/// Where a value stands in the whole.
+#[derive(Debug, Clone, Copy)]
+enum Place<'p> {
+    Root,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Member(outer, name) => outer.pointer() + &step(name),
+            Self::Item(outer, index) => format!("{}/{index}", outer.pointer()),
+        }
+    }
+}
+
+/// One check.
+#[derive(Debug)]
+pub(super) struct Run<'p> {
+    program: &'p Program,
+    left: u64,
+    depth: usize,
+    /// Whether faults are noted; without, the first one ends the check.
+    telling: bool,
+    told: Vec<Fault>,
+}
+
+/// Whether `value` fits, as cheaply as can be.
+pub(super) fn check(program: &Program, value: &Value) -> Verdict {
+    Run::new(program, BUDGET, false).node(0, value, &Place::Root, None)
+}
+
+/// The same, and what it cost.
+#[cfg(test)]
+pub(super) fn metered(program: &Program, value: &Value) -> (Verdict, u64) {
+    let mut run = Run::new(program, BUDGET, false);
+    let fits = run.node(0, value, &Place::Root, None);
+    (fits, BUDGET - run.left)
+}
+
+/// What is wrong with a value that does not fit: all of it, or as much as the budget and [`MAX_TOLD`] let it find.
+pub(super) fn tell(program: &Program, value: &Value) -> Vec<Fault> {
+    let mut run = Run::new(program, TELLING, true);
+    // What was found when the budget ended is told all the same.
+    let _ended = run.node(0, value, &Place::Root, None);
+    run.told
+}
+
+impl<'p> Run<'p> {
+    fn new(program: &'p Program, budget: u64, telling: bool) -> Self {
+        Self {
+            program,
+            left: budget,
+            depth: 0,
+            telling,
+            told: Vec::new(),
+        }
+    }
+
+    fn pay(&mut self, units: u64) -> Result<(), TooCostly> {
+        let left = self.left.checked_sub(units);
+        self.left = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(TooCostly)
+    }
+
+    /// Notes a fault, where faults are noted; `false`, as the verdict of whoever found it.
+    fn fail(&mut self, at: &Place<'_>, message: impl FnOnce() -> String) -> bool {
+        if self.telling && self.told.len() < MAX_TOLD {
+            self.told.push(Fault::new(at.pointer(), message()));
+        }
+        false
+    }
+
+    /// Whether nothing is gained by looking on after a fault.
+    fn is_done(&self) -> bool {
+        !self.telling || self.told.len() >= MAX_TOLD
+    }
+
+    fn node(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        self.pay(ENTRY)?;
+        if self.depth >= MAX_DEPTH {
+            return Err(TooCostly);
+        }
+        self.depth += 1;
+        let fits = self.tests(id, value, at, marks);
+        self.depth -= 1;
+        fits
+    }
+
+    fn tests(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        let program = self.program;
+        let node = program.nodes.get(id).ok_or(TooCostly)?;
+        if !node.kinds.has(Kinds::of(value)) {
+            return Ok(self.fail(at, || node.kinds.told()));
+        }
+        if !node.asks_for_marks() {
+            return self.all(&node.tests, value, at, marks);
+        }
+        let mut own = self.no_marks(value)?;
+        let fits = self.all(&node.tests, value, at, Some(&mut own))?;
+        merge(&own, marks);
+        Ok(fits)
+    }
+
+    fn all(
+        &mut self,
+        tests: &[Test],
+        value: &Value,
+        at: &Place<'_>,
+        mut marks: Marks<'_>,
+    ) -> Verdict {
+        let mut fits = true;
+        for test in tests {
+            self.pay(TEST)?;
+            // After a fault nobody knows what the failed part would have looked at.
+            let blind = !fits && matches!(test, Test::OtherItems(_) | Test::OtherMembers(_));
+            if blind || self.test(test, value, at, marks.as_deref_mut())? {
+                continue;
+            }
+            fits = false;
+            if self.is_done() {
+                break;
+            }
+        }
+        Ok(fits)
+    }
+
+    fn test(&mut self, test: &Test, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        match (test, value) {
+            (Test::Allowed(allowed), _) => self.allowed(allowed, value, at),
+            (Test::Bound(..) | Test::MultipleOf(_), Value::Number(number)) => {
+                self.number(test, number, at)
+            }
+            (Test::MinLength(_) | Test::MaxLength(_) | Test::Pattern(_), Value::String(words)) => {
+                self.text(test, words, at)
+            }
+            (
+                Test::MinItems(_)
+                | Test::MaxItems(_)
+                | Test::Unique
+                | Test::Items { .. }
+                | Test::Contains { .. }
+                | Test::OtherItems(_),
+                Value::Array(items),
+            ) => self.list(test, items, at, marks),
+            (
+                Test::MinProperties(_)
+                | Test::MaxProperties(_)
+                | Test::Required(_)
+                | Test::Wants(_)
+                | Test::Names(_),
+                Value::Object(members),
+            ) => self.object(test, members, at),
+            (Test::Members { .. } | Test::OtherMembers(_), Value::Object(members)) => {
+                self.members(test, members, at, marks)
+            }
+            (Test::Parts(parts), Value::Object(members)) => {
+                self.parts(parts, members, value, at, marks)
+            }
+            (Test::All(_) | Test::Any(_) | Test::One(_) | Test::Not(_) | Test::If { .. }, _) => {
+                self.in_place(test, value, at, marks)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn allowed(&mut self, allowed: &Allowed, value: &Value, at: &Place<'_>) -> Verdict {
+        let may_be = match value {
+            Value::String(text) => {
+                let short = text.len() <= allowed.longest;
+                self.pay(HASH + if short { bytes(text) } else { 0 })?;
+                short
+            }
+            Value::Array(_) | Value::Object(_) if !allowed.deep => false,
+            _ => {
+                self.weigh(value)?;
+                true
+            }
+        };
+        if may_be && allowed.values.has(value) {
+            Ok(true)
+        } else {
+            Ok(self.fail(at, || allowed.told.clone()))
+        }
+    }
+
+    /// Pays for hashing a value and comparing it with another.
+    fn weigh(&mut self, value: &Value) -> Result<(), TooCostly> {
+        self.pay(HASH)?;
+        match value {
+            Value::String(text) => self.pay(bytes(text)),
+            Value::Array(items) => items.iter().try_for_each(|item| self.weigh(item)),
+            Value::Object(members) => members.iter().try_for_each(|(name, value)| {
+                self.pay(HASH + bytes(name))?;
+                self.weigh(value)
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn number(&mut self, test: &Test, number: &serde_json::Number, at: &Place<'_>) -> Verdict {
+        match test {
+            Test::Bound(bound, limit) => {
+                self.pay(TEST)?;
+                let order = number::compare(number, limit);
+                let (fits, words) = match bound {
+                    Bound::AtLeast => (order != Ordering::Less, "at least"),
+                    Bound::AtMost => (order != Ordering::Greater, "at most"),
+                    Bound::Above => (order == Ordering::Greater, "more than"),
+                    Bound::Below => (order == Ordering::Less, "less than"),
+                };
+                self.fits(fits, at, || format!("must be {words} {limit}"))
+            }
+            Test::MultipleOf(divisor) => {
+                let is_fraction = number.is_f64();
+                self.pay(if is_fraction {
+                    DIVISION_OF_FRACTION
+                } else {
+                    DIVISION
+                })?;
+                self.fits(divisor.divides(number), at, || {
+                    format!("must be a multiple of {divisor}")
+                })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the verdict of most tests")]
+    fn fits(&mut self, fits: bool, at: &Place<'_>, message: impl FnOnce() -> String) -> Verdict {
+        if fits {
+            Ok(true)
+        } else {
+            Ok(self.fail(at, message))
+        }
+    }
+
+    fn text(&mut self, test: &Test, words: &str, at: &Place<'_>) -> Verdict {
+        match test {
+            Test::MinLength(least) => {
+                let fits = words.len() >= *least && self.chars(words)? >= *least;
+                self.fits(fits, at, || {
+                    format!("must have at least {}", counted(*least, "character"))
+                })
+            }
+            Test::MaxLength(most) => {
+                // A character takes four bytes at most.
+                let fits =
+                    words.len() <= *most || words.len() / 4 <= *most && self.chars(words)? <= *most;
+                self.fits(fits, at, || {
+                    format!("must have at most {}", counted(*most, "character"))
+                })
+            }
+            Test::Pattern(pattern) => {
+                let fits = self.matches(pattern, words)?;
+                self.fits(fits, at, || format!("must match {}", pattern.source))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn chars(&mut self, text: &str) -> Result<usize, TooCostly> {
+        self.pay(bytes(text))?;
+        Ok(text.chars().count())
+    }
+
+    fn matches(&mut self, pattern: &Pattern, text: &str) -> Verdict {
+        self.pay(PATTERN + 2 * bytes(text))?;
+        pattern.fits(text).ok_or(TooCostly)
+    }
+
+    fn list(
+        &mut self,
+        test: &Test,
+        items: &[Value],
+        at: &Place<'_>,
+        mut marks: Marks<'_>,
+    ) -> Verdict {
+        match test {
+            Test::MinItems(least) => self.fits(items.len() >= *least, at, || {
+                format!("must have at least {}", counted(*least, "item"))
+            }),
+            Test::MaxItems(most) => self.fits(items.len() <= *most, at, || {
+                format!("must have at most {}", counted(*most, "item"))
+            }),
+            Test::Unique => {
+                if items.len() < 2 {
+                    return Ok(true);
+                }
+                for item in items {
+                    self.weigh(item)?;
+                }
+                self.fits(same::all_differ(items), at, || {
+                    "holds an item twice".to_owned()
+                })
+            }
+            Test::Items { first, rest } => {
+                let mut fits = true;
+                let judges = first
+                    .iter()
+                    .map(Some)
+                    .chain(std::iter::repeat(rest.as_ref()));
+                for ((index, item), judge) in items.iter().enumerate().zip(judges) {
+                    let Some(judge) = judge else { break };
+                    mark(marks.as_deref_mut(), index);
+                    if !self.node(*judge, item, &Place::Item(at, index), None)? {
+                        fits = false;
+                        if self.is_done() {
+                            break;
+                        }
+                    }
+                }
+                Ok(fits)
+            }
+            Test::Contains {
+                item: judge,
+                least,
+                most,
+                marks: counts,
+            } => {
+                let mut found = 0_usize;
+                for (index, item) in items.iter().enumerate() {
+                    if self.quietly(*judge, item, &Place::Item(at, index), None)? {
+                        found += 1;
+                        if *counts {
+                            mark(marks.as_deref_mut(), index);
+                        }
+                    }
+                }
+                let fits = found >= *least && most.is_none_or(|most| found <= most);
+                self.fits(fits, at, || {
+                    let most = most.map_or_else(String::new, |most| format!(" and at most {most}"));
+                    format!(
+                        "must hold at least {least}{most} of the items that its schema asks for"
+                    )
+                })
+            }
+            Test::OtherItems(judge) => {
+                let mut fits = true;
+                for (index, item) in items.iter().enumerate() {
+                    if is_marked(marks.as_deref(), index) {
+                        continue;
+                    }
+                    mark(marks.as_deref_mut(), index);
+                    if !self.node(*judge, item, &Place::Item(at, index), None)? {
+                        fits = false;
+                        if self.is_done() {
+                            break;
+                        }
+                    }
+                }
+                Ok(fits)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn object(&mut self, test: &Test, members: &Map<String, Value>, at: &Place<'_>) -> Verdict {
+        match test {
+            Test::MinProperties(least) => self.fits(members.len() >= *least, at, || {
+                format!("must have at least {}", counted(*least, "member"))
+            }),
+            Test::MaxProperties(most) => self.fits(members.len() <= *most, at, || {
+                format!("must have at most {}", counted(*most, "member"))
+            }),
+            Test::Required(names) => self.required(names, members, at),
+            Test::Wants(wants) => {
+                let mut fits = true;
+                for name in members.keys() {
+                    self.pay(LOOKUP + bytes(name))?;
+                    if let Some(names) = wants.get(name)
+                        && !self.required(names, members, at)?
+                    {
+                        fits = false;
+                        if self.is_done() {
+                            break;
+                        }
+                    }
+                }
+                Ok(fits)
+            }
+            Test::Names(judge) => {
+                let mut fits = true;
+                for name in members.keys() {
+                    self.pay(LOOKUP + bytes(name))?;
+                    let place = Place::Member(at, name);
+                    let value = Value::from(name.as_str());
+                    if self.quietly(*judge, &value, &place, None)? {
+                        continue;
+                    }
+                    fits = self.fail(&place, || "is no name that is taken here".to_owned());
+                    if self.is_done() {
+                        break;
+                    }
+                }
+                Ok(fits)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn required(
+        &mut self,
+        names: &[String],
+        members: &Map<String, Value>,
+        at: &Place<'_>,
+    ) -> Verdict {
+        let mut fits = true;
+        for name in names {
+            self.pay(LOOKUP + bytes(name))?;
+            if !members.contains_key(name) {
+                fits = self.fail(&Place::Member(at, name), || "is missing".to_owned());
+                if self.is_done() {
+                    break;
+                }
+            }
+        }
+        Ok(fits)
+    }
+
+    fn members(
+        &mut self,
+        test: &Test,
+        members: &Map<String, Value>,
+        at: &Place<'_>,
+        mut marks: Marks<'_>,
+    ) -> Verdict {
+        let mut fits = true;
+        if let Test::OtherMembers(judge) = test {
+            for (index, (name, value)) in members.iter().enumerate() {
+                if is_marked(marks.as_deref(), index) {
+                    continue;
+                }
+                mark(marks.as_deref_mut(), index);
+                if !self.node(*judge, value, &Place::Member(at, name), None)? {
+                    fits = false;
+                    if self.is_done() {
+                        break;
+                    }
+                }
+            }
+            return Ok(fits);
+        }
+        let Test::Members {
+            named,
+            patterns,
+            rest,
+            longest,
+        } = test
+        else {
+            return Ok(true);
+        };
+        for (index, (name, value)) in members.iter().enumerate() {
+            let place = Place::Member(at, name);
+            let mut met = false;
+            self.pay(LOOKUP)?;
+            if name.len() <= *longest {
+                self.pay(bytes(name))?;
+                if let Some(judge) = named.get(name) {
+                    met = true;
+                    fits &= self.node(*judge, value, &place, None)?;
+                }
+            }
+            for (pattern, judge) in patterns {
+                if self.matches(pattern, name)? {
+                    met = true;
+                    fits &= self.node(*judge, value, &place, None)?;
+                }
+            }
+            if !met && let Some(judge) = rest {
+                met = true;
+                fits &= self.node(*judge, value, &place, None)?;
+            }
+            if met {
+                mark(marks.as_deref_mut(), index);
+            }
+            if !fits && self.is_done() {
+                break;
+            }
+        }
+        Ok(fits)
+    }
+
+    fn parts(
+        &mut self,
+        parts: &HashMap<String, Id>,
+        members: &Map<String, Value>,
+        value: &Value,
+        at: &Place<'_>,
+        mut marks: Marks<'_>,
+    ) -> Verdict {
+        let mut fits = true;
+        for name in members.keys() {
+            self.pay(LOOKUP + bytes(name))?;
+            if let Some(part) = parts.get(name) {
+                fits &= self.node(*part, value, at, marks.as_deref_mut())?;
+            }
+            if !fits && self.is_done() {
+                break;
+            }
+        }
+        Ok(fits)
+    }
+
+    fn in_place(
+        &mut self,
+        test: &Test,
+        value: &Value,
+        at: &Place<'_>,
+        mut marks: Marks<'_>,
+    ) -> Verdict {
+        match test {
+            Test::All(parts) => {
+                let mut fits = true;
+                for part in parts {
+                    fits &= self.node(*part, value, at, marks.as_deref_mut())?;
+                    if !fits && self.is_done() {
+                        break;
+                    }
+                }
+                Ok(fits)
+            }
+            Test::Any(parts) => {
+                let mut fits = false;
+                for part in parts {
+                    fits |= self.trial(*part, value, at, marks.as_deref_mut())?;
+                    // All of them must run where somebody asks what they look at.
+                    if fits && marks.is_none() {
+                        break;
+                    }
+                }
+                self.fits(fits, at, || "fits none of the alternatives".to_owned())
+            }
+            Test::One(parts) => {
+                let mut found = 0_usize;
+                for part in parts {
+                    found += usize::from(self.trial(*part, value, at, marks.as_deref_mut())?);
+                    if found > 1 {
+                        break;
+                    }
+                }
+                self.fits(found == 1, at, || match found {
+                    0 => "fits none of the alternatives".to_owned(),
+                    _ => "fits several of the alternatives, where one is wanted".to_owned(),
+                })
+            }
+            Test::Not(part) => {
+                let fits = !self.quietly(*part, value, at, None)?;
+                self.fits(fits, at, || "is what the schema excludes".to_owned())
+            }
+            Test::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let holds = self.trial(*condition, value, at, marks.as_deref_mut())?;
+                match if holds { then } else { otherwise } {
+                    Some(branch) => self.node(*branch, value, at, marks),
+                    None => Ok(true),
+                }
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// A part whose failing is no fault.
+    fn quietly(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        let telling = std::mem::replace(&mut self.telling, false);
+        let fits = self.node(id, value, at, marks);
+        self.telling = telling;
+        fits
+    }
+
+    /// The same, where what it looked at counts only if it fits.
+    fn trial(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        if marks.is_none() {
+            return self.quietly(id, value, at, None);
+        }
+        let mut own = self.no_marks(value)?;
+        let fits = self.quietly(id, value, at, Some(&mut own))?;
+        if fits {
+            merge(&own, marks);
+        }
+        Ok(fits)
+    }
+
+    fn no_marks(&mut self, value: &Value) -> Result<Vec<bool>, TooCostly> {
+        let length = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(members) => members.len(),
+            _ => 0,
+        };
+        self.pay(MARK * count(length))?;
+        Ok(vec![false; length])
+    }
+}
+
+fn merge(own: &[bool], marks: Marks<'_>) {
+    for (mark, own) in marks.into_iter().flatten().zip(own) {
+        *mark |= own;
+    }
+}
+
+fn is_marked(marks: Option<&Vec<bool>>, index: usize) -> bool {
+    marks
+        .and_then(|marks| marks.get(index))
+        .is_some_and(|mark| *mark)
+}
+
+fn mark(marks: Marks<'_>, index: usize) {
+    if let Some(mark) = marks.and_then(|marks| marks.get_mut(index)) {
+        *mark = true;
+    }
+}
+
+fn counted(number: usize, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// The price of reading a text.
+pub(super) fn bytes(text: &str) -> u64 {
+    count(text.len())
+}
