@@ -12,7 +12,7 @@ use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{Preferences, catalogue_kind};
 use super::request::MintRequest;
-use super::rules::{Attributes, Target};
+use super::rules::{Attributes, Effort, Target, TooMuch};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
 use super::template::{Fence, RenderFault, Template, TemplateInput};
@@ -143,7 +143,10 @@ pub fn decide_again(
         now: moment.now,
         time_zone: snapshot.policy.time_zone,
     };
-    let (rules, target) = choose(live, &attributes);
+    let (rules, target) = choose(live, &attributes).map_err(|TooMuch| {
+        let message = "takes too long to try the context's rules on; send shorter texts and lists";
+        Undecided::MetadataInvalid(vec![Fault::new("", message)])
+    })?;
     let (persona_key, split) = draw(target, context_key, caller, recorded)
         .ok_or_else(|| Undecided::NoArm(context_key.clone()))?;
     let persona = snapshot
@@ -278,10 +281,14 @@ fn how_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {
 }
 
 /// The first rule that holds, and the record of those tried before.
-fn choose<'a>(live: &'a LiveContext, attributes: &Attributes<'_>) -> (Vec<RuleTried>, &'a Target) {
+fn choose<'a>(
+    live: &'a LiveContext,
+    attributes: &Attributes<'_>,
+) -> Result<(Vec<RuleTried>, &'a Target), TooMuch> {
     let mut tried = Vec::new();
+    let mut effort = Effort::default();
     for rule in &live.context.rules {
-        let failed = rule.first_failed(attributes);
+        let failed = rule.first_failed(attributes, &mut effort)?;
         let clause = failed.and_then(|at| rule.when.get(at));
         tried.push(RuleTried {
             rule: rule.name.clone(),
@@ -289,10 +296,10 @@ fn choose<'a>(live: &'a LiveContext, attributes: &Attributes<'_>) -> (Vec<RuleTr
             failed_attribute: clause.map(|clause| clause.attribute.clone().into()),
         });
         if failed.is_none() {
-            return (tried, &rule.then);
+            return Ok((tried, &rule.then));
         }
     }
-    (tried, &live.context.default)
+    Ok((tried, &live.context.default))
 }
 
 /// The persona that a target gives this user. `None` for a split without weight, which no reader lets through. What was

@@ -1,5 +1,7 @@
 //! Typed conditions: an attribute, an operator, values. Clauses of a rule are `ANDed`, values of a clause `ORed`.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
@@ -25,6 +27,13 @@ pub const ARMS: RangeInclusive<usize> = 2..=20;
 pub const MAX_WEIGHT: u32 = 10_000;
 /// Longest attribute, in characters.
 pub const MAX_ATTRIBUTE_CHARS: usize = 200;
+/// What all rules of a context may read for one request, in bytes of texts: some milliseconds. Sixty searches in the longest
+/// text that there can be, or thousands in one of a usual length.
+pub const MAX_READ: usize = 4 * 1024 * 1024;
+/// Looking at one item, in bytes that could be read meanwhile.
+const ITEM: usize = 8;
+/// Finding the value of an attribute, likewise.
+const CLAUSE: usize = 64;
 
 /// One rule of a context: the first whose clauses all hold decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,10 +229,40 @@ impl Rule {
     }
 
     /// The first clause that does not hold, by position; `None` where all hold.
-    pub fn first_failed(&self, attributes: &Attributes<'_>) -> Option<usize> {
-        self.when
-            .iter()
-            .position(|clause| !clause.holds(attributes))
+    pub fn first_failed(
+        &self,
+        attributes: &Attributes<'_>,
+        effort: &mut Effort,
+    ) -> Result<Option<usize>, TooMuch> {
+        for (at, clause) in self.when.iter().enumerate() {
+            if !clause.holds(attributes, effort)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What the rules of a context may still read for one request.
+#[derive(Debug)]
+pub struct Effort {
+    left: usize,
+}
+
+/// The rules would have to read more than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMuch;
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { left: MAX_READ }
+    }
+}
+
+impl Effort {
+    fn pay(&mut self, bytes: usize) -> Result<(), TooMuch> {
+        self.left = self.left.checked_sub(bytes).ok_or(TooMuch)?;
+        Ok(())
     }
 }
 
@@ -266,62 +305,130 @@ impl Clause {
         faults.into_vec()
     }
 
-    fn holds(&self, attributes: &Attributes<'_>) -> bool {
+    fn holds(&self, attributes: &Attributes<'_>, effort: &mut Effort) -> Result<bool, TooMuch> {
+        effort.pay(CLAUSE)?;
         let actual = attributes.get(&self.attribute);
-        let any = |fits: &dyn Fn(&Fact, &Fact) -> bool| {
-            actual
-                .as_ref()
-                .is_some_and(|actual| self.values.iter().any(|value| fits(actual, value)))
+        let mut any = |fits: fn(&Actual<'_>, &Fact) -> bool| {
+            let Some(actual) = &actual else {
+                return Ok(false);
+            };
+            for value in &self.values {
+                effort.pay(self.operator.reads(actual, value))?;
+                if fits(actual, value) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         };
-        match self.operator {
+        Ok(match self.operator {
             Operator::IsPresent => actual.is_some(),
             Operator::IsAbsent => actual.is_none(),
-            Operator::Equals => any(&|actual, value| actual == value),
-            Operator::NotEquals => !any(&|actual, value| actual == value),
-            Operator::Contains => any(&contains),
-            Operator::NotContains => !any(&contains),
+            Operator::Equals => any(equals)?,
+            Operator::NotEquals => !any(equals)?,
+            Operator::Contains => any(contains)?,
+            Operator::NotContains => !any(contains)?,
             Operator::StartsWith => {
-                any(&|actual, value| texts(actual, value).is_some_and(|(a, v)| a.starts_with(v)))
+                any(|actual, value| texts(actual, value).is_some_and(|(a, v)| a.starts_with(v)))?
             }
             Operator::EndsWith => {
-                any(&|actual, value| texts(actual, value).is_some_and(|(a, v)| a.ends_with(v)))
+                any(|actual, value| texts(actual, value).is_some_and(|(a, v)| a.ends_with(v)))?
             }
             Operator::AtLeast => {
-                any(&|actual, value| order(actual, value).is_some_and(std::cmp::Ordering::is_ge))
+                any(|actual, value| order(actual, value).is_some_and(Ordering::is_ge))?
             }
             Operator::AtMost => {
-                any(&|actual, value| order(actual, value).is_some_and(std::cmp::Ordering::is_le))
+                any(|actual, value| order(actual, value).is_some_and(Ordering::is_le))?
             }
             Operator::MoreThan => {
-                any(&|actual, value| order(actual, value).is_some_and(std::cmp::Ordering::is_gt))
+                any(|actual, value| order(actual, value).is_some_and(Ordering::is_gt))?
             }
             Operator::LessThan => {
-                any(&|actual, value| order(actual, value).is_some_and(std::cmp::Ordering::is_lt))
+                any(|actual, value| order(actual, value).is_some_and(Ordering::is_lt))?
             }
+        })
+    }
+}
+
+impl Operator {
+    /// What a comparison reads at most, in bytes.
+    fn reads(self, actual: &Actual<'_>, value: &Fact) -> usize {
+        let searches = matches!(self, Self::Contains | Self::NotContains);
+        let read = match actual {
+            Actual::Text(text) if searches => text.len(),
+            Actual::Texts(texts) if searches => ITEM.saturating_mul(texts.len()),
+            Actual::Values(values) if searches => ITEM.saturating_mul(values.len()),
+            _ => 0,
+        };
+        let value = match value {
+            Fact::Text(text) => text.len(),
+            _ => 0,
+        };
+        read.saturating_add(value).saturating_add(ITEM)
+    }
+}
+
+/// A value that a rule looks at, where it stands.
+enum Actual<'a> {
+    Flag(bool),
+    Number(f64),
+    Text(Cow<'a, str>),
+    Texts(&'a [String]),
+    /// Of these, the texts.
+    Values(&'a [Value]),
+}
+
+impl<'a> Actual<'a> {
+    fn of_fact(fact: &'a Fact) -> Self {
+        match fact {
+            Fact::Flag(flag) => Self::Flag(*flag),
+            Fact::Number(number) => Self::Number(*number),
+            Fact::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Fact::List(texts) => Self::Texts(texts),
         }
     }
-}
 
-fn contains(actual: &Fact, value: &Fact) -> bool {
-    match (actual, value) {
-        (Fact::List(items), Fact::Text(text)) => items.contains(text),
-        (Fact::Text(whole), Fact::Text(part)) => whole.contains(part.as_str()),
-        _ => false,
+    fn of_value(value: &'a Value) -> Option<Self> {
+        Some(match value {
+            Value::Null | Value::Object(_) => return None,
+            Value::Bool(flag) => Self::Flag(*flag),
+            Value::Number(number) => Self::Number(number.as_f64()?),
+            Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Array(values) => Self::Values(values),
+        })
     }
 }
 
-fn texts<'a>(actual: &'a Fact, value: &'a Fact) -> Option<(&'a str, &'a str)> {
+fn equals(actual: &Actual<'_>, value: &Fact) -> bool {
     match (actual, value) {
-        (Fact::Text(actual), Fact::Text(value)) => Some((actual, value)),
+        (Actual::Flag(actual), Fact::Flag(value)) => actual == value,
+        (Actual::Number(actual), Fact::Number(_)) => Fact::Number(*actual) == *value,
+        _ => texts(actual, value).is_some_and(|(actual, value)| actual == value),
+    }
+}
+
+fn contains(actual: &Actual<'_>, value: &Fact) -> bool {
+    let Fact::Text(part) = value else {
+        return false;
+    };
+    match actual {
+        Actual::Text(whole) => whole.contains(part.as_str()),
+        Actual::Texts(texts) => texts.contains(part),
+        Actual::Values(values) => values.iter().any(|item| item.as_str() == Some(part)),
+        Actual::Flag(_) | Actual::Number(_) => false,
+    }
+}
+
+fn texts<'a>(actual: &'a Actual<'_>, value: &'a Fact) -> Option<(&'a str, &'a str)> {
+    match (actual, value) {
+        (Actual::Text(actual), Fact::Text(value)) => Some((actual, value)),
         _ => None,
     }
 }
 
-fn order(actual: &Fact, value: &Fact) -> Option<std::cmp::Ordering> {
+fn order(actual: &Actual<'_>, value: &Fact) -> Option<Ordering> {
     match (actual, value) {
-        (Fact::Number(actual), Fact::Number(value)) => actual.partial_cmp(value),
-        (Fact::Text(actual), Fact::Text(value)) => Some(actual.as_str().cmp(value)),
-        _ => None,
+        (Actual::Number(actual), Fact::Number(value)) => actual.partial_cmp(value),
+        _ => texts(actual, value).map(|(actual, value)| actual.cmp(value)),
     }
 }
 
@@ -341,40 +448,27 @@ pub struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
-    fn get(&self, attribute: &Attribute) -> Option<Fact> {
+    fn get(&self, attribute: &Attribute) -> Option<Actual<'_>> {
         let first = attribute.path.first()?;
         match attribute.root {
-            Root::User => self.user.get(first).cloned(),
-            Root::Preferences => self.preferences.get(first).cloned(),
+            Root::User => self.user.get(first).map(Actual::of_fact),
+            Root::Preferences => self.preferences.get(first).map(Actual::of_fact),
             Root::Metadata => {
                 let mut value = self.metadata.get(first)?;
                 for step in attribute.path.iter().skip(1) {
                     value = value.as_object()?.get(step)?;
                 }
-                to_fact(value)
+                Actual::of_value(value)
             }
-            Root::Time => time_fact(first, self.now.with_timezone(&self.time_zone)),
+            Root::Time => time(first, self.now.with_timezone(&self.time_zone)),
         }
     }
 }
 
-fn to_fact(value: &Value) -> Option<Fact> {
-    match value {
-        Value::Array(items) => {
-            let texts = items
-                .iter()
-                .filter_map(|item| item.as_str().map(str::to_owned));
-            Some(Fact::List(texts.collect()))
-        }
-        Value::Null | Value::Object(_) => None,
-        scalar => serde_json::from_value(scalar.clone()).ok(),
-    }
-}
-
-fn time_fact(name: &str, local: DateTime<Tz>) -> Option<Fact> {
+fn time(name: &str, local: DateTime<Tz>) -> Option<Actual<'static>> {
     Some(match name {
-        "hour" => Fact::Number(f64::from(local.hour())),
-        "weekday" => Fact::Text(
+        "hour" => Actual::Number(f64::from(local.hour())),
+        "weekday" => Actual::Text(
             match local.weekday() {
                 chrono::Weekday::Mon => "monday",
                 chrono::Weekday::Tue => "tuesday",
@@ -386,13 +480,8 @@ fn time_fact(name: &str, local: DateTime<Tz>) -> Option<Fact> {
             }
             .into(),
         ),
-        "date" => Fact::Text(format!(
-            "{:04}-{:02}-{:02}",
-            local.year(),
-            local.month(),
-            local.day()
-        )),
-        "time" => Fact::Text(format!("{:02}:{:02}", local.hour(), local.minute())),
+        "date" => Actual::Text(local.format("%Y-%m-%d").to_string().into()),
+        "time" => Actual::Text(local.format("%H:%M").to_string().into()),
         _ => return None,
     })
 }

@@ -45,7 +45,7 @@ impl World {
             now: self.now,
             time_zone: self.time_zone,
         };
-        rule.first_failed(&attributes).is_none()
+        rule.first_failed(&attributes, &mut Effort::default()) == Ok(None)
     }
 }
 
@@ -280,4 +280,36 @@ fn a_rule_that_could_not_work_is_told_when_it_is_saved() {
     }
     let none: Map<String, Value> = Map::new();
     assert!(serde_json::from_value::<Rule>(Value::Object(none)).is_err());
+}
+
+#[test]
+fn rules_read_as_much_as_they_may_and_no_more() {
+    let mut world = World::new();
+    let tried = |world: &World, values: usize| {
+        let values: Vec<String> = (0..values).map(|at| format!("never {at}")).collect();
+        let clause =
+            json!({ "attribute": "metadata.said", "operator": "contains", "values": values });
+        let rule: Rule = serde_json::from_value(
+            json!({ "name": "r", "when": [clause], "then": { "persona": "p" } }),
+        )
+        .unwrap();
+        rule.first_failed(
+            &Attributes {
+                user: &world.user,
+                preferences: &world.preferences,
+                metadata: &world.metadata,
+                now: world.now,
+                time_zone: world.time_zone,
+            },
+            &mut Effort::default(),
+        )
+    };
+    let said = |said: Value| Map::from_iter([("said".to_owned(), said)]).into();
+    world.metadata = said(json!("x".repeat(2_000)));
+    assert_eq!(tried(&world, 200), Ok(Some(0)));
+    world.metadata = said(json!("x".repeat(64_000)));
+    assert_eq!(tried(&world, 50), Ok(Some(0)));
+    assert_eq!(tried(&world, 200), Err(TooMuch));
+    world.metadata = said(json!(vec![1; 32_000]));
+    assert_eq!(tried(&world, 200), Err(TooMuch));
 }
