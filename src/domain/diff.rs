@@ -8,8 +8,9 @@ use super::fault::step;
 
 /// The largest document that is compared, in bytes of JSON.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// The longest text that is compared line by line.
-const MAX_LINES: usize = 10_000;
+/// Most lines of two texts together, or items of two lists, that are compared with each other: those between what both begin and what
+/// both end with. Time grows faster than their number.
+const MAX_COMPARED: usize = 20_000;
 /// Lines around a changed one that are shown with it.
 const AROUND: usize = 3;
 
@@ -67,10 +68,10 @@ pub fn diff(
     Ok(changes)
 }
 
-/// The unified diff of two texts without file names; `None` where they are the same, or too long to compare.
+/// The unified diff of two texts without file names; `None` where they are the same, or too much of them differs to be compared.
 pub fn lines(before: &str, after: &str) -> Option<String> {
-    let long = |text: &str| text.lines().count() > MAX_LINES;
-    if before == after || long(before) || long(after) {
+    let split = |text: &str| text.split('\n').map(str::to_owned).collect::<Vec<_>>();
+    if before == after || differing(&split(before), &split(after)) > MAX_COMPARED {
         return None;
     }
     let diff = TextDiff::from_lines(before, after);
@@ -80,6 +81,16 @@ pub fn lines(before: &str, after: &str) -> Option<String> {
         .missing_newline_hint(false)
         .to_string();
     Some(unified)
+}
+
+/// How many items two lists have together between what they begin and what they end with alike.
+fn differing(before: &[String], after: &[String]) -> usize {
+    let pairs = before.iter().zip(after);
+    let head = pairs.take_while(|(old, new)| old == new).count();
+    let (before, after) = (before.iter().skip(head), after.iter().skip(head));
+    let tail = before.clone().rev().zip(after.clone().rev());
+    let tail = tail.take_while(|(old, new)| old == new).count();
+    (before.len() + after.len()).saturating_sub(2 * tail)
 }
 
 /// A place in both documents: items of lists move.
@@ -138,13 +149,7 @@ fn values(at: &Place, before: &Value, after: &Value, changes: &mut Vec<Change>) 
                 }
                 _ => None,
             };
-            changes.push(Change {
-                pointer: at.after.clone(),
-                change: ChangeKind::Change,
-                before: Some(before.clone()),
-                after: Some(after.clone()),
-                text,
-            });
+            changes.push(changed(at, before.clone(), after.clone(), text));
         }
     }
 }
@@ -153,6 +158,9 @@ fn values(at: &Place, before: &Value, after: &Value, changes: &mut Vec<Change>) 
 fn lists(at: &Place, before: &[Value], after: &[Value], changes: &mut Vec<Change>) {
     let old: Vec<String> = before.iter().map(canonical).collect();
     let new: Vec<String> = after.iter().map(canonical).collect();
+    if differing(&old, &new) > MAX_COMPARED {
+        return changes.push(changed(at, Value::from(before), Value::from(after), None));
+    }
     for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
         if matches!(op, DiffOp::Equal { .. }) {
             continue;
@@ -177,6 +185,16 @@ fn lists(at: &Place, before: &[Value], after: &[Value], changes: &mut Vec<Change
                 (None, None) => break,
             }
         }
+    }
+}
+
+fn changed(at: &Place, before: Value, after: Value, text: Option<String>) -> Change {
+    Change {
+        pointer: at.after.clone(),
+        change: ChangeKind::Change,
+        before: Some(before),
+        after: Some(after),
+        text,
     }
 }
 

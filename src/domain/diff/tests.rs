@@ -75,12 +75,38 @@ fn a_document_beyond_256_kb_is_not_compared() {
 #[test]
 fn texts_with_nothing_in_common_are_compared_too() {
     let text = |sign: char| {
-        let lines = (0..MAX_LINES).map(|number| format!("{sign}{}", number * 7919 % 10_007));
+        let lines = (0..MAX_COMPARED / 2).map(|number| format!("{sign}{}", number * 7919 % 10_007));
         lines.collect::<Vec<_>>().join("\n")
     };
     // Without the bounds on the search this takes minutes.
     let unified = lines(&text('a'), &text('b')).unwrap();
-    assert_eq!(unified.lines().count(), 2 * MAX_LINES + 1);
+    assert_eq!(unified.lines().count(), MAX_COMPARED + 1);
+}
+
+#[test]
+fn lists_with_too_much_that_differs_are_shown_whole() {
+    let list = |sign: i32| Value::from((1..15_000).map(|number| sign * number).collect::<Vec<_>>());
+    let changes = diff(
+        &object(json!({ "l": list(1) })),
+        &object(json!({ "l": list(-1) })),
+    )
+    .unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].pointer, "/l");
+    assert_eq!(changes[0].after, Some(list(-1)));
+    // What is alike at both ends does not count.
+    let mut longer = list(1).as_array().cloned().unwrap();
+    longer.insert(7_000, json!("new"));
+    let changes = diff(
+        &object(json!({ "l": list(1) })),
+        &object(json!({ "l": longer })),
+    )
+    .unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(
+        (changes[0].pointer.as_str(), changes[0].change),
+        ("/l/7000", ChangeKind::Add)
+    );
 }
 
 fn documents() -> impl Strategy<Value = Map<String, Value>> {
