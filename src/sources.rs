@@ -26,6 +26,9 @@ use crate::telemetry::metrics::{Metrics, Outcome};
 use crate::work::{Work, WorkError};
 
 pub mod load;
+mod secrets;
+
+pub use secrets::{Revealed, Secrets};
 
 use load::{AllServed, Served};
 /// Longest wait for what is live.
@@ -55,6 +58,9 @@ pub enum SourceError {
     /// The sealed key can't be opened.
     #[error("the tenant's Anam API key can't be opened: was GATEWAY_MASTER_KEY changed?")]
     SealBroken,
+    /// The persona refers to a secret that is not set, or can't be opened.
+    #[error("the persona refers to the secret `{0}`, which is not set or can't be opened")]
+    SecretMissing(Key),
 }
 
 impl SourceError {
@@ -80,6 +86,8 @@ pub struct LiveTenant {
     key: Result<ApiKey, NoKey>,
     /// Whether the key is the tenant's own, and not the platform's.
     pub has_own_key: bool,
+    /// The secrets that its personas refer to.
+    pub secrets: Secrets,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -318,8 +326,10 @@ impl Loader {
         let read_at = Instant::now();
         let rows = load::Rows::read(&mut tx, moment).await?;
         let own = tx.active_provider_key().await?;
+        let sealed = tx.secrets().await?;
         tx.commit().await?;
         let picture = load::live(rows, revision)?;
+        let secrets = Secrets::open(sealed, &self.keys, &picture.snapshot);
         let key = match &own {
             None => self.platform_key.clone().ok_or(NoKey::Missing),
             Some(row) => self.open(tenant, row).ok_or(NoKey::SealBroken),
@@ -334,6 +344,7 @@ impl Loader {
             overtaken_at,
             key,
             has_own_key: own.is_some(),
+            secrets,
         })
     }
 

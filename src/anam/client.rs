@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -119,10 +120,10 @@ impl Anam {
 
     /// Asks for a session token: one try, and at most the configured retries after a failure that is worth one, all within
     /// the deadline.
-    pub async fn mint(
+    pub async fn mint<P: Serialize>(
         &self,
         key: &ApiKey,
-        body: &MintBody<'_>,
+        body: &MintBody<'_, P>,
     ) -> Result<SessionToken, MintRefused> {
         let body = serde_json::to_vec(body).map_err(|_not_json| AnamError::ConfigRejected)?;
         let deadline = Instant::now() + self.options.deadline;

@@ -70,6 +70,12 @@ fn collect_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
     }
 }
 
+fn collect_texts_of(value: &Value, texts: &mut Vec<String>) {
+    let mut found = Vec::new();
+    collect_texts(value, &mut found);
+    texts.extend(found.into_iter().map(str::to_owned));
+}
+
 /// What went out.
 #[derive(Default)]
 struct Sent {
@@ -91,7 +97,12 @@ impl Sent {
                         .iter()
                         .any(|end| name.ends_with(end));
                     self.members.insert(name.clone());
-                    self.collect(value, is_id);
+                    if name == "headers" {
+                        // A tool's: its author named them, and secrets are their values.
+                        collect_texts_of(value, &mut self.texts);
+                    } else {
+                        self.collect(value, is_id);
+                    }
                 }
             }
             _ => {}

@@ -2,17 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::decide::PersonaConfig;
 use crate::domain::settings::SessionOptions;
 
-/// Body of `POST /v1/auth/session-token`.
+/// Body of `POST /v1/auth/session-token`. `P` writes a `personaConfig`, secrets included.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MintBody<'a> {
+pub struct MintBody<'a, P> {
     /// Our session id: it links Anam's session to our ledger.
     pub client_label: String,
     /// Who speaks, and how.
-    pub persona_config: &'a PersonaConfig,
+    pub persona_config: P,
     /// How it is streamed and kept.
     pub session_options: &'a SessionOptions,
 }

@@ -4,6 +4,7 @@ mod access;
 mod older_snippets;
 mod rights;
 mod sample_users;
+mod secrets;
 
 pub(super) use self::sample_users::whole;
 
@@ -199,6 +200,7 @@ impl Application<'_> {
         // As things are now: what the bundle's own policy would no longer serve counts as live.
         let live = work.live().await.map_err(Refusal::from)?;
         work.find_behind(&live).await?;
+        work.secrets(bundle).await?;
         work.tenant(bundle).await?;
         work.catalogue(bundle).await?;
         work.sample_users(bundle).await?;
@@ -310,6 +312,7 @@ impl Work<'_> {
         }
         if policy != row.policy {
             changed.push("policy");
+            self.tools_of_policy(bundle, &row.policy).await?;
         }
         if !changed.is_empty() {
             self.change.tx.update_tenant(&name, &policy).await?;
@@ -412,6 +415,9 @@ impl Work<'_> {
                         .extend_under(&at, not_in_catalogue(&persona, &catalogue));
                     self.faults
                         .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
+                    let before = live.get(&(DocumentKind::Persona, key.clone()));
+                    let is_live = before.is_some_and(|row| row.content == content);
+                    self.tools(key, &persona, is_live, &policy).await?;
                     self.faults
                         .extend_under(&at, clashes_with_policy(key, persona, &policy));
                     self.document(DocumentKind::Persona, key, &content, &live)

@@ -28,6 +28,8 @@ pub struct Bundle {
     pub issuers: Option<Vec<BundleIssuer>>,
     /// Its Anam key.
     pub provider_key: Option<SecretRef>,
+    /// What its webhook tools refer to, by name.
+    pub secrets: Option<BTreeMap<Key, SecretRef>>,
     /// What may be chosen, kind by kind.
     pub catalogue: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
     /// Snippet documents.
@@ -125,7 +127,10 @@ impl Bundle {
         });
         let own = self.provider_key.as_mut();
         let own = own.map(|reference| ("/providerKey".to_owned(), reference));
-        let all = own.into_iter().chain(of_issuers);
+        let named = self.secrets.iter_mut().flatten();
+        let named =
+            named.map(|(name, reference)| (format!("/secrets{}", step(name.as_str())), reference));
+        let all = own.into_iter().chain(of_issuers).chain(named);
         all.filter(|(_, reference)| **reference != SecretRef::Stored)
             .collect()
     }
@@ -159,6 +164,19 @@ impl Bundle {
                     bundle.issuers = Some(read);
                 }
                 ("providerKey", reference) => bundle.provider_key = faults.take(&at, SecretRef::parse(reference)),
+                ("secrets", Value::Object(secrets)) => {
+                    let mut read = BTreeMap::new();
+                    for (name, reference) in secrets {
+                        let at = format!("{at}{}", step(name));
+                        match Key::parse(name) {
+                            Ok(name) => read.extend(
+                                faults.take(&at, SecretRef::parse(reference)).map(|it| (name, it)),
+                            ),
+                            Err(bad) => faults.add(at, bad.to_string()),
+                        }
+                    }
+                    bundle.secrets = Some(read);
+                }
                 ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
                 ("snippets", Value::Object(documents)) => {
                     bundle.sections.insert(DocumentKind::Snippet);
@@ -196,11 +214,11 @@ impl Bundle {
                     }
                 }
                 ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
-                ("policy" | "catalogue" | "snippets" | "personas" | "contexts" | "sampleUsers", _) => faults.add(at, "must be an object"),
+                ("policy" | "secrets" | "catalogue" | "snippets" | "personas" | "contexts" | "sampleUsers", _) => faults.add(at, "must be an object"),
                 ("issuers", _) => faults.add(at, "must be a list"),
                 _ => faults.add(
                     at,
-                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, catalogue, snippets, personas, contexts and sampleUsers",
+                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, secrets, catalogue, snippets, personas, contexts and sampleUsers",
                 ),
             }
         }

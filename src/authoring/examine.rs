@@ -34,7 +34,13 @@ pub async fn examine(
     let world = World::at(tx, moment, &[overlay]).await?;
     let facts = facts(tx).await?;
     let retired = tx.retired_ids().await?;
-    let mut examination = look(&world, kind, key, content, facts.as_ref(), &retired);
+    let secrets = super::secrets::names(tx).await?;
+    let known = Known {
+        facts: facts.as_ref(),
+        retired: &retired,
+        secrets: &secrets,
+    };
+    let mut examination = look(&world, kind, key, content, &known);
     if !examination.has_errors() {
         let failed = world.run_tests(kind, key).into_iter().flat_map(|run| {
             let told = format!("the test `{}` fails: ", run.name);
@@ -51,13 +57,19 @@ pub async fn examine(
     Ok(examination)
 }
 
+/// What the tenant has beside its documents.
+struct Known<'a> {
+    facts: Option<&'a BTreeSet<String>>,
+    retired: &'a BTreeSet<(CatalogueKind, String)>,
+    secrets: &'a BTreeSet<Key>,
+}
+
 fn look(
     world: &World,
     kind: DocumentKind,
     key: &Key,
     content: &Map<String, Value>,
-    facts: Option<&BTreeSet<String>>,
-    retired: &BTreeSet<(CatalogueKind, String)>,
+    known: &Known<'_>,
 ) -> Examination {
     let live_snippets: BTreeMap<Key, i32> = world
         .documents()
@@ -68,8 +80,9 @@ fn look(
         snapshot: &world.snapshot,
         snippets: &world.snippets,
         live_snippets: &live_snippets,
-        facts,
-        retired,
+        facts: known.facts,
+        secrets: known.secrets,
+        retired: known.retired,
     };
     match kind {
         DocumentKind::Persona => {

@@ -35,6 +35,14 @@ pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
         bundle.insert("providerKey".into(), json!({ "stored": true }));
     }
 
+    let names = tx.secret_names().await?;
+    if !names.is_empty() {
+        let stored = names
+            .into_iter()
+            .map(|name| (name, json!({ "stored": true })));
+        bundle.insert("secrets".into(), Value::Object(stored.collect()));
+    }
+
     let catalogue = tx.catalogue().await?;
     let mut sections = Map::new();
     for (section, kind) in CATALOGUE_SECTIONS {

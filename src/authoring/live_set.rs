@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::document::{clashes_with_policy, missing_personas, not_in_catalogue, pins_nothing};
+use super::document::{
+    clashes_with_policy, missing_personas, missing_secrets, not_in_catalogue, pins_nothing,
+    plain_credentials,
+};
+use super::secrets;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, Faults};
@@ -27,6 +31,8 @@ pub(super) struct LiveSet {
     catalogue: Catalogue,
     /// Key and number of every sealed snippet version.
     sealed_snippets: BTreeSet<(String, i32)>,
+    /// The names of its secrets.
+    secrets: BTreeSet<Key>,
     /// The version that is live of each document.
     documents: BTreeMap<Name, Map<String, Value>>,
     /// Versions that a share of the users gets instead.
@@ -48,6 +54,7 @@ impl LiveSet {
         Ok(Self {
             policy,
             catalogue: tx.catalogue().await?,
+            secrets: secrets::names(tx).await?,
             sealed_snippets: sealed.map(|row| (row.key, row.number)).collect(),
             documents: live.into_iter().filter_map(named).collect(),
             rollouts: rollouts
@@ -64,21 +71,25 @@ impl LiveSet {
 
     /// Faults of one document as far as it stands alone: its form, its pins, its ids, its fit to the policy.
     pub(super) fn own_faults(&self, name: &Name, content: &Map<String, Value>) -> Vec<Fault> {
-        let mut faults = self.foreign_ids(name.0, content);
+        let mut faults = self.refused_anew(name.0, content);
         faults.extend(self.broken_parts(name, content));
         faults
     }
 
-    /// Ids that the catalogue does not have. Nobody writes them anew; what is live with them stays live, since a catalogue
-    /// may lose them any day.
-    fn foreign_ids(&self, kind: DocumentKind, content: &Map<String, Value>) -> Vec<Fault> {
+    /// What nobody writes anew, and stays live where it is: ids that the catalogue does not have, since it may lose them any
+    /// day, and credentials in plain text, which were taken once.
+    fn refused_anew(&self, kind: DocumentKind, content: &Map<String, Value>) -> Vec<Fault> {
         if kind != DocumentKind::Persona {
             return Vec::new();
         }
         let persona = Persona::parse(content);
         persona.map_or_else(
             |_told_elsewhere| Vec::new(),
-            |persona| not_in_catalogue(&persona, &self.catalogue),
+            |persona| {
+                let mut faults = not_in_catalogue(&persona, &self.catalogue);
+                faults.extend(plain_credentials(&persona.settings));
+                faults
+            },
         )
     }
 
@@ -91,6 +102,7 @@ impl LiveSet {
                 Err(faults) => faults,
                 Ok(persona) => {
                     let mut faults = pins_nothing(&persona, &self.sealed_snippets);
+                    faults.extend(missing_secrets(&persona, &self.policy, &self.secrets));
                     faults.extend(clashes_with_policy(key, persona, &self.policy));
                     faults
                 }
@@ -189,7 +201,7 @@ pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Ve
     for name in about {
         let versions = [after.documents.get(name), after.rollouts.get(name)];
         let versions = versions.into_iter().flatten();
-        let told = versions.flat_map(|content| after.foreign_ids(name.0, content));
+        let told = versions.flat_map(|content| after.refused_anew(name.0, content));
         broken.extend(told.map(|fault| Broken::own(name, fault)));
     }
     for (name, faults) in after.faults() {

@@ -23,6 +23,7 @@ pub mod review;
 pub mod sample_users;
 pub mod schema;
 pub mod seal;
+mod secrets;
 mod soundness;
 pub mod uses;
 pub mod world;

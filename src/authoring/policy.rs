@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::secrets;
 use super::soundness::Before;
 use crate::domain::policy::Policy;
 use crate::store::tenant_tx::TenantTx;
@@ -24,6 +25,12 @@ pub async fn replace(
     let document = policy.to_document();
     if document == before.policy {
         return Ok(before.clone());
+    }
+    let known = Policy::parse(&before.policy).unwrap_or_default();
+    let names = secrets::names(&mut change.tx).await?;
+    let faults = secrets::faults_of_policy(&known, &policy, &names);
+    if !faults.is_empty() {
+        return Err(Refusal::Invalid(faults));
     }
     update(change, &before.name, &document).await?;
     let details = json!({ "changed": ["policy"], "before": before.policy, "after": document });

@@ -58,6 +58,14 @@ pub fn schema() -> Value {
                     "The tenant's own Anam API key, by reference; without it the platform's is used.",
                 ),
             ),
+            (
+                "secrets",
+                map(
+                    "Secrets that webhook tools refer to as ${secret:name}, by name: each by reference.",
+                    "key",
+                    Schema::link("secretReference"),
+                ),
+            ),
             ("catalogue", Schema::link("catalogue")),
             (
                 "snippets",

@@ -43,6 +43,16 @@ impl Aad {
         }
     }
 
+    /// What a tenant's tools send along.
+    pub fn secret(tenant: TenantId, secret: Uuid) -> Self {
+        Self {
+            table: "secret",
+            column: "sealed",
+            tenant,
+            row: secret,
+        }
+    }
+
     /// A tenant's Anam key.
     pub fn provider_key(tenant: TenantId, key: ProviderKeyId) -> Self {
         Self {

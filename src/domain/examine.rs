@@ -19,7 +19,9 @@ use super::persona::{Persona, parse_snippet};
 use super::snapshot::{LiveContext, Snapshot};
 use super::template::{Size, Template, TemplateKind};
 
-pub use settings::{clashes_with_policy, missing_ids, not_in_catalogue};
+pub use settings::{
+    clashes_with_policy, missing_ids, missing_secrets, not_in_catalogue, plain_credentials,
+};
 
 /// Where what a persona may say is written down.
 const PERSONA_ADVICE: &str =
@@ -45,6 +47,8 @@ pub struct Surroundings<'a> {
     pub live_snippets: &'a BTreeMap<Key, i32>,
     /// The facts that the tenant's issuers give; `None` where it has none of its own.
     pub facts: Option<&'a BTreeSet<String>>,
+    /// The names of the tenant's secrets.
+    pub secrets: &'a BTreeSet<Key>,
     /// What the catalogue had once.
     pub retired: &'a BTreeSet<(CatalogueKind, String)>,
 }

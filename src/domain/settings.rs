@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use self::shape::misshapen;
 use super::fault::{Fault, Faults, step};
+use super::tool::references;
 
 /// Everything but the texts (name, prompt, greeting). `None` leaves the choice to the next layer, or to Anam.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -358,6 +359,8 @@ impl Settings {
         for (at, tool) in self.tools.iter().flatten().enumerate() {
             faults.extend_under(&format!("/tools/{at}"), tool.check());
         }
+        let tools = self.tools.as_deref().unwrap_or_default();
+        faults.extend_under("", references::check_number(tools));
         faults.into_vec()
     }
 

@@ -1,11 +1,16 @@
 //! Inline tools of a persona: the shapes that Anam's cookbook and live servers show.
 
+mod credentials;
+pub mod references;
+
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
 use super::settings::{Tool, is_uuid_shaped};
+
+pub use credentials::PlainCredential;
 
 /// Anam's limit on `parameters` and `queryParameters`, bytes of UTF-8 JSON.
 pub const MAX_SCHEMA_BYTES: usize = 10_000;
@@ -104,6 +109,7 @@ impl Tool {
                 ),
             }
         }
+        references::check(tool, &mut faults);
         match kind {
             (_, Some("webhook")) => check_webhook(tool, &mut faults),
             (_, Some("knowledge")) => check_knowledge(tool, &mut faults),
@@ -118,6 +124,10 @@ impl Tool {
         }
         faults.into_vec()
     }
+}
+
+fn is_webhook(tool: &Map<String, Value>) -> bool {
+    (text(tool, "type"), text(tool, "subtype")) == (Some("server"), Some("webhook"))
 }
 
 fn text<'a>(tool: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -179,7 +179,8 @@ where
     );
     let body = MintBody {
         client_label: moment.session.to_string(),
-        persona_config: &decision.config,
+        // The only place where secrets stand in the clear: the decision keeps their names.
+        persona_config: tenant.secrets.reveal(&decision.config)?,
         session_options: &decision.session_options,
     };
     // The row is committed while Anam is asked; no token leaves before both are done.

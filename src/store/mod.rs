@@ -27,6 +27,7 @@ pub mod reviews;
 pub mod rights;
 pub mod sample_users;
 pub mod sealed;
+pub mod secrets;
 pub mod sessions;
 pub mod sso;
 pub mod subjects;

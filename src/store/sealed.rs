@@ -14,6 +14,8 @@ pub enum SealedColumn {
     IssuerSecret,
     /// Anam keys.
     ProviderKey,
+    /// What webhook tools refer to.
+    Secret,
     /// Client secrets at providers of single sign-on.
     SsoClientSecret,
     /// Verifiers of browsers that are at such a provider; they end within minutes.
@@ -44,9 +46,10 @@ pub struct MasterKeyRow {
 
 impl SealedColumn {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::IssuerSecret,
         Self::ProviderKey,
+        Self::Secret,
         Self::SsoClientSecret,
         Self::SsoVerifier,
         Self::GivenAnswer,
@@ -57,6 +60,7 @@ impl SealedColumn {
         match self {
             Self::IssuerSecret => "issuer",
             Self::ProviderKey => "provider_key",
+            Self::Secret => "secret",
             Self::SsoClientSecret => "sso_provider",
             Self::SsoVerifier => "sso_attempt",
             Self::GivenAnswer => "given_answer",
@@ -67,7 +71,7 @@ impl SealedColumn {
     pub fn column(self) -> &'static str {
         match self {
             Self::IssuerSecret => "shared_secret",
-            Self::ProviderKey | Self::GivenAnswer => "sealed",
+            Self::ProviderKey | Self::Secret | Self::GivenAnswer => "sealed",
             Self::SsoClientSecret => "client_secret",
             Self::SsoVerifier => "pkce_verifier",
         }
@@ -140,6 +144,9 @@ impl TenantTx {
             SealedColumn::ProviderKey => {
                 rows!(self, active, after, limit, "provider_key", "sealed", "<>")
             }
+            SealedColumn::Secret => {
+                rows!(self, active, after, limit, "secret", "sealed", "<>")
+            }
             SealedColumn::SsoClientSecret => {
                 rows!(
                     self,
@@ -183,6 +190,9 @@ impl TenantTx {
             SealedColumn::ProviderKey => {
                 rows!(self, key, first, limit, "provider_key", "sealed", "=")
             }
+            SealedColumn::Secret => {
+                rows!(self, key, first, limit, "secret", "sealed", "=")
+            }
             SealedColumn::SsoClientSecret => {
                 rows!(
                     self,
@@ -213,6 +223,7 @@ impl TenantTx {
         let done = match column {
             SealedColumn::IssuerSecret => replace!(self, row, again, "issuer", "shared_secret"),
             SealedColumn::ProviderKey => replace!(self, row, again, "provider_key", "sealed"),
+            SealedColumn::Secret => replace!(self, row, again, "secret", "sealed"),
             SealedColumn::SsoClientSecret => {
                 replace!(self, row, again, "sso_provider", "client_secret")
             }

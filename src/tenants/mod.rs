@@ -14,6 +14,7 @@ pub mod operators;
 pub mod preferences;
 pub mod provider_keys;
 pub mod refusal;
+pub mod secrets;
 pub mod sign_in;
 pub mod signed_in;
 pub mod sso;

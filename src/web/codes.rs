@@ -103,6 +103,8 @@ codes! {
     PersonaUnavailable = "persona_unavailable", SERVICE_UNAVAILABLE, "Persona unavailable";
     /// The tenant has no usable Anam API key: an admin must mend it.
     ProviderKeyUnavailable = "provider_key_unavailable", SERVICE_UNAVAILABLE, "No Anam API key";
+    /// The persona refers to a secret that is not set or can't be opened: an admin must set it.
+    SecretUnavailable = "secret_unavailable", SERVICE_UNAVAILABLE, "A secret is missing";
     /// The database did not answer. Try again.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
     /// Anam refused the persona's configuration: an admin must mend it.

@@ -372,6 +372,10 @@ impl From<SourceError> for Problem {
                 tracing::error!(%error, "no Anam API key");
                 Self::new(Code::ProviderKeyUnavailable)
             }
+            SourceError::SecretMissing(_) => {
+                tracing::error!(%error, "a mint lacks a secret");
+                Self::new(Code::SecretUnavailable)
+            }
         }
     }
 }

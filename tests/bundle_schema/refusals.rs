@@ -3,7 +3,7 @@
 use super::judges::{fits, reads, yaml};
 
 /// Bundles that both refuse.
-const BROKEN: [&str; 50] = [
+const BROKEN: [&str; 54] = [
     "name: Acme",
     "tenant: Acme",
     "tenant: acme\npersona: {}",
@@ -11,6 +11,10 @@ const BROKEN: [&str; 50] = [
     "tenant: acme\nproviderKey: sk-123",
     "tenant: acme\nproviderKey: {env: A, file: b}",
     "tenant: acme\nproviderKey: {stored: false}",
+    "tenant: acme\nsecrets: {crm: sk-123}",
+    "tenant: acme\nsecrets: {CRM: {env: A}}",
+    "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, tools: [{type: server, subtype: webhook, name: a, method: GET, url: 'https://a.example/${secret:A}'}]}}",
+    "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, tools: [{type: server, subtype: webhook, name: a, method: GET, url: 'https://a.example', headers: {A: '${secret:a'}}]}}",
     "tenant: acme\npolicy: {timeZone: Berlin}",
     "tenant: acme\npolicy: {retainInputsDays: 4000}",
     "tenant: acme\npolicy: {allowedOrigins: ['*']}",
@@ -57,7 +61,7 @@ const BROKEN: [&str; 50] = [
 ];
 
 /// Bundles that only the parser refuses, and why the schema can't.
-const BEYOND: [(&str, &str); 10] = [
+const BEYOND: [(&str, &str); 11] = [
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: '{{ nothing.here }}'}}",
         "templates are a language of their own",
@@ -93,6 +97,10 @@ const BEYOND: [(&str, &str); 10] = [
     (
         "tenant: acme\nsnippets: {rules: {text: x, tests: [{name: a, expect: {promptMaxChars: 9}}, {name: a, expect: {promptMaxChars: 8}}]}}",
         "uniqueness by one member of an item",
+    ),
+    (
+        "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, tools: [{type: client, name: a, description: '${secret:a}'}]}}",
+        "a text anywhere inside another",
     ),
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, maxSessionLengthSeconds: 60.0}}",

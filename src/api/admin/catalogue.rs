@@ -151,10 +151,10 @@ struct UsageBody {
     users: i64,
 }
 
-/// A place that names an entry.
+/// A place that names something.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = CataloguePlace)]
-struct PlaceBody {
+#[schema(as = UsagePlace)]
+pub(super) struct PlaceBody {
     /// `persona` or `policy`.
     #[schema(example = "persona")]
     kind: &'static str,
@@ -162,7 +162,7 @@ struct PlaceBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "support-agent")]
     key: Option<String>,
-    /// Its live version.
+    /// Its version, which is live or scheduled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 4)]
     version: Option<i32>,
@@ -171,19 +171,22 @@ struct PlaceBody {
     pointer: String,
 }
 
+impl From<Place> for PlaceBody {
+    fn from(place: Place) -> Self {
+        let (key, version) = place.persona.unzip();
+        Self {
+            kind: if key.is_some() { "persona" } else { "policy" },
+            key,
+            version,
+            pointer: place.pointer,
+        }
+    }
+}
+
 impl From<Usage> for UsageBody {
     fn from(usage: Usage) -> Self {
-        let place = |place: Place| {
-            let (key, version) = place.persona.unzip();
-            PlaceBody {
-                kind: if key.is_some() { "persona" } else { "policy" },
-                key,
-                version,
-                pointer: place.pointer,
-            }
-        };
         Self {
-            places: usage.places.into_iter().map(place).collect(),
+            places: usage.places.into_iter().map(PlaceBody::from).collect(),
             users: usage.users,
         }
     }

@@ -20,6 +20,7 @@ pub mod refusals;
 pub mod releases;
 pub mod replays;
 pub mod sample_users;
+pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod sso;
@@ -65,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(subjects::routes)
         .configure(issuers::routes)
         .configure(provider_keys::routes)
+        .configure(secrets::routes)
         .configure(catalogue::routes)
         .configure(catalogue_syncs::routes)
         .configure(users::routes)
@@ -92,6 +94,7 @@ pub fn descriptions() -> Vec<Description> {
         subjects::Doc::openapi,
         issuers::Doc::openapi,
         provider_keys::Doc::openapi,
+        secrets::Doc::openapi,
         catalogue::Doc::openapi,
         users::Doc::openapi,
         policy::Doc::openapi,

@@ -7,7 +7,7 @@ use crate::tenants::refusal::Refusal;
 /// The role that changing a section needs: as the operations of the API that change it one by one.
 fn needed(target: &str) -> Role {
     match target.split('/').next().unwrap_or_default() {
-        "tenant" | "issuer" | "provider_key" => Role::Owner,
+        "tenant" | "issuer" | "provider_key" | "secret" => Role::Owner,
         _ => Role::Publisher,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Definitions;
 use super::settings::id;
 use super::words::{Schema, object};
-use crate::domain::tool;
+use crate::domain::tool::{self, references};
 
 /// `tool`: one form a type.
 pub(super) fn definitions() -> Definitions {
@@ -61,18 +61,23 @@ fn webhook() -> Schema {
             ("description", description()),
             (
                 "url",
-                Schema::text("What is called.")
+                Schema::text("What is called. ${secret:name} stands for a secret of the tenant, in the path and the query.")
                     .chars(0..=tool::MAX_URL_BYTES)
                     .pattern("^https://")
+                    .also(json!({ "pattern": references::WELL_SPELLED }))
                     .examples([json!("https://api.acme.example/tickets")]),
             ),
             ("method", Schema::choice("How it is called.", tool::METHODS)),
             (
                 "headers",
-                Schema::anything("Headers that are sent along.").with(
+                Schema::anything(
+                    "Headers that are sent along. ${secret:name} stands for a secret of the tenant.",
+                )
+                .with(
                     "additionalProperties",
-                    Schema::raw(json!({ "type": "string" })),
-                ),
+                    json!({ "type": "string", "pattern": references::WELL_SPELLED }),
+                )
+                .examples([json!({ "Authorization": "Bearer ${secret:crm-token}" })]),
             ),
             ("parameters", parameters("The body")),
             ("queryParameters", parameters("The query")),

@@ -1,14 +1,18 @@
 //! Anam's settings of a persona, beside the catalogue and the policy.
 
+use std::collections::BTreeSet;
+
 use super::Surroundings;
 use crate::domain::catalogue::{Catalogue, CatalogueKind};
 use crate::domain::fault::{Fault, Faults, step};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Severity};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::catalogue_kind;
+use crate::domain::settings::Settings;
 use crate::domain::snapshot::LivePersona;
+use crate::domain::tool::references::references_of;
 
 /// What is to be said of a persona's settings; `given` where a context gives the persona.
 pub(super) fn findings(
@@ -30,6 +34,19 @@ pub(super) fn findings(
         });
     }
     findings.extend(unsuitable(&persona, &around.snapshot.catalogue));
+    let faults = missing_secrets(&persona, policy, around.secrets).into_iter();
+    findings.extend(faults.map(|fault| Finding::of_fault(fault, "")));
+    findings.extend(persona.settings.plain_credentials().map(|plain| {
+        let finding = Finding::of_fault(plain.to_fault(), "");
+        Finding {
+            severity: if plain.is_certain {
+                Severity::Error
+            } else {
+                Severity::Warning
+            },
+            ..finding
+        }
+    }));
     findings.extend(
         clashes_with_policy(key, persona, policy)
             .into_iter()
@@ -165,6 +182,29 @@ pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> 
         }
     }
     faults.into_vec()
+}
+
+/// Secrets that the tools of a persona refer to, be they its own or the policy's, and that the tenant does not have.
+pub fn missing_secrets(persona: &Persona, policy: &Policy, secrets: &BTreeSet<Key>) -> Vec<Fault> {
+    let layers = [&policy.locks, &persona.settings, &policy.defaults];
+    let tools = layers.into_iter().find_map(|layer| layer.tools.as_deref());
+    references_of(tools.unwrap_or_default())
+        .filter(|(_, name)| !secrets.contains(name))
+        .map(|(at, name)| {
+            let message = format!(
+                "refers to the secret `{name}`, which is not set; set it with PUT /v1/admin/secrets/{name}, or by `secrets` in a bundle"
+            );
+            Fault::new(at, message)
+        })
+        .collect()
+}
+
+/// Credentials that are written anew as plain text.
+pub fn plain_credentials(settings: &Settings) -> Vec<Fault> {
+    let certain = settings
+        .plain_credentials()
+        .filter(|plain| plain.is_certain);
+    certain.map(|plain| plain.to_fault()).collect()
 }
 
 /// What the persona and the policy say together and Anam would refuse, though each is right alone.

@@ -30,6 +30,7 @@ struct Tenant {
     snippets: BTreeMap<(Key, i32), Arc<Template>>,
     live_snippets: BTreeMap<Key, i32>,
     facts: BTreeSet<String>,
+    secrets: BTreeSet<Key>,
     retired: BTreeSet<(CatalogueKind, String)>,
 }
 
@@ -73,6 +74,7 @@ fn tenant() -> Tenant {
         snippets: BTreeMap::new(),
         live_snippets: [(key("tone"), 2)].into(),
         facts: ["name".to_owned(), "plan".to_owned()].into(),
+        secrets: [key("crm-token")].into(),
         retired: [(CatalogueKind::Avatar, OLD_AVATAR.to_owned())].into(),
     };
     for (number, text) in [(1, "Be kind."), (2, "Be kind about {{ metadata.mood }}.")] {
@@ -133,6 +135,7 @@ impl Tenant {
             snippets: &self.snippets,
             live_snippets: &self.live_snippets,
             facts: Some(&self.facts),
+            secrets: &self.secrets,
             retired: &self.retired,
         }
     }

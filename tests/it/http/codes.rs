@@ -110,6 +110,15 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
                        select id, 'unreadable', '\\x00', '0000' from tenant";
             broken(app, add, "delete from provider_key", code).await
         }
+        Code::SecretUnavailable => {
+            let tools = r#"{"tools": [{"type": "server", "subtype": "webhook", "name": "x", "method": "GET",
+                            "url": "https://a.example/${secret:lost}"}]}"#;
+            let lock = format!(
+                "update tenant set policy = policy || jsonb_build_object('locks', '{tools}'::jsonb)"
+            );
+            let unlock = "update tenant set policy = policy - 'locks'";
+            broken(app, &lock, unlock, code).await
+        }
         Code::Unavailable => {
             let revoke = "revoke insert on session from gateway_platform";
             broken(

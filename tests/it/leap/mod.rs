@@ -4,6 +4,7 @@ mod examining;
 mod impact;
 mod preview;
 mod sample_users;
+mod webhooks;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -24,6 +24,7 @@ fn rows_of(tenant: &str) -> String {
         insert into issuer (tenant_id, id, config) values ('{tenant}', '{issuer}',
             '{{"issuer": "https://issuer.example", "audiences": ["{letter}"]}}');
         insert into provider_key (tenant_id, label, sealed, last_four) values ('{tenant}', 'own', '\x00', '1234');
+        insert into secret (tenant_id, name, sealed, last_four, set_at, set_by) values ('{tenant}', 'same', '\x00', '', now(), 'test');
         insert into admin (id, email, name) values ('{admin}', '{letter}@example.com', 'Admin');
         insert into membership (tenant_id, admin_id, role) values ('{tenant}', '{admin}', 'owner');
         insert into api_key (tenant_id, name, role, prefix, hash)
