@@ -56,24 +56,21 @@ begin
             upper_bound := ((lower_bound at time zone 'UTC') + interval '1 month') at time zone 'UTC';
             part := format('%s_%s', parent, to_char(lower_bound at time zone 'UTC', 'YYYY_MM'));
             continue when to_regclass(part) is not null;
-            execute format('lock table %I in access exclusive mode', parent);
-            execute format('alter table %I disable row level security', waiting);
-            execute format('select exists (select from %I where at >= %L and at < %L)', waiting, lower_bound, upper_bound)
-                into moves;
+            moves := pg_relation_size(waiting) > 0;
             if moves then
+                execute format('alter table %I disable row level security', waiting);
                 execute format('create table %I (like %I including all)', part, parent);
                 execute format('alter table %I disable trigger user', waiting);
                 execute format('with moved as (delete from %I where at >= %L and at < %L returning *) insert into %I select * from moved',
                                waiting, lower_bound, upper_bound, part);
                 execute format('alter table %I enable trigger user', waiting);
+                execute format('alter table %I enable row level security', waiting);
                 execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, part, lower_bound, upper_bound);
             else
                 execute format('create table %I partition of %I for values from (%L) to (%L)', part, parent, lower_bound, upper_bound);
             end if;
             execute format('alter table %I enable row level security', part);
             execute format('alter table %I force row level security', part);
-            execute format('alter table %I enable row level security', waiting);
-            execute format('alter table %I force row level security', waiting);
         end loop;
     end loop;
 end $$;

@@ -225,15 +225,15 @@ mod tests {
             clock: Clock::system(),
             metrics: Metrics::new(),
         };
-        let writing = tokio::spawn(async move {
+        let writing = async move {
             let mut connection = Connection::new(ours, Arc::new(desk));
             let answers = format!("HTTP/1.1 204 No Content\r\n\r\n{BARE}");
             connection.write_all(answers.as_bytes()).await.unwrap();
             connection.shutdown().await.unwrap();
-        });
+        };
         let mut got = String::new();
-        theirs.read_to_string(&mut got).await.unwrap();
-        writing.await.unwrap();
+        let ((), read) = tokio::join!(writing, theirs.read_to_string(&mut got));
+        read.unwrap();
         let got = got.strip_prefix("HTTP/1.1 204 No Content\r\n\r\n").unwrap();
         let (head, body) = got.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");

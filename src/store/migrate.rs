@@ -29,6 +29,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// How many months of ledger partitions exist beyond the current one after a migration.
 const PARTITION_MONTHS_AHEAD: i32 = 24;
 
+/// So often making them is tried again.
+const MONTHS_TRIES: u32 = 20;
+
 /// Why a database could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -125,13 +128,7 @@ async fn migrate_on(
     make_role(connection, "gateway_tenant").await?;
     make_role(connection, "gateway_platform").await?;
     MIGRATIONS.run(&mut *connection).await?;
-    sqlx::query!(
-        "call ensure_session_partitions(now(), $1)",
-        PARTITION_MONTHS_AHEAD + 1
-    )
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::from)?;
+    make_months(connection).await?;
     connection
         .execute("grant select on _sqlx_migrations to gateway_platform")
         .await
@@ -140,6 +137,29 @@ async fn migrate_on(
         make_login(connection, url).await?;
     }
     Ok(())
+}
+
+/// Makes the ledger's months. Where rows wait for one it needs a lock that running instances hold for moments: of two that wait
+/// for each other it is the one that tries again.
+async fn make_months(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        let made = sqlx::query!(
+            "call ensure_session_partitions(now(), $1)",
+            PARTITION_MONTHS_AHEAD + 1
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::from);
+        match made {
+            Err(error) if error.is_transient() && tries < MONTHS_TRIES => {
+                tries += 1;
+                tracing::info!(%error, "the ledger's months are not made yet; trying again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            made => return made.map(|_| ()),
+        }
+    }
 }
 
 /// Makes a role that may not log in, unless it exists. Roles belong to the whole cluster, so two databases may make

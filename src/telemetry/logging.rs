@@ -60,7 +60,7 @@ where
 /// What the HTTP library calls an error: a client that sends what is no HTTP, or goes away. Anybody could fill the log with it.
 /// Refusals have lines of their own (`app/unread.rs`).
 fn is_a_clients_fault(event: &Metadata<'_>) -> bool {
-    *event.level() == Level::ERROR && event.target().starts_with("actix_http::")
+    *event.level() == Level::ERROR && event.target().starts_with("actix_http")
 }
 
 /// Wraps a writer so that no event can fake a second line or move a terminal's cursor. The form
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn what_clients_do_to_a_connection_is_no_error() {
         let log = logged(LogFormat::Text, "trace", || {
-            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error");
+            tracing::error!(target: "actix_http", "stream error: request parse error");
             tracing::error!(target: "actix_server::worker", "a worker failed");
         });
         assert_eq!(log.lines().count(), 1, "{log}");

@@ -631,7 +631,7 @@ async fn discovery_that_lies_brings_no_keys() {
         ),
         (
             json!({"issuer": issuer, "jwks_uri": "file:///etc/passwd"}),
-            OutboundError::NotAllowed.into(),
+            FetchError::DiscoveryJwksUri,
         ),
         (
             json!({"issuer": issuer, "jwks_uri": "http://169.254.169.254/latest"}),

@@ -110,6 +110,7 @@ fn key_source() -> Schema {
         only(
             "jwksUrl",
             Schema::text("Where the key set is.")
+                .pattern("^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9\\[][-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=%]*$")
                 .with("format", "uri")
                 .chars(0..=2048)
                 .examples([json!("https://login.acme.example/.well-known/jwks.json")]),

@@ -82,7 +82,7 @@ async fn changes_are_found_by_each_filter_with_the_request_that_made_them() {
     }
     let key = app.admin_key("demo", Role::Viewer).await;
     let wrong = app
-        .ask(Method::GET, "/v1/admin/audit?actor=%00&action=", &key)
+        .ask(Method::GET, "/v1/admin/audit?actor=&action=", &key)
         .await;
     assert_eq!(
         pointers(&problem(wrong, 422, "invalid_request").await),

@@ -15,6 +15,8 @@ use crate::harness::wait::until;
 use crate::harness::{context, pointers, problem, spawn};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// An idle backend of Postgres tells its statistics after ten seconds.
+const STATISTICS: Duration = Duration::from_secs(30);
 
 fn ids(page: &Value) -> Vec<String> {
     let items = page["items"].as_array().unwrap();
@@ -203,7 +205,7 @@ async fn a_search_reads_little_of_a_large_ledger() {
     }
     tx.commit().await.unwrap();
     let number = |row: &Value, name: &str| row[name].as_i64().unwrap();
-    let after = until("the reads are told", PATIENCE, || async {
+    let after = until("the reads are told", STATISTICS, || async {
         let row = app.database.rows(read).await.remove(0);
         (number(&row, "fetched") > number(&before, "fetched")).then_some(row)
     })

@@ -563,7 +563,10 @@ async fn entries_are_typed_in_changed_and_forgotten_under_their_state() {
         let refused = app
             .tell(Method::PUT, &path, &owner, &json!({ "name": "x" }))
             .await;
-        assert_eq!(refused.status(), if bad == "%FF" { 404 } else { 422 });
+        assert_eq!(
+            refused.status(),
+            if bad.starts_with('%') { 404 } else { 422 }
+        );
         problem(app.ask(Method::GET, &path, &owner).await, 404, "not_found").await;
     }
     let unknown = json!({ "ids": ["en", "nobody", "de"] });

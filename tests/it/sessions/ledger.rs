@@ -292,6 +292,7 @@ async fn a_session_of_a_month_that_nobody_made_is_kept_and_moves_once_it_is_made
     app.database
         .sql(
             "do $$ declare p text; begin
+                 lock table session, session_outcome, session_inputs in access exclusive mode;
                  foreach p in array array['session', 'session_outcome', 'session_inputs'] loop
                      execute format('drop table %I', p || '_' || to_char(now() at time zone 'UTC', 'YYYY_MM'));
                  end loop;
