@@ -68,7 +68,7 @@ impl SourceError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
-            Self::Unanswered => true,
+            Self::Unanswered | Self::Work(_) => true,
             _ => false,
         }
     }
