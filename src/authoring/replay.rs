@@ -4,7 +4,6 @@
 //! Each time the moment and the id of the session are its own, so rules about the time hold as they did and the prompt's fences
 //! are the same: what differs comes from the documents.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::uses::{Use, read, read_over};

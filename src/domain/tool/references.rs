@@ -3,6 +3,8 @@
 //! They stand in documents, traces and previews as they are written. Only the body that Anam is sent has the secrets in
 //! their places.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use super::{is_webhook, text};
@@ -117,7 +119,8 @@ fn percent_encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            // Writing to a text never fails.
+            _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded
