@@ -8,7 +8,7 @@
 use persona_gateway::domain::{
     caller::{Fact, Facts},
     template::{
-        Fence, RenderFault, Rendered, Template, TemplateFault, TemplateInput, TemplateKind,
+        Budget, Fence, RenderFault, Rendered, Template, TemplateFault, TemplateInput, TemplateKind,
     },
 };
 use proptest::prelude::*;
@@ -33,7 +33,10 @@ fn faults(source: &str) -> Vec<TemplateFault> {
 fn render_with(source: &str, kind: TemplateKind, metadata: &Json) -> Result<Rendered, RenderFault> {
     let template =
         Template::compile(source, kind).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
-    template.render(&TemplateInput::new(fence()).metadata(metadata))
+    template.render(
+        &TemplateInput::new(fence()).metadata(metadata),
+        &mut Budget::whole(),
+    )
 }
 
 fn prompt(source: &str, metadata: &Json) -> String {
@@ -198,6 +201,29 @@ fn deep_nesting_is_refused_before_it_can_use_up_the_stack() {
         .expect("starts")
         .join()
         .expect("no overflow");
+}
+
+#[test]
+fn the_largest_sources_are_read_within_their_memory() {
+    let long_names = format!(
+        "{{% for x in metadata.{} %}}{}{{% endfor %}}",
+        "n".repeat(200),
+        "{{ x.a }}".repeat(1_700)
+    );
+    let ors = format!("{{% if {} %}}a", vec!["user.a"; 40].join(" or "));
+    let ifs = format!("{}{}", ors.repeat(8), "{% endif %}".repeat(8));
+    let lines = format!("{}{}", "\n".repeat(8_000), "{{ user.a }}".repeat(680));
+    for source in [long_names, ifs, lines] {
+        assert!(source.len() <= 16 * 1024);
+        let template = compile(&source);
+        let paths: usize = template.variables().iter().map(|one| one.path.len()).sum();
+        assert!(paths < 500_000, "{paths}");
+    }
+    let longer = format!(
+        "{{% for x in metadata.{} %}}{{{{ x.a }}}}{{% endfor %}}",
+        "n".repeat(300)
+    );
+    assert!(faults(&longer)[0].message.contains("longer than 256"));
 }
 
 // --- bombs
@@ -563,7 +589,10 @@ fn plain_short_facts_stay_bare_and_others_are_fenced() {
     .collect();
     let print = |source: &str| {
         let text = compile(source)
-            .render(&TemplateInput::new(fence()).user(&facts))
+            .render(
+                &TemplateInput::new(fence()).user(&facts),
+                &mut Budget::whole(),
+            )
             .expect("renders")
             .into_text();
         text.replace(fence().opening(), "<<")
@@ -587,7 +616,9 @@ fn a_snippet_keeps_its_fences_and_its_share_of_the_budget() {
         Template::compile("Rules {{ metadata.x }}!", TemplateKind::Snippet).expect("compiles");
     let mut input = TemplateInput::new(fence()).metadata(&metadata);
     for key in ["a", "b", "c", "house-rules"] {
-        let rendered = snippet.render(&input).expect("renders");
+        let rendered = snippet
+            .render(&input, &mut Budget::whole())
+            .expect("renders");
         assert!(
             !rendered.text().contains("instructions"),
             "the explanation belongs to the prompt"
@@ -598,11 +629,11 @@ fn a_snippet_keeps_its_fences_and_its_share_of_the_budget() {
         "{{ snippets.a }}{{ snippets.b }}{{ snippets.c }}{{ snippets['house-rules'] }}{{ metadata.x }}",
     );
     assert_eq!(outer.snippets(), ["a", "b", "c", "house-rules"]);
-    let text = outer.render(&input).expect("renders");
+    let text = outer.render(&input, &mut Budget::whole()).expect("renders");
     assert_eq!((text.fenced(), text.text().matches('⟦').count()), (4, 4));
     assert_eq!(text.text().matches("vv").count(), 4_000);
     assert_eq!(
-        compile("{{ snippets.gone }}").render(&input),
+        compile("{{ snippets.gone }}").render(&input, &mut Budget::whole()),
         Err(RenderFault::SnippetMissing("gone".to_owned()))
     );
     for kind in [
@@ -916,7 +947,7 @@ proptest! {
                     prop_assert!(!faults.is_empty());
                     prop_assert!(faults.iter().all(|fault| fault.line >= 1 && fault.column >= 1));
                 }
-                Ok(template) => if let Ok(rendered) = template.render(&TemplateInput::new(fence()).metadata(&metadata)) {
+                Ok(template) => if let Ok(rendered) = template.render(&TemplateInput::new(fence()).metadata(&metadata), &mut Budget::whole()) {
                     let text = rendered.text();
                     prop_assert!(text.len() <= 64 * 1024 && text.chars().count() <= 32_000);
                     prop_assert_eq!(text.matches('⟦').count(), rendered.fenced());
@@ -931,7 +962,7 @@ proptest! {
         let marks = Fence::new(&seed);
         let source = "Start.\n{{ metadata.a }} middle {{ metadata.b|upper }}\n{% for x in metadata.list %}\n- {{ x }}\n{% endfor %}\nEnd {{ metadata.list|join('; ') }}.";
         let metadata = json!({ "a": a, "b": b, "list": list });
-        let rendered = compile(source).render(&TemplateInput::new(marks.clone()).metadata(&metadata)).expect("renders");
+        let rendered = compile(source).render(&TemplateInput::new(marks.clone()).metadata(&metadata), &mut Budget::whole()).expect("renders");
         let text = rendered.text();
         prop_assert_eq!(text.matches(marks.opening()).count(), rendered.fenced());
         prop_assert_eq!(text.matches(marks.closing()).count(), rendered.fenced());
@@ -956,7 +987,7 @@ proptest! {
             }
             Ok(template) => {
                 let input = TemplateInput::new(fence()).metadata(&metadata).preferences(&preferences);
-                let rendered = template.render(&input).expect("small");
+                let rendered = template.render(&input, &mut Budget::whole()).expect("small");
                 let outside = outside(rendered.text(), &fence());
                 prop_assert!(!outside.chars().any(|c| ('\u{400}'..='\u{4ff}').contains(&c)), "{source}: {outside}");
             }
@@ -967,7 +998,7 @@ proptest! {
     fn rendering_is_repeatable(metadata in any_json()) {
         let template = compile("{{ metadata }}{% for k, v in metadata|items %}{{ k }}{{ v|upper }}{% endfor %}");
         let input = TemplateInput::new(fence()).metadata(&metadata);
-        prop_assert_eq!(template.render(&input), template.render(&input));
+        prop_assert_eq!(template.render(&input, &mut Budget::whole()), template.render(&input, &mut Budget::whole()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::catalogue::CatalogueKind;
 use super::draw;
-use super::fault::Fault;
+use super::fault::{Fault, step};
 use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{Preferences, catalogue_kind};
@@ -15,7 +15,7 @@ use super::request::MintRequest;
 use super::rules::{Attributes, Effort, Target, TooMuch};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
-use super::template::{Fence, RenderFault, Template, TemplateInput};
+use super::template::{Budget, Fence, RenderFault, Rendered, Template, TemplateInput};
 use super::text;
 use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
@@ -97,11 +97,13 @@ pub enum Undecided {
         /// Which field.
         missing: &'static str,
     },
-    /// A text came out too large.
-    #[error("the persona `{persona}` could not be rendered: {fault}")]
+    /// A text came out too large, or was too dear to make.
+    #[error("the persona `{persona}` could not be rendered: {text}: {fault}")]
     Unrendered {
         /// Which persona.
         persona: Key,
+        /// Pointer of the text in its document; of a snippet, its pin.
+        text: String,
         /// Why.
         fault: RenderFault,
     },
@@ -178,8 +180,9 @@ pub fn decide_again(
         request,
         moment,
     )
-    .map_err(|fault| Undecided::Unrendered {
+    .map_err(|(text, fault)| Undecided::Unrendered {
         persona: persona_key.clone(),
+        text,
         fault,
     })?;
     let own_prompt = merge.own_prompt(preferences);
@@ -525,7 +528,7 @@ fn render(
     preferences: &Preferences,
     request: &MintRequest,
     moment: Moment,
-) -> Result<Texts, RenderFault> {
+) -> Result<Texts, (String, RenderFault)> {
     let preferences = Value::Object(preferences.to_document());
     let time = time_words(snapshot, moment.now);
     let mut input = TemplateInput::new(Fence::new(moment.session.0.as_bytes()))
@@ -536,23 +539,28 @@ fn render(
         .persona(&persona.words)
         .tenant(&snapshot.tenant_words)
         .time(&time);
+    // One for all of them: a session costs no more, however its texts are divided.
+    let mut budget = Budget::whole();
     for (key, snippet) in &persona.snippets {
-        let text = snippet.render(&input)?;
+        let text = snippet
+            .render(&input, &mut budget)
+            .map_err(|fault| (format!("/snippets{}", step(key.as_str())), fault))?;
         input.add_snippet(key.as_str(), text);
     }
-    let say = |template: &Template| {
+    let mut say = |at: &str, template: &Template| {
         template
-            .render(&input)
-            .map(super::template::Rendered::into_text)
+            .render(&input, &mut budget)
+            .map(Rendered::into_text)
+            .map_err(|fault| (at.to_owned(), fault))
     };
     Ok(Texts {
-        name: say(&persona.persona.name)?,
-        prompt: say(&persona.persona.prompt)?,
+        name: say("/name", &persona.persona.name)?,
+        prompt: say("/systemPrompt", &persona.persona.prompt)?,
         greeting: persona
             .persona
             .greeting
             .as_ref()
-            .map(say)
+            .map(|greeting| say("/initialMessage", greeting))
             .transpose()?
             .filter(|text| !text.is_empty()),
     })

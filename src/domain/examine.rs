@@ -123,14 +123,19 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
         ("/systemPrompt", Some(&persona.prompt)),
         ("/initialMessage", persona.greeting.as_ref()),
     ];
+    let schemas = schema::Schemas::of(&contexts);
     for (at, template) in own {
-        findings.extend(template.into_iter().flat_map(|text| users.uses(at, text)));
+        let Some(template) = template else { continue };
+        findings.extend(users.uses(at, template));
+        findings.extend(templates::never(at, template.least(&pinned)));
+        if template.is_always_blank(&pinned, &schemas) {
+            findings.push(templates::blank(at));
+        }
     }
     for (snippet, template) in &pinned {
         let at = format!("/snippets{}", step(snippet));
         findings.extend(users.uses_of_snippet(&at, template));
     }
-    let schemas = schema::Schemas::of(&contexts);
     let largest = persona.prompt.largest(&pinned, &schemas);
     findings.extend(templates::too_large(largest));
     findings.extend(settings::findings(
@@ -172,7 +177,9 @@ pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Exami
                 around,
                 contexts: &[],
             };
-            users.uses("/text", &template)
+            let mut findings = users.uses("/text", &template);
+            findings.extend(templates::never("/text", template.least(&BTreeMap::new())));
+            findings
         }
         Err(faults) => of_faults(faults, SNIPPET_ADVICE).collect(),
     };

@@ -1,6 +1,6 @@
 //! Everything live for one tenant, ready to decide with: templates compiled, settings merged, rules parsed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -76,7 +76,7 @@ pub struct LivePersona {
     pub winners: BTreeMap<String, Winner>,
     /// The version itself.
     pub persona: Persona,
-    /// The pinned snippets, compiled.
+    /// The pinned snippets that the prompt includes, compiled.
     pub snippets: Vec<(Key, Arc<Template>)>,
     /// Templates' view: `{"key"}`.
     pub words: Value,
@@ -119,8 +119,15 @@ impl LivePersona {
         hash: String,
         persona: Persona,
         policy: &Policy,
-        snippets: Vec<(Key, Arc<Template>)>,
+        mut snippets: Vec<(Key, Arc<Template>)>,
     ) -> Self {
+        let included: BTreeSet<&str> = persona
+            .prompt
+            .snippets()
+            .iter()
+            .map(String::as_str)
+            .collect();
+        snippets.retain(|(key, _)| included.contains(key.as_str()));
         let mut from_version = BTreeMap::new();
         let below = policy
             .defaults

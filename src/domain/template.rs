@@ -1,9 +1,9 @@
 //! The prompt sandbox: templates that tenants' admins write, rendered with values that users send.
 //!
 //! Jinja syntax, read by minijinja's parser (under `template/lower` only) and lowered to a small language of our own:
-//! text, `{{ }}`, `if`, `for`, comparisons, a list of filters. It has no assignment, no repetition, no calls and no state, so
-//! a template cannot build anything larger than its source and its input; step, size and nesting limits hold besides. (minijinja's
-//! own machine bounds neither time nor memory: fuel counts instructions, not what one of them does.)
+//! text, `{{ }}`, `if`, `for`, comparisons, a list of filters. It has no assignment, no repetition, no calls and no state, and one
+//! [`Budget`] pays for every step and byte of all that a session is told, before it is done. (minijinja's own machine bounds neither
+//! time nor memory: fuel counts instructions, not what one of them does.)
 //!
 //! Four rules make values safe to print, and authors cannot forget any of them:
 //! - Values are never source: one pass, and the output is never read as a template.
@@ -19,10 +19,13 @@
 //! paths are printed without a default.
 
 mod bound;
+mod budget;
+mod eval;
 mod fault;
 mod fence;
 mod filters;
 mod input;
+mod least;
 mod lower;
 mod page;
 mod program;
@@ -33,9 +36,11 @@ use std::borrow::Cow;
 
 pub use self::{
     bound::{Known, Size, Unknown},
+    budget::Budget,
     fault::{RenderFault, TemplateFault},
     fence::Fence,
     input::{Root, TemplateInput},
+    least::Least,
 };
 
 /// What a template is for, which sets its limits.
@@ -75,7 +80,7 @@ impl TemplateKind {
     }
 }
 
-/// A template that was checked; rendering it takes microseconds.
+/// A template that was checked; rendering an ordinary one takes microseconds.
 #[derive(Debug)]
 pub struct Template {
     kind: TemplateKind,
@@ -116,9 +121,14 @@ impl Template {
         &self.snippets
     }
 
-    /// The text for these values. The same values give the same text.
-    pub fn render(&self, input: &TemplateInput<'_>) -> Result<Rendered, RenderFault> {
-        render::render(&self.nodes, self.kind, input)
+    /// The text for these values, paid for from the session's budget. The same values give the same text, as long as there is enough
+    /// of it.
+    pub fn render(
+        &self,
+        input: &TemplateInput<'_>,
+        budget: &mut Budget,
+    ) -> Result<Rendered, RenderFault> {
+        render::render(&self.nodes, self.kind, input, budget)
     }
 }
 

@@ -47,40 +47,59 @@ pub fn is_clean_block(text: &str, max_chars: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= max_chars && forbidden(text).is_none()
 }
 
+/// What cleaning made of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleaned<'t> {
+    /// What is left of it.
+    pub text: Cow<'t, str>,
+    /// How many of its bytes were looked at; cleaning stops at its cap.
+    pub read: usize,
+    /// Whether more would be left if the cap were wider.
+    pub cut: bool,
+}
+
 /// One line: invisible and fence characters removed, white space runs become one space, ends trimmed.
 /// At most `max_chars` code points and [`BYTES_PER_CHAR`] times as many bytes. Idempotent.
 pub fn clean_line(text: &str, max_chars: usize) -> Cow<'_, str> {
-    if is_tidy_ascii_line(text, max_chars) {
-        return Cow::Borrowed(text);
-    }
-    let mut line = Capped::new(max_chars, text.len());
-    let mut gap = false;
-    for c in text.chars() {
-        if is_space(c) {
-            gap = true;
-        } else if !is_dropped(c) {
-            if std::mem::take(&mut gap) && !line.text.is_empty() && !line.push(' ') {
-                break;
-            }
-            if !line.push(c) {
-                break;
-            }
-        }
-    }
-    Cow::Owned(line.finish())
+    line(text, max_chars).text
 }
 
 /// Several lines: as [`clean_line`], but line breaks (in any spelling) stay as `\n` and tabs stay; other white space becomes
 /// a plain space; line ends are trimmed and at most one blank line stands between two lines. Idempotent.
 pub fn clean_block(text: &str, max_chars: usize) -> Cow<'_, str> {
+    block(text, max_chars).text
+}
+
+/// [`clean_line`], with what it took.
+pub fn line(text: &str, max_chars: usize) -> Cleaned<'_> {
     if is_tidy_ascii_line(text, max_chars) {
-        return Cow::Borrowed(text);
+        return Cleaned::as_it_is(text);
+    }
+    let mut line = Capped::new(max_chars, text.len());
+    let mut gap = false;
+    for (at, c) in text.char_indices() {
+        if is_space(c) {
+            gap = true;
+        } else if !is_dropped(c) {
+            let spaced = !std::mem::take(&mut gap) || line.text.is_empty() || line.push(' ');
+            if !spaced || !line.push(c) {
+                return line.cut_at(at);
+            }
+        }
+    }
+    line.finish(text)
+}
+
+/// [`clean_block`], with what it took.
+pub fn block(text: &str, max_chars: usize) -> Cleaned<'_> {
+    if is_tidy_ascii_line(text, max_chars) {
+        return Cleaned::as_it_is(text);
     }
     let mut block = Capped::new(max_chars, text.len());
     let mut breaks = 0_usize;
     let mut gap = String::new();
     let mut after_return = false;
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         if is_line_break(c) {
             // `\r\n` is one break.
             if !(c == '\n' && after_return) {
@@ -100,12 +119,12 @@ pub fn clean_block(text: &str, max_chars: usize) -> Cow<'_, str> {
             breaks = 0;
             gap.push(c);
             if !gap.drain(..).all(|c| block.push(c)) {
-                break;
+                return block.cut_at(at);
             }
         }
         after_return = c == '\r';
     }
-    Cow::Owned(block.finish())
+    block.finish(text)
 }
 
 /// Most texts by far: nothing to do, nothing to allocate.
@@ -197,9 +216,32 @@ impl Capped {
         true
     }
 
-    fn finish(mut self) -> String {
+    /// All of `text` was looked at.
+    fn finish<'t>(self, text: &str) -> Cleaned<'t> {
+        Cleaned {
+            cut: false,
+            ..self.cut_at(text.len())
+        }
+    }
+
+    /// The character at an offset did not fit.
+    fn cut_at<'t>(mut self, read: usize) -> Cleaned<'t> {
         self.text.truncate(self.text.trim_end().len());
-        self.text
+        Cleaned {
+            text: Cow::Owned(self.text),
+            read,
+            cut: true,
+        }
+    }
+}
+
+impl<'t> Cleaned<'t> {
+    fn as_it_is(text: &'t str) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            read: text.len(),
+            cut: false,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::preferences::STANDARD_FIELDS;
 use crate::domain::snapshot::LiveContext;
-use crate::domain::template::{Root, Size, Template, VariableUse};
+use crate::domain::template::{Budget, Least, Root, Size, Template, VariableUse};
 
 /// Who gives the values of a document's templates.
 pub(super) struct Users<'a> {
@@ -160,6 +160,52 @@ pub(super) fn too_large(largest: Size) -> Option<Finding> {
             "Shorten the template, loop over less, or give lists a maxItems and texts a maxLength in the metadata of the contexts",
         )
     })
+}
+
+/// An error where a text can never be said, or where a part of it is never said to anybody who comes to it.
+pub(super) fn never(at: &str, least: Least) -> Option<Finding> {
+    let cap = Size::CAP;
+    if let Some((line, column)) = least.never {
+        let finding = Finding::error(
+            at,
+            format!(
+                "this takes more work than the {} units that a session has for all its texts, whatever the values are",
+                Budget::WHOLE
+            ),
+            "Write the text out, or replace and join shorter texts",
+        );
+        return Some(finding.at(line, column));
+    }
+    if least.size.is_over() {
+        return Some(Finding::error(
+            at,
+            format!(
+                "comes out with {} characters ({} bytes) at least, whatever the values are; over {} characters or {} bytes nobody gets a session",
+                least.size.chars, least.size.bytes, cap.chars, cap.bytes
+            ),
+            "Shorten the template, or include fewer snippets",
+        ));
+    }
+    (least.units > Budget::WHOLE).then(|| {
+        Finding::error(
+            at,
+            format!(
+                "takes more work than the {} units that a session has for all its texts, whatever the values are",
+                Budget::WHOLE
+            ),
+            "Loop over less, do less inside loops, and replace and join shorter texts",
+        )
+    })
+}
+
+/// What is to be said of a text that always comes out empty.
+pub(super) fn blank(at: &str) -> Finding {
+    let message = "comes out empty, whatever the values are";
+    if at == "/initialMessage" {
+        let advice = "Leave it out if the LLM is to write the greeting, or write one";
+        return Finding::warning(at, message, advice);
+    }
+    Finding::error(at, message, "Write a text: Anam wants a name and a prompt")
 }
 
 pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -311,6 +311,49 @@ fn a_prompt_that_may_pass_the_cap_is_told_with_its_size() {
 }
 
 #[test]
+fn a_text_that_can_never_be_said_is_an_error_at_its_place() {
+    let bomb = format!(
+        "'{}'|replace('a', '{}')",
+        "a".repeat(7_000),
+        "b".repeat(7_000)
+    );
+    let always = of_persona(json!({ "systemPrompt": format!("Hello.\n{{{{ {bomb} }}}}") }));
+    assert!(
+        always[0].starts_with("E /systemPrompt:2:4 this takes more work"),
+        "{always:?}"
+    );
+    let some = format!("Hello.{{% if user.plan %}}{{{{ {bomb} }}}}{{% endif %}}");
+    let some = of_persona(json!({ "systemPrompt": some }));
+    assert!(
+        some[0].starts_with("E /systemPrompt:1:28 this takes more work"),
+        "{some:?}"
+    );
+    let part = format!(
+        "{{{{ '{}'|replace('a', '{}') }}}}",
+        "a".repeat(500),
+        "b".repeat(500)
+    );
+    let together = of_persona(json!({ "systemPrompt": part.repeat(15) }));
+    assert!(
+        together[0].starts_with("E /systemPrompt takes more work"),
+        "{together:?}"
+    );
+}
+
+#[test]
+fn a_text_that_is_always_empty_is_told() {
+    let told = of_persona(
+        json!({ "systemPrompt": "{# later #}", "name": "{{ '' }}", "initialMessage": " " }),
+    );
+    let empty = |place: &str| {
+        told.iter()
+            .any(|told| told.starts_with(&format!("{place} comes out empty")))
+    };
+    assert!(empty("E /systemPrompt") && empty("E /name"), "{told:?}");
+    assert!(empty("W /initialMessage"), "{told:?}");
+}
+
+#[test]
 fn a_sound_context_has_no_findings() {
     assert_eq!(
         of_context(json!({
@@ -413,6 +456,14 @@ fn schemas_are_read_through_references_and_choices() {
     ));
     assert_eq!(look("again.x"), schema::Place::Open);
     assert_eq!(look("orders.*.name"), schema::Place::Open);
+}
+
+#[test]
+fn a_schema_that_refers_to_itself_many_times_over_is_looked_into_once() {
+    let reference = json!({ "$ref": "#/$defs/t" });
+    let document =
+        json!({ "$defs": { "t": { "anyOf": vec![reference.clone(); 12] } }, "anyOf": [reference] });
+    assert_eq!(schema::look(&document, &["a", "b"]), schema::Place::Open);
 }
 
 #[test]

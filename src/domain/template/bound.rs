@@ -55,6 +55,21 @@ impl Template {
     /// The largest prompt that this template can give with these snippets. A larger one than [`Size::CAP`] is refused when
     /// it is rendered.
     pub fn largest(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> Size {
+        let sum = self.sum(snippets, known);
+        let mut size = sum.size();
+        if sum.fenced {
+            let explanation = Fence::new(&[]).explanation().len() + 2;
+            size = size.plus(Size::of_chars(explanation, 1));
+        }
+        size
+    }
+
+    /// Whether nothing but white space comes out, whatever the values are.
+    pub fn is_always_blank(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> bool {
+        !self.sum(snippets, known).visible
+    }
+
+    fn sum(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> Sum {
         let sizes = snippets
             .iter()
             .map(|(key, snippet)| {
@@ -62,13 +77,7 @@ impl Template {
                 (*key, sum)
             })
             .collect();
-        let sum = sum_of(&self.nodes, &sizes, known);
-        let mut size = sum.size();
-        if sum.fenced {
-            let explanation = Fence::new(&[]).explanation().len() + 2;
-            size = size.plus(Size::of_chars(explanation, 1));
-        }
-        size
+        sum_of(&self.nodes, &sizes, known)
     }
 }
 
@@ -100,7 +109,7 @@ impl Size {
         }
     }
 
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             chars: self.chars.saturating_add(other.chars),
             bytes: self.bytes.saturating_add(other.bytes),
@@ -120,6 +129,20 @@ impl Size {
             bytes: self.bytes.max(other.bytes),
         }
     }
+
+    pub(super) fn min(self, other: Self) -> Self {
+        Self {
+            chars: self.chars.min(other.chars),
+            bytes: self.bytes.min(other.bytes),
+        }
+    }
+
+    pub(super) fn of_text(text: &str) -> Self {
+        Self {
+            chars: text.chars().count(),
+            bytes: text.len(),
+        }
+    }
 }
 
 /// The size of some nodes: caller-supplied text apart, since a prompt has one budget for all of it.
@@ -128,6 +151,8 @@ struct Sum {
     rest: Size,
     caller_chars: usize,
     fenced: bool,
+    /// Whether it may hold more than white space.
+    visible: bool,
 }
 
 impl Sum {
@@ -136,6 +161,7 @@ impl Sum {
             rest: self.rest.plus(other.rest),
             caller_chars: self.caller_chars.saturating_add(other.caller_chars),
             fenced: self.fenced || other.fenced,
+            visible: self.visible || other.visible,
         }
     }
 
@@ -143,7 +169,7 @@ impl Sum {
         Self {
             rest: self.rest.times(times),
             caller_chars: self.caller_chars.saturating_mul(times),
-            fenced: self.fenced,
+            ..self
         }
     }
 
@@ -153,6 +179,7 @@ impl Sum {
             rest: self.rest.max(other.rest),
             caller_chars: self.caller_chars.max(other.caller_chars),
             fenced: self.fenced || other.fenced,
+            visible: self.visible || other.visible,
         }
     }
 
@@ -228,6 +255,7 @@ impl Longest {
             rest,
             caller_chars: self.caller,
             fenced,
+            visible: fenced || self.tenant > 0,
         }
     }
 }
@@ -255,20 +283,19 @@ impl Bound<'_> {
     fn node(&mut self, node: &Node) -> Sum {
         match node {
             Node::Text(text) => Sum {
-                rest: Size {
-                    chars: text.chars().count(),
-                    bytes: text.len(),
-                },
+                rest: Size::of_text(text),
+                visible: !text.trim().is_empty(),
                 ..Sum::default()
             },
-            Node::Print(expr) => self.longest(expr).printed(),
+            Node::Print(Expr::Text(text), _) if text.trim().is_empty() => Sum::default(),
+            Node::Print(expr, _) => self.longest(expr).printed(),
             // A snippet that is printed twice repeats what it got of the caller's text.
             Node::Snippet(key) => {
                 let sum = self.snippets.get(key.as_ref()).copied().unwrap_or_default();
                 Sum {
                     rest: sum.size(),
                     caller_chars: 0,
-                    fenced: sum.fenced,
+                    ..sum
                 }
             }
             Node::If {
@@ -279,6 +306,7 @@ impl Bound<'_> {
                 items,
                 body,
                 empty,
+                ..
             } => self.each(*names, items, body, empty),
         }
     }

@@ -46,9 +46,10 @@ pub enum RenderFault {
         /// Cap in bytes.
         max_bytes: usize,
     },
-    /// The work budget ran out: loops over loops over large values.
+    /// The session's [`Budget`](super::Budget) ran out: loops in loops, or long texts replaced, searched or joined again and again.
     #[error(
-        "the template takes too many steps to render: loop over less, or print less in the loop"
+        "the texts of the session take more work to render than their budget of {} units: loop over less, do less inside loops, and replace, search and join shorter texts",
+        super::Budget::WHOLE
     )]
     TooMuchWork,
     /// A pinned snippet was not handed in.

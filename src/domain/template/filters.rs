@@ -1,11 +1,14 @@
 //! The filters and tests that templates have. A text made by a filter stays as trusted as the least trusted text it was made of.
 
-use std::{borrow::Cow, rc::Rc};
+use super::{
+    budget::Budget,
+    fault::RenderFault,
+    input::Trust,
+    value::{Text, Val},
+};
 
-use super::{fault::RenderFault, input::Trust, value::Val};
-
-/// No filter makes a text longer than this, in bytes.
-const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// No filter takes more arguments.
+pub(super) const MAX_PARAMETERS: usize = 3;
 /// No list has more entries than this when it is taken apart.
 pub(super) const MAX_ITEMS: usize = 100;
 
@@ -105,24 +108,12 @@ impl Filter {
         }
     }
 
-    /// Steps that the filter takes on a value.
-    pub(super) fn work(self, value: &Val<'_>) -> usize {
-        match self {
-            Self::Default | Self::First | Self::Last | Self::Length | Self::Items
-                if value.is_list_or_map() =>
-            {
-                MAX_ITEMS.min(value.surface())
-            }
-            Self::Default => 0,
-            _ => value.weight(),
-        }
-    }
-
     /// A value of a type that the filter is not for gives an absent value.
     pub(super) fn apply<'a>(
         self,
         value: Val<'a>,
         args: &[Option<Val<'a>>],
+        budget: &mut Budget,
     ) -> Result<Val<'a>, RenderFault> {
         let arg = |at: usize| args.get(at).and_then(Option::as_ref);
         Ok(match self {
@@ -137,16 +128,16 @@ impl Filter {
                 }
             }
             Self::Length => value
-                .len()
+                .len(budget)?
                 .and_then(|len| i64::try_from(len).ok())
                 .map_or(Val::Absent, Val::Int),
-            Self::First => value.at(0),
-            Self::Last => value
-                .len()
-                .and_then(|len| len.checked_sub(1))
-                .map_or(Val::Absent, |at| value.at(at)),
-            Self::Items => value.pairs(MAX_ITEMS),
-            Self::Join => join(&value, arg(0))?,
+            Self::First => value.at(0, budget)?,
+            Self::Last => match value.len(budget)?.and_then(|len| len.checked_sub(1)) {
+                Some(at) => value.at(at, budget)?,
+                None => Val::Absent,
+            },
+            Self::Items => value.pairs(budget)?,
+            Self::Join => join(&value, arg(0), budget)?,
             Self::Abs => match value {
                 Val::Int(number) => Val::Int(number.saturating_abs()),
                 Val::Float(number) => Val::Float(number.abs()),
@@ -155,29 +146,41 @@ impl Filter {
             Self::Int => match value {
                 Val::Int(_) => value,
                 Val::Float(number) => whole(number.trunc()),
-                Val::Text(text, _) => text.trim().parse().map_or(Val::Absent, Val::Int),
+                Val::Text(text, _) => {
+                    budget.scan(text.len())?;
+                    text.trim().parse().map_or(Val::Absent, Val::Int)
+                }
                 _ => Val::Absent,
             },
             Self::Round => round(&value, arg(0)),
-            Self::Upper => text_map(value, str::to_uppercase),
-            Self::Lower => text_map(value, str::to_lowercase),
-            Self::Trim => text_map(value, |text| text.trim().to_owned()),
-            Self::Capitalize => text_map(value, capitalize),
-            Self::Title => text_map(value, title),
+            Self::Upper => changed(value, str::to_uppercase, budget)?,
+            Self::Lower => changed(value, str::to_lowercase, budget)?,
+            Self::Capitalize => changed(value, capitalize, budget)?,
+            Self::Title => {
+                // Most characters of it are judged thrice.
+                of_text(value, budget, |text, budget| {
+                    budget.change(text.len().saturating_mul(3))?;
+                    Ok(Text::made(title(text)))
+                })?
+            }
+            Self::Trim => of_text(value, budget, trim)?,
             Self::Truncate => {
                 let length = match arg(0) {
                     Some(Val::Int(length)) => usize::try_from(*length).unwrap_or(0),
                     _ => 255,
                 };
                 let whole_words = !arg(1).is_some_and(Val::is_true);
-                let end = arg(2).map_or(Cow::Borrowed("…"), Val::to_text);
+                let end = match arg(2) {
+                    Some(end) => end.to_text(budget)?,
+                    None => Text::Borrowed("…"),
+                };
                 let trust = arg(2).map_or(Trust::Tenant, Val::trust);
-                raise(
-                    text_map(value, |text| truncate(text, length, whole_words, &end)),
-                    trust,
-                )
+                let cut = of_text(value, budget, |text, budget| {
+                    truncate(text, length, whole_words, &end, budget)
+                })?;
+                raise(cut, trust)
             }
-            Self::Replace => replace(value, arg(0), arg(1))?,
+            Self::Replace => replace(value, arg(0), arg(1), budget)?,
         })
     }
 }
@@ -187,8 +190,13 @@ impl Test {
         matches!(self, Self::Eq | Self::Ne | Self::In)
     }
 
-    pub(super) fn holds(self, value: &Val<'_>, argument: &Val<'_>) -> bool {
-        match self {
+    pub(super) fn holds(
+        self,
+        value: &Val<'_>,
+        argument: &Val<'_>,
+        budget: &mut Budget,
+    ) -> Result<bool, RenderFault> {
+        Ok(match self {
             Self::Defined => !matches!(value, Val::Absent),
             Self::Undefined => matches!(value, Val::Absent),
             Self::None => matches!(value, Val::Null),
@@ -197,27 +205,45 @@ impl Test {
             Self::Boolean => matches!(value, Val::Bool(_)),
             Self::True => matches!(value, Val::Bool(true)),
             Self::False => matches!(value, Val::Bool(false)),
-            Self::Mapping => matches!(
-                value,
-                Val::Tree(serde_json::Value::Object(_), _) | Val::Facts(_) | Val::Map(_)
-            ),
-            Self::Sequence => value.is_list_or_map() && !Self::Mapping.holds(value, argument),
-            Self::Eq => value.equals(argument),
-            Self::Ne => !value.equals(argument),
-            Self::In => argument.contains(value),
-        }
+            Self::Mapping => value.is_map(),
+            Self::Sequence => value.items().is_some(),
+            Self::Eq => value.equals(argument, budget)?,
+            Self::Ne => !value.equals(argument, budget)?,
+            Self::In => argument.contains(value, budget)?,
+        })
     }
 }
 
-fn text_map(value: Val<'_>, change: impl FnOnce(&str) -> String) -> Val<'_> {
-    match value {
-        Val::Text(text, trust) => Val::Text(Cow::Owned(change(&text)), trust),
-        Val::Absent | Val::Null => Val::Absent,
-        other => {
-            let trust = other.trust();
-            Val::Text(Cow::Owned(change(&other.to_text())), trust)
-        }
+/// A text made of the text that a value reads as.
+fn of_text<'a>(
+    value: Val<'a>,
+    budget: &mut Budget,
+    make: impl FnOnce(&Text<'a>, &mut Budget) -> Result<Text<'a>, RenderFault>,
+) -> Result<Val<'a>, RenderFault> {
+    if matches!(value, Val::Absent | Val::Null) {
+        return Ok(Val::Absent);
     }
+    let text = value.to_text(budget)?;
+    Ok(Val::Text(make(&text, budget)?, value.trust()))
+}
+
+/// A text of other characters.
+fn changed<'a>(
+    value: Val<'a>,
+    change: impl FnOnce(&str) -> String,
+    budget: &mut Budget,
+) -> Result<Val<'a>, RenderFault> {
+    of_text(value, budget, |text, budget| {
+        budget.change(text.len())?;
+        Ok(Text::made(change(text)))
+    })
+}
+
+fn trim<'a>(text: &Text<'a>, budget: &mut Budget) -> Result<Text<'a>, RenderFault> {
+    budget.scan(text.len())?;
+    let start = text.len().saturating_sub(text.trim_start().len());
+    let end = start.saturating_add(text.trim().len());
+    text.part(start, end, budget)
 }
 
 /// The same text, at most as trusted as `trust`.
@@ -228,49 +254,63 @@ fn raise(value: Val<'_>, trust: Trust) -> Val<'_> {
     }
 }
 
-fn join<'a>(value: &Val<'a>, separator: Option<&Val<'a>>) -> Result<Val<'a>, RenderFault> {
+fn join<'a>(
+    value: &Val<'a>,
+    separator: Option<&Val<'a>>,
+    budget: &mut Budget,
+) -> Result<Val<'a>, RenderFault> {
     if matches!(value, Val::Text(..)) {
         return Ok(value.clone());
     }
-    let glue = separator.map_or(Cow::Borrowed(""), Val::to_text);
-    let items = value.iterate(MAX_ITEMS);
-    if items.len().saturating_mul(glue.len()) > MAX_TEXT_BYTES {
-        return Err(RenderFault::TooMuchWork);
-    }
-    let capped = Val::List(Rc::new(items));
+    let glue = match separator {
+        Some(separator) => separator.to_text(budget)?,
+        None => Text::Borrowed(""),
+    };
+    let capped = Val::list(value.iterate(budget)?);
     let trust = capped
         .trust()
         .max(separator.map_or(Trust::Tenant, Val::trust));
-    let joined = capped.joined(&glue);
-    Ok(joined.map_or(Val::Absent, |text| Val::Text(Cow::Owned(text), trust)))
+    let joined = capped.joined(&glue, budget)?;
+    Ok(joined.map_or(Val::Absent, |text| Val::Text(text, trust)))
 }
 
 fn replace<'a>(
     value: Val<'a>,
     old: Option<&Val<'a>>,
     new: Option<&Val<'a>>,
+    budget: &mut Budget,
 ) -> Result<Val<'a>, RenderFault> {
     let (Val::Text(text, trust), Some(old)) = (&value, old) else {
         return Ok(value);
     };
-    let part = old.to_text();
+    let part = old.to_text(budget)?;
     if part.is_empty() {
         return Ok(value);
     }
-    let by = new.map_or(Cow::Borrowed(""), Val::to_text);
-    let grown = text
-        .matches(part.as_ref())
-        .count()
-        .saturating_mul(by.len())
-        .saturating_add(text.len());
-    if grown > MAX_TEXT_BYTES {
-        return Err(RenderFault::TooMuchWork);
-    }
+    let by = match new {
+        Some(new) => new.to_text(budget)?,
+        None => Text::Borrowed(""),
+    };
     let trust = (*trust).max(new.map_or(Trust::Tenant, Val::trust));
-    Ok(Val::Text(
-        Cow::Owned(text.replace(part.as_ref(), &by)),
-        trust,
-    ))
+    let places = text.places(&part, budget)?;
+    if places == 0 {
+        return Ok(Val::Text(text.clone(), trust));
+    }
+    budget.search(text, &part)?;
+    budget.found(places)?;
+    let bytes = text
+        .len()
+        .saturating_sub(places.saturating_mul(part.len()))
+        .saturating_add(places.saturating_mul(by.len()));
+    budget.build(bytes)?;
+    let mut replaced = String::with_capacity(bytes);
+    for (at, rest) in text.split(&*part).enumerate() {
+        if at > 0 {
+            replaced.push_str(&by);
+        }
+        replaced.push_str(rest);
+    }
+    Ok(Val::Text(Text::made(replaced), trust))
 }
 
 fn round<'a>(value: &Val<'a>, precision: Option<&Val<'a>>) -> Val<'a> {
@@ -321,10 +361,11 @@ fn title(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut inside = false;
     for c in text.chars() {
-        if inside {
-            result.extend(c.to_lowercase());
-        } else {
-            result.extend(c.to_uppercase());
+        match (inside, c.is_ascii()) {
+            (true, true) => result.push(c.to_ascii_lowercase()),
+            (false, true) => result.push(c.to_ascii_uppercase()),
+            (true, false) => result.extend(c.to_lowercase()),
+            (false, false) => result.extend(c.to_uppercase()),
         }
         // An apostrophe does not start a word: O'brien's.
         inside = c.is_alphanumeric() || matches!(c, '\'' | '\u{2019}');
@@ -333,17 +374,26 @@ fn title(text: &str) -> String {
 }
 
 /// At most `length` characters, counting `end`.
-fn truncate(text: &str, length: usize, whole_words: bool, end: &str) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
+fn truncate<'a>(
+    text: &Text<'a>,
+    length: usize,
+    whole_words: bool,
+    end: &Text<'a>,
+    budget: &mut Budget,
+) -> Result<Text<'a>, RenderFault> {
+    if text.count(budget)? <= length {
+        return Ok(text.clone());
     }
-    let keep = length.saturating_sub(end.chars().count());
-    let cut: String = text.chars().take(keep).collect();
+    let keep = length.saturating_sub(end.count(budget)?);
+    let (cut, rest) = text.split_at(text.offset(keep, budget)?);
+    budget.scan(cut.len())?;
     let cut = match cut.rfind(char::is_whitespace) {
-        Some(at) if whole_words && !text.chars().nth(keep).is_some_and(char::is_whitespace) => {
-            cut.get(..at).unwrap_or(&cut)
+        Some(at) if whole_words && !rest.starts_with(char::is_whitespace) => {
+            cut.get(..at).unwrap_or(cut)
         }
-        _ => &cut,
+        _ => cut,
     };
-    format!("{}{end}", cut.trim_end())
+    let cut = cut.trim_end();
+    budget.build(cut.len().saturating_add(end.len()))?;
+    Ok(Text::made([cut, end].concat()))
 }

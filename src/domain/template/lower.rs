@@ -11,13 +11,13 @@ use minijinja::machinery::{Span, ast};
 
 use self::{
     paths::{base_span, const_str, root_of},
-    source::{fault_at, read},
+    source::{Places, read},
 };
 use super::{
     TemplateKind, VariableUse,
     fault::TemplateFault,
     input::Root,
-    program::{Expr, Node},
+    program::{Expr, Node, Place},
 };
 
 /// Loops inside loops.
@@ -66,7 +66,7 @@ struct Local<'s> {
 }
 
 struct Lowering<'s> {
-    source: &'s str,
+    places: Places<'s>,
     kind: TemplateKind,
     faults: Vec<TemplateFault>,
     variables: Vec<VariableUse>,
@@ -84,7 +84,7 @@ struct Lowering<'s> {
 impl<'s> Lowering<'s> {
     fn new(source: &'s str, kind: TemplateKind) -> Self {
         Self {
-            source,
+            places: Places::of(source),
             kind,
             faults: Vec::new(),
             variables: Vec::new(),
@@ -99,16 +99,21 @@ impl<'s> Lowering<'s> {
 
     fn fault(&mut self, span: Span, message: impl Into<String>, advice: &str) {
         if self.faults.len() < MAX_FAULTS {
-            let fault = fault_at(
-                self.source,
-                span.start_offset as usize,
-                message.into(),
-                advice,
-            );
+            let (line, column) = self.place_of(span);
+            let fault = TemplateFault {
+                line,
+                column,
+                message: message.into(),
+                advice: advice.to_owned(),
+            };
             if !self.faults.contains(&fault) {
                 self.faults.push(fault);
             }
         }
+    }
+
+    fn place_of(&self, span: Span) -> Place {
+        self.places.at(span.start_offset as usize)
     }
 
     fn body(&mut self, statements: &[ast::Stmt<'s>]) -> Vec<Node> {
@@ -154,7 +159,8 @@ impl<'s> Lowering<'s> {
         {
             return self.snippet(expr);
         }
-        self.expr(expr).map(Node::Print)
+        let at = self.place_of(base_span(expr));
+        self.expr(expr).map(|expr| Node::Print(expr, at))
     }
 
     fn snippet(&mut self, expr: &ast::Expr<'s>) -> Option<Node> {
@@ -200,6 +206,7 @@ impl<'s> Lowering<'s> {
             this.body(&condition.false_body)
         });
         Node::If {
+            at: self.place_of(base_span(&condition.expr)),
             condition: test.unwrap_or(Expr::None),
             then,
             otherwise,
@@ -246,6 +253,7 @@ impl<'s> Lowering<'s> {
         self.loops = self.loops.saturating_sub(1);
         self.locals.truncate(outer);
         Some(Node::For {
+            at: self.place_of(span),
             names: names.len(),
             items: items?,
             body,

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::{
-    Rendered, TemplateKind,
+    Rendered, Size, TemplateKind,
+    budget::Budget,
     fault::RenderFault,
     input::{TemplateInput, Trust},
     value::Val,
 };
-use crate::domain::text::{clean_block, clean_line};
+use crate::domain::text::{Cleaned, block, line};
 
 /// Caller-supplied text in one prompt, all values together, in characters.
 pub(super) const CALLER_TOTAL_CHARS: usize = 8_000;
@@ -42,13 +43,18 @@ pub(super) struct Page<'r> {
 }
 
 impl<'r> Page<'r> {
-    pub(super) fn new(kind: TemplateKind, input: &'r TemplateInput<'r>) -> Self {
+    pub(super) fn new(
+        kind: TemplateKind,
+        input: &'r TemplateInput<'r>,
+        budget: &mut Budget,
+    ) -> Result<Self, RenderFault> {
+        budget.build(EXPECTED_BYTES)?;
         let already: usize = input
             .snippets
             .values()
             .map(|snippet| snippet.caller_chars)
             .sum();
-        Self {
+        Ok(Self {
             kind,
             input,
             text: String::with_capacity(EXPECTED_BYTES),
@@ -57,6 +63,14 @@ impl<'r> Page<'r> {
             caller_chars: 0,
             caller_chars_left: CALLER_TOTAL_CHARS.saturating_sub(already),
             cut: false,
+        })
+    }
+
+    /// What was written so far.
+    pub(super) fn size(&self) -> Size {
+        Size {
+            chars: self.chars,
+            bytes: self.text.len(),
         }
     }
 
@@ -66,7 +80,7 @@ impl<'r> Page<'r> {
     }
 
     /// A snippet, as it was rendered.
-    pub(super) fn snippet(&mut self, key: &str) -> Result<(), RenderFault> {
+    pub(super) fn snippet(&mut self, key: &str, budget: &mut Budget) -> Result<(), RenderFault> {
         let input = self.input;
         let snippet = input
             .snippets
@@ -74,18 +88,22 @@ impl<'r> Page<'r> {
             .ok_or_else(|| RenderFault::SnippetMissing(key.to_owned()))?;
         self.fenced = self.fenced.saturating_add(snippet.fenced);
         self.cut |= snippet.cut;
-        self.push(&snippet.text)
+        self.push(&snippet.text, budget)
     }
 
     /// A value, as far as whoever wrote it is trusted.
-    pub(super) fn print(&mut self, value: &Val<'_>) -> Result<(), RenderFault> {
+    pub(super) fn print(
+        &mut self,
+        value: &Val<'_>,
+        budget: &mut Budget,
+    ) -> Result<(), RenderFault> {
         let trust = value.trust();
         if self.kind.is_spoken() {
             // A map read aloud helps nobody.
             let text = if value.is_list_or_map() {
-                value.joined(", ").map(Cow::Owned)
+                value.joined(", ", budget)?
             } else {
-                Some(value.to_text())
+                Some(value.to_text(budget)?)
             };
             let most = if trust == Trust::Tenant {
                 TENANT_CHARS
@@ -93,53 +111,58 @@ impl<'r> Page<'r> {
                 SPOKEN_CHARS
             };
             return text.map_or(Ok(()), |text| {
-                let line = self.capped(clean_line, &text, most);
-                self.push(&line)
+                let line = self.cleaned(line, &text, most, budget)?;
+                self.push(&line, budget)
             });
         }
-        let text = value.to_text();
+        let text = value.to_text(budget)?;
         match trust {
             Trust::Tenant => {
-                let block = self.capped(clean_block, &text, TENANT_CHARS);
-                self.push(&block)
+                let block = self.cleaned(block, &text, TENANT_CHARS, budget)?;
+                self.push(&block, budget)
             }
             Trust::Issuer => {
-                let fact = self.capped(clean_line, &text, FACT_CHARS);
+                let fact = self.cleaned(line, &text, FACT_CHARS, budget)?;
+                budget.change(fact.len())?;
                 if is_plain(&fact) {
-                    self.push(&fact)
+                    self.push(&fact, budget)
                 } else {
-                    self.push_fenced(&fact)
+                    self.push_fenced(&fact, budget)
                 }
             }
             Trust::Caller => {
                 let most = CALLER_CHARS.min(self.caller_chars_left);
-                let block = self.capped(clean_block, &text, most);
+                let block = self.cleaned(block, &text, most, budget)?;
+                budget.read(block.len())?;
                 let chars = block.chars().count();
                 self.caller_chars = self.caller_chars.saturating_add(chars);
                 self.caller_chars_left = self.caller_chars_left.saturating_sub(chars);
-                self.push_fenced(&block)
+                self.push_fenced(&block, budget)
             }
         }
     }
 
-    /// A clean text, and a note if its cap cut it.
-    fn capped<'t>(
+    /// A clean text, and a note if its cap cut it. Cleaning stops at the cap, so only what it looks at is paid for; it looks at
+    /// no more than can be.
+    fn cleaned<'t>(
         &mut self,
-        clean: for<'c> fn(&'c str, usize) -> Cow<'c, str>,
+        clean: for<'c> fn(&'c str, usize) -> Cleaned<'c>,
         text: &'t str,
         most: usize,
-    ) -> Cow<'t, str> {
-        let cleaned = clean(text, most);
-        // Fewer bytes than the cap has characters are never cut; else a wider cap tells.
-        if text.len() > most {
-            let wider = clean(text, most.saturating_mul(2).saturating_add(2));
-            self.cut |= cleaned.len() < wider.len();
+        budget: &mut Budget,
+    ) -> Result<Cow<'t, str>, RenderFault> {
+        let affordable = text.floor_char_boundary(budget.changeable());
+        let cleaned = clean(text.get(..affordable).unwrap_or_default(), most);
+        budget.change(cleaned.read)?;
+        if !cleaned.cut && affordable < text.len() {
+            return budget.change(text.len()).map(|()| cleaned.text);
         }
-        cleaned
+        self.cut |= cleaned.cut;
+        Ok(cleaned.text)
     }
 
     /// One line stands between its marks in place; several lines stand on lines of their own.
-    fn push_fenced(&mut self, text: &str) -> Result<(), RenderFault> {
+    fn push_fenced(&mut self, text: &str, budget: &mut Budget) -> Result<(), RenderFault> {
         if text.is_empty() {
             return Ok(());
         }
@@ -153,13 +176,14 @@ impl<'r> Page<'r> {
             space,
             input.fence.closing(),
         ] {
-            self.push(part)?;
+            self.push(part, budget)?;
         }
         Ok(())
     }
 
     /// Text that is safe as it is.
-    pub(super) fn push(&mut self, text: &str) -> Result<(), RenderFault> {
+    pub(super) fn push(&mut self, text: &str, budget: &mut Budget) -> Result<(), RenderFault> {
+        budget.append(text.len())?;
         self.chars = self.chars.saturating_add(text.chars().count());
         if self.chars > MAX_OUTPUT_CHARS
             || self.text.len().saturating_add(text.len()) > MAX_OUTPUT_BYTES
@@ -173,8 +197,9 @@ impl<'r> Page<'r> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Rendered, RenderFault> {
+    pub(super) fn finish(mut self, budget: &mut Budget) -> Result<Rendered, RenderFault> {
         if let Some(most) = self.kind.max_spoken_chars() {
+            budget.change(self.text.len())?;
             let (text, cut) = one_paragraph(&self.text, most);
             return Ok(Rendered {
                 text,
@@ -185,8 +210,8 @@ impl<'r> Page<'r> {
         }
         if self.kind == TemplateKind::Prompt && self.fenced > 0 {
             let explanation = self.input.fence.explanation();
-            self.push("\n\n")?;
-            self.push(&explanation)?;
+            self.push("\n\n", budget)?;
+            self.push(&explanation, budget)?;
         }
         Ok(Rendered {
             text: self.text,

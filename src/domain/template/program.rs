@@ -1,7 +1,7 @@
 //! The language: what a template can be once it was accepted.
 //!
-//! There is no node for assignment, multiplication, calls, macros or includes, so no accepted template has state
-//! or can build a value larger than its source and its input.
+//! There is no node for assignment, multiplication, calls, macros or includes, so no accepted template has state; how much
+//! one can build is for the [`Budget`](super::Budget) to bound.
 
 use super::{
     filters::{Filter, Test},
@@ -13,15 +13,17 @@ pub(super) enum Node {
     /// Fixed text.
     Text(Box<str>),
     /// `{{ expression }}`
-    Print(Expr),
+    Print(Expr, Place),
     /// `{{ snippets.key }}`
     Snippet(Box<str>),
     If {
+        at: Place,
         condition: Expr,
         then: Vec<Node>,
         otherwise: Vec<Node>,
     },
     For {
+        at: Place,
         /// How many names take an item apart: 1, or 2 for pairs.
         names: usize,
         items: Expr,
@@ -30,6 +32,9 @@ pub(super) enum Node {
         empty: Vec<Node>,
     },
 }
+
+/// Line and column, both counted from 1, for messages.
+pub(super) type Place = (usize, usize);
 
 #[derive(Debug)]
 pub(super) enum Expr {

@@ -1,10 +1,17 @@
 //! Values while a template runs. Every text knows whose words it is, through every filter.
+//!
+//! A value is a handle: what it stands for is borrowed from program or input, or shared. Whatever takes longer the larger a value
+//! is takes a [`Budget`] and pays first.
 
-use std::{borrow::Cow, cmp::Ordering, rc::Rc};
+mod print;
+mod text;
 
-use serde_json::Value as Json;
+use std::{cmp::Ordering, rc::Rc};
 
-use super::input::Trust;
+use serde_json::{Map as JsonMap, Value as Json};
+
+pub(super) use self::text::Text;
+use super::{budget::Budget, fault::RenderFault, filters::MAX_ITEMS, input::Trust};
 use crate::domain::caller::{Fact, Facts};
 
 #[derive(Debug, Clone)]
@@ -16,16 +23,42 @@ pub(super) enum Val<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Text(Cow<'a, str>, Trust),
-    /// A JSON array or object.
-    Tree(&'a Json, Trust),
+    Text(Text<'a>, Trust),
+    Array(&'a [Json], Trust),
+    Object(&'a JsonMap<String, Json>, Trust),
     Facts(&'a Facts),
     FactList(&'a [String]),
-    List(Rc<Vec<Self>>),
-    Map(Rc<Vec<(&'a str, Self)>>),
+    List(Rc<List<'a>>),
+    Map(Rc<Map<'a>>),
+}
+
+/// A list that the template made.
+#[derive(Debug)]
+pub(super) struct List<'a> {
+    items: Vec<Val<'a>>,
+    trust: Trust,
+}
+
+/// A map that the template made.
+#[derive(Debug)]
+pub(super) struct Map<'a> {
+    entries: Vec<(&'a str, Val<'a>)>,
+    trust: Trust,
 }
 
 impl<'a> Val<'a> {
+    /// A list whose memory was paid for.
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        let trust = least_trusted(items.iter());
+        Self::List(Rc::new(List { items, trust }))
+    }
+
+    /// A map whose memory was paid for.
+    pub(super) fn map(entries: Vec<(&'a str, Self)>) -> Self {
+        let trust = least_trusted(entries.iter().map(|(_, value)| value));
+        Self::Map(Rc::new(Map { entries, trust }))
+    }
+
     pub(super) fn from_json(json: &'a Json, trust: Trust) -> Self {
         match json {
             Json::Null => Self::Null,
@@ -35,8 +68,9 @@ impl<'a> Val<'a> {
                 .map(Self::Int)
                 .or_else(|| number.as_f64().map(Self::Float))
                 .unwrap_or(Self::Absent),
-            Json::String(text) => Self::Text(Cow::Borrowed(text), trust),
-            Json::Array(_) | Json::Object(_) => Self::Tree(json, trust),
+            Json::String(text) => Self::Text(Text::Borrowed(text), trust),
+            Json::Array(items) => Self::Array(items, trust),
+            Json::Object(entries) => Self::Object(entries, trust),
         }
     }
 
@@ -44,7 +78,7 @@ impl<'a> Val<'a> {
         match fact {
             Fact::Flag(flag) => Self::Bool(*flag),
             Fact::Number(number) => Self::Float(*number),
-            Fact::Text(text) => Self::Text(Cow::Borrowed(text), Trust::Issuer),
+            Fact::Text(text) => Self::Text(Text::Borrowed(text), Trust::Issuer),
             Fact::List(items) => Self::FactList(items),
         }
     }
@@ -56,22 +90,55 @@ impl<'a> Val<'a> {
             Self::Int(number) => *number != 0,
             Self::Float(number) => *number != 0.0,
             Self::Text(text, _) => !text.is_empty(),
-            _ => self.len().is_some_and(|len| len > 0),
+            _ => self.entries().is_some_and(|entries| entries > 0),
         }
     }
 
-    /// Characters of a text, entries of a list or map.
-    pub(super) fn len(&self) -> Option<usize> {
+    /// Whose words are in there.
+    pub(super) fn trust(&self) -> Trust {
+        match self {
+            Self::Text(_, trust) | Self::Array(_, trust) | Self::Object(_, trust) => *trust,
+            Self::Facts(_) | Self::FactList(_) => Trust::Issuer,
+            Self::List(list) => list.trust,
+            Self::Map(map) => map.trust,
+            Self::Absent | Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {
+                Trust::Tenant
+            }
+        }
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self, Self::Object(..) | Self::Facts(_) | Self::Map(_))
+    }
+
+    pub(super) fn is_list_or_map(&self) -> bool {
+        self.entries().is_some()
+    }
+
+    /// Entries of a list.
+    pub(super) fn items(&self) -> Option<usize> {
+        self.entries().filter(|_| !self.is_map())
+    }
+
+    /// Entries of a list or map.
+    pub(super) fn entries(&self) -> Option<usize> {
         Some(match self {
-            Self::Text(text, _) => text.chars().count(),
-            Self::Tree(Json::Array(items), _) => items.len(),
-            Self::Tree(Json::Object(entries), _) => entries.len(),
+            Self::Array(items, _) => items.len(),
+            Self::Object(entries, _) => entries.len(),
             Self::Facts(facts) => facts.len(),
             Self::FactList(items) => items.len(),
-            Self::List(items) => items.len(),
-            Self::Map(entries) => entries.len(),
+            Self::List(list) => list.items.len(),
+            Self::Map(map) => map.entries.len(),
             _ => return None,
         })
+    }
+
+    /// Characters of a text, entries of a list or map.
+    pub(super) fn len(&self, budget: &mut Budget) -> Result<Option<usize>, RenderFault> {
+        match self {
+            Self::Text(text, _) => text.count(budget).map(Some),
+            _ => Ok(self.entries()),
+        }
     }
 
     pub(super) fn number(&self) -> Option<f64> {
@@ -86,274 +153,226 @@ impl<'a> Val<'a> {
         }
     }
 
-    pub(super) fn attr(&self, name: &str) -> Self {
-        match self {
-            Self::Tree(Json::Object(entries), trust) => entries
+    pub(super) fn attr(&self, name: &str, budget: &mut Budget) -> Result<Self, RenderFault> {
+        budget.look_up(name)?;
+        Ok(match self {
+            Self::Object(entries, trust) => entries
                 .get(name)
                 .map_or(Self::Absent, |json| Self::from_json(json, *trust)),
             Self::Facts(facts) => facts.get(name).map_or(Self::Absent, Self::from_fact),
-            Self::Map(entries) => entries
-                .iter()
-                .find(|(key, _)| *key == name)
+            Self::Map(map) => map
+                .find(name, budget)?
                 .map_or(Self::Absent, |(_, value)| value.clone()),
             _ => Self::Absent,
-        }
+        })
     }
 
-    pub(super) fn item(&self, key: &Self) -> Self {
+    pub(super) fn item(&self, key: &Self, budget: &mut Budget) -> Result<Self, RenderFault> {
         match key {
-            Self::Text(name, _) => self.attr(name),
-            Self::Int(index) => self
-                .len()
-                .and_then(|len| position(*index, len))
-                .map_or(Self::Absent, |at| self.at(at)),
-            _ => Self::Absent,
+            Self::Text(name, _) => self.attr(name, budget),
+            Self::Int(index) => {
+                let len = self.len(budget)?;
+                match len.and_then(|len| position(*index, len)) {
+                    Some(at) => self.at(at, budget),
+                    None => Ok(Self::Absent),
+                }
+            }
+            _ => Ok(Self::Absent),
         }
     }
 
     /// The entry of a list, or the character of a text, at a position.
-    pub(super) fn at(&self, at: usize) -> Self {
+    pub(super) fn at(&self, at: usize, budget: &mut Budget) -> Result<Self, RenderFault> {
+        let Self::Text(text, trust) = self else {
+            return Ok(self.entry(at));
+        };
+        let start = text.offset(at, budget)?;
+        let Some(found) = text.get(start..).and_then(|rest| rest.chars().next()) else {
+            return Ok(Self::Absent);
+        };
+        let end = start.saturating_add(found.len_utf8());
+        Ok(Self::Text(text.part(start, end, budget)?, *trust))
+    }
+
+    /// The entry of a list at a position.
+    pub(super) fn entry(&self, at: usize) -> Self {
         match self {
-            Self::Text(text, trust) => text.chars().nth(at).map_or(Self::Absent, |c| {
-                Self::Text(Cow::Owned(c.to_string()), *trust)
-            }),
-            Self::Tree(Json::Array(items), trust) => items
+            Self::Array(items, trust) => items
                 .get(at)
                 .map_or(Self::Absent, |json| Self::from_json(json, *trust)),
             Self::FactList(items) => items.get(at).map_or(Self::Absent, |item| {
-                Self::Text(Cow::Borrowed(item), Trust::Issuer)
+                Self::Text(Text::Borrowed(item), Trust::Issuer)
             }),
-            Self::List(items) => items.get(at).cloned().unwrap_or(Self::Absent),
+            Self::List(list) => list.items.get(at).cloned().unwrap_or(Self::Absent),
             _ => Self::Absent,
         }
     }
 
-    /// What a loop goes over: entries of a list, keys of a map; at most `most` of them.
-    pub(super) fn iterate(&self, most: usize) -> Vec<Self> {
-        match self {
-            Self::Tree(Json::Object(entries), trust) => entries
+    /// The part of a text or list between two indices, which count from the end where they are negative.
+    pub(super) fn slice(
+        &self,
+        start: Option<i64>,
+        stop: Option<i64>,
+        budget: &mut Budget,
+    ) -> Result<Self, RenderFault> {
+        if self.is_map() {
+            return Ok(Self::Absent);
+        }
+        let Some(len) = self.len(budget)? else {
+            return Ok(Self::Absent);
+        };
+        let bound = |index: Option<i64>, otherwise: usize| match index {
+            None => otherwise,
+            Some(index) => position(index, len).unwrap_or(if index < 0 { 0 } else { len }),
+        };
+        let (start, stop) = (bound(start, 0), bound(stop, len));
+        let stop = stop.max(start);
+        Ok(match self {
+            Self::Text(text, trust) => {
+                let (start, stop) = (text.offset(start, budget)?, text.offset(stop, budget)?);
+                Self::Text(text.part(start, stop, budget)?, *trust)
+            }
+            Self::Array(items, trust) => {
+                Self::Array(items.get(start..stop).unwrap_or_default(), *trust)
+            }
+            Self::FactList(items) => Self::FactList(items.get(start..stop).unwrap_or_default()),
+            Self::List(list) => {
+                let items = list.items.get(start..stop).unwrap_or_default();
+                budget.build_list::<Self>(items.len())?;
+                Self::list(items.to_vec())
+            }
+            _ => Self::Absent,
+        })
+    }
+
+    /// What a loop goes over: entries of a list, keys of a map; at most [`MAX_ITEMS`] of them.
+    pub(super) fn iterate(&self, budget: &mut Budget) -> Result<Vec<Self>, RenderFault> {
+        let most = self.entries().unwrap_or_default().min(MAX_ITEMS);
+        budget.build_list::<Self>(most)?;
+        Ok(match self {
+            Self::Object(entries, trust) => entries
                 .keys()
                 .take(most)
-                .map(|key| Self::Text(Cow::Borrowed(key), *trust))
+                .map(|key| Self::Text(Text::Borrowed(key), *trust))
                 .collect(),
             Self::Facts(facts) => facts
                 .keys()
                 .take(most)
-                .map(|key| Self::Text(Cow::Borrowed(key), Trust::Tenant))
+                .map(|key| Self::Text(Text::Borrowed(key), Trust::Tenant))
                 .collect(),
-            Self::Map(entries) => entries
+            Self::Map(map) => map
+                .entries
                 .iter()
                 .take(most)
-                .map(|(key, _)| Self::Text(Cow::Borrowed(key), Trust::Tenant))
+                .map(|(key, _)| Self::Text(Text::Borrowed(key), Trust::Tenant))
                 .collect(),
-            Self::Tree(Json::Array(_), _) | Self::FactList(_) | Self::List(_) => {
-                (0..self.len().unwrap_or_default().min(most))
-                    .map(|at| self.at(at))
-                    .collect()
-            }
-            _ => Vec::new(),
-        }
+            _ => (0..most).map(|at| self.entry(at)).collect(),
+        })
     }
 
-    /// Key and value of each entry of a map.
-    pub(super) fn pairs(&self, most: usize) -> Self {
-        let is_map = matches!(
-            self,
-            Self::Tree(Json::Object(_), _) | Self::Facts(_) | Self::Map(_)
-        );
-        if !is_map {
-            return Self::Absent;
+    /// Key and value of each of the first entries of a map.
+    pub(super) fn pairs(&self, budget: &mut Budget) -> Result<Self, RenderFault> {
+        if !self.is_map() {
+            return Ok(Self::Absent);
         }
-        let pairs = self
-            .iterate(most)
-            .into_iter()
-            .map(|key| {
-                let value = self.item(&key);
-                Self::List(Rc::new(vec![key, value]))
-            })
-            .collect();
-        Self::List(Rc::new(pairs))
+        let mut pairs = self.iterate(budget)?;
+        for pair in &mut pairs {
+            budget.build_list::<Self>(2)?;
+            let value = self.item(pair, budget)?;
+            let key = std::mem::replace(pair, Self::Absent);
+            *pair = Self::list(vec![key, value]);
+        }
+        Ok(Self::list(pairs))
     }
 
     /// Equality of scalars. Lists and maps equal nothing.
-    pub(super) fn equals(&self, other: &Self) -> bool {
-        match (self, other) {
+    pub(super) fn equals(&self, other: &Self, budget: &mut Budget) -> Result<bool, RenderFault> {
+        Ok(match (self, other) {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Text(a, _), Self::Text(b, _)) => a == b,
-            _ => self.order(other) == Some(Ordering::Equal),
-        }
+            (Self::Text(a, _), Self::Text(b, _)) => same(a, b, budget)?,
+            _ => self.order(other, budget)? == Some(Ordering::Equal),
+        })
     }
 
     /// Order of two numbers or two texts.
-    pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
+    pub(super) fn order(
+        &self,
+        other: &Self,
+        budget: &mut Budget,
+    ) -> Result<Option<Ordering>, RenderFault> {
+        Ok(match (self, other) {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
-            (Self::Text(a, _), Self::Text(b, _)) => Some(a.cmp(b)),
-            _ => self.number()?.partial_cmp(&other.number()?),
-        }
+            (Self::Text(a, _), Self::Text(b, _)) => {
+                budget.read(a.len().min(b.len()))?;
+                Some(a.as_bytes().cmp(b.as_bytes()))
+            }
+            _ => self
+                .number()
+                .zip(other.number())
+                .and_then(|(a, b)| a.partial_cmp(&b)),
+        })
     }
 
     /// `needle in self`: part of a text, entry of a list, key of a map.
-    pub(super) fn contains(&self, needle: &Self) -> bool {
+    pub(super) fn contains(&self, needle: &Self, budget: &mut Budget) -> Result<bool, RenderFault> {
         match (self, needle) {
-            (Self::Text(text, _), Self::Text(part, _)) => text.contains(part.as_ref()),
-            (Self::Tree(Json::Object(entries), _), Self::Text(key, _)) => {
-                entries.contains_key(key.as_ref())
+            (Self::Text(text, _), Self::Text(part, _)) => text.holds(part, budget),
+            (Self::Object(entries, _), Self::Text(key, _)) => {
+                budget.look_up(key)?;
+                Ok(entries.contains_key(&**key))
             }
-            (Self::Facts(facts), Self::Text(key, _)) => facts.contains_key(key.as_ref()),
-            (Self::Map(entries), Self::Text(key, _)) => {
-                entries.iter().any(|(known, _)| known == key)
+            (Self::Facts(facts), Self::Text(key, _)) => {
+                budget.look_up(key)?;
+                Ok(facts.contains_key(&**key))
             }
-            (Self::Tree(Json::Array(items), trust), _) => items
-                .iter()
-                .any(|item| Self::from_json(item, *trust).equals(needle)),
-            (Self::FactList(items), Self::Text(text, _)) => items.iter().any(|item| item == text),
-            (Self::List(items), _) => items.iter().any(|item| item.equals(needle)),
-            _ => false,
-        }
-    }
-
-    /// Whose words are in there.
-    pub(super) fn trust(&self) -> Trust {
-        match self {
-            Self::Text(_, trust) | Self::Tree(_, trust) => *trust,
-            Self::Facts(_) | Self::FactList(_) => Trust::Issuer,
-            Self::List(items) => items.iter().map(Self::trust).max().unwrap_or(Trust::Tenant),
-            Self::Map(entries) => entries
-                .iter()
-                .map(|(_, value)| value.trust())
-                .max()
-                .unwrap_or(Trust::Tenant),
-            Self::Absent | Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {
-                Trust::Tenant
+            (Self::Map(map), Self::Text(key, _)) => Ok(map.find(key, budget)?.is_some()),
+            _ => {
+                for at in 0..self.items().unwrap_or_default() {
+                    budget.step()?;
+                    if self.entry(at).equals(needle, budget)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
         }
     }
+}
 
-    /// Steps that it takes to look at a value without descending: by length of a text, by entries of a list.
-    pub(super) fn surface(&self) -> usize {
-        match self {
-            Self::Text(text, _) => text.len() / 64,
-            Self::Tree(Json::Array(items), _) => items.len(),
-            Self::FactList(items) => items.len(),
-            Self::List(items) => items.len(),
-            _ => 0,
-        }
-    }
-
-    /// Steps that it takes to turn a value, and all that is in it, into text.
-    pub(super) fn weight(&self) -> usize {
-        match self {
-            Self::Text(text, _) => text.len() / 64,
-            Self::Tree(json, _) => json_weight(json),
-            Self::FactList(items) => items
-                .iter()
-                .map(|item| 1_usize.saturating_add(item.len() / 64))
-                .sum(),
-            Self::Facts(facts) => facts.len().saturating_mul(4),
-            Self::List(items) => items
-                .iter()
-                .map(|item| item.weight().saturating_add(1))
-                .sum(),
-            Self::Map(entries) => entries
-                .iter()
-                .map(|(_, value)| value.weight().saturating_add(1))
-                .sum(),
-            _ => 0,
-        }
-    }
-
-    /// The text that is printed. Lists of plain values read `a, b`; anything deeper is JSON.
-    pub(super) fn to_text(&self) -> Cow<'_, str> {
-        match self {
-            Self::Absent | Self::Null => Cow::Borrowed(""),
-            Self::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-            Self::Int(number) => Cow::Owned(number.to_string()),
-            Self::Float(number) => Cow::Owned(float_text(*number)),
-            Self::Text(text, _) => Cow::Borrowed(text),
-            _ => Cow::Owned(
-                self.joined(", ")
-                    .unwrap_or_else(|| self.to_json().to_string()),
-            ),
-        }
-    }
-
-    /// The entries of a list of plain values, joined.
-    pub(super) fn joined(&self, separator: &str) -> Option<String> {
-        if matches!(
-            self,
-            Self::Tree(Json::Object(_), _) | Self::Facts(_) | Self::Map(_)
-        ) {
-            return None;
-        }
-        let mut text = String::new();
-        for (at, item) in self.iterate(usize::MAX).iter().enumerate() {
-            if item.is_list_or_map() {
-                return None;
+impl<'a> Map<'a> {
+    fn find(
+        &self,
+        name: &str,
+        budget: &mut Budget,
+    ) -> Result<Option<&(&'a str, Val<'a>)>, RenderFault> {
+        budget.spend(self.entries.len())?;
+        for entry in &self.entries {
+            if same(entry.0, name, budget)? {
+                return Ok(Some(entry));
             }
-            if at > 0 {
-                text.push_str(separator);
-            }
-            text.push_str(&item.to_text());
         }
-        Some(text)
+        Ok(None)
     }
+}
 
-    pub(super) fn is_list_or_map(&self) -> bool {
-        matches!(
-            self,
-            Self::Tree(..) | Self::Facts(_) | Self::FactList(_) | Self::List(_) | Self::Map(_)
-        )
-    }
+fn least_trusted<'v, 'a: 'v>(values: impl Iterator<Item = &'v Val<'a>>) -> Trust {
+    values.map(Val::trust).max().unwrap_or(Trust::Tenant)
+}
 
-    fn to_json(&self) -> Json {
-        match self {
-            Self::Absent | Self::Null => Json::Null,
-            Self::Bool(flag) => Json::Bool(*flag),
-            Self::Int(number) => Json::from(*number),
-            Self::Float(number) => Json::from(*number),
-            Self::Text(text, _) => Json::String(text.as_ref().to_owned()),
-            Self::Tree(json, _) => (*json).clone(),
-            Self::Facts(facts) => facts
-                .iter()
-                .map(|(name, fact)| (name.clone(), Self::from_fact(fact).to_json()))
-                .collect(),
-            Self::FactList(items) => items.iter().cloned().collect(),
-            Self::List(items) => items.iter().map(Self::to_json).collect(),
-            Self::Map(entries) => entries
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), value.to_json()))
-                .collect(),
-        }
+/// Texts of different lengths are never compared.
+fn same(a: &str, b: &str, budget: &mut Budget) -> Result<bool, RenderFault> {
+    if a.len() != b.len() {
+        return Ok(false);
     }
+    budget.read(a.len())?;
+    Ok(a == b)
 }
 
 /// A position from an index that counts from the end where it is negative.
-pub(super) fn position(index: i64, len: usize) -> Option<usize> {
+fn position(index: i64, len: usize) -> Option<usize> {
     match usize::try_from(index) {
         Ok(at) => (at < len).then_some(at),
         Err(_) => len.checked_sub(usize::try_from(index.unsigned_abs()).ok()?),
-    }
-}
-
-fn json_weight(json: &Json) -> usize {
-    match json {
-        Json::String(text) => 1_usize.saturating_add(text.len() / 64),
-        Json::Array(items) => items.iter().map(json_weight).fold(1, usize::saturating_add),
-        Json::Object(entries) => entries
-            .iter()
-            .map(|(key, value)| json_weight(value).saturating_add(key.len() / 64))
-            .fold(1, usize::saturating_add),
-        _ => 1,
-    }
-}
-
-/// `3` for 3.0, `0.25`, and exponents for the very large, so that no number is long.
-fn float_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
-        format!("{number:.0}")
-    } else {
-        format!("{number:?}")
     }
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::{TemplateInput, TemplateKind};
+use super::super::{Budget, TemplateInput, TemplateKind};
 use super::*;
 use crate::domain::caller::{Fact, Facts};
 
@@ -64,6 +64,33 @@ fn snippets_count_each_time_they_are_printed() {
     assert_eq!(prompt.largest(&snippets, &Unknown).chars, 20);
 }
 
+#[test]
+fn what_can_only_come_out_blank_is_known_to() {
+    let snippet = Template::compile(" ", TemplateKind::Snippet).unwrap();
+    let snippets = BTreeMap::from([("s", &snippet)]);
+    let blank = |source: &str| compiled(source).is_always_blank(&snippets, &Unknown);
+    for source in [
+        "",
+        " \n",
+        "{# note #}",
+        "{{ '' }}",
+        "{{ none }} {{ ' ' }}",
+        "{{ snippets.s }}",
+        "{% if user.vip %} {% endif %}",
+    ] {
+        assert!(blank(source), "{source}");
+    }
+    for source in [
+        "a",
+        "{{ user.name }}",
+        "{{ 1 }}",
+        "{% if user.vip %}a{% endif %}",
+        "{% for x in metadata.l %}{{ x }}{% endfor %}",
+    ] {
+        assert!(!blank(source), "{source}");
+    }
+}
+
 fn sources() -> impl Strategy<Value = String> {
     let value = prop::sample::select(vec![
         "user.name",
@@ -123,10 +150,10 @@ proptest! {
             .metadata(&metadata)
             .preferences(&preferences)
             .tenant(&tenant);
-        let said = snippet.render(&input).unwrap();
+        let said = snippet.render(&input, &mut Budget::whole()).unwrap();
         input.add_snippet("s", said);
         let largest = prompt.largest(&snippets, &Unknown);
-        match prompt.render(&input) {
+        match prompt.render(&input, &mut Budget::whole()) {
             Ok(rendered) => {
                 prop_assert!(rendered.text().chars().count() <= largest.chars, "{}", source);
                 prop_assert!(rendered.text().len() <= largest.bytes, "{}", source);

@@ -2,8 +2,11 @@
 
 use minijinja::machinery::{Span, ast};
 
-use super::{Lowering, VariableUse, source::place};
+use super::{Lowering, VariableUse};
 use crate::domain::template::input::Root;
+
+/// A longer path is no name that anybody gave; a loop would repeat it with each use of its items.
+const MAX_PATH_BYTES: usize = 256;
 
 impl<'s> Lowering<'s> {
     /// Lowers where an absent value does no harm.
@@ -44,7 +47,15 @@ impl<'s> Lowering<'s> {
 
     pub(super) fn note_use(&mut self, expr: &ast::Expr<'s>) {
         let Some(path) = self.path(expr) else { return };
-        let (line, column) = place(self.source, base_span(expr).start_offset as usize);
+        if path.len() > MAX_PATH_BYTES {
+            self.fault(
+                base_span(expr),
+                format!("a value whose place is longer than {MAX_PATH_BYTES} characters"),
+                "Send it under a shorter name",
+            );
+            return;
+        }
+        let (line, column) = self.place_of(base_span(expr));
         let guarded = self.harmless > 0 || self.present.contains(&path);
         self.variables.push(VariableUse {
             path,

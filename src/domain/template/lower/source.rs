@@ -5,7 +5,7 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-use super::{MAX_FAULTS, NO_CALLS, TemplateFault, TemplateKind};
+use super::{MAX_FAULTS, NO_CALLS, Place, TemplateFault, TemplateKind};
 use crate::domain::text;
 
 /// Brackets inside brackets.
@@ -50,27 +50,34 @@ fn syntax() -> SyntaxConfig {
         .unwrap_or_default()
 }
 
-/// Line and column, both counted from 1, of a byte offset.
-pub(super) fn place(source: &str, offset: usize) -> (usize, usize) {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-    let line = before.matches('\n').count().saturating_add(1);
-    let column = before
-        .get(line_start..)
-        .unwrap_or_default()
-        .chars()
-        .count()
-        .saturating_add(1);
-    (line, column)
+/// Finds the line and column of byte offsets.
+pub(super) struct Places<'s> {
+    source: &'s str,
+    line_starts: Vec<usize>,
 }
 
-pub(super) fn fault_at(
-    source: &str,
-    offset: usize,
-    message: String,
-    advice: &str,
-) -> TemplateFault {
-    let (line, column) = place(source, offset);
+impl<'s> Places<'s> {
+    pub(super) fn of(source: &'s str) -> Self {
+        let ends = source.match_indices('\n');
+        let starts = ends.map(|(at, _)| at.saturating_add(1));
+        Self {
+            source,
+            line_starts: std::iter::once(0).chain(starts).collect(),
+        }
+    }
+
+    /// Both counted from 1.
+    pub(super) fn at(&self, offset: usize) -> Place {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|at| self.line_starts.get(at));
+        let before = self.source.get(start.copied().unwrap_or(0)..offset);
+        let column = before.unwrap_or_default().chars().count().saturating_add(1);
+        (line, column)
+    }
+}
+
+fn fault_at(source: &str, offset: usize, message: String, advice: &str) -> TemplateFault {
+    let (line, column) = Places::of(source).at(offset);
     TemplateFault {
         line,
         column,

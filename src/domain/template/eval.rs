@@ -1,0 +1,256 @@
+//! What an expression comes to. Pays for each step before it takes it.
+
+use std::cmp::Ordering;
+
+use super::{
+    budget::Budget,
+    fault::RenderFault,
+    filters::MAX_PARAMETERS,
+    input::{Root, TemplateInput, Trust},
+    program::{Arithmetic, Comparison, Expr, LoopField},
+    value::{Text, Val},
+};
+
+/// Where expressions are evaluated: values, loops, and what is left of the budget.
+pub(super) struct Eval<'r, 'b> {
+    pub(super) input: &'r TemplateInput<'r>,
+    pub(super) budget: &'b mut Budget,
+    pub(super) locals: Vec<Val<'r>>,
+    /// Position and length of each loop around us.
+    pub(super) loops: Vec<(usize, usize)>,
+}
+
+impl<'r, 'b> Eval<'r, 'b> {
+    pub(super) fn new(input: &'r TemplateInput<'r>, budget: &'b mut Budget) -> Self {
+        Self {
+            input,
+            budget,
+            locals: Vec::new(),
+            loops: Vec::new(),
+        }
+    }
+
+    /// Goes into a turn of a loop: its item under one name, or taken apart under two.
+    pub(super) fn enter(
+        &mut self,
+        names: usize,
+        item: Val<'r>,
+        turn: (usize, usize),
+    ) -> Result<(), RenderFault> {
+        if names == 2 {
+            let pair = [item.at(0, self.budget)?, item.at(1, self.budget)?];
+            self.locals.extend(pair);
+        } else {
+            self.locals.push(item);
+        }
+        self.loops.push(turn);
+        Ok(())
+    }
+
+    /// Leaves the turn that was entered last.
+    pub(super) fn leave(&mut self, names: usize) {
+        self.loops.pop();
+        self.locals
+            .truncate(self.locals.len().saturating_sub(names));
+    }
+
+    pub(super) fn expr(&mut self, expr: &'r Expr) -> Result<Val<'r>, RenderFault> {
+        self.budget.step()?;
+        Ok(match expr {
+            Expr::None => Val::Null,
+            Expr::Bool(flag) => Val::Bool(*flag),
+            Expr::Int(number) => Val::Int(*number),
+            Expr::Float(number) => Val::Float(*number),
+            Expr::Text(text) => Val::Text(Text::Borrowed(text), Trust::Tenant),
+            Expr::Root(root) => self.root(*root),
+            Expr::Local(slot) => self.locals.get(*slot).cloned().unwrap_or(Val::Absent),
+            Expr::Loop(depth, field) => self.loop_field(*depth, *field),
+            Expr::Attr(base, name) => self.expr(base)?.attr(name, self.budget)?,
+            Expr::Item(base, key) => {
+                let (base, key) = (self.expr(base)?, self.expr(key)?);
+                base.item(&key, self.budget)?
+            }
+            Expr::Slice(base, start, stop) => {
+                let base = self.expr(base)?;
+                let start = self.bound(start.as_deref())?;
+                let stop = self.bound(stop.as_deref())?;
+                base.slice(start, stop, self.budget)?
+            }
+            Expr::Not(expr) => Val::Bool(!self.expr(expr)?.is_true()),
+            Expr::Negate(expr) => match self.expr(expr)? {
+                Val::Int(number) => Val::Int(number.saturating_neg()),
+                Val::Float(number) => Val::Float(-number),
+                _ => Val::Absent,
+            },
+            Expr::And(left, right) => {
+                let left = self.expr(left)?;
+                if left.is_true() {
+                    self.expr(right)?
+                } else {
+                    left
+                }
+            }
+            Expr::Or(left, right) => {
+                let left = self.expr(left)?;
+                if left.is_true() {
+                    left
+                } else {
+                    self.expr(right)?
+                }
+            }
+            Expr::Sum(arithmetic, left, right) => {
+                calculate(*arithmetic, &self.expr(left)?, &self.expr(right)?)
+            }
+            Expr::Compare(first, rest) => Val::Bool(self.compare(first, rest)?),
+            Expr::Choose {
+                condition,
+                then,
+                otherwise,
+            } => {
+                if self.expr(condition)?.is_true() {
+                    self.expr(then)?
+                } else if let Some(otherwise) = otherwise {
+                    self.expr(otherwise)?
+                } else {
+                    Val::Absent
+                }
+            }
+            Expr::Filter(filter, base, args) => {
+                let base = self.expr(base)?;
+                if args.is_empty() {
+                    return filter.apply(base, &[], self.budget);
+                }
+                let mut values = [const { None }; MAX_PARAMETERS];
+                for (value, arg) in values.iter_mut().zip(args) {
+                    *value = arg.as_ref().map(|arg| self.expr(arg)).transpose()?;
+                }
+                filter.apply(base, &values, self.budget)?
+            }
+            Expr::Test(test, base, argument) => {
+                let base = self.expr(base)?;
+                let argument = argument
+                    .as_ref()
+                    .map_or(Ok(Val::Absent), |argument| self.expr(argument))?;
+                Val::Bool(test.holds(&base, &argument, self.budget)?)
+            }
+            Expr::List(items) => {
+                self.budget.build_list::<Val<'_>>(items.len())?;
+                let mut values = Vec::with_capacity(items.len());
+                for item in items {
+                    values.push(self.expr(item)?);
+                }
+                Val::list(values)
+            }
+            Expr::Map(entries) => {
+                self.budget.build_list::<(&str, Val<'_>)>(entries.len())?;
+                let mut values = Vec::with_capacity(entries.len());
+                for (key, value) in entries {
+                    values.push((key.as_ref(), self.expr(value)?));
+                }
+                Val::map(values)
+            }
+        })
+    }
+
+    fn root(&self, root: Root) -> Val<'r> {
+        if root == Root::User {
+            return self.input.user.map_or(Val::Absent, Val::Facts);
+        }
+        self.input
+            .tree(root)
+            .map_or(Val::Absent, |tree| Val::from_json(tree, root.trust()))
+    }
+
+    fn loop_field(&self, depth: usize, field: LoopField) -> Val<'r> {
+        let Some((at, length)) = self.loops.get(depth).copied() else {
+            return Val::Absent;
+        };
+        let number = |number: usize| i64::try_from(number).map_or(Val::Absent, Val::Int);
+        match field {
+            LoopField::Index => number(at.saturating_add(1)),
+            LoopField::Index0 => number(at),
+            LoopField::First => Val::Bool(at == 0),
+            LoopField::Last => Val::Bool(at.saturating_add(1) == length),
+            LoopField::Length => number(length),
+        }
+    }
+
+    fn bound(&mut self, expr: Option<&'r Expr>) -> Result<Option<i64>, RenderFault> {
+        Ok(match expr.map(|expr| self.expr(expr)).transpose()? {
+            Some(Val::Int(number)) => Some(number),
+            _ => None,
+        })
+    }
+
+    fn compare(
+        &mut self,
+        first: &'r Expr,
+        rest: &'r [(Comparison, Expr)],
+    ) -> Result<bool, RenderFault> {
+        let mut left = self.expr(first)?;
+        for (comparison, right) in rest {
+            let right = self.expr(right)?;
+            let budget = &mut *self.budget;
+            let mut order = |holds: fn(Ordering) -> bool| {
+                let order = left.order(&right, budget)?;
+                Ok(order.is_some_and(holds))
+            };
+            let holds = match comparison {
+                Comparison::Less => order(Ordering::is_lt)?,
+                Comparison::LessOrEqual => order(Ordering::is_le)?,
+                Comparison::Greater => order(Ordering::is_gt)?,
+                Comparison::GreaterOrEqual => order(Ordering::is_ge)?,
+                Comparison::Equal => left.equals(&right, self.budget)?,
+                Comparison::NotEqual => !left.equals(&right, self.budget)?,
+                Comparison::In => right.contains(&left, self.budget)?,
+                Comparison::NotIn => !right.contains(&left, self.budget)?,
+            };
+            if !holds {
+                return Ok(false);
+            }
+            left = right;
+        }
+        Ok(true)
+    }
+}
+
+/// Arithmetic; nothing comes of a division by zero, an overflow or something that is no number.
+fn calculate<'r>(arithmetic: Arithmetic, left: &Val<'r>, right: &Val<'r>) -> Val<'r> {
+    if let (Val::Int(a), Val::Int(b)) = (left, right) {
+        let whole = match arithmetic {
+            Arithmetic::Add => a.checked_add(*b),
+            Arithmetic::Subtract => a.checked_sub(*b),
+            Arithmetic::FloorDivide => floor_division(*a, *b).map(|(quotient, _)| quotient),
+            Arithmetic::Remainder => floor_division(*a, *b).map(|(_, rest)| rest),
+            Arithmetic::Divide => None,
+        };
+        if arithmetic != Arithmetic::Divide {
+            return whole.map_or(Val::Absent, Val::Int);
+        }
+    }
+    let (Some(a), Some(b)) = (left.number(), right.number()) else {
+        return Val::Absent;
+    };
+    let result = match arithmetic {
+        Arithmetic::Add => a + b,
+        Arithmetic::Subtract => a - b,
+        Arithmetic::Divide => a / b,
+        Arithmetic::FloorDivide => (a / b).floor(),
+        Arithmetic::Remainder => a - b * (a / b).floor(),
+    };
+    if result.is_finite() {
+        Val::Float(result)
+    } else {
+        Val::Absent
+    }
+}
+
+/// Quotient and remainder as in Python: the remainder has the sign of the divisor.
+fn floor_division(a: i64, b: i64) -> Option<(i64, i64)> {
+    let (quotient, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+    if rest != 0 && (rest < 0) != (b < 0) {
+        Some((quotient.checked_sub(1)?, rest.checked_add(b)?))
+    } else {
+        Some((quotient, rest))
+    }
+}

@@ -1,0 +1,94 @@
+//! Texts while a template runs: borrowed, or made once and shared.
+
+use std::{ops::Deref, rc::Rc};
+
+use super::super::{budget::Budget, fault::RenderFault};
+
+/// A text of the program or the input, or one that was made of them. A clone copies none of it.
+#[derive(Debug, Clone)]
+pub(in super::super) enum Text<'a> {
+    Borrowed(&'a str),
+    Made(Rc<String>),
+}
+
+impl Text<'_> {
+    /// A text that was paid for when it was made.
+    pub(in super::super) fn made(text: String) -> Self {
+        Self::Made(Rc::new(text))
+    }
+
+    /// The part between two byte offsets, which stand between characters.
+    pub(in super::super) fn part(
+        &self,
+        start: usize,
+        end: usize,
+        budget: &mut Budget,
+    ) -> Result<Self, RenderFault> {
+        match self {
+            Self::Borrowed(text) => Ok(Self::Borrowed(text.get(start..end).unwrap_or_default())),
+            Self::Made(text) => {
+                let part = text.get(start..end).unwrap_or_default();
+                if part.len() == text.len() {
+                    return Ok(self.clone());
+                }
+                budget.build(part.len())?;
+                Ok(Self::made(part.to_owned()))
+            }
+        }
+    }
+
+    /// How often another text stands in it. The empty one stands between all characters.
+    pub(in super::super) fn places(
+        &self,
+        part: &str,
+        budget: &mut Budget,
+    ) -> Result<usize, RenderFault> {
+        // The library would prepare the search even so, which takes long.
+        if part.len() > self.len() {
+            return Ok(0);
+        }
+        budget.search(self, part)?;
+        Ok(self.matches(part).count())
+    }
+
+    /// Whether another text stands in it.
+    pub(in super::super) fn holds(
+        &self,
+        part: &str,
+        budget: &mut Budget,
+    ) -> Result<bool, RenderFault> {
+        if part.len() > self.len() {
+            return Ok(false);
+        }
+        budget.search(self, part)?;
+        Ok(self.contains(part))
+    }
+
+    /// Its characters, counted.
+    pub(in super::super) fn count(&self, budget: &mut Budget) -> Result<usize, RenderFault> {
+        budget.read(self.len())?;
+        Ok(self.chars().count())
+    }
+
+    /// The byte offset of the character at a position; the end where there is none.
+    pub(in super::super) fn offset(
+        &self,
+        at: usize,
+        budget: &mut Budget,
+    ) -> Result<usize, RenderFault> {
+        budget.scan(at.saturating_mul(4).min(self.len()))?;
+        let found = self.char_indices().nth(at);
+        Ok(found.map_or(self.len(), |(offset, _)| offset))
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Made(text) => text,
+        }
+    }
+}
