@@ -153,17 +153,17 @@ impl Filter {
                 _ => Val::Absent,
             },
             Self::Round => round(&value, arg(0)),
-            Self::Upper => changed(value, str::to_uppercase, budget)?,
-            Self::Lower => changed(value, str::to_lowercase, budget)?,
-            Self::Capitalize => changed(value, capitalize, budget)?,
+            Self::Upper => changed(&value, str::to_uppercase, budget)?,
+            Self::Lower => changed(&value, str::to_lowercase, budget)?,
+            Self::Capitalize => changed(&value, capitalize, budget)?,
             Self::Title => {
                 // Most characters of it are judged thrice.
-                of_text(value, budget, |text, budget| {
+                of_text(&value, budget, |text, budget| {
                     budget.change(text.len().saturating_mul(3))?;
                     Ok(Text::made(title(text)))
                 })?
             }
-            Self::Trim => of_text(value, budget, trim)?,
+            Self::Trim => of_text(&value, budget, trim)?,
             Self::Truncate => {
                 let length = match arg(0) {
                     Some(Val::Int(length)) => usize::try_from(*length).unwrap_or(0),
@@ -175,7 +175,7 @@ impl Filter {
                     None => Text::Borrowed("…"),
                 };
                 let trust = arg(2).map_or(Trust::Tenant, Val::trust);
-                let cut = of_text(value, budget, |text, budget| {
+                let cut = of_text(&value, budget, |text, budget| {
                     truncate(text, length, whole_words, &end, budget)
                 })?;
                 raise(cut, trust)
@@ -216,7 +216,7 @@ impl Test {
 
 /// A text made of the text that a value reads as.
 fn of_text<'a>(
-    value: Val<'a>,
+    value: &Val<'a>,
     budget: &mut Budget,
     make: impl FnOnce(&Text<'a>, &mut Budget) -> Result<Text<'a>, RenderFault>,
 ) -> Result<Val<'a>, RenderFault> {
@@ -229,7 +229,7 @@ fn of_text<'a>(
 
 /// A text of other characters.
 fn changed<'a>(
-    value: Val<'a>,
+    value: &Val<'a>,
     change: impl FnOnce(&str) -> String,
     budget: &mut Budget,
 ) -> Result<Val<'a>, RenderFault> {

@@ -238,13 +238,11 @@ impl<'r> Look<'r> {
             .collect();
         let value = eval.expr(expr);
         self.left = self.left.saturating_sub(budget.spent());
-        match value {
-            Ok(value) => (Sum::units(budget.spent()), Some(value)),
-            Err(_) => {
-                self.never = self.never.or(Some(at));
-                (Sum::NEVER, None)
-            }
+        if let Ok(value) = value {
+            return (Sum::units(budget.spent()), Some(value));
         }
+        self.never = self.never.or(Some(at));
+        (Sum::NEVER, None)
     }
 
     /// The parts of an expression that are evaluated with any input.

@@ -63,8 +63,10 @@ impl<'a> Val<'a> {
             bytes: Vec::new(),
             budget,
         };
-        // Nothing but the budget can fail here.
-        serde_json::to_writer(&mut json, self).map_err(|_| RenderFault::TooMuchWork)?;
+        if serde_json::to_writer(&mut json, self).is_err() {
+            // Nothing but the budget can fail here.
+            return Err(RenderFault::TooMuchWork);
+        }
         Ok(Text::made(
             String::from_utf8(json.bytes).unwrap_or_default(),
         ))
