@@ -329,11 +329,11 @@ fn a_text_that_can_never_be_said_is_an_error_at_its_place() {
         "{some:?}"
     );
     let part = format!(
-        "{{{{ '{}'|replace('a', '{}') }}}}",
+        "{{% if '{}'|replace('a', '{}')|upper == user.plan %}}{{% endif %}}",
         "a".repeat(500),
         "b".repeat(500)
     );
-    let together = of_persona(json!({ "systemPrompt": part.repeat(15) }));
+    let together = of_persona(json!({ "systemPrompt": format!("Hi.{}", part.repeat(2)) }));
     assert!(
         together[0].starts_with("E /systemPrompt takes more work"),
         "{together:?}"
