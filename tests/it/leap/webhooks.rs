@@ -55,6 +55,10 @@ async fn sends(app: &TestApp, token: &str, authorization: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "every place that could show it, one after the other"
+)]
 async fn a_secret_reaches_anam_in_its_place_and_is_seen_nowhere_else() {
     let app = spawn().await;
     let owner = app.admin_key("demo", Role::Owner).await;
@@ -293,11 +297,11 @@ async fn a_credential_in_plain_text_is_refused_anew_and_goes_on_where_it_is_live
     let answer = app
         .tell(Method::POST, "/v1/admin/bundle:apply", &owner, &apply)
         .await;
-    let plan = body(answer, 200).await;
-    assert_eq!(plan["steps"], json!([]));
+    let told = body(answer, 200).await;
+    assert_eq!(told["steps"], json!([]));
     assert!(
-        plan["warnings"][0].as_str().unwrap().contains("plain text"),
-        "{plan}"
+        told["warnings"][0].as_str().unwrap().contains("plain text"),
+        "{told}"
     );
     // It does not stand in the way of other changes.
     let new = json!({ "name": "Other", "systemPrompt": "x" });

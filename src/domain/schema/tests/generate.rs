@@ -111,7 +111,10 @@ fn object(members: Vec<Map<String, Value>>) -> Value {
 }
 
 /// A subschema of the schemas that `inner` makes.
-#[expect(clippy::needless_pass_by_value, reason = "as prop_recursive hands it over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as prop_recursive hands it over"
+)]
 fn holding(inner: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     let one = || inner.clone();
     let list = || prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from);
