@@ -4,6 +4,7 @@
 #![expect(
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "helpers of tests fail like tests"
 )]
 
@@ -233,14 +234,14 @@ fn a_large_honest_prompt_takes_a_small_share() {
 
 /// Choices of the grammar below, one after the other; the first of all where there are no more.
 struct Genes<'g> {
-    genes: &'g [u8],
+    bytes: &'g [u8],
     at: usize,
     loops: usize,
 }
 
 impl Genes<'_> {
     fn pick(&mut self, choices: usize) -> usize {
-        let gene = self.genes.get(self.at).copied().unwrap_or_default();
+        let gene = self.bytes.get(self.at).copied().unwrap_or_default();
         self.at += 1;
         usize::from(gene) % choices
     }
@@ -372,7 +373,7 @@ impl Genes<'_> {
     /// Metadata as large as a body lets it be: one member takes most of it.
     fn metadata(&mut self) -> Json {
         let big = self.pick(8);
-        let mut room = |at: usize| if at == big { 52_000 } else { 600 };
+        let room = |at: usize| if at == big { 52_000 } else { 600 };
         let note = self.one_of(&["a", "ab", "aab", "ba"]);
         let mut json = json!({
             "note": note.repeat(room(0) / note.len()),
@@ -397,7 +398,7 @@ impl Genes<'_> {
 /// A template and its metadata; `None` where the grammar went over a limit of templates.
 fn grown(genes: &[u8]) -> Option<(String, Template, Json)> {
     let mut genes = Genes {
-        genes,
+        bytes: genes,
         at: 0,
         loops: 0,
     };
@@ -488,7 +489,7 @@ fn no_template_that_was_searched_for_builds_what_it_has_not_paid_for() {
 fn no_template_that_was_searched_for_takes_ten_milliseconds() {
     let mut worst: Vec<(u128, usize, u64, String)> = Vec::new();
     for (round, by_price) in [(1, false), (2, true), (3, false), (4, true)] {
-        search(200, 0xC0FFEE + round, |source, texts, metadata| {
+        search(200, 0x00C0_FFEE + round, |source, texts, metadata| {
             let cost = texts.render(metadata);
             let nanos = texts.time(metadata).as_nanos();
             // Short runs say little of the price of a unit.
