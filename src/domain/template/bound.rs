@@ -291,7 +291,12 @@ impl Bound<'_> {
             Node::Print(expr, _) => self.longest(expr).printed(),
             // A snippet that is printed twice repeats what it got of the caller's text.
             Node::Snippet(key) => {
-                let sum = self.snippets.get(key.as_ref()).copied().unwrap_or_default();
+                // One that there is not may say anything yet; that it is missing is told elsewhere.
+                let missing = Sum {
+                    visible: true,
+                    ..Sum::default()
+                };
+                let sum = self.snippets.get(key.as_ref()).copied().unwrap_or(missing);
                 Sum {
                     rest: sum.size(),
                     caller_chars: 0,
