@@ -39,6 +39,9 @@ use crate::work::{Work, WorkOptions};
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
+/// So long a tenant that nobody asks for stays in memory.
+const IDLE_TENANT: Duration = Duration::from_mins(30);
+
 /// How often is looked for audit trails that are due for a checkpoint.
 const CHECKPOINTS: Duration = Duration::from_mins(15);
 
@@ -249,6 +252,7 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
+        gateway.sources.forget_idle(IDLE_TENANT);
         sweeper.round().await;
     }
 }

@@ -166,6 +166,8 @@ struct Slot {
     loading: tokio::sync::Mutex<()>,
     /// Loads that the database did not answer.
     unanswered: AtomicU64,
+    /// When it was last asked for.
+    used: Mutex<Option<Instant>>,
 }
 
 impl Slot {
@@ -308,12 +310,35 @@ impl Sources {
     }
 
     fn slot(&self, tenant: TenantId) -> Arc<Slot> {
-        self.tenants
+        let slot = self
+            .tenants
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(tenant)
             .or_default()
-            .clone()
+            .clone();
+        *slot.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        slot
+    }
+
+    /// Forgets tenants that nobody has asked for so long, so that memory holds those in use and not all that ever were.
+    pub fn forget_idle(&self, after: Duration) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.retain(|_, slot| {
+            let used = *slot.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = used.is_none_or(|used| used.elapsed() >= after);
+            // Somebody loads or waits.
+            !idle || Arc::strong_count(slot) > 1
+        });
+        tenants.shrink_to_fit();
+    }
+
+    /// How many tenants are in memory.
+    pub fn held(&self) -> usize {
+        self.tenants
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 }
 
@@ -324,7 +349,7 @@ impl Loader {
         let revision = tx.revision().await?;
         let moment = tx.moment().await?;
         let read_at = Instant::now();
-        let rows = load::Rows::read(&mut tx, moment).await?;
+        let rows = load::Rows::read_served(&mut tx, moment).await?;
         let own = tx.active_provider_key().await?;
         let sealed = tx.secrets().await?;
         tx.commit().await?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::SourceError;
 use crate::domain::catalogue::Catalogue;
@@ -36,7 +36,7 @@ pub struct Rows {
     pub tenant: TenantRow,
     /// What may be chosen.
     pub catalogue: Catalogue,
-    /// Every version of every snippet.
+    /// Versions of snippets, as many as were read.
     pub snippets: Vec<VersionRow>,
     /// For each document its last releases, the live one first.
     pub released: Vec<VersionRow>,
@@ -96,17 +96,46 @@ pub struct Picture {
 }
 
 impl Rows {
-    /// Reads the rows of the transaction's tenant.
+    /// Reads the rows of the transaction's tenant, with every snippet version that somebody may pin.
     pub async fn read(tx: &mut TenantTx, moment: DateTime<Utc>) -> Result<Self, SourceError> {
+        let mut rows = Self::read_served(tx, moment).await?;
+        rows.snippets = tx.snippet_versions().await?;
+        Ok(rows)
+    }
+
+    /// The same, of snippets only what is released or pinned by what is: memory doesn't grow with all that was ever sealed.
+    pub async fn read_served(
+        tx: &mut TenantTx,
+        moment: DateTime<Utc>,
+    ) -> Result<Self, SourceError> {
+        let released = tx.released_versions(moment, RELEASES_BACK).await?;
+        let rollouts = tx.rollouts(moment).await?;
+        let versions = released.iter().chain(rollouts.iter().map(|(row, _)| row));
+        let pins = versions.flat_map(pins_of).collect();
         Ok(Self {
             tenant: tx.tenant_row().await?.ok_or(SourceError::TenantGone)?,
             catalogue: tx.catalogue().await?,
-            snippets: tx.snippet_versions().await?,
-            released: tx.released_versions(moment, RELEASES_BACK).await?,
-            rollouts: tx.rollouts(moment).await?,
+            snippets: tx.pinned_snippets(&pins).await?,
+            released,
+            rollouts,
             next_change: tx.next_release(moment).await?,
         })
     }
+}
+
+/// The snippet versions that a version is made with: those that a persona pins, or the snippet itself.
+fn pins_of(row: &VersionRow) -> Vec<(String, i32)> {
+    if row.kind == DocumentKind::Snippet {
+        return vec![(row.key.clone(), row.number)];
+    }
+    let pins = row.content.get("snippets").and_then(Value::as_object);
+    let pins = pins.into_iter().flatten().filter_map(|(key, number)| {
+        let number = number
+            .as_i64()
+            .and_then(|number| i32::try_from(number).ok())?;
+        Some((key.clone(), number))
+    });
+    pins.collect()
 }
 
 /// Puts the rows together. Only a policy that can't be read is an error: a default one would lift the tenant's locks.
@@ -121,7 +150,7 @@ pub async fn served_versions(
     tx: &mut TenantTx,
     moment: DateTime<Utc>,
 ) -> Result<Vec<VersionRow>, SourceError> {
-    let rows = Rows::read(tx, moment).await?;
+    let rows = Rows::read_served(tx, moment).await?;
     let policy = Policy::parse(&rows.tenant.policy).unwrap_or_default();
     let mut released = rows.released.clone();
     let served = picture_under(policy, rows, 0).served;

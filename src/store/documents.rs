@@ -1,5 +1,7 @@
 //! The table `document`, and what is live.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
@@ -205,6 +207,37 @@ impl TenantTx {
                where d.tenant_id = $1 and d.kind = 'snippet'
                order by d.key, v.number"#,
             tenant
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let versions = rows.into_iter().map(|row| VersionRow {
+            document: DocumentId(row.document_id),
+            kind: DocumentKind::Snippet,
+            key: row.key,
+            id: VersionId(row.id),
+            number: row.number,
+            content: row.content.0,
+            hash: row.content_hash,
+        });
+        Ok(versions.collect())
+    }
+
+    /// These versions of snippets, of those that there are.
+    pub async fn pinned_snippets(
+        &mut self,
+        pins: &BTreeSet<(String, i32)>,
+    ) -> Result<Vec<VersionRow>, StoreError> {
+        let tenant = self.tenant().0;
+        let (keys, numbers): (Vec<String>, Vec<i32>) = pins.iter().cloned().unzip();
+        let rows = sqlx::query!(
+            r#"select d.id as document_id, d.key, v.id, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
+               from unnest($2::text[], $3::integer[]) as pin (key, number)
+               join document d on d.tenant_id = $1 and d.kind = 'snippet' and d.key = pin.key
+               join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.number = pin.number
+               order by d.key, v.number"#,
+            tenant,
+            &keys,
+            &numbers
         )
         .fetch_all(self.connection())
         .await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use persona_gateway::domain::ids::TenantId;
+use persona_gateway::sources::load::Rows;
 use serde_json::{Value, json};
 
 use crate::harness::wait::until;
@@ -356,5 +357,44 @@ async fn connections_that_the_server_closed_cost_no_user_an_error() {
             )
             .await;
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_in_use_is_held_in_memory() {
+    let app = spawn().await;
+    let token = app.user("user-1");
+    assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
+    let sources = &app.app.gateway.sources;
+    assert_eq!(sources.held(), 1);
+    sources.forget_idle(Duration::from_secs(600));
+    assert_eq!(sources.held(), 1, "it was asked for just now");
+    sources.forget_idle(Duration::ZERO);
+    assert_eq!(sources.held(), 0);
+    assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
+    assert_eq!(sources.held(), 1, "it is read again");
+
+    // Of snippets, what live personas pin, and not all that was ever sealed.
+    let tenant = app.tenant("demo").await;
+    let mut tx = app.app.gateway.database.tenant(tenant).await.unwrap();
+    let moment = tx.moment().await.unwrap();
+    let before = Rows::read_served(&mut tx, moment)
+        .await
+        .unwrap()
+        .snippets
+        .len();
+    tx.commit().await.unwrap();
+    app.database
+        .sql(&format!(
+            "with d as (insert into document (tenant_id, kind, key) values ('{tenant}', 'snippet', 'many') returning id)
+             insert into document_version (tenant_id, document_id, content)
+             select '{tenant}', d.id, jsonb_build_object('text', 'number ' || n) from d, generate_series(1, 50) n"
+        ))
+        .await;
+    let mut tx = app.app.gateway.database.tenant(tenant).await.unwrap();
+    let served = Rows::read_served(&mut tx, moment).await.unwrap();
+    let all = Rows::read(&mut tx, moment).await.unwrap();
+    assert_eq!(served.snippets.len(), before);
+    assert!(all.snippets.len() >= before + 50);
     app.stop().await;
 }
