@@ -10,6 +10,7 @@ mod program;
 mod read;
 mod run;
 mod same;
+mod tag;
 
 use serde_json::Value;
 

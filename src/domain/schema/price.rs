@@ -87,7 +87,7 @@ fn advice(node: &Node) -> &'static str {
     let branches = |test: &Test| test.in_place().len() > 1;
     let has = |of: fn(&Test) -> bool| node.tests.iter().any(of);
     if node.tests.iter().any(branches) {
-        "put the alternatives into one type with a tag (an enum) and optional properties, or give their lists and texts maxItems and maxLength"
+        "let each alternative require a tag with a const of its own, so that one is looked at, or put them into one type with optional properties"
     } else if has(|test| matches!(test, Test::Unique)) {
         "give the list maxItems, or use an object whose names are the keys"
     } else if has(|test| matches!(test, Test::Allowed(values) if values.deep)) {
@@ -437,9 +437,19 @@ impl Judge<'_> {
             }
             Test::Parts(_) => self.in_place(test).plus(Cost::names(LOOKUP, 1, members)),
             Test::All(_) | Test::Not(_) => self.in_place(test),
-            Test::Any(parts) | Test::One(parts) => {
-                self.in_place(test).plus(self.trials(parts.len(), node))
-            }
+            Test::Any(choice) | Test::One(choice) => match &choice.tag {
+                Some(tag) => {
+                    let parts = choice.parts.iter();
+                    let dearest =
+                        parts.fold(Cost::default(), |most, part| most.or(self.cost(*part)));
+                    let names = tag.name.len().saturating_add(tag.longest);
+                    let found = LOOKUP.saturating_mul(2).saturating_add(amount(names));
+                    dearest.plus(Cost::object(found, 0))
+                }
+                None => self
+                    .in_place(test)
+                    .plus(self.trials(choice.parts.len(), node)),
+            },
             Test::If {
                 condition,
                 then,

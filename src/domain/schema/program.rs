@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 use super::number::Divisor;
 use super::pattern::Pattern;
 use super::same::Values;
+use super::tag::Tag;
 
 /// The number of a node. The whole schema is node 0.
 pub(super) type Id = usize;
@@ -85,8 +86,8 @@ pub(super) enum Test {
     Parts(HashMap<String, Id>),
     /// `allOf`, and `$ref` as the only one of its kind.
     All(Vec<Id>),
-    Any(Vec<Id>),
-    One(Vec<Id>),
+    Any(Choice),
+    One(Choice),
     Not(Id),
     If {
         condition: Id,
@@ -127,7 +128,8 @@ impl Test {
     /// The nodes that judge the same value.
     pub(super) fn in_place(&self) -> Vec<Id> {
         match self {
-            Self::All(ids) | Self::Any(ids) | Self::One(ids) => ids.clone(),
+            Self::All(ids) => ids.clone(),
+            Self::Any(choice) | Self::One(choice) => choice.parts.clone(),
             Self::Not(id) => vec![*id],
             Self::Parts(parts) => parts.values().copied().collect(),
             Self::If {
@@ -167,6 +169,13 @@ impl Test {
             _ => Vec::new(),
         }
     }
+}
+
+/// `anyOf` or `oneOf`.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) parts: Vec<Id>,
+    pub(super) tag: Option<Tag>,
 }
 
 /// Which side of a number is allowed.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::pattern::{BadPattern, MAX_MEMORY_BYTES, Pattern, Patterns};
 use super::program::{Id, Kinds, Node, Program, Test};
+use super::tag;
 use crate::domain::fault::{Fault, step};
 
 /// Most subschemas of a schema.
@@ -87,6 +88,7 @@ pub(super) fn read(document: &Value, purpose: Purpose) -> Result<Compiled, Vec<F
     reader.enter(document, String::new());
     reader.run();
     if reader.faults.is_empty() {
+        tag::find(&mut reader.program);
         reader.program.marks = reader.program.nodes.iter().any(Node::asks_for_marks);
         Ok(Compiled {
             pattern_bytes: reader.patterns.taken(),

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::number;
 use super::pattern::Pattern;
-use super::program::{Allowed, Bound, Id, Kinds, Program, Test};
+use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
 use super::same;
+use super::tag::Tag;
 use crate::domain::fault::{Fault, step};
 
 /// What a check may cost, in units of about a nanosecond. [`super::price`] holds schemas to it before they are sealed.
@@ -568,9 +569,12 @@ impl<'p> Run<'p> {
                 }
                 Ok(fits)
             }
-            Test::Any(parts) => {
+            Test::Any(Choice { tag: Some(tag), .. }) | Test::One(Choice { tag: Some(tag), .. }) => {
+                self.tagged(tag, value, at, marks)
+            }
+            Test::Any(choice) => {
                 let mut fits = false;
-                for part in parts {
+                for part in &choice.parts {
                     fits |= self.trial(*part, value, at, marks.as_deref_mut())?;
                     // All of them must run where somebody asks what they look at.
                     if fits && marks.is_none() {
@@ -579,9 +583,9 @@ impl<'p> Run<'p> {
                 }
                 self.fits(fits, at, || "fits none of the alternatives".to_owned())
             }
-            Test::One(parts) => {
+            Test::One(choice) => {
                 let mut found = 0_usize;
-                for part in parts {
+                for part in &choice.parts {
                     found += usize::from(self.trial(*part, value, at, marks.as_deref_mut())?);
                     if found > 1 {
                         break;
@@ -609,6 +613,30 @@ impl<'p> Run<'p> {
             }
             _ => Ok(true),
         }
+    }
+
+    /// The one alternative that a value says it is.
+    fn tagged(&mut self, tag: &Tag, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+        let Value::Object(members) = value else {
+            return Ok(self.fail(at, || Kinds::OBJECT.told()));
+        };
+        self.pay(LOOKUP + bytes(&tag.name))?;
+        let told = members.get(&tag.name).and_then(Value::as_str);
+        let told = told.filter(|text| text.len() <= tag.longest);
+        self.pay(LOOKUP + told.map_or(0, bytes))?;
+        let Some(part) = told.and_then(|text| tag.parts.get(text)) else {
+            return Ok(self.fail(&Place::Member(at, &tag.name), || {
+                let mut texts: Vec<String> = tag
+                    .parts
+                    .keys()
+                    .map(|text| Value::from(text.as_str()).to_string())
+                    .collect();
+                texts.sort_unstable();
+                texts.truncate(MAX_TOLD);
+                format!("must be one of: {}", texts.join(", "))
+            }));
+        };
+        self.node(*part, value, at, marks)
     }
 
     /// A part whose failing is no fault.

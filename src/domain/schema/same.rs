@@ -23,6 +23,14 @@ impl Values {
         Self { state, sorted }
     }
 
+    /// All of them, where they are texts.
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        self.sorted
+            .iter()
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
     pub(super) fn has(&self, value: &Value) -> bool {
         let hash = hash(value, &self.state);
         let first = self.sorted.partition_point(|(other, _)| *other < hash);

@@ -367,7 +367,7 @@ async fn only_what_is_in_use_is_held_in_memory() {
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     let sources = &app.app.gateway.sources;
     assert_eq!(sources.held(), 1);
-    sources.forget_idle(Duration::from_secs(600));
+    sources.forget_idle(Duration::from_mins(10));
     assert_eq!(sources.held(), 1, "it was asked for just now");
     sources.forget_idle(Duration::ZERO);
     assert_eq!(sources.held(), 0);

@@ -8,7 +8,7 @@ use super::{Draft, Reader, Reference};
 use crate::domain::fault::step;
 use crate::domain::request::normal;
 use crate::domain::schema::number::Divisor;
-use crate::domain::schema::program::{Allowed, Bound, Kinds, Node, Test};
+use crate::domain::schema::program::{Allowed, Bound, Choice, Kinds, Node, Test};
 use crate::domain::schema::same::Values;
 
 /// Values of an `enum` that a person is told.
@@ -88,11 +88,11 @@ impl<'s> Reader<'s> {
                 }
                 "anyOf" => {
                     let parts = self.list(value, &here);
-                    node.tests.push(Test::Any(parts));
+                    node.tests.push(Test::Any(Choice { parts, tag: None }));
                 }
                 "oneOf" => {
                     let parts = self.list(value, &here);
-                    node.tests.push(Test::One(parts));
+                    node.tests.push(Test::One(Choice { parts, tag: None }));
                 }
                 "not" => {
                     let part = self.enter(value, here);

@@ -223,6 +223,22 @@ fn each_keyword_says_what_the_specification_says() {
             json!([[[null]], null]),
             json!([[[1]], 1]),
         ),
+        (
+            json!({ "oneOf": [
+                { "type": "object", "required": ["kind"], "properties": { "kind": { "const": "a" }, "x": { "type": "string" } } },
+                { "$ref": "#/$defs/b" },
+            ], "$defs": { "b": { "type": "object", "required": ["kind", "y"], "properties": { "kind": { "enum": ["b", "c"] } } } }, "unevaluatedProperties": false }),
+            json!([{ "kind": "a", "x": "" }, { "kind": "a" }]),
+            json!([1, {}, { "kind": 1 }, { "kind": "d" }, { "kind": "a", "x": 1 }, { "kind": "b" }, { "kind": "c", "y": 1 }]),
+        ),
+        (
+            json!({ "anyOf": [
+                { "type": "object", "required": ["kind"], "properties": { "kind": { "const": "a" } } },
+                { "type": "object", "required": ["kind"], "properties": { "kind": { "enum": ["a", "b"] } } },
+            ] }),
+            json!([{ "kind": "a" }, { "kind": "b" }]),
+            json!([{ "kind": "c" }]),
+        ),
         (json!(true), json!([1, {}]), json!([])),
         (
             json!({ "properties": { "a": false } }),
