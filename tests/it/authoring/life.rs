@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::admins::{body, state};
 use crate::harness::wait::until;
-use crate::harness::{TestApp, context, problem, spawn};
+use crate::harness::{TestApp, context, problem, spawn, spawn_patient};
 
 const DOCUMENTS: &str = "/v1/admin/documents";
 const ASSISTANT: &str = "/v1/admin/documents/persona/assistant";
@@ -188,7 +188,7 @@ async fn a_context_can_not_go_live_with_a_persona_that_is_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_admins_who_race_can_not_leave_something_broken() {
-    let app = spawn().await;
+    let app = spawn_patient().await;
     let key = app.admin_key("demo", Role::Publisher).await;
     let persona = live_content(&app, &key, ASSISTANT).await;
     for round in 0..8 {

@@ -61,6 +61,20 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
 }
 
+/// The same, for many changes of one tenant at once on a busy machine: they wait for each other instead of being told to try
+/// again after a second.
+pub(crate) async fn spawn_patient() -> TestApp {
+    let patient = ["LOCK", "STATEMENT", "ACQUIRE"].map(|what| {
+        let name = format!("GATEWAY__DATABASE__{what}_TIMEOUT_MS");
+        (name, "20000".to_owned())
+    });
+    spawn_with(TestOptions {
+        env: patient.to_vec(),
+        ..TestOptions::default()
+    })
+    .await
+}
+
 /// The service with the demo tenant.
 pub(crate) async fn spawn() -> TestApp {
     spawn_with(TestOptions::default()).await

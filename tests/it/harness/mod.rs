@@ -14,5 +14,6 @@ pub(crate) mod wait;
 pub(crate) mod wire;
 
 pub(crate) use app::{
-    PLATFORM_KEY, TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_with, told,
+    PLATFORM_KEY, TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_patient,
+    spawn_with, told,
 };

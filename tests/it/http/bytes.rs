@@ -11,7 +11,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use crate::admin::authorization::{Operation, Things, fill, operations, parameters, things};
-use crate::harness::{TestApp, spawn};
+use crate::harness::{TestApp, spawn_patient};
 
 /// What may stand in a path or a query once it is percent-encoded.
 const TEXTS: [&[u8]; 34] = [
@@ -331,7 +331,7 @@ async fn send(app: &TestApp, probe: &Probe) -> (u16, String) {
 
 #[tokio::test]
 async fn no_bytes_of_a_path_a_query_a_header_or_a_body_are_answered_with_a_5xx() {
-    let app = spawn().await;
+    let app = spawn_patient().await;
     let (known, nobodys) = things(&app).await;
     // A key of the tenant's own that can't be opened would be a 503 of its own.
     app.database.sql("delete from provider_key").await;
