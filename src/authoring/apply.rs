@@ -1,6 +1,7 @@
 //! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
 
 mod access;
+mod judge;
 mod older_snippets;
 mod rights;
 mod sample_users;
@@ -13,12 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
+use self::judge::Placed;
 use self::older_snippets::pinned_as_sealed;
 use super::bundle::{Bundle, SecretRef, pinned};
-use super::document::{
-    clashes_with_policy, is_left_out, missing_ids, not_in_catalogue, pins_nothing,
-};
-use super::fit::contexts_fit;
+use super::document::is_left_out;
 use super::live_set::Name;
 use super::plan::{Plan, Step, Verb};
 use super::release::{self, What};
@@ -31,9 +30,9 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
 use crate::domain::diff::diff;
 use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, TenantId};
 use crate::domain::key::Key;
-use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::sources::SourceError;
@@ -79,7 +78,12 @@ impl ApplyOptions {
 pub enum ApplyError {
     /// The bundle does not fit the tenant.
     #[error("the bundle has faults")]
-    Faults(Vec<Fault>),
+    Faults {
+        /// What is in the way.
+        faults: Vec<Fault>,
+        /// Everything that was found in its documents, warnings too; pointers start at the bundle.
+        findings: Vec<Finding>,
+    },
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -183,14 +187,20 @@ impl Application<'_> {
             released: Vec::new(),
             behind: BTreeSet::new(),
             rollouts: BTreeMap::new(),
+            waiting: Vec::new(),
+            placed: Vec::new(),
         };
+        work.faults.extend_under("", bundle.faults.iter().cloned());
         // Two at once would both build on what is live now, and one of them would be lost.
         work.change.lock_authoring().await?;
         work.shared_issuers_stay(bundle, self.shared);
         match work.change.tx.tenant_row().await? {
             Some(row) if row.slug != bundle.tenant => {
                 let message = "is not the tenant that the credential belongs to";
-                return Err(ApplyError::Faults(vec![Fault::new("/tenant", message)]));
+                return Err(ApplyError::Faults {
+                    faults: vec![Fault::new("/tenant", message)],
+                    findings: Vec::new(),
+                });
             }
             Some(_) => {}
             None => work.create_tenant(bundle).await?,
@@ -209,10 +219,18 @@ impl Application<'_> {
         work.provider_key(bundle).await?;
         work.judge(before).await?;
         let role = work.change.admin.role;
-        let plan = work
-            .faults
-            .into_result(work.plan)
-            .map_err(ApplyError::Faults)?;
+        let Work {
+            mut faults, plan, ..
+        } = work;
+        if faults.is_empty() {
+            faults.extend_under("", bundle.document_faults.iter().cloned());
+        }
+        if !faults.is_empty() {
+            return Err(ApplyError::Faults {
+                faults: faults.into_vec(),
+                findings: plan.findings,
+            });
+        }
         rights::permits(role, &plan)?;
         Ok(plan)
     }
@@ -233,6 +251,10 @@ struct Work<'a> {
     behind: BTreeSet<Name>,
     /// The versions that a share of the users gets: number and percentage.
     rollouts: BTreeMap<Name, (i32, u8)>,
+    /// Versions that wait for approvals.
+    waiting: Vec<VersionRow>,
+    /// The bundle's documents, as they are sealed.
+    placed: Vec<Placed>,
 }
 
 impl Work<'_> {
@@ -268,24 +290,6 @@ impl Work<'_> {
             // What is too large to compare is told by its name alone.
             step.changes = diff(before, after).unwrap_or_default();
         }
-    }
-
-    /// What the bundle would break beside itself: tests, and what is scheduled. Faults of its own parts were found already.
-    async fn judge(&mut self, before: Before) -> Result<(), ApplyError> {
-        if !self.faults.is_empty() {
-            return Ok(());
-        }
-        let released = std::mem::take(&mut self.released);
-        for broken in before.broken(self.change, &released).await? {
-            match broken.own {
-                Some((kind, key)) => {
-                    let at = format!("/{}{}", section(kind), step(key.as_str()));
-                    self.faults.extend_under(&at, [broken.fault]);
-                }
-                None => self.faults.extend_under("", [broken.fault]),
-            }
-        }
-        Ok(())
     }
 
     async fn create_tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
@@ -376,8 +380,6 @@ impl Work<'_> {
     }
 
     async fn documents(&mut self, bundle: &Bundle, live: Live) -> Result<(), ApplyError> {
-        let catalogue = self.change.tx.catalogue().await?;
-        let policy = self.policy().await?;
         let mut snippet_versions: BTreeMap<Key, i32> = BTreeMap::new();
         for ((_, key), row) in live
             .iter()
@@ -392,57 +394,13 @@ impl Work<'_> {
                 .await?;
             snippet_versions.insert(key.clone(), number);
         }
-        let sealed_snippets: BTreeSet<(String, i32)> = self
-            .change
-            .tx
-            .snippet_versions()
-            .await?
-            .into_iter()
-            .map(|row| (row.key, row.number))
-            .collect();
         for (key, content) in &bundle.personas {
             let content = pinned_as_sealed(content, &pins);
             let content = pinned(&content, |snippet| snippet_versions.get(snippet).copied());
-            let at = format!("/personas{}", step(key.as_str()));
-            match Persona::parse(&content) {
-                Ok(persona) => {
-                    for missing in missing_ids(&persona, &policy) {
-                        self.plan.warnings.push(format!(
-                            "persona/{key} has no {missing}, and the policy's defaults name none: it can't be used yet"
-                        ));
-                    }
-                    self.faults
-                        .extend_under(&at, not_in_catalogue(&persona, &catalogue));
-                    self.faults
-                        .extend_under(&at, pins_nothing(&persona, &sealed_snippets));
-                    let before = live.get(&(DocumentKind::Persona, key.clone()));
-                    let is_live = before.is_some_and(|row| row.content == content);
-                    self.tools(key, &persona, is_live, &policy).await?;
-                    self.faults
-                        .extend_under(&at, clashes_with_policy(key, persona, &policy));
-                    self.document(DocumentKind::Persona, key, &content, &live)
-                        .await?;
-                }
-                Err(found) => self.faults.extend_under(&at, found),
-            }
+            self.document(DocumentKind::Persona, key, &content, &live)
+                .await?;
         }
-        for ((kind, key), row) in &live {
-            if *kind == DocumentKind::Persona
-                && !bundle.personas.contains_key(key)
-                && !(self.options.prune && is_left_out(bundle, *kind, key))
-                && let Ok(persona) = Persona::parse(&row.content)
-            {
-                for fault in clashes_with_policy(key, persona, &policy) {
-                    self.faults.add(
-                        "/policy",
-                        format!("does not fit the persona `{key}`: {fault}"),
-                    );
-                }
-            }
-        }
-        self.faults
-            .extend_under("", contexts_fit(bundle, &live, self.options.prune));
-        for (key, content) in &bundle.context_documents {
+        for (key, content) in &bundle.contexts {
             self.document(DocumentKind::Context, key, content, &live)
                 .await?;
         }
@@ -463,14 +421,6 @@ impl Work<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The tenant's policy as it will be; the default where it can't be read, which is told elsewhere.
-    async fn policy(&mut self) -> Result<Policy, StoreError> {
-        let row = self.change.tx.tenant_row().await?;
-        Ok(row
-            .and_then(|row| Policy::parse(&row.policy).ok())
-            .unwrap_or_default())
     }
 
     async fn live(&mut self) -> Result<Live, SourceError> {
@@ -518,14 +468,21 @@ impl Work<'_> {
         let name = (kind, key.clone());
         let before = live.get(&name);
         let rollout = self.rollouts.get(&name).copied();
-        if let Some(row) = before
-            && row.content == *content
-            && !self.behind.contains(&name)
-        {
+        let unchanged = before.filter(|row| row.content == *content);
+        let unchanged = unchanged.filter(|_| !self.behind.contains(&name));
+        self.placed.push(Placed {
+            name: name.clone(),
+            content: content.clone(),
+            is_new: unchanged.is_none(),
+            was_live: before.is_some_and(|row| row.content == *content),
+        });
+        if let Some(row) = unchanged {
             if let Some((number, percent)) = rollout {
-                self.plan.warnings.push(format!(
-                    "{}: the rollout of version {number} to {percent} % of the users goes on",
-                    documents::target(kind, key)
+                let at = format!("/{}{}", section(kind), step(key.as_str()));
+                self.plan.findings.push(Finding::warning(
+                    at,
+                    format!("the rollout of version {number} to {percent} % of the users goes on"),
+                    "Release a version to everybody, or roll back, to end it",
                 ));
             }
             return Ok(row.number);
@@ -565,6 +522,15 @@ impl Work<'_> {
                 }
             }
         } else {
+            self.waiting.push(VersionRow {
+                document,
+                kind,
+                key: key.as_str().to_owned(),
+                id: sealed.id,
+                number,
+                content: sealed.content.clone(),
+                hash: sealed.hash.clone(),
+            });
             format!(
                 "; not released: it waits for {} approval(s)",
                 usize::from(standing.required).saturating_sub(standing.approved_by.len())

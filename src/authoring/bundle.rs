@@ -39,13 +39,15 @@ pub struct Bundle {
     /// Persona documents; snippet versions that they do not pin themselves are pinned when they are applied.
     pub personas: BTreeMap<Key, Map<String, Value>>,
     /// Context documents.
-    pub contexts: BTreeMap<Key, Context>,
-    /// The context documents as written.
-    pub context_documents: BTreeMap<Key, Map<String, Value>>,
+    pub contexts: BTreeMap<Key, Map<String, Value>>,
     /// Users whom the tenant's admins made up, where the bundle speaks of them.
     pub sample_users: Option<BTreeMap<Key, BundleSampleUser>>,
     /// Kinds of documents that the bundle speaks of, be it to say that there are none.
     pub sections: BTreeSet<DocumentKind>,
+    /// What is wrong with it: with any, it is never applied, only looked at further.
+    pub faults: Vec<Fault>,
+    /// What is wrong within its documents. Whoever examines them finds the same, with lines and advice.
+    pub document_faults: Vec<Fault>,
 }
 
 /// One issuer.
@@ -137,6 +139,18 @@ impl Bundle {
 
     /// Reads a bundle; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        let mut bundle = Self::read(value)?;
+        bundle.faults.append(&mut bundle.document_faults);
+        if bundle.faults.is_empty() {
+            Ok(bundle)
+        } else {
+            Err(bundle.faults)
+        }
+    }
+
+    /// Reads as much as can be read, so that what is wrong beside the database is found together with the rest; an error where
+    /// it is not even clear whose bundle it is.
+    pub fn read(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
             return Err(vec![Fault::new(
                 "",
@@ -144,6 +158,8 @@ impl Bundle {
             )]);
         };
         let mut faults = Faults::new();
+        let mut within = Faults::new();
+        let mut contexts: BTreeMap<&str, Context> = BTreeMap::new();
         let mut bundle = Self::default();
         for (name, value) in members {
             let at = step(name);
@@ -190,7 +206,7 @@ impl Bundle {
                         }
                         // A snippet that only has older versions is not live; personas may pin those all the same.
                         if is_live {
-                            faults.take(&at, parse_snippet(&document));
+                            within.take(&at, parse_snippet(&document));
                             bundle.snippets.insert(key, document);
                         }
                     }
@@ -201,16 +217,17 @@ impl Bundle {
                     for (key, document) in &bundle.personas {
                         // Any version will do here: which one it is, and whether there is one, shows when it is applied.
                         let read = Persona::parse(&pinned(document, |_| Some(1)));
-                        faults.take(&format!("{at}{}", step(key.as_str())), read);
+                        within.take(&format!("{at}{}", step(key.as_str())), read);
                     }
                 }
                 ("contexts", Value::Object(documents)) => {
                     bundle.sections.insert(DocumentKind::Context);
-                    bundle.context_documents = documents_of(&at, documents, &mut faults);
-                    for (key, document) in &bundle.context_documents {
-                        if let Some(context) = faults.take(&format!("{at}{}", step(key.as_str())), Context::parse(document)) {
-                            bundle.contexts.insert(key.clone(), context);
-                        }
+                    bundle.contexts = documents_of(&at, documents, &mut faults);
+                    for (name, document) in documents {
+                        let document = document.as_object().filter(|_| Key::parse(name).is_ok());
+                        let read = document.map(Context::parse);
+                        let read = read.and_then(|read| within.take(&format!("{at}{}", step(name)), read));
+                        contexts.extend(read.map(|context| (name.as_str(), context)));
                     }
                 }
                 ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
@@ -225,8 +242,14 @@ impl Bundle {
         if !members.contains_key("tenant") {
             faults.add("/tenant", "is missing: whose bundle is this?");
         }
-        check_aliases(&bundle, &mut faults);
-        faults.into_result(bundle)
+        check_aliases(&bundle, &contexts, &mut within);
+        bundle.faults = faults.into_vec();
+        bundle.document_faults = within.into_vec();
+        if bundle.tenant.is_empty() {
+            bundle.faults.append(&mut bundle.document_faults);
+            return Err(bundle.faults);
+        }
+        Ok(bundle)
     }
 }
 
@@ -382,12 +405,12 @@ fn catalogue(
     read
 }
 
-fn check_aliases(bundle: &Bundle, faults: &mut Faults) {
-    let mut seen: BTreeMap<&Key, &Key> = BTreeMap::new();
-    for (key, context) in &bundle.contexts {
+fn check_aliases(bundle: &Bundle, contexts: &BTreeMap<&str, Context>, faults: &mut Faults) {
+    let mut seen: BTreeMap<&Key, &str> = BTreeMap::new();
+    for (key, context) in contexts {
         for (index, alias) in context.aliases.iter().enumerate() {
-            let at = format!("/contexts{}/aliases/{index}", step(key.as_str()));
-            if bundle.context_documents.contains_key(alias) {
+            let at = format!("/contexts{}/aliases/{index}", step(key));
+            if bundle.contexts.contains_key(alias) {
                 faults.add(at, "is the key of a context");
             } else if let Some(other) = seen.insert(alias, key) {
                 faults.add(at, format!("is an alias of `{other}` already"));

@@ -9,10 +9,6 @@ use crate::domain::key::Key;
 use crate::domain::persona::Persona;
 use crate::store::documents::DocumentKind;
 
-pub(super) use crate::domain::examine::{
-    clashes_with_policy, missing_ids, missing_secrets, not_in_catalogue, plain_credentials,
-};
-
 /// Whether the bundle speaks of this kind of documents, and not of this one.
 pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
     let listed = match kind {

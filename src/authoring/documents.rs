@@ -97,7 +97,7 @@ async fn set_archived(
     change.tx.archive_document(row.id, at).await?;
     let broken = before.broken(change, &[]).await?;
     if !broken.is_empty() {
-        let told: Vec<String> = broken.iter().map(|it| it.fault.to_string()).collect();
+        let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
         return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
     }
     let verb = if archived { "archive" } else { "restore" };

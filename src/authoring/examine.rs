@@ -1,4 +1,7 @@
-//! What is to be said of a draft or a version before it goes live: looked at in its place, with its tests run.
+//! What is found in a document before it goes live: looked at in its place, with its tests run.
+//!
+//! This is the one judge of documents: `:validate`, sealing, releasing and applying bundles all ask it, so that they find the
+//! same. What a change breaks in *other* documents is told by [`super::soundness`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::bundle::pinned;
+use super::secrets;
 use super::world::{Overlay, World};
 use crate::domain::catalogue::CatalogueKind;
 use crate::domain::examine::{self, Examination, Surroundings};
@@ -16,81 +20,112 @@ use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
 use crate::store::tenant_tx::TenantTx;
+use crate::tenants::refusal::Refusal;
 
 /// Everything found in `content`, were it the document of this kind and key at `moment`. Snippets that a persona does not
-/// pin are taken as they are live; tests run once nothing else is wrong.
+/// pin are taken as they are live.
 pub async fn examine(
     tx: &mut TenantTx,
     moment: DateTime<Utc>,
     kind: DocumentKind,
     key: &Key,
     content: &Map<String, Value>,
-) -> Result<Examination, SourceError> {
+) -> Result<Examination, Refusal> {
     let overlay = Overlay::Draft {
         kind,
         key: key.clone(),
         content: content.clone(),
     };
-    let world = World::at(tx, moment, &[overlay]).await?;
-    let facts = facts(tx).await?;
-    let retired = tx.retired_ids().await?;
-    let secrets = super::secrets::names(tx).await?;
-    let known = Known {
-        facts: facts.as_ref(),
-        retired: &retired,
-        secrets: &secrets,
-    };
-    let mut examination = look(&world, kind, key, content, &known);
-    if !examination.has_errors() {
-        let failed = world.run_tests(kind, key).into_iter().flat_map(|run| {
-            let told = format!("the test `{}` fails: ", run.name);
-            run.failures.into_iter().map(move |failure| {
-                Finding::error(
-                    failure.pointer,
-                    format!("{told}{}", failure.message),
-                    "Mend the document, or what the test expects",
-                )
-            })
-        });
-        examination.extend(failed);
+    let examiner = Examiner::at(tx, moment, &[overlay]).await?;
+    Ok(examiner.examine(kind, key, content))
+}
+
+/// A world, and what else must be known to judge the documents in it.
+#[derive(Debug)]
+pub(super) struct Examiner {
+    world: World,
+    facts: Option<BTreeSet<String>>,
+    retired: BTreeSet<(CatalogueKind, String)>,
+    secrets: BTreeSet<Key>,
+    live_snippets: BTreeMap<Key, i32>,
+    unreadable: BTreeSet<Key>,
+}
+
+impl Examiner {
+    /// Of what is live at `moment`, with `overlays` put in place.
+    pub(super) async fn at(
+        tx: &mut TenantTx,
+        moment: DateTime<Utc>,
+        overlays: &[Overlay],
+    ) -> Result<Self, Refusal> {
+        let world = match World::at(tx, moment, overlays).await {
+            Ok(world) => world,
+            Err(SourceError::PolicyBroken(_)) => {
+                return Err(Refusal::Conflict(
+                    "The tenant's policy can't be read: correct it first.".into(),
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let live_snippets = world
+            .documents()
+            .filter(|(kind, _)| *kind == DocumentKind::Snippet)
+            .filter_map(|(kind, key)| Some((key.clone(), world.version(*kind, key)?)));
+        let personas = world.unreadable.iter();
+        let personas = personas.filter(|one| one.kind == DocumentKind::Persona);
+        Ok(Self {
+            live_snippets: live_snippets.collect(),
+            unreadable: personas
+                .filter_map(|one| Key::parse(&one.key).ok())
+                .collect(),
+            facts: facts(tx).await?,
+            retired: tx.retired_ids().await?,
+            secrets: secrets::names(tx).await?,
+            world,
+        })
     }
-    Ok(examination)
-}
 
-/// What the tenant has beside its documents.
-struct Known<'a> {
-    facts: Option<&'a BTreeSet<String>>,
-    retired: &'a BTreeSet<(CatalogueKind, String)>,
-    secrets: &'a BTreeSet<Key>,
-}
-
-fn look(
-    world: &World,
-    kind: DocumentKind,
-    key: &Key,
-    content: &Map<String, Value>,
-    known: &Known<'_>,
-) -> Examination {
-    let live_snippets: BTreeMap<Key, i32> = world
-        .documents()
-        .filter(|(kind, _)| *kind == DocumentKind::Snippet)
-        .filter_map(|(kind, key)| Some((key.clone(), world.version(*kind, key)?)))
-        .collect();
-    let around = Surroundings {
-        snapshot: &world.snapshot,
-        snippets: &world.snippets,
-        live_snippets: &live_snippets,
-        facts: known.facts,
-        secrets: known.secrets,
-        retired: known.retired,
-    };
-    match kind {
-        DocumentKind::Persona => {
-            let content = pinned(content, |snippet| live_snippets.get(snippet).copied());
-            examine::persona(key, &content, &around)
+    /// Everything found in a document that is in place in this world; its tests are run where it can be read.
+    pub(super) fn examine(
+        &self,
+        kind: DocumentKind,
+        key: &Key,
+        content: &Map<String, Value>,
+    ) -> Examination {
+        let mut examination = self.look(kind, key, content);
+        for run in self.world.run_tests(kind, key) {
+            let failures = run.failures.into_iter().map(|failure| {
+                Finding::unready(
+                    failure.pointer,
+                    format!("the test `{}` fails: {}", run.name, failure.message),
+                    "Correct the document, or what the test expects",
+                )
+            });
+            examination.extend(failures);
         }
-        DocumentKind::Context => examine::context(key, content, &around),
-        DocumentKind::Snippet => examine::snippet(content, &around),
+        examination
+    }
+
+    fn look(&self, kind: DocumentKind, key: &Key, content: &Map<String, Value>) -> Examination {
+        let around = Surroundings {
+            snapshot: &self.world.snapshot,
+            snippets: &self.world.snippets,
+            live_snippets: &self.live_snippets,
+            facts: self.facts.as_ref(),
+            secrets: &self.secrets,
+            retired: &self.retired,
+            unreadable: &self.unreadable,
+            samples: self.world.samples(),
+            moment: self.world.moment,
+        };
+        match kind {
+            DocumentKind::Persona => {
+                let content = pinned(content, |snippet| self.live_snippets.get(snippet).copied());
+                examine::persona(key, &content, &around)
+            }
+            DocumentKind::Context => examine::context(key, content, &around),
+            DocumentKind::Snippet => examine::snippet(content, &around),
+        }
     }
 }
 

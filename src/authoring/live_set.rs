@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::document::{
-    clashes_with_policy, missing_personas, missing_secrets, not_in_catalogue, pins_nothing,
-    plain_credentials,
-};
+use super::document::{missing_personas, pins_nothing};
 use super::secrets;
-use crate::domain::catalogue::Catalogue;
 use crate::domain::context::Context;
+use crate::domain::examine::{clashes_with_policy, laid_into, missing_secrets};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
@@ -21,6 +18,9 @@ use crate::store::StoreError;
 use crate::store::documents::{DocumentKind, VersionRow};
 use crate::store::tenant_tx::TenantTx;
 
+/// Said of the context that takes most.
+const CROWDED: &str = "has the largest patterns of all live contexts, which together take more than 16 MB; use fewer or smaller ones";
+
 /// A document by kind and key.
 pub(super) type Name = (DocumentKind, Key);
 
@@ -28,7 +28,6 @@ pub(super) type Name = (DocumentKind, Key);
 #[derive(Debug, Clone)]
 pub(super) struct LiveSet {
     policy: Policy,
-    catalogue: Catalogue,
     /// Key and number of every sealed snippet version.
     sealed_snippets: BTreeSet<(String, i32)>,
     /// The names of its secrets.
@@ -53,7 +52,6 @@ impl LiveSet {
         let named = |row: VersionRow| Some(((row.kind, Key::parse(&row.key).ok()?), row.content));
         Ok(Self {
             policy,
-            catalogue: tx.catalogue().await?,
             secrets: secrets::names(tx).await?,
             sealed_snippets: sealed.map(|row| (row.key, row.number)).collect(),
             documents: live.into_iter().filter_map(named).collect(),
@@ -69,32 +67,8 @@ impl LiveSet {
         !self.rollouts.is_empty()
     }
 
-    /// Faults of one document as far as it stands alone: its form, its pins, its ids, its fit to the policy.
-    pub(super) fn own_faults(&self, name: &Name, content: &Map<String, Value>) -> Vec<Fault> {
-        let mut faults = self.refused_anew(name.0, content);
-        faults.extend(self.broken_parts(name, content));
-        faults
-    }
-
-    /// What nobody writes anew, and stays live where it is: ids that the catalogue does not have, since it may lose them any
-    /// day, and credentials in plain text, which were taken once.
-    fn refused_anew(&self, kind: DocumentKind, content: &Map<String, Value>) -> Vec<Fault> {
-        if kind != DocumentKind::Persona {
-            return Vec::new();
-        }
-        let persona = Persona::parse(content);
-        persona.map_or_else(
-            |_told_elsewhere| Vec::new(),
-            |persona| {
-                let mut faults = not_in_catalogue(&persona, &self.catalogue);
-                faults.extend(plain_credentials(&persona.settings));
-                faults
-            },
-        )
-    }
-
     /// What keeps a document from being served.
-    fn broken_parts(&self, (kind, key): &Name, content: &Map<String, Value>) -> Vec<Fault> {
+    fn broken_parts(&self, kind: DocumentKind, content: &Map<String, Value>) -> Vec<Fault> {
         match kind {
             DocumentKind::Snippet => parse_snippet(content).err().unwrap_or_default(),
             DocumentKind::Context => Context::parse(content).err().unwrap_or_default(),
@@ -102,8 +76,9 @@ impl LiveSet {
                 Err(faults) => faults,
                 Ok(persona) => {
                     let mut faults = pins_nothing(&persona, &self.sealed_snippets);
-                    faults.extend(missing_secrets(&persona, &self.policy, &self.secrets));
-                    faults.extend(clashes_with_policy(key, persona, &self.policy));
+                    let settings = &persona.settings;
+                    faults.extend(missing_secrets(settings, &self.policy, &self.secrets));
+                    faults.extend(clashes_with_policy(settings, &self.policy));
                     faults
                 }
             },
@@ -115,7 +90,7 @@ impl LiveSet {
         let mut contexts: Vec<(&Key, Context)> = Vec::new();
         let mut all: BTreeMap<Name, Vec<Fault>> = BTreeMap::new();
         for (name, content) in self.documents.iter().chain(&self.rollouts) {
-            let broken = self.broken_parts(name, content);
+            let broken = self.broken_parts(name.0, content);
             all.entry(name.clone()).or_default().extend(broken);
             if name.0 == DocumentKind::Context
                 && let Ok(context) = Context::parse_sealed(content, &mut Room::default())
@@ -123,25 +98,27 @@ impl LiveSet {
                 contexts.push((&name.1, context));
             }
         }
-        let memory = |context: &Context| context.schema.pattern_bytes();
-        let taken: usize = contexts.iter().map(|(_, context)| memory(context)).sum();
-        let largest = contexts.iter().max_by_key(|(_, context)| memory(context));
-        if taken > schema::MAX_PATTERN_BYTES
-            && let Some((key, _)) = largest
-        {
-            let fault = Fault::new(
-                "/metadata",
-                "has the largest patterns of all live contexts, which together take more than 16 MB; use fewer or smaller ones",
-            );
-            let name = (DocumentKind::Context, (*key).clone());
+        if let Some(key) = crowding(&contexts) {
+            let name = (DocumentKind::Context, key.clone());
+            let fault = Fault::new("/metadata", CROWDED);
             all.entry(name).or_default().push(fault);
         }
         let is_persona = |key: &Key| {
             self.documents
                 .contains_key(&(DocumentKind::Persona, key.clone()))
         };
+        let incomplete = self.incomplete_personas();
         for (key, context) in &contexts {
             let mut faults = Faults::new();
+            let given: BTreeSet<&Key> = context.personas().collect();
+            for persona in given {
+                if let Some(missing) = incomplete.get(persona) {
+                    faults.add(
+                        "",
+                        format!("gives the persona `{persona}`, which has no {missing}"),
+                    );
+                }
+            }
             for persona in missing_personas(context, is_persona) {
                 faults.add(
                     "",
@@ -166,56 +143,52 @@ impl LiveSet {
         all.retain(|_, faults| !faults.is_empty());
         all
     }
-}
 
-/// Something that a change would break.
-#[derive(Debug)]
-pub(super) struct Broken {
-    /// The document that the change is about and whose fault it is; `None` where another one would break.
-    pub(super) own: Option<Name>,
-    /// What; its pointer starts at the document of its own.
-    pub(super) fault: Fault,
-}
-
-impl Broken {
-    pub(super) fn own(name: &Name, fault: Fault) -> Self {
-        Self {
-            own: Some(name.clone()),
-            fault,
-        }
-    }
-
-    pub(super) fn others(message: String) -> Self {
-        Self {
-            own: None,
-            fault: Fault::new("", message),
-        }
+    /// Personas that nobody can get, and what they lack.
+    fn incomplete_personas(&self) -> BTreeMap<&Key, String> {
+        let documents = self.documents.iter();
+        let personas = documents.filter(|((kind, _), _)| *kind == DocumentKind::Persona);
+        let lacking = personas.filter_map(|((_, key), content)| {
+            let persona = Persona::parse(content).ok()?;
+            let settings = laid_into(&persona.settings, &self.policy);
+            let missing: Vec<&str> = settings.missing().collect();
+            (!missing.is_empty()).then(|| (key, missing.join(", ")))
+        });
+        lacking.collect()
     }
 }
 
-/// What a change would break: all faults of the documents that it is about, and those that others have now and hadn't
-/// before.
-pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Vec<Broken> {
+/// The context that takes most of the memory for patterns, where all together take too much.
+fn crowding<'a>(contexts: &[(&'a Key, Context)]) -> Option<&'a Key> {
+    let memory = |context: &Context| context.schema.pattern_bytes();
+    let taken: usize = contexts.iter().map(|(_, context)| memory(context)).sum();
+    let largest = contexts.iter().max_by_key(|(_, context)| memory(context));
+    let (key, _) = largest.filter(|_| taken > schema::MAX_PATTERN_BYTES)?;
+    Some(key)
+}
+
+/// What a change would break beside the documents that it is about: faults that the others have now and hadn't before.
+pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Vec<Fault> {
     let old = before.faults();
     let mut broken = Vec::new();
-    for name in about {
-        let versions = [after.documents.get(name), after.rollouts.get(name)];
-        let versions = versions.into_iter().flatten();
-        let told = versions.flat_map(|content| after.refused_anew(name.0, content));
-        broken.extend(told.map(|fault| Broken::own(name, fault)));
-    }
     for (name, faults) in after.faults() {
         if about.contains(&name) {
-            broken.extend(faults.into_iter().map(|fault| Broken::own(&name, fault)));
+            // Of itself it is examined elsewhere, and not beside all others.
+            let crowded = faults.iter().filter(|fault| fault.message == CROWDED);
+            broken.extend(crowded.map(|fault| {
+                let (key, message) = (&name.1, &fault.message);
+                Fault::new("", format!("the context `{key}` {message}"))
+            }));
             continue;
         }
         let known = old.get(&name).map(Vec::as_slice).unwrap_or_default();
         let (kind, key) = (name.0.as_str(), &name.1);
         let new = faults.iter().filter(|fault| !known.contains(fault));
         broken.extend(new.map(|fault| {
-            Broken::others(format!(
-                "would break the {kind} `{key}`, which is live: {fault}"
-            ))
+            Fault::new(
+                "",
+                format!("would break the {kind} `{key}`, which is live: {fault}"),
+            )
         }));
     }
     broken

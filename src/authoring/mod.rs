@@ -9,7 +9,6 @@ pub mod documents;
 pub mod drafts;
 pub mod examine;
 pub mod export;
-mod fit;
 pub mod impact;
 mod live_set;
 pub mod plan;

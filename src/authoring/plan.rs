@@ -5,6 +5,7 @@ mod show;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::diff::Change;
+use crate::domain::finding::Finding;
 
 pub use self::show::Shown;
 
@@ -18,8 +19,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the database has and the bundle does not: left alone unless pruned.
     pub left_alone: Vec<String>,
-    /// What is allowed, but hardly meant.
-    pub warnings: Vec<String>,
+    /// What was found in the bundle's documents and is not in the way; pointers start at the bundle.
+    pub findings: Vec<Finding>,
 }
 
 /// One change.

@@ -70,8 +70,7 @@ async fn update(
     if broken.is_empty() {
         return Ok(());
     }
-    let faults = broken.into_iter().map(|broken| broken.fault);
-    Err(Refusal::DocumentInvalid(faults.collect()))
+    Err(Refusal::documents(broken))
 }
 
 fn target(tenant: &TenantRow) -> String {

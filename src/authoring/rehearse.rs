@@ -1,25 +1,79 @@
-//! What a release of a draft would say, found by doing it and taking it back.
+//! What a release would say, found by doing it and taking it back: the change must not be committed afterwards.
 
-use super::{documents, release, seal};
+use super::documents;
+use super::examine::examine;
+use super::release::{self, What};
+use super::seal::Ready;
+use crate::domain::examine::Examination;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
+use crate::store::documents::DocumentKind;
 use crate::store::drafts::DraftRow;
+use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
-/// Everything that stands between a draft and its release, approvals left aside. The change must not be committed: it
-/// holds the version and the release afterwards.
-pub async fn rehearse(change: &mut Change, draft: &DraftRow) -> Result<Vec<Fault>, Refusal> {
-    let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let rehearsed = async {
-        let version = seal::seal(change, draft, "").await?;
-        let document = documents::find(&mut change.tx, draft.kind, &key).await?;
-        release::now(change, &document, &key, &version).await
+/// Everything that is known of a draft or a version before its release, approvals left aside.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// What was found in the document.
+    pub found: Examination,
+    /// What would break elsewhere or at a later time, and what keeps a draft from being sealed whatever it says.
+    pub would_break: Vec<Fault>,
+}
+
+/// Rehearses sealing and releasing a draft, whether it has faults or not.
+pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<Rehearsal, Refusal> {
+    let kind = draft.kind;
+    let ready = match Ready::of(change, draft).await {
+        Ok(ready) => ready,
+        Err(Refusal::Conflict(why)) => {
+            let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
+            let found = examine(&mut change.tx, change.now, kind, &key, &draft.content).await?;
+            return Ok(Rehearsal {
+                found,
+                would_break: vec![Fault::new("", why)],
+            });
+        }
+        Err(other) => return Err(other),
     };
-    match rehearsed.await {
-        Ok(_) => Ok(Vec::new()),
-        Err(Refusal::DocumentInvalid(faults)) => Ok(faults),
-        Err(Refusal::Conflict(told)) => Ok(vec![Fault::new("", told)]),
-        Err(other) => Err(other),
-    }
+    let found = examine(&mut change.tx, change.now, kind, &ready.key, &ready.content).await?;
+    let version = ready.insert(change, draft, "").await?;
+    let what = What {
+        document: ready.document.id,
+        kind,
+        key: &ready.key,
+        version: &version,
+    };
+    let would_break = release::would_break(change, &what).await?;
+    Ok(Rehearsal { found, would_break })
+}
+
+/// Rehearses the release of a version.
+pub async fn of_version(
+    change: &mut Change,
+    kind: DocumentKind,
+    key: &Key,
+    number: i32,
+) -> Result<Rehearsal, Refusal> {
+    change.lock_authoring().await?;
+    let document = documents::find(&mut change.tx, kind, key).await?;
+    let version: Option<SealedVersion> = change.tx.version(document.id, number).await?;
+    let version = version.ok_or(Refusal::NotFound)?;
+    let found = examine(&mut change.tx, change.now, kind, key, &version.content).await?;
+    let would_break = if document.archived_at.is_some() {
+        vec![Fault::new(
+            "",
+            "The document is archived: restore it first.",
+        )]
+    } else {
+        let what = What {
+            document: document.id,
+            kind,
+            key,
+            version: &version,
+        };
+        release::would_break(change, &what).await?
+    };
+    Ok(Rehearsal { found, would_break })
 }

@@ -8,13 +8,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::documents::target;
+use super::examine::Examiner;
 use super::review::standing;
 use super::soundness::Before;
+use super::world::Overlay;
+use crate::domain::fault::Fault;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
 use crate::domain::timeline::{Release, Timeline, Way};
 use crate::store::StoreError;
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::{DocumentKind, DocumentRow, VersionRow};
 use crate::store::releases::{NewRelease, ReleaseRow};
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
@@ -44,13 +48,22 @@ pub struct Wish<'a> {
     pub note: &'a str,
 }
 
+/// A release just made.
+#[derive(Debug)]
+pub struct Released {
+    /// The release.
+    pub row: ReleaseRow,
+    /// What was found in the version, none of which stands in the way.
+    pub findings: Vec<Finding>,
+}
+
 /// Releases a version, now or at a time to come, to everybody or to a share of the users.
 pub async fn release(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
     wish: Wish<'_>,
-) -> Result<ReleaseRow, Refusal> {
+) -> Result<Released, Refusal> {
     let number = wish.version;
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
@@ -125,18 +138,6 @@ async fn beside_the_live_one(
     Ok(())
 }
 
-/// Releases a version now, whoever has approved it: for rehearsals. The tenant's documents are locked.
-pub(super) async fn now(
-    change: &mut Change,
-    document: &DocumentRow,
-    key: &Key,
-    version: &SealedVersion,
-) -> Result<ReleaseRow, Refusal> {
-    let what = What::new(document, key, version);
-    let act = Act::release(change.now);
-    insert(change, &what, &act, "").await
-}
-
 /// Goes back to the version that was live before this one, or to an earlier one that is named. While a version is rolled out,
 /// going back ends that.
 pub async fn roll_back(
@@ -145,7 +146,7 @@ pub async fn roll_back(
     key: &Key,
     to: Option<i32>,
     note: &str,
-) -> Result<ReleaseRow, Refusal> {
+) -> Result<Released, Refusal> {
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
     let history = history(change, document.id).await?;
@@ -183,7 +184,7 @@ pub async fn cancel(
     kind: DocumentKind,
     key: &Key,
     id: ReleaseId,
-) -> Result<ReleaseRow, Refusal> {
+) -> Result<Released, Refusal> {
     change.lock_authoring().await?;
     let document = in_use(change, kind, key).await?;
     let history = history(change, document.id).await?;
@@ -244,18 +245,52 @@ async fn insert(
     what: &What<'_>,
     act: &Act,
     note: &str,
-) -> Result<ReleaseRow, Refusal> {
-    let before = Before::take(change, act.live_from).await?;
-    add(change, what, act, note).await?;
-    let about = [(what.kind, what.key.clone())];
-    let broken = before.broken(change, &about).await?;
-    if !broken.is_empty() {
-        let faults = broken.into_iter().map(|it| it.fault).collect();
-        return Err(Refusal::DocumentInvalid(faults));
+) -> Result<Released, Refusal> {
+    let would_break = add_and_look(change, what, act, note).await?;
+    // In a rollout too, it is judged as if everybody got it.
+    let in_place = Overlay::Version(VersionRow {
+        document: what.document,
+        kind: what.kind,
+        key: what.key.as_str().to_owned(),
+        id: what.version.id,
+        number: what.version.number,
+        content: what.version.content.clone(),
+        hash: what.version.hash.clone(),
+    });
+    let examiner = Examiner::at(&mut change.tx, act.live_from, &[in_place]).await?;
+    let found = examiner.examine(what.kind, what.key, &what.version.content);
+    if found.has_errors() || !would_break.is_empty() {
+        let findings = found.findings;
+        return Err(Refusal::document(findings, Finding::is_error, would_break));
     }
     let rows = change.tx.releases(what.document, None, 1).await?;
     let row = rows.into_iter().next();
-    Ok(row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?)
+    Ok(Released {
+        row: row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?,
+        findings: found.findings,
+    })
+}
+
+/// Adds the row of a release, and tells what it breaks in other documents. The tenant's documents are locked.
+async fn add_and_look(
+    change: &mut Change,
+    what: &What<'_>,
+    act: &Act,
+    note: &str,
+) -> Result<Vec<Fault>, Refusal> {
+    let before = Before::take(change, act.live_from).await?;
+    add(change, what, act, note).await?;
+    let about = [(what.kind, what.key.clone())];
+    before.broken(change, &about).await
+}
+
+/// What a release now would break in other documents: for rehearsals, which take it back. The tenant's documents are locked.
+pub(super) async fn would_break(
+    change: &mut Change,
+    what: &What<'_>,
+) -> Result<Vec<Fault>, Refusal> {
+    let act = Act::release(change.now);
+    add_and_look(change, what, &act, "").await
 }
 
 /// Adds the row of a release that the caller judges, and tells the audit trail.

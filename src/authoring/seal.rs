@@ -5,71 +5,114 @@ use serde_json::{Map, Value, json};
 use super::bundle::pinned;
 use super::documents::target;
 use super::drafts::overtaken;
-use super::live_set::LiveSet;
+use super::examine::examine;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::parse_snippet;
 use crate::sources::load::RELEASES_BACK;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
+use crate::store::documents::{DocumentKind, DocumentRow};
 use crate::store::drafts::DraftRow;
 use crate::store::versions::{NewVersion, SealedVersion};
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
+/// A version just sealed.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The version.
+    pub version: SealedVersion,
+    /// What was found in it, none of which stands in the way.
+    pub findings: Vec<Finding>,
+}
+
 /// Seals a draft that was read with this revision, provided that it has no fault and builds on the newest version.
 /// Snippets that a persona does not pin itself are pinned to what is live. The draft is gone afterwards.
-pub async fn seal(
-    change: &mut Change,
-    draft: &DraftRow,
-    message: &str,
-) -> Result<SealedVersion, Refusal> {
-    change.lock_authoring().await?;
-    let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-    let document = super::documents::find(&mut change.tx, draft.kind, &key).await?;
-    if document.archived_at.is_some() {
-        return Err(Refusal::Conflict(
-            "The document is archived: restore it first.".into(),
-        ));
-    }
-    if document.latest_version != draft.base_version {
-        return Err(Refusal::Conflict(format!(
-            "Version {} was sealed since this draft was opened: rebase the draft, look at what came in, then seal.",
-            document.latest_version.unwrap_or_default()
-        )));
-    }
-    let live = LiveSet::at(&mut change.tx, change.now).await?;
-    let content = with_pins(change, draft.kind, &draft.content).await?;
-    let faults = live.own_faults(&(draft.kind, key.clone()), &content);
-    if !faults.is_empty() {
-        return Err(Refusal::DocumentInvalid(faults));
-    }
-    let base = match draft.base_version {
-        None => None,
-        Some(number) => change.tx.version(document.id, number).await?,
-    };
-    if base.is_some_and(|base| base.content == content) {
-        return Err(Refusal::Conflict(
-            "The draft says what the newest version says: there is nothing to seal.".into(),
+pub async fn seal(change: &mut Change, draft: &DraftRow, message: &str) -> Result<Sealed, Refusal> {
+    let ready = Ready::of(change, draft).await?;
+    let now = change.now;
+    let found = examine(&mut change.tx, now, draft.kind, &ready.key, &ready.content).await?;
+    if found.blocks_sealing() {
+        return Err(Refusal::document(
+            found.findings,
+            Finding::blocks_sealing,
+            Vec::new(),
         ));
     }
     if !change.tx.delete_draft(draft.id, draft.revision).await? {
         return Err(overtaken());
     }
-    let mut contributors = draft.contributors.clone();
-    contributors.extend(change.admin.actor.contributors());
-    contributors.sort();
-    contributors.dedup();
-    let new = Sealing {
-        document: document.id,
-        kind: draft.kind,
-        key: &key,
-        base_version: draft.base_version,
-        content: &content,
-        contributors: &contributors,
-        message,
-    };
-    Ok(insert(change, &new).await?)
+    Ok(Sealed {
+        version: ready.insert(change, draft, message).await?,
+        findings: found.findings,
+    })
+}
+
+/// A draft that may be sealed if its content is sound.
+pub(super) struct Ready {
+    pub(super) key: Key,
+    pub(super) document: DocumentRow,
+    /// With every included snippet pinned.
+    pub(super) content: Map<String, Value>,
+}
+
+impl Ready {
+    /// Locks the tenant's documents, and says what keeps the draft from being sealed whatever its content.
+    pub(super) async fn of(change: &mut Change, draft: &DraftRow) -> Result<Self, Refusal> {
+        change.lock_authoring().await?;
+        let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
+        let document = super::documents::find(&mut change.tx, draft.kind, &key).await?;
+        if document.archived_at.is_some() {
+            return Err(Refusal::Conflict(
+                "The document is archived: restore it first.".into(),
+            ));
+        }
+        if document.latest_version != draft.base_version {
+            return Err(Refusal::Conflict(format!(
+                "Version {} was sealed since this draft was opened: rebase the draft, look at what came in, then seal.",
+                document.latest_version.unwrap_or_default()
+            )));
+        }
+        let content = with_pins(change, draft.kind, &draft.content).await?;
+        let base = match draft.base_version {
+            None => None,
+            Some(number) => change.tx.version(document.id, number).await?,
+        };
+        if base.is_some_and(|base| base.content == content) {
+            return Err(Refusal::Conflict(
+                "The draft says what the newest version says: there is nothing to seal.".into(),
+            ));
+        }
+        Ok(Self {
+            key,
+            document,
+            content,
+        })
+    }
+
+    /// Adds the version.
+    pub(super) async fn insert(
+        &self,
+        change: &mut Change,
+        draft: &DraftRow,
+        message: &str,
+    ) -> Result<SealedVersion, StoreError> {
+        let mut contributors = draft.contributors.clone();
+        contributors.extend(change.admin.actor.contributors());
+        contributors.sort();
+        contributors.dedup();
+        let new = Sealing {
+            document: self.document.id,
+            kind: draft.kind,
+            key: &self.key,
+            base_version: draft.base_version,
+            content: &self.content,
+            contributors: &contributors,
+            message,
+        };
+        insert(change, &new).await
+    }
 }
 
 /// What is sealed.

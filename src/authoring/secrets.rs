@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::plain_credentials;
+use crate::domain::examine::plain_credentials;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::live_set::{Broken, LiveSet, Name, broken_by};
+use super::live_set::{LiveSet, Name, broken_by};
 use super::world::{Rollouts, TestRun, World};
 use crate::domain::fault::Fault;
 use crate::sources::SourceError;
@@ -60,13 +60,13 @@ impl Before {
         Ok(Self { moments })
     }
 
-    /// What the change, which was made meanwhile in the same transaction, would break. Of the documents that it is about all
-    /// faults and failed tests count, of others only new ones.
+    /// What the change, which was made meanwhile in the same transaction, would break beside the documents that it is about:
+    /// faults and failed tests that were not there before. Its own documents are examined by whoever changes them.
     pub(super) async fn broken(
         self,
         change: &mut Change,
         about: &[Name],
-    ) -> Result<Vec<Broken>, Refusal> {
+    ) -> Result<Vec<Fault>, Refusal> {
         let mut broken = Vec::new();
         for (index, before) in self.moments.iter().enumerate() {
             let after = Picture::at(change, before.moment).await?;
@@ -80,43 +80,41 @@ impl Before {
                 &before.tests_in_rollouts
             };
             let mut failed_there = failed_tests(in_rollouts, &after.tests_in_rollouts, about);
-            for found in &mut failed_there {
-                found.fault.message.push_str(" (for users in the rollouts)");
+            for fault in &mut failed_there {
+                fault.message.push_str(" (for users in the rollouts)");
             }
-            for mut found in found.into_iter().chain(failed).chain(failed_there) {
+            for mut fault in found.into_iter().chain(failed).chain(failed_there) {
                 if index > 0 {
                     let at = before.moment.to_rfc3339();
-                    let message = found.fault.message;
-                    found.fault.message =
-                        format!("{message} (at {at}, when something is scheduled)");
+                    fault.message =
+                        format!("{} (at {at}, when something is scheduled)", fault.message);
                 }
-                broken.push(found);
+                broken.push(fault);
             }
         }
         Ok(broken)
     }
 }
 
-fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Broken> {
+fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Fault> {
     let mut failed = Vec::new();
     for run in after.iter().filter(|run| !run.passed()) {
-        let name = (run.kind, run.key.clone());
         let same = |other: &&TestRun| {
             (other.kind, &other.key, &other.name) == (run.kind, &run.key, &run.name)
         };
         let passed_before = before.iter().find(same).is_some_and(TestRun::passed);
-        for fault in &run.failures {
-            let test = &run.name;
-            if about.contains(&name) {
-                let message = format!("the test `{test}` fails: {}", fault.message);
-                failed.push(Broken::own(&name, Fault::new(&fault.pointer, message)));
-            } else if passed_before {
-                let (kind, key) = (run.kind.as_str(), &run.key);
-                failed.push(Broken::others(format!(
-                    "the test `{test}` of the {kind} `{key}`, which is live, would fail: {fault}"
-                )));
-            }
+        if about.contains(&(run.kind, run.key.clone())) || !passed_before {
+            continue;
         }
+        let (test, kind, key) = (&run.name, run.kind.as_str(), &run.key);
+        failed.extend(run.failures.iter().map(|fault| {
+            Fault::new(
+                "",
+                format!(
+                    "the test `{test}` of the {kind} `{key}`, which is live, would fail: {fault}"
+                ),
+            )
+        }));
     }
     failed
 }

@@ -156,7 +156,7 @@ impl UsedRows {
                 faults.extend_under(&at, unread.faults.iter().cloned());
             }
         }
-        faults.into_result(world).map_err(Refusal::DocumentInvalid)
+        faults.into_result(world).map_err(Refusal::documents)
     }
 }
 

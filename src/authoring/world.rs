@@ -262,6 +262,11 @@ impl World {
         self.documents.keys()
     }
 
+    /// The users whom the tenant's admins made up.
+    pub fn samples(&self) -> &BTreeMap<Key, SampleUser> {
+        &self.samples
+    }
+
     /// Whom a test or a preview means; `None` where there is no such sample user.
     pub fn user<'a>(&'a self, user: &'a TestUser) -> Option<&'a SampleUser> {
         match user {

@@ -75,7 +75,8 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("{} can't be read", file.display()))?;
         match Source::parse(&text) {
-            Ok(source) => match Bundle::parse(&source.value) {
+            Ok(source) => match Bundle::read(&source.value) {
+                // What can be read is looked at further, so that everything is reported at once.
                 Ok(bundle) => bundles.push(Read {
                     file,
                     source,
@@ -95,20 +96,42 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     if refused {
         return refuse();
     }
-    let place = match args.remote.client()? {
-        Some(client) => Place::There(client),
-        None => Place::Here(database::open().await?),
+    let is_flawed = |read: &Read<'_>| {
+        !(read.bundle.faults.is_empty() && read.bundle.document_faults.is_empty())
     };
+    let flawed = bundles.iter().any(is_flawed);
+    let place = match place(&args).await {
+        Ok(place) => place,
+        // Without the rest, what is wrong with the files themselves is better than nothing.
+        Err(_unreachable) if flawed => {
+            for Read {
+                file,
+                source,
+                bundle,
+            } in &bundles
+            {
+                let faults = bundle.faults.iter().chain(&bundle.document_faults);
+                report(file, Some(source), &faults.cloned().collect::<Vec<_>>())?;
+            }
+            return refuse();
+        }
+        Err(error) => return Err(error),
+    };
+    // None is applied while one of them can't be.
+    let dry_run = args.dry_run || flawed;
     for read in &mut bundles {
         let applied = match &place {
-            Place::Here(local) => here(local, read, &args).await,
-            Place::There(client) => there(client, read, &args).await,
+            Place::Here(local) => here(local, read, &args, dry_run).await,
+            Place::There(client) => there(client, read, &args, dry_run).await,
         };
         match applied {
+            Ok(_) if flawed => {}
             Ok(plan) => show(&plan, args.json, args.dry_run)?,
             Err(NotApplied::Faults(faults)) => {
                 report(read.file, Some(&read.source), &faults)?;
-                return refuse();
+                if !flawed {
+                    return refuse();
+                }
             }
             Err(NotApplied::Refused(why)) => {
                 writeln!(std::io::stderr(), "{}: {why}", read.file.display())?;
@@ -120,11 +143,26 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    if flawed {
+        return refuse();
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+async fn place(args: &ApplyArgs) -> anyhow::Result<Place> {
+    Ok(match args.remote.client()? {
+        Some(client) => Place::There(client),
+        None => Place::Here(database::open().await?),
+    })
+}
+
 /// Applies a bundle to the database.
-async fn here(local: &Local, read: &Read<'_>, args: &ApplyArgs) -> Result<Plan, NotApplied> {
+async fn here(
+    local: &Local,
+    read: &Read<'_>,
+    args: &ApplyArgs,
+    dry_run: bool,
+) -> Result<Plan, NotApplied> {
     let clock = Clock::system();
     let applier = Applier {
         database: &local.database,
@@ -133,23 +171,28 @@ async fn here(local: &Local, read: &Read<'_>, args: &ApplyArgs) -> Result<Plan, 
         find_secret: &database::find_secret,
     };
     let options = ApplyOptions {
-        dry_run: args.dry_run,
+        dry_run,
         prune: args.prune,
         message: args.message.clone(),
         ..ApplyOptions::by(database::actor())
     };
     let done = applier.apply(&read.bundle, &options).await;
     done.map_err(|error| match error {
-        ApplyError::Faults(faults)
-        | ApplyError::Refused(Refusal::Invalid(faults) | Refusal::DocumentInvalid(faults)) => {
-            NotApplied::Faults(faults)
-        }
+        ApplyError::Faults { faults, .. }
+        | ApplyError::Refused(
+            Refusal::Invalid(faults) | Refusal::DocumentInvalid { faults, .. },
+        ) => NotApplied::Faults(faults),
         error => NotApplied::Failed(error.into()),
     })
 }
 
 /// Has a gateway apply a bundle to its database. Secrets are found here and sent along.
-async fn there(client: &Client, read: &mut Read<'_>, args: &ApplyArgs) -> Result<Plan, NotApplied> {
+async fn there(
+    client: &Client,
+    read: &mut Read<'_>,
+    args: &ApplyArgs,
+    dry_run: bool,
+) -> Result<Plan, NotApplied> {
     let mut secrets = BTreeMap::new();
     let mut faults = Vec::new();
     for (at, reference) in read.bundle.wanted_secrets() {
@@ -166,7 +209,7 @@ async fn there(client: &Client, read: &mut Read<'_>, args: &ApplyArgs) -> Result
     let bundle = NewBundle {
         bundle: read.source.value.clone(),
         secrets,
-        dry_run: args.dry_run,
+        dry_run,
         prune: args.prune,
         message: args.message.clone(),
     };

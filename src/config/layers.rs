@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 use super::{
     error::ConfigError,
     keys::{self, CONFIG_DIR, DEFAULTS, ENVIRONMENT},
-    suggest::nearest,
 };
+use crate::domain::nearest::nearest;
 
 /// The environment when nobody names one: whatever is not said to be something else is production.
 const DEFAULT_ENVIRONMENT: &str = "production";

@@ -11,7 +11,6 @@ mod read;
 mod reference;
 mod sections;
 mod settings;
-mod suggest;
 
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors};

@@ -105,7 +105,7 @@ pub async fn seed(
         .apply(&bundle, &options)
         .await
         .map_err(|error| match error {
-            ApplyError::Faults(faults) => SeedError::Faults(faults),
+            ApplyError::Faults { faults, .. } => SeedError::Faults(faults),
             error => error.into(),
         })?;
     if exists {

@@ -30,28 +30,36 @@ pub const MAX_DESCRIPTION_CHARS: usize = 500;
 pub const MAX_ALIASES: usize = 20;
 /// Most rules of a context.
 pub const MAX_RULES: usize = 200;
-impl Context {
-    /// Reads a context document that somebody writes; every fault at once.
-    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        Self::read(members, MetadataSchema::compile)
+
+/// What of a context document can be read, whatever is wrong with the rest.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// See [`Context::description`].
+    pub description: String,
+    /// See [`Context::aliases`]; each with its place in the list.
+    pub aliases: Vec<(usize, Key)>,
+    /// See [`Context::rules`]; each with its place in the list.
+    pub rules: Vec<(usize, Rule)>,
+    /// See [`Context::default`].
+    pub default: Option<Target>,
+    /// See [`Context::schema`].
+    pub schema: Option<MetadataSchema>,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Reading {
+    /// Reads as much as can be read of a document that somebody writes.
+    pub fn of(members: &Map<String, Value>) -> Self {
+        Self::with(members, MetadataSchema::compile)
     }
 
-    /// Reads the document of a sealed version: limits that came later don't take it down. Its schema takes of the `room`.
-    pub fn parse_sealed(members: &Map<String, Value>, room: &mut Room) -> Result<Self, Vec<Fault>> {
-        Self::read(members, |schema| {
-            MetadataSchema::compile_sealed(schema, room)
-        })
-    }
-
-    fn read(
+    fn with(
         members: &Map<String, Value>,
         compile: impl FnOnce(Value) -> Result<MetadataSchema, Vec<Fault>>,
-    ) -> Result<Self, Vec<Fault>> {
+    ) -> Self {
         let mut faults = Faults::new();
-        let mut description = String::new();
-        let mut aliases = Vec::new();
-        let mut rules = Vec::new();
-        let mut default = None;
+        let mut read = Self::default();
         let mut schema = json!({ "type": "object" });
         for (name, value) in members {
             let at = step(name);
@@ -59,13 +67,13 @@ impl Context {
                 ("description", Value::String(text))
                     if text.chars().count() <= MAX_DESCRIPTION_CHARS =>
                 {
-                    description.clone_from(text);
+                    read.description.clone_from(text);
                 }
                 ("description", _) => faults.add(at, "must be a text of 500 characters at most"),
                 ("aliases", Value::Array(names)) if names.len() <= MAX_ALIASES => {
                     for (index, name) in names.iter().enumerate() {
                         match name.as_str().map(Key::parse) {
-                            Some(Ok(key)) => aliases.push(key),
+                            Some(Ok(key)) => read.aliases.push((index, key)),
                             Some(Err(bad)) => faults.add(format!("{at}/{index}"), bad.to_string()),
                             None => faults.add(format!("{at}/{index}"), "must be a text"),
                         }
@@ -74,29 +82,21 @@ impl Context {
                 ("aliases", _) => faults.add(at, "must be a list of at most 20 keys"),
                 ("rules", Value::Array(list)) if list.len() <= MAX_RULES => {
                     for (index, rule) in list.iter().enumerate() {
-                        let at = format!("{at}/{index}");
-                        if let Some(place) = stray_list(rule, &["when", "values", "split"]) {
-                            faults.add(format!("{at}{place}"), "must be no list");
-                            continue;
-                        }
-                        match serde_json::from_value::<Rule>(rule.clone()) {
-                            Ok(rule) => {
-                                faults.extend_under(&at, rule.check());
-                                rules.push(rule);
-                            }
-                            Err(error) => faults.add(at, error.to_string()),
-                        }
+                        let rule = faults.take(&format!("{at}/{index}"), Rule::parse(rule));
+                        read.rules.extend(rule.map(|rule| (index, rule)));
                     }
                 }
                 ("rules", _) => faults.add(at, "must be a list of at most 200 rules"),
                 ("default", Value::String(key)) => match Key::parse(key) {
-                    Ok(persona) => default = Some(Target::Persona(super::rules::One { persona })),
+                    Ok(persona) => {
+                        read.default = Some(Target::Persona(super::rules::One { persona }));
+                    }
                     Err(bad) => faults.add(at, bad.to_string()),
                 },
                 ("default", target) => match serde_json::from_value::<Target>(target.clone()) {
-                    Ok(read) if stray_list(target, &["split"]).is_none() => {
-                        faults.extend_under(&at, read.check());
-                        default = Some(read);
+                    Ok(default) if stray_list(target, &["split"]).is_none() => {
+                        faults.extend_under(&at, default.check());
+                        read.default = Some(default);
                     }
                     _ => faults.add(
                         at,
@@ -113,23 +113,42 @@ impl Context {
                 ),
             }
         }
-        let schema = faults.take("/metadata", compile(schema));
-        if default.is_none() && !members.contains_key("default") {
+        read.schema = faults.take("/metadata", compile(schema));
+        if !members.contains_key("default") {
             faults.add(
                 "/default",
                 "is missing: name the persona that everybody gets whom no rule fits",
             );
         }
-        match (default, schema) {
-            (Some(default), Some(schema)) => faults.into_result(Self {
-                description,
-                aliases,
-                rules,
+        read.faults = faults.into_vec();
+        read
+    }
+
+    /// The whole context, where nothing is wrong.
+    pub fn whole(self) -> Result<Context, Vec<Fault>> {
+        match (self.default, self.schema) {
+            (Some(default), Some(schema)) if self.faults.is_empty() => Ok(Context {
+                description: self.description,
+                aliases: self.aliases.into_iter().map(|(_, alias)| alias).collect(),
+                rules: self.rules.into_iter().map(|(_, rule)| rule).collect(),
                 default,
                 schema,
             }),
-            _ => Err(faults.into_vec()),
+            _ => Err(self.faults),
         }
+    }
+}
+
+impl Context {
+    /// Reads a context document that somebody writes; every fault at once.
+    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        Reading::of(members).whole()
+    }
+
+    /// Reads the document of a sealed version: limits that came later don't take it down. Its schema takes of the `room`.
+    pub fn parse_sealed(members: &Map<String, Value>, room: &mut Room) -> Result<Self, Vec<Fault>> {
+        let compile = |schema| MetadataSchema::compile_sealed(schema, room);
+        Reading::with(members, compile).whole()
     }
 
     /// Every persona that this context may give.

@@ -1,5 +1,7 @@
 //! The decision: who gets which persona, configured how, and why. Pure, so it can be replayed.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use super::fault::{Fault, step};
 use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{Preferences, catalogue_kind};
-use super::request::MintRequest;
+use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Target, TooMuch};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
@@ -59,9 +61,11 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonaConfig {
-    /// Display name.
+    /// Display name; not sent where it came out empty, which Anam refuses.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// The rendered prompt.
+    /// The rendered prompt; not sent where it came out empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
     /// The rendered greeting.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,39 +169,22 @@ pub fn decide_again(
         &mut rollouts,
     );
 
-    let mut merge = Merge::new(persona);
-    merge.apply_preferences(snapshot, preferences);
-    merge.drop_foreign_voice_options(snapshot);
-    merge.fill_in();
-    require(persona_key, &merge.settings)?;
-
-    let rendered = render(
+    let given = give(
         snapshot,
-        live,
+        &live.words,
+        persona_key,
         persona,
         caller,
         preferences,
-        request,
+        &request.metadata,
         moment,
-    )
-    .map_err(|(text, fault)| Undecided::Unrendered {
-        persona: persona_key.clone(),
-        text,
-        fault,
-    })?;
-    let own_prompt = merge.own_prompt(preferences);
-    let session_options = merge.settings.session_options.take().unwrap_or_default();
+    )?;
     Ok(Decision {
         context: context_key.clone(),
         persona: persona_key.clone(),
         version: persona.version,
-        config: PersonaConfig {
-            name: rendered.name,
-            system_prompt: own_prompt.unwrap_or(rendered.prompt),
-            initial_message: rendered.greeting,
-            settings: merge.settings,
-        },
-        session_options,
+        config: given.config,
+        session_options: given.session_options,
         trace: Trace {
             revision: snapshot.revision,
             context: Versioned {
@@ -215,10 +202,72 @@ pub fn decide_again(
             },
             rollouts,
             snippets: persona.persona.snippets.clone(),
-            fields: merge.winners,
-            passed_over: merge.passed_over,
-            notes: merge.notes,
+            fields: given.winners,
+            passed_over: given.passed_over,
+            notes: given.notes,
         },
+    })
+}
+
+/// A persona as one user gets it.
+pub(in crate::domain) struct Given {
+    pub(in crate::domain) config: PersonaConfig,
+    session_options: SessionOptions,
+    winners: BTreeMap<String, Winner>,
+    passed_over: Vec<PassedOver>,
+    notes: Vec<String>,
+}
+
+/// The second half of a decision: the persona is chosen, its fields are merged and its texts rendered. `words` is what
+/// templates see of the context.
+#[expect(clippy::too_many_arguments, reason = "a decision has that many sides")]
+pub(in crate::domain) fn give(
+    snapshot: &Snapshot,
+    words: &Value,
+    persona_key: &Key,
+    persona: &LivePersona,
+    caller: &Caller,
+    preferences: &Preferences,
+    metadata: &Metadata,
+    moment: Moment,
+) -> Result<Given, Undecided> {
+    let mut merge = Merge::new(persona);
+    merge.apply_preferences(snapshot, preferences);
+    merge.drop_foreign_voice_options(snapshot);
+    merge.fill_in();
+    if let Some(missing) = merge.settings.missing().next() {
+        return Err(Undecided::Incomplete {
+            persona: persona_key.clone(),
+            missing,
+        });
+    }
+    let rendered = render(
+        snapshot,
+        words,
+        persona,
+        caller,
+        preferences,
+        metadata,
+        moment,
+    )
+    .map_err(|(text, fault)| Undecided::Unrendered {
+        persona: persona_key.clone(),
+        text,
+        fault,
+    })?;
+    let own_prompt = merge.own_prompt(preferences);
+    let session_options = merge.settings.session_options.take().unwrap_or_default();
+    Ok(Given {
+        config: PersonaConfig {
+            name: rendered.name,
+            system_prompt: own_prompt.unwrap_or(rendered.prompt),
+            initial_message: rendered.greeting,
+            settings: merge.settings,
+        },
+        session_options,
+        winners: merge.winners,
+        passed_over: merge.passed_over,
+        notes: merge.notes,
     })
 }
 
@@ -331,7 +380,7 @@ fn draw<'a>(
 struct Merge<'a> {
     persona: &'a LivePersona,
     settings: Settings,
-    winners: std::collections::BTreeMap<String, Winner>,
+    winners: BTreeMap<String, Winner>,
     passed_over: Vec<PassedOver>,
     notes: Vec<String>,
 }
@@ -498,22 +547,6 @@ impl<'a> Merge<'a> {
     }
 }
 
-fn require(persona: &Key, settings: &Settings) -> Result<(), Undecided> {
-    for (missing, value) in [
-        ("avatarId", &settings.avatar_id),
-        ("voiceId", &settings.voice_id),
-        ("llmId", &settings.llm_id),
-    ] {
-        if value.is_none() {
-            return Err(Undecided::Incomplete {
-                persona: persona.clone(),
-                missing,
-            });
-        }
-    }
-    Ok(())
-}
-
 struct Texts {
     name: String,
     prompt: String,
@@ -522,11 +555,11 @@ struct Texts {
 
 fn render(
     snapshot: &Snapshot,
-    live: &LiveContext,
+    words: &Value,
     persona: &LivePersona,
     caller: &Caller,
     preferences: &Preferences,
-    request: &MintRequest,
+    metadata: &Metadata,
     moment: Moment,
 ) -> Result<Texts, (String, RenderFault)> {
     let preferences = Value::Object(preferences.to_document());
@@ -534,8 +567,8 @@ fn render(
     let mut input = TemplateInput::new(Fence::new(moment.session.0.as_bytes()))
         .user(&caller.facts)
         .preferences(&preferences)
-        .metadata(request.metadata.as_value())
-        .context(&live.words)
+        .metadata(metadata.as_value())
+        .context(words)
         .persona(&persona.words)
         .tenant(&snapshot.tenant_words)
         .time(&time);

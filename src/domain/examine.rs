@@ -1,26 +1,30 @@
 //! Looks at a document in its surroundings, and finds what its author should know before it goes live.
 
+mod clauses;
 mod rules;
 mod schema;
+mod serving;
 mod settings;
 mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::catalogue::CatalogueKind;
-use super::context::Context;
 use super::fault::{Fault, step};
 use super::finding::Finding;
 use super::key::Key;
-use super::persona::{Persona, parse_snippet};
-use super::snapshot::{LiveContext, Snapshot};
+use super::persona::parse_snippet;
+use super::sample_user::SampleUser;
+use super::snapshot::{LiveContext, LivePersona, Snapshot};
 use super::template::{Size, Template, TemplateKind};
+use super::{context, persona};
 
 pub use settings::{
-    clashes_with_policy, missing_ids, missing_secrets, not_in_catalogue, plain_credentials,
+    clashes_with_policy, laid_into, missing_secrets, not_in_catalogue, plain_credentials,
 };
 
 /// Where what a persona may say is written down.
@@ -29,12 +33,6 @@ const PERSONA_ADVICE: &str =
 const CONTEXT_ADVICE: &str =
     "The chapter Contexts of docs/BUNDLES.md lists each member with its range";
 const SNIPPET_ADVICE: &str = "The chapter Snippets of docs/BUNDLES.md shows one";
-/// Texts of a persona that are templates.
-const PERSONA_TEXTS: [(&str, TemplateKind); 3] = [
-    ("name", TemplateKind::Name),
-    ("systemPrompt", TemplateKind::Prompt),
-    ("initialMessage", TemplateKind::Greeting),
-];
 
 /// What stands around a document.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +49,12 @@ pub struct Surroundings<'a> {
     pub secrets: &'a BTreeSet<Key>,
     /// What the catalogue had once.
     pub retired: &'a BTreeSet<(CatalogueKind, String)>,
+    /// Personas in place that can't be read, which is reported of themselves.
+    pub unreadable: &'a BTreeSet<Key>,
+    /// Users whom the tenant's admins made up.
+    pub samples: &'a BTreeMap<Key, SampleUser>,
+    /// When.
+    pub moment: DateTime<Utc>,
 }
 
 /// Everything found.
@@ -71,9 +75,14 @@ impl Examination {
         });
     }
 
-    /// Whether anything must be mended.
+    /// Whether anything must be corrected.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
+    }
+
+    /// Whether anything stands in the way of sealing.
+    pub fn blocks_sealing(&self) -> bool {
+        self.findings.iter().any(Finding::blocks_sealing)
     }
 
     fn of(findings: Vec<Finding>, largest_prompt: Option<Size>) -> Self {
@@ -86,73 +95,80 @@ impl Examination {
     }
 }
 
-/// Looks at a persona document. Snippets that it does not pin are told as faults: pin them first where they follow later.
+/// Looks at a persona document. Snippets that it does not pin are reported as faults: pin them first where they follow later.
 pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
+    let reading = persona::Reading::of(content);
     let mut findings = Vec::new();
-    let mut broken = BTreeSet::new();
-    for (member, kind) in PERSONA_TEXTS {
-        if let Some(Value::String(source)) = content.get(member)
-            && let Err(faults) = Template::compile(source, kind)
-        {
-            let at = step(member);
-            let faults = faults.into_iter();
-            findings.extend(faults.map(|fault| Finding::of_template(&at, fault)));
-            broken.insert(at);
-        }
+    for (at, fault) in &reading.template_faults {
+        findings.push(Finding::of_template(at, fault.clone()));
     }
-    let persona = match Persona::parse(content) {
-        Ok(persona) => persona,
-        Err(faults) => {
-            // Those of templates are told already, with their lines.
-            let others = faults
-                .into_iter()
-                .filter(|fault| !broken.contains(&fault.pointer));
-            findings.extend(of_faults(others, PERSONA_ADVICE));
-            return Examination::of(findings, None);
-        }
-    };
+    findings.extend(of_faults(reading.faults.iter().cloned(), PERSONA_ADVICE));
     let contexts = giving(key, around);
-    findings.extend(pins(&persona, around));
-    let pinned = pinned(&persona, around);
+    findings.extend(pins(&reading.snippets, around));
+    let pinned = pinned(&reading.snippets, around);
+    let all_pinned = pinned.len() == reading.snippets.len();
+    let by_key: BTreeMap<&str, &Template> = pinned
+        .iter()
+        .map(|(key, template)| (key.as_str(), template.as_ref()))
+        .collect();
     let users = templates::Users {
         around,
         contexts: &contexts,
     };
     let own = [
-        ("/name", Some(&persona.name)),
-        ("/systemPrompt", Some(&persona.prompt)),
-        ("/initialMessage", persona.greeting.as_ref()),
+        ("/name", &reading.name),
+        ("/systemPrompt", &reading.prompt),
+        ("/initialMessage", &reading.greeting),
     ];
     let schemas = schema::Schemas::of(&contexts);
+    // What is certain without a user needs none to be tried.
+    let mut never_served = Vec::new();
     for (at, template) in own {
         let Some(template) = template else { continue };
         findings.extend(users.uses(at, template));
-        findings.extend(templates::never(at, template.least(&pinned)));
-        if template.is_always_blank(&pinned, &schemas) {
-            findings.push(templates::blank(at));
+        let never = templates::never(at, template.least(&by_key));
+        let is_blank = never.is_none() && all_pinned && template.is_always_blank(&by_key, &schemas);
+        let is_wanted = at != "/systemPrompt" || serving::wants_prompt(&reading.settings);
+        let blank = (is_blank && is_wanted).then(|| templates::blank(at));
+        if never.is_some() {
+            // Where one text can't be rendered, no session is.
+            never_served.push("/systemPrompt");
         }
+        if blank.is_some() {
+            never_served.push(at);
+        }
+        findings.extend(never.into_iter().chain(blank));
     }
-    for (snippet, template) in &pinned {
+    for (snippet, template) in &by_key {
         let at = format!("/snippets{}", step(snippet));
         findings.extend(users.uses_of_snippet(&at, template));
     }
-    let largest = persona.prompt.largest(&pinned, &schemas);
-    findings.extend(templates::too_large(largest));
+    let largest = reading
+        .prompt
+        .as_ref()
+        .map(|prompt| prompt.largest(&by_key, &schemas));
+    findings.extend(largest.and_then(templates::too_large));
     findings.extend(settings::findings(
-        key,
-        persona,
+        content,
+        &reading.settings,
         !contexts.is_empty(),
         around,
     ));
-    Examination::of(findings, Some(largest))
+    if let (true, Ok(persona)) = (all_pinned, reading.whole()) {
+        let policy = &around.snapshot.policy;
+        let live = LivePersona::new(key, 0, String::new(), persona, policy, pinned);
+        let served = serving::of_persona(key, &live, &contexts, around).into_iter();
+        findings.extend(served.filter(|one| !never_served.contains(&one.pointer.as_str())));
+    }
+    Examination::of(findings, largest)
 }
 
 /// Looks at a context document.
 pub fn context(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
-    let findings = match Context::parse(content) {
-        Ok(parsed) => rules::findings(key, &parsed, around),
-        Err(faults) => of_faults(faults, CONTEXT_ADVICE).collect(),
-    };
+    let reading = context::Reading::of(content);
+    let mut findings: Vec<Finding> =
+        of_faults(reading.faults.iter().cloned(), CONTEXT_ADVICE).collect();
+    findings.extend(rules::findings(key, &reading, around));
     Examination::of(findings, None)
 }
 
@@ -204,18 +220,18 @@ fn giving<'a>(persona: &Key, around: &Surroundings<'a>) -> Vec<(&'a Key, &'a Liv
 }
 
 /// The snippets that a persona pins, those that exist.
-fn pinned<'a>(persona: &'a Persona, around: &Surroundings<'a>) -> BTreeMap<&'a str, &'a Template> {
-    let pins = persona.snippets.iter();
+fn pinned(pins: &BTreeMap<Key, i32>, around: &Surroundings<'_>) -> Vec<(Key, Arc<Template>)> {
+    let pins = pins.iter();
     pins.filter_map(|(key, number)| {
         let template = around.snippets.get(&(key.clone(), *number))?;
-        Some((key.as_str(), template.as_ref()))
+        Some((key.clone(), Arc::clone(template)))
     })
     .collect()
 }
 
-fn pins(persona: &Persona, around: &Surroundings<'_>) -> Vec<Finding> {
+fn pins(pins: &BTreeMap<Key, i32>, around: &Surroundings<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (key, number) in &persona.snippets {
+    for (key, number) in pins {
         let at = format!("/snippets{}", step(key.as_str()));
         let live = around.live_snippets.get(key);
         if !around.snippets.contains_key(&(key.clone(), *number)) {

@@ -1,4 +1,4 @@
-//! What somebody should know of a document before it is sealed: where, what, and what to do about it.
+//! What somebody should know of a document before it goes live: where, what, and what to do about it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,20 @@ use super::template::TemplateFault;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Must be mended: a document with errors is neither sealed nor released.
+    /// Must be corrected; see [`Finding::blocks`].
     Error,
     /// Should be looked at: never in the way.
     Warning,
+}
+
+/// What an error stands in the way of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Blocks {
+    /// Sealing, and releasing too: the document itself is wrong.
+    Seal,
+    /// Releasing: what is live beside the document does not go with it yet.
+    Release,
 }
 
 /// One thing found in a document.
@@ -20,6 +30,9 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
+    /// What it stands in the way of; `None` of warnings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Blocks>,
     /// RFC 6901 pointer to the place, `""` for the whole.
     pub pointer: String,
     /// Line inside the text at the place, counted from 1.
@@ -35,7 +48,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Something that must be mended.
+    /// Something wrong with the document itself.
     pub fn error(
         pointer: impl Into<String>,
         message: impl Into<String>,
@@ -43,11 +56,24 @@ impl Finding {
     ) -> Self {
         Self {
             severity: Severity::Error,
+            blocks: Some(Blocks::Seal),
             pointer: pointer.into(),
             line: None,
             column: None,
             message: message.into(),
             advice: advice.into(),
+        }
+    }
+
+    /// Something that keeps the document from being released while the rest is as it is.
+    pub fn unready(
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            blocks: Some(Blocks::Release),
+            ..Self::error(pointer, message, advice)
         }
     }
 
@@ -59,8 +85,16 @@ impl Finding {
     ) -> Self {
         Self {
             severity: Severity::Warning,
+            blocks: None,
             ..Self::error(pointer, message, advice)
         }
+    }
+
+    /// The same finding, in nobody's way.
+    #[must_use]
+    pub fn as_warning(mut self) -> Self {
+        (self.severity, self.blocks) = (Severity::Warning, None);
+        self
     }
 
     /// The same finding at a place inside a text.
@@ -93,9 +127,24 @@ impl Finding {
         Self::error(pointer, fault.message, advice).at(fault.line, fault.column)
     }
 
-    /// Whether it must be mended.
+    /// Whether it must be corrected.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+
+    /// Whether it stands in the way of sealing.
+    pub fn blocks_sealing(&self) -> bool {
+        self.blocks == Some(Blocks::Seal)
+    }
+
+    /// All of it in one sentence, where a list of faults is all that there is room for.
+    pub fn to_fault(&self) -> Fault {
+        let (message, advice) = (&self.message, &self.advice);
+        let text = match self.line.zip(self.column) {
+            Some((line, column)) => format!("line {line}, column {column}: {message}. {advice}"),
+            None => format!("{message}. {advice}"),
+        };
+        Fault::new(&self.pointer, text)
     }
 }
 

@@ -8,7 +8,7 @@ use super::fault::{Fault, Faults, step};
 use super::kept_test;
 use super::key::Key;
 use super::settings::Settings;
-use super::template::{Template, TemplateKind};
+use super::template::{Template, TemplateFault, TemplateKind};
 
 /// What a user may be allowed to choose for themselves.
 pub const OVERRIDABLE: [&str; 5] = [
@@ -36,31 +36,57 @@ pub struct Persona {
     pub snippets: BTreeMap<Key, i32>,
 }
 
-impl Persona {
-    /// Reads a persona document; every fault at once.
-    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+/// What of a persona document can be read, whatever is wrong with the rest.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// See [`Persona::name`].
+    pub name: Option<Template>,
+    /// See [`Persona::prompt`].
+    pub prompt: Option<Template>,
+    /// See [`Persona::greeting`].
+    pub greeting: Option<Template>,
+    /// See [`Persona::settings`]; members that can't be read are left out.
+    pub settings: Settings,
+    /// See [`Persona::overridable`].
+    pub overridable: Vec<String>,
+    /// See [`Persona::snippets`].
+    pub snippets: BTreeMap<Key, i32>,
+    /// What is wrong with its texts, each with its pointer.
+    pub template_faults: Vec<(String, TemplateFault)>,
+    /// What else is wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Reading {
+    /// Reads as much as can be read.
+    pub fn of(members: &Map<String, Value>) -> Self {
         let mut faults = Faults::new();
+        let mut template_faults = Vec::new();
         // Tests are read, so that a document is sound as a whole, and dropped: nothing live needs them.
         faults.take("", kept_test::parse(members));
         let others = members
             .iter()
             .filter(|(name, _)| *name != kept_test::MEMBER);
         let mut rest: Map<String, Value> = others.map(|(n, v)| (n.clone(), v.clone())).collect();
-        let mut template =
-            |name: &str, kind: TemplateKind, faults: &mut Faults| match rest.remove(name) {
-                None => None,
-                Some(Value::String(source)) => compile(&step(name), &source, kind, faults),
-                Some(_) => {
-                    faults.add(step(name), "must be a text");
-                    None
-                }
+        let mut template = |name: &str, kind: TemplateKind, faults: &mut Faults| {
+            let Value::String(source) = rest.remove(name)? else {
+                faults.add(step(name), "must be a text");
+                return None;
             };
+            let found = match Template::compile(&source, kind) {
+                Ok(template) => return Some(template),
+                Err(found) => found,
+            };
+            template_faults.extend(found.into_iter().map(|fault| (step(name), fault)));
+            None
+        };
         let name = template("name", TemplateKind::Name, &mut faults);
         let prompt = template("systemPrompt", TemplateKind::Prompt, &mut faults);
         let greeting = template("initialMessage", TemplateKind::Greeting, &mut faults);
         let overridable = overridable(rest.remove("overridable"), &mut faults);
         let snippets = pins(rest.remove("snippets"), &mut faults);
-        let settings = faults.take("", Settings::parse(&rest)).unwrap_or_default();
+        let (settings, of_settings) = Settings::read(&rest);
+        faults.extend_under("", of_settings);
         for missing in ["name", "systemPrompt"]
             .into_iter()
             .filter(|name| !members.contains_key(*name))
@@ -77,17 +103,43 @@ impl Persona {
                 }
             }
         }
-        match (name, prompt) {
-            (Some(name), Some(prompt)) => faults.into_result(Self {
+        Self {
+            name,
+            prompt,
+            greeting,
+            settings,
+            overridable,
+            snippets,
+            template_faults,
+            faults: faults.into_vec(),
+        }
+    }
+
+    /// The whole persona, where nothing is wrong.
+    pub fn whole(self) -> Result<Persona, Vec<Fault>> {
+        let mut faults = Faults::new();
+        for (at, fault) in self.template_faults {
+            faults.add(at, fault.to_string());
+        }
+        faults.extend_under("", self.faults);
+        match (self.name, self.prompt) {
+            (Some(name), Some(prompt)) => faults.into_result(Persona {
                 name,
                 prompt,
-                greeting,
-                settings,
-                overridable,
-                snippets,
+                greeting: self.greeting,
+                settings: self.settings,
+                overridable: self.overridable,
+                snippets: self.snippets,
             }),
             _ => Err(faults.into_vec()),
         }
+    }
+}
+
+impl Persona {
+    /// Reads a persona document; every fault at once.
+    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        Reading::of(members).whole()
     }
 }
 

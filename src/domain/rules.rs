@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Fact, Facts};
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, step};
+use super::json::stray_list;
 use super::key::Key;
 use super::preferences::Preferences;
 use super::request::Metadata;
@@ -212,6 +213,60 @@ impl Target {
 }
 
 impl Rule {
+    /// Reads a rule; every fault at once.
+    pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
+        if let Some(place) = stray_list(value, &["when", "values", "split"]) {
+            return Err(vec![Fault::new(place, "must be no list")]);
+        }
+        match serde_json::from_value::<Self>(value.clone()) {
+            Ok(rule) => {
+                let faults = rule.check();
+                if faults.is_empty() {
+                    Ok(rule)
+                } else {
+                    Err(faults)
+                }
+            }
+            Err(error) => Err(Self::faults_of(value, &error)),
+        }
+    }
+
+    /// Where a rule can't be read: the reader itself stops at the first fault and does not say where it is.
+    fn faults_of(value: &Value, error: &serde_json::Error) -> Vec<Fault> {
+        let mut faults = Faults::new();
+        for (name, value) in value.as_object().into_iter().flatten() {
+            match (name.as_str(), value) {
+                ("name", Value::String(_)) => {}
+                ("name", _) => faults.add("/name", "must be a text"),
+                ("when", Value::Array(clauses)) => {
+                    for (index, clause) in clauses.iter().enumerate() {
+                        if let Err(error) = serde_json::from_value::<Clause>(clause.clone()) {
+                            faults.add(format!("/when/{index}"), error.to_string());
+                        }
+                    }
+                }
+                ("when", _) => faults.add("/when", "must be a list of clauses"),
+                ("then", target) => {
+                    if serde_json::from_value::<Target>(target.clone()).is_err() {
+                        let message = "must be {\"persona\": key} or {\"split\": [...]}";
+                        faults.add("/then", message);
+                    }
+                }
+                _ => faults.add(step(name), "is unknown; a rule has name, when and then"),
+            }
+        }
+        for missing in ["name", "when", "then"]
+            .into_iter()
+            .filter(|name| value.get(name).is_none())
+        {
+            faults.add(step(missing), "is missing");
+        }
+        if faults.is_empty() {
+            faults.add("", error.to_string());
+        }
+        faults.into_vec()
+    }
+
     /// What is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
@@ -307,9 +362,19 @@ impl Clause {
 
     fn holds(&self, attributes: &Attributes<'_>, effort: &mut Effort) -> Result<bool, TooMuch> {
         effort.pay(CLAUSE)?;
-        let actual = attributes.get(&self.attribute);
+        self.compare(attributes.get(&self.attribute).as_ref(), effort)
+    }
+
+    /// Whether it holds where the attribute has this value; `None` where it is absent. No request waits for the answer.
+    pub fn fits(&self, actual: Option<&Fact>) -> bool {
+        let mut effort = Effort { left: usize::MAX };
+        self.compare(actual.map(Actual::of_fact).as_ref(), &mut effort)
+            .unwrap_or(true)
+    }
+
+    fn compare(&self, actual: Option<&Actual<'_>>, effort: &mut Effort) -> Result<bool, TooMuch> {
         let mut any = |fits: fn(&Actual<'_>, &Fact) -> bool| {
-            let Some(actual) = &actual else {
+            let Some(actual) = actual else {
                 return Ok(false);
             };
             for value in &self.values {

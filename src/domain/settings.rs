@@ -298,6 +298,16 @@ fn within(value: Option<f64>, range: &RangeInclusive<f64>) -> bool {
 impl Settings {
     /// Reads settings member by member, so that every wrong one is told at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+        let (settings, faults) = Self::read(members);
+        if faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The members that can be read, and every fault.
+    pub fn read(members: &Map<String, Value>) -> (Self, Vec<Fault>) {
         let mut faults = Faults::new();
         let mut good = Map::new();
         for (name, value) in members {
@@ -314,7 +324,18 @@ impl Settings {
         }
         let settings: Self = serde_json::from_value(Value::Object(good)).unwrap_or_default();
         faults.extend_under("", settings.check());
-        faults.into_result(settings)
+        (settings, faults.into_vec())
+    }
+
+    /// What Anam must be told and these settings don't say: without it no session can be given.
+    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("avatarId", self.avatar_id.is_none()),
+            ("voiceId", self.voice_id.is_none()),
+            ("llmId", self.llm_id.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(field, is_missing)| is_missing.then_some(field))
     }
 
     /// Every limit that Anam documents and these settings break.

@@ -7,6 +7,7 @@ use crate::crypto::seal::SealError;
 use crate::crypto::sign::SignError;
 use crate::crypto::token::NoRandomness;
 use crate::domain::fault::Fault;
+use crate::domain::finding::Finding;
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::work::WorkError;
@@ -22,7 +23,12 @@ pub enum Refusal {
     Invalid(Vec<Fault>),
     /// The document can't be sealed or released as it is.
     #[error("the document has faults")]
-    DocumentInvalid(Vec<Fault>),
+    DocumentInvalid {
+        /// What is in the way.
+        faults: Vec<Fault>,
+        /// Everything that was found in the document, warnings too.
+        findings: Vec<Finding>,
+    },
     /// Something of this name exists.
     #[error("{0}")]
     Exists(String),
@@ -74,5 +80,26 @@ impl Refusal {
     /// One fault of the request.
     pub fn fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Fault::new(pointer, message)])
+    }
+
+    /// Faults of documents, where nothing else was looked for.
+    pub fn documents(faults: Vec<Fault>) -> Self {
+        Self::DocumentInvalid {
+            faults,
+            findings: Vec::new(),
+        }
+    }
+
+    /// What was found in a document: those of the findings that are in the way, and what would break elsewhere.
+    pub fn document(
+        findings: Vec<Finding>,
+        is_in_the_way: impl Fn(&Finding) -> bool,
+        would_break: Vec<Fault>,
+    ) -> Self {
+        let own = findings.iter().filter(|finding| is_in_the_way(finding));
+        Self::DocumentInvalid {
+            faults: own.map(Finding::to_fault).chain(would_break).collect(),
+            findings,
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod body;
 pub mod codes;
 pub mod cors;
 pub mod etag;
+pub mod finding;
 pub mod once;
 pub mod page;
 pub mod path;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::codes::Code;
+use super::finding::{FindingBody, finding_bodies};
 use crate::auth::AuthError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
@@ -46,10 +47,17 @@ pub struct Problem {
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     allow: Option<&'static str>,
-    current: Option<Box<Value>>,
-    conflicts: Option<Box<Value>>,
     // Boxed, so that the errors of a hundred functions stay small.
     session: Option<Box<SessionId>>,
+    more: Option<Box<More>>,
+}
+
+/// What few problems have.
+#[derive(Debug, Default)]
+struct More {
+    current: Option<Value>,
+    conflicts: Option<Value>,
+    findings: Option<Value>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -74,6 +82,10 @@ pub struct ProblemBody {
     /// Every single fault, where there are several places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FaultBody>,
+    /// Of `document_invalid`: everything that was found in the document, warnings too, with advice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<FindingBody>>, nullable = false)]
+    pub findings: Option<Value>,
     /// Of `precondition_failed`: what is there now, as a read gives it; null where there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -118,9 +130,8 @@ impl Problem {
             retry_after: None,
             challenge: None,
             allow: None,
-            current: None,
-            conflicts: None,
             session: None,
+            more: None,
         }
     }
 
@@ -164,10 +175,14 @@ impl Problem {
         self
     }
 
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
     /// Shows what is there now.
     #[must_use]
     pub fn current(mut self, current: Value) -> Self {
-        self.current = Some(Box::new(current));
+        self.more().current = Some(current);
         self
     }
 
@@ -207,6 +222,7 @@ impl Problem {
 
     /// The body.
     pub fn body(&self) -> ProblemBody {
+        let more = self.more.as_deref();
         ProblemBody {
             kind: format!("{TYPE_BASE}{}", self.code.as_str()),
             title: self.code.title(),
@@ -214,8 +230,9 @@ impl Problem {
             code: self.code.as_str(),
             detail: self.detail.as_deref().map(str::to_owned),
             errors: self.errors.iter().map(FaultBody::from).collect(),
-            current: self.current.as_deref().cloned(),
-            conflicts: self.conflicts.as_deref().cloned(),
+            findings: more.and_then(|more| more.findings.clone()),
+            current: more.and_then(|more| more.current.clone()),
+            conflicts: more.and_then(|more| more.conflicts.clone()),
             session_id: self.session.as_ref().map(|id| id.0),
         }
     }
@@ -417,9 +434,16 @@ impl From<Refusal> for Problem {
             Refusal::Invalid(faults) => Self::new(Code::InvalidRequest)
                 .detail(SEE_ERRORS)
                 .errors(faults),
-            Refusal::DocumentInvalid(faults) => Self::new(Code::DocumentInvalid)
-                .detail(SEE_ERRORS)
-                .errors(faults),
+            Refusal::DocumentInvalid { faults, findings } => {
+                let mut problem = Self::new(Code::DocumentInvalid)
+                    .detail(SEE_ERRORS)
+                    .errors(faults);
+                if !findings.is_empty() {
+                    let bodies = serde_json::to_value(finding_bodies(findings));
+                    problem.more().findings = bodies.ok();
+                }
+                problem
+            }
             Refusal::Exists(detail) => told(Code::AlreadyExists, detail),
             Refusal::Conflict(detail) => told(Code::Conflict, detail),
             Refusal::InUse(detail) => told(Code::InUse, detail),
@@ -430,7 +454,7 @@ impl From<Refusal> for Problem {
                 let mut problem = Self::new(Code::MergeConflict).detail(
                     "Settle the members that `conflicts` lists in the draft, then merge again.",
                 );
-                problem.conflicts = Some(Box::new(conflicts));
+                problem.more().conflicts = Some(conflicts);
                 problem
             }
             Refusal::Source(error) => error.into(),

@@ -18,6 +18,7 @@ use crate::authoring::bundle::{Bundle, SecretRef};
 use crate::authoring::export::export;
 use crate::authoring::plan::{Plan, Step, Verb};
 use crate::domain::fault::{Fault, step};
+use crate::domain::finding::Finding;
 use crate::domain::members::{Members, block, flag, object};
 use crate::gateway::Gateway;
 use crate::store::issuers::SharedIssuerRow;
@@ -26,6 +27,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{May, Publish, View};
 use crate::web::body::AdminBodyLimits;
+use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::once::{Created, once};
 use crate::web::work::{Ready, work};
 
@@ -81,8 +83,8 @@ struct PlanBody {
     /// What the tenant has and the bundle does not: left alone unless pruned.
     #[schema(example = json!(["snippet/old"]))]
     left_alone: Vec<String>,
-    /// What is allowed, but hardly meant.
-    warnings: Vec<String>,
+    /// What was found in the bundle's documents and is not in the way; `:validate` finds the same.
+    findings: Vec<FindingBody>,
 }
 
 /// One change.
@@ -110,7 +112,7 @@ impl From<Plan> for PlanBody {
             tenant: plan.tenant,
             steps: plan.steps.into_iter().map(PlanStepBody::from).collect(),
             left_alone: plan.left_alone,
-            warnings: plan.warnings,
+            findings: finding_bodies(plan.findings),
         }
     }
 }
@@ -191,7 +193,8 @@ async fn applied(
     let prune = members.optional("prune", flag).unwrap_or_default();
     let message = members.optional("message", block(2_000));
     checked(members.finish())?;
-    let bundle = Bundle::parse(&Value::Object(bundle.unwrap_or_default())).map_err(of_bundle)?;
+    let bundle = Bundle::read(&Value::Object(bundle.unwrap_or_default()));
+    let bundle = bundle.map_err(|faults| of_bundle(faults, Vec::new()))?;
     let (bundle, by_pointer) = with_secrets(bundle, secrets)?;
     let options = ApplyOptions {
         dry_run,
@@ -267,19 +270,24 @@ fn with_secrets(
     }
 }
 
-/// The faults of a bundle, seen from the body.
-fn of_bundle(faults: Vec<Fault>) -> Refusal {
-    Refusal::DocumentInvalid(
-        faults
+/// The faults of a bundle and what was found in its documents, seen from the body.
+fn of_bundle(faults: Vec<Fault>, findings: Vec<Finding>) -> Refusal {
+    let findings = findings.into_iter().map(|mut finding| {
+        finding.pointer.insert_str(0, "/bundle");
+        finding
+    });
+    Refusal::DocumentInvalid {
+        faults: faults
             .into_iter()
             .map(|fault| fault.under("/bundle"))
             .collect(),
-    )
+        findings: findings.collect(),
+    }
 }
 
 fn refusal(error: ApplyError) -> Refusal {
     match error {
-        ApplyError::Faults(faults) => of_bundle(faults),
+        ApplyError::Faults { faults, findings } => of_bundle(faults, findings),
         ApplyError::Store(error) => error.into(),
         ApplyError::Refused(refusal) => refusal,
         ApplyError::Seal(error) => error.into(),

@@ -23,6 +23,7 @@ use crate::web::Problem;
 use crate::web::admin::{Edit, May, View};
 use crate::web::body::AdminBodyLimits;
 use crate::web::etag::{Conditions, Validator};
+use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::once::{Created, once};
 use crate::web::page::PageBody;
 use crate::web::work::{Ready, work};
@@ -162,6 +163,15 @@ struct Sealing {
         example = "Say the refund rule in one sentence"
     )]
     message: Option<String>,
+}
+
+/// A version just sealed.
+#[derive(Debug, Serialize, ToSchema)]
+struct SealedBody {
+    #[serde(flatten)]
+    version: VersionBody,
+    /// What was found in it: warnings, and what stands in the way of a release for now. `:validate` finds the same.
+    findings: Vec<FindingBody>,
 }
 
 /// A document's drafts, oldest first.
@@ -357,7 +367,7 @@ async fn rebase_it(
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
     request_body(content = Sealing, content_type = "application/json"),
     responses(
-        (status = 201, description = "The version", body = VersionBody, headers(("Location" = String, description = "The version"))),
+        (status = 201, description = "The version", body = SealedBody, headers(("Location" = String, description = "The version"))),
         Changing,
     )
 )]
@@ -383,12 +393,13 @@ async fn seal_it(
             "/v1/admin/documents/{}/{}/versions/{}",
             draft.kind.as_str(),
             draft.key,
-            sealed.number
+            sealed.version.number
         );
-        Ok(Created::at(
-            address,
-            &VersionBody::new(draft.kind, &draft.key, sealed),
-        ))
+        let body = SealedBody {
+            version: VersionBody::new(draft.kind, &draft.key, sealed.version),
+            findings: finding_bodies(sealed.findings),
+        };
+        Ok(Created::at(address, &body))
     })
     .await
 }

@@ -12,13 +12,14 @@ use super::{checked, id, named, read_members};
 use crate::api::answers::{Acting, Creating, Listing};
 use crate::api::{only, reading};
 use crate::authoring::documents;
-use crate::authoring::release::{self, Wish};
+use crate::authoring::release::{self, Released, Wish};
 use crate::domain::members::{Members, block, number};
 use crate::gateway::Gateway;
 use crate::store::releases::ReleaseRow;
 use crate::web::Problem;
 use crate::web::admin::{May, Publish, View};
 use crate::web::body::AdminBodyLimits;
+use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::once::{Created, once};
 use crate::web::page::{Page, PageBody, query};
 
@@ -102,6 +103,24 @@ impl From<ReleaseRow> for ReleaseBody {
     }
 }
 
+/// A release just made.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReleasedBody {
+    #[serde(flatten)]
+    release: ReleaseBody,
+    /// Warnings: what was found in the version. `:validate` finds the same.
+    findings: Vec<FindingBody>,
+}
+
+impl From<Released> for ReleasedBody {
+    fn from(released: Released) -> Self {
+        Self {
+            release: released.row.into(),
+            findings: finding_bodies(released.findings),
+        }
+    }
+}
+
 /// What to release.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -179,7 +198,7 @@ async fn list(
     params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
     request_body(content = NewRelease, content_type = "application/json"),
-    responses((status = 200, description = "The release", body = ReleaseBody), Creating)
+    responses((status = 200, description = "The release", body = ReleasedBody), Creating)
 )]
 async fn create(
     may: May<Publish>,
@@ -214,7 +233,7 @@ async fn create(
             note: &note,
         };
         let row = release::release(change, kind, &key, wish).await?;
-        Ok(Created::done(&ReleaseBody::from(row)))
+        Ok(Created::done(&ReleasedBody::from(row)))
     })
     .await
 }
@@ -226,7 +245,7 @@ async fn create(
     params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
         ("release" = String, Path, description = "The release's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    responses((status = 200, description = "The cancellation", body = ReleaseBody), Acting)
+    responses((status = 200, description = "The cancellation", body = ReleasedBody), Acting)
 )]
 async fn cancel(
     may: May<Publish>,
@@ -238,7 +257,7 @@ async fn cancel(
     let release = id(&path.2)?;
     once(&request, &gateway, &may, (), async move |change, ()| {
         let row = release::cancel(change, kind, &key, release).await?;
-        Ok(Created::done(&ReleaseBody::from(row)))
+        Ok(Created::done(&ReleasedBody::from(row)))
     })
     .await
 }
@@ -250,7 +269,7 @@ async fn cancel(
     params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The document's name"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
     request_body(content = Rollback, content_type = "application/json"),
-    responses((status = 200, description = "The release", body = ReleaseBody), Creating)
+    responses((status = 200, description = "The release", body = ReleasedBody), Creating)
 )]
 async fn roll_back(
     may: May<Publish>,
@@ -269,7 +288,7 @@ async fn roll_back(
         checked(members.finish())?;
         let to = to.and_then(|to| i32::try_from(to).ok());
         let row = release::roll_back(change, kind, &key, to, &note).await?;
-        Ok(Created::done(&ReleaseBody::from(row)))
+        Ok(Created::done(&ReleasedBody::from(row)))
     })
     .await
 }

@@ -8,16 +8,13 @@ use utoipa::{OpenApi, ToSchema};
 use super::{id, named, number};
 use crate::api::answers::Acting;
 use crate::api::only;
-use crate::authoring::{documents, drafts, examine, rehearse};
-use crate::domain::examine::Examination;
-use crate::domain::fault::Fault;
-use crate::domain::finding::{Finding, Severity};
-use crate::domain::key::Key;
+use crate::authoring::drafts;
+use crate::authoring::rehearse::{self, Rehearsal};
 use crate::gateway::Gateway;
 use crate::tenants::change::Change;
-use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{Edit, May, View};
+use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::problem::FaultBody;
 use crate::web::work::{Ready, work};
 
@@ -47,7 +44,7 @@ pub struct Doc;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Validation {
-    /// Whether nothing must be mended.
+    /// Whether nothing stands in the way of a release.
     ok: bool,
     /// What was found in the document, errors first, then by place.
     findings: Vec<FindingBody>,
@@ -59,29 +56,6 @@ struct Validation {
     largest_prompt: Option<PromptSize>,
 }
 
-/// One thing found in a document.
-#[derive(Debug, Serialize, ToSchema)]
-struct FindingBody {
-    /// `error`: must be mended before it is sealed or released. `warning`: should be looked at.
-    #[schema(example = "warning")]
-    severity: &'static str,
-    /// RFC 6901 pointer into the content.
-    #[schema(example = "/systemPrompt")]
-    pointer: String,
-    /// Line inside the text at the place, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = 3)]
-    line: Option<usize>,
-    /// Column in characters, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = 12)]
-    column: Option<usize>,
-    /// What was found.
-    message: String,
-    /// What to do about it.
-    advice: String,
-}
-
 /// The size of a text.
 #[derive(Debug, Serialize, ToSchema)]
 struct PromptSize {
@@ -91,23 +65,8 @@ struct PromptSize {
     bytes: usize,
 }
 
-impl From<Finding> for FindingBody {
-    fn from(finding: Finding) -> Self {
-        Self {
-            severity: match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            pointer: finding.pointer,
-            line: finding.line,
-            column: finding.column,
-            message: finding.message,
-            advice: finding.advice,
-        }
-    }
-}
-
-/// Everything found in a draft: places, lines, advice; its tests run; and what a release of it would break.
+/// Everything found in a draft: places, lines, advice; its tests run; and what a release of it would break. Sealing, releasing and
+/// applying a bundle find the same.
 #[utoipa::path(
     post, path = "/v1/admin/drafts/{draft}:validate", tag = "Admin: drafts", operation_id = "validateDraft",
     security(("adminKey" = [])), extensions(("x-permission" = json!("edit"))),
@@ -121,18 +80,10 @@ async fn validate_draft(
 ) -> Result<HttpResponse, Problem> {
     let (admin, draft) = (may.clone(), id(&path)?);
     work(&gateway, &may, async move |gateway| {
+        // Never committed: it is as if it had not been.
         let mut change = Change::begin(gateway, &admin).await?;
         let draft = drafts::find(&mut change.tx, draft).await?;
-        let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
-        let now = change.tx.moment().await?;
-        let found = examine::examine(&mut change.tx, now, draft.kind, &key, &draft.content).await?;
-        // Never committed: it is as if it had not been.
-        let would_break = if found.has_errors() {
-            Vec::new()
-        } else {
-            rehearse::rehearse(&mut change, &draft).await?
-        };
-        Ok(answer(found, &would_break))
+        Ok(answer(rehearse::of_draft(&mut change, &draft).await?))
     })
     .await
 }
@@ -151,20 +102,18 @@ async fn validate_version(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let (kind, key) = named(&path.0, &path.1)?;
-    let (tenant, number) = (may.tenant, number(&path.2)?);
+    let (admin, number) = (may.clone(), number(&path.2)?);
     work(&gateway, &may, async move |gateway| {
-        let mut tx = gateway.database.tenant(tenant).await?;
-        let now = tx.moment().await?;
-        let document = documents::find(&mut tx, kind, &key).await?;
-        let version = tx.version(document.id, number).await?;
-        let version = version.ok_or(Refusal::NotFound)?;
-        let found = examine::examine(&mut tx, now, kind, &key, &version.content).await?;
-        Ok(answer(found, &[]))
+        // Never committed: it is as if it had not been.
+        let mut change = Change::begin(gateway, &admin).await?;
+        let rehearsal = rehearse::of_version(&mut change, kind, &key, number).await?;
+        Ok(answer(rehearsal))
     })
     .await
 }
 
-fn answer(found: Examination, would_break: &[Fault]) -> Ready {
+fn answer(rehearsal: Rehearsal) -> Ready {
+    let Rehearsal { found, would_break } = rehearsal;
     let body = Validation {
         ok: !found.has_errors() && would_break.is_empty(),
         would_break: would_break.iter().map(FaultBody::from).collect(),
@@ -172,7 +121,7 @@ fn answer(found: Examination, would_break: &[Fault]) -> Ready {
             chars: size.chars,
             bytes: size.bytes,
         }),
-        findings: found.findings.into_iter().map(FindingBody::from).collect(),
+        findings: finding_bodies(found.findings),
     };
     Ready::ok(&body)
 }

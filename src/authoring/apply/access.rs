@@ -71,9 +71,10 @@ impl Work<'_> {
                     format!("/issuers/{index}/audiences"),
                     "one of these audiences of this issuer belongs to another tenant",
                 );
-                return Err(ApplyError::Faults(
-                    std::mem::take(&mut self.faults).into_vec(),
-                ));
+                return Err(ApplyError::Faults {
+                    faults: std::mem::take(&mut self.faults).into_vec(),
+                    findings: Vec::new(),
+                });
             }
             upserted?;
             let verb = if found.is_some() {

@@ -4,12 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{ApplyError, Work};
 use crate::authoring::bundle::{Bundle, SecretRef};
-use crate::authoring::document::missing_secrets;
 use crate::authoring::plan::Verb;
 use crate::authoring::secrets as authoring;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
-use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::store::StoreError;
 use crate::tenants::secrets::{self, SecretText, Set};
@@ -51,30 +49,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// What is wrong with the tools of a persona, as far as secrets go: what is live with a credential in plain text stays.
-    pub(super) async fn tools(
-        &mut self,
-        key: &Key,
-        persona: &Persona,
-        is_live: bool,
-        policy: &Policy,
-    ) -> Result<(), ApplyError> {
-        let at = format!("/personas{}", step(key.as_str()));
-        let names = authoring::names(&mut self.change.tx).await?;
-        self.faults
-            .extend_under(&at, missing_secrets(persona, policy, &names));
-        for plain in persona.settings.plain_credentials() {
-            let fault = plain.to_fault();
-            if plain.is_certain && !is_live {
-                self.faults.extend_under(&at, [fault]);
-            } else {
-                self.plan.warnings.push(format!("persona/{key}: {fault}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The same of the tools that the bundle's policy gives every persona.
+    /// What is wrong with the tools that the bundle's policy gives every persona, as far as secrets go.
     pub(super) async fn tools_of_policy(
         &mut self,
         bundle: &Bundle,

@@ -51,8 +51,9 @@ impl fmt::Display for Shown<'_> {
                 "  = {target} (not in the bundle, left alone; --prune removes it)"
             )?;
         }
-        for warning in &plan.warnings {
-            self.line(f, Hue::Yellow, &format!("  ! {warning}"))?;
+        for finding in &plan.findings {
+            let fault = finding.to_fault();
+            self.line(f, Hue::Yellow, &format!("  ! {fault}"))?;
         }
         Ok(())
     }
@@ -191,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::domain::diff::diff;
+    use crate::domain::finding::Finding;
 
     fn members(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
@@ -221,7 +223,7 @@ mod tests {
                 ),
             ],
             left_alone: vec!["context/old".into()],
-            warnings: vec!["mind \u{1b}[31m this".into()],
+            findings: vec![Finding::warning("/x", "mind \u{1b}[31m this", "or not")],
         }
     }
 
@@ -244,7 +246,7 @@ mod tests {
         +Hi
         +there
   = context/old (not in the bundle, left alone; --prune removes it)
-  ! mind \u{1b}[31m this
+  ! /x: mind \u{1b}[31m this. or not
 "#
         );
     }

@@ -1,48 +1,97 @@
 //! A context's rules: which can't be reached, which give nobody, and which metadata nobody looks at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
 
 use super::Surroundings;
+use super::clauses::{Judge, Values, Wanted};
 use super::schema::{self, Place};
-use super::templates::listed;
+use super::serving;
+use super::templates::{MAX_EDITS, did_you_mean, listed};
 use crate::domain::caller::Fact;
-use crate::domain::context::Context;
+use crate::domain::context::Reading;
 use crate::domain::fault::step;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
+use crate::domain::nearest::nearest;
 use crate::domain::preferences::STANDARD_FIELDS;
 use crate::domain::rules::{Clause, Operator, Rule, Target};
+use crate::domain::schema::MetadataSchema;
 use crate::domain::template::Template;
 
-/// What is to be said of a context.
-pub(super) fn findings(key: &Key, context: &Context, around: &Surroundings<'_>) -> Vec<Finding> {
+/// So many personas of a context are tried: renderings take time.
+const MAX_GIVEN: usize = 20;
+
+/// Findings of a context, as far as it can be read.
+pub(super) fn findings(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
     let mut findings = aliases(key, context, around);
-    for (index, rule) in context.rules.iter().enumerate() {
+    let rules = Rules::of(context, around);
+    for (place, (index, rule)) in context.rules.iter().enumerate() {
         let at = format!("/rules/{index}");
-        findings.extend(unreachable(&at, index, rule, &context.rules));
+        findings.extend(rules.unreachable(&at, place, rule));
+        findings.extend(rules.impossible(&at, rule));
         for (index, clause) in rule.when.iter().enumerate() {
             let at = format!("{at}/when/{index}/attribute");
             findings.extend(unknown_attribute(&at, clause, context, around));
         }
         findings.extend(target(&format!("{at}/then"), &rule.then, around));
     }
-    let default = &context.default;
-    findings.extend(target("/default", default, around));
-    if let Some(rule) = context.rules.iter().position(|rule| rule.when.is_empty()) {
-        findings.push(Finding::warning(
-            "/default",
-            format!("is never used: rule {} holds for everybody", rule + 1),
-            "Give the rule a condition, or take it out and make its persona the default",
-        ));
+    if let Some(default) = &context.default {
+        findings.extend(target("/default", default, around));
+        if let Some((index, _)) = context
+            .rules
+            .iter()
+            .find(|(_, rule)| rules.is_certain(rule))
+        {
+            findings.push(Finding::warning(
+                "/default",
+                format!("is never used: rule {} holds for everybody", index + 1),
+                "Give the rule a condition, or take it out and make its persona the default",
+            ));
+        }
     }
     findings.extend(unused(context, around));
+    findings.extend(given(key, context, around));
     findings
 }
 
-fn aliases(key: &Key, context: &Context, around: &Surroundings<'_>) -> Vec<Finding> {
+/// Personas that nobody could get here, though they are complete.
+fn given(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
+    let words = json!({ "key": key.as_str(), "description": context.description });
+    let schema = context.schema.as_ref().map(MetadataSchema::document);
+    let targets = context
+        .rules
+        .iter()
+        .map(|(index, rule)| (format!("/rules/{index}/then"), &rule.then));
+    let default = context.default.iter();
+    let targets = targets.chain(default.map(|target| ("/default".to_owned(), target)));
+    let mut seen: BTreeSet<&Key> = BTreeSet::new();
+    let mut places: Vec<(String, Vec<&Key>)> = Vec::new();
+    for (at, target) in targets {
+        let new = target
+            .personas()
+            .into_iter()
+            .filter(|key| seen.insert(*key));
+        places.push((at, new.collect()));
+    }
+    let mut findings = Vec::new();
+    let mut left = MAX_GIVEN;
+    for (at, keys) in places {
+        let personas = keys
+            .into_iter()
+            .filter_map(|key| Some((key, around.snapshot.personas.get(key)?)));
+        let personas: Vec<_> = personas.take(left).collect();
+        left = left.saturating_sub(personas.len());
+        findings.extend(serving::of_context(&at, &words, schema, personas, around));
+    }
+    findings
+}
+
+fn aliases(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
     let contexts = &around.snapshot.contexts;
     let mut findings = Vec::new();
-    for (index, alias) in context.aliases.iter().enumerate() {
+    for (index, alias) in &context.aliases {
         let at = format!("/aliases/{index}");
         let of_another = contexts
             .iter()
@@ -54,13 +103,13 @@ fn aliases(key: &Key, context: &Context, around: &Surroundings<'_>) -> Vec<Findi
                 "Take it out: the key means the context anyway",
             ));
         } else if contexts.contains_key(alias) {
-            findings.push(Finding::error(
+            findings.push(Finding::unready(
                 at,
                 format!("`{alias}` is the key of another context"),
                 "Choose another alias, or archive that context",
             ));
         } else if let Some((other, _)) = of_another {
-            findings.push(Finding::error(
+            findings.push(Finding::unready(
                 at,
                 format!("`{alias}` means the context `{other}` already"),
                 "Choose another alias, or take it from that context first",
@@ -71,7 +120,7 @@ fn aliases(key: &Key, context: &Context, around: &Surroundings<'_>) -> Vec<Findi
         .iter()
         .find(|(other, live)| *other != key && live.context.aliases.contains(key));
     findings.extend(taken.map(|(other, _)| {
-        Finding::error(
+        Finding::unready(
             "",
             format!("the key `{key}` is an alias of the context `{other}`"),
             "Take the alias from that context first",
@@ -80,25 +129,172 @@ fn aliases(key: &Key, context: &Context, around: &Surroundings<'_>) -> Vec<Findi
     findings
 }
 
-/// A rule that an earlier one leaves nothing to.
-fn unreachable(at: &str, index: usize, rule: &Rule, rules: &[Rule]) -> Option<Finding> {
-    let earlier = rules.iter().take(index);
-    let covers = |other: &Rule| {
-        let mut clauses = other.when.iter();
-        clauses.all(|clause| rule.when.iter().any(|own| implies(own, clause)))
+/// The rules of a context, with what each of their attributes can be.
+struct Rules<'a> {
+    listed: &'a [(usize, Rule)],
+    values: BTreeMap<String, Values>,
+    judge: Judge,
+}
+
+impl<'a> Rules<'a> {
+    fn of(context: &'a Reading, around: &Surroundings<'_>) -> Self {
+        let metadata = context.schema.as_ref().map(MetadataSchema::document);
+        let clauses = context.rules.iter().flat_map(|(_, rule)| &rule.when);
+        let values = clauses.map(|clause| {
+            let attribute = String::from(clause.attribute.clone());
+            let values = Values::of(&attribute, &around.snapshot.policy, metadata);
+            (attribute, values)
+        });
+        Self {
+            listed: &context.rules,
+            values: values.collect(),
+            judge: Judge::new(),
+        }
+    }
+
+    /// Whether clauses about one attribute can all be as wanted.
+    fn can_be(&self, wanted: &[Wanted<'_>]) -> bool {
+        let attribute = wanted.first().map(|(clause, _)| &clause.attribute);
+        let attribute = attribute.map(|attribute| String::from(attribute.clone()));
+        let values = attribute.and_then(|attribute| self.values.get(&attribute));
+        values.is_none_or(|values| self.judge.is_possible(values, wanted))
+    }
+
+    /// Whether a rule holds for everybody.
+    fn is_certain(&self, rule: &Rule) -> bool {
+        rule.when
+            .iter()
+            .all(|clause| !self.can_be(&[(clause, false)]))
+    }
+
+    /// A rule that an earlier one leaves nothing to.
+    fn unreachable(&self, at: &str, place: usize, rule: &Rule) -> Option<Finding> {
+        let (index, before) = self
+            .listed
+            .iter()
+            .take(place)
+            .find(|(_, earlier)| self.covers(earlier, rule))?;
+        Some(Finding::warning(
+            at,
+            format!(
+                "is never reached: rule {} (`{}`) holds wherever this one does",
+                index + 1,
+                before.name
+            ),
+            "Put this rule before that one, or make their conditions different",
+        ))
+    }
+
+    /// Whether each clause of `earlier` holds wherever those of `rule` do.
+    fn covers(&self, earlier: &Rule, rule: &Rule) -> bool {
+        earlier.when.iter().all(|clause| {
+            let same = rule
+                .when
+                .iter()
+                .filter(|own| own.attribute == clause.attribute);
+            let mut wanted: Vec<Wanted<'_>> = vec![(clause, false)];
+            wanted.extend(same.map(|own| (own, true)));
+            let implies = |own: &Clause| {
+                let pairs = own.values.len().saturating_mul(clause.values.len());
+                self.judge.pay(pairs) && implies(own, clause)
+            };
+            rule.when.iter().any(implies) || !self.can_be(&wanted)
+        })
+    }
+
+    /// Clauses of a rule that can't hold, alone or together.
+    fn impossible(&self, at: &str, rule: &Rule) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut together: BTreeMap<String, Vec<(usize, &Clause)>> = BTreeMap::new();
+        for (index, clause) in rule.when.iter().enumerate() {
+            let attribute = String::from(clause.attribute.clone());
+            let Some(values) = self.values.get(&attribute) else {
+                continue;
+            };
+            let at = format!("{at}/when/{index}");
+            if self.judge.is_possible(values, &[(clause, true)]) {
+                findings.extend(self.useless_values(&at, &attribute, clause, values));
+                together.entry(attribute).or_default().push((index, clause));
+            } else {
+                findings.push(Finding::warning(
+                    at,
+                    format!("can never hold: `{attribute}` is {}", values.describe()),
+                    clause
+                        .values
+                        .iter()
+                        .find_map(|value| correction(value, values))
+                        .unwrap_or_else(|| {
+                            "Compare it with what it can be, or take the rule out".to_owned()
+                        }),
+                ));
+            }
+        }
+        for (attribute, clauses) in together {
+            let wanted: Vec<Wanted<'_>> =
+                clauses.iter().map(|(_, clause)| (*clause, true)).collect();
+            if wanted.len() > 1 && !self.can_be(&wanted) {
+                let numbers = clauses.iter().map(|(index, _)| (index + 1).to_string());
+                findings.push(Finding::warning(
+                    format!("{at}/when"),
+                    format!(
+                        "can never hold: clauses {} contradict each other on `{attribute}`",
+                        numbers.collect::<Vec<_>>().join(" and ")
+                    ),
+                    "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules",
+                ));
+            }
+        }
+        findings
+    }
+
+    /// Values of a clause that the attribute never has, beside others that it may have.
+    fn useless_values(
+        &self,
+        at: &str,
+        attribute: &str,
+        clause: &Clause,
+        values: &Values,
+    ) -> Vec<Finding> {
+        // Of a clause that says what is not, each value would have to be possible for it to say anything.
+        let operator = match clause.operator {
+            Operator::NotEquals => Operator::Equals,
+            Operator::NotContains => Operator::Contains,
+            operator => operator,
+        };
+        let useless = clause.values.iter().enumerate().filter(|(_, value)| {
+            let alone = Clause {
+                attribute: clause.attribute.clone(),
+                operator,
+                values: vec![(*value).clone()],
+            };
+            !self.judge.is_possible(values, &[(&alone, true)])
+        });
+        let finding = |(index, value): (usize, &Fact)| {
+            Finding::warning(
+                format!("{at}/values/{index}"),
+                format!("never fits: `{attribute}` is {}", values.describe()),
+                correction(value, values)
+                    .unwrap_or_else(|| "Correct the value, or take it out".to_owned()),
+            )
+        };
+        useless.map(finding).collect()
+    }
+}
+
+/// What was probably meant by a value that never fits.
+fn correction(value: &Fact, values: &Values) -> Option<String> {
+    let Fact::Text(text) = value else {
+        return None;
     };
-    let (number, before) = earlier
-        .enumerate()
-        .find(|(_, other)| covers(other))
-        .map(|(number, other)| (number + 1, other))?;
-    Some(Finding::warning(
-        at,
-        format!(
-            "is never reached: rule {number} (`{}`) holds wherever this one does",
-            before.name
-        ),
-        "Put this rule before that one, or make their conditions different",
-    ))
+    if values.has_numbers() && text.trim().parse::<f64>().is_ok_and(f64::is_finite) {
+        return Some(format!(
+            "Write {} without quotes: a text is never equal to a number, nor larger or smaller",
+            text.trim()
+        ));
+    }
+    let known = values.known_texts();
+    let near = nearest(text, known.iter().map(String::as_str), MAX_EDITS)?;
+    Some(format!("Did you mean `{near}`?"))
 }
 
 /// Whether `other` holds wherever `own` does, as far as the two clauses alone tell.
@@ -125,7 +321,7 @@ fn implies(own: &Clause, other: &Clause) -> bool {
 fn unknown_attribute(
     at: &str,
     clause: &Clause,
-    context: &Context,
+    context: &Reading,
     around: &Surroundings<'_>,
 ) -> Option<Finding> {
     let path = String::from(clause.attribute.clone());
@@ -134,10 +330,14 @@ fn unknown_attribute(
     let (what, advice) = match root {
         "user" => {
             let facts = around.facts.filter(|facts| !facts.contains(rest))?;
-            let facts = listed(facts.iter().map(String::as_str));
+            let known = || facts.iter().map(String::as_str);
             (
                 "is given by no issuer of the tenant",
-                format!("Add `{rest}` to an issuer's claim map, or use one of: {facts}"),
+                format!(
+                    "{}Add `{rest}` to an issuer's claim map, or use one of: {}",
+                    did_you_mean("user.", rest, known()),
+                    listed(known())
+                ),
             )
         }
         "preferences" => {
@@ -145,22 +345,37 @@ fn unknown_attribute(
             if STANDARD_FIELDS.contains(&rest) || own.contains_key(rest) {
                 return None;
             }
+            let known = STANDARD_FIELDS
+                .into_iter()
+                .chain(own.keys().map(String::as_str));
             (
                 "is no preference of the tenant",
-                "Define it in the policy, or correct its name".to_owned(),
+                format!(
+                    "{}Define it in the policy, or correct its name",
+                    did_you_mean("preferences.", rest, known)
+                ),
             )
         }
-        "metadata" => match schema::look(context.schema.document(), &steps) {
-            Place::Declared { .. } => return None,
-            Place::Open => (
-                "is not declared in the metadata of this context",
-                "Declare it, so that pages learn of it, or correct its name".to_owned(),
-            ),
-            Place::Closed => (
-                "can never be sent: the metadata of this context does not allow it",
-                "Declare it in `metadata`, or correct its name".to_owned(),
-            ),
-        },
+        "metadata" => {
+            let document = context.schema.as_ref()?.document();
+            let (what, advice) = match schema::look(document, &steps) {
+                Place::Declared { .. } => return None,
+                Place::Open => (
+                    "is not declared in the metadata of this context",
+                    "Declare it, so that pages learn of it, or correct its name",
+                ),
+                Place::Closed => (
+                    "can never be sent: the metadata of this context does not allow it",
+                    "Declare it in `metadata`, or correct its name",
+                ),
+            };
+            let known = schema::members(document).map(String::as_str);
+            let near = match steps.as_slice() {
+                [only] => did_you_mean("metadata.", only, known),
+                _ => String::new(),
+            };
+            (what, format!("{near}{advice}"))
+        }
         _ => return None,
     };
     Some(Finding::warning(at, format!("`{path}` {what}"), advice))
@@ -168,17 +383,31 @@ fn unknown_attribute(
 
 fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let missing: BTreeSet<&Key> = target
-        .personas()
-        .into_iter()
-        .filter(|key| !around.snapshot.personas.contains_key(*key))
-        .collect();
-    for persona in missing {
-        findings.push(Finding::error(
-            at,
-            format!("gives the persona `{persona}`, which is not live"),
-            "Release that persona first, or name another",
-        ));
+    let given: BTreeSet<&Key> = target.personas().into_iter().collect();
+    for persona in given {
+        // One that is live and can't be read is reported where it stands.
+        if around.unreadable.contains(persona) {
+            continue;
+        }
+        let Some(live) = around.snapshot.personas.get(persona) else {
+            findings.push(Finding::unready(
+                at,
+                format!("gives the persona `{persona}`, which is not live"),
+                "Release that persona first, or name another",
+            ));
+            continue;
+        };
+        let missing: Vec<&str> = live.settings.missing().collect();
+        if !missing.is_empty() {
+            findings.push(Finding::unready(
+                at,
+                format!(
+                    "gives the persona `{persona}`, which has no {}: nobody would get a session",
+                    missing.join(", ")
+                ),
+                "Complete that persona first, or set a default for all personas in the policy",
+            ));
+        }
     }
     if let Target::Split(split) = target {
         let empty = split
@@ -198,14 +427,19 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
 }
 
 /// Members of the metadata that neither a rule nor a persona looks at.
-fn unused(context: &Context, around: &Surroundings<'_>) -> Vec<Finding> {
+fn unused(context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
     let mut used = BTreeSet::new();
-    for rule in &context.rules {
+    for (_, rule) in &context.rules {
         for clause in &rule.when {
             used.extend(member_of(&String::from(clause.attribute.clone())));
         }
     }
-    for persona in context.personas() {
+    let targets = context.rules.iter().map(|(_, rule)| &rule.then);
+    let targets = targets.chain(context.default.as_ref());
+    let Some(schema) = &context.schema else {
+        return Vec::new();
+    };
+    for persona in targets.flat_map(Target::personas) {
         let Some(live) = around.snapshot.personas.get(persona) else {
             // Told as missing; what it looks at is not known.
             return Vec::new();
@@ -223,7 +457,7 @@ fn unused(context: &Context, around: &Surroundings<'_>) -> Vec<Finding> {
     if used.contains("*") {
         return Vec::new();
     }
-    schema::members(context.schema.document())
+    schema::members(schema.document())
         .filter(|name| !used.contains(name.as_str()))
         .map(|name| {
             Finding::warning(

@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::key::Key;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::Known;
+
+/// A sample goes as deep as this, and has so many members of an object.
+const MAX_SAMPLE_DEPTH: usize = 5;
+const MAX_SAMPLE_MEMBERS: usize = 50;
 
 /// What a schema says of a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,6 +114,14 @@ impl<'a> Schemas<'a> {
         self.0.iter().map(|schema| look(schema, steps))
     }
 
+    /// The members that any of them declares at its top.
+    pub(super) fn members(&self) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .flat_map(|schema| members(schema))
+            .map(String::as_str)
+    }
+
     /// The largest of what every schema allows at a path; `None` where one does not say.
     fn largest(&self, path: &str, of: impl Fn(&Value) -> Option<usize>) -> Option<usize> {
         let path = path.strip_prefix("metadata.")?;
@@ -167,4 +179,52 @@ fn chars(schema: &Value) -> Option<usize> {
 
 fn number(schema: &Value, name: &str) -> Option<usize> {
     usize::try_from(schema.get(name)?.as_u64()?).ok()
+}
+
+/// A document such as a schema describes, as far as that is easily told: every member is there, with a short value.
+pub(super) fn sample(schema: &Value) -> Map<String, Value> {
+    match example(schema, schema, MAX_SAMPLE_DEPTH) {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+fn example(root: &Value, schema: &Value, depth: usize) -> Value {
+    let target = schema.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+    if let (Some(target), Some(depth)) = (target, depth.checked_sub(1)) {
+        return example(root, target, depth);
+    }
+    let first = schema.get("enum").and_then(|values| values.get(0));
+    let given = schema.get("const").or(first).or(schema.get("default"));
+    if let Some(value) = given {
+        return value.clone();
+    }
+    let named = schema
+        .get("type")
+        .and_then(|kind| kind.as_str().or_else(|| kind.get(0)?.as_str()));
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let deeper = depth.checked_sub(1);
+    match named {
+        Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| 1.into()),
+        Some("boolean") => true.into(),
+        Some("null") => Value::Null,
+        Some("array") => {
+            let item = schema.get("items").zip(deeper);
+            let item = item.map(|(items, depth)| example(root, items, depth));
+            Value::Array(item.into_iter().collect())
+        }
+        None if properties.is_none() => "example".into(),
+        Some("object") | None => {
+            let members = properties
+                .into_iter()
+                .flatten()
+                .zip(std::iter::repeat(deeper));
+            let members = members.filter_map(|((name, schema), depth)| {
+                Some((name.clone(), example(root, schema, depth?)))
+            });
+            Value::Object(members.take(MAX_SAMPLE_MEMBERS).collect())
+        }
+        Some(_) => "example".into(),
+    }
 }

@@ -1,54 +1,56 @@
 //! Anam's settings of a persona, beside the catalogue and the policy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
 
 use super::Surroundings;
 use crate::domain::catalogue::{Catalogue, CatalogueKind};
 use crate::domain::fault::{Fault, Faults, step};
-use crate::domain::finding::{Finding, Severity};
+use crate::domain::finding::Finding;
 use crate::domain::key::Key;
-use crate::domain::persona::Persona;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::catalogue_kind;
 use crate::domain::settings::Settings;
-use crate::domain::snapshot::LivePersona;
 use crate::domain::tool::references::references_of;
 
-/// What is to be said of a persona's settings; `given` where a context gives the persona.
+/// Findings of a persona's settings; `given` where a context gives the persona, `document` as it is written.
 pub(super) fn findings(
-    key: &Key,
-    persona: Persona,
+    document: &Map<String, Value>,
+    settings: &Settings,
     given: bool,
     around: &Surroundings<'_>,
 ) -> Vec<Finding> {
     let policy = &around.snapshot.policy;
-    let mut findings = ids(&persona, around);
-    for missing in missing_ids(&persona, policy) {
+    let mut findings = ids(settings, around);
+    let missing = laid_into(settings, policy);
+    // One that is there and can't be read is a fault already.
+    let missing = missing
+        .missing()
+        .filter(|field| !document.contains_key(*field));
+    for field in missing {
         let message =
-            format!("is missing, and the policy's defaults name none: {key} can't be used");
+            "is missing, and the policy's defaults name none: nobody can get this persona";
         let advice = "Choose one, or set a default for all personas in the policy";
         findings.push(if given {
-            Finding::error(step(missing), message, advice)
+            Finding::unready(step(field), message, advice)
         } else {
-            Finding::warning(step(missing), message, advice)
+            Finding::warning(step(field), message, advice)
         });
     }
-    findings.extend(unsuitable(&persona, &around.snapshot.catalogue));
-    let faults = missing_secrets(&persona, policy, around.secrets).into_iter();
+    findings.extend(unsuitable(settings, &around.snapshot.catalogue));
+    let faults = missing_secrets(settings, policy, around.secrets).into_iter();
     findings.extend(faults.map(|fault| Finding::of_fault(fault, "")));
-    findings.extend(persona.settings.plain_credentials().map(|plain| {
+    findings.extend(settings.plain_credentials().map(|plain| {
         let finding = Finding::of_fault(plain.to_fault(), "");
-        Finding {
-            severity: if plain.is_certain {
-                Severity::Error
-            } else {
-                Severity::Warning
-            },
-            ..finding
+        if plain.is_certain {
+            finding
+        } else {
+            finding.as_warning()
         }
     }));
     findings.extend(
-        clashes_with_policy(key, persona, policy)
+        clashes_with_policy(settings, policy)
             .into_iter()
             .map(|fault| {
                 Finding::of_fault(
@@ -61,10 +63,10 @@ pub(super) fn findings(
 }
 
 /// Ids that can't be chosen, told apart from those that could once.
-fn ids(persona: &Persona, around: &Surroundings<'_>) -> Vec<Finding> {
-    let faults = not_in_catalogue(persona, &around.snapshot.catalogue);
+fn ids(settings: &Settings, around: &Surroundings<'_>) -> Vec<Finding> {
+    let faults = not_in_catalogue(settings, &around.snapshot.catalogue);
     let retired = |fault: &Fault| {
-        let (kind, id) = chosen(persona, &fault.pointer)?;
+        let (kind, id) = chosen(settings, &fault.pointer)?;
         around
             .retired
             .contains(&(kind, id.to_owned()))
@@ -85,8 +87,7 @@ fn ids(persona: &Persona, around: &Surroundings<'_>) -> Vec<Finding> {
 }
 
 /// The id at a place of a persona.
-fn chosen<'p>(persona: &'p Persona, pointer: &str) -> Option<(CatalogueKind, &'p str)> {
-    let settings = &persona.settings;
+fn chosen<'p>(settings: &'p Settings, pointer: &str) -> Option<(CatalogueKind, &'p str)> {
     if let Some(index) = pointer.strip_prefix("/toolIds/") {
         let id = settings
             .tool_ids
@@ -106,8 +107,7 @@ fn chosen<'p>(persona: &'p Persona, pointer: &str) -> Option<(CatalogueKind, &'p
 }
 
 /// What the catalogue knows of the chosen things that does not go with the rest.
-fn unsuitable(persona: &Persona, catalogue: &Catalogue) -> Vec<Finding> {
-    let settings = &persona.settings;
+fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
     let find = |kind: CatalogueKind, id: &Option<String>| {
         id.as_ref().and_then(|id| catalogue.find(kind, id))
     };
@@ -151,8 +151,7 @@ fn unsuitable(persona: &Persona, catalogue: &Catalogue) -> Vec<Finding> {
 }
 
 /// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
-pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> {
-    let settings = &persona.settings;
+pub fn not_in_catalogue(settings: &Settings, catalogue: &Catalogue) -> Vec<Fault> {
     let mut faults = Faults::new();
     let fields = [
         ("avatarId", &settings.avatar_id),
@@ -185,8 +184,12 @@ pub fn not_in_catalogue(persona: &Persona, catalogue: &Catalogue) -> Vec<Fault> 
 }
 
 /// Secrets that the tools of a persona refer to, be they its own or the policy's, and that the tenant does not have.
-pub fn missing_secrets(persona: &Persona, policy: &Policy, secrets: &BTreeSet<Key>) -> Vec<Fault> {
-    let layers = [&policy.locks, &persona.settings, &policy.defaults];
+pub fn missing_secrets(
+    settings: &Settings,
+    policy: &Policy,
+    secrets: &BTreeSet<Key>,
+) -> Vec<Fault> {
+    let layers = [&policy.locks, settings, &policy.defaults];
     let tools = layers.into_iter().find_map(|layer| layer.tools.as_deref());
     references_of(tools.unwrap_or_default())
         .filter(|(_, name)| !secrets.contains(name))
@@ -208,32 +211,23 @@ pub fn plain_credentials(settings: &Settings) -> Vec<Fault> {
 }
 
 /// What the persona and the policy say together and Anam would refuse, though each is right alone.
-pub fn clashes_with_policy(key: &Key, persona: Persona, policy: &Policy) -> Vec<Fault> {
-    let live = LivePersona::new(key, 0, String::new(), persona, policy, Vec::new());
-    let faults = live.settings.check().into_iter().map(|mut fault| {
-        fault
-            .message
-            .push_str(" (together with the tenant's policy)");
-        fault
-    });
+pub fn clashes_with_policy(settings: &Settings, policy: &Policy) -> Vec<Fault> {
+    let own = settings.check();
+    let together = laid_into(settings, policy).check().into_iter();
+    let faults = together
+        .filter(|fault| !own.contains(fault))
+        .map(|mut fault| {
+            fault
+                .message
+                .push_str(" (together with the tenant's policy)");
+            fault
+        });
     faults.collect()
 }
 
-/// What Anam must be told of a persona and nobody says.
-pub fn missing_ids(persona: &Persona, policy: &Policy) -> Vec<&'static str> {
-    let own = &persona.settings;
-    let layers = [&policy.locks, own, &policy.defaults];
-    let fields = [
-        (
-            "avatarId",
-            layers.iter().any(|layer| layer.avatar_id.is_some()),
-        ),
-        (
-            "voiceId",
-            layers.iter().any(|layer| layer.voice_id.is_some()),
-        ),
-        ("llmId", layers.iter().any(|layer| layer.llm_id.is_some())),
-    ];
-    let missing = fields.into_iter().filter(|(_, is_set)| !is_set);
-    missing.map(|(field, _)| field).collect()
+/// The settings of a persona between the policy's defaults and its locks.
+pub fn laid_into(settings: &Settings, policy: &Policy) -> Settings {
+    let mut winners = BTreeMap::new();
+    let below = policy.defaults.overlaid(settings, &mut winners);
+    below.overlaid(&policy.locks, &mut winners)
 }

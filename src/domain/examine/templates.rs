@@ -4,6 +4,7 @@ use super::Surroundings;
 use super::schema::{Place, Schemas};
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
+use crate::domain::nearest::nearest;
 use crate::domain::preferences::STANDARD_FIELDS;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::{Budget, Least, Root, Size, Template, VariableUse};
@@ -67,7 +68,9 @@ impl Users<'_> {
                 if steps.len() == 1 && members.contains(&first) {
                     return None;
                 }
-                let advice = format!("{} has {}", root.name(), members.join(", "));
+                let near =
+                    did_you_mean(&format!("{}.", root.name()), first, members.iter().copied());
+                let advice = format!("{near}{} has {}", root.name(), members.join(", "));
                 return Some(Finding::error(
                     at,
                     format!("`{path}` is never there"),
@@ -76,11 +79,13 @@ impl Users<'_> {
             }
             Root::User => {
                 if let Some(facts) = self.around.facts.filter(|facts| !facts.contains(first)) {
+                    let known = || facts.iter().map(String::as_str);
                     return undeclared(
                         "is given by no issuer of the tenant".into(),
                         format!(
-                            "Add `{first}` to an issuer's claim map, or use one of: {}",
-                            listed(facts.iter().map(String::as_str))
+                            "{}Add `{first}` to an issuer's claim map, or use one of: {}",
+                            did_you_mean("user.", first, known()),
+                            listed(known())
                         ),
                     );
                 }
@@ -88,12 +93,14 @@ impl Users<'_> {
             Root::Preferences => {
                 let own = &self.around.snapshot.policy.preference_fields;
                 if !STANDARD_FIELDS.contains(&first) && !own.contains_key(first) {
-                    let known = STANDARD_FIELDS.into_iter();
+                    let added = || own.keys().map(String::as_str);
+                    let known = || STANDARD_FIELDS.into_iter().chain(added());
                     return undeclared(
                         "is no preference of the tenant".into(),
                         format!(
-                            "Define it in the policy, or use one of: {}",
-                            listed(known.chain(own.keys().map(String::as_str)))
+                            "{}Define it in the policy, or use one of: {}",
+                            did_you_mean("preferences.", first, known()),
+                            listed(known())
                         ),
                     );
                 }
@@ -111,8 +118,10 @@ impl Users<'_> {
                             "is declared by no context that gives this persona: {}",
                             listed(givers)
                         ),
-                        "Declare it in the `metadata` of these contexts, or correct its name"
-                            .into(),
+                        format!(
+                            "{}Declare it in the `metadata` of these contexts, or correct its name",
+                            did_you_mean("metadata.", first, Schemas::of(self.contexts).members())
+                        ),
                     );
                 }
                 let is_certain =
@@ -206,6 +215,36 @@ pub(super) fn blank(at: &str) -> Finding {
         return Finding::warning(at, message, advice);
     }
     Finding::error(at, message, "Write a text: Anam wants a name and a prompt")
+}
+
+/// How many edits away a misspelt name may be to be recognised.
+pub(super) const MAX_EDITS: usize = 2;
+/// Names longer than this are no slips.
+const MAX_COMPARED_CHARS: usize = 64;
+
+/// The known name that is nearest to a misspelt one, as a question in front of other advice; nothing where none is near.
+pub(super) fn did_you_mean<'a>(
+    root: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> String {
+    if name.chars().count() > MAX_COMPARED_CHARS {
+        return String::new();
+    }
+    // In a short name two edits make another word.
+    let edits = if name.chars().count() < 4 {
+        1
+    } else {
+        MAX_EDITS
+    };
+    match nearest(
+        name,
+        known.filter(|known| known.len() <= MAX_COMPARED_CHARS),
+        edits,
+    ) {
+        Some(near) => format!("Did you mean `{root}{near}`? "),
+        None => String::new(),
+    }
 }
 
 pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

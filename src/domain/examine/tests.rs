@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::catalogue::{Catalogue, CatalogueEntry};
-use crate::domain::finding::Severity;
+use crate::domain::finding::{Blocks, Severity};
 use crate::domain::ids::TenantId;
 use crate::domain::persona::parse_snippet;
 use crate::domain::policy::Policy;
@@ -32,6 +32,8 @@ struct Tenant {
     facts: BTreeSet<String>,
     secrets: BTreeSet<Key>,
     retired: BTreeSet<(CatalogueKind, String)>,
+    unreadable: BTreeSet<Key>,
+    samples: BTreeMap<Key, SampleUser>,
 }
 
 fn tenant() -> Tenant {
@@ -76,6 +78,8 @@ fn tenant() -> Tenant {
         facts: ["name".to_owned(), "plan".to_owned()].into(),
         secrets: [key("crm-token")].into(),
         retired: [(CatalogueKind::Avatar, OLD_AVATAR.to_owned())].into(),
+        unreadable: BTreeSet::new(),
+        samples: BTreeMap::new(),
     };
     for (number, text) in [(1, "Be kind."), (2, "Be kind about {{ metadata.mood }}.")] {
         let template = parse_snippet(&object(json!({ "text": text }))).unwrap();
@@ -107,7 +111,7 @@ fn tenant() -> Tenant {
 
 impl Tenant {
     fn put_persona(&mut self, name: &str, document: &Map<String, Value>) {
-        let persona = Persona::parse(document).unwrap();
+        let persona = persona::Persona::parse(document).unwrap();
         let live = LivePersona::new(
             &key(name),
             1,
@@ -123,7 +127,7 @@ impl Tenant {
         let live = LiveContext {
             version: 1,
             hash: String::new(),
-            context: Context::parse(&object(document)).unwrap(),
+            context: context::Context::parse(&object(document)).unwrap(),
             words: json!({}),
         };
         self.snapshot.contexts.insert(key(name), live);
@@ -137,6 +141,9 @@ impl Tenant {
             facts: Some(&self.facts),
             secrets: &self.secrets,
             retired: &self.retired,
+            unreadable: &self.unreadable,
+            samples: &self.samples,
+            moment: "2026-11-24T09:00:00Z".parse().unwrap(),
         }
     }
 }
@@ -156,6 +163,7 @@ fn told(examination: &Examination) -> Vec<String> {
         .map(|finding| {
             let Finding {
                 severity,
+                blocks,
                 pointer,
                 line,
                 column,
@@ -166,10 +174,11 @@ fn told(examination: &Examination) -> Vec<String> {
             let place = line
                 .zip(*column)
                 .map_or_else(String::new, |(l, c)| format!(":{l}:{c}"));
-            let severity = if *severity == Severity::Error {
-                "E"
-            } else {
-                "W"
+            let severity = match (severity, blocks) {
+                (Severity::Error, Some(Blocks::Seal)) => "E",
+                (Severity::Error, Some(Blocks::Release)) => "R",
+                (Severity::Warning, None) => "W",
+                other => panic!("{other:?}"),
             };
             format!("{severity} {pointer}{place} {message}")
         })
@@ -237,6 +246,7 @@ fn a_value_that_may_be_absent_wants_a_guard() {
             "systemPrompt": "{{ user.name }} {{ metadata.ticket }} {{ metadata.id }} {{ preferences.tone|upper }} {{ user.name }}\n{% if user.plan %}{{ user.plan }}{% endif %}",
         })),
         [
+            "W /systemPrompt comes out empty for a user of whom nothing is known",
             "W /systemPrompt:1:4 `user.name` prints nothing where it is absent",
             "W /systemPrompt:1:20 `metadata.ticket` prints nothing where it is absent",
             "W /systemPrompt:1:60 `preferences.tone` prints nothing where it is absent",
@@ -299,15 +309,22 @@ fn a_prompt_that_may_pass_the_cap_is_told_with_its_size() {
     let told = of_persona(json!({
         "systemPrompt": "{% for a in metadata.list %}{% for b in a %}Item {{ loop.index }} of it.{% endfor %}{% endfor %}",
     }));
-    assert!(
-        told[0].contains("can come out with up to 370000 characters"),
-        "{told:?}"
+    assert_eq!(
+        told[0],
+        "W /systemPrompt can come out with up to 370000 characters (1120000 bytes); over 32000 characters or 65536 bytes the user gets no session"
+    );
+    assert_eq!(
+        told[1],
+        "W /systemPrompt comes out empty for every user that was tried"
     );
     let bounded = format!(
         "{{% for a in metadata.items %}}{}{{% endfor %}}",
         "x".repeat(4_000)
     );
-    assert_eq!(of_persona(json!({ "systemPrompt": bounded })), [""; 0]);
+    assert_eq!(
+        of_persona(json!({ "systemPrompt": bounded })),
+        ["W /systemPrompt comes out empty for a user of whom nothing is known"]
+    );
 }
 
 #[test]
@@ -416,8 +433,8 @@ fn what_a_context_names_must_be_there() {
     assert_eq!(
         told(&context(&key("support"), &document, &around.around())),
         [
-            "E /aliases/1 `sales` is the key of another context",
-            "E /aliases/2 `buy` means the context `sales` already",
+            "R /aliases/1 `sales` is the key of another context",
+            "R /aliases/2 `buy` means the context `sales` already",
             "W /aliases/0 is the context's own key",
             "W /metadata/properties/unseen `metadata.unseen` is used by no rule and no persona of this context",
             "W /rules/0/then/split/0/weight is 0: nobody gets `guide`",
@@ -432,8 +449,8 @@ fn what_a_context_names_must_be_there() {
     assert_eq!(
         told(&context(&key("buy"), &gone, &around.around())),
         [
-            "E  the key `buy` is an alias of the context `sales`",
-            "E /default gives the persona `gone`, which is not live",
+            "R  the key `buy` is an alias of the context `sales`",
+            "R /default gives the persona `gone`, which is not live",
         ]
     );
 }
@@ -491,4 +508,387 @@ fn a_schema_is_looked_into_once_however_many_ways_lead_to_a_part() {
     assert!(matches!(place, schema::Place::Declared { .. }), "{place:?}");
     let place = schema::look(&schema, &[&path[..], &["other"]].concat());
     assert_eq!(place, schema::Place::Open);
+}
+
+fn when(clauses: &Value) -> Value {
+    json!({
+        "metadata": {
+            "properties": {
+                "priority": { "enum": ["low", "high"] },
+                "count": { "type": "integer", "minimum": 1, "maximum": 5 },
+                "tags": { "$ref": "#/$defs/tags" },
+                "free": {},
+            },
+            "required": ["priority"],
+            "$defs": { "tags": { "type": "array", "items": { "type": "string" } } },
+        },
+        "rules": [{ "name": "a", "when": clauses, "then": { "persona": "guide" } }],
+        "default": "guide",
+    })
+}
+
+/// Findings about the clauses of a single rule.
+fn of_clauses(clauses: &[(&str, &str, Value)]) -> Vec<String> {
+    let clauses: Vec<Value> = clauses
+        .iter()
+        .map(|(attribute, operator, values)| {
+            let mut clause = json!({ "attribute": attribute, "operator": operator });
+            if !values.is_null() {
+                clause["values"] = values.clone();
+            }
+            clause
+        })
+        .collect();
+    let told = of_context(when(&json!(clauses)));
+    told.into_iter()
+        .filter(|text| text.starts_with("W /rules/0/"))
+        .collect()
+}
+
+#[test]
+fn a_clause_that_no_value_fits_is_found() {
+    for (clause, expected) in [
+        (
+            ("time.hour", "at_least", json!(["22"])),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("time.hour", "more_than", json!([23])),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("time.weekday", "equals", json!(["Monday"])),
+            "W /rules/0/when/0 can never hold: `time.weekday` is one of \"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"saturday\", \"sunday\"",
+        ),
+        (
+            ("time.date", "equals", json!(["tomorrow"])),
+            "W /rules/0/when/0 can never hold: `time.date` is a text such as 2026-11-24",
+        ),
+        (
+            ("time.hour", "is_absent", json!(null)),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("metadata.priority", "equals", json!(["hihg"])),
+            "W /rules/0/when/0 can never hold: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.priority", "is_absent", json!(null)),
+            "W /rules/0/when/0 can never hold: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.count", "less_than", json!([1])),
+            "W /rules/0/when/0 can never hold: `metadata.count` is a whole number from 1 to 5",
+        ),
+        (
+            ("metadata.count", "equals", json!([2.5])),
+            "W /rules/0/when/0 can never hold: `metadata.count` is a whole number from 1 to 5",
+        ),
+        (
+            ("metadata.tags", "equals", json!(["a"])),
+            "W /rules/0/when/0 can never hold: `metadata.tags` is a list",
+        ),
+        (
+            ("preferences.experience", "equals", json!(["newer"])),
+            "W /rules/0/when/0 can never hold: `preferences.experience` is one of \"new\", \"old\"",
+        ),
+        (
+            ("metadata.priority", "equals", json!(["low", "hihg"])),
+            "W /rules/0/when/0/values/1 never fits: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.priority", "not_equals", json!(["hihg"])),
+            "W /rules/0/when/0/values/0 never fits: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+    ] {
+        assert_eq!(
+            of_clauses(std::slice::from_ref(&clause)),
+            [expected],
+            "{clause:?}"
+        );
+    }
+}
+
+#[test]
+fn a_clause_that_some_value_fits_is_not() {
+    for clause in [
+        ("time.hour", "at_least", json!([22])),
+        ("time.hour", "less_than", json!([0.5])),
+        ("time.date", "at_least", json!(["2026-12"])),
+        ("time.time", "starts_with", json!(["09:"])),
+        ("metadata.count", "more_than", json!([4])),
+        ("metadata.count", "is_absent", json!(null)),
+        ("metadata.tags", "contains", json!(["a"])),
+        ("metadata.tags", "not_contains", json!(["a"])),
+        ("metadata.free", "equals", json!(["a", 1, true])),
+        ("user.plan", "equals", json!(["gold", 3])),
+        ("preferences.experience", "contains", json!(["ew"])),
+        ("preferences.displayName", "ends_with", json!(["x"])),
+    ] {
+        assert_eq!(
+            of_clauses(std::slice::from_ref(&clause)),
+            [""; 0],
+            "{clause:?}"
+        );
+    }
+}
+
+#[test]
+fn clauses_that_contradict_each_other_are_found() {
+    let plan = |operator: &'static str, values: Value| ("user.plan", operator, values);
+    for (clauses, fits) in [
+        (
+            [plan("equals", json!(["a"])), plan("equals", json!(["b"]))],
+            false,
+        ),
+        (
+            [
+                plan("equals", json!(["a", "b"])),
+                plan("equals", json!(["b"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("equals", json!(["a"])),
+                plan("not_equals", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [plan("is_absent", json!(null)), plan("equals", json!(["a"]))],
+            false,
+        ),
+        (
+            [plan("at_least", json!([5])), plan("less_than", json!([5]))],
+            false,
+        ),
+        (
+            [plan("at_least", json!([5])), plan("at_most", json!([5]))],
+            true,
+        ),
+        (
+            [
+                plan("more_than", json!(["b"])),
+                plan("less_than", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("more_than", json!(["a"])),
+                plan("less_than", json!(["b"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("at_least", json!([5])),
+                plan("starts_with", json!(["5"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("starts_with", json!(["a"])),
+                plan("starts_with", json!(["b", "ab"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("starts_with", json!(["a"])),
+                plan("starts_with", json!(["b", "cab"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("contains", json!(["a"])),
+                plan("not_contains", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("contains", json!(["a"])),
+                plan("not_contains", json!(["b"])),
+            ],
+            true,
+        ),
+    ] {
+        let expected: &[&str] = if fits {
+            &[]
+        } else {
+            &[
+                "W /rules/0/when can never hold: clauses 1 and 2 contradict each other on `user.plan`",
+            ]
+        };
+        assert_eq!(of_clauses(&clauses), expected, "{clauses:?}");
+    }
+}
+
+#[test]
+fn a_rule_behind_one_that_always_holds_is_never_reached() {
+    let rule = |name: &str, hour: Value| {
+        json!({ "name": name, "when": [{ "attribute": "time.hour", "operator": "at_least", "values": [hour] }],
+                "then": { "persona": "guide" } })
+    };
+    let rules = [
+        rule("late", json!(20)),
+        rule("later", json!(22)),
+        rule("ever", json!(0)),
+        rule("last", json!(1)),
+    ];
+    assert_eq!(
+        of_context(json!({ "rules": rules, "default": "guide" })),
+        [
+            "W /default is never used: rule 3 holds for everybody",
+            "W /rules/1 is never reached: rule 1 (`late`) holds wherever this one does",
+            "W /rules/3 is never reached: rule 3 (`ever`) holds wherever this one does",
+        ]
+    );
+}
+
+#[test]
+fn many_rules_with_many_values_are_looked_at_in_bounded_time() {
+    let values: Vec<Value> = (0..200).map(|n| json!(format!("value-{n}"))).collect();
+    let clause = json!({ "attribute": "user.plan", "operator": "not_equals", "values": values });
+    let rules: Vec<Value> = (0..200)
+        .map(|n| json!({ "name": format!("rule-{n}"), "when": vec![clause.clone(); 6], "then": { "persona": "guide" } }))
+        .collect();
+    let started = std::time::Instant::now();
+    let told = of_context(json!({ "rules": rules, "default": "guide" }));
+    assert!(told.iter().any(|text| text.contains("is never reached")));
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn misspelt_names_are_recognised() {
+    let document = sound(
+        json!({ "systemPrompt": "{{ user.naem|default('x') }} {{ preferences.tnoe or '' }} {{ metadata.tikcet or '' }} {{ tenant.nmae }}" }),
+    );
+    let around = tenant();
+    let advice: Vec<String> = persona(&key("guide"), &document, &around.around())
+        .findings
+        .into_iter()
+        .map(|finding| finding.advice.split('?').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        advice,
+        [
+            "Did you mean `tenant.name`",
+            "Did you mean `user.name`",
+            "Did you mean `preferences.tone`",
+            "Did you mean `metadata.ticket`",
+        ]
+    );
+}
+
+#[test]
+fn every_layer_of_a_document_is_looked_at_whatever_is_wrong_with_another() {
+    assert_eq!(
+        of_persona(json!({
+            "systemPrompt": "{{ user.naem }", "initialMessage": "Hi {{ user.plna|default('x') }}", "avatarId": OLD_AVATAR,
+            "maxSessionLengthSeconds": 0, "snippets": { "tone": 9 }, "tests": [{ "name": "t" }],
+        })),
+        [
+            "E /avatarId was retired from the tenant's catalogue of avatars",
+            "E /maxSessionLengthSeconds must be 1 to 86400",
+            "E /snippets/tone the snippet `tone` has no version 9",
+            "E /systemPrompt:1:14 unexpected `}`, expected end of variable block",
+            "E /tests/0/expect is missing",
+            "W /initialMessage:1:7 `user.plna` is given by no issuer of the tenant",
+        ]
+    );
+    assert_eq!(
+        of_context(json!({
+            "metadata": { "type": "nothing" }, "aliases": ["NO", "help"],
+            "rules": [
+                { "name": "a", "when": [{ "attribute": "nowhere", "operator": "equals" }, { "attribute": "user.x", "operator": "is" }], "then": {}, "more": 1 },
+                { "name": "b", "when": [{ "attribute": "user.plna", "operator": "is_present" }, { "attribute": "time.hour", "operator": "equals", "values": [24] }],
+                  "then": { "persona": "gone" } },
+            ],
+        })).len(),
+        10
+    );
+}
+
+#[test]
+fn a_prompt_that_nobody_can_get_is_an_error_and_one_that_some_can_not_get_a_warning() {
+    let long = format!(
+        "{{{{ '{}'|replace('a', '{}') }}}}",
+        "a".repeat(7_000),
+        "b".repeat(7_000)
+    );
+    let told = of_persona(json!({ "systemPrompt": long }));
+    assert!(
+        told.len() == 1 && told[0].starts_with("E /systemPrompt:1:4 this takes more work"),
+        "{told:?}"
+    );
+
+    let told = of_persona(json!({ "systemPrompt": " {% if 1 > 2 %}x{% endif %}\n" }));
+    assert_eq!(told, ["E /systemPrompt comes out empty for every user"]);
+    let told =
+        of_persona(json!({ "systemPrompt": "{% if user.plan and not user.plan %}x{% endif %} " }));
+    assert_eq!(
+        told,
+        ["W /systemPrompt comes out empty for every user that was tried"]
+    );
+    let told = of_persona(json!({ "systemPrompt": "{% if user.plan %}Be kind.{% endif %}" }));
+    assert_eq!(
+        told,
+        ["W /systemPrompt comes out empty for a user of whom nothing is known"]
+    );
+    let told = of_persona(
+        json!({ "systemPrompt": "", "llmId": "CUSTOMER_CLIENT_V1", "name": "{{ user.name|default('') }}", "initialMessage": "{{ '' }}" }),
+    );
+    assert_eq!(
+        told,
+        [
+            "E /llmId is not in the tenant's catalogue of llms",
+            "W /initialMessage comes out empty, whatever the values are",
+            "W /name comes out empty for a user of whom nothing is known",
+        ]
+    );
+    // Somebody whom the tenant knows gets it.
+    let mut around = tenant();
+    let gold = SampleUser::parse(&object(json!({ "facts": { "plan": "gold" } }))).unwrap();
+    around.samples.insert(key("gold"), gold);
+    let document =
+        sound(json!({ "systemPrompt": "{% if user.plan == 'gold' %}Be kind.{% endif %}" }));
+    let found = persona(&key("guide"), &document, &around.around());
+    assert!(!found.has_errors(), "{found:?}");
+}
+
+#[test]
+fn a_context_does_not_give_what_nobody_there_can_get() {
+    let mut around = tenant();
+    let mut incomplete = sound(json!({}));
+    incomplete.remove("avatarId");
+    incomplete.remove("llmId");
+    around.put_persona("incomplete", &incomplete);
+    let endless = format!(
+        "{{{{ '{}'|replace('a', '{}') }}}}",
+        "a".repeat(7_000),
+        "b".repeat(7_000)
+    );
+    around.put_persona("endless", &sound(json!({ "systemPrompt": endless })));
+    let document = object(
+        json!({ "rules": [{ "name": "a", "when": [], "then": { "persona": "incomplete" } }], "default": "endless" }),
+    );
+    let told = told(&context(&key("place"), &document, &around.around()));
+    let at_default =
+        "R /default gives the persona `endless`, of which nobody here could get a session: ";
+    assert!(told[0].starts_with(at_default), "{told:?}");
+    assert_eq!(
+        told[1..2],
+        [
+            "R /rules/0/then gives the persona `incomplete`, which has no avatarId, llmId: nobody would get a session",
+        ]
+    );
 }

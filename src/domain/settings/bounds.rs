@@ -26,9 +26,7 @@ pub const STYLE_PROMPT_CHARS: usize = 2_000;
 pub const VIDEO_SIZE_3: (u32, u32) = (720, 480);
 /// `videoWidth` and `videoHeight` of cara-4.
 pub const VIDEO_SIZES_4: [(u32, u32); 2] = [(1152, 768), (768, 1152)];
-/// LLM ids that are names: `CUSTOMER_CLIENT_V1` means that the client drives the speech.
-pub const NAMED_LLMS: [&str; 3] = [
-    "CUSTOMER_CLIENT_V1",
-    "ANAM_GPT_4O_MINI_V1",
-    "ANAM_LLAMA_v3_3_70B_V1",
-];
+/// The LLM id of sessions without an LLM of Anam's: the client drives the speech.
+pub const CLIENT_LLM: &str = "CUSTOMER_CLIENT_V1";
+/// LLM ids that are names.
+pub const NAMED_LLMS: [&str; 3] = [CLIENT_LLM, "ANAM_GPT_4O_MINI_V1", "ANAM_LLAMA_v3_3_70B_V1"];

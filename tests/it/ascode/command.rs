@@ -114,7 +114,7 @@ async fn faults_that_the_gateway_finds_have_their_lines() {
     assert!(
         ended
             .err
-            .starts_with("acme.yaml:4: /contexts/default: gives the persona `nobody`"),
+            .starts_with("acme.yaml:5: /contexts/default/default: gives the persona `nobody`"),
         "{}",
         ended.err
     );

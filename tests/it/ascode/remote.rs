@@ -29,7 +29,10 @@ pub(super) fn documents(tenant: &str) -> Value {
         "tenant": tenant,
         "catalogue": { "languages": [{ "id": "en", "name": "English" }] },
         "snippets": { "rules": { "text": "Be kind.\nBe brief.\n" } },
-        "personas": { "guide": { "name": "Guide", "systemPrompt": "Hi. {{ snippets.rules }}" } },
+        "personas": { "guide": {
+            "name": "Guide", "systemPrompt": "Hi. {{ snippets.rules }}", "avatarId": "071b0286-4cce-4808-bee2-e642f1062de3",
+            "voiceId": "de23e340-1416-4dd8-977d-065a7ca11697", "llmId": "a7cf662c-2ace-4de1-a21e-ef0fbf144bb7",
+        } },
         "contexts": { "default": { "default": "guide", "description": "A look around" } },
         "sampleUsers": { "newcomer": { "description": "Somebody new", "facts": { "plan": "free" } } },
     })
@@ -137,7 +140,7 @@ async fn faults_have_their_place_in_the_body_and_nothing_is_applied() {
         .tell(Method::POST, APPLY, &key, &json!({ "bundle": bundle }))
         .await;
     let told = problem(answer, 422, "document_invalid").await;
-    assert_eq!(pointers(&told), ["/bundle/contexts/default"]);
+    assert_eq!(pointers(&told), ["/bundle/contexts/default/default"]);
     for (asked, at) in [
         (json!({}), "/bundle"),
         (json!({ "bundle": [] }), "/bundle"),

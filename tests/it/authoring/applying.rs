@@ -20,8 +20,8 @@ snippets:
   rules: {text: Be kind.}
   closing: {text: Say goodbye.}
 personas:
-  guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}'}
-  loner: {name: Loner, systemPrompt: 'Hi.'}
+  guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}', avatarId: 071b0286-4cce-4808-bee2-e642f1062de3, voiceId: de23e340-1416-4dd8-977d-065a7ca11697, llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7}
+  loner: {name: Loner, systemPrompt: 'Hi.', avatarId: 071b0286-4cce-4808-bee2-e642f1062de3, voiceId: de23e340-1416-4dd8-977d-065a7ca11697, llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7}
 contexts:
   default: {default: guide}
   other: {default: loner, aliases: [another]}
@@ -127,7 +127,7 @@ async fn pruning_archives_what_the_sections_of_the_bundle_leave_out() {
     let fewer = "
 tenant: acme
 snippets: {rules: {text: Be kind.}}
-personas: {guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}'}}
+personas: {guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}', avatarId: 071b0286-4cce-4808-bee2-e642f1062de3, voiceId: de23e340-1416-4dd8-977d-065a7ca11697, llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7}}
 contexts: {default: {default: guide}}
 ";
     let plan = bench

@@ -14,7 +14,7 @@ policy:
   timeZone: Europe/Berlin
   retainInputsDays: 0
   allowedOrigins: ["https://app.example.com"]
-  defaults: {languageCode: en, maxSessionLengthSeconds: 60}
+  defaults: {languageCode: en, maxSessionLengthSeconds: 60, avatarId: 071b0286-4cce-4808-bee2-e642f1062de3, voiceId: de23e340-1416-4dd8-977d-065a7ca11697, llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7}
 catalogue:
   languages: [{id: "no", name: "Norwegian"}, {id: en, name: English, attributes: {deep: {yes: [1, 1.5, null, true, "true"]}}}]
 snippets:

@@ -144,7 +144,7 @@ async fn faults_that_the_database_shows_have_their_lines_too() {
     assert!(
         ended
             .err
-            .starts_with("acme.yaml:4: /contexts/default: gives the persona `nobody`"),
+            .starts_with("acme.yaml:5: /contexts/default/default: gives the persona `nobody`"),
         "{}",
         ended.err
     );
@@ -230,7 +230,7 @@ async fn a_persona_that_could_not_be_used_is_warned_of() {
         .await;
     assert_eq!(applied.code, Some(0), "{}", applied.err);
     for field in ["avatarId", "voiceId", "llmId"] {
-        let warning = format!("! persona/guide has no {field}");
+        let warning = format!("! /personas/guide/{field}: is missing");
         assert!(applied.out.contains(&warning), "{}", applied.out);
     }
 }

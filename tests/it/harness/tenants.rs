@@ -107,8 +107,13 @@ impl Bench {
         change: impl FnOnce(&mut ApplyOptions),
     ) -> Result<Plan, ApplyError> {
         let source = Source::parse(yaml).unwrap();
-        let bundle = Bundle::parse(&source.value).map_err(ApplyError::Faults)?;
-        fits_the_schema(&source.value);
+        let bundle = Bundle::read(&source.value).map_err(|faults| ApplyError::Faults {
+            faults,
+            findings: Vec::new(),
+        })?;
+        if bundle.faults.is_empty() && bundle.document_faults.is_empty() {
+            fits_the_schema(&source.value);
+        }
         let find_secret = |reference: &SecretRef| match reference {
             SecretRef::Env(name) | SecretRef::File(name) => self
                 .secrets
@@ -131,7 +136,7 @@ impl Bench {
     /// The faults for which a bundle is refused.
     pub(crate) async fn faults(&self, yaml: &str) -> Vec<Fault> {
         match self.apply(yaml).await {
-            Err(ApplyError::Faults(faults)) => faults,
+            Err(ApplyError::Faults { faults, .. }) => faults,
             other => panic!("{other:?} is no refusal"),
         }
     }

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of the names that exist.
 
-/// The nearest candidate within `limit` edits.
-pub(super) fn nearest<'a>(
+/// The nearest candidate within `limit` edits (insertions, deletions, replacements of a character).
+pub fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     limit: usize,
