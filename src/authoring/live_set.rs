@@ -146,7 +146,7 @@ impl LiveSet {
 
     /// Personas that nobody can get, and what they lack.
     fn incomplete_personas(&self) -> BTreeMap<&Key, String> {
-        let documents = self.documents.iter();
+        let documents = self.documents.iter().chain(&self.rollouts);
         let personas = documents.filter(|((kind, _), _)| *kind == DocumentKind::Persona);
         let lacking = personas.filter_map(|((_, key), content)| {
             let persona = Persona::parse(content).ok()?;
