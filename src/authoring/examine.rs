@@ -1,7 +1,7 @@
 //! What is found in a document before it goes live: looked at in its place, with its tests run.
 //!
 //! This is the one judge of documents: `:validate`, sealing, releasing and applying bundles all ask it, so that they find the
-//! same. What a change breaks in *other* documents is told by [`super::soundness`].
+//! same. What a change breaks in *other* documents is told by `soundness.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

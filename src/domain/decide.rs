@@ -1,15 +1,18 @@
 //! The decision: who gets which persona, configured how, and why. Pure, so it can be replayed.
 
+mod texts;
+
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::texts::render;
 use super::caller::Caller;
 use super::catalogue::CatalogueKind;
 use super::draw;
-use super::fault::{Fault, step};
+use super::fault::Fault;
 use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{Preferences, catalogue_kind};
@@ -17,7 +20,7 @@ use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Target, TooMuch};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
-use super::template::{Budget, Fence, RenderFault, Rendered, Template, TemplateInput};
+use super::template::RenderFault;
 use super::text;
 use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
@@ -545,69 +548,6 @@ impl<'a> Merge<'a> {
         });
         None
     }
-}
-
-struct Texts {
-    name: String,
-    prompt: String,
-    greeting: Option<String>,
-}
-
-fn render(
-    snapshot: &Snapshot,
-    words: &Value,
-    persona: &LivePersona,
-    caller: &Caller,
-    preferences: &Preferences,
-    metadata: &Metadata,
-    moment: Moment,
-) -> Result<Texts, (String, RenderFault)> {
-    let preferences = Value::Object(preferences.to_document());
-    let time = time_words(snapshot, moment.now);
-    let mut input = TemplateInput::new(Fence::new(moment.session.0.as_bytes()))
-        .user(&caller.facts)
-        .preferences(&preferences)
-        .metadata(metadata.as_value())
-        .context(words)
-        .persona(&persona.words)
-        .tenant(&snapshot.tenant_words)
-        .time(&time);
-    // One for all of them: a session costs no more, however its texts are divided.
-    let mut budget = Budget::whole();
-    for (key, snippet) in &persona.snippets {
-        let text = snippet
-            .render(&input, &mut budget)
-            .map_err(|fault| (format!("/snippets{}", step(key.as_str())), fault))?;
-        input.add_snippet(key.as_str(), text);
-    }
-    let mut say = |at: &str, template: &Template| {
-        template
-            .render(&input, &mut budget)
-            .map(Rendered::into_text)
-            .map_err(|fault| (at.to_owned(), fault))
-    };
-    Ok(Texts {
-        name: say("/name", &persona.persona.name)?,
-        prompt: say("/systemPrompt", &persona.persona.prompt)?,
-        greeting: persona
-            .persona
-            .greeting
-            .as_ref()
-            .map(|greeting| say("/initialMessage", greeting))
-            .transpose()?
-            .filter(|text| !text.is_empty()),
-    })
-}
-
-fn time_words(snapshot: &Snapshot, now: DateTime<Utc>) -> Value {
-    let local = now.with_timezone(&snapshot.policy.time_zone);
-    json!({
-        "date": local.format("%Y-%m-%d").to_string(),
-        "time": local.format("%H:%M").to_string(),
-        "weekday": local.format("%A").to_string(),
-        "hour": local.hour(),
-        "year": local.year(),
-    })
 }
 
 #[cfg(test)]

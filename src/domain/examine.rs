@@ -127,7 +127,9 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
         let Some(template) = template else { continue };
         findings.extend(users.uses(at, template));
         let never = templates::never(at, template.least(&by_key));
-        let is_blank = never.is_none() && all_pinned && template.is_always_blank(&by_key, &schemas);
+        let mut included = template.snippets().iter();
+        let is_whole = included.all(|snippet| by_key.contains_key(snippet.as_str()));
+        let is_blank = never.is_none() && is_whole && template.is_always_blank(&by_key, &schemas);
         let is_wanted = at != "/systemPrompt" || serving::wants_prompt(&reading.settings);
         let blank = (is_blank && is_wanted).then(|| templates::blank(at));
         if never.is_some() {

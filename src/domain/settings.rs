@@ -4,7 +4,10 @@
 //! Anam's mint accepts nearly anything and the fault shows only later, in the user's browser.
 
 pub mod bounds;
+mod forms;
 mod shape;
+use self::forms::leaves;
+pub use self::forms::{is_language_code, is_uuid_shaped};
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -563,23 +566,6 @@ fn lay(base: &mut Map<String, Value>, top: Map<String, Value>) {
     }
 }
 
-fn leaves(members: &Map<String, Value>) -> Vec<String> {
-    let mut paths = Vec::new();
-    for (name, value) in members {
-        match value {
-            Value::Object(inner) if MERGED.contains(&name.as_str()) => {
-                paths.extend(
-                    leaves(inner)
-                        .into_iter()
-                        .map(|path| format!("{name}.{path}")),
-                );
-            }
-            _ => paths.push(name.clone()),
-        }
-    }
-    paths
-}
-
 fn range(
     faults: &mut Faults,
     at: &str,
@@ -593,20 +579,6 @@ fn range(
             format!("must be {} to {}", range.start(), range.end()),
         );
     }
-}
-
-/// UUID-shaped, whatever the version: Anam's ids are not all version 4.
-pub fn is_uuid_shaped(id: &str) -> bool {
-    id.len() == 36
-        && id.char_indices().all(|(at, c)| match at {
-            8 | 13 | 18 | 23 => c == '-',
-            _ => c.is_ascii_hexdigit(),
-        })
-}
-
-/// Two small letters, as ISO 639-1 has them.
-pub fn is_language_code(code: &str) -> bool {
-    code.len() == 2 && code.chars().all(|c| c.is_ascii_lowercase())
 }
 
 #[cfg(test)]

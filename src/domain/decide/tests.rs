@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use serde_json::Map;
+use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::*;

@@ -5,6 +5,9 @@
 //! `additionalProperties: false`), the sum of all there can be is the other bound, and the smaller one holds. Both are computed level
 //! by level, from values without content up to the deepest that is read, so that a schema that holds itself is followed down.
 
+mod amounts;
+
+use self::amounts::{amount, longest_text, most_items, most_members, size};
 use super::program::{Id, Kinds, Node, Program, Test};
 use super::run::{
     BUDGET, DIVISION, DIVISION_OF_FRACTION, ENTRY, HASH, LOOKUP, MARK, MAX_DEPTH, PATTERN, TEST,
@@ -579,40 +582,4 @@ fn required(names: &[String]) -> Cost {
         name_byte: 1,
         ..Cost::object(0, all.fold(0, u64::saturating_add))
     }
-}
-
-fn longest_text(node: &Node) -> u64 {
-    let limit = node.tests.iter().find_map(|test| match test {
-        Test::MaxLength(most) => Some(amount(*most)),
-        _ => None,
-    });
-    // Four bytes a character, and what is too long is told by its bytes.
-    limit.map_or(size(), |most| {
-        most.saturating_mul(4).saturating_add(3).min(size())
-    })
-}
-
-fn most_items(node: &Node) -> u64 {
-    let limit = node.tests.iter().find_map(|test| match test {
-        Test::MaxItems(most) => Some(amount(*most)),
-        _ => None,
-    });
-    limit.unwrap_or(u64::MAX).min(size() / SHORTEST_ITEM)
-}
-
-fn most_members(node: &Node) -> u64 {
-    let limit = node.tests.iter().find_map(|test| match test {
-        Test::MaxProperties(most) => Some(amount(*most)),
-        _ => None,
-    });
-    limit.unwrap_or(u64::MAX).min(size() / SHORTEST_MEMBER)
-}
-
-/// The largest metadata, with a comma behind it.
-fn size() -> u64 {
-    amount(MAX_BYTES).saturating_add(1)
-}
-
-fn amount(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }

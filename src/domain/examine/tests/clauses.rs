@@ -1,0 +1,255 @@
+//! Clauses and rules that can never hold, contradict each other, or are never reached.
+
+use super::*;
+
+fn when(clauses: &Value) -> Value {
+    json!({
+        "metadata": {
+            "properties": {
+                "priority": { "enum": ["low", "high"] },
+                "count": { "type": "integer", "minimum": 1, "maximum": 5 },
+                "tags": { "$ref": "#/$defs/tags" },
+                "free": {},
+            },
+            "required": ["priority"],
+            "$defs": { "tags": { "type": "array", "items": { "type": "string" } } },
+        },
+        "rules": [{ "name": "a", "when": clauses, "then": { "persona": "guide" } }],
+        "default": "guide",
+    })
+}
+
+/// Findings about the clauses of a single rule.
+fn of_clauses(clauses: &[(&str, &str, Value)]) -> Vec<String> {
+    let clauses: Vec<Value> = clauses
+        .iter()
+        .map(|(attribute, operator, values)| {
+            let mut clause = json!({ "attribute": attribute, "operator": operator });
+            if !values.is_null() {
+                clause["values"] = values.clone();
+            }
+            clause
+        })
+        .collect();
+    let told = of_context(when(&json!(clauses)));
+    told.into_iter()
+        .filter(|text| text.starts_with("W /rules/0/"))
+        .collect()
+}
+
+#[test]
+fn a_clause_that_no_value_fits_is_found() {
+    for (clause, expected) in [
+        (
+            ("time.hour", "at_least", json!(["22"])),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("time.hour", "more_than", json!([23])),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("time.weekday", "equals", json!(["Monday"])),
+            "W /rules/0/when/0 can never hold: `time.weekday` is one of \"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"saturday\", \"sunday\"",
+        ),
+        (
+            ("time.date", "equals", json!(["tomorrow"])),
+            "W /rules/0/when/0 can never hold: `time.date` is a text such as 2026-11-24",
+        ),
+        (
+            ("time.hour", "is_absent", json!(null)),
+            "W /rules/0/when/0 can never hold: `time.hour` is a whole number from 0 to 23",
+        ),
+        (
+            ("metadata.priority", "equals", json!(["hihg"])),
+            "W /rules/0/when/0 can never hold: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.priority", "is_absent", json!(null)),
+            "W /rules/0/when/0 can never hold: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.count", "less_than", json!([1])),
+            "W /rules/0/when/0 can never hold: `metadata.count` is a whole number from 1 to 5",
+        ),
+        (
+            ("metadata.count", "equals", json!([2.5])),
+            "W /rules/0/when/0 can never hold: `metadata.count` is a whole number from 1 to 5",
+        ),
+        (
+            ("metadata.tags", "equals", json!(["a"])),
+            "W /rules/0/when/0 can never hold: `metadata.tags` is a list",
+        ),
+        (
+            ("preferences.experience", "equals", json!(["newer"])),
+            "W /rules/0/when/0 can never hold: `preferences.experience` is one of \"new\", \"old\"",
+        ),
+        (
+            ("metadata.priority", "equals", json!(["low", "hihg"])),
+            "W /rules/0/when/0/values/1 never fits: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+        (
+            ("metadata.priority", "not_equals", json!(["hihg"])),
+            "W /rules/0/when/0/values/0 never fits: `metadata.priority` is one of \"low\", \"high\"",
+        ),
+    ] {
+        assert_eq!(
+            of_clauses(std::slice::from_ref(&clause)),
+            [expected],
+            "{clause:?}"
+        );
+    }
+}
+
+#[test]
+fn a_clause_that_some_value_fits_is_not() {
+    for clause in [
+        ("time.hour", "at_least", json!([22])),
+        ("time.hour", "less_than", json!([0.5])),
+        ("time.date", "at_least", json!(["2026-12"])),
+        ("time.time", "starts_with", json!(["09:"])),
+        ("metadata.count", "more_than", json!([4])),
+        ("metadata.count", "is_absent", json!(null)),
+        ("metadata.tags", "contains", json!(["a"])),
+        ("metadata.tags", "not_contains", json!(["a"])),
+        ("metadata.free", "equals", json!(["a", 1, true])),
+        ("user.plan", "equals", json!(["gold", 3])),
+        ("preferences.experience", "contains", json!(["ew"])),
+        ("preferences.displayName", "ends_with", json!(["x"])),
+    ] {
+        assert_eq!(
+            of_clauses(std::slice::from_ref(&clause)),
+            [""; 0],
+            "{clause:?}"
+        );
+    }
+}
+
+#[test]
+fn clauses_that_contradict_each_other_are_found() {
+    let plan = |operator: &'static str, values: Value| ("user.plan", operator, values);
+    for (clauses, fits) in [
+        (
+            [plan("equals", json!(["a"])), plan("equals", json!(["b"]))],
+            false,
+        ),
+        (
+            [
+                plan("equals", json!(["a", "b"])),
+                plan("equals", json!(["b"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("equals", json!(["a"])),
+                plan("not_equals", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [plan("is_absent", json!(null)), plan("equals", json!(["a"]))],
+            false,
+        ),
+        (
+            [plan("at_least", json!([5])), plan("less_than", json!([5]))],
+            false,
+        ),
+        (
+            [plan("at_least", json!([5])), plan("at_most", json!([5]))],
+            true,
+        ),
+        (
+            [
+                plan("more_than", json!(["b"])),
+                plan("less_than", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("more_than", json!(["a"])),
+                plan("less_than", json!(["b"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("at_least", json!([5])),
+                plan("starts_with", json!(["5"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("starts_with", json!(["a"])),
+                plan("starts_with", json!(["b", "ab"])),
+            ],
+            true,
+        ),
+        (
+            [
+                plan("starts_with", json!(["a"])),
+                plan("starts_with", json!(["b", "cab"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("contains", json!(["a"])),
+                plan("not_contains", json!(["a"])),
+            ],
+            false,
+        ),
+        (
+            [
+                plan("contains", json!(["a"])),
+                plan("not_contains", json!(["b"])),
+            ],
+            true,
+        ),
+    ] {
+        let expected: &[&str] = if fits {
+            &[]
+        } else {
+            &[
+                "W /rules/0/when can never hold: clauses 1 and 2 contradict each other on `user.plan`",
+            ]
+        };
+        assert_eq!(of_clauses(&clauses), expected, "{clauses:?}");
+    }
+}
+
+#[test]
+fn a_rule_behind_one_that_always_holds_is_never_reached() {
+    let rule = |name: &str, hour: Value| {
+        json!({ "name": name, "when": [{ "attribute": "time.hour", "operator": "at_least", "values": [hour] }],
+                "then": { "persona": "guide" } })
+    };
+    let rules = [
+        rule("late", json!(20)),
+        rule("later", json!(22)),
+        rule("ever", json!(0)),
+        rule("last", json!(1)),
+    ];
+    assert_eq!(
+        of_context(json!({ "rules": rules, "default": "guide" })),
+        [
+            "W /default is never used: rule 3 holds for everybody",
+            "W /rules/1 is never reached: rule 1 (`late`) holds wherever this one does",
+            "W /rules/3 is never reached: rule 3 (`ever`) holds wherever this one does",
+        ]
+    );
+}
+
+#[test]
+fn many_rules_with_many_values_are_looked_at_in_bounded_time() {
+    let values: Vec<Value> = (0..200).map(|n| json!(format!("value-{n}"))).collect();
+    let clause = json!({ "attribute": "user.plan", "operator": "not_equals", "values": values });
+    let rules: Vec<Value> = (0..200)
+        .map(|n| json!({ "name": format!("rule-{n}"), "when": vec![clause.clone(); 6], "then": { "persona": "guide" } }))
+        .collect();
+    // Without a bound this would take minutes.
+    let told = of_context(json!({ "rules": rules, "default": "guide" }));
+    assert!(told.iter().any(|text| text.contains("is never reached")));
+}
