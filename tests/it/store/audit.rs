@@ -22,7 +22,12 @@ catalogue:
 snippets:
   rules: {text: Be kind.}
 personas:
-  guide: {name: Guide, systemPrompt: 'Hi. {{ snippets.rules }}'}
+  guide:
+    name: Guide
+    avatarId: 30fa96d0-26c4-4e55-94a0-517025942e18
+    voiceId: 6bfbe25a-979d-40f3-a92b-5394170af54b
+    llmId: 0934d97d-0c3a-4f33-91b0-5e136a0ef466
+    systemPrompt: 'Hi. {{ snippets.rules }}'
 contexts:
   default: {default: guide}
 ";
