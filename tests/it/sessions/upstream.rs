@@ -211,9 +211,10 @@ async fn a_slow_anam_is_a_gateway_timeout_within_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_anam_that_nobody_reaches_is_unreachable() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound, so that nobody else gets it, and never listening.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = closed.local_addr().unwrap();
-    drop(closed);
     let app = spawn_with(TestOptions {
         env: vec![("ANAM_BASE_URL".into(), format!("http://{address}"))],
         ..TestOptions::default()
@@ -222,6 +223,7 @@ async fn an_anam_that_nobody_reaches_is_unreachable() {
     let answer = app.mint(&app.user("user-1"), &context("support")).await;
     problem(answer, 502, "upstream_unreachable").await;
     app.stop().await;
+    drop(closed);
 }
 
 /// Answers every connection's first request with these bytes; gives what it was sent.
