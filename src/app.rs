@@ -164,6 +164,7 @@ impl App {
             origins: origins.clone(),
             sources,
             seen: Vec::new(),
+            recognised: false,
         };
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::anam::ApiKey;
-use crate::crypto::seal::{Aad, KeyRing};
+use crate::crypto::seal::KeyRing;
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
@@ -21,6 +21,7 @@ use crate::limits::Admitted;
 use crate::store::documents::DocumentKind;
 use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
+use crate::store::sealed::SealedColumn;
 use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 use crate::work::{Work, WorkError};
@@ -374,10 +375,10 @@ impl Loader {
     }
 
     fn open(&self, tenant: TenantId, row: &ProviderKeyRow) -> Option<ApiKey> {
-        match self
-            .keys
-            .open(&row.sealed, &Aad::provider_key(tenant, row.id))
-        {
+        match self.keys.open(
+            &row.sealed,
+            &SealedColumn::ProviderKey.place(tenant, row.id.0),
+        ) {
             Ok(secret) => ApiKey::new(&SecretString::from(secret.expose_secret().to_owned())),
             Err(error) => {
                 tracing::error!(tenant.id = %tenant, %error, "the tenant's Anam API key can't be opened");

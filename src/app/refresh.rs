@@ -32,12 +32,18 @@ pub(super) struct Refresher {
     pub(super) sources: Arc<Sources>,
     /// The revisions that the last poll found.
     pub(super) seen: Vec<(TenantId, i64)>,
+    /// Whether the database has been found to be one of these keys.
+    pub(super) recognised: bool,
 }
 
 impl Refresher {
     /// One try at start-up, so that a service whose database is there is ready at once.
     pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
-        match self.everything().await {
+        let read = match self.recognise().await {
+            Ok(()) => self.everything().await,
+            Err(error) => Err(error),
+        };
+        match read {
             Ok(()) => lifecycle.report(Part::Live, true),
             Err(error) => tracing::warn!(%error, "not ready yet"),
         }
@@ -102,14 +108,19 @@ impl Refresher {
         }
     }
 
-    /// A database that was down at the start is recognised when it comes: until then nothing is served.
-    async fn recognise(&self) -> Result<(), StoreError> {
-        master_keys::recognise(&self.database, &self.keys)
-            .await
-            .map_err(|error| match error {
-                MasterKeyRefusal::Store(error) => error,
-                refused => StoreError::Unsafe(refused.to_string()),
-            })
+    /// A database that was down at the start is recognised when it comes: until then nothing is served. Once is enough: a running
+    /// instance goes on hearing of changes while others begin to seal with a new key.
+    async fn recognise(&mut self) -> Result<(), StoreError> {
+        if self.recognised {
+            return Ok(());
+        }
+        let recognised = master_keys::recognise(&self.database, &self.keys).await;
+        recognised.map_err(|error| match error {
+            MasterKeyRefusal::Store(error) => error,
+            refused => StoreError::Unsafe(refused.to_string()),
+        })?;
+        self.recognised = true;
+        Ok(())
     }
 
     async fn everything(&mut self) -> Result<(), StoreError> {

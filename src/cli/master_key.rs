@@ -10,9 +10,9 @@ use crate::tenants::master_keys::Reseal;
 
 /// The key that seals secrets in the database. For whoever runs the installation.
 ///
-/// To change it: (1) set `GATEWAY_MASTER_KEY` to `2:NEWKEY,1:OLDKEY` and restart every instance; new secrets are sealed with
-/// the first key then, and all are opened. (2) `persona-gateway master-key reseal`. (3) Once it says that key 1 may go, set
-/// `GATEWAY_MASTER_KEY` to `2:NEWKEY`.
+/// To change it: (1) set `GATEWAY_MASTER_KEY` to `1:OLDKEY,2:NEWKEY` and restart every instance, so that each can open what the
+/// others will seal; with one instance, skip this. (2) Set it to `2:NEWKEY,1:OLDKEY` and restart every instance: the first key
+/// seals. (3) `persona-gateway master-key reseal`. (4) Once it says that key 1 may go, set `GATEWAY_MASTER_KEY` to `2:NEWKEY`.
 #[derive(Debug, clap::Subcommand)]
 pub enum MasterKeyCommand {
     /// Seals all secrets again with the first key of `GATEWAY_MASTER_KEY`, and says which keys may go. May be stopped and

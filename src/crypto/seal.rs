@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use uuid::Uuid;
 
 use crate::config::MasterKeys;
-use crate::domain::ids::{IssuerId, ProviderKeyId, TenantId};
+use crate::domain::ids::TenantId;
 
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 2;
@@ -30,38 +30,6 @@ pub struct Aad {
     pub column: &'static str,
     pub tenant: TenantId,
     pub row: Uuid,
-}
-
-impl Aad {
-    /// The shared secret of a tenant's issuer.
-    pub fn issuer_secret(tenant: TenantId, issuer: IssuerId) -> Self {
-        Self {
-            table: "issuer",
-            column: "shared_secret",
-            tenant,
-            row: issuer.0,
-        }
-    }
-
-    /// What a tenant's tools send along.
-    pub fn secret(tenant: TenantId, secret: Uuid) -> Self {
-        Self {
-            table: "secret",
-            column: "sealed",
-            tenant,
-            row: secret,
-        }
-    }
-
-    /// A tenant's Anam key.
-    pub fn provider_key(tenant: TenantId, key: ProviderKeyId) -> Self {
-        Self {
-            table: "provider_key",
-            column: "sealed",
-            tenant,
-            row: key.0,
-        }
-    }
 }
 
 /// Why a value was not sealed or opened.

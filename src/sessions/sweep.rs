@@ -151,3 +151,16 @@ impl Sweeper {
 pub fn ends_soon(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     until - now < WARN_BEFORE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_ledgers_months_is_told_three_months_before() {
+        let now = DateTime::UNIX_EPOCH;
+        assert!(!ends_soon(now + TimeDelta::days(93), now));
+        assert!(ends_soon(now + TimeDelta::days(91), now));
+        assert!(ends_soon(now - TimeDelta::days(1), now));
+    }
+}

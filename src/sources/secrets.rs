@@ -8,10 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 
 use super::SourceError;
-use crate::crypto::seal::{Aad, KeyRing};
+use crate::crypto::seal::KeyRing;
 use crate::domain::decide::PersonaConfig;
 use crate::domain::key::Key;
 use crate::domain::snapshot::Snapshot;
+use crate::store::sealed::SealedColumn;
 use crate::store::secrets::SecretRow;
 
 /// Secrets by name; those that are not set or can't be opened are not there.
@@ -34,7 +35,7 @@ impl Secrets {
             let Some(name) = wanted.get(row.name.as_str()) else {
                 continue;
             };
-            match keys.open(&row.sealed, &Aad::secret(tenant, row.id)) {
+            match keys.open(&row.sealed, &SealedColumn::Secret.place(tenant, row.id)) {
                 Ok(secret) => {
                     opened.insert(name.clone(), secret);
                 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::StoreError;
 use super::releases::percent;
@@ -60,6 +61,30 @@ pub struct VersionRow {
     pub content: Map<String, Value>,
     /// SHA-256 of the content.
     pub hash: Vec<u8>,
+}
+
+/// A version of a snippet, as queries of snippets alone give it.
+struct SnippetVersion {
+    document_id: Uuid,
+    key: String,
+    id: Uuid,
+    number: i32,
+    content: Json<Map<String, Value>>,
+    content_hash: Vec<u8>,
+}
+
+impl From<SnippetVersion> for VersionRow {
+    fn from(row: SnippetVersion) -> Self {
+        Self {
+            document: DocumentId(row.document_id),
+            kind: DocumentKind::Snippet,
+            key: row.key,
+            id: VersionId(row.id),
+            number: row.number,
+            content: row.content.0,
+            hash: row.content_hash,
+        }
+    }
 }
 
 /// A document.
@@ -200,7 +225,8 @@ impl TenantTx {
     /// All versions of all snippets: personas pin exact ones.
     pub async fn snippet_versions(&mut self) -> Result<Vec<VersionRow>, StoreError> {
         let tenant = self.tenant().0;
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            SnippetVersion,
             r#"select d.id as document_id, d.key, v.id, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
                from document d
                join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id
@@ -210,16 +236,7 @@ impl TenantTx {
         )
         .fetch_all(self.connection())
         .await?;
-        let versions = rows.into_iter().map(|row| VersionRow {
-            document: DocumentId(row.document_id),
-            kind: DocumentKind::Snippet,
-            key: row.key,
-            id: VersionId(row.id),
-            number: row.number,
-            content: row.content.0,
-            hash: row.content_hash,
-        });
-        Ok(versions.collect())
+        Ok(rows.into_iter().map(VersionRow::from).collect())
     }
 
     /// These versions of snippets, of those that there are.
@@ -229,7 +246,8 @@ impl TenantTx {
     ) -> Result<Vec<VersionRow>, StoreError> {
         let tenant = self.tenant().0;
         let (keys, numbers): (Vec<String>, Vec<i32>) = pins.iter().cloned().unzip();
-        let rows = sqlx::query!(
+        let rows = sqlx::query_as!(
+            SnippetVersion,
             r#"select d.id as document_id, d.key, v.id, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
                from unnest($2::text[], $3::integer[]) as pin (key, number)
                join document d on d.tenant_id = $1 and d.kind = 'snippet' and d.key = pin.key
@@ -241,16 +259,7 @@ impl TenantTx {
         )
         .fetch_all(self.connection())
         .await?;
-        let versions = rows.into_iter().map(|row| VersionRow {
-            document: DocumentId(row.document_id),
-            kind: DocumentKind::Snippet,
-            key: row.key,
-            id: VersionId(row.id),
-            number: row.number,
-            content: row.content.0,
-            hash: row.content_hash,
-        });
-        Ok(versions.collect())
+        Ok(rows.into_iter().map(VersionRow::from).collect())
     }
 
     /// The document of this kind and key, archived or not.

@@ -1,4 +1,4 @@
-//! Every sealed column, for sealing again under another master key; and the table `master_key`.
+//! Every sealed column: where its values stand, and how to seal them again under another master key; and the table `master_key`.
 //!
 //! A sealed value begins with a version byte and the number of its master key in two bytes, big endian.
 
@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::crypto::seal::Aad;
+use crate::domain::ids::TenantId;
 
 /// A column of a tenant's table that holds sealed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,16 @@ impl SealedColumn {
             Self::ProviderKey | Self::Secret | Self::GivenAnswer => "sealed",
             Self::SsoClientSecret => "client_secret",
             Self::SsoVerifier => "pkce_verifier",
+        }
+    }
+
+    /// Where a value of this column stands; it opens nowhere else.
+    pub fn place(self, tenant: TenantId, row: Uuid) -> Aad {
+        Aad {
+            table: self.table(),
+            column: self.column(),
+            tenant,
+            row,
         }
     }
 }
@@ -255,13 +267,20 @@ impl PlatformTx {
             .collect()
     }
 
-    /// Remembers a master key. Of two instances that do so at once the first wins; both know the same key, or one is refused
-    /// when it looks next.
-    pub async fn insert_master_key(&mut self, id: u16, sealed: &[u8]) -> Result<(), StoreError> {
+    /// Remembers a master key; `retired` says that nothing is sealed with it. Of two instances that do so at once the first wins;
+    /// both know the same key, or one is refused when it starts next.
+    pub async fn insert_master_key(
+        &mut self,
+        id: u16,
+        sealed: &[u8],
+        retired: bool,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
-            "insert into master_key (id, sealed) values ($1, $2) on conflict (id) do nothing",
+            "insert into master_key (id, sealed, retired_at) values ($1, $2, case when $3 then now() end)
+             on conflict (id) do nothing",
             i32::from(id),
-            sealed
+            sealed,
+            retired
         )
         .execute(self.connection())
         .await?;

@@ -95,15 +95,13 @@ impl PlatformTx {
 
     /// Deletes some of what has ended; fewer than [`BATCH`] where nothing is left.
     pub async fn delete_ended(&mut self, what: Ending) -> Result<u64, StoreError> {
-        let done = match what {
+        let delete = match what {
             Ending::Inputs => {
                 sqlx::query!(
                     "delete from session_inputs where (tenant_id, session_id, at) in
                      (select tenant_id, session_id, at from session_inputs where keep_until < now() limit $1)",
                     BATCH
                 )
-                .execute(self.connection())
-                .await?
             }
             Ending::Answers => {
                 sqlx::query!(
@@ -111,8 +109,6 @@ impl PlatformTx {
                      (select tenant_id, actor, key from given_answer where created_at < now() - interval '1 day' limit $1)",
                     BATCH
                 )
-                .execute(self.connection())
-                .await?
             }
             Ending::CatalogueSyncs => {
                 sqlx::query!(
@@ -120,8 +116,6 @@ impl PlatformTx {
                      (select tenant_id, id from catalogue_sync where started_at < now() - interval '90 days' limit $1)",
                     BATCH
                 )
-                .execute(self.connection())
-                .await?
             }
             Ending::Invitations => {
                 sqlx::query!(
@@ -129,8 +123,6 @@ impl PlatformTx {
                      (select tenant_id, id from invitation where expires_at < now() - interval '90 days' limit $1)",
                     BATCH
                 )
-                .execute(self.connection())
-                .await?
             }
             Ending::SsoAttempts => {
                 sqlx::query!(
@@ -138,10 +130,9 @@ impl PlatformTx {
                      (select tenant_id, id from sso_attempt where expires_at < now() limit $1)",
                     BATCH
                 )
-                .execute(self.connection())
-                .await?
             }
         };
+        let done = delete.execute(self.connection()).await?;
         Ok(done.rows_affected())
     }
 

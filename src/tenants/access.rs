@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 
 use crate::auth::{Authenticator, Directory, IssuerEntry, TenantEntry};
-use crate::crypto::seal::{Aad, KeyRing};
+use crate::crypto::seal::KeyRing;
 use crate::crypto::shared_secret;
 use crate::domain::ids::TenantId;
 use crate::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
 use crate::domain::policy::Origin;
 use crate::store::issuers::IssuerRow;
+use crate::store::sealed::SealedColumn;
 use crate::store::tenants::TenantRow;
 use crate::store::{Database, StoreError};
 
@@ -131,13 +132,15 @@ fn host_of(origin: &str) -> Option<String> {
 fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {
     let secret = match row.shared_secret {
         None => None,
-        Some(sealed) => match keys.open(&sealed, &Aad::issuer_secret(tenant, row.id)) {
-            Ok(secret) => Some(shared_secret::bytes(&secret)),
-            Err(error) => {
-                tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
-                return None;
+        Some(sealed) => {
+            match keys.open(&sealed, &SealedColumn::IssuerSecret.place(tenant, row.id.0)) {
+                Ok(secret) => Some(shared_secret::bytes(&secret)),
+                Err(error) => {
+                    tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
+                    return None;
+                }
             }
-        },
+        }
     };
     Some(IssuerEntry {
         id: row.id,

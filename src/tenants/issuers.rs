@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use super::change::Change;
 use super::refusal::Refusal;
 use crate::auth::CheckReport;
-use crate::crypto::seal::Aad;
 use crate::crypto::shared_secret;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
@@ -14,6 +13,7 @@ use crate::domain::issuer::{IssuerConfig, KeySource};
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::issuers::IssuerRow;
+use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::TenantTx;
 
 /// An issuer as an admin wants it.
@@ -78,9 +78,11 @@ pub async fn check(
     sample_token: Option<&SecretString>,
 ) -> Result<CheckReport, Refusal> {
     let stored = match existing.and_then(|row| Some((row.id, row.shared_secret.as_deref()?))) {
-        Some((id, sealed)) if wanted.wants_secret() && wanted.secret.is_none() => {
-            Some(gateway.keys.open(sealed, &Aad::issuer_secret(tenant, id))?)
-        }
+        Some((id, sealed)) if wanted.wants_secret() && wanted.secret.is_none() => Some(
+            gateway
+                .keys
+                .open(sealed, &SealedColumn::IssuerSecret.place(tenant, id.0))?,
+        ),
         _ => None,
     };
     let secret = wanted.secret.as_ref().or(stored.as_ref());
@@ -210,7 +212,7 @@ async fn save(
 ) -> Result<(), Refusal> {
     let sealed = match &wanted.secret {
         Some(secret) => {
-            let place = Aad::issuer_secret(change.tx.tenant(), id);
+            let place = SealedColumn::IssuerSecret.place(change.tx.tenant(), id.0);
             Some(change.keys.seal(secret, &place)?)
         }
         None if wanted.wants_secret() => stored_secret.map(<[u8]>::to_vec),

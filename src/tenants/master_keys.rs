@@ -37,18 +37,6 @@ pub enum MasterKeyRefusal {
     Missing(u16),
 }
 
-impl SealedColumn {
-    /// Where a value of this column stands.
-    pub fn place(self, tenant: TenantId, row: Uuid) -> Aad {
-        Aad {
-            table: self.table(),
-            column: self.column(),
-            tenant,
-            row,
-        }
-    }
-}
-
 fn proof_place() -> Aad {
     Aad {
         table: "master_key",
@@ -58,7 +46,8 @@ fn proof_place() -> Aad {
     }
 }
 
-/// Refuses a ring that lacks a key in use, or has other bytes under its number; remembers keys that are new.
+/// Refuses a ring that lacks a key in use, or has other bytes under its number; remembers keys that are new. For a start: a process
+/// that runs goes on when others begin to seal with a key that it does not have.
 pub async fn recognise(database: &Database, keys: &KeyRing) -> Result<(), MasterKeyRefusal> {
     let mut tx = database.platform().await?;
     let known = tx.master_keys().await?;
@@ -75,16 +64,17 @@ pub async fn recognise(database: &Database, keys: &KeyRing) -> Result<(), Master
             return Err(MasterKeyRefusal::Wrong(row.id));
         }
     }
+    let active = keys.active()?;
     for id in keys.ids() {
         if !known.iter().any(|row| row.id == id) {
-            refuse_other_bytes(database, keys, id).await?;
+            let has_sealed = has_sealed(database, keys, id).await?;
             let sealed = keys.seal_with(id, &SecretString::from(PROOF), &proof_place())?;
             let mut tx = database.platform().await?;
-            tx.insert_master_key(id, &sealed).await?;
+            tx.insert_master_key(id, &sealed, id != active && !has_sealed)
+                .await?;
             tx.commit().await?;
         }
     }
-    let active = keys.active()?;
     if known.iter().any(|row| row.id == active && row.retired) {
         let mut tx = database.platform().await?;
         tx.retire_master_key(active, false).await?;
@@ -93,13 +83,13 @@ pub async fn recognise(database: &Database, keys: &KeyRing) -> Result<(), Master
     Ok(())
 }
 
-/// A key that the database does not know yet may have sealed something all the same, before keys were remembered. One value
+/// Whether a key that the database does not know yet has sealed something all the same, before keys were remembered. One value
 /// that opens shows that it is the right one; others may be damaged.
-async fn refuse_other_bytes(
+async fn has_sealed(
     database: &Database,
     keys: &KeyRing,
     id: u16,
-) -> Result<(), MasterKeyRefusal> {
+) -> Result<bool, MasterKeyRefusal> {
     let mut found = false;
     for tenant in tenants(database).await? {
         let mut tx = database.tenant(tenant).await?;
@@ -110,7 +100,7 @@ async fn refuse_other_bytes(
                     .open(&row.sealed, &column.place(tenant, row.id))
                     .is_ok()
                 {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
         }
@@ -119,7 +109,7 @@ async fn refuse_other_bytes(
     if found {
         return Err(MasterKeyRefusal::Wrong(id));
     }
-    Ok(())
+    Ok(false)
 }
 
 async fn tenants(database: &Database) -> Result<Vec<TenantId>, StoreError> {

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::change::Change;
 use super::refusal::Refusal;
 use crate::anam::{ApiKey, Probe};
-use crate::crypto::seal::{Aad, KeyRing, last_four};
+use crate::crypto::seal::{KeyRing, last_four};
 use crate::crypto::token::same_secret;
 use crate::domain::fault::Fault;
 use crate::domain::ids::{ProviderKeyId, TenantId};
 use crate::gateway::Gateway;
 use crate::store::provider_keys::{ProviderKeyInfo, ProviderKeyRow};
+use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::TenantTx;
 
 /// Shortest and longest key, in characters.
@@ -82,7 +83,7 @@ pub async fn open(
     tx.commit().await?;
     let secret = gateway
         .keys
-        .open(&row.sealed, &Aad::provider_key(tenant, id))?;
+        .open(&row.sealed, &SealedColumn::ProviderKey.place(tenant, id.0))?;
     KeyText::parse(secret).map_err(|why| Refusal::Conflict(format!("The stored key {why}.")))
 }
 
@@ -123,7 +124,7 @@ pub async fn add(
         label: label.to_owned(),
         sealed: change
             .keys
-            .seal(&key.secret, &Aad::provider_key(tenant, id))?,
+            .seal(&key.secret, &SealedColumn::ProviderKey.place(tenant, id.0))?,
         last_four: last_four(&key.secret),
     };
     change.tx.insert_provider_key(&row).await?;
@@ -176,6 +177,9 @@ pub async fn delete(change: &mut Change, key: &ProviderKeyInfo) -> Result<(), Re
 
 /// Whether a stored key is this one.
 pub fn is(keys: &KeyRing, tenant: TenantId, row: &ProviderKeyRow, secret: &SecretString) -> bool {
-    keys.open(&row.sealed, &Aad::provider_key(tenant, row.id))
-        .is_ok_and(|stored| same_secret(&stored, secret))
+    keys.open(
+        &row.sealed,
+        &SealedColumn::ProviderKey.place(tenant, row.id.0),
+    )
+    .is_ok_and(|stored| same_secret(&stored, secret))
 }

@@ -9,13 +9,14 @@ use serde_json::{Map, Value, json};
 use super::catalogue::usage::Place;
 use super::change::Change;
 use super::refusal::Refusal;
-use crate::crypto::seal::{Aad, last_four};
+use crate::crypto::seal::last_four;
 use crate::crypto::token::same_secret;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
 use crate::domain::settings::Settings;
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
+use crate::store::sealed::SealedColumn;
 use crate::store::secrets::SecretRow;
 use crate::store::tenant_tx::TenantTx;
 
@@ -79,7 +80,9 @@ pub async fn put(change: &mut Change, name: &Key, value: &SecretText) -> Result<
     let stored = change.tx.secrets().await?;
     let known = stored.iter().find(|row| row.name == name.as_str());
     if let Some(row) = known
-        && let Ok(old) = change.keys.open(&row.sealed, &Aad::secret(tenant, row.id))
+        && let Ok(old) = change
+            .keys
+            .open(&row.sealed, &SealedColumn::Secret.place(tenant, row.id))
         && same_secret(&old, &value.0)
     {
         return Ok(Set::Same(row.clone()));
@@ -93,7 +96,9 @@ pub async fn put(change: &mut Change, name: &Key, value: &SecretText) -> Result<
     let row = SecretRow {
         id,
         name: name.as_str().to_owned(),
-        sealed: change.keys.seal(&value.0, &Aad::secret(tenant, id))?,
+        sealed: change
+            .keys
+            .seal(&value.0, &SealedColumn::Secret.place(tenant, id))?,
         last_four: last_four(&value.0),
         set_at: change.now,
         set_by: change.admin.actor.label.clone(),

@@ -5,13 +5,12 @@
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::change::Change;
 use super::refusal::Refusal;
 use super::sign_in::{Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count, ends_at};
 use crate::auth::{SsoError, SsoIdentity, SsoProvider};
-use crate::crypto::seal::{Aad, SealError};
+use crate::crypto::seal::SealError;
 use crate::crypto::token::{NoRandomness, hash_token, random_token};
 use crate::domain::email::{Email, is_domain};
 use crate::domain::fault::Faults;
@@ -22,6 +21,7 @@ use crate::domain::web_url;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
+use crate::store::sealed::SealedColumn;
 use crate::store::sso::{AttemptRow, ProviderRow};
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
@@ -86,24 +86,6 @@ impl From<NoRandomness> for SsoFailure {
     }
 }
 
-fn secret_place(tenant: TenantId, row: Uuid) -> Aad {
-    Aad {
-        table: "sso_provider",
-        column: "client_secret",
-        tenant,
-        row,
-    }
-}
-
-fn verifier_place(tenant: TenantId, row: Uuid) -> Aad {
-    Aad {
-        table: "sso_attempt",
-        column: "pkce_verifier",
-        tenant,
-        row,
-    }
-}
-
 /// What is wrong with settings, before their provider is asked.
 pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     let mut faults = Faults::new();
@@ -164,7 +146,11 @@ pub async fn put(
     });
     let client_secret = match settings.client_secret {
         SecretChange::Clear => None,
-        SecretChange::Set(secret) => Some(change.keys.seal(&secret, &secret_place(tenant, id))?),
+        SecretChange::Set(secret) => Some(
+            change
+                .keys
+                .seal(&secret, &SealedColumn::SsoClientSecret.place(tenant, id))?,
+        ),
         // Kept for the one who gave it: another issuer must not be sent it.
         SecretChange::Keep => stored
             .as_ref()
@@ -248,9 +234,10 @@ pub async fn start(
         id,
         browser_hash: hash_token(&browser),
         nonce,
-        pkce_verifier: gateway
-            .keys
-            .seal(&begun.pkce_verifier, &verifier_place(tenant.id, id))?,
+        pkce_verifier: gateway.keys.seal(
+            &begun.pkce_verifier,
+            &SealedColumn::SsoVerifier.place(tenant.id, id),
+        )?,
         provider: provider.id,
         revision: provider.revision,
         redirect_uri: redirect_uri.to_owned(),
@@ -324,7 +311,7 @@ async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<Signed
     let code = back.code.ok_or(SignInError::Refused("sso_denied"))?;
     let verifier = gateway.keys.open(
         &attempt.pkce_verifier,
-        &verifier_place(tenant.id, attempt.id),
+        &SealedColumn::SsoVerifier.place(tenant.id, attempt.id),
     )?;
     let identity = gateway
         .sso
@@ -490,7 +477,11 @@ fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoPro
     let client_secret = row
         .client_secret
         .as_ref()
-        .map(|sealed| gateway.keys.open(sealed, &secret_place(tenant, row.id)))
+        .map(|sealed| {
+            gateway
+                .keys
+                .open(sealed, &SealedColumn::SsoClientSecret.place(tenant, row.id))
+        })
         .transpose()?;
     Ok(SsoProvider {
         issuer: row.issuer.clone(),

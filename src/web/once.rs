@@ -8,16 +8,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::Problem;
 use super::codes::Code;
 use super::work::{Ready, work};
 use crate::crypto::digest::sha256;
-use crate::crypto::seal::Aad;
 use crate::domain::fault::Fault;
 use crate::gateway::Gateway;
 use crate::store::answers::GivenAnswer;
+use crate::store::sealed::SealedColumn;
 use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -100,7 +99,7 @@ where
                 let text = SecretString::from(serde_json::to_string(&created).unwrap_or_default());
                 let sealed = gateway
                     .keys
-                    .seal(&text, &place(&maker, row))
+                    .seal(&text, &SealedColumn::GivenAnswer.place(maker.tenant, row))
                     .map_err(Refusal::from)?;
                 change.tx.store_answer(row, &sealed).await?;
                 change.commit().await?;
@@ -113,7 +112,7 @@ where
             GivenAnswer::Known { row, sealed, .. } => {
                 let text = gateway
                     .keys
-                    .open(&sealed, &place(&maker, row))
+                    .open(&sealed, &SealedColumn::GivenAnswer.place(maker.tenant, row))
                     .map_err(Refusal::from)?;
                 let created: Created = serde_json::from_str(text.expose_secret())
                     .map_err(|_unreadable| Problem::new(Code::Internal))?;
@@ -122,15 +121,6 @@ where
         }
     })
     .await
-}
-
-fn place(admin: &Admin, row: Uuid) -> Aad {
-    Aad {
-        table: "given_answer",
-        column: "sealed",
-        tenant: admin.tenant,
-        row,
-    }
 }
 
 /// One printable ASCII text of 1 to 255 characters.

@@ -12,6 +12,7 @@ use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::provider_keys::ProviderKeyRow;
+use crate::store::sealed::SealedColumn;
 use crate::tenants::issuers::{shares_audience, url_of};
 use crate::tenants::provider_keys;
 
@@ -49,7 +50,7 @@ impl Work<'_> {
             let id = found
                 .as_ref()
                 .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
-            let aad = Aad::issuer_secret(self.change.tx.tenant(), id);
+            let aad = SealedColumn::IssuerSecret.place(self.change.tx.tenant(), id.0);
             let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
             let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
                 continue;
@@ -198,7 +199,7 @@ impl Work<'_> {
             sealed: self
                 .change
                 .keys
-                .seal(&secret, &Aad::provider_key(tenant, id))?,
+                .seal(&secret, &SealedColumn::ProviderKey.place(tenant, id.0))?,
             last_four,
         };
         self.change.tx.insert_provider_key(&row).await?;

@@ -7,6 +7,7 @@ use url::Url;
 use crate::harness::app::MASTER_KEY;
 use crate::harness::cli::{environment_of, program};
 use crate::harness::postgres::TestDatabase;
+use crate::harness::sql;
 use crate::harness::tenants::Bench;
 
 #[tokio::test]
@@ -33,6 +34,46 @@ async fn check_config_tells_every_mistake_and_gives_2() {
     for subject in ["server.port", "PROT", "database.url", "security.master_key"] {
         assert!(ended.err.contains(subject), "{}", ended.err);
     }
+}
+
+#[tokio::test]
+async fn check_config_looks_into_the_database_where_it_is_asked_to() {
+    let bench = Bench::new().await;
+    let environment = environment_of(&bench);
+    let check = async || {
+        program(&["check-config", "--database"])
+            .envs(&environment)
+            .run()
+            .await
+    };
+    let fits = check().await;
+    assert_eq!((fits.code, fits.err.as_str()), (Some(0), ""));
+    assert!(
+        fits.out.contains("the ledger's months last until 20"),
+        "{}",
+        fits.out
+    );
+
+    // The months of the next weeks only, as two years after the last `migrate`.
+    let mut owner = bench.database.owner().await;
+    sql::run(
+        &mut owner,
+        "do $$ declare t text; begin
+             for t in select c.relname from pg_class c where c.relispartition and c.relkind = 'r'
+                 and c.relname ~ '_\\d{4}_\\d{2}$'
+                 and to_date(right(c.relname, 7), 'YYYY_MM') > date_trunc('month', now() at time zone 'UTC')
+             loop execute format('drop table %I', t); end loop;
+         end $$",
+    )
+    .await
+    .unwrap();
+    let ends = check().await;
+    assert_eq!(ends.code, Some(2));
+    assert!(
+        ends.err.contains("months end on") && ends.err.contains("run `persona-gateway migrate`"),
+        "{}",
+        ends.err
+    );
 }
 
 #[tokio::test]

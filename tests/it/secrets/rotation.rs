@@ -1,11 +1,19 @@
 //! The master key changes; what it sealed before still opens while the old key is in the ring.
 
+use std::time::Duration;
+
 use persona_gateway::store::sealed::SealedColumn;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::harness::cli::{environment_of, program};
 use crate::harness::tenants::{Bench, hs256_token};
+use crate::harness::wait::until;
 use crate::harness::{TestApp, TestOptions, spawn_with};
+
+/// Far longer than a notice takes, or a poll where it was lost.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const OLD: &str = "b2xkLW1hc3Rlci1rZXktb2YtMzItYnl0ZXMtbG9uZyE=";
 const NEW: &str = "bmV3LW1hc3Rlci1rZXktb2YtMzItYnl0ZXMtbG9uZyE=";
@@ -203,7 +211,7 @@ async fn what_can_not_be_opened_is_named_and_keeps_every_key() {
 
 /// Whoever adds a sealed column must let it be sealed again.
 #[tokio::test]
-async fn every_sealed_column_is_sealed_again() {
+async fn every_sealed_column_is_known() {
     const NOT_SEALED: [&str; 16] = [
         "api_key.hash",
         "audit_checkpoint.hash",
@@ -243,4 +251,100 @@ async fn every_sealed_column_is_sealed_again() {
         .filter_map(|row| row["name"].as_str())
         .collect();
     assert_eq!(found, known);
+}
+
+#[tokio::test]
+async fn values_of_every_column_open_with_the_new_key_alone() {
+    let bench = sealed_with_old().await;
+    let mut platform = bench.store.platform().await.unwrap();
+    let tenant = platform.tenant_by_slug("acme").await.unwrap().unwrap();
+    platform.commit().await.unwrap();
+    let row = Uuid::from_u128(7);
+    let sealed = |column: SealedColumn| {
+        let secret = SecretString::from(format!("in {}", column.table()));
+        let sealed = bench.keys.seal(&secret, &column.place(tenant, row));
+        format!("'\\x{}'", hex::encode(sealed.unwrap()))
+    };
+    let (secret, client, verifier, answer) = (
+        sealed(SealedColumn::Secret),
+        sealed(SealedColumn::SsoClientSecret),
+        sealed(SealedColumn::SsoVerifier),
+        sealed(SealedColumn::GivenAnswer),
+    );
+    bench
+        .database
+        .sql(&format!(
+            "insert into secret (tenant_id, id, name, sealed, last_four, set_at, set_by)
+                 values ('{tenant}', '{row}', 'crm', {secret}, '', now(), 'test');
+             insert into sso_provider (tenant_id, id, issuer, client_id, client_secret, allowed_domains)
+                 values ('{tenant}', '{row}', 'https://login.example', 'gateway', {client}, '{{example.com}}');
+             insert into sso_attempt (tenant_id, id, state_hash, browser_hash, nonce, pkce_verifier, provider, revision, redirect_uri, expires_at)
+                 values ('{tenant}', '{row}', sha256('s'), sha256('b'), 'n', {verifier}, '{row}', 1, 'https://g.example', now() + interval '1 hour');
+             insert into given_answer (tenant_id, actor, key, request_hash, id, sealed)
+                 values ('{tenant}', 'test', 'k', sha256('a'), '{row}', {answer})"
+        ))
+        .await;
+    let ended = program(&["master-key", "reseal"])
+        .envs(&environment(&bench, &format!("2:{NEW},1:{OLD}")))
+        .run()
+        .await;
+    assert!(ended.out.contains("Sealed 6 secrets again"), "{ended:?}");
+
+    let mut alone = Bench::new().await;
+    alone.seal_with(&format!("2:{NEW}"));
+    for column in SealedColumn::ALL {
+        let (table, name) = (column.table(), column.column());
+        let rows = bench
+            .database
+            .rows(&format!(
+                "select id, encode({name}, 'hex') as sealed from {table}"
+            ))
+            .await;
+        assert_eq!(rows.len(), 1, "{table}");
+        let id: Uuid = rows[0]["id"].as_str().unwrap().parse().unwrap();
+        let sealed = hex::decode(rows[0]["sealed"].as_str().unwrap()).unwrap();
+        alone.keys.open(&sealed, &column.place(tenant, id)).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_instance_goes_on_hearing_of_changes_while_another_begins_to_seal() {
+    let (app, token) = serve(OLD).await;
+    app.wait_for_token(&token).await;
+    let with = |ring: &str| {
+        let url = app.database.login_url.expose_secret().to_owned();
+        program(&["tenant", "list"])
+            .env("DATABASE_URL", &url)
+            .env("GATEWAY_MASTER_KEY", ring)
+    };
+    // A key that is held, but does not seal, is asked of nobody yet.
+    let holds = with(&format!("1:{OLD},2:{NEW}")).run().await;
+    assert_eq!(holds.code, Some(0), "{}", holds.err);
+    assert_eq!(with(OLD).run().await.code, Some(0));
+    // From now on secrets may be sealed with it.
+    let seals = with(&format!("2:{NEW},1:{OLD}")).run().await;
+    assert_eq!(seals.code, Some(0), "{}", seals.err);
+    let starts = with(OLD).run().await;
+    assert!(
+        starts.err.contains("sealed with master key 2"),
+        "{}",
+        starts.err
+    );
+
+    // The old instance loses its connections, and hears of what changes all the same.
+    app.database
+        .sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+              where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .await;
+    app.database
+        .sql("update tenant set status = 'suspended'")
+        .await;
+    until("the tenant is suspended", PATIENCE, || async {
+        let answer = app.mint(&token, &json!({})).await;
+        (answer.status() == 403).then_some(())
+    })
+    .await;
+    app.stop().await;
 }

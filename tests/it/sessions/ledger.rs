@@ -332,3 +332,48 @@ async fn a_session_of_a_month_that_nobody_made_is_kept_and_moves_once_it_is_made
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_ended_goes_and_what_has_not_stays() {
+    let app = spawn().await;
+    let tenant = app.tenant("demo").await.0;
+    let ages = [("old", "100 days"), ("young", "80 days")];
+    for (name, age) in ages {
+        app.database
+            .sql(&format!(
+                "insert into catalogue_sync (tenant_id, id, started_at, actor)
+                     values ('{tenant}', gen_random_uuid(), now() - interval '{age}', '{name}');
+                 insert into invitation (tenant_id, email, role, hash, invited_by, expires_at)
+                     values ('{tenant}', '{name}@example.com', 'editor', sha256('{name}'), 'test', now() - interval '{age}');
+                 insert into given_answer (tenant_id, actor, key, request_hash, created_at)
+                     values ('{tenant}', 'test', '{name}', sha256('a'), now() - interval '{age}' / 95)"
+            ))
+            .await;
+    }
+    for (name, ends) in [("old", "-1 minute"), ("young", "1 minute")] {
+        app.database
+            .sql(&format!(
+                "insert into sso_attempt (tenant_id, state_hash, browser_hash, nonce, pkce_verifier, provider, revision, redirect_uri, expires_at)
+                     values ('{tenant}', sha256('{name}'), sha256('b'), '{name}', '\\x00', '{tenant}', 1, 'https://g.example', now() + interval '{ends}')"
+            ))
+            .await;
+    }
+    let gateway = &app.app.gateway;
+    let (database, metrics) = (gateway.database.clone(), gateway.metrics.clone());
+    Sweeper::new(database, app.clock.clone(), metrics, UNKNOWN_AFTER)
+        .round()
+        .await;
+    for (table, name) in [
+        ("catalogue_sync", "actor"),
+        ("invitation", "split_part(email, '@', 1)"),
+        ("given_answer", "key"),
+        ("sso_attempt", "nonce"),
+    ] {
+        let left = app
+            .database
+            .rows(&format!("select {name} as name from {table}"))
+            .await;
+        assert_eq!(left, [json!({ "name": "young" })], "{table}");
+    }
+    app.stop().await;
+}

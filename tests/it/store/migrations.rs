@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 use url::Url;
 
+use crate::harness::logs;
 use crate::harness::postgres::TestDatabase;
 use crate::harness::sql;
 use crate::harness::tenants::{settings, store};
@@ -236,6 +237,38 @@ async fn a_service_that_starts_before_its_database_gets_ready_when_that_comes() 
         (readiness(&app).await == 200).then_some(())
     })
     .await;
+    assert!(app.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_master_key_is_found_also_when_the_database_comes_late() {
+    logs::capture();
+    let database = TestDatabase::create().await;
+    let right = App::start(&settings(&database.login_url, &[]), Clock::system())
+        .await
+        .unwrap();
+    assert!(right.stop().await);
+
+    let wire = Wire::closed(&database.login_url).await;
+    let late = settings(
+        &wire.url(),
+        &[
+            ("GATEWAY__DATABASE__ACQUIRE_TIMEOUT_MS", "300"),
+            (
+                "GATEWAY_MASTER_KEY",
+                "bGF0ZS1tYXN0ZXIta2V5LW9mLTMyLWJ5dGVzLWxvbmc=",
+            ),
+        ],
+    );
+    let app = App::start(&late, Clock::system()).await.unwrap();
+    wire.open().await;
+    until("the log says it", Duration::from_secs(15), || async {
+        logs::logged()
+            .contains("its key 1 has other bytes")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(readiness(&app).await, 503);
     assert!(app.stop().await);
 }
 
