@@ -1,11 +1,13 @@
-//! Documents as wholes: made with a first draft, taken out of use, brought back.
+//! Documents as wholes: made with a first draft, taken out of use, brought back; those that were never released also renamed and deleted.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::drafts;
 use super::soundness::Before;
 use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
+use crate::sources::load::all_served;
 use crate::store::documents::{DocumentKind, DocumentRow};
 use crate::store::drafts::DraftRow;
 use crate::store::tenant_tx::TenantTx;
@@ -34,17 +36,7 @@ pub async fn create(
     content: Map<String, Value>,
 ) -> Result<DraftRow, Refusal> {
     change.lock_authoring().await?;
-    if let Some(row) = change.tx.document(kind, key.as_str()).await? {
-        let advice = if row.archived_at.is_some() {
-            "it is archived: restore it, or take another key"
-        } else {
-            "open a draft of it, or take another key"
-        };
-        return Err(Refusal::Exists(format!(
-            "There is a {} `{key}` already; {advice}.",
-            kind.as_str()
-        )));
-    }
+    is_free(change, kind, key).await?;
     if change.tx.count_documents().await? >= MAX_DOCUMENTS {
         return Err(Refusal::Conflict(format!(
             "A tenant has at most {MAX_DOCUMENTS} documents."
@@ -61,6 +53,140 @@ pub async fn create(
         .await?;
     let row = find(&mut change.tx, kind, key).await?;
     drafts::insert(change, &row, None, title, content).await
+}
+
+/// Whether no document has this key yet.
+async fn is_free(change: &mut Change, kind: DocumentKind, key: &Key) -> Result<(), Refusal> {
+    let Some(row) = change.tx.document(kind, key.as_str()).await? else {
+        return Ok(());
+    };
+    let advice = if row.archived_at.is_some() {
+        "it is archived: restore it, or take another key"
+    } else {
+        "open a draft of it, or take another key"
+    };
+    Err(Refusal::Exists(format!(
+        "There is a {} `{key}` already; {advice}.",
+        kind.as_str()
+    )))
+}
+
+/// Makes a document whose first draft says what another one says: its version `from`, else the live one, else the newest, else the draft
+/// that was written last.
+pub async fn duplicate(
+    change: &mut Change,
+    kind: DocumentKind,
+    key: &Key,
+    copy: &Key,
+    from: Option<i32>,
+    title: &str,
+) -> Result<DraftRow, Refusal> {
+    change.lock_authoring().await?;
+    let row = find(&mut change.tx, kind, key).await?;
+    let number = if from.is_some() {
+        from
+    } else {
+        let served = all_served(&mut change.tx, change.now).await?;
+        let live = served.get(&(kind, key.clone()));
+        live.and_then(|live| live.version).or(row.latest_version)
+    };
+    let content = if let Some(number) = number {
+        let version = change.tx.version(row.id, number).await?;
+        let missing = || Refusal::fault("/from", format!("there is no version {number} of it"));
+        version.ok_or_else(missing)?.content
+    } else {
+        let drafts = change.tx.drafts_of(row.id).await?;
+        let newest = drafts.into_iter().max_by_key(|draft| draft.updated_at);
+        newest.map(|draft| draft.content).unwrap_or_default()
+    };
+    create(change, kind, copy, title, content).await
+}
+
+/// Gives a document that was never released another key.
+pub async fn rename(
+    change: &mut Change,
+    kind: DocumentKind,
+    key: &Key,
+    new: &Key,
+) -> Result<DocumentRow, Refusal> {
+    change.lock_authoring().await?;
+    let row = find(&mut change.tx, kind, key).await?;
+    if new == key {
+        return Ok(row);
+    }
+    is_unknown_outside(
+        change,
+        &row,
+        "renamed: duplicate it under the new key, and archive this one",
+    )
+    .await?;
+    is_free(change, kind, new).await?;
+    change.tx.rename_document(row.id, new.as_str()).await?;
+    let details = json!({ "from": key.as_str() });
+    change
+        .note(
+            &format!("{}.rename", kind.as_str()),
+            &target(kind, new),
+            details,
+        )
+        .await?;
+    find(&mut change.tx, kind, new).await
+}
+
+/// Removes a document that was never released, with all that was written in it.
+pub async fn delete(change: &mut Change, kind: DocumentKind, key: &Key) -> Result<(), Refusal> {
+    change.lock_authoring().await?;
+    let row = find(&mut change.tx, kind, key).await?;
+    is_unknown_outside(change, &row, "deleted: archive it").await?;
+    change.tx.delete_document(row.id).await?;
+    let details = json!({ "drafts": row.drafts, "latestVersion": row.latest_version });
+    change
+        .note(
+            &format!("{}.delete", kind.as_str()),
+            &target(kind, key),
+            details,
+        )
+        .await?;
+    Ok(())
+}
+
+/// Whether nothing outside of a document's own drafts and versions can know of it yet. `instead` ends the sentence "It can't be".
+async fn is_unknown_outside(
+    change: &mut Change,
+    row: &DocumentRow,
+    instead: &str,
+) -> Result<(), Refusal> {
+    let (releases, _) = change.tx.count_releases(row.id, change.now).await?;
+    if releases > 0 {
+        return Err(Refusal::Conflict(format!(
+            "It was released before, and sessions and the audit trail speak of it. It can't be {instead}."
+        )));
+    }
+    if row.kind == DocumentKind::Snippet
+        && let Some(persona) = change.tx.pinned_by(&row.key).await?
+    {
+        return Err(Refusal::InUse(format!(
+            "A version of the persona `{persona}` pins it. It can't be {instead}."
+        )));
+    }
+    Ok(())
+}
+
+/// What of a document's state a change of it is based on: whatever of it changes, this does.
+pub async fn state(
+    tx: &mut TenantTx,
+    row: &DocumentRow,
+    now: DateTime<Utc>,
+) -> Result<Vec<u8>, Refusal> {
+    let releases = tx.count_releases(row.id, now).await?;
+    let state = (
+        row.id.0,
+        row.latest_version,
+        row.drafts,
+        row.archived_at,
+        releases,
+    );
+    Ok(serde_json::to_vec(&state).unwrap_or_default())
 }
 
 /// Takes a document out of use, unless something live needs it. Its versions stay.

@@ -148,7 +148,7 @@ async fn note(change: &mut Change, draft: &DraftRow, verb: &str) -> Result<(), R
     Ok(())
 }
 
-fn check_size(content: &Map<String, Value>) -> Result<(), Refusal> {
+pub(super) fn check_size(content: &Map<String, Value>) -> Result<(), Refusal> {
     let bytes = serde_json::to_vec(content).map_or(usize::MAX, |text| text.len());
     if bytes > MAX_CONTENT_BYTES {
         return Err(Refusal::Invalid(vec![Fault::new(

@@ -1,6 +1,7 @@
 //! From text that admins write to what is live: drafts, versions, releases, and whole tenants as bundles. One verb a file,
 //! the same for every kind of document.
 
+pub mod amend;
 pub mod apply;
 pub mod bundle;
 pub mod compare;

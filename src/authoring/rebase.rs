@@ -1,6 +1,7 @@
 //! Brings a draft up to the newest version when its base has moved on.
 
-use crate::domain::merge::merge;
+use crate::domain::fault::{Fault, step};
+use crate::domain::merge::{Choices, Unmerged, merge};
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -8,8 +9,12 @@ use crate::tenants::refusal::Refusal;
 use super::drafts;
 
 /// Merges, field by field, what the draft changed since its base with what was sealed since. Where both changed the same
-/// member nothing is written, and each such member is told.
-pub async fn rebase(change: &mut Change, draft: DraftRow) -> Result<DraftRow, Refusal> {
+/// member, `keep` says whose value stays; for those without a choice nothing is written, and each is told.
+pub async fn rebase(
+    change: &mut Change,
+    draft: DraftRow,
+    keep: &Choices,
+) -> Result<DraftRow, Refusal> {
     change.lock_authoring().await?;
     let newest = change.tx.versions(draft.document, None, 1).await?;
     let Some(newest) = newest.into_iter().next() else {
@@ -23,10 +28,20 @@ pub async fn rebase(change: &mut Change, draft: DraftRow) -> Result<DraftRow, Re
         Some(number) => change.tx.version(draft.document, number).await?,
     };
     let base = base.map(|version| version.content).unwrap_or_default();
-    let content = merge(&base, &newest.content, &draft.content).map_err(|conflicts| {
-        Refusal::MergeConflict {
+    let merged = merge(&base, &newest.content, &draft.content, keep);
+    let content = merged.map_err(|unmerged| match unmerged {
+        Unmerged::Conflicts(conflicts) => Refusal::MergeConflict {
             conflicts: serde_json::to_value(conflicts).unwrap_or_default(),
-        }
+        },
+        Unmerged::NoConflictAt(places) => Refusal::Invalid(
+            places
+                .iter()
+                .map(|at| {
+                    let message = "is no place that both changed: leave it out";
+                    Fault::new(format!("/keep{}", step(at)), message)
+                })
+                .collect(),
+        ),
     })?;
     let merged = DraftRow {
         base_version: Some(newest.number),

@@ -81,7 +81,8 @@ pub async fn release(
     if let Some(percent) = wish.percent {
         beside_the_live_one(change, &timeline, &document, &version, live_from, percent).await?;
     }
-    approved(change, &document, &version).await?;
+    let standing = standing(&mut change.tx, document.id, &version).await?;
+    standing.require()?;
     let what = What::new(&document, key, &version);
     let act = Act {
         percent: wish.percent,
@@ -348,7 +349,7 @@ pub(super) struct What<'a> {
 }
 
 impl<'a> What<'a> {
-    fn new(document: &DocumentRow, key: &'a Key, version: &'a SealedVersion) -> Self {
+    pub(super) fn new(document: &DocumentRow, key: &'a Key, version: &'a SealedVersion) -> Self {
         Self {
             document: document.id,
             kind: document.kind,
@@ -368,7 +369,7 @@ pub(super) async fn one_of_many(
     add(change, what, &act, note).await
 }
 
-async fn in_use(
+pub(super) async fn in_use(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
@@ -396,26 +397,6 @@ fn moment(now: DateTime<Utc>, asked: Option<DateTime<Utc>>) -> Result<DateTime<U
         )),
         Some(at) => Ok(at),
     }
-}
-
-async fn approved(
-    change: &mut Change,
-    document: &DocumentRow,
-    version: &SealedVersion,
-) -> Result<(), Refusal> {
-    let standing = standing(&mut change.tx, document.id, version).await?;
-    if standing.is_met() {
-        return Ok(());
-    }
-    let against = match standing.rejected_by.as_slice() {
-        [] => String::new(),
-        who => format!(" {} rejected it.", who.join(", ")),
-    };
-    Err(Refusal::ApprovalMissing(format!(
-        "The tenant's policy asks for {} approval(s) by people who did not write in this version; it has {}.{against}",
-        standing.required,
-        standing.approved_by.len()
-    )))
 }
 
 /// The document's releases.

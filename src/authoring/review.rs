@@ -35,6 +35,22 @@ impl Standing {
         self.approved_by.len() >= usize::from(self.required)
             && (self.required == 0 || self.rejected_by.is_empty())
     }
+
+    /// [`Refusal::ApprovalMissing`] where something stands against a release.
+    pub(super) fn require(&self) -> Result<(), Refusal> {
+        if self.is_met() {
+            return Ok(());
+        }
+        let against = match self.rejected_by.as_slice() {
+            [] => String::new(),
+            who => format!(" {} rejected it.", who.join(", ")),
+        };
+        Err(Refusal::ApprovalMissing(format!(
+            "The tenant's policy asks for {} approval(s) by people who did not write in this version; it has {}.{against}",
+            self.required,
+            self.approved_by.len()
+        )))
+    }
 }
 
 /// Reviews a version. Only people review, and none what they wrote themselves.

@@ -1,5 +1,7 @@
 //! Three-way merge, field by field: what two people changed since the same version, put together.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,42 +23,66 @@ pub struct Conflict {
     pub theirs: Option<Value>,
 }
 
-/// Both sides' changes of `base` together, or every conflict. Objects that all three have are merged member by member;
-/// lists and everything else are taken whole. Members stand in the order of `theirs`, then those that only `ours` has.
+/// Whose value stays where both sides changed the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The draft's.
+    Ours,
+    /// That of what was sealed meanwhile.
+    Theirs,
+}
+
+impl Side {
+    /// `ours` or `theirs`.
+    pub fn named(text: &str) -> Option<Self> {
+        match text {
+            "ours" => Some(Self::Ours),
+            "theirs" => Some(Self::Theirs),
+            _ => None,
+        }
+    }
+}
+
+/// Whose value stays, by RFC 6901 pointer: at that place and everywhere below it. The longest pointer counts; the empty one speaks of
+/// the whole document.
+pub type Choices = BTreeMap<String, Side>;
+
+/// Why two changes can't be put together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unmerged {
+    /// Both sides changed these places, and no choice speaks of them.
+    Conflicts(Vec<Conflict>),
+    /// These choices speak of places where there is nothing to choose.
+    NoConflictAt(Vec<String>),
+}
+
+/// Both sides' changes of `base` together. Objects that all three have are merged member by member; lists and everything
+/// else are taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one is told.
+/// Members stand in the order of `theirs`, then those that only `ours` has.
 pub fn merge(
     base: &Map<String, Value>,
     theirs: &Map<String, Value>,
     ours: &Map<String, Value>,
-) -> Result<Map<String, Value>, Vec<Conflict>> {
-    let mut conflicts = Vec::new();
-    let merged = objects("", base, theirs, ours, &mut conflicts);
-    if conflicts.is_empty() {
+    choices: &Choices,
+) -> Result<Map<String, Value>, Unmerged> {
+    let mut settling = Settling {
+        choices,
+        used: BTreeSet::new(),
+        conflicts: Vec::new(),
+    };
+    let merged = settling.objects("", base, theirs, ours);
+    if !settling.conflicts.is_empty() {
+        return Err(Unmerged::Conflicts(settling.conflicts));
+    }
+    let idle = choices
+        .keys()
+        .filter(|at| !settling.used.contains(at.as_str()));
+    let idle: Vec<String> = idle.cloned().collect();
+    if idle.is_empty() {
         Ok(merged)
     } else {
-        Err(conflicts)
+        Err(Unmerged::NoConflictAt(idle))
     }
-}
-
-fn objects(
-    at: &str,
-    base: &Map<String, Value>,
-    theirs: &Map<String, Value>,
-    ours: &Map<String, Value>,
-    conflicts: &mut Vec<Conflict>,
-) -> Map<String, Value> {
-    let only_ours = ours.keys().filter(|name| !theirs.contains_key(*name));
-    let mut merged = Map::new();
-    for name in theirs.keys().chain(only_ours) {
-        let sides = Sides {
-            base: base.get(name),
-            theirs: theirs.get(name),
-            ours: ours.get(name),
-        };
-        if let Some(value) = sides.merge(&format!("{at}{}", step(name)), conflicts) {
-            merged.insert(name.clone(), value);
-        }
-    }
-    merged
 }
 
 /// One place, as the three documents have it.
@@ -67,27 +93,78 @@ struct Sides<'a> {
     ours: Option<&'a Value>,
 }
 
-impl Sides<'_> {
-    /// What the place holds afterwards; nothing where it was removed, or where a conflict was noted.
-    fn merge(self, at: &str, conflicts: &mut Vec<Conflict>) -> Option<Value> {
-        if self.ours == self.theirs || self.ours == self.base {
-            return self.theirs.cloned();
+/// A merge under way.
+struct Settling<'a> {
+    choices: &'a Choices,
+    used: BTreeSet<&'a str>,
+    conflicts: Vec<Conflict>,
+}
+
+impl Settling<'_> {
+    fn objects(
+        &mut self,
+        at: &str,
+        base: &Map<String, Value>,
+        theirs: &Map<String, Value>,
+        ours: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        let only_ours = ours.keys().filter(|name| !theirs.contains_key(*name));
+        let mut merged = Map::new();
+        for name in theirs.keys().chain(only_ours) {
+            let sides = Sides {
+                base: base.get(name),
+                theirs: theirs.get(name),
+                ours: ours.get(name),
+            };
+            if let Some(value) = self.place(&format!("{at}{}", step(name)), sides) {
+                merged.insert(name.clone(), value);
+            }
         }
-        if self.theirs == self.base {
-            return self.ours.cloned();
+        merged
+    }
+
+    /// What a place holds afterwards; nothing where it was removed, or where a conflict was noted.
+    fn place(&mut self, at: &str, sides: Sides<'_>) -> Option<Value> {
+        let Sides { base, theirs, ours } = sides;
+        if ours == theirs || ours == base {
+            return theirs.cloned();
+        }
+        if theirs == base {
+            return ours.cloned();
         }
         if let (Some(Value::Object(base)), Some(Value::Object(theirs)), Some(Value::Object(ours))) =
-            (self.base, self.theirs, self.ours)
+            (base, theirs, ours)
         {
-            return Some(Value::Object(objects(at, base, theirs, ours, conflicts)));
+            return Some(Value::Object(self.objects(at, base, theirs, ours)));
         }
-        conflicts.push(Conflict {
-            pointer: at.to_owned(),
-            base: self.base.cloned(),
-            ours: self.ours.cloned(),
-            theirs: self.theirs.cloned(),
-        });
-        None
+        match self.choice(at) {
+            Some(Side::Ours) => ours.cloned(),
+            Some(Side::Theirs) => theirs.cloned(),
+            None => {
+                self.conflicts.push(Conflict {
+                    pointer: at.to_owned(),
+                    base: base.cloned(),
+                    ours: ours.cloned(),
+                    theirs: theirs.cloned(),
+                });
+                None
+            }
+        }
+    }
+
+    fn choice(&mut self, at: &str) -> Option<Side> {
+        let speaks_of = |pointer: &str| {
+            at.strip_prefix(pointer)
+                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        let longest = self
+            .choices
+            .iter()
+            .filter(|(pointer, _)| speaks_of(pointer))
+            .max_by_key(|(pointer, _)| pointer.len());
+        let (pointer, side) = longest?;
+        self.used.insert(pointer);
+        Some(*side)
     }
 }
 

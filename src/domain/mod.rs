@@ -18,6 +18,7 @@ pub mod kept_test;
 pub mod key;
 pub mod members;
 pub mod merge;
+pub mod merge_patch;
 pub mod nearest;
 pub mod pattern;
 pub mod persona;

@@ -144,16 +144,22 @@ pub fn picture(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
     Ok(picture_under(policy, rows, revision))
 }
 
-/// The versions that are served at a moment. A policy that can't be read counts as an empty one: who asks for documents
-/// wants them all the same.
+/// What is served at a moment. A policy that can't be read counts as an empty one: who asks for documents wants them all the same.
+pub async fn all_served(
+    tx: &mut TenantTx,
+    moment: DateTime<Utc>,
+) -> Result<AllServed, SourceError> {
+    Ok(served_of(Rows::read_served(tx, moment).await?))
+}
+
+/// The versions that are served at a moment, by the same measure.
 pub async fn served_versions(
     tx: &mut TenantTx,
     moment: DateTime<Utc>,
 ) -> Result<Vec<VersionRow>, SourceError> {
     let rows = Rows::read_served(tx, moment).await?;
-    let policy = Policy::parse(&rows.tenant.policy).unwrap_or_default();
     let mut released = rows.released.clone();
-    let served = picture_under(policy, rows, 0).served;
+    let served = served_of(rows);
     released.retain(|row| {
         let key = Key::parse(&row.key).ok();
         let served = key.and_then(|key| served.get(&(row.kind, key)));
@@ -161,6 +167,11 @@ pub async fn served_versions(
     });
     released.dedup_by(|later, earlier| later.document == earlier.document);
     Ok(released)
+}
+
+fn served_of(rows: Rows) -> AllServed {
+    let policy = Policy::parse(&rows.tenant.policy).unwrap_or_default();
+    picture_under(policy, rows, 0).served
 }
 
 fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {

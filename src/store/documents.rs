@@ -318,6 +318,48 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Gives a document that was never released another key.
+    pub async fn rename_document(&mut self, id: DocumentId, key: &str) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update document set key = $3 where tenant_id = $1 and id = $2",
+            tenant,
+            id.0,
+            key
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Removes a document that was never released, with its drafts, versions and reviews.
+    pub async fn delete_document(&mut self, id: DocumentId) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "delete from document where tenant_id = $1 and id = $2",
+            tenant,
+            id.0
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// A persona with a sealed version that pins the snippet of this key.
+    pub async fn pinned_by(&mut self, snippet: &str) -> Result<Option<String>, StoreError> {
+        let tenant = self.tenant().0;
+        Ok(sqlx::query_scalar!(
+            "select d.key from document d
+             join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id
+             where d.tenant_id = $1 and d.kind = 'persona' and v.content -> 'snippets' ? $2
+             order by d.key limit 1",
+            tenant,
+            snippet
+        )
+        .fetch_optional(self.connection())
+        .await?)
+    }
+
     /// Documents in the order of kind and key.
     pub async fn documents(
         &mut self,

@@ -109,6 +109,26 @@ impl TenantTx {
         Ok(())
     }
 
+    /// How many releases of a document there are, cancellations among them, and how many of them lie not after `now`. What is live
+    /// can't change without one of the two.
+    pub async fn count_releases(
+        &mut self,
+        document: DocumentId,
+        now: DateTime<Utc>,
+    ) -> Result<(i64, i64), StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            r#"select count(*) as "all!", count(*) filter (where live_from <= $3) as "begun!"
+               from release where tenant_id = $1 and document_id = $2"#,
+            tenant,
+            document.0,
+            now
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok((row.all, row.begun))
+    }
+
     /// A document's releases, the newest row first, before row `before`.
     pub async fn releases(
         &mut self,

@@ -81,6 +81,22 @@ impl TenantTx {
         Ok(PlatformStep(self))
     }
 
+    /// Remembers the state of things, for [`TenantTx::take_back`].
+    pub async fn remember(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("savepoint remembered")
+            .execute(&mut self.lease)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes back what was changed since [`TenantTx::remember`].
+    pub async fn take_back(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("rollback to savepoint remembered; release savepoint remembered")
+            .execute(&mut self.lease)
+            .await?;
+        Ok(())
+    }
+
     /// Makes the changes last.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.lease.commit().await?)

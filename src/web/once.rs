@@ -53,6 +53,14 @@ impl Created {
         }
     }
 
+    /// 202: something new, at this address, which waits for others.
+    pub fn waiting(location: impl Into<String>, body: &impl Serialize) -> Self {
+        Self {
+            status: StatusCode::ACCEPTED.as_u16(),
+            ..Self::at(location, body)
+        }
+    }
+
     /// Adds the new thing's `ETag`.
     #[must_use]
     pub fn etag(mut self, etag: &str) -> Self {

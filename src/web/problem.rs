@@ -452,7 +452,8 @@ impl From<Refusal> for Problem {
             Refusal::Forbidden(detail) => told(Code::Forbidden, detail),
             Refusal::MergeConflict { conflicts } => {
                 let mut problem = Self::new(Code::MergeConflict).detail(
-                    "Settle the members that `conflicts` lists in the draft, then merge again.",
+                    "Both changed the members that `conflicts` lists. Say in `keep` whose value stays, such as \
+                     {\"keep\": {\"/systemPrompt\": \"ours\"}}: ours is the draft's, theirs what was sealed meanwhile.",
                 );
                 problem.more().conflicts = Some(conflicts);
                 problem

@@ -10,18 +10,21 @@ use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::versions::VersionBody;
-use super::{checked, id, named, read_members};
-use crate::api::answers::{Acting, Changing, Creating, ReadingOne};
+use super::{MERGE_PATCH, checked, id, named, read_members};
+use crate::api::answers::{Changing, Creating, ReadingOne};
 use crate::api::{only, reading};
 use crate::authoring::{documents, drafts, rebase, seal};
+use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::DraftId;
 use crate::domain::members::{Members, block, number, object};
+use crate::domain::merge::{Choices, Side};
+use crate::domain::merge_patch::merged;
 use crate::gateway::Gateway;
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
 use crate::web::Problem;
 use crate::web::admin::{Edit, May, View};
-use crate::web::body::AdminBodyLimits;
+use crate::web::body::{self, AdminBodyLimits};
 use crate::web::etag::{Conditions, Validator};
 use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::once::{Created, once};
@@ -41,8 +44,9 @@ pub fn routes(config: &mut ServiceConfig) {
             web::resource("/v1/admin/drafts/{draft:[^/:]+}")
                 .route(reading().to(get))
                 .route(web::put().to(put))
+                .route(web::patch().to(patch))
                 .route(web::delete().to(delete)),
-            "GET, HEAD, PUT, DELETE",
+            "GET, HEAD, PUT, PATCH, DELETE",
         ))
         .service(only(
             web::resource("/v1/admin/drafts/{draft:[^/:]+}:rebase")
@@ -57,7 +61,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Its part of the document.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(list, open, get, put, delete, rebase_it, seal_it))]
+#[openapi(paths(list, open, get, put, patch, delete, rebase_it, seal_it))]
 pub struct Doc;
 
 /// A draft.
@@ -151,6 +155,26 @@ struct DraftChange {
     /// All of its content.
     #[schema(value_type = Object)]
     content: Value,
+}
+
+/// What changes in a draft: a JSON merge patch.
+#[derive(Debug, Serialize, ToSchema)]
+struct DraftPatch {
+    /// What it is about; stays unless set.
+    #[schema(nullable = false, max_length = 200)]
+    title: Option<String>,
+    /// What changes in its content; null takes a member away, and the rest stays.
+    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "systemPrompt": "Be kind." }))]
+    content: Option<Value>,
+}
+
+/// Whose values stay where both sides changed the same.
+#[derive(Debug, Serialize, ToSchema)]
+struct Rebase {
+    /// By JSON pointer, `ours` (the draft's) or `theirs` (what was sealed meanwhile): at that place and below. The longest pointer counts;
+    /// the empty one speaks of everything.
+    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "/systemPrompt": "ours" }))]
+    keep: Option<Value>,
 }
 
 /// Why a draft is sealed.
@@ -305,6 +329,43 @@ async fn put(
     .await
 }
 
+/// Changes members of a draft: a JSON merge patch (RFC 7396), where null takes a member of the content away.
+#[utoipa::path(
+    patch, path = "/v1/admin/drafts/{draft}", tag = "Admin: drafts", operation_id = "patchDraft", security(("adminKey" = [])),
+    extensions(("x-permission" = json!("edit"))),
+    params(("draft" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
+    request_body(content = DraftPatch, content_type = "application/merge-patch+json"),
+    responses(
+        (status = 200, description = "The draft", body = DraftBody, headers(("ETag" = String, description = "Its state"))),
+        Changing,
+    )
+)]
+async fn patch(
+    may: May<Edit>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
+) -> Result<HttpResponse, Problem> {
+    let sent = body::read_object(&request, payload, limits.0, MERGE_PATCH).await?;
+    let (draft, conditions) = (id(&path)?, Conditions::from(&request));
+    let admin = may.clone();
+    work(&gateway, &may, async move |gateway| {
+        let mut change = Change::begin(gateway, &admin).await?;
+        let draft = known(&mut change, conditions, draft).await?;
+        let mut members = Members::new(sent);
+        let title = members.optional("title", block(200));
+        let content = members.optional("content", object).unwrap_or_default();
+        checked(members.finish())?;
+        let content = merged(&draft.content, content);
+        let draft = drafts::write(&mut change, draft, title, content).await?;
+        change.commit().await?;
+        Ok(shown(&draft.into()))
+    })
+    .await
+}
+
 /// Throws a draft away.
 #[utoipa::path(
     delete, path = "/v1/admin/drafts/{draft}", tag = "Admin: drafts", operation_id = "discardDraft", security(("adminKey" = [])),
@@ -328,31 +389,36 @@ async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Brings a draft up to the newest version, field by field; where both changed the same member, nothing is written and
-/// `conflicts` lists them.
+/// Brings a draft up to the newest version, field by field. Where both changed the same member, `keep` says whose value stays;
+/// nothing is written while it leaves any open, and `conflicts` lists those.
 #[utoipa::path(
     post, path = "/v1/admin/drafts/{draft}:rebase", tag = "Admin: drafts", operation_id = "rebaseDraft", security(("adminKey" = [])),
     extensions(("x-permission" = json!("edit"))),
     params(("draft" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
+    request_body(content = Rebase, content_type = "application/json"),
     responses(
         (status = 200, description = "The draft", body = DraftBody, headers(("ETag" = String, description = "Its state"))),
-        (status = 412, response = crate::api::openapi::Stale),
-        (status = 428, response = crate::api::openapi::Refused),
-        Acting,
+        Changing,
     )
 )]
 async fn rebase_it(
     may: May<Edit>,
     request: HttpRequest,
     path: web::Path<String>,
+    payload: web::Payload,
     gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
+    let sent = read_members(&request, payload, **limits).await?;
     let (draft, conditions) = (id(&path)?, Conditions::from(&request));
     let admin = may.clone();
     work(&gateway, &may, async move |gateway| {
         let mut change = Change::begin(gateway, &admin).await?;
         let draft = known(&mut change, conditions, draft).await?;
-        let draft = rebase::rebase(&mut change, draft).await?;
+        let mut members = Members::new(sent);
+        let keep = members.nested("keep", choices).unwrap_or_default();
+        checked(members.finish())?;
+        let draft = rebase::rebase(&mut change, draft, &keep).await?;
         change.commit().await?;
         Ok(shown(&draft.into()))
     })
@@ -402,6 +468,25 @@ async fn seal_it(
         Ok(Created::at(address, &body))
     })
     .await
+}
+
+/// `ours` and `theirs` by pointer.
+fn choices(value: Value) -> Result<Choices, Vec<Fault>> {
+    let Value::Object(members) = value else {
+        let form = "must be an object such as {\"/systemPrompt\": \"ours\"}";
+        return Err(vec![Fault::new("", form)]);
+    };
+    let mut faults = Faults::new();
+    let mut choices = Choices::new();
+    for (pointer, side) in members {
+        match side.as_str().and_then(Side::named) {
+            Some(side) => {
+                choices.insert(pointer, side);
+            }
+            None => faults.add(step(&pointer), "must be ours or theirs"),
+        }
+    }
+    faults.into_result(choices)
 }
 
 /// The draft, provided that the caller has seen it as it is.

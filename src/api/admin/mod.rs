@@ -1,5 +1,6 @@
 //! The admin API: one file a resource, and in each its routes and its part of the `OpenAPI` document.
 
+pub mod amend;
 pub mod api_keys;
 pub mod audit;
 pub mod bundle;
@@ -79,6 +80,7 @@ pub fn descriptions() -> Vec<Description> {
     let parts: &[fn() -> Description] = &[
         me::Doc::openapi,
         documents::Doc::openapi,
+        amend::Doc::openapi,
         drafts::Doc::openapi,
         versions::Doc::openapi,
         releases::Doc::openapi,
@@ -109,6 +111,7 @@ pub fn descriptions() -> Vec<Description> {
 }
 
 const JSON: &[&str] = &["application/json"];
+const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
 /// The body of an admin's request, a JSON object; an empty body is an empty object.
 pub(super) async fn read_members(

@@ -13,6 +13,7 @@ use crate::api::answers::{Changing, Reading};
 use crate::api::{only, reading};
 use crate::authoring::policy;
 use crate::domain::members::{Members, line};
+use crate::domain::merge_patch::merged;
 use crate::gateway::Gateway;
 use crate::store::tenants::TenantRow;
 use crate::tenants::admin::Admin;
@@ -22,8 +23,6 @@ use crate::web::admin::{May, Own, View};
 use crate::web::body::{self, AdminBodyLimits};
 use crate::web::etag::{Conditions, Validator};
 use crate::web::work::{Ready, work};
-
-const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -182,11 +181,8 @@ async fn patch(
     gateway: web::Data<Gateway>,
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
-    let sent = body::read_object(&request, payload, limits.0, MERGE_PATCH).await?;
-    write(&may, &request, &gateway, move |before| {
-        policy::merged(before, sent)
-    })
-    .await
+    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
+    write(&may, &request, &gateway, move |before| merged(before, sent)).await
 }
 
 /// The tenant.
@@ -221,7 +217,7 @@ async fn patch_tenant(
     gateway: web::Data<Gateway>,
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
-    let sent = body::read_object(&request, payload, limits.0, MERGE_PATCH).await?;
+    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
     let mut members = Members::new(sent);
     let name = members.required("name", line(200)).unwrap_or_default();
     checked(members.finish())?;

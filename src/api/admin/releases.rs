@@ -4,6 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ pub struct Doc;
 /// A release: this version is live from this moment, until a later release says otherwise; for everybody, or for a share of the users.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReleaseBody {
+pub(super) struct ReleaseBody {
     /// The release.
     id: Uuid,
     /// The version's number; of a cancellation, the one that was to stay live when it was made.
@@ -214,13 +215,7 @@ async fn create(
         let mut members = Members::new(sent);
         let version = members.required("version", number(1, i32::MAX.into()));
         let percent = members.optional("percent", number(1, 99));
-        let live_from = members.optional("liveFrom", |value| {
-            let moment = value.as_str().map(DateTime::parse_from_rfc3339);
-            match moment {
-                Some(Ok(moment)) => Ok(moment.to_utc()),
-                _ => Err("must be a moment such as 2030-01-31T08:00:00Z".into()),
-            }
-        });
+        let live_from = members.optional("liveFrom", |value| moment(&value));
         let note = members.optional("note", block(500)).unwrap_or_default();
         checked(members.finish())?;
         let version = version
@@ -291,4 +286,13 @@ async fn roll_back(
         Ok(Created::done(&ReleasedBody::from(row)))
     })
     .await
+}
+
+/// A moment in a body.
+pub(super) fn moment(value: &Value) -> Result<DateTime<Utc>, String> {
+    let moment = value.as_str().map(DateTime::parse_from_rfc3339);
+    match moment {
+        Some(Ok(moment)) => Ok(moment.to_utc()),
+        _ => Err("must be a moment such as 2030-01-31T08:00:00Z".into()),
+    }
 }

@@ -28,7 +28,6 @@ use crate::web::problem::FaultBody;
 use crate::web::{Problem, path};
 
 const NDJSON: &[&str] = &["application/x-ndjson", "application/jsonl"];
-const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 /// Where the subject stands in the address.
 const SUBJECT: usize = 3;
 /// Bytes of an import that are taken at once.
@@ -180,7 +179,7 @@ async fn patch(
     limits: web::Data<AdminBodyLimits>,
 ) -> Result<HttpResponse, Problem> {
     let subject = subject(&request)?;
-    let sent = body::read_object(&request, payload, limits.0, MERGE_PATCH).await?;
+    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
     let written = write(&may, &request, &gateway, &subject, Wish::Merge(sent)).await?;
     Ok(shown(&written))
 }

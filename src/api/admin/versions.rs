@@ -65,7 +65,7 @@ pub(super) struct VersionBody {
     key: String,
     /// Counts from 1 within the document.
     #[schema(example = 4)]
-    number: i32,
+    pub(super) number: i32,
     /// The version that its draft was based on; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]

@@ -11,7 +11,62 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn merged(base: Value, theirs: Value, ours: Value) -> Result<Value, Vec<Conflict>> {
-    merge(&object(base), &object(theirs), &object(ours)).map(Value::Object)
+    merged_maps(&object(base), &object(theirs), &object(ours)).map(Value::Object)
+}
+
+fn settled(
+    base: Value,
+    theirs: Value,
+    ours: Value,
+    choices: &[(&str, Side)],
+) -> Result<Value, Unmerged> {
+    let choices = choices.iter().map(|(at, side)| ((*at).to_owned(), *side));
+    let (base, theirs, ours) = (object(base), object(theirs), object(ours));
+    merge(&base, &theirs, &ours, &choices.collect()).map(Value::Object)
+}
+
+#[test]
+fn a_choice_says_whose_value_stays_at_its_place_and_below_and_the_longest_counts() {
+    let base = json!({ "a": 1, "deep": { "x": 1, "y": 1 }, "gone": 1 });
+    let theirs = json!({ "a": 2, "deep": { "x": 2, "y": 2 } });
+    let ours = json!({ "a": 3, "deep": { "x": 3, "y": 3 }, "gone": 5 });
+    let settled =
+        |choices: &[(&str, Side)]| settled(base.clone(), theirs.clone(), ours.clone(), choices);
+    assert_eq!(settled(&[("", Side::Ours)]), Ok(ours.clone()));
+    assert_eq!(settled(&[("", Side::Theirs)]), Ok(theirs.clone()));
+    assert_eq!(
+        settled(&[
+            ("/a", Side::Ours),
+            ("/deep", Side::Theirs),
+            ("/deep/y", Side::Ours),
+            ("/gone", Side::Theirs)
+        ]),
+        Ok(json!({ "a": 3, "deep": { "x": 2, "y": 3 } }))
+    );
+    let Err(Unmerged::Conflicts(left)) = settled(&[("/deep", Side::Ours)]) else {
+        panic!("two members are open")
+    };
+    let places: Vec<&str> = left.iter().map(|one| one.pointer.as_str()).collect();
+    assert_eq!(places, ["/a", "/gone"]);
+}
+
+#[test]
+fn a_choice_where_there_is_nothing_to_choose_is_told() {
+    let base = json!({ "a": 1, "list": [1] });
+    let theirs = json!({ "a": 2, "list": [1] });
+    let ours = json!({ "a": 3, "list": [2] });
+    let choices = [
+        ("/a", Side::Ours),
+        ("/ab", Side::Ours),
+        ("/list", Side::Theirs),
+    ];
+    assert_eq!(
+        settled(base, theirs, ours, &choices),
+        Err(Unmerged::NoConflictAt(vec![
+            "/ab".to_owned(),
+            "/list".to_owned()
+        ]))
+    );
 }
 
 #[test]
@@ -85,17 +140,28 @@ fn turned(conflicts: Vec<Conflict>) -> Vec<(String, Option<Value>, Option<Value>
     turned
 }
 
+fn merged_maps(
+    base: &Map<String, Value>,
+    theirs: &Map<String, Value>,
+    ours: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<Conflict>> {
+    match merge(base, theirs, ours, &Choices::new()) {
+        Err(Unmerged::Conflicts(conflicts)) => Err(conflicts),
+        other => Ok(other.unwrap()),
+    }
+}
+
 proptest! {
     #[test]
     fn one_sides_changes_alone_are_taken_as_they_are(base in documents(), side in documents()) {
-        prop_assert_eq!(merge(&base, &base, &side), Ok(side.clone()));
-        prop_assert_eq!(merge(&base, &side, &base), Ok(side.clone()));
-        prop_assert_eq!(merge(&base, &side, &side), Ok(side));
+        prop_assert_eq!(merged_maps(&base, &base, &side), Ok(side.clone()));
+        prop_assert_eq!(merged_maps(&base, &side, &base), Ok(side.clone()));
+        prop_assert_eq!(merged_maps(&base, &side, &side), Ok(side));
     }
 
     #[test]
     fn it_does_not_matter_who_comes_first(base in documents(), one in documents(), two in documents()) {
-        match (merge(&base, &one, &two), merge(&base, &two, &one)) {
+        match (merged_maps(&base, &one, &two), merged_maps(&base, &two, &one)) {
             (Ok(a), Ok(b)) => prop_assert_eq!(a, b),
             (Err(a), Err(b)) => {
                 let straight: Vec<_> = turned(b);
@@ -115,7 +181,7 @@ proptest! {
             own.chain(rest).map(|(name, value)| (name.clone(), value.clone())).collect()
         };
         let (ours, theirs) = (keep(&ours, ["a", "b"]), keep(&theirs, ["c", "d"]));
-        let merged = merge(&base, &theirs, &ours);
+        let merged = merged_maps(&base, &theirs, &ours);
         prop_assert!(merged.is_ok());
         let merged = merged.unwrap();
         for name in ["a", "b"] {
@@ -131,7 +197,7 @@ proptest! {
         base in documents(), ours in documents(), theirs in documents()
     ) {
         let (b, t, o) = (Value::Object(base.clone()), Value::Object(theirs.clone()), Value::Object(ours.clone()));
-        if let Err(conflicts) = merge(&base, &theirs, &ours) {
+        if let Err(conflicts) = merged_maps(&base, &theirs, &ours) {
             for conflict in conflicts {
                 prop_assert_eq!(b.pointer(&conflict.pointer), conflict.base.as_ref());
                 prop_assert_eq!(t.pointer(&conflict.pointer), conflict.theirs.as_ref());

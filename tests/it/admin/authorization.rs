@@ -215,6 +215,8 @@ pub(crate) async fn things(app: &TestApp) -> (Things, Things) {
 fn sent_to(operation: &str) -> Value {
     match operation {
         "releaseVersion" => json!({ "version": 1 }),
+        "patchDocument" => json!({ "content": { "text": "Be kind." } }),
+        "duplicateDocument" | "renameDocument" => json!({ "key": "walked-again" }),
         "rollBack" => json!({ "to": 1 }),
         "reviewVersion" => json!({ "verdict": "approve" }),
         _ => json!({}),

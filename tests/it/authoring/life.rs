@@ -109,8 +109,10 @@ async fn a_draft_is_changed_only_by_who_has_seen_it_as_it_is() {
     assert_eq!(draft["content"], json!({ "text": "One." }));
 
     let change = json!({ "content": { "text": "Two." } });
-    let unseen = app.tell(Method::PUT, &path, &key, &change).await;
-    problem(unseen, 428, "precondition_required").await;
+    for method in [Method::PUT, Method::PATCH] {
+        let unseen = app.tell(method, &path, &key, &change).await;
+        problem(unseen, 428, "precondition_required").await;
+    }
 
     let answer = app.tell_if(Method::PUT, &path, &key, &etag, &change).await;
     let (newer, written) = state(answer, 200).await;
@@ -128,6 +130,31 @@ async fn a_draft_is_changed_only_by_who_has_seen_it_as_it_is() {
         late["current"]["content"],
         json!({ "text": "Two." }),
         "it shows what is there"
+    );
+
+    // A patch says what changes, and nothing of the rest.
+    let patch = json!({ "content": { "description": "Of the house", "text": "Three." } });
+    let patched = app
+        .tell_if(Method::PATCH, &path, &key, &newer, &patch)
+        .await;
+    let (newer, patched) = state(patched, 200).await;
+    assert_eq!(
+        (&patched["content"], &patched["title"]),
+        (
+            &json!({ "text": "Three.", "description": "Of the house" }),
+            &json!("Rules")
+        )
+    );
+    let patch = json!({ "title": "House rules", "content": { "description": null } });
+    let patched = app
+        .request(Method::PATCH, &path, &key)
+        .header("if-match", &newer)
+        .header("content-type", "application/merge-patch+json")
+        .body(patch.to_string());
+    let (newer, patched) = state(patched.send().await.unwrap(), 200).await;
+    assert_eq!(
+        (&patched["content"], &patched["title"]),
+        (&json!({ "text": "Three." }), &json!("House rules"))
     );
 
     let request = app
@@ -472,9 +499,34 @@ async fn drafts_of_different_members_are_merged_and_of_the_same_member_are_told(
     let (same, untouched) = state(app.ask(Method::GET, &third, &key).await, 200).await;
     assert_eq!(
         (same, &untouched["baseVersion"]),
-        (clashing, &json!(1)),
+        (clashing.clone(), &json!(1)),
         "nothing half done"
     );
+
+    // Whose value stays is said by place.
+    let rebase = format!("{third}:rebase");
+    let settle = async |keep: Value| {
+        let asked = json!({ "keep": keep });
+        app.tell_if(Method::POST, &rebase, &key, &clashing, &asked)
+            .await
+    };
+    for (wrong, at) in [
+        (json!({ "/name": "mine" }), "/keep/~1name"),
+        (
+            json!({ "/name": "ours", "/avatarId": "ours" }),
+            "/keep/~1avatarId",
+        ),
+        (json!("ours"), "/keep"),
+    ] {
+        let told = problem(settle(wrong).await, 422, "invalid_request").await;
+        assert_eq!(crate::harness::pointers(&told), [at]);
+    }
+    let (_, settled) = state(settle(json!({ "/name": "ours" })).await, 200).await;
+    assert_eq!(
+        (&settled["content"]["name"], &settled["baseVersion"]),
+        (&json!("Bea"), &json!(3))
+    );
+    assert_eq!(settled["content"]["systemPrompt"], "Be brief.");
     app.stop().await;
 }
 

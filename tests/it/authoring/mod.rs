@@ -1,5 +1,6 @@
 //! Bundles: a whole tenant as one file, applied whole or not at all.
 
+mod amending;
 mod applying;
 mod exporting;
 mod faults;
@@ -7,3 +8,4 @@ mod judging;
 mod life;
 mod releasing;
 mod sealing;
+mod unreleased;

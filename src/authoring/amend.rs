@@ -1,0 +1,146 @@
+//! The most common act in one step: change something of what is live, and release it. All or nothing of it happens.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::drafts::check_size;
+use super::examine::examine;
+use super::release::{self, What, Wish, in_use};
+use super::review::{Standing, standing};
+use super::seal::{self, Sealing, with_pins};
+use crate::domain::diff::{self, Change as Difference};
+use crate::domain::finding::Finding;
+use crate::domain::key::Key;
+use crate::domain::merge_patch::merged;
+use crate::sources::load::all_served;
+use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::releases::ReleaseRow;
+use crate::store::versions::SealedVersion;
+use crate::tenants::change::Change;
+use crate::tenants::refusal::Refusal;
+
+/// What is to be changed of what is live.
+#[derive(Debug)]
+pub struct Amendment {
+    /// A JSON merge patch of its content.
+    pub patch: Map<String, Value>,
+    /// Why: the version's message and the release's note.
+    pub note: String,
+    /// From when; now unless set.
+    pub live_from: Option<DateTime<Utc>>,
+    /// For how many of a hundred users, beside what is live; for everybody unless set.
+    pub percent: Option<u8>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Amended {
+    /// The new version.
+    pub version: SealedVersion,
+    /// What differs from what was live.
+    pub changes: Vec<Difference>,
+    /// Its release; `None` where others must approve it first.
+    pub release: Option<ReleaseRow>,
+    /// How it stands with its reviewers.
+    pub standing: Standing,
+    /// What was found in it, none of which stands in the way.
+    pub findings: Vec<Finding>,
+}
+
+/// Seals a version that says what is live, with the patch, and releases it; where the policy asks for approvals that it can't have yet, it
+/// waits for them. A version that was sealed after the live one is not built on: what nobody released is not released by the way.
+pub async fn amend(
+    change: &mut Change,
+    kind: DocumentKind,
+    key: &Key,
+    amendment: Amendment,
+) -> Result<Amended, Refusal> {
+    change.lock_authoring().await?;
+    let document = in_use(change, kind, key).await?;
+    let live = live(change, &document, key).await?;
+    let patched = merged(&live.content, amendment.patch);
+    check_size(&patched)?;
+    let content = with_pins(change, kind, &patched).await?;
+    if content == live.content {
+        return Err(Refusal::Conflict(format!(
+            "Version {}, which is live, says that already: there is nothing to change.",
+            live.number
+        )));
+    }
+    let changes = diff::diff(&live.content, &content)
+        .map_err(|too_large| Refusal::fault("/content", too_large.to_string()))?;
+    let contributors = change.admin.actor.contributors();
+    let sealing = Sealing {
+        document: document.id,
+        kind,
+        key,
+        base_version: Some(live.number),
+        content: &content,
+        contributors: &contributors,
+        message: &amendment.note,
+    };
+    let version = seal::insert(change, &sealing).await?;
+    let standing = standing(&mut change.tx, document.id, &version).await?;
+    let (release, findings) = if standing.is_met() {
+        let wish = Wish {
+            version: version.number,
+            live_from: amendment.live_from,
+            percent: amendment.percent,
+            note: &amendment.note,
+        };
+        let released = release::release(change, kind, key, wish).await?;
+        (Some(released.row), released.findings)
+    } else {
+        let what = What::new(&document, key, &version);
+        (None, rehearsed(change, &what).await?)
+    };
+    Ok(Amended {
+        version,
+        changes,
+        release,
+        standing,
+        findings,
+    })
+}
+
+/// The version that mints get.
+async fn live(
+    change: &mut Change,
+    document: &DocumentRow,
+    key: &Key,
+) -> Result<SealedVersion, Refusal> {
+    let served = all_served(&mut change.tx, change.now).await?;
+    let served = served.get(&(document.kind, key.clone()));
+    let number = served.and_then(|served| served.version).ok_or_else(|| {
+        Refusal::Conflict(
+            "Nothing of this document is live: seal a draft of it and release the version first."
+                .into(),
+        )
+    })?;
+    let version = change.tx.version(document.id, number).await?;
+    version.ok_or(Refusal::NotFound)
+}
+
+/// Judges a release that must wait, as if it were made now: nobody is asked to approve what can't be released.
+async fn rehearsed(change: &mut Change, what: &What<'_>) -> Result<Vec<Finding>, Refusal> {
+    let now = change.now;
+    let found = examine(
+        &mut change.tx,
+        now,
+        what.kind,
+        what.key,
+        &what.version.content,
+    )
+    .await?;
+    change.tx.remember().await?;
+    let would_break = release::would_break(change, what).await?;
+    change.tx.take_back().await?;
+    if found.has_errors() || !would_break.is_empty() {
+        return Err(Refusal::document(
+            found.findings,
+            Finding::is_error,
+            would_break,
+        ));
+    }
+    Ok(found.findings)
+}
