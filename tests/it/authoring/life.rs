@@ -133,9 +133,9 @@ async fn a_draft_is_changed_only_by_who_has_seen_it_as_it_is() {
     );
 
     // A patch says what changes, and nothing of the rest.
-    let patch = json!({ "content": { "description": "Of the house", "text": "Three." } });
+    let asked = json!({ "content": { "description": "Of the house", "text": "Three." } });
     let patched = app
-        .tell_if(Method::PATCH, &path, &key, &newer, &patch)
+        .tell_if(Method::PATCH, &path, &key, &newer, &asked)
         .await;
     let (newer, patched) = state(patched, 200).await;
     assert_eq!(
@@ -145,12 +145,12 @@ async fn a_draft_is_changed_only_by_who_has_seen_it_as_it_is() {
             &json!("Rules")
         )
     );
-    let patch = json!({ "title": "House rules", "content": { "description": null } });
+    let asked = json!({ "title": "House rules", "content": { "description": null } });
     let patched = app
         .request(Method::PATCH, &path, &key)
         .header("if-match", &newer)
         .header("content-type", "application/merge-patch+json")
-        .body(patch.to_string());
+        .body(asked.to_string());
     let (newer, patched) = state(patched.send().await.unwrap(), 200).await;
     assert_eq!(
         (&patched["content"], &patched["title"]),
@@ -503,12 +503,15 @@ async fn drafts_of_different_members_are_merged_and_of_the_same_member_are_told(
         "nothing half done"
     );
 
-    // Whose value stays is said by place.
-    let rebase = format!("{third}:rebase");
+    whose_value_stays_is_said_by_place(&app, &key, &third, &clashing).await;
+    app.stop().await;
+}
+
+async fn whose_value_stays_is_said_by_place(app: &TestApp, key: &str, draft: &str, etag: &str) {
+    let rebase = format!("{draft}:rebase");
     let settle = async |keep: Value| {
         let asked = json!({ "keep": keep });
-        app.tell_if(Method::POST, &rebase, &key, &clashing, &asked)
-            .await
+        app.tell_if(Method::POST, &rebase, key, etag, &asked).await
     };
     for (wrong, at) in [
         (json!({ "/name": "mine" }), "/keep/~1name"),
@@ -527,7 +530,6 @@ async fn drafts_of_different_members_are_merged_and_of_the_same_member_are_told(
         (&json!("Bea"), &json!(3))
     );
     assert_eq!(settled["content"]["systemPrompt"], "Be brief.");
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
