@@ -125,7 +125,7 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
     let mut never_served = Vec::new();
     for (at, template) in own {
         let Some(template) = template else { continue };
-        findings.extend(users.uses(at, template));
+        findings.extend(users.uses(at, template.variables()));
         let never = templates::never(at, template.least(&by_key));
         let mut included = template.snippets().iter();
         let is_whole = included.all(|snippet| by_key.contains_key(snippet.as_str()));
@@ -140,6 +140,9 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
             never_served.push(at);
         }
         findings.extend(never.into_iter().chain(blank));
+    }
+    for (at, uses) in &reading.uses_in_faulty {
+        findings.extend(users.uses(at, uses));
     }
     for (snippet, template) in &by_key {
         let at = format!("/snippets{}", step(snippet));
@@ -176,31 +179,32 @@ pub fn context(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
 
 /// Looks at a snippet document.
 pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
-    if let Some(Value::String(source)) = content.get("text")
-        && let Err(faults) = Template::compile(source, TemplateKind::Snippet)
-    {
-        let faults = faults.into_iter();
-        let mut findings: Vec<Finding> = faults
-            .map(|fault| Finding::of_template("/text", fault))
-            .collect();
-        let others = parse_snippet(content).err().into_iter().flatten();
-        let others = others.filter(|fault| fault.pointer != "/text");
-        findings.extend(of_faults(others, SNIPPET_ADVICE));
-        return Examination::of(findings, None);
-    }
-    let findings = match parse_snippet(content) {
-        Ok(template) => {
-            // Which contexts it will be used in is not known: metadata is left to the personas that include it.
-            let users = templates::Users {
-                around,
-                contexts: &[],
-            };
-            let mut findings = users.uses("/text", &template);
-            findings.extend(templates::never("/text", template.least(&BTreeMap::new())));
-            findings
-        }
-        Err(faults) => of_faults(faults, SNIPPET_ADVICE).collect(),
+    // Which contexts it will be used in is not known: metadata is left to the personas that include it.
+    let users = templates::Users {
+        around,
+        contexts: &[],
     };
+    let kind = TemplateKind::Snippet;
+    let source = content.get("text").and_then(Value::as_str);
+    let mut findings = Vec::new();
+    let mut is_told = false;
+    if let Some(source) = source {
+        match Template::compile(source, kind) {
+            Ok(template) => {
+                findings.extend(users.uses("/text", template.variables()));
+                findings.extend(templates::never("/text", template.least(&BTreeMap::new())));
+            }
+            Err(faults) => {
+                let faults = faults.into_iter();
+                findings.extend(faults.map(|fault| Finding::of_template("/text", fault)));
+                findings.extend(users.uses("/text", &Template::uses_in(source, kind)));
+                is_told = true;
+            }
+        }
+    }
+    let others = parse_snippet(content).err().into_iter().flatten();
+    let others = others.filter(|fault| !is_told || fault.pointer != "/text");
+    findings.extend(of_faults(others, SNIPPET_ADVICE));
     Examination::of(findings, None)
 }
 

@@ -8,7 +8,7 @@ use super::fault::{Fault, Faults, step};
 use super::kept_test;
 use super::key::Key;
 use super::settings::Settings;
-use super::template::{Template, TemplateFault, TemplateKind};
+use super::template::{Template, TemplateFault, TemplateKind, VariableUse};
 
 /// What a user may be allowed to choose for themselves.
 pub const OVERRIDABLE: [&str; 5] = [
@@ -53,6 +53,8 @@ pub struct Reading {
     pub snippets: BTreeMap<Key, i32>,
     /// What is wrong with its texts, each with its pointer.
     pub template_faults: Vec<(String, TemplateFault)>,
+    /// The uses of values in those texts, each with its pointer.
+    pub uses_in_faulty: Vec<(String, Vec<VariableUse>)>,
     /// What else is wrong.
     pub faults: Vec<Fault>,
 }
@@ -62,6 +64,7 @@ impl Reading {
     pub fn of(members: &Map<String, Value>) -> Self {
         let mut faults = Faults::new();
         let mut template_faults = Vec::new();
+        let mut uses_in_faulty = Vec::new();
         // Tests are read, so that a document is sound as a whole, and dropped: nothing live needs them.
         faults.take("", kept_test::parse(members));
         let others = members
@@ -77,6 +80,7 @@ impl Reading {
                 Ok(template) => return Some(template),
                 Err(found) => found,
             };
+            uses_in_faulty.push((step(name), Template::uses_in(&source, kind)));
             template_faults.extend(found.into_iter().map(|fault| (step(name), fault)));
             None
         };
@@ -111,6 +115,7 @@ impl Reading {
             overridable,
             snippets,
             template_faults,
+            uses_in_faulty,
             faults: faults.into_vec(),
         }
     }

@@ -90,8 +90,8 @@ pub struct Template {
 }
 
 impl Template {
-    /// Checks and compiles a source; line breaks of any spelling become `\n`, since forms send `\r\n`. On failure every fault is told that could be found, in the order of the source
-    /// (a syntax error hides those after it).
+    /// Checks and compiles a source; line breaks of any spelling become `\n`, since forms send `\r\n`. On failure every fault is
+    /// told that could be found, in the order of the source: a tag that can't be read hides no other.
     pub fn compile(source: &str, kind: TemplateKind) -> Result<Self, Vec<TemplateFault>> {
         let lower::Lowered {
             nodes,
@@ -104,6 +104,11 @@ impl Template {
             variables,
             snippets,
         })
+    }
+
+    /// The uses of values in a source that does not compile, as far as they can be read. Where a tag can't, no use counts as unguarded.
+    pub fn uses_in(source: &str, kind: TemplateKind) -> Vec<VariableUse> {
+        lower::survey(&unix_lines(source), kind).variables
     }
 
     /// What the template was compiled as.

@@ -18,24 +18,24 @@ pub(super) struct Users<'a> {
 
 impl Users<'_> {
     /// What is to be said of the values that a text uses; each path once, where it first stands.
-    pub(super) fn uses(&self, at: &str, template: &Template) -> Vec<Finding> {
-        self.uses_of(&Root::ALL, at, template)
+    pub(super) fn uses(&self, at: &str, uses: &[VariableUse]) -> Vec<Finding> {
+        self.uses_of(&Root::ALL, at, uses)
     }
 
     /// The same of a snippet: of its metadata alone, since its own author was told the rest, and without lines, which are
     /// not the document's.
     pub(super) fn uses_of_snippet(&self, at: &str, template: &Template) -> Vec<Finding> {
-        let mut findings = self.uses_of(&[Root::Metadata], at, template);
+        let mut findings = self.uses_of(&[Root::Metadata], at, template.variables());
         for finding in &mut findings {
             (finding.line, finding.column) = (None, None);
         }
         findings
     }
 
-    fn uses_of(&self, roots: &[Root], at: &str, template: &Template) -> Vec<Finding> {
+    fn uses_of(&self, roots: &[Root], at: &str, uses: &[VariableUse]) -> Vec<Finding> {
         let mut told: Vec<&str> = Vec::new();
         let mut findings = Vec::new();
-        for used in template.variables() {
+        for used in uses {
             let root = used.path.split('.').next().and_then(Root::parse);
             // What is inside of something absent is absent too.
             let is_told = told.iter().any(|path| {

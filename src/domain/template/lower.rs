@@ -4,6 +4,7 @@
 //! The parser's module is marked unstable, so the crate's version is pinned in Cargo.toml.
 
 mod expressions;
+mod mend;
 mod paths;
 mod source;
 
@@ -11,7 +12,7 @@ use minijinja::machinery::{Span, ast};
 
 use self::{
     paths::{base_span, const_str, root_of},
-    source::{Places, read},
+    source::{Cause, Places, read, without_forbidden},
 };
 use super::{
     TemplateKind, VariableUse,
@@ -24,6 +25,8 @@ use super::{
 const MAX_LOOPS: usize = 2;
 /// More faults than this help nobody.
 const MAX_FAULTS: usize = 50;
+/// How often a source is read again without what can't be read.
+const MAX_MENDS: usize = 20;
 
 const NO_CALLS: &str = "Templates have no functions or methods; use a filter: {{ value|upper }}";
 const NO_STATE: &str =
@@ -38,12 +41,11 @@ pub(super) struct Lowered {
 
 /// Reads a template, or says everything that is wrong with it.
 pub(super) fn lower(source: &str, kind: TemplateKind) -> Result<Lowered, Vec<TemplateFault>> {
-    let ast = read(source, kind)?;
-    let mut lowering = Lowering::new(source, kind);
-    let nodes = match &ast {
-        ast::Stmt::Template(template) => lowering.body(&template.children),
-        _ => Vec::new(),
+    let Ok(ast) = read(source, kind) else {
+        return Err(survey(source, kind).faults);
     };
+    let mut lowering = Lowering::new(source, kind, &[]);
+    let nodes = lowering.template(&ast);
     if lowering.faults.is_empty() {
         Ok(Lowered {
             nodes,
@@ -51,11 +53,61 @@ pub(super) fn lower(source: &str, kind: TemplateKind) -> Result<Lowered, Vec<Tem
             snippets: lowering.snippets,
         })
     } else {
-        lowering
-            .faults
-            .sort_by_key(|fault| (fault.line, fault.column));
-        Err(lowering.faults)
+        Err(sorted(lowering.faults))
     }
+}
+
+/// What can be told of a source that is no template.
+pub(super) struct Survey {
+    pub(super) faults: Vec<TemplateFault>,
+    pub(super) variables: Vec<VariableUse>,
+}
+
+/// Looks at a source as a whole, however much of it can't be read: each tag that can't is noted and taken out, and the rest
+/// read again.
+pub(super) fn survey(source: &str, kind: TemplateKind) -> Survey {
+    let mut text = source.to_owned();
+    let mut faults = Vec::new();
+    let mut names = Vec::new();
+    let mut variables = Vec::new();
+    for round in 0..MAX_MENDS {
+        let unread = match read(&text, kind) {
+            Ok(ast) => {
+                let mut lowering = Lowering::new(&text, kind, &names);
+                lowering.template(&ast);
+                faults.extend(lowering.faults);
+                variables = lowering.variables;
+                // What a tag that was taken out made sure of is not known.
+                for used in &mut variables {
+                    used.guarded |= round > 0;
+                }
+                break;
+            }
+            Err(unread) => unread,
+        };
+        let mut found = unread.faults;
+        let mended = match (unread.cause, found.last_mut()) {
+            (Cause::Size, _) | (_, None) => None,
+            (Cause::Characters, _) => Some(without_forbidden(&text)),
+            (Cause::Syntax, Some(fault)) => mend::mend(&text, fault, &mut names),
+        };
+        faults.extend(found);
+        match mended {
+            Some(mended) => text = mended,
+            None => break,
+        }
+    }
+    Survey {
+        faults: sorted(faults),
+        variables,
+    }
+}
+
+fn sorted(mut faults: Vec<TemplateFault>) -> Vec<TemplateFault> {
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    faults.dedup();
+    faults.truncate(MAX_FAULTS);
+    faults
 }
 
 /// A name that a loop brings in.
@@ -82,18 +134,27 @@ struct Lowering<'s> {
 }
 
 impl<'s> Lowering<'s> {
-    fn new(source: &'s str, kind: TemplateKind) -> Self {
+    /// `names` are those that loops brought in which were taken out.
+    fn new(source: &'s str, kind: TemplateKind, names: &'s [String]) -> Self {
+        let locals = names.iter().map(|name| Local { name, path: None });
         Self {
             places: Places::of(source),
             kind,
             faults: Vec::new(),
             variables: Vec::new(),
             snippets: Vec::new(),
-            locals: Vec::new(),
+            locals: locals.collect(),
             loops: 0,
             depth: 0,
             harmless: 0,
             present: Vec::new(),
+        }
+    }
+
+    fn template(&mut self, ast: &ast::Stmt<'s>) -> Vec<Node> {
+        match ast {
+            ast::Stmt::Template(template) => self.body(&template.children),
+            _ => Vec::new(),
         }
     }
 

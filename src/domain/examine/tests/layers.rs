@@ -28,16 +28,18 @@ fn misspelt_names_are_recognised() {
 fn every_layer_of_a_document_is_looked_at_whatever_is_wrong_with_another() {
     assert_eq!(
         of_persona(json!({
-            "systemPrompt": "{{ user.naem }", "initialMessage": "Hi {{ user.plna|default('x') }}", "avatarId": OLD_AVATAR,
+            "systemPrompt": "{{ user.naem }\n{{ user.emial or '' }}{% if %}{% endif %}", "initialMessage": "Hi {{ user.plna|default('x') }}", "avatarId": OLD_AVATAR,
             "maxSessionLengthSeconds": 0, "snippets": { "tone": 9 }, "tests": [{ "name": "t" }],
         })),
         [
             "E /avatarId was retired from the tenant's catalogue of avatars",
             "E /maxSessionLengthSeconds must be 1 to 86400",
             "E /snippets/tone the snippet `tone` has no version 9",
-            "E /systemPrompt:1:14 unexpected `}`, expected end of variable block",
+            "E /systemPrompt:1:1 {{ is never closed",
+            "E /systemPrompt:2:29 unexpected end of block",
             "E /tests/0/expect is missing",
             "W /initialMessage:1:7 `user.plna` is given by no issuer of the tenant",
+            "W /systemPrompt:2:4 `user.emial` is given by no issuer of the tenant",
         ]
     );
     assert_eq!(

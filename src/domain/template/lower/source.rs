@@ -17,10 +17,28 @@ const MAX_ELIFS: usize = 40;
 /// Tokens of one tag, which bounds every chain of operators, filters and attributes.
 const MAX_TOKENS: usize = 300;
 
+/// Why a source has no syntax tree.
+pub(super) struct Unread {
+    pub(super) faults: Vec<TemplateFault>,
+    pub(super) cause: Cause,
+}
+
+/// What keeps a source from being read.
+#[derive(Clone, Copy)]
+pub(super) enum Cause {
+    /// It is too large or too deeply nested to be looked at.
+    Size,
+    /// Characters that no template may hold.
+    Characters,
+    /// The last of the faults is one of syntax.
+    Syntax,
+}
+
 /// The syntax tree of a source, or what keeps it from being one.
-pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Vec<TemplateFault>> {
+pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Unread> {
+    let unread = |cause: Cause, faults: Vec<TemplateFault>| Err(Unread { faults, cause });
     if source.len() > kind.max_source_bytes() {
-        return Err(vec![TemplateFault {
+        let fault = TemplateFault {
             line: 1,
             column: 1,
             message: format!(
@@ -29,16 +47,35 @@ pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Ve
                 kind.max_source_bytes()
             ),
             advice: "Move parts of it to snippets, or shorten it".to_owned(),
-        }]);
+        };
+        return unread(Cause::Size, vec![fault]);
+    }
+    let faults = forbidden_characters(source);
+    if !faults.is_empty() {
+        return unread(Cause::Characters, faults);
     }
     let syntax = syntax();
-    let mut faults = forbidden_characters(source);
-    faults.extend(oversized(source, &syntax));
     // Only a source of bounded nesting may reach the recursive parser.
-    if !faults.is_empty() {
-        return Err(faults);
+    if let Err((cause, fault)) = bounded(source, &syntax) {
+        return unread(cause, vec![fault]);
     }
-    parse(source, "template", syntax).map_err(|error| vec![syntax_fault(source, &error)])
+    parse(source, "template", syntax).or_else(|error| {
+        let fault = syntax_fault(source, &error);
+        unread(Cause::Syntax, vec![fault])
+    })
+}
+
+/// The source with a space for each character that no template may hold: everything else stays in its line and column.
+pub(super) fn without_forbidden(source: &str) -> String {
+    let allowed = |c: char| match is_forbidden(c) {
+        true => ' ',
+        false => c,
+    };
+    source.chars().map(allowed).collect()
+}
+
+fn is_forbidden(c: char) -> bool {
+    text::is_fence_like(c) || text::forbidden(c.encode_utf8(&mut [0; 4])).is_some()
 }
 
 /// A line that holds only a tag vanishes from the output, so that prompts stay tidy.
@@ -64,6 +101,17 @@ impl<'s> Places<'s> {
             source,
             line_starts: std::iter::once(0).chain(starts).collect(),
         }
+    }
+
+    /// The byte offset of a place; the end where the source has no such place.
+    pub(super) fn offset(&self, (line, column): Place) -> usize {
+        let start = line.checked_sub(1).and_then(|at| self.line_starts.get(at));
+        let Some(start) = start.copied() else {
+            return self.source.len();
+        };
+        let line = self.source.get(start..).unwrap_or_default();
+        let before = line.char_indices().nth(column.saturating_sub(1));
+        before.map_or(self.source.len(), |(at, _)| start.saturating_add(at))
     }
 
     /// Both counted from 1.
@@ -112,7 +160,7 @@ fn forbidden_characters(source: &str) -> Vec<TemplateFault> {
 }
 
 /// Faults of size and nesting, found on the flat stream of tokens.
-fn oversized(source: &str, syntax: &SyntaxConfig) -> Option<TemplateFault> {
+fn bounded(source: &str, syntax: &SyntaxConfig) -> Result<(), (Cause, TemplateFault)> {
     let mut brackets = 0_usize;
     let mut blocks = 0_usize;
     let mut elifs = 0_usize;
@@ -121,7 +169,7 @@ fn oversized(source: &str, syntax: &SyntaxConfig) -> Option<TemplateFault> {
     for token in tokenize(source, false, syntax.clone()) {
         let (token, span) = match token {
             Ok(token) => token,
-            Err(error) => return Some(syntax_fault(source, &error)),
+            Err(error) => return Err((Cause::Syntax, syntax_fault(source, &error))),
         };
         tokens = tokens.saturating_add(1);
         let in_tag_start = std::mem::replace(&mut at_tag_start, matches!(token, Token::BlockStart));
@@ -166,14 +214,10 @@ fn oversized(source: &str, syntax: &SyntaxConfig) -> Option<TemplateFault> {
         } else {
             continue;
         };
-        return Some(fault_at(
-            source,
-            span.start_offset as usize,
-            message,
-            advice,
-        ));
+        let fault = fault_at(source, span.start_offset as usize, message, advice);
+        return Err((Cause::Size, fault));
     }
-    None
+    Ok(())
 }
 
 /// A fault of the parser, with our advice where the cause is a construct that we leave out on purpose.
