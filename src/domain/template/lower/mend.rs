@@ -143,9 +143,12 @@ fn always(source: &str, tag: &Tag<'_>, word: &str) -> String {
         .chain("%}".chars());
     source
         .char_indices()
-        .map(|(at, c)| match inside(at) && c != '\n' {
-            true => written.next().unwrap_or(' '),
-            false => c,
+        .map(|(at, c)| {
+            if inside(at) && c != '\n' {
+                written.next().unwrap_or(' ')
+            } else {
+                c
+            }
         })
         .collect()
 }
@@ -155,10 +158,7 @@ fn without(source: &str, tags: &[&Tag<'_>]) -> String {
     let inside = |at: usize| tags.iter().any(|tag| (tag.start..tag.end).contains(&at));
     source
         .char_indices()
-        .map(|(at, c)| match inside(at) && c != '\n' {
-            true => ' ',
-            false => c,
-        })
+        .map(|(at, c)| if inside(at) && c != '\n' { ' ' } else { c })
         .collect()
 }
 

@@ -67,10 +67,7 @@ pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Un
 
 /// The source with a space for each character that no template may hold: everything else stays in its line and column.
 pub(super) fn without_forbidden(source: &str) -> String {
-    let allowed = |c: char| match is_forbidden(c) {
-        true => ' ',
-        false => c,
-    };
+    let allowed = |c: char| if is_forbidden(c) { ' ' } else { c };
     source.chars().map(allowed).collect()
 }
 
