@@ -5,6 +5,8 @@
 
 pub mod domain;
 
+pub mod threads;
+
 pub mod clock;
 pub mod config;
 pub mod crypto;

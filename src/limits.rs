@@ -137,7 +137,7 @@ fn enter<K: Clone + Eq + std::hash::Hash>(
 }
 
 /// An IPv6 network of 64 bits is one address: that is what one customer of a provider has.
-fn one_address(address: IpAddr) -> IpAddr {
+pub fn one_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

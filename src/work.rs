@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::Span;
 
 use crate::domain::ids::TenantId;
+use crate::threads::stand_back;
 use crate::turns::Turns;
 
 /// How work is bounded.
@@ -114,20 +115,6 @@ impl Work {
             .map_err(|_gone| WorkError::BrokeOff)
             .flatten()
     }
-}
-
-/// Lets threads that answer users go first. Where it is not possible, work is only slower to give way.
-fn stand_back(niceness: i32) {
-    #[cfg(target_os = "linux")]
-    {
-        // Linux counts priority by thread.
-        let thread = rustix::thread::gettid();
-        if let Err(error) = rustix::process::setpriority_process(Some(thread), niceness) {
-            tracing::debug!(%error, "a work thread keeps its priority");
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = niceness;
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Single sign-on of people who administer: `OpenID` Connect's code flow with PKCE, `state` and `nonce`, against a provider
 //! that a tenant's owner typed in. Every request to it goes through the outbound guard.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreUserInfoClaims,
+    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreIdTokenClaims,
+    CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
 };
 use openidconnect::http::Response;
 use openidconnect::{
-    AccessTokenHash, AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, TokenResponse,
-    UserInfoError,
+    AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
+    CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    SignatureVerificationError, TokenResponse, UserInfoError,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -31,6 +35,15 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EcdsaP384Sha384,
     CoreJwsSigningAlgorithm::EdDsa,
 ];
+
+/// How long what a provider says of itself is believed.
+const FRESH: TimeDelta = TimeDelta::minutes(10);
+/// How long a provider that could not be asked is left alone.
+const COOL_DOWN: TimeDelta = TimeDelta::seconds(10);
+/// How soon a provider is asked again for a key that it did not name before.
+const NEW_KEY: TimeDelta = TimeDelta::seconds(30);
+/// Most providers that are remembered.
+const MOST: usize = 256;
 
 /// A provider and what it knows the gateway as.
 #[derive(Debug, Clone)]
@@ -79,11 +92,30 @@ pub enum SsoError {
     Refused(&'static str),
 }
 
-/// Asks tenants' identity providers.
+/// Asks tenants' identity providers, and remembers what they say of themselves.
 #[derive(Debug)]
 pub struct SingleSignOn {
     outbound: Outbound,
     clock: Clock,
+    known: Mutex<HashMap<String, Arc<Provider>>>,
+}
+
+/// One provider. Whoever asks it holds the lock, and all others wait for that one's answer.
+#[derive(Debug, Default)]
+struct Provider(tokio::sync::Mutex<Option<Told>>);
+
+/// What a provider said of itself, or why it did not.
+#[derive(Debug, Clone)]
+struct Told {
+    at: DateTime<Utc>,
+    said: Result<Arc<CoreProviderMetadata>, SsoError>,
+}
+
+impl Told {
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        let age = now - self.at;
+        age < if self.said.is_ok() { FRESH } else { COOL_DOWN }
+    }
 }
 
 impl SingleSignOn {
@@ -92,13 +124,13 @@ impl SingleSignOn {
         Ok(Self {
             outbound: Outbound::new(policy)?,
             clock,
+            known: Mutex::default(),
         })
     }
 
-    /// Whether there is a usable provider with this issuer identifier.
+    /// Whether there is a usable provider with this issuer identifier; it is asked now.
     pub async fn check(&self, issuer: &str) -> Result<(), SsoError> {
-        let metadata = Box::pin(self.discover(issuer)).await?;
-        self.check_endpoints(&metadata)
+        self.ask(issuer, |_| false).await.map(|_| ())
     }
 
     /// Where to send a browser that shall come back to `redirect_uri` with `state`.
@@ -109,11 +141,11 @@ impl SingleSignOn {
         state: String,
         nonce: String,
     ) -> Result<SsoBegun, SsoError> {
-        let metadata = Box::pin(self.discover(&provider.issuer)).await?;
-        self.check_endpoints(&metadata)?;
+        let now = self.clock.now();
+        let metadata = self.ask(&provider.issuer, |told| told.holds(now)).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let client = CoreClient::from_provider_metadata(
-            metadata,
+            CoreProviderMetadata::clone(&metadata),
             ClientId::new(provider.client_id.clone()),
             None,
         )
@@ -143,15 +175,15 @@ impl SingleSignOn {
         nonce: &str,
         pkce_verifier: &SecretString,
     ) -> Result<SsoIdentity, SsoError> {
-        let metadata = Box::pin(self.discover(&provider.issuer)).await?;
-        self.check_endpoints(&metadata)?;
+        let now = self.clock.now();
+        let metadata = self.ask(&provider.issuer, |told| told.holds(now)).await?;
         let auth_type = auth_type(&metadata);
         let secret = provider
             .client_secret
             .as_ref()
             .map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
         let client = CoreClient::from_provider_metadata(
-            metadata,
+            CoreProviderMetadata::clone(&metadata),
             ClientId::new(provider.client_id.clone()),
             secret,
         )
@@ -176,18 +208,24 @@ impl SingleSignOn {
                     }
                 })?;
 
-        let id_token = tokens.id_token().ok_or(SsoError::Refused("no_id_token"))?;
-        let clock = self.clock.clone();
-        let verifier = client
-            .id_token_verifier()
-            .set_allowed_algs(ALGORITHMS)
-            .set_time_fn(move || clock.now());
-        let claims = id_token
-            .claims(&verifier, &Nonce::new(nonce.to_owned()))
-            .map_err(|error| {
-                tracing::info!(%error, "an ID token was refused");
-                SsoError::Refused("id_token_refused")
-            })?;
+        let id_token: &CoreIdToken = tokens.id_token().ok_or(SsoError::Refused("no_id_token"))?;
+        let nonce = Nonce::new(nonce.to_owned());
+        let mut verifier = self.verifier(provider, &metadata);
+        let mut judged = id_token.claims(&verifier, &nonce);
+        if let Err(ClaimsVerificationError::SignatureVerification(
+            SignatureVerificationError::NoMatchingKey,
+        )) = judged
+        {
+            // The provider may have begun to sign with another key since it was asked.
+            let recent = |told: &Told| told.holds(now) && now - told.at < NEW_KEY;
+            let metadata = self.ask(&provider.issuer, recent).await?;
+            verifier = self.verifier(provider, &metadata);
+            judged = id_token.claims(&verifier, &nonce);
+        }
+        let claims: &CoreIdTokenClaims = judged.map_err(|error| {
+            tracing::info!(%error, "an ID token was refused");
+            SsoError::Refused("id_token_refused")
+        })?;
         if let Some(expected) = claims.access_token_hash() {
             let made = id_token.signing_alg().ok().and_then(|alg| {
                 let key = id_token.signing_key(&verifier).ok()?;
@@ -233,6 +271,58 @@ impl SingleSignOn {
                 .or(said.name),
             subject: said.subject,
         })
+    }
+
+    /// Judges the ID tokens of a provider that said this of itself.
+    fn verifier(
+        &self,
+        provider: &SsoProvider,
+        metadata: &CoreProviderMetadata,
+    ) -> CoreIdTokenVerifier<'static> {
+        let clock = self.clock.clone();
+        CoreIdTokenVerifier::new_public_client(
+            ClientId::new(provider.client_id.clone()),
+            metadata.issuer().clone(),
+            metadata.jwks().clone(),
+        )
+        .set_allowed_algs(ALGORITHMS)
+        .set_time_fn(move || clock.now())
+    }
+
+    /// What a provider says of itself: what it said before where that is good `enough`, else it is asked, once for however
+    /// many wait.
+    async fn ask(
+        &self,
+        issuer: &str,
+        enough: impl Fn(&Told) -> bool,
+    ) -> Result<Arc<CoreProviderMetadata>, SsoError> {
+        let provider = self.provider(issuer);
+        let mut told = provider.0.lock().await;
+        if let Some(told) = told.as_ref().filter(|told| enough(told)) {
+            return told.said.clone();
+        }
+        let said = Box::pin(self.discover(issuer)).await.and_then(|metadata| {
+            self.check_endpoints(&metadata)?;
+            Ok(Arc::new(metadata))
+        });
+        *told = Some(Told {
+            at: self.clock.now(),
+            said: said.clone(),
+        });
+        said
+    }
+
+    fn provider(&self, issuer: &str) -> Arc<Provider> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = known.get(issuer) {
+            return Arc::clone(provider);
+        }
+        if known.len() >= MOST {
+            // Those that nobody is asking for; what they say is fetched again.
+            known.retain(|_, provider| Arc::strong_count(provider) > 1);
+        }
+        let provider = known.entry(issuer.to_owned()).or_default();
+        Arc::clone(provider)
     }
 
     /// The provider's own description and keys. The crate compares its `issuer` with ours, character for character.

@@ -1,7 +1,7 @@
 //! Passwords of people who administer: argon2id, at the strength that OWASP's Password Storage Cheat Sheet asks for.
 //!
-//! A hash takes 19 MiB and tens of milliseconds, so it runs outside the web workers and only a few run at once: whoever
-//! sends many sign-ins waits for themselves, and the rest of the service goes on.
+//! A hash takes 19 MiB and tens of milliseconds, so it runs on a thread that stands back behind those that answer users, and only a
+//! few run at once. `limits/sign_in.rs` says whose turn it is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use aws_lc_rs::rand;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::guessable;
 use crate::domain::email::Email;
 use crate::domain::text;
+use crate::threads::stand_back;
 
 /// Fewest characters.
 pub const MIN_CHARS: usize = 12;
@@ -28,6 +29,8 @@ const LANES: u32 = 1;
 const SALT_BYTES: usize = 16;
 /// How long a sign-in may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How far hashing stands back behind what answers users.
+const NICENESS: i32 = 10;
 
 /// A password must withstand this many guesses, as a power of ten: zxcvbn's score 3, "safely unguessable" where tries are
 /// limited.
@@ -111,12 +114,17 @@ pub struct Passwords {
     nobodys: Arc<str>,
 }
 
+/// Passwords that are hashed at the same time: a quarter of the processors, and at least one.
+pub fn at_once() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (processors / 4).max(1)
+}
+
 impl Passwords {
-    /// At most half the processors, and at least one, are busy with passwords.
+    /// At most [`at_once`] are hashed at the same time, whoever asks.
     pub fn new() -> Result<Self, HashError> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
-            turns: Arc::new(Semaphore::new((processors / 2).max(1))),
+            turns: Arc::new(Semaphore::new(at_once())),
             nobodys: hash_now(b"nobody's password")?.into(),
         })
     }
@@ -170,13 +178,21 @@ impl Passwords {
             .await
             .map_err(|_elapsed| HashError::Busy)?
             .map_err(|_closed| HashError::Failed)?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(turn);
-            done
-        })
-        .await
-        .map_err(|_stopping| HashError::Failed)?
+        let (answer, answered) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("password".into())
+            .spawn(move || {
+                stand_back(NICENESS);
+                let done = work();
+                drop(turn);
+                // Nobody may be waiting any more.
+                _ = answer.send(done);
+            })
+            .map_err(|error| {
+                tracing::error!(%error, "no thread for a password");
+                HashError::Busy
+            })?;
+        answered.await.map_err(|_gone| HashError::Failed)?
     }
 }
 

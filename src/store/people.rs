@@ -26,6 +26,8 @@ pub struct PersonRow {
     pub disabled: bool,
     /// Whether they run the installation.
     pub operator: bool,
+    /// Marks of where they have signed in from with their password, newest first.
+    pub sign_in_places: Vec<Vec<u8>>,
 }
 
 /// One tenant that a person may work in.
@@ -82,7 +84,7 @@ async fn person_by_email(
     email: &Email,
 ) -> Result<Option<PersonRow>, StoreError> {
     let row = sqlx::query!(
-        r#"select id, email, name, password_hash, disabled_at is not null as "disabled!", operator
+        r#"select id, email, name, password_hash, disabled_at is not null as "disabled!", operator, sign_in_places
            from admin where email = $1"#,
         email.as_str()
     )
@@ -95,6 +97,7 @@ async fn person_by_email(
         password_hash: row.password_hash,
         disabled: row.disabled,
         operator: row.operator,
+        sign_in_places: row.sign_in_places,
     }))
 }
 
@@ -155,6 +158,23 @@ impl PlatformTx {
         hash: &str,
     ) -> Result<bool, StoreError> {
         set_password(self.connection(), person, before, hash).await
+    }
+
+    /// Remembers a place that somebody signed in from, and forgets the oldest.
+    pub async fn remember_place(
+        &mut self,
+        person: AdminId,
+        place: &[u8],
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update admin set sign_in_places = array_prepend($2, sign_in_places[1:7])
+             where id = $1 and $2 <> all (sign_in_places)",
+            person.0,
+            place
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 
     /// Adds a person of no tenant: an operator.

@@ -1,4 +1,4 @@
-//! The tables `sso_provider` and `sso_attempt`: a tenant's `OpenID` provider, and browsers on their way there.
+//! The tables `sso_provider` and `sso_attempt`: a tenant's `OpenID` provider, and browsers that came back from there.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -26,27 +26,6 @@ pub struct ProviderRow {
     pub new_person_role: Option<Role>,
     /// Grows with each change.
     pub revision: i64,
-}
-
-/// A browser that was sent to the provider.
-#[derive(Debug, Clone)]
-pub struct AttemptRow {
-    /// Names the row in what is sealed.
-    pub id: Uuid,
-    /// Of the cookie.
-    pub browser_hash: TokenHash,
-    /// What the ID token must repeat.
-    pub nonce: String,
-    /// Sealed.
-    pub pkce_verifier: Vec<u8>,
-    /// The provider it was sent to,
-    pub provider: Uuid,
-    /// as it was then.
-    pub revision: i64,
-    /// Where it comes back to.
-    pub redirect_uri: String,
-    /// Until when.
-    pub expires_at: DateTime<Utc>,
 }
 
 impl TenantTx {
@@ -113,66 +92,22 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Remembers a browser that is sent to the provider, and forgets those that did not come back.
-    pub async fn begin_sso(
+    /// Remembers that a browser came back with this state, until `ends`; says whether it is the first time.
+    pub async fn use_sso(
         &mut self,
         state: &TokenHash,
-        attempt: &AttemptRow,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+        ends: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         let tenant = self.tenant().0;
-        sqlx::query!(
-            "delete from sso_attempt where tenant_id = $1 and expires_at <= $2",
+        let done = sqlx::query!(
+            "insert into sso_attempt (tenant_id, state_hash, expires_at) values ($1, $2, $3)
+             on conflict (tenant_id, state_hash) do nothing",
             tenant,
-            now
+            state.as_bytes(),
+            ends
         )
         .execute(self.connection())
         .await?;
-        sqlx::query!(
-            "insert into sso_attempt (tenant_id, id, state_hash, browser_hash, nonce, pkce_verifier, provider, revision,
-                                      redirect_uri, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            tenant,
-            attempt.id,
-            state.as_bytes(),
-            attempt.browser_hash.as_bytes(),
-            attempt.nonce,
-            attempt.pkce_verifier,
-            attempt.provider,
-            attempt.revision,
-            attempt.redirect_uri,
-            attempt.expires_at
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Takes out the attempt with this state, if this browser began it.
-    pub async fn take_sso(
-        &mut self,
-        state: &TokenHash,
-        browser: &TokenHash,
-    ) -> Result<Option<AttemptRow>, StoreError> {
-        let tenant = self.tenant().0;
-        let row = sqlx::query!(
-            "delete from sso_attempt where tenant_id = $1 and state_hash = $2 and browser_hash = $3
-             returning id, nonce, pkce_verifier, provider, revision, redirect_uri, expires_at",
-            tenant,
-            state.as_bytes(),
-            browser.as_bytes()
-        )
-        .fetch_optional(self.connection())
-        .await?;
-        Ok(row.map(|row| AttemptRow {
-            id: row.id,
-            browser_hash: *browser,
-            nonce: row.nonce,
-            pkce_verifier: row.pkce_verifier,
-            provider: row.provider,
-            revision: row.revision,
-            redirect_uri: row.redirect_uri,
-            expires_at: row.expires_at,
-        }))
+        Ok(done.rows_affected() > 0)
     }
 }

@@ -69,8 +69,12 @@ pub enum Limit {
     Work,
     /// Tries to sign in to one account.
     SignInAccount,
-    /// Tries to sign in from one address.
+    /// Tries to sign in from one address or network.
     SignInAddress,
+    /// Tries to sign in that wait for their turn.
+    SignInWaiting,
+    /// Ways through one tenant's identity provider.
+    SignInSso,
 }
 
 impl Limit {
@@ -87,6 +91,8 @@ impl Limit {
             Self::Work => "work",
             Self::SignInAccount => "sign_in_account",
             Self::SignInAddress => "sign_in_address",
+            Self::SignInWaiting => "sign_in_waiting",
+            Self::SignInSso => "sign_in_sso",
         }
     }
 }

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use super::sign_in::{SignInError, Visitor, actor, prove, target};
+use super::sign_in::{
+    SignInError, Trust, Visitor, actor, admit_address, admit_stranger, prove, target,
+};
 use crate::crypto::password::{BadPassword, Password};
 use crate::crypto::token::{NoRandomness, hash_token, random_token};
 use crate::domain::email::Email;
@@ -176,11 +178,7 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
         password,
         from,
     } = acceptance;
-    gateway
-        .limits
-        .sign_in
-        .admit_address(from.address)
-        .map_err(SignInError::from)?;
+    admit_address(gateway, &from).map_err(SignInError::from)?;
     let mut platform = gateway.database.platform().await?;
     let invitation = platform
         .open_invitation(&hash_token(&token), gateway.clock.now())
@@ -193,10 +191,10 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
 
     let way = match person.and_then(|person| person.password_hash.map(|_| person.id)) {
         Some(_) => {
-            super::sign_in::admit(gateway, &email, from.address).map_err(SignInError::from)?;
-            Way::Proven(prove(gateway, &email, &password).await?.person)
+            let proven = prove(gateway, &email, &password, Trust::ByPlace, from.address).await?;
+            Way::Proven(proven.person)
         }
-        None => new_account(gateway, &email, name, password).await?,
+        None => new_account(gateway, &email, name, password, &from).await?,
     };
     join(gateway, &invitation, &email, way, &from).await?;
     Ok(Joined {
@@ -219,7 +217,11 @@ async fn new_account(
     email: &Email,
     name: Option<String>,
     password: SecretString,
+    from: &Visitor,
 ) -> Result<Way, AcceptError> {
+    let turn = admit_stranger(gateway, email, from)
+        .await
+        .map_err(SignInError::from)?;
     let mut faults = Faults::new();
     let name = name.unwrap_or_default();
     if !text::is_clean_line(&name, MAX_NAME) {
@@ -240,6 +242,7 @@ async fn new_account(
         .hash(&password)
         .await
         .map_err(SignInError::from)?;
+    drop(turn);
     Ok(Way::New {
         name,
         password_hash,

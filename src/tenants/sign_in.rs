@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::crypto::password::{Checked, HashError, Password};
 use crate::crypto::token::{NoRandomness, TokenHash, hash_token, random_token};
@@ -12,11 +13,12 @@ use crate::domain::email::Email;
 use crate::domain::ids::{AdminId, TenantId};
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
-use crate::limits::TooMany;
+use crate::limits::sign_in::{PasswordTurn, SsoTurn};
+use crate::limits::{TooMany, one_address};
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
 use crate::store::console_sessions::NewSession;
-use crate::store::people::MembershipRow;
+use crate::store::people::{MembershipRow, PersonRow};
 
 /// What tokens of sessions begin with.
 pub const TOKEN_PREFIX: &str = "pgs_";
@@ -137,13 +139,16 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
         from,
     } = attempt;
     let Ok(email) = Email::parse(&email) else {
-        gateway.limits.sign_in.admit_address(from.address)?;
+        let limits = &gateway.limits.sign_in;
+        counted(gateway, limits.admit_address(from.address))?;
+        let turn = counted(gateway, limits.stranger(None, from.address).await)?;
         // As long as for an address that is one.
         gateway.passwords.check(&password, None).await?;
+        drop(turn);
         return Err(SignInError::Refused("unknown"));
     };
-    admit(gateway, &email, from.address)?;
-    let proven = prove(gateway, &email, &password).await?;
+    let proven = prove(gateway, &email, &password, Trust::ByPlace, from.address).await?;
+    remember_place(gateway, &proven, &email, from.address).await?;
     let workplace = choose(&proven, tenant.as_deref())?;
     begin(
         gateway,
@@ -167,14 +172,91 @@ pub(super) fn ends_at(now: DateTime<Utc>) -> DateTime<Utc> {
     (now + LONGEST).trunc_subsecs(0)
 }
 
-/// Counts a try in.
-pub(super) fn admit(
+/// Counts a refusal by a limit.
+fn counted<T>(gateway: &Gateway, admitted: Result<T, TooMany>) -> Result<T, TooMany> {
+    admitted.inspect_err(|too_many| gateway.metrics.limit_refusal(too_many.limit()))
+}
+
+/// Counts a try without a password in.
+pub(super) fn admit_address(gateway: &Gateway, from: &Visitor) -> Result<(), TooMany> {
+    counted(gateway, gateway.limits.sign_in.admit_address(from.address))
+}
+
+/// Counts a stranger in who chooses a password, and waits for its turn.
+pub(super) async fn admit_stranger(
     gateway: &Gateway,
     email: &Email,
+    from: &Visitor,
+) -> Result<PasswordTurn, TooMany> {
+    let turn = gateway
+        .limits
+        .sign_in
+        .stranger(Some(email), from.address)
+        .await;
+    counted(gateway, turn)
+}
+
+/// Counts a way through a tenant's provider in, and waits for its turn.
+pub(super) async fn admit_sso(
+    gateway: &Gateway,
+    tenant: TenantId,
+    from: &Visitor,
+) -> Result<SsoTurn, TooMany> {
+    let turn = gateway.limits.sign_in.admit_sso(tenant, from.address).await;
+    counted(gateway, turn)
+}
+
+/// What is known of somebody whose password is about to be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Only what the account remembers: whether they have signed in from there before.
+    ByPlace,
+    /// They are signed in.
+    SignedIn,
+}
+
+/// What a place is marked for.
+const PLACE: &str = "sign-in place";
+
+/// A place as it is marked. Of no tenant: accounts are the installation's.
+fn place(email: &Email, address: IpAddr) -> String {
+    format!("{email} {}", one_address(address))
+}
+
+fn is_known(
+    gateway: &Gateway,
+    email: &Email,
+    person: Option<&PersonRow>,
     address: Option<IpAddr>,
-) -> Result<(), TooMany> {
-    let counted = gateway.limits.sign_in.admit(email, address);
-    counted.inspect_err(|too_many| gateway.metrics.limit_refusal(too_many.limit()))
+) -> bool {
+    let (Some(person), Some(address)) = (person, address) else {
+        return false;
+    };
+    let place = place(email, address);
+    let is_it = |mark: &Vec<u8>| {
+        let nobodys = TenantId(Uuid::nil());
+        gateway
+            .keys
+            .is_marked(PLACE, nobodys, place.as_bytes(), mark)
+    };
+    person.sign_in_places.iter().any(is_it)
+}
+
+async fn remember_place(
+    gateway: &Gateway,
+    proven: &Proven,
+    email: &Email,
+    address: Option<IpAddr>,
+) -> Result<(), StoreError> {
+    let Some(address) = address.filter(|_| !proven.at_known_place) else {
+        return Ok(());
+    };
+    let nobodys = TenantId(Uuid::nil());
+    let place = place(email, address);
+    let mark = gateway.keys.mark(PLACE, nobodys, place.as_bytes());
+    let mut tx = gateway.database.platform().await?;
+    tx.remember_place(proven.person, &mark).await?;
+    tx.commit().await
 }
 
 /// A person whose password was right.
@@ -183,14 +265,21 @@ pub(super) struct Proven {
     pub(super) password_hash: String,
     pub(super) operator: bool,
     pub(super) memberships: Vec<MembershipRow>,
+    /// Whether they have signed in from there before.
+    at_known_place: bool,
 }
 
-/// Checks a password. Takes as long, and says the same, whether the account is unknown, disabled or has none.
+/// Counts a try in, waits for its turn and checks the password. Takes as long, and says the same, whether the account is
+/// unknown, disabled or has none.
 pub(super) async fn prove(
     gateway: &Gateway,
     email: &Email,
     password: &SecretString,
+    trust: Trust,
+    address: Option<IpAddr>,
 ) -> Result<Proven, SignInError> {
+    let limits = &gateway.limits.sign_in;
+    counted(gateway, limits.admit(email, address))?;
     let mut tx = gateway.database.platform().await?;
     let person = tx.person_by_email(email).await?;
     let memberships = match &person {
@@ -199,11 +288,19 @@ pub(super) async fn prove(
     };
     tx.commit().await?;
 
+    let at_known_place = is_known(gateway, email, person.as_ref(), address);
+    let turn = if at_known_place || trust == Trust::SignedIn {
+        limits.friend(email).await
+    } else {
+        limits.stranger(Some(email), address).await
+    };
+    let turn = counted(gateway, turn)?;
     let may = person.filter(|person| !person.disabled);
     let hash = may
         .as_ref()
         .and_then(|person| person.password_hash.as_deref());
     let checked = gateway.passwords.check(password, hash).await?;
+    drop(turn);
     let (Checked::Right { outdated }, Some(person)) = (checked, may) else {
         return Err(SignInError::Refused("wrong"));
     };
@@ -223,6 +320,7 @@ pub(super) async fn prove(
         person: person.id,
         password_hash,
         operator: person.operator,
+        at_known_place,
         // What a tenant's identity provider opened, a password does not.
         memberships: memberships
             .into_iter()

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::admin::{Actor, TOUCH, is_well_formed};
 use super::sign_in::{
-    Beginning, IDLE, SignInError, SignedIn, TOKEN_PREFIX, Visitor, actor, begin, prove, target,
-    workplace,
+    Beginning, IDLE, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor, actor, begin, prove,
+    target, workplace,
 };
 use crate::crypto::password::{BadPassword, Password};
 use crate::crypto::token::hash_token;
@@ -160,8 +160,7 @@ pub async fn change_password(
 ) -> Result<(), PasswordError> {
     let email = email_of(session)?;
     let new = Password::parse(new, &email)?;
-    super::sign_in::admit(gateway, &email, from.address).map_err(SignInError::from)?;
-    let proven = prove(gateway, &email, current).await?;
+    let proven = prove(gateway, &email, current, Trust::SignedIn, from.address).await?;
     let hash = gateway
         .passwords
         .hash(&new)

@@ -2,16 +2,22 @@
 //!
 //! What a tenant's provider says counts in that tenant only: see [`super::signed_in`].
 
-use chrono::TimeDelta;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use super::sign_in::{Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count, ends_at};
+use super::sign_in::{
+    Beginning, SignInError, SignedIn, Visitor, Workplace, admit_address, admit_sso, begin, count,
+    ends_at,
+};
 use crate::auth::{SsoError, SsoIdentity, SsoProvider};
-use crate::crypto::seal::SealError;
-use crate::crypto::token::{NoRandomness, hash_token, random_token};
+use crate::crypto::seal::{Aad, SealError};
+use crate::crypto::token::{NoRandomness, hash_token, random_token, same_secret};
 use crate::domain::email::{Email, is_domain};
 use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, TenantId};
@@ -22,7 +28,7 @@ use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
 use crate::store::sealed::SealedColumn;
-use crate::store::sso::{AttemptRow, ProviderRow};
+use crate::store::sso::ProviderRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
 
@@ -202,6 +208,52 @@ pub async fn remove(change: &mut Change, stored: &ProviderRow) -> Result<(), Ref
     Ok(())
 }
 
+/// A browser carries it, so no row names it.
+fn departure_place(tenant: TenantId) -> Aad {
+    Aad {
+        table: "sso_attempt",
+        column: "departure",
+        tenant,
+        row: Uuid::nil(),
+    }
+}
+
+/// What must be known of a browser that left for the provider when it comes back. The browser carries it itself, sealed: whoever
+/// asks to be sent on leaves nothing here.
+#[derive(Serialize, Deserialize)]
+struct Departure {
+    /// What the provider hands back.
+    state: String,
+    /// What the ID token must repeat.
+    nonce: String,
+    pkce_verifier: String,
+    /// The provider it was sent to,
+    provider: Uuid,
+    /// as it was then.
+    revision: i64,
+    /// Where it comes back to.
+    redirect_uri: String,
+    /// Until when.
+    expires_at: DateTime<Utc>,
+}
+
+impl Departure {
+    fn seal(&self, gateway: &Gateway, tenant: TenantId) -> Result<SecretString, SealError> {
+        let text = serde_json::to_string(self).map_err(|_never| SealError::Cipher)?;
+        let sealed = gateway
+            .keys
+            .seal(&SecretString::from(text), &departure_place(tenant))?;
+        Ok(SecretString::from(URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// None where the cookie is not one of ours, or of another tenant.
+    fn open(gateway: &Gateway, tenant: TenantId, cookie: &SecretString) -> Option<Self> {
+        let sealed = URL_SAFE_NO_PAD.decode(cookie.expose_secret()).ok()?;
+        let text = gateway.keys.open(&sealed, &departure_place(tenant)).ok()?;
+        serde_json::from_str(text.expose_secret()).ok()
+    }
+}
+
 /// A browser to send on.
 #[derive(Debug)]
 pub struct SentOn {
@@ -216,40 +268,36 @@ pub async fn start(
     gateway: &Gateway,
     slug: &str,
     redirect_uri: &str,
+    from: &Visitor,
 ) -> Result<SentOn, SsoFailure> {
+    admit_address(gateway, from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
-    let (state, browser, nonce) = (random_token("")?, random_token("")?, random_token("")?);
-    let nonce = nonce.expose_secret().to_owned();
+    let _turn = admit_sso(gateway, tenant.id, from)
+        .await
+        .map_err(SignInError::from)?;
+    let (state, nonce) = (random_token("")?, random_token("")?);
+    let (state, nonce) = (state.expose_secret(), nonce.expose_secret());
     let begun = gateway
         .sso
         .begin(
             &open(gateway, tenant.id, &provider)?,
             redirect_uri,
-            state.expose_secret().to_owned(),
-            nonce.clone(),
+            state.to_owned(),
+            nonce.to_owned(),
         )
         .await?;
-    let id = gateway.clock.new_id();
-    let attempt = AttemptRow {
-        id,
-        browser_hash: hash_token(&browser),
-        nonce,
-        pkce_verifier: gateway.keys.seal(
-            &begun.pkce_verifier,
-            &SealedColumn::SsoVerifier.place(tenant.id, id),
-        )?,
+    let departure = Departure {
+        state: state.to_owned(),
+        nonce: nonce.to_owned(),
+        pkce_verifier: begun.pkce_verifier.expose_secret().to_owned(),
         provider: provider.id,
         revision: provider.revision,
         redirect_uri: redirect_uri.to_owned(),
         expires_at: gateway.clock.now() + PATIENCE,
     };
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    tx.begin_sso(&hash_token(&state), &attempt, gateway.clock.now())
-        .await?;
-    tx.commit().await?;
     Ok(SentOn {
         url: begun.url,
-        browser,
+        browser: departure.seal(gateway, tenant.id)?,
     })
 }
 
@@ -290,44 +338,49 @@ pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<Sig
 }
 
 async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<SignedIn, SsoFailure> {
+    admit_address(gateway, &back.from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
     let now = gateway.clock.now();
-    // Taken out before anything else is looked at: a state is good for one try.
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    let attempt = tx
-        .take_sso(&hash_token(&back.state), &hash_token(&back.browser))
-        .await?;
-    tx.commit().await?;
-    let attempt = attempt.ok_or(SignInError::Refused("sso_state"))?;
-    if attempt.expires_at <= now {
+    let left = Departure::open(gateway, tenant.id, &back.browser)
+        .filter(|left| same_secret(&back.state, &SecretString::from(left.state.as_str())))
+        .ok_or(SignInError::Refused("sso_state"))?;
+    if left.expires_at <= now {
         return Err(SignInError::Refused("sso_too_late").into());
     }
-    if (attempt.provider, attempt.revision) != (provider.id, provider.revision) {
+    if (left.provider, left.revision) != (provider.id, provider.revision) {
         return Err(SignInError::Refused("sso_provider_changed").into());
     }
     if back.issuer.is_some_and(|issuer| issuer != provider.issuer) {
         return Err(SignInError::Refused("sso_other_issuer").into());
     }
     let code = back.code.ok_or(SignInError::Refused("sso_denied"))?;
-    let verifier = gateway.keys.open(
-        &attempt.pkce_verifier,
-        &SealedColumn::SsoVerifier.place(tenant.id, attempt.id),
-    )?;
+    let turn = admit_sso(gateway, tenant.id, &back.from)
+        .await
+        .map_err(SignInError::from)?;
     let identity = gateway
         .sso
         .finish(
             &open(gateway, tenant.id, &provider)?,
-            &attempt.redirect_uri,
+            &left.redirect_uri,
             code,
-            &attempt.nonce,
-            &verifier,
+            &left.nonce,
+            &SecretString::from(left.pkce_verifier),
         )
         .await
         .map_err(|error| match error {
             SsoError::Refused(label) => SsoFailure::SignIn(SignInError::Refused(label)),
             error => error.into(),
         })?;
+    drop(turn);
     let email = vouched_for(&provider, &identity)?;
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    let is_first = tx
+        .use_sso(&hash_token(&back.state), left.expires_at)
+        .await?;
+    tx.commit().await?;
+    if !is_first {
+        return Err(SignInError::Refused("sso_used").into());
+    }
     let (person, role) =
         settle(gateway, tenant.id, &provider, &identity, &email, &back.from).await?;
     let signed_in = begin(

@@ -7,6 +7,8 @@ import Provider from 'oidc-provider';
 const client = JSON.parse(process.env.CLIENT);
 let person = { sub: 'nobody' };
 const people = new Map();
+// How often each path was asked for.
+const asked = {};
 
 let answer = (_request, response) => response.writeHead(503).end();
 const server = createServer((request, response) => answer(request, response));
@@ -44,7 +46,12 @@ server.listen(0, '127.0.0.1', () => {
 
   const serve = provider.callback();
   answer = (request, response) => {
-    if (request.url !== '/test/person') return serve(request, response);
+    if (request.url === '/test/asked') return response.end(JSON.stringify(asked));
+    if (request.url !== '/test/person') {
+      const path = request.url.split('?')[0];
+      asked[path] = (asked[path] ?? 0) + 1;
+      return serve(request, response);
+    }
     let body = '';
     request.on('data', (chunk) => { body += chunk; });
     request.on('end', () => {

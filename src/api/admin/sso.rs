@@ -312,9 +312,8 @@ async fn start(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let from = visitor(&request);
-    gateway.limits.sign_in.admit_address(from.address)?;
     let own = OwnAddress::of(&request)?;
-    let sent = Box::pin(sso::start(&gateway, &path, &own.redirect_uri(&path))).await?;
+    let sent = Box::pin(sso::start(&gateway, &path, &own.redirect_uri(&path), &from)).await?;
     Ok(HttpResponse::Found()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((LOCATION, sent.url.as_str()))
@@ -349,7 +348,6 @@ async fn callback(
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
     let from = visitor(&request);
-    gateway.limits.sign_in.admit_address(from.address)?;
     let asked: CallbackQuery = query(&request)?;
     let own = OwnAddress::of(&request)?;
     let browser = request

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::admins::body;
 use crate::harness::people::PASSWORD;
-use crate::harness::{TestApp, logs, pointers, problem, spawn};
+use crate::harness::{TestApp, TestOptions, context, logs, pointers, problem, spawn, spawn_with};
 
 const ANN: &str = "ann@example.com";
 const OTHER: &str = "another long password";
@@ -384,5 +385,91 @@ async fn the_admin_api_has_no_cors() {
             );
         }
     }
+    app.stop().await;
+}
+
+/// A gateway behind a proxy that says where a try comes from.
+async fn behind_a_proxy() -> TestApp {
+    let app = spawn_with(TestOptions {
+        env: vec![(
+            "GATEWAY__SERVER__TRUSTED_PROXIES".into(),
+            "127.0.0.1/32".into(),
+        )],
+        ..TestOptions::default()
+    })
+    .await;
+    app.member("demo", ANN, Role::Editor).await;
+    app
+}
+
+/// The status of a try from an address; whoever is put off is told until when.
+async fn try_from(app: &TestApp, address: &str, email: &str, password: &str) -> u16 {
+    let answer = app
+        .http
+        .post(app.url("/v1/admin/sign-in"))
+        .header("x-forwarded-for", address)
+        .json(&json!({ "email": email, "password": password }))
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status().as_u16();
+    let put_off = matches!(status, 429 | 503);
+    assert_eq!(put_off, answer.headers().contains_key("retry-after"));
+    status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_from_one_network_waits_for_itself_while_others_sign_in_and_mint() {
+    let app = behind_a_proxy().await;
+    let flood = join_all((0..400).map(|number| {
+        let address = format!("2001:db8:7:{number:x}::1");
+        let email = format!("a{number}@example.com");
+        let app = &app;
+        async move { try_from(app, &address, &email, "a wrong long password").await }
+    }));
+    let others = async {
+        let signed_in = try_from(&app, "192.0.2.7", ANN, PASSWORD).await;
+        let minted = app
+            .mint(&app.user("user-1"), &context("sales"))
+            .await
+            .status();
+        (signed_in, minted.as_u16())
+    };
+    let (flood, others) = futures_util::future::join(flood, others).await;
+    assert_eq!(others, (200, 200));
+    let count = |status: u16| flood.iter().filter(|had| **had == status).count();
+    assert_eq!(count(401) + count(429) + count(503), 400, "{flood:?}");
+    assert!(count(401) <= 125, "checked: {}", count(401));
+    assert!(count(429) + count(503) >= 275);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_everywhere_keep_nobody_out_of_where_they_signed_in_before() {
+    let app = behind_a_proxy().await;
+    assert_eq!(try_from(&app, "192.0.2.7", ANN, PASSWORD).await, 200);
+    let marks = app
+        .database
+        .rows("select cardinality(sign_in_places) as count from admin")
+        .await;
+    assert_eq!(marks[0]["count"], 1);
+    let strangers = join_all((0..250).map(|number| {
+        let (app, address) = (&app, format!("198.51.100.{number}"));
+        async move { try_from(app, &address, ANN, "a wrong long password").await }
+    }));
+    let owner = try_from(&app, "192.0.2.7", ANN, PASSWORD);
+    let (strangers, owner) = futures_util::future::join(strangers, owner).await;
+    assert_eq!(owner, 200);
+    let put_off = strangers.iter().filter(|status| **status == 429).count();
+    assert!(
+        put_off > 100,
+        "the account's limit for strangers: {put_off}"
+    );
+    assert_eq!(try_from(&app, "192.0.2.7", ANN, PASSWORD).await, 200);
+    let marks = app
+        .database
+        .rows("select cardinality(sign_in_places) as count from admin")
+        .await;
+    assert_eq!(marks[0]["count"], 1, "known already");
     app.stop().await;
 }

@@ -1,6 +1,8 @@
 //! Single sign-on, against a real `OpenID` provider over real HTTP.
 
+use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
+use persona_gateway::tenants::sso::PATIENCE;
 use reqwest::header::SET_COOKIE;
 use reqwest::{Method, Response, Url};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::admins::{body, state};
 use crate::harness::openid::{Browser, CLIENT_ID, CLIENT_SECRET, OpenIdProvider};
 use crate::harness::people::PASSWORD;
-use crate::harness::{TestApp, pointers, problem, spawn};
+use crate::harness::{TestApp, logs, pointers, problem, spawn};
 
 const SSO: &str = "/v1/admin/sso";
 const START: &str = "/v1/admin/sso/demo/start";
@@ -234,9 +236,26 @@ async fn a_way_back_holds_for_its_browser_its_state_and_once() {
         .refused(browser.get(&with(&back, "state", &"a".repeat(43))).await)
         .await;
     // The right browser with the right state still may, once.
+    let mut again = browser.clone();
     let signed_in = body(browser.get(&back).await, 200).await;
     assert_eq!(signed_in["tenant"], "demo");
     problem(browser.get(&back).await, 401, "sign_in_failed").await;
+    problem(again.get(&back).await, 401, "sign_in_failed").await;
+    // And a cookie of one tenant opens nothing at another.
+    bench.app.empty_tenant("acme").await;
+    bench
+        .app
+        .database
+        .sql(
+            "insert into sso_provider (tenant_id, issuer, client_id, client_secret, allowed_domains, revision, id)
+             select (select id from tenant where slug = 'acme'), issuer, client_id, client_secret, allowed_domains, revision, id
+             from sso_provider",
+        )
+        .await;
+    let mut elsewhere = browser.clone();
+    let mut back = bench.way_back(&mut elsewhere).await;
+    back.set_path("/v1/admin/sso/acme/callback");
+    problem(elsewhere.get(&back).await, 401, "sign_in_failed").await;
     bench.app.stop().await;
 }
 
@@ -270,21 +289,23 @@ async fn a_replayed_code_a_swapped_code_and_another_nonce_are_refused() {
         .refused(theirs.get(&with(&next, "code", &used)).await)
         .await;
     // An ID token that was made for another nonce.
-    let back = bench.way_back(&mut mine).await;
-    bench
-        .app
-        .database
-        .sql("update sso_attempt set nonce = 'another'")
-        .await;
+    let start = Url::parse(&bench.app.url(START)).unwrap();
+    let sent = mine.get(&start).await;
+    let to = Url::parse(sent.headers()["location"].to_str().unwrap()).unwrap();
+    let to = with(&to, "nonce", "another");
+    let back = mine.follow(to.as_str(), "/callback").await;
     bench.refused(mine.get(&back).await).await;
     // Too late.
     let back = bench.way_back(&mut mine).await;
-    bench
-        .app
-        .database
-        .sql("update sso_attempt set expires_at = now()")
-        .await;
-    bench.refused(mine.get(&back).await).await;
+    let later = bench.app.second_ahead(PATIENCE).await;
+    let mut back_later = back.clone();
+    back_later
+        .set_port(Url::parse(&later.url("/")).unwrap().port())
+        .unwrap();
+    mine.carry(&back, &back_later);
+    bench.refused(mine.get(&back_later).await).await;
+    assert!(logs::logged().contains("sso_too_late"));
+    later.stop().await;
     bench.app.stop().await;
 }
 
@@ -382,9 +403,12 @@ async fn a_provider_that_is_down_is_told_as_such() {
         "identity_provider_unavailable",
     )
     .await;
-    let start = app.http.get(app.url(START)).send().await.unwrap();
+    // An instance that has not heard what the provider says of itself asks, and is left without an answer.
+    let other = app.second().await;
+    let start = app.http.get(other.url(START)).send().await.unwrap();
     assert!(start.headers().contains_key("retry-after"));
     problem(start, 503, "identity_provider_unavailable").await;
+    other.stop().await;
     app.stop().await;
 }
 
@@ -508,5 +532,57 @@ async fn over_a_foreign_name_the_way_needs_the_public_address() {
             .contains("server.public_url"),
         "{told}"
     );
+    bench.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_floods_the_start_asks_the_provider_nothing_and_leaves_nothing_behind() {
+    let bench = Bench::new().await;
+    bench.provider.person(&ann()).await;
+    let before = bench.provider.asked().await;
+    assert_eq!(before, (1, 1), "when it was set");
+    let url = Url::parse(&bench.app.url(START)).unwrap();
+    let flood = join_all((0..200).map(|_| async {
+        let answer = Browser::new().get(&url).await;
+        let status = answer.status().as_u16();
+        assert_eq!(
+            status == 429 || status == 503,
+            answer.headers().contains_key("retry-after")
+        );
+        status
+    }))
+    .await;
+    let sent_on = flood.iter().filter(|status| **status == 302).count();
+    assert!((60..=70).contains(&sent_on), "{sent_on}");
+    assert!(flood.iter().all(|status| [302, 429, 503].contains(status)));
+    assert_eq!(bench.provider.asked().await, before);
+    let left = bench
+        .app
+        .database
+        .rows("select count(*) from sso_attempt")
+        .await;
+    assert_eq!(left[0]["count"], 0);
+    bench.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_once_for_all_who_come_at_the_same_time() {
+    let bench = Bench::new().await;
+    bench.provider.person(&ann()).await;
+    // An instance that has not asked yet.
+    let other = bench.app.second().await;
+    let url = Url::parse(&other.url(START)).unwrap();
+    let starts = join_all((0..20).map(|_| async { Browser::new().get(&url).await.status() })).await;
+    assert!(starts.iter().all(|status| *status == 302), "{starts:?}");
+    assert_eq!(bench.provider.asked().await, (2, 2));
+    body(bench.come_in().await, 200).await;
+    assert_eq!(bench.provider.asked().await, (2, 2));
+    let used = bench
+        .app
+        .database
+        .rows("select count(*) from sso_attempt")
+        .await;
+    assert_eq!(used[0]["count"], 1, "the way back that was taken");
+    other.stop().await;
     bench.app.stop().await;
 }

@@ -112,6 +112,15 @@ impl OpenIdProvider {
         assert_eq!(answer.status(), 204);
     }
 
+    /// How often its description and its keys were asked for.
+    pub(crate) async fn asked(&self) -> (u64, u64) {
+        let url = format!("{}/test/asked", self.issuer);
+        let answer = self.http.get(url).send().await.unwrap();
+        let asked: Value = answer.json().await.unwrap();
+        let count = |path: &str| asked[path].as_u64().unwrap_or(0);
+        (count("/.well-known/openid-configuration"), count("/jwks"))
+    }
+
     /// Ends it, and waits until it has.
     pub(crate) async fn stop(mut self) {
         self.child.kill().await.unwrap();
@@ -119,6 +128,7 @@ impl OpenIdProvider {
 }
 
 /// A browser, as far as going where it is sent and keeping cookies goes.
+#[derive(Clone)]
 pub(crate) struct Browser {
     http: Client,
     /// By host with port, then by name.
@@ -135,6 +145,13 @@ impl Browser {
                 .unwrap(),
             cookies: BTreeMap::new(),
         }
+    }
+
+    /// Takes what it knows of one address to another, as if both were the same.
+    pub(crate) fn carry(&mut self, from: &Url, to: &Url) {
+        let known = self.cookies.get(from.authority()).cloned();
+        self.cookies
+            .insert(to.authority().to_owned(), known.unwrap_or_default());
     }
 
     /// Asks for one page.
