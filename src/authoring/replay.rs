@@ -19,7 +19,6 @@ use crate::domain::trace::Trace;
 use crate::sessions::record::config_hash;
 use crate::store::Database;
 use crate::store::documents::{DocumentKind, VersionRow};
-use crate::store::explain::SessionDetail;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
@@ -47,6 +46,28 @@ pub struct Replayed {
     pub differences: Vec<Change>,
 }
 
+/// A session decided again with the versions of then.
+#[derive(Debug)]
+pub struct Then {
+    /// What comes of it.
+    pub decided: Result<Decision, Undecided>,
+    /// Whether that is exactly what Anam was sent.
+    pub exact: bool,
+}
+
+/// Decides a session again with the versions of then.
+pub async fn then(database: &Database, tenant: TenantId, id: SessionId) -> Result<Then, Refusal> {
+    let mut tx = database.tenant(tenant).await?;
+    let kept = Kept::read(&mut tx, id).await?;
+    let rows = kept.rows_of_then(&mut tx).await?;
+    tx.commit().await?;
+    let decided = kept.decide(&rows.build()?, kept.trace.as_ref());
+    Ok(Then {
+        exact: kept.is_what_was_sent(&decided),
+        decided,
+    })
+}
+
 /// Decides a session again.
 pub async fn replay(
     database: &Database,
@@ -57,51 +78,49 @@ pub async fn replay(
 ) -> Result<Replayed, Refusal> {
     // What is needed is read first: nothing of the database is held while it is decided.
     let mut tx = database.tenant(tenant).await?;
-    let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
-    let inputs = Inputs::of(&tx, &detail)?;
-    let of_then = versions_of_then(&mut tx, &detail).await?;
-    let at = detail.session.at;
-    let trace = serde_json::from_value::<Trace>(detail.trace.clone()).ok();
-    let trace = trace.as_ref();
-    let then = WorldRows::read(&mut tx, at, of_then.clone(), Rollouts::Nobody).await?;
+    let kept = Kept::read(&mut tx, id).await?;
+    let then = kept.rows_of_then(&mut tx).await?;
+    let (at, of_then) = (kept.moment.now, kept.of_then.clone());
     let again = match base {
         Base::Then if uses.is_empty() => None,
-        Base::Then => Some((read_over(&mut tx, at, of_then, "/use", uses).await?, trace)),
+        Base::Then => {
+            let rows = read_over(&mut tx, at, of_then, "/use", uses).await?;
+            Some((rows, kept.trace.as_ref()))
+        }
         Base::Live => {
             let now = tx.moment().await?;
             Some((read(&mut tx, now, "/use", uses).await?, None))
         }
     };
     tx.commit().await?;
-    let then = inputs.decide(&then.build()?, trace);
+    let then = kept.decide(&then.build()?, kept.trace.as_ref());
     let again = match again {
         None => then.clone(),
-        Some((rows, trace)) => inputs.decide(&rows.build()?, trace),
-    };
-    let is_what_was_sent = |outcome: &Result<Decision, Undecided>| {
-        outcome
-            .as_ref()
-            .is_ok_and(|decision| config_hash(decision) == detail.config_hash)
+        Some((rows, trace)) => kept.decide(&rows.build()?, trace),
     };
     Ok(Replayed {
-        exact: is_what_was_sent(&then),
-        same: is_what_was_sent(&again),
+        exact: kept.is_what_was_sent(&then),
+        same: kept.is_what_was_sent(&again),
         differences: differences(&then, &again)?,
         then,
         now: again,
     })
 }
 
-/// What the user and the page brought along.
-struct Inputs {
+/// What is kept of a session: what the user and the page brought along, the versions, and what was decided.
+struct Kept {
     caller: Caller,
     preferences: Preferences,
     request: MintRequest,
     moment: Moment,
+    of_then: Vec<Overlay>,
+    trace: Option<Trace>,
+    config_hash: Vec<u8>,
 }
 
-impl Inputs {
-    fn of(tx: &TenantTx, detail: &SessionDetail) -> Result<Self, Refusal> {
+impl Kept {
+    async fn read(tx: &mut TenantTx, id: SessionId) -> Result<Self, Refusal> {
+        let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
         let gone = |why: &str| Refusal::InputsExpired(why.to_owned());
         let session = &detail.session;
         let Some(subject) = session.subject.as_deref().and_then(Subject::parse) else {
@@ -118,6 +137,11 @@ impl Inputs {
         let facts = serde_json::from_value(member("facts")).map_err(|_old_form| {
             gone("What was kept of this session can't be read by this release.")
         })?;
+        let trace = serde_json::from_value::<Trace>(detail.trace).ok();
+        let of_then = match &trace {
+            Some(trace) => versions_of_then(tx, trace).await?,
+            None => Vec::new(),
+        };
         Ok(Self {
             caller: Caller {
                 tenant: tx.tenant(),
@@ -134,7 +158,22 @@ impl Inputs {
                 now: session.at,
                 session: session.id,
             },
+            of_then,
+            trace,
+            config_hash: detail.config_hash,
         })
+    }
+
+    /// What it takes to decide with the versions of then.
+    async fn rows_of_then(&self, tx: &mut TenantTx) -> Result<WorldRows, Refusal> {
+        let (at, overlays) = (self.moment.now, self.of_then.clone());
+        Ok(WorldRows::read(tx, at, overlays, Rollouts::Nobody).await?)
+    }
+
+    fn is_what_was_sent(&self, outcome: &Result<Decision, Undecided>) -> bool {
+        outcome
+            .as_ref()
+            .is_ok_and(|decision| config_hash(decision) == self.config_hash)
     }
 
     /// Decides; what chance gave in `recorded` stays.
@@ -158,17 +197,11 @@ fn members(value: Value) -> Map<String, Value> {
 }
 
 /// The context and the persona that decided; the persona pins its snippets.
-async fn versions_of_then(
-    tx: &mut TenantTx,
-    detail: &SessionDetail,
-) -> Result<Vec<Overlay>, Refusal> {
-    let Ok(trace) = serde_json::from_value::<Trace>(detail.trace.clone()) else {
-        return Ok(Vec::new());
-    };
+async fn versions_of_then(tx: &mut TenantTx, trace: &Trace) -> Result<Vec<Overlay>, Refusal> {
     let mut overlays = Vec::new();
     for (kind, used) in [
-        (DocumentKind::Context, trace.context),
-        (DocumentKind::Persona, trace.persona),
+        (DocumentKind::Context, &trace.context),
+        (DocumentKind::Persona, &trace.persona),
     ] {
         overlays.extend(sealed(tx, kind, &used.key, used.version).await?);
     }

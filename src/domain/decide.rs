@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use self::texts::render;
+pub(in crate::domain) use self::texts::Noting;
+use self::texts::{own_words, render};
 use super::caller::Caller;
 use super::catalogue::CatalogueKind;
 use super::draw;
@@ -20,7 +21,7 @@ use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Target, TooMuch};
 use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
-use super::template::RenderFault;
+use super::template::{Piece, RenderFault};
 use super::text;
 use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
@@ -58,6 +59,9 @@ pub struct Decision {
     pub session_options: SessionOptions,
     /// The explanation.
     pub trace: Trace,
+    /// The prompt in pieces that say where they come from; none where the prompt is empty, or the session is decided for the first
+    /// time.
+    pub prompt: Vec<Piece>,
 }
 
 /// Anam's `personaConfig`, complete.
@@ -124,11 +128,12 @@ pub fn decide(
     request: &MintRequest,
     moment: Moment,
 ) -> Result<Decision, Undecided> {
-    decide_again(snapshot, caller, preferences, request, moment, None)
+    let noting = Noting::Nothing;
+    choose_and_give(snapshot, caller, preferences, request, moment, None, noting)
 }
 
-/// Decides a session again, for which `recorded` was drawn by chance: that stays as it was, also where an earlier release drew
-/// it in another way.
+/// Decides a session again and notes where its prompt comes from. What was drawn by chance in `recorded` stays as it was, also
+/// where an earlier release drew it in another way.
 pub fn decide_again(
     snapshot: &Snapshot,
     caller: &Caller,
@@ -136,6 +141,27 @@ pub fn decide_again(
     request: &MintRequest,
     moment: Moment,
     recorded: Option<&Trace>,
+) -> Result<Decision, Undecided> {
+    let noting = Noting::Origins;
+    choose_and_give(
+        snapshot,
+        caller,
+        preferences,
+        request,
+        moment,
+        recorded,
+        noting,
+    )
+}
+
+fn choose_and_give(
+    snapshot: &Snapshot,
+    caller: &Caller,
+    preferences: &Preferences,
+    request: &MintRequest,
+    moment: Moment,
+    recorded: Option<&Trace>,
+    noting: Noting,
 ) -> Result<Decision, Undecided> {
     let (context_key, live) = find_context(snapshot, request)?;
     let mut rollouts = Vec::new();
@@ -181,6 +207,7 @@ pub fn decide_again(
         preferences,
         &request.metadata,
         moment,
+        noting,
     )?;
     Ok(Decision {
         context: context_key.clone(),
@@ -209,6 +236,7 @@ pub fn decide_again(
             passed_over: given.passed_over,
             notes: given.notes,
         },
+        prompt: given.prompt,
     })
 }
 
@@ -219,6 +247,7 @@ pub(in crate::domain) struct Given {
     winners: BTreeMap<String, Winner>,
     passed_over: Vec<PassedOver>,
     notes: Vec<String>,
+    prompt: Vec<Piece>,
 }
 
 /// The second half of a decision: the persona is chosen, its fields are merged and its texts rendered. `words` is what
@@ -233,6 +262,7 @@ pub(in crate::domain) fn give(
     preferences: &Preferences,
     metadata: &Metadata,
     moment: Moment,
+    noting: Noting,
 ) -> Result<Given, Undecided> {
     let mut merge = Merge::new(persona);
     merge.apply_preferences(snapshot, preferences);
@@ -252,6 +282,7 @@ pub(in crate::domain) fn give(
         preferences,
         metadata,
         moment,
+        noting,
     )
     .map_err(|(text, fault)| Undecided::Unrendered {
         persona: persona_key.clone(),
@@ -260,10 +291,15 @@ pub(in crate::domain) fn give(
     })?;
     let own_prompt = merge.own_prompt(preferences);
     let session_options = merge.settings.session_options.take().unwrap_or_default();
+    let (system_prompt, prompt) = match own_prompt {
+        Some(own) if noting == Noting::Origins => (own.clone(), own_words(own)),
+        Some(own) => (own, Vec::new()),
+        None => (rendered.prompt, rendered.pieces),
+    };
     Ok(Given {
         config: PersonaConfig {
             name: rendered.name,
-            system_prompt: own_prompt.unwrap_or(rendered.prompt),
+            system_prompt,
             initial_message: rendered.greeting,
             settings: merge.settings,
         },
@@ -271,6 +307,7 @@ pub(in crate::domain) fn give(
         winners: merge.winners,
         passed_over: merge.passed_over,
         notes: merge.notes,
+        prompt,
     })
 }
 

@@ -27,6 +27,7 @@ mod filters;
 mod input;
 mod least;
 mod lower;
+mod origin;
 mod page;
 mod program;
 mod render;
@@ -41,6 +42,7 @@ pub use self::{
     fence::Fence,
     input::{Root, TemplateInput},
     least::Least,
+    origin::{Origin, Piece, Source},
 };
 
 /// What a template is for, which sets its limits.
@@ -166,6 +168,7 @@ pub struct Rendered {
     fenced: usize,
     caller_chars: usize,
     cut: bool,
+    ends: Vec<origin::End>,
 }
 
 impl Rendered {
@@ -177,6 +180,11 @@ impl Rendered {
     /// The text, owned.
     pub fn into_text(self) -> String {
         self.text
+    }
+
+    /// Where each piece of it comes from; none unless the input asked for it with [`TemplateInput::noting_origins`].
+    pub fn pieces(&self) -> Vec<Piece> {
+        origin::pieces(&self.text, &self.ends)
     }
 
     /// How many values stand between fences, those of snippets included.

@@ -16,6 +16,7 @@ pub mod me;
 pub mod people;
 pub mod policy;
 pub mod preview;
+mod prompt;
 pub mod provider_keys;
 pub mod refusals;
 pub mod releases;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::comparison::ChangeBody;
 use super::preview::{PreviewUndecided, UseAsked};
+use super::prompt::{PromptPart, parts};
 use super::{checked, id, read_members};
 use crate::api::answers::Creating;
 use crate::api::only;
@@ -94,6 +95,10 @@ struct DecisionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     trace: Option<Value>,
+    /// The prompt, in parts that say where they come from: put together, they are the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    prompt: Option<Vec<PromptPart>>,
     /// What stands in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -124,6 +129,7 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
                 decided: true,
                 config_hash: Some(hex::encode(config_hash(&decision))),
                 trace: Some(json!(decision.trace)),
+                prompt: Some(parts(&decision)),
                 context: Some(decision.context.as_str().to_owned()),
                 persona: Some(PersonaGiven {
                     key: decision.persona.as_str().to_owned(),
@@ -135,6 +141,7 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
                 decided: false,
                 config_hash: None,
                 trace: None,
+                prompt: None,
                 context: None,
                 persona: None,
                 undecided: Some(PreviewUndecided::from(&undecided)),

@@ -1,6 +1,5 @@
 //! `/v1/admin/sessions`: which tokens were asked for, and why each user got what they got.
 
-use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -10,9 +9,11 @@ use uuid::Uuid;
 
 use super::filters::Filters;
 use super::id;
+use super::prompt::PromptKnown;
 use crate::api::answers::{Listing, ReadingOne};
 use crate::api::{only, reading};
-use crate::domain::ids::{RequestId, SessionId};
+use crate::authoring::replay::then;
+use crate::domain::ids::{RequestId, SessionId, TenantId};
 use crate::gateway::Gateway;
 use crate::sessions::explain::{Explanation, PersonaGiven, TimingsMs, explain, result_of};
 use crate::store::explain::{SessionFilter, SessionRow};
@@ -20,6 +21,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{May, View};
 use crate::web::page::{Page, PageBody, query};
+use crate::web::work::{Ready, work};
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -182,14 +184,23 @@ fn place(position: &str) -> Option<(DateTime<Utc>, SessionId)> {
     Some((at, SessionId(id.parse().ok()?)))
 }
 
-/// One session explained: who, what was decided and why, from which versions, what became of it, and what Anam knows. Anam is
-/// asked at that moment; where it does not answer, the rest is told all the same.
+/// A session explained.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExplainedSession {
+    #[serde(flatten)]
+    explanation: Explanation,
+    /// The prompt that Anam was sent.
+    prompt: PromptKnown,
+}
+
+/// One session explained: who, what was decided and why, from which versions, what became of it, what Anam knows, and the prompt with
+/// where each part of it comes from. Anam is asked at that moment; where it does not answer, the rest is told all the same.
 #[utoipa::path(
     get, path = "/v1/admin/sessions/{session}", tag = "Admin: sessions", operation_id = "explainSession", security(("adminKey" = [])),
     extensions(("x-permission" = json!("view"))),
     params(("session" = String, Path, description = "The session's id: `sessionId` of the mint's answer")),
     responses(
-        (status = 200, description = "The explanation", body = Explanation),
+        (status = 200, description = "The explanation", body = ExplainedSession),
         ReadingOne,
     )
 )]
@@ -198,10 +209,34 @@ async fn get(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let explanation = explain(&gateway, may.tenant, id(&path)?)
+    let session = id(&path)?;
+    let explanation = explain(&gateway, may.tenant, session)
         .await?
         .ok_or(Refusal::NotFound)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(explanation))
+    let tenant = may.tenant;
+    work(&gateway, &may, async move |gateway| {
+        let prompt = prompt(gateway, tenant, session).await?;
+        Ok(Ready::ok(&ExplainedSession {
+            explanation,
+            prompt,
+        }))
+    })
+    .await
+}
+
+async fn prompt(
+    gateway: &Gateway,
+    tenant: TenantId,
+    session: SessionId,
+) -> Result<PromptKnown, Refusal> {
+    match then(&gateway.database, tenant, session).await {
+        Ok(then) => Ok(match &then.decided {
+            Ok(decision) => PromptKnown::of(decision, then.exact),
+            Err(undecided) => PromptKnown::not(format!(
+                "the versions of then decide nothing any more: {undecided}"
+            )),
+        }),
+        Err(Refusal::InputsExpired(why)) => Ok(PromptKnown::not(why)),
+        Err(refusal) => Err(refusal),
+    }
 }

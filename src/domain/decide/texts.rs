@@ -9,16 +9,30 @@ use crate::domain::fault::step;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::Metadata;
 use crate::domain::snapshot::{LivePersona, Snapshot};
-use crate::domain::template::{Budget, Fence, RenderFault, Rendered, Template, TemplateInput};
+use crate::domain::template::{
+    Budget, Fence, Origin, Piece, RenderFault, Rendered, Root, Source, Template, TemplateInput,
+};
 
 /// As one user gets them.
 pub(super) struct Texts {
     pub(super) name: String,
     pub(super) prompt: String,
+    /// The prompt's, if they were to be noted.
+    pub(super) pieces: Vec<Piece>,
     pub(super) greeting: Option<String>,
 }
 
+/// What to note while rendering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::domain) enum Noting {
+    /// As for mints.
+    Nothing,
+    /// Where each piece of the prompt comes from.
+    Origins,
+}
+
 /// Renders them all; an error names the text by its pointer.
+#[expect(clippy::too_many_arguments, reason = "a decision has that many sides")]
 pub(super) fn render(
     snapshot: &Snapshot,
     words: &Value,
@@ -27,6 +41,7 @@ pub(super) fn render(
     preferences: &Preferences,
     metadata: &Metadata,
     moment: Moment,
+    noting: Noting,
 ) -> Result<Texts, (String, RenderFault)> {
     let preferences = Value::Object(preferences.to_document());
     let time = time_words(snapshot, moment.now);
@@ -38,6 +53,9 @@ pub(super) fn render(
         .persona(&persona.words)
         .tenant(&snapshot.tenant_words)
         .time(&time);
+    if noting == Noting::Origins {
+        input = input.noting_origins();
+    }
     // One for all of them: a session costs no more, however its texts are divided.
     let mut budget = Budget::whole();
     for (key, snippet) in &persona.snippets {
@@ -49,20 +67,36 @@ pub(super) fn render(
     let mut say = |at: &str, template: &Template| {
         template
             .render(&input, &mut budget)
-            .map(Rendered::into_text)
             .map_err(|fault| (at.to_owned(), fault))
     };
+    let name = say("/name", &persona.persona.name)?.into_text();
+    let prompt = say("/systemPrompt", &persona.persona.prompt)?;
+    let greeting = persona
+        .persona
+        .greeting
+        .as_ref()
+        .map(|greeting| say("/initialMessage", greeting))
+        .transpose()?
+        .map(Rendered::into_text)
+        .filter(|text| !text.is_empty());
     Ok(Texts {
-        name: say("/name", &persona.persona.name)?,
-        prompt: say("/systemPrompt", &persona.persona.prompt)?,
-        greeting: persona
-            .persona
-            .greeting
-            .as_ref()
-            .map(|greeting| say("/initialMessage", greeting))
-            .transpose()?
-            .filter(|text| !text.is_empty()),
+        name,
+        pieces: prompt.pieces(),
+        prompt: prompt.into_text(),
+        greeting,
     })
+}
+
+/// A prompt of the user's own, in one piece.
+pub(super) fn own_words(prompt: String) -> Vec<Piece> {
+    let root = Root::Preferences;
+    let path = format!("{}.systemPrompt", root.name()).into();
+    let piece = Piece {
+        text: prompt,
+        origin: Origin::Value(Source { root, path }),
+        snippet: None,
+    };
+    Vec::from_iter((!piece.text.is_empty()).then_some(piece))
 }
 
 fn time_words(snapshot: &Snapshot, now: DateTime<Utc>) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Surroundings;
 use super::schema;
 use crate::domain::caller::Fact;
-use crate::domain::decide::{Given, Moment, Undecided, give};
+use crate::domain::decide::{Given, Moment, Noting, Undecided, give};
 use crate::domain::finding::Finding;
 use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
@@ -301,6 +301,7 @@ fn outcomes(
                 &user.preferences,
                 &metadata,
                 moment,
+                Noting::Nothing,
             ),
             wants_prompt,
             has_greeting: persona.persona.greeting.is_some(),

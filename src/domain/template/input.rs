@@ -89,6 +89,7 @@ pub struct TemplateInput<'a> {
     pub(super) fence: Fence,
     pub(super) user: Option<&'a Facts>,
     pub(super) snippets: BTreeMap<String, Rendered>,
+    pub(super) notes_origins: bool,
     preferences: Option<&'a Json>,
     metadata: Option<&'a Json>,
     context: Option<&'a Json>,
@@ -115,6 +116,7 @@ impl<'a> TemplateInput<'a> {
             fence,
             user: None,
             snippets: BTreeMap::new(),
+            notes_origins: false,
             preferences: None,
             metadata: None,
             context: None,
@@ -122,6 +124,13 @@ impl<'a> TemplateInput<'a> {
             tenant: None,
             time: None,
         }
+    }
+
+    /// Has renderings note where each piece of their text comes from, which mints have no use for.
+    #[must_use]
+    pub fn noting_origins(mut self) -> Self {
+        self.notes_origins = true;
+        self
     }
 
     /// Facts from the verified token: `user.name`, `user.roles`.

@@ -7,6 +7,7 @@ use super::{
     budget::Budget,
     fault::RenderFault,
     input::{TemplateInput, Trust},
+    origin::Notes,
     value::Val,
 };
 use crate::domain::text::{Cleaned, block, line};
@@ -40,6 +41,8 @@ pub(super) struct Page<'r> {
     caller_chars: usize,
     caller_chars_left: usize,
     cut: bool,
+    /// Where the text comes from, if somebody asks.
+    pub(super) notes: Option<Notes>,
 }
 
 impl<'r> Page<'r> {
@@ -63,6 +66,7 @@ impl<'r> Page<'r> {
             caller_chars: 0,
             caller_chars_left: CALLER_TOTAL_CHARS.saturating_sub(already),
             cut: false,
+            notes: input.notes_origins.then(Notes::new),
         })
     }
 
@@ -88,6 +92,9 @@ impl<'r> Page<'r> {
             .ok_or_else(|| RenderFault::SnippetMissing(key.to_owned()))?;
         self.fenced = self.fenced.saturating_add(snippet.fenced);
         self.cut |= snippet.cut;
+        if let Some(notes) = &mut self.notes {
+            notes.added_snippet(self.text.len(), key, &snippet.ends);
+        }
         self.push(&snippet.text, budget)
     }
 
@@ -169,16 +176,20 @@ impl<'r> Page<'r> {
         self.fenced = self.fenced.saturating_add(1);
         let input = self.input;
         let space = if text.contains('\n') { "\n" } else { " " };
-        for part in [
-            input.fence.opening(),
-            space,
-            text,
-            space,
-            input.fence.closing(),
-        ] {
-            self.push(part, budget)?;
+        self.push_own(input.fence.opening(), budget)?;
+        self.push_own(space, budget)?;
+        self.push(text, budget)?;
+        self.push_own(space, budget)?;
+        self.push_own(input.fence.closing(), budget)
+    }
+
+    /// The gateway's own text.
+    fn push_own(&mut self, text: &str, budget: &mut Budget) -> Result<(), RenderFault> {
+        // Noted first, so that it is not taken for the value that is being printed.
+        if let Some(notes) = &mut self.notes {
+            notes.added_by_gateway(self.text.len().saturating_add(text.len()));
         }
-        Ok(())
+        self.push(text, budget)
     }
 
     /// Text that is safe as it is.
@@ -194,6 +205,9 @@ impl<'r> Page<'r> {
             });
         }
         self.text.push_str(text);
+        if let Some(notes) = &mut self.notes {
+            notes.added(self.text.len());
+        }
         Ok(())
     }
 
@@ -206,18 +220,21 @@ impl<'r> Page<'r> {
                 fenced: 0,
                 caller_chars: 0,
                 cut: self.cut || cut,
+                // What people see or hear is cut and joined anew; nobody asks where it comes from.
+                ends: Vec::new(),
             });
         }
         if self.kind == TemplateKind::Prompt && self.fenced > 0 {
             let explanation = self.input.fence.explanation();
-            self.push("\n\n", budget)?;
-            self.push(&explanation, budget)?;
+            self.push_own("\n\n", budget)?;
+            self.push_own(&explanation, budget)?;
         }
         Ok(Rendered {
             text: self.text,
             fenced: self.fenced,
             caller_chars: self.caller_chars,
             cut: self.cut,
+            ends: self.notes.map(Notes::into_ends).unwrap_or_default(),
         })
     }
 }

@@ -1,8 +1,13 @@
 //! Runs a program over its input, once, from left to right. What it prints is never read again.
 
 use super::{
-    Rendered, TemplateKind, budget::Budget, eval::Eval, fault::RenderFault, input::TemplateInput,
-    page::Page, program::Node, value::Val,
+    Rendered, TemplateKind,
+    budget::Budget,
+    eval::Eval,
+    fault::RenderFault,
+    input::TemplateInput,
+    page::Page,
+    program::{Expr, Node},
 };
 
 pub(super) fn render(
@@ -32,7 +37,13 @@ impl<'r> Run<'r, '_> {
                 Node::Text(text) => self.page.push(text, self.eval.budget)?,
                 Node::Print(expr, _) => {
                     let value = self.eval.expr(expr)?;
+                    if let Some(notes) = &mut self.page.notes {
+                        notes.printing(expr, &value, &mut self.eval);
+                    }
                     self.page.print(&value, self.eval.budget)?;
+                    if let Some(notes) = &mut self.page.notes {
+                        notes.printed();
+                    }
                 }
                 Node::Snippet(key) => self.page.snippet(key, self.eval.budget)?,
                 Node::If {
@@ -55,8 +66,7 @@ impl<'r> Run<'r, '_> {
                     empty,
                     ..
                 } => {
-                    let items = self.eval.expr(items)?;
-                    self.each(*names, &items, body, empty)?;
+                    self.each(*names, items, body, empty)?;
                 }
             }
         }
@@ -67,10 +77,11 @@ impl<'r> Run<'r, '_> {
     fn each(
         &mut self,
         names: usize,
-        items: &Val<'r>,
+        list: &'r Expr,
         body: &'r [Node],
         empty: &'r [Node],
     ) -> Result<(), RenderFault> {
+        let items = self.eval.expr(list)?;
         let all = items.entries().unwrap_or_default();
         let items = items.iterate(self.eval.budget)?;
         if all > items.len() {
@@ -81,9 +92,15 @@ impl<'r> Run<'r, '_> {
         }
         let length = items.len();
         for (at, item) in items.into_iter().enumerate() {
+            if let Some(notes) = &mut self.page.notes {
+                notes.enter(names, list, at, &mut self.eval);
+            }
             self.eval.enter(names, item, (at, length))?;
             let done = self.nodes(body);
             self.eval.leave(names);
+            if let Some(notes) = &mut self.page.notes {
+                notes.leave(names);
+            }
             done?;
         }
         Ok(())
