@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::harness::cli::{Folder, program};
 
-/// The commands of the chapter, in their order.
+/// The commands of the two chapters, in their order.
 fn commands() -> String {
     let text = include_str!("../../../docs/ADMIN.md");
-    let chapter = text
+    let chapters = text
         .split("\n## ")
-        .find(|part| part.starts_with("The walk"));
-    let blocks = chapter.unwrap().split("```sh\n").skip(1);
+        .filter(|part| part.starts_with("The walk"));
+    let blocks = chapters.flat_map(|chapter| chapter.split("```sh\n").skip(1));
     let lines = blocks.map(|block| block.split("```").next().unwrap());
     ["set -euo pipefail\n"].into_iter().chain(lines).collect()
 }
@@ -63,6 +63,20 @@ async fn the_walk_of_the_admins_documentation_works_as_it_is_printed() {
         r#""way":"rollback""#,
         "You guide Sam through Acme.\n",
         "persona.rollback",
+        r#"{"email":"kim@example.com","role":"editor"}"#,
+        r#"{"requiredApprovals":1}"#,
+        r#"{"status":409,"code":"approval_missing"}"#,
+        r#"{"reviewer":"person:kim@example.com","verdict":"reject"}"#,
+        r#"{"required":1,"rejectedBy":["person:kim@example.com"],"met":false}"#,
+        r#"{"approvedBy":["person:kim@example.com"],"met":true}"#,
+        r#""version":4"#,
+        r#"{"way":"cancel","version":4,"calledOff":true}"#,
+        r#"{"liveVersion":4}"#,
+        r#"{"status":409,"code":"merge_conflict","conflicts":["/name"]}"#,
+        r#"{"name":"Mia of Acme","initialMessage":"Hello!"}"#,
+        r#"{"status":409,"code":"in_use"}"#,
+        r#"{"key":"farewell","archived":true}"#,
+        r#"{"key":"farewell","archived":false}"#,
     ] {
         let (_, behind) = rest
             .split_once(part)
