@@ -220,8 +220,11 @@ impl Application<'_> {
         work.judge(before).await?;
         let role = work.change.admin.role;
         let Work {
-            mut faults, plan, ..
+            mut faults,
+            mut plan,
+            ..
         } = work;
+        plan.count_unchanged(bundle.items());
         if faults.is_empty() {
             faults.extend_under("", bundle.document_faults.iter().cloned());
         }

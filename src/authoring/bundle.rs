@@ -137,6 +137,26 @@ impl Bundle {
             .collect()
     }
 
+    /// How much it speaks of: the tenant, secrets, issuers, documents, sample users, kinds of the catalogue.
+    pub fn items(&self) -> usize {
+        let older = self.older_snippets.keys();
+        let older = older.filter(|key| !self.snippets.contains_key(*key));
+        [
+            1,
+            self.issuers.as_ref().map_or(0, Vec::len),
+            usize::from(self.provider_key.is_some()),
+            self.secrets.as_ref().map_or(0, BTreeMap::len),
+            self.catalogue.len(),
+            self.snippets.len(),
+            older.count(),
+            self.personas.len(),
+            self.contexts.len(),
+            self.sample_users.as_ref().map_or(0, BTreeMap::len),
+        ]
+        .iter()
+        .sum()
+    }
+
     /// Reads a bundle; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let mut bundle = Self::read(value)?;

@@ -1,9 +1,12 @@
-//! Writes a tenant out as the bundle that would make it again. Secrets stay where they are.
+//! Writes a tenant out as the bundle that would make it again, in the order in which people write it. Secrets stay where they are.
+
+mod order;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use self::order::in_order;
 use super::apply::whole;
 use super::bundle::CATALOGUE_SECTIONS;
 use super::world::MAX_SAMPLE_USERS;
@@ -96,7 +99,7 @@ pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
         (row.key, Value::Object(user))
     });
     bundle.insert("sampleUsers".into(), Value::Object(users.collect()));
-    Ok(Some(Value::Object(bundle)))
+    Ok(Some(in_order(Value::Object(bundle))))
 }
 
 /// Adds an older version that a persona pins, so that the bundle holds all that the tenant needs.

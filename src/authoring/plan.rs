@@ -2,6 +2,8 @@
 
 mod show;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::diff::Change;
@@ -17,10 +19,22 @@ pub struct Plan {
     pub tenant: String,
     /// Each change.
     pub steps: Vec<Step>,
+    /// How much of what the bundle says is so already: tenant, secrets, issuers, documents, sample users, kinds of the catalogue.
+    #[serde(default)]
+    pub unchanged: usize,
     /// What the database has and the bundle does not: left alone unless pruned.
     pub left_alone: Vec<String>,
     /// What was found in the bundle's documents and is not in the way; pointers start at the bundle.
     pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Counts what stays of so many things that a bundle speaks of.
+    pub(super) fn count_unchanged(&mut self, items: usize) {
+        let made = self.steps.iter().filter(|step| step.verb != Verb::Remove);
+        let made: BTreeSet<&str> = made.map(|step| step.target.as_str()).collect();
+        self.unchanged = items.saturating_sub(made.len());
+    }
 }
 
 /// One change.

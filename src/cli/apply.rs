@@ -83,12 +83,12 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
                     bundle,
                 }),
                 Err(faults) => {
-                    report(file, Some(&source), &faults)?;
+                    report(file, &source, &faults)?;
                     refused = true;
                 }
             },
-            Err(faults) => {
-                report(file, None, &faults)?;
+            Err(broken) => {
+                writeln!(std::io::stderr(), "{}:{broken}", file.display())?;
                 refused = true;
             }
         }
@@ -111,7 +111,7 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
             } in &bundles
             {
                 let faults = bundle.faults.iter().chain(&bundle.document_faults);
-                report(file, Some(source), &faults.cloned().collect::<Vec<_>>())?;
+                report(file, source, &faults.cloned().collect::<Vec<_>>())?;
             }
             return refuse();
         }
@@ -126,9 +126,9 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         };
         match applied {
             Ok(_) if flawed => {}
-            Ok(plan) => show(&plan, args.json, args.dry_run)?,
+            Ok(plan) => show(&plan, read, &args)?,
             Err(NotApplied::Faults(faults)) => {
-                report(read.file, Some(&read.source), &faults)?;
+                report(read.file, &read.source, &faults)?;
                 if !flawed {
                     return refuse();
                 }
@@ -235,17 +235,19 @@ fn told(error: ClientError) -> NotApplied {
     }
 }
 
-fn show(plan: &Plan, json: bool, dry_run: bool) -> anyhow::Result<()> {
-    if json {
+fn show(plan: &Plan, read: &Read<'_>, args: &ApplyArgs) -> anyhow::Result<()> {
+    if args.json {
         super::say(serde_json::to_string(plan)?)?;
         return Ok(());
     }
+    let file = read.file.display().to_string();
     let shown = Shown {
         plan,
         colour: super::wants_colour(),
+        source: Some((&file, &read.source)),
     };
     write!(std::io::stdout(), "{shown}")?;
-    if dry_run && !plan.steps.is_empty() {
+    if args.dry_run && !plan.steps.is_empty() {
         super::say("  (dry run: nothing was changed)")?;
     }
     Ok(())
@@ -256,19 +258,11 @@ fn refuse() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(2))
 }
 
-/// One line a fault, in the form that editors jump to.
-fn report(file: &Path, source: Option<&Source>, faults: &[Fault]) -> std::io::Result<()> {
+/// One line a fault, `file:line:column: what`, in the form that editors jump to.
+fn report(file: &Path, source: &Source, faults: &[Fault]) -> std::io::Result<()> {
     let mut err = std::io::stderr().lock();
     for fault in faults {
-        match source {
-            Some(source) => writeln!(
-                err,
-                "{}:{}: {fault}",
-                file.display(),
-                source.line(&fault.pointer)
-            )?,
-            None => writeln!(err, "{}: {}", file.display(), fault.message)?,
-        }
+        writeln!(err, "{}:{}", file.display(), source.tell(fault))?;
     }
     Ok(())
 }

@@ -23,7 +23,8 @@ pub enum PreferencesCommand {
     /// Imports preferences of many users from NDJSON: one `{"subject": "...", "preferences": {...}}` a line.
     ///
     /// The file is read twice: first every line is checked against the tenant's catalogue and policy, and nothing is
-    /// written unless all are good; then it is written in batches. Running it again after a broken run is safe.
+    /// written unless all are good; then it is written in batches. Running it again after a broken run is safe. Tells how many
+    /// lines changed a user's choices, and how many changed nothing.
     Import(ImportArgs),
 }
 
@@ -35,6 +36,9 @@ pub struct ImportArgs {
     /// The tenant, by its name in URLs.
     #[arg(long)]
     tenant: String,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Imports.
@@ -94,16 +98,22 @@ pub async fn run(command: PreferencesCommand) -> anyhow::Result<ExitCode> {
         rows.blocking_send(batch)?;
         Ok(count)
     });
+    let mut changed = 0;
     while let Some(batch) = batches.recv().await {
         let mut tx = local.database.tenant(tenant).await?;
-        tx.put_many_preferences(&batch).await?;
-        tx.commit().await?;
+        changed += tx.put_many_preferences(&batch).await?;
+        if !args.dry_run {
+            tx.commit().await?;
+        }
     }
-    let count = reader.await??;
+    let unchanged = reader.await??.saturating_sub(changed);
     super::say(format_args!(
-        "Imported the preferences of {count} users of {}.",
+        "Preferences of users of {}: {changed} changed, {unchanged} unchanged.",
         args.tenant
     ))?;
+    if args.dry_run {
+        super::say("(dry run: nothing was changed)")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

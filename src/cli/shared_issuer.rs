@@ -61,15 +61,8 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
     }
     let source = match Source::parse(&text) {
         Ok(source) => source,
-        Err(faults) => {
-            for fault in faults {
-                writeln!(
-                    std::io::stderr(),
-                    "{}: {}",
-                    args.file.display(),
-                    fault.message
-                )?;
-            }
+        Err(broken) => {
+            writeln!(std::io::stderr(), "{}:{broken}", args.file.display())?;
             return Ok(ExitCode::from(2));
         }
     };
@@ -77,8 +70,12 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {
-                let line = source.line(&fault.pointer);
-                writeln!(std::io::stderr(), "{}:{line}: {fault}", args.file.display())?;
+                writeln!(
+                    std::io::stderr(),
+                    "{}:{}",
+                    args.file.display(),
+                    source.tell(&fault)
+                )?;
             }
             return Ok(ExitCode::from(2));
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::{Bundle, SecretRef};
-use crate::authoring::yaml::Source;
+use crate::authoring::yaml::{Source, Unreadable};
 use crate::clock::Clock;
 use crate::crypto::password::Passwords;
 use crate::crypto::seal::KeyRing;
@@ -82,7 +82,9 @@ pub async fn seed(
     let mut bundle = if exists {
         json!({ "tenant": TENANT })
     } else {
-        Source::parse(BUNDLE).map_err(SeedError::Faults)?.value
+        let faults =
+            |broken: Unreadable| SeedError::Faults(vec![Fault::new("", broken.to_string())]);
+        Source::parse(BUNDLE).map_err(faults)?.value
     };
     if let Value::Object(members) = &mut bundle {
         members.insert("issuers".into(), issuers);

@@ -80,6 +80,9 @@ struct PlanBody {
     tenant: String,
     /// Each change, in the order in which they are made.
     steps: Vec<PlanStepBody>,
+    /// How much of what the bundle says is so already: tenant, secrets, issuers, documents, sample users, kinds of the catalogue.
+    #[schema(example = 12)]
+    unchanged: usize,
     /// What the tenant has and the bundle does not: left alone unless pruned.
     #[schema(example = json!(["snippet/old"]))]
     left_alone: Vec<String>,
@@ -111,6 +114,7 @@ impl From<Plan> for PlanBody {
         Self {
             tenant: plan.tenant,
             steps: plan.steps.into_iter().map(PlanStepBody::from).collect(),
+            unchanged: plan.unchanged,
             left_alone: plan.left_alone,
             findings: finding_bodies(plan.findings),
         }

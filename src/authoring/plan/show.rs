@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{Plan, Step, Verb};
+use crate::authoring::yaml::Source;
 use crate::domain::diff::{Change, ChangeKind};
 use crate::domain::text::forbidden;
 
@@ -16,6 +17,8 @@ pub struct Shown<'a> {
     pub plan: &'a Plan,
     /// With the escape sequences of a terminal's colours.
     pub colour: bool,
+    /// The file that the bundle stands in, so that findings are told with their places.
+    pub source: Option<(&'a str, &'a Source)>,
 }
 
 impl fmt::Display for Plan {
@@ -23,6 +26,7 @@ impl fmt::Display for Plan {
         let shown = Shown {
             plan: self,
             colour: false,
+            source: None,
         };
         shown.fmt(f)
     }
@@ -31,15 +35,14 @@ impl fmt::Display for Plan {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan;
-        if plan.steps.is_empty() {
-            writeln!(f, "tenant {}: nothing to change", plan.tenant)?;
-        } else {
-            writeln!(
-                f,
-                "tenant {}: {} to make",
-                plan.tenant,
-                count(plan.steps.len(), "change")
-            )?;
+        let changes = match plan.steps.len() {
+            0 => "nothing to change".to_owned(),
+            steps => format!("{} to make", count(steps, "change")),
+        };
+        write!(f, "tenant {}: {changes}", plan.tenant)?;
+        match plan.unchanged {
+            0 => writeln!(f)?,
+            unchanged => writeln!(f, ", {unchanged} unchanged")?,
         }
         for step in &plan.steps {
             self.step(f, step)?;
@@ -53,7 +56,11 @@ impl fmt::Display for Shown<'_> {
         }
         for finding in &plan.findings {
             let fault = finding.to_fault();
-            self.line(f, Hue::Yellow, &format!("  ! {fault}"))?;
+            let told = match self.source {
+                Some((file, source)) => format!("{file}:{}", source.tell(&fault)),
+                None => fault.to_string(),
+            };
+            self.line(f, Hue::Yellow, &format!("  ! {told}"))?;
         }
         Ok(())
     }
@@ -222,6 +229,7 @@ mod tests {
                     diff(&before, &after).unwrap(),
                 ),
             ],
+            unchanged: 3,
             left_alone: vec!["context/old".into()],
             findings: vec![Finding::warning("/x", "mind \u{1b}[31m this", "or not")],
         }
@@ -231,7 +239,7 @@ mod tests {
     fn a_change_is_told_member_by_member_and_texts_line_by_line() {
         assert_eq!(
             plan().to_string(),
-            r#"tenant acme: 2 changes to make
+            r#"tenant acme: 2 changes to make, 3 unchanged
   + snippet/tone (version 1)
   ~ persona/guide (version 1 to 2)
       /systemPrompt:
@@ -257,6 +265,7 @@ mod tests {
         let coloured = Shown {
             plan: &plan,
             colour: true,
+            source: None,
         };
         let coloured = coloured.to_string();
         assert!(coloured.contains("\u{1b}[32m  + snippet/tone (version 1)\u{1b}[0m\n"));

@@ -61,6 +61,12 @@ fn issuer() -> Schema {
             ),
             ("keys", Schema::link("keySource")),
             (
+                "secret",
+                Schema::link("secretReference").about(
+                    "The shared secret of 32 bytes or more, by reference; with keys: {sharedSecret: true} only.",
+                ),
+            ),
+            (
                 "leewaySeconds",
                 Schema::whole("How far clocks may differ, in seconds.", 0..=IssuerConfig::MAX_LEEWAY_SECONDS)
                     .default(IssuerConfig::DEFAULT_LEEWAY_SECONDS),
@@ -78,12 +84,6 @@ fn issuer() -> Schema {
             (
                 "refuseIdTokens",
                 Schema::flag("Refuse OIDC's ID tokens (nonce, at_hash, c_hash).").default(false),
-            ),
-            (
-                "secret",
-                Schema::link("secretReference").about(
-                    "The shared secret of 32 bytes or more, by reference; with keys: {sharedSecret: true} only.",
-                ),
             ),
         ],
     )

@@ -61,6 +61,17 @@ fn snippet_members() -> Vec<(&'static str, Schema)> {
     ]
 }
 
+fn overridable() -> (&'static str, Schema) {
+    (
+        "overridable",
+        Schema::list(
+            "Fields in which a user's preference wins.",
+            Schema::choice("A field.", OVERRIDABLE),
+        )
+        .examples([json!(["avatarId", "voiceId", "languageCode"])]),
+    )
+}
+
 fn persona() -> Schema {
     let mut all = vec![
         (
@@ -81,14 +92,6 @@ fn persona() -> Schema {
                 .examples([json!("Hello {{ preferences.displayName or user.name or 'there' }}!")]),
         ),
         (
-            "overridable",
-            Schema::list(
-                "Fields in which a user's preference wins.",
-                Schema::choice("A field.", OVERRIDABLE),
-            )
-            .examples([json!(["avatarId", "voiceId", "languageCode"])]),
-        ),
-        (
             "snippets",
             Schema::anything("Snippet versions pinned by hand; the others are pinned when the version is sealed.")
                 .with("propertyNames", Schema::link("key"))
@@ -98,9 +101,15 @@ fn persona() -> Schema {
                 )
                 .examples([json!({ "house-rules": 3 })]),
         ),
-        ("tests", Schema::link("keptTests")),
     ];
-    all.extend(members());
+    // In the order in which exports write them: whom users may choose differently stands behind who it is.
+    let (who, how): (Vec<_>, Vec<_>) = members()
+        .into_iter()
+        .partition(|(name, _)| matches!(*name, "avatarId" | "avatarModel" | "voiceId" | "llmId"));
+    all.extend(who);
+    all.push(overridable());
+    all.extend(how);
+    all.push(("tests", Schema::link("keptTests")));
     object(
         "Who can be talked to: texts, Anam's settings, and what users may change.",
         all,

@@ -56,6 +56,14 @@ fn policy() -> Schema {
                     .examples([json!({ "experience": { "values": ["beginner", "expert"] } })]),
             ),
             (
+                "retainInputsDays",
+                Schema::whole(
+                    "Days that a session's inputs (facts, preferences, metadata) are kept for replays; 0 keeps none.",
+                    0..=MAX_RETENTION_DAYS,
+                )
+                .default(initial.retain_inputs_days),
+            ),
+            (
                 "requiredApprovals",
                 Schema::whole(
                     "How many people who did not write in a version must approve it before it is released.",
@@ -64,14 +72,6 @@ fn policy() -> Schema {
                 .default(initial.required_approvals),
             ),
             ("catalogueSync", Schema::link("catalogueSync")),
-            (
-                "retainInputsDays",
-                Schema::whole(
-                    "Days that a session's inputs (facts, preferences, metadata) are kept for replays; 0 keeps none.",
-                    0..=MAX_RETENTION_DAYS,
-                )
-                .default(initial.retain_inputs_days),
-            ),
         ],
     )
 }

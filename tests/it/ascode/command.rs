@@ -58,7 +58,8 @@ async fn a_tenant_is_applied_and_exported_with_nothing_but_a_key() {
     let dry = desk.run(&["apply", "--dry-run", "acme.yaml"]).await;
     assert_eq!((dry.code, dry.err.as_str()), (Some(0), ""));
     assert!(
-        dry.out.starts_with("tenant acme: 4 changes to make\n"),
+        dry.out
+            .starts_with("tenant acme: 4 changes to make, 1 unchanged\n"),
         "{}",
         dry.out
     );
@@ -85,7 +86,7 @@ async fn a_tenant_is_applied_and_exported_with_nothing_but_a_key() {
     let again = desk.run(&["apply", "--prune", "exported.yaml"]).await;
     assert_eq!(
         (again.code, again.out.as_str()),
-        (Some(0), "tenant acme: nothing to change\n")
+        (Some(0), "tenant acme: nothing to change, 5 unchanged\n")
     );
 
     desk.folder
@@ -114,7 +115,7 @@ async fn faults_that_the_gateway_finds_have_their_lines() {
     assert!(
         ended
             .err
-            .starts_with("acme.yaml:5: /contexts/default/default: gives the persona `nobody`"),
+            .starts_with("acme.yaml:5:5: /contexts/default/default: gives the persona `nobody`"),
         "{}",
         ended.err
     );
@@ -125,7 +126,7 @@ async fn faults_that_the_gateway_finds_have_their_lines() {
     assert!(
         ended
             .err
-            .starts_with("acme.yaml:2: /providerKey: the environment variable UNSET is not set"),
+            .starts_with("acme.yaml:2:1: /providerKey: the environment variable UNSET is not set"),
         "{}",
         ended.err
     );

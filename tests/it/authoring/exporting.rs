@@ -64,6 +64,18 @@ async fn goes_around(bundle: &str, slug: &str) {
     }
 }
 
+/// Written as people write, with every kind of member that stands in an order.
+const IN_ORDER: &str = include_str!("in-order.yaml");
+
+#[tokio::test]
+async fn members_are_exported_in_the_order_in_which_people_write_them() {
+    let bench = Bench::new().await;
+    bench.apply(IN_ORDER).await.unwrap();
+    let exported = bench.export("orderly").await;
+    let written = Source::parse(IN_ORDER).unwrap().value;
+    assert_eq!(write(&exported), write(&written));
+}
+
 #[tokio::test]
 async fn the_demo_goes_around_unchanged() {
     goes_around(&demo(), "demo").await;

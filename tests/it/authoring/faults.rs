@@ -38,7 +38,7 @@ contexts:
     let faults = Bundle::parse(&source.value).unwrap_err();
     let lines: Vec<usize> = faults
         .iter()
-        .map(|fault| source.line(&fault.pointer))
+        .map(|fault| source.place(&fault.pointer).line)
         .collect();
     for line in [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 18, 19] {
         assert!(lines.contains(&line), "line {line} is told: {faults:#?}");

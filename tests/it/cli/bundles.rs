@@ -86,7 +86,7 @@ async fn apply_tells_its_plan_and_a_second_time_there_is_nothing_to_change() {
     let again = desk.apply(&["--prune"], &bundle).await;
     assert_eq!(
         (again.code, again.out.as_str()),
-        (Some(0), "tenant acme: nothing to change\n")
+        (Some(0), "tenant acme: nothing to change, 6 unchanged\n")
     );
 
     for args in [vec![], vec!["--json"]] {
@@ -99,7 +99,7 @@ async fn apply_tells_its_plan_and_a_second_time_there_is_nothing_to_change() {
         let back = desk.apply(&["--prune"], &exported.out).await;
         assert_eq!(
             (back.code, back.out.as_str()),
-            (Some(0), "tenant acme: nothing to change\n"),
+            (Some(0), "tenant acme: nothing to change, 6 unchanged\n"),
             "{back:?}"
         );
     }
@@ -117,10 +117,10 @@ async fn a_bundle_with_faults_is_refused_whole_with_each_fault_and_its_line() {
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
     let lines: Vec<&str> = ended.err.lines().collect();
     for start in [
-        "acme.yaml:2: /nonsense: ",
-        "acme.yaml:4: /snippets/rules/",
-        "acme.yaml:8: /personas/guide/systemPrompt: ",
-        "acme.yaml:10: /contexts/default",
+        "acme.yaml:2:1: /nonsense: ",
+        "acme.yaml:4:11: /snippets/rules/",
+        "acme.yaml:8:5: /personas/guide/systemPrompt: ",
+        "acme.yaml:10:3: /contexts/default",
     ] {
         assert!(
             lines.iter().any(|line| line.starts_with(start)),
@@ -144,27 +144,30 @@ async fn faults_that_the_database_shows_have_their_lines_too() {
     assert!(
         ended
             .err
-            .starts_with("acme.yaml:5: /contexts/default/default: gives the persona `nobody`"),
+            .starts_with("acme.yaml:5:5: /contexts/default/default: gives the persona `nobody`"),
         "{}",
         ended.err
     );
 }
 
 #[tokio::test]
-async fn what_is_no_yaml_is_refused_with_its_line() {
+async fn what_is_no_yaml_is_refused_with_its_place() {
     let desk = Desk::new().await;
     for (text, line) in [
-        ("tenant: acme\na: [\n", "line"),
-        ("tenant: acme\ntenant: acme\n", "line"),
-        ("a: &a 1\nb: *a\n", "line 1"),
+        ("tenant: acme\na: [\n", "acme.yaml:3:1: not valid YAML"),
+        (
+            "tenant: acme\ntenant: acme\n",
+            "acme.yaml:2:1: `tenant` stands here twice, the first time at 1:1: keep one",
+        ),
+        ("a: &a 1\nb: *a\n", "acme.yaml:1:"),
+        (
+            "tenant: acme\npersonas:\n  mia:\n    name: Mia\n    initialMessage: {{ user.name }}\n",
+            "acme.yaml:5:",
+        ),
     ] {
         let ended = desk.apply(&[], text).await;
         assert_eq!(ended.code, Some(2), "{text}");
-        assert!(
-            ended.err.starts_with("acme.yaml: ") && ended.err.contains(line),
-            "{}",
-            ended.err
-        );
+        assert!(ended.err.starts_with(line), "{}", ended.err);
     }
 }
 
@@ -230,7 +233,7 @@ async fn a_persona_that_could_not_be_used_is_warned_of() {
         .await;
     assert_eq!(applied.code, Some(0), "{}", applied.err);
     for field in ["avatarId", "voiceId", "llmId"] {
-        let warning = format!("! /personas/guide/{field}: is missing");
+        let warning = format!("! acme.yaml:2:12: /personas/guide/{field}: is missing");
         assert!(applied.out.contains(&warning), "{}", applied.out);
     }
 }

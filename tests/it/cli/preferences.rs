@@ -20,9 +20,14 @@ catalogue: {avatars: [{id: a1, name: One}, {id: a2, name: Two}]}",
 }
 
 async fn import(bench: &Bench, text: &str) -> Ended {
+    import_with(bench, text, &[]).await
+}
+
+async fn import_with(bench: &Bench, text: &str, more: &[&str]) -> Ended {
     let folder = Folder::new();
     folder.write("users.ndjson", text);
-    program(&["preferences", "import", "users.ndjson", "--tenant", "acme"])
+    let args = ["preferences", "import", "users.ndjson", "--tenant", "acme"];
+    program(&[&args, more].concat())
         .envs(&environment_of(bench))
         .folder(folder.path())
         .run()
@@ -48,18 +53,35 @@ async fn five_thousand_users_are_imported_and_again_without_harm() {
     let bench = bench().await;
     let mut owner = bench.database.owner().await;
     // What is the same already is not written again: a user's own page keeps its ETag.
-    for _ in 0..2 {
+    for counts in ["5000 changed, 0 unchanged", "0 changed, 5000 unchanged"] {
         let ended = import(&bench, &good(5_000)).await;
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
         assert_eq!(
             ended.out,
-            "Imported the preferences of 5000 users of acme.\n"
+            format!("Preferences of users of acme: {counts}.\n")
         );
         let rows = "select count(*) from preference where version = 1
              and choices = jsonb_build_object('avatarId', 'a' || (substr(subject, 6)::int % 2 + 1),
                                               'color', case substr(subject, 6)::int % 2 when 0 then 'blue' else 'red' end)";
         assert_eq!(sql::number(&mut owner, rows).await.unwrap(), 5_000);
     }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_would_change_and_changes_nothing() {
+    let bench = bench().await;
+    import(&bench, &good(3)).await;
+    let ended = import_with(&bench, &good(5), &["--dry-run"]).await;
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (
+            Some(0),
+            "Preferences of users of acme: 2 changed, 3 unchanged.\n(dry run: nothing was changed)\n"
+        )
+    );
+    let mut owner = bench.database.owner().await;
+    let rows = sql::number(&mut owner, "select count(*) from preference").await;
+    assert_eq!(rows.unwrap(), 3);
 }
 
 #[tokio::test]

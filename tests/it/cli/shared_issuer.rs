@@ -54,10 +54,10 @@ async fn an_issuer_that_cannot_be_shared_is_refused_with_its_line() {
         (
             "issuer: https://shared.example\naudiences: []\nkeys: {discovery: true}\n",
             2,
-            "issuer.yaml:2: /audiences",
+            "issuer.yaml:2:1: /audiences",
         ),
         (secret, 1, "needs public keys"),
-        ("a: [", 2, "line"),
+        ("a: [", 2, "issuer.yaml:2:1: not valid YAML"),
     ] {
         folder.write("issuer.yaml", text);
         let ended = program(&[
