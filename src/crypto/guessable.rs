@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use secrecy::zeroize::Zeroizing;
 use zxcvbn::zxcvbn;
 
 use super::digest::sha256;
@@ -41,9 +42,29 @@ pub fn guesses_log10(text: &str, words: &[&str]) -> f64 {
     zxcvbn(text, words).guesses_log10()
 }
 
-/// Whether bytes have a pattern, as they stand or as the hex or base64 that they are: repetition, a sequence, few
-/// different values. Random bytes have none.
+/// Whether bytes have a pattern: repetition, a sequence, few different values. Random bytes have none.
 pub fn has_pattern(bytes: &[u8]) -> bool {
+    is_regular(bytes)
+}
+
+/// What a secret may be made of: itself, and what stands in it as hex or base64, once or twice over. An attacker's list is
+/// tried in these forms, too.
+pub fn readings(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut all = vec![Zeroizing::new(secret.to_vec())];
+    let mut newest = 0;
+    for _ in 0..2 {
+        let found: Vec<_> = all
+            .iter()
+            .skip(newest)
+            .flat_map(|one| decoded(one))
+            .collect();
+        newest = all.len();
+        all.extend(found);
+    }
+    all
+}
+
+fn decoded(bytes: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> + use<> {
     let text = bytes.trim_ascii();
     let end = text
         .iter()
@@ -55,7 +76,7 @@ pub fn has_pattern(bytes: &[u8]) -> bool {
         STANDARD_NO_PAD.decode(unpadded).ok(),
         URL_SAFE_NO_PAD.decode(unpadded).ok(),
     ];
-    is_regular(bytes) || decoded.iter().flatten().any(|bytes| is_regular(bytes))
+    decoded.into_iter().flatten().map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -84,13 +105,15 @@ mod tests {
     fn patterns_are_seen_through_hex_and_base64() {
         let sequence: Vec<u8> = (0..32).collect();
         let down: Vec<u8> = (0..32).rev().collect();
+        let has_pattern = |text: &[u8]| readings(text).iter().any(|read| has_pattern(read));
         for bytes in [&[7; 32][..], &sequence, &down, &b"abcdefgh".repeat(4)] {
             assert!(has_pattern(bytes));
             assert!(has_pattern(hex::encode(bytes).as_bytes()));
             assert!(has_pattern(STANDARD_NO_PAD.encode(bytes).as_bytes()));
-            assert!(has_pattern(
-                format!("{}=\n", URL_SAFE_NO_PAD.encode(bytes)).as_bytes()
-            ));
+            let padded = format!("{}=\n", URL_SAFE_NO_PAD.encode(bytes));
+            assert!(has_pattern(padded.as_bytes()));
+            let twice = STANDARD_NO_PAD.encode(hex::encode_upper(bytes));
+            assert!(has_pattern(twice.as_bytes()));
         }
     }
 
@@ -98,10 +121,11 @@ mod tests {
         #[test]
         fn random_bytes_have_no_pattern_and_are_unknown(bytes in prop::collection::vec(any::<u8>(), 32..64)) {
             // proptest's vectors are uniform; fewer than 16 different values don't come up.
-            prop_assert!(!has_pattern(&bytes));
-            prop_assert!(!has_pattern(hex::encode(&bytes).as_bytes()));
-            prop_assert!(!has_pattern(URL_SAFE_NO_PAD.encode(&bytes).as_bytes()));
-            prop_assert!(!is_known(&bytes));
+            for text in [bytes.clone(), hex::encode(&bytes).into_bytes(), URL_SAFE_NO_PAD.encode(&bytes).into_bytes()] {
+                for read in readings(&text) {
+                    prop_assert!(!has_pattern(&read) && !is_known(&read));
+                }
+            }
         }
     }
 }

@@ -53,13 +53,24 @@ pub fn judge(written: &SecretString) -> Result<(), BadSecret> {
     if bytes.len() < MIN_BYTES {
         return Err(BadSecret::Length);
     }
-    let weak_text = std::str::from_utf8(&bytes)
-        .is_ok_and(|text| guessable::guesses_log10(text, &[]) < MIN_GUESSES_LOG10);
-    if weak_text || guessable::has_pattern(&bytes) {
+    let readings = guessable::readings(&bytes);
+    let is_weak = |read: &[u8]| {
+        // What random bytes decode to is no text that anybody wrote.
+        let is_text =
+            read == bytes.as_slice() || read.iter().all(|byte| (b' '..=b'~').contains(byte));
+        let text = std::str::from_utf8(read).ok().filter(|_| is_text);
+        text.is_some_and(|text| guessable::guesses_log10(text, &[]) < MIN_GUESSES_LOG10)
+    };
+    if readings
+        .iter()
+        .any(|read| is_weak(read) || guessable::has_pattern(read))
+    {
         return Err(BadSecret::Guessable);
     }
     let undressed = text.strip_prefix(BASE64URL).unwrap_or(text);
-    if guessable::is_known(&bytes) || guessable::is_known(undressed.as_bytes()) {
+    if guessable::is_known(undressed.as_bytes())
+        || readings.iter().any(|read| guessable::is_known(read))
+    {
         return Err(BadSecret::Published);
     }
     Ok(())
@@ -107,6 +118,19 @@ mod tests {
                 "base64url:cjlpTUtvZTVDUk1ndkpCQnRwNEhycU43UWlQcFVUb2o",
                 BadSecret::Published,
             ),
+            (
+                "cjlpTUtvZTVDUk1ndkpCQnRwNEhycU43UWlQcFVUb2o=",
+                BadSecret::Published,
+            ),
+            (
+                "7239694D4B6F653543524D67764A42427470344872714E375169507055546F6A",
+                BadSecret::Published,
+            ),
+            (
+                "base64url:NzI2MTZlNjQ2ZjZkNzM2NTYzNzI2NTc0NzI2MTZlNjQ2ZjZk",
+                BadSecret::Guessable,
+            ),
+            ("c3VwZXJzZWNyZXRwYXNzd29yZDEyMzQ1Ng==", BadSecret::Guessable),
             ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", BadSecret::Guessable),
             ("0123456789abcdef0123456789abcdef", BadSecret::Guessable),
             ("abcdefghijklmnopqrstuvwxyz0123456789", BadSecret::Guessable),
