@@ -166,7 +166,8 @@ impl Sent {
     }
 }
 
-/// The letters and digits of a text in lower case, and where each stands. An escape such as `\n` is none.
+/// The letters and digits of a text in lower case, and where each stands. An escape such as `\n` is none, and one such as
+/// `%2F` is what it stands for: secrets are escaped in a URL.
 fn letters_of(text: &[char]) -> (Vec<char>, Vec<usize>) {
     let mut letters = Vec::with_capacity(text.len());
     let mut places = Vec::with_capacity(text.len());
@@ -182,6 +183,12 @@ fn letters_of(text: &[char]) -> (Vec<char>, Vec<usize>) {
             } else {
                 1
             };
+        } else if let Some(escaped) = unescaped(text, place) {
+            skip = 2;
+            if escaped.is_alphanumeric() {
+                letters.push(escaped.to_ascii_lowercase());
+                places.push(place);
+            }
         } else if c.is_alphanumeric() {
             for lower in c.to_lowercase() {
                 letters.push(lower);
@@ -190,6 +197,15 @@ fn letters_of(text: &[char]) -> (Vec<char>, Vec<usize>) {
         }
     }
     (letters, places)
+}
+
+/// The character that `%XX` at a place stands for.
+fn unescaped(text: &[char], place: usize) -> Option<char> {
+    let [percent, high, low] = text.get(place..place.checked_add(3)?)? else {
+        return None;
+    };
+    let byte = high.to_digit(16)? * 16 + low.to_digit(16)?;
+    (*percent == '%').then_some(char::from_u32(byte)?)
 }
 
 /// A text without words that may be keys or tokens.
@@ -277,6 +293,25 @@ mod tests {
             for gone in ["Sam", "SAM", "T-1042", "invoice", "INVOICE"] {
                 assert!(!reason.contains(gone), "{reason}");
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_url_goes_however_it_is_escaped() {
+        let secret = "a/b+c:d/e=f;g?h&i@j#k";
+        let sent = json!({ "personaConfig": { "tools": [{ "url": "https://crm.example/?k=a%2Fb%2Bc%3Ad%2Fe%3Df%3Bg%3Fh%26i%40j%23k" }] } });
+        for echo in [
+            secret,
+            "a%2fb%2bc%3ad%2fe%3df%3bg%3fh%26i%40j%23k",
+            "%61/b+c:d/e%3Df;g?h&i@j#k",
+        ] {
+            let answer = json!({ "message": format!("not called: {echo}") }).to_string();
+            let sent = sent.to_string();
+            let reason = Reason::read(answer.as_bytes(), sent.as_bytes(), KEY)
+                .unwrap()
+                .to_string();
+            assert!(reason.starts_with("not called: [removed]"), "{reason}");
+            assert!(!reason.contains(['g', 'h', 'i', 'j', 'k']), "{reason}");
         }
     }
 
