@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
 use super::settings::{Tool, is_uuid_shaped};
+use super::web_url;
 
 pub use credentials::PlainCredential;
 
@@ -20,6 +21,10 @@ pub const MAX_DESCRIPTION_CHARS: usize = 1_024;
 pub const MAX_NAME_CHARS: usize = 64;
 /// Longest address of a webhook, in bytes.
 pub const MAX_URL_BYTES: usize = 2_000;
+/// Most headers of a webhook.
+pub const MAX_HEADERS: usize = 50;
+/// Longest name and longest value of a webhook's header, in bytes.
+pub const MAX_HEADER_BYTES: usize = 8_000;
 /// `toolTimeoutSeconds`.
 pub const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=600;
 /// What a webhook is called with.
@@ -150,21 +155,54 @@ fn check_name(tool: &Map<String, Value>, system: bool, faults: &mut Faults) {
 }
 
 fn check_webhook(tool: &Map<String, Value>, faults: &mut Faults) {
-    let is_https = text(tool, "url")
-        .is_some_and(|url| url.starts_with("https://") && url.len() <= MAX_URL_BYTES);
-    if !is_https {
+    let url = text(tool, "url").unwrap_or_default();
+    if !url.starts_with("https://") || url.len() > MAX_URL_BYTES {
         faults.add(
             "/url",
             "a webhook needs an https URL of 2000 characters at most",
         );
+    } else if let Some(Err(fault)) = references::without(url).map(|url| web_url::parse(&url)) {
+        faults.add("/url", fault.to_string());
     }
     if !text(tool, "method").is_some_and(|method| METHODS.contains(&method)) {
         faults.add("/method", "must be GET, POST, PUT, DELETE or PATCH");
     }
     match tool.get("headers") {
         None => {}
-        Some(Value::Object(headers)) if headers.values().all(Value::is_string) => {}
+        Some(Value::Object(headers)) => check_headers(headers, faults),
         Some(_) => faults.add("/headers", "must be an object of strings"),
+    }
+}
+
+/// One that holds a line end would say more than one header.
+fn check_headers(headers: &Map<String, Value>, faults: &mut Faults) {
+    if headers.len() > MAX_HEADERS {
+        faults.add("/headers", format!("must be {MAX_HEADERS} at most"));
+    }
+    for (name, value) in headers {
+        if references::may_hold_one(name) {
+            // Told already.
+            continue;
+        }
+        let at = || format!("/headers{}", step(name));
+        let is_name = !name.is_empty()
+            && name.len() <= MAX_HEADER_BYTES
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+        if !is_name {
+            faults.add(at(), "must have a header's name, such as X-Customer: letters, digits and - without spaces");
+        }
+        let is_value = value.as_str().is_some_and(|value| {
+            value.len() <= MAX_HEADER_BYTES
+                && !value.contains(|c: char| c.is_control() && c != '\t')
+        });
+        if !is_value {
+            faults.add(
+                at(),
+                format!("must be a text of {MAX_HEADER_BYTES} bytes at most, without line ends"),
+            );
+        }
     }
 }
 
@@ -178,5 +216,70 @@ fn check_knowledge(tool: &Map<String, Value>, faults: &mut Faults) {
             "/documentFolderIds",
             "must be a list of at least one folder UUID",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(url: &str, headers: Value) -> Vec<String> {
+        let tool = json!({
+            "type": "server", "subtype": "webhook", "name": "x", "method": "GET", "url": url, "headers": headers,
+        });
+        let faults = Tool(tool.as_object().unwrap().clone()).check();
+        faults.into_iter().map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn a_webhooks_address_is_called_as_it_is_written_or_refused() {
+        for good in [
+            "https://hooks.example.com/orders?limit=20&of=${secret:crm}",
+            "https://hooks.example.com:8443/customers/{id}",
+            "https://xn--bcher-kva.example/",
+        ] {
+            assert_eq!(faults(good, json!({})), [""; 0], "{good}");
+        }
+        for bad in [
+            "https://",
+            "https:// hooks.example.com/",
+            "https://hooks.example.com/a\r\nX-Evil: 1",
+            "https://hooks.example.com\\@evil.example/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://127.0.0.1./",
+            "https://bücher.example/",
+            "https://hooks.example.com/a/../b",
+        ] {
+            assert_eq!(faults(bad, json!({})), ["/url"], "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_webhooks_header_is_one_header() {
+        let url = "https://hooks.example.com/";
+        let good = json!({ "X-Team": "support", "Accept": "text/html; q=0.5,\t*/*", "X-Who": "Jürgen ${secret:crm}" });
+        assert_eq!(faults(url, good), [""; 0]);
+        for (headers, at) in [
+            (json!({ "X-A": "b\r\nX-Evil: 1" }), "/headers/X-A"),
+            (json!({ "X-A": "b\0" }), "/headers/X-A"),
+            (
+                json!({ "X-A": "x".repeat(MAX_HEADER_BYTES + 1) }),
+                "/headers/X-A",
+            ),
+            (json!({ "X-A": 1 }), "/headers/X-A"),
+            (json!({ "X A": "b" }), "/headers/X A"),
+            (json!({ "": "b" }), "/headers/"),
+            (json!({ "X-A:": "b" }), "/headers/X-A:"),
+        ] {
+            assert_eq!(faults(url, headers.clone()), [at], "{headers}");
+        }
+        let many: Map<String, Value> = (0..=MAX_HEADERS)
+            .map(|at| (format!("X-{at}"), json!("b")))
+            .collect();
+        assert_eq!(faults(url, Value::Object(many)), ["/headers"]);
     }
 }

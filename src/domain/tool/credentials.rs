@@ -2,6 +2,8 @@
 //!
 //! A name, a scheme or a prefix gives most of them away; of the rest, words that look like chance are doubtful.
 
+use url::form_urlencoded;
+
 use super::references::{Piece, pieces, places};
 use crate::domain::fault::Fault;
 use crate::domain::settings::{Settings, Tool, is_uuid_shaped};
@@ -144,22 +146,21 @@ fn in_url(url: &str) -> Option<Reason> {
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut doubtful = None;
-    for (name, value) in query
-        .split(['&', ';'])
-        .filter_map(|pair| pair.split_once('='))
-    {
-        if value.is_empty() || refers(value) {
+    // As its receiver reads it: a name may be written as `api%5Fkey`.
+    let query = query.replace(';', "&");
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if value.is_empty() || refers(&value) {
             continue;
         }
-        let name = plain_name(name);
+        let name = plain_name(&name);
         if is_named_like_one(&name) {
             return Some(("a name in its query says that it is a credential", true));
         }
-        let by_chance = looks_like_chance(value);
+        let by_chance = looks_like_chance(&value);
         if by_chance && DOUBTFUL_NAMES.contains(&name.as_str()) {
             return Some(("a name in its query says that it is a credential", true));
         }
-        doubtful = doubtful.or(in_text(value, false));
+        doubtful = doubtful.or(in_text(&value, false));
     }
     doubtful.or_else(|| {
         literals(path)
@@ -281,6 +282,7 @@ mod tests {
             "https://user:pass@a.example/x",
             "https://token@a.example",
             "https://a.example/x?api_key=1",
+            "https://a.example/x?a%70i%5Fkey=1",
             "https://a.example/x?a=b&access-token=1",
             "https://a.example?code=Zk3Qp9-xV7tL2mN8sR4wY6",
             "https://a.example/x?q=sk_live_4eC39HqLyjWDarjtT1zdp7dc",

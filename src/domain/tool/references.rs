@@ -49,6 +49,22 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(pieces)
 }
 
+/// Whether a text has what begins a reference.
+pub(super) fn may_hold_one(text: &str) -> bool {
+    text.contains(OPENING)
+}
+
+/// A URL with a letter in the place of every reference, and of the braces of a place that a webhook fills: what is left must be
+/// a URL. `None` where a reference is spelled wrongly.
+pub(super) fn without(url: &str) -> Option<String> {
+    let pieces = pieces(url).ok()?.into_iter();
+    let texts = pieces.map(|piece| match piece {
+        Piece::Text(text) => text.replace(['{', '}'], "x"),
+        Piece::Secret(_) => "x".to_owned(),
+    });
+    Some(texts.collect())
+}
+
 impl Tool {
     /// Each reference with its place in the tool, in order of their places.
     pub fn references(&self) -> Vec<(String, Key)> {
@@ -260,8 +276,8 @@ mod tests {
             ),
             (
                 "https://a.example/",
-                json!({ "A/B": "${secret:CRM}" }),
-                vec!["/headers/A~1B"],
+                json!({ "A~B": "${secret:CRM}" }),
+                vec!["/headers/A~0B"],
             ),
             (
                 "https://a.example/",
