@@ -1,5 +1,8 @@
 //! `/v1/operator`: what whoever runs the installation does. Not a tenant's business, so no tenant's role opens it.
 
+mod audit;
+mod issuer_pairs;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -58,7 +61,9 @@ pub fn routes(config: &mut ServiceConfig) {
             web::resource("/v1/operator/shared-issuers/{sharedIssuer:[^/:]+}")
                 .route(web::delete().to(remove_issuer)),
             "DELETE",
-        ));
+        ))
+        .configure(issuer_pairs::routes)
+        .configure(audit::routes);
 }
 
 #[derive(OpenApi)]
@@ -75,7 +80,10 @@ struct Doc;
 
 /// Its part of the document.
 pub fn document() -> Description {
-    Doc::openapi()
+    let mut document = Doc::openapi();
+    document.merge(issuer_pairs::Doc::openapi());
+    document.merge(audit::Doc::openapi());
+    document
 }
 
 /// A tenant as operators see it.

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Authenticator;
 use super::explain::{TokenReport, explain};
 use super::jwks::{FetchError, RemoteSource};
 use super::keys::{Key, KeySet};
+use super::verify::peek;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
 
@@ -102,6 +104,33 @@ impl Authenticator {
             .map(|(keys, _)| keys)
             .map_err(|error| error.to_string())
     }
+}
+
+/// What a token that was judged good by an issuer's rules says of whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testimony {
+    /// The tenant that it names in [`TENANT_CLAIM`], if it does.
+    pub tenant: Option<String>,
+    /// The audiences of the issuer that it is for.
+    pub audiences: Vec<String>,
+}
+
+/// The claim by which an issuer's token says whose tokens it signs. Not OIDC's `nonce`: any user of an application can have a
+/// token with a nonce of their own choice.
+pub const TENANT_CLAIM: &str = "persona_gateway_tenant";
+
+/// Reads a token that [`Authenticator::check`] has accepted for `config` just now.
+pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
+    let token = peek(token.trim()).ok()?;
+    let tenant = token.claims().get(TENANT_CLAIM);
+    let tenant = tenant.and_then(Value::as_str).map(str::to_owned);
+    let named = token.audiences();
+    let audiences = config.audiences().iter();
+    let audiences = audiences.filter(|audience| named.contains(audience));
+    Some(Testimony {
+        tenant,
+        audiences: audiences.cloned().collect(),
+    })
 }
 
 /// Where a configuration says where its keys are.

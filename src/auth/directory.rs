@@ -22,9 +22,20 @@ pub struct Directory {
     /// Every issuer of every tenant, and the shared ones.
     pub issuers: Vec<IssuerEntry>,
     /// Every issuer URL that a tenant has registered, also in issuers that are not in use.
-    pub registered: Vec<(String, TenantId)>,
+    pub registered: Vec<RegisteredUrl>,
     /// Every tenant, also suspended ones. A tenant that is not listed does not exist.
     pub tenants: Vec<TenantEntry>,
+}
+
+/// An issuer URL that a tenant has registered, once a tenant.
+#[derive(Debug, Clone)]
+pub struct RegisteredUrl {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Whether somebody other than the tenant vouched for one of its audiences: the issuer by a token, or an operator.
+    pub is_proven: bool,
 }
 
 /// One issuer.
@@ -36,6 +47,8 @@ pub struct IssuerEntry {
     pub binding: TenantBinding,
     /// The rules for its tokens.
     pub config: IssuerConfig,
+    /// Those of its audiences that are not proven to be the tenant's: their tokens are refused.
+    pub pending: Vec<String>,
     /// The HS256 secret, opened; only where the configuration says `sharedSecret`.
     pub secret: Option<SecretSlice<u8>>,
 }
@@ -72,6 +85,14 @@ pub enum FaultReason {
     /// Another issuer entry claims the same pair; neither gets it.
     #[error("another issuer has the same iss with audience {0:?}")]
     Contested(String),
+}
+
+impl IssuerEntry {
+    /// The audiences whose tokens are taken.
+    fn serves(&self) -> impl Iterator<Item = &String> {
+        let audiences = self.config.audiences().iter();
+        audiences.filter(|audience| !self.pending.contains(audience))
+    }
 }
 
 impl fmt::Display for DirectoryFault {
@@ -170,8 +191,10 @@ pub(super) struct Index {
     issuers: HashMap<IssuerId, Arc<Issuer>>,
     /// iss -> aud -> issuer; `None` where two entries claim the pair.
     pairs: HashMap<String, HashMap<String, Option<Arc<Issuer>>>>,
-    /// iss -> the tenants that have it.
-    registered: HashMap<String, HashSet<TenantId>>,
+    /// iss -> the tenants that have it, and whether it was proven that it is theirs.
+    registered: HashMap<String, HashMap<TenantId, bool>>,
+    /// iss -> aud -> the tenants that have registered the pair without proof.
+    pending: HashMap<String, HashMap<String, HashSet<TenantId>>>,
     by_slug: HashMap<String, TenantId>,
     active: HashMap<TenantId, bool>,
 }
@@ -189,10 +212,16 @@ impl Index {
             index.by_slug.insert(tenant.slug, tenant.id);
             index.active.insert(tenant.id, tenant.active);
         }
-        for (issuer, tenant) in directory.registered {
-            index.registered.entry(issuer).or_default().insert(tenant);
+        for url in directory.registered {
+            let tenants = index.registered.entry(url.issuer).or_default();
+            tenants.insert(url.tenant, url.is_proven);
         }
         for entry in directory.issuers {
+            index.wait(&entry);
+            if entry.serves().next().is_none() {
+                // Nobody's keys are fetched for what serves nobody.
+                continue;
+            }
             let kept = before
                 .issuers
                 .get(&entry.id)
@@ -213,6 +242,7 @@ impl Index {
     }
 
     fn add(&mut self, entry: IssuerEntry, keys: Arc<IssuerKeys>, faults: &mut Vec<DirectoryFault>) {
+        let serves: Vec<String> = entry.serves().cloned().collect();
         let issuer = Arc::new(Issuer {
             id: entry.id,
             config: entry.config,
@@ -224,14 +254,14 @@ impl Index {
             .pairs
             .entry(issuer.config.issuer().to_owned())
             .or_default();
-        for audience in issuer.config.audiences() {
+        for audience in serves {
             let contested = |issuer: &Issuer| DirectoryFault {
                 issuer: issuer.id,
                 reason: FaultReason::Contested(audience.clone()),
             };
-            match pairs.get_mut(audience) {
+            match pairs.get_mut(&audience) {
                 None => {
-                    pairs.insert(audience.clone(), Some(Arc::clone(&issuer)));
+                    pairs.insert(audience, Some(Arc::clone(&issuer)));
                 }
                 Some(holder) => {
                     faults.extend(holder.take().as_deref().map(contested));
@@ -242,38 +272,87 @@ impl Index {
         self.issuers.insert(issuer.id, issuer);
     }
 
+    /// Remembers what of an entry is pending.
+    fn wait(&mut self, entry: &IssuerEntry) {
+        let TenantBinding::Fixed(tenant) = entry.binding else {
+            return;
+        };
+        for audience in &entry.pending {
+            let pairs = self.pending.entry(entry.config.issuer().to_owned());
+            let tenants = pairs.or_default().entry(audience.clone());
+            tenants.or_default().insert(tenant);
+        }
+    }
+
     /// The issuer whose rules a token is to be judged by.
     pub(super) fn find(&self, token: &Unverified<'_>) -> Result<Arc<Issuer>, Refusal> {
-        let pairs = self
-            .pairs
-            .get(token.issuer())
-            .ok_or(Refusal::UnknownIssuer)?;
-        // Somebody's issuer, but for other audiences.
-        let mut refusal = Refusal::Audience;
+        let pairs = self.pairs.get(token.issuer());
         let mut found: Option<&Arc<Issuer>> = None;
-        for issuer in token
-            .audiences()
-            .iter()
-            .filter_map(|aud| match pairs.get(aud)? {
-                // Contested: nobody's.
-                None => {
-                    refusal = Refusal::UnknownIssuer;
-                    None
+        let mut is_contested = false;
+        for audience in token.audiences() {
+            match pairs.and_then(|pairs| pairs.get(audience)) {
+                None => {}
+                // Nobody's.
+                Some(None) => is_contested = true,
+                Some(Some(issuer)) => {
+                    if found.is_some_and(|other| other.id != issuer.id) {
+                        return Err(Refusal::AmbiguousAudience);
+                    }
+                    found = Some(issuer);
                 }
-                Some(issuer) => Some(issuer),
-            })
-        {
-            if found.is_some_and(|other| other.id != issuer.id) {
-                return Err(Refusal::AmbiguousAudience);
             }
-            found = Some(issuer);
         }
-        found.map(Arc::clone).ok_or(refusal)
+        found.map(Arc::clone).ok_or_else(|| {
+            if is_contested {
+                Refusal::UnknownIssuer
+            } else if !self.waiting(token.issuer(), token.audiences()).is_empty() {
+                Refusal::PairPending
+            } else if pairs.is_some() || self.pending.contains_key(token.issuer()) {
+                // Somebody's issuer, but for other audiences.
+                Refusal::Audience
+            } else {
+                Refusal::UnknownIssuer
+            }
+        })
+    }
+
+    /// The tenants whose tokens these would be, once it is proven. Where the issuer is proven to be some tenants', the others that
+    /// have registered it are told nothing.
+    fn waiting(&self, issuer: &str, audiences: &[String]) -> HashSet<TenantId> {
+        let pairs = self.pending.get(issuer);
+        let mut waiting: HashSet<TenantId> = audiences
+            .iter()
+            .filter_map(|audience| pairs?.get(audience))
+            .flatten()
+            .copied()
+            .collect();
+        let holders = self.holders(issuer);
+        if !holders.is_empty() {
+            waiting.retain(|tenant| holders.contains(tenant));
+        }
+        waiting
+    }
+
+    /// The tenants of which it is proven that an issuer's tokens are theirs, for some audience.
+    fn holders(&self, issuer: &str) -> HashSet<TenantId> {
+        let tenants = self.registered.get(issuer).into_iter().flatten();
+        let proven = tenants.filter(|(_, is_proven)| **is_proven);
+        proven.map(|(tenant, _)| *tenant).collect()
     }
 
     /// The one tenant whose token a refused one would be: by its issuer and audience, else by its issuer where that is one
     /// tenant's alone. `None` where it could be several tenants', so that none is told of another's.
     pub(super) fn claimed_tenant(&self, claims: &Claims) -> Option<TenantId> {
+        let tenants = self.candidates(claims);
+        let mut tenants = tenants.into_iter();
+        match (tenants.next(), tenants.next()) {
+            (Some(tenant), None) => tenant.filter(|tenant| self.active.contains_key(tenant)),
+            _ => None,
+        }
+    }
+
+    /// `None` among them is a tenant that does not exist.
+    fn candidates(&self, claims: &Claims) -> HashSet<Option<TenantId>> {
         let pairs = self.pairs.get(&claims.issuer);
         let named = |issuer: &Issuer| match &issuer.binding {
             TenantBinding::Fixed(tenant) => Some(*tenant),
@@ -283,28 +362,27 @@ impl Index {
             }
         };
         let audiences = claims.audiences.iter();
-        let meant: Vec<&Option<Arc<Issuer>>> =
-            audiences.filter_map(|aud| pairs?.get(aud)).collect();
-        let tenants: HashSet<Option<TenantId>> = if meant.is_empty() {
-            let shared = pairs.into_iter().flat_map(HashMap::values).flatten();
-            let shared =
-                shared.filter(|issuer| matches!(issuer.binding, TenantBinding::ByClaim { .. }));
-            let own = self.registered.get(&claims.issuer).into_iter().flatten();
-            own.copied()
-                .map(Some)
-                .chain(shared.map(|issuer| named(issuer)))
-                .collect()
-        } else {
-            meant
-                .into_iter()
-                .map(|issuer| named(issuer.as_ref()?))
-                .collect()
-        };
-        let mut tenants = tenants.into_iter();
-        match (tenants.next(), tenants.next()) {
-            (Some(tenant), None) => tenant.filter(|tenant| self.active.contains_key(tenant)),
-            _ => None,
+        let meant: HashSet<Option<TenantId>> = audiences
+            .filter_map(|aud| pairs?.get(aud))
+            .map(|issuer| named(issuer.as_ref()?))
+            .collect();
+        if !meant.is_empty() {
+            return meant;
         }
+        let waiting = self.waiting(&claims.issuer, &claims.audiences);
+        if !waiting.is_empty() {
+            return waiting.into_iter().map(Some).collect();
+        }
+        let shared = pairs.into_iter().flat_map(HashMap::values).flatten();
+        let shared =
+            shared.filter(|issuer| matches!(issuer.binding, TenantBinding::ByClaim { .. }));
+        let mut known: HashSet<_> = shared.map(|issuer| named(issuer)).collect();
+        known.extend(self.holders(&claims.issuer).into_iter().map(Some));
+        if known.is_empty() {
+            let registered = self.registered.get(&claims.issuer).into_iter().flatten();
+            known.extend(registered.map(|(tenant, _)| Some(*tenant)));
+        }
+        known
     }
 
     /// The tenant of a verified token, and whether it is active.

@@ -29,9 +29,11 @@ use crate::telemetry::metrics::Metrics;
 use directory::Index;
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
-pub use check::{CheckReport, KeyReport, SkipReport};
+pub use check::{CheckReport, KeyReport, SkipReport, TENANT_CLAIM, Testimony, testimony};
 pub use claimed::Claimed;
-pub use directory::{Directory, DirectoryFault, FaultReason, IssuerEntry, TenantEntry};
+pub use directory::{
+    Directory, DirectoryFault, FaultReason, IssuerEntry, RegisteredUrl, TenantEntry,
+};
 pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
 pub use jws::MAX_TOKEN_BYTES;

@@ -27,6 +27,9 @@ pub enum Refusal {
     /// Nobody has registered this issuer.
     #[error("no issuer is registered with this iss")]
     UnknownIssuer,
+    /// A tenant has registered this (issuer, audience), but nobody has proven whose it is.
+    #[error("the iss and aud are registered, but not proven to be a tenant's")]
+    PairPending,
     /// The token names the audiences of several issuer entries at once.
     #[error("the token's audiences belong to several tenants")]
     AmbiguousAudience,
@@ -82,6 +85,7 @@ impl Refusal {
         Self::Algorithm,
         Self::Claims,
         Self::UnknownIssuer,
+        Self::PairPending,
         Self::AmbiguousAudience,
         Self::Issuer,
         Self::Audience,
@@ -116,6 +120,9 @@ impl Refusal {
             }
             Self::UnknownIssuer => {
                 "Register the issuer, its URL byte for byte as the token's iss says it, with the token's aud among its audiences; or enable it."
+            }
+            Self::PairPending => {
+                "Prove whose these tokens are: POST /v1/admin/issuers/{issuer}:prove with one whose claim persona_gateway_tenant names the tenant; or ask whoever runs the installation for `persona-gateway issuer-pair assign`."
             }
             Self::AmbiguousAudience => "Ask for a token with one audience.",
             Self::Issuer => {
@@ -166,6 +173,7 @@ impl Refusal {
             Self::Algorithm => "algorithm",
             Self::Claims => "claims",
             Self::UnknownIssuer => "unknown_issuer",
+            Self::PairPending => "pair_pending",
             Self::AmbiguousAudience => "ambiguous_audience",
             Self::Issuer => "issuer",
             Self::Audience => "wrong_audience",

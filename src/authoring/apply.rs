@@ -136,6 +136,7 @@ impl Applier<'_> {
             options,
             find_secret: self.find_secret,
             shared: &shared,
+            is_operators: true,
         };
         let plan = application.make(&mut change).await?;
         if !options.dry_run {
@@ -163,6 +164,8 @@ pub struct Application<'a> {
     pub find_secret: &'a FindSecret<'a>,
     /// See [`shared_issuers`].
     pub shared: &'a [SharedIssuerRow],
+    /// Whether it is applied on the database itself: then whose its issuers' tokens are stands by an operator's word.
+    pub is_operators: bool,
 }
 
 impl std::fmt::Debug for Application<'_> {
@@ -178,6 +181,7 @@ impl Application<'_> {
         let mut work = Work {
             find_secret: self.find_secret,
             options: self.options,
+            is_operators: self.is_operators,
             change,
             plan: Plan {
                 tenant: bundle.tenant.clone(),
@@ -246,6 +250,7 @@ struct Work<'a> {
     find_secret: &'a FindSecret<'a>,
     change: &'a mut Change,
     options: &'a ApplyOptions,
+    is_operators: bool,
     plan: Plan,
     faults: Faults,
     /// The documents of which another version is live now.
@@ -293,14 +298,6 @@ impl Work<'_> {
             // What is too large to compare is told by its name alone.
             step.changes = diff(before, after).unwrap_or_default();
         }
-    }
-
-    async fn create_tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
-        let name = bundle.name.as_deref().unwrap_or(&bundle.tenant);
-        self.change.tx.insert_tenant(&bundle.tenant, name).await?;
-        let target = format!("tenant/{}", bundle.tenant);
-        self.note(Verb::Create, target, "", json!({})).await?;
-        Ok(())
     }
 
     async fn tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {

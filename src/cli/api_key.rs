@@ -79,6 +79,11 @@ pub async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
     let (row, key) = api_keys::create(&mut change, new)
         .await
         .map_err(|refusal| super::refused(&refusal))?;
+    let details = json!({ "id": row.id, "role": row.role.as_str(), "tenant": args.tenant });
+    let target = format!("api_key/{}", row.prefix);
+    change
+        .note_platform("api_key.create", &target, details)
+        .await?;
     change.commit().await?;
     if args.json {
         super::say(json!({

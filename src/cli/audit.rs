@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::sign::VerifyingKey;
 use crate::domain::ids::TenantId;
 use crate::store::Database;
+use crate::store::audit::PLATFORM;
 use crate::tenants::audit::chain::{Flaw, Verified};
 use crate::tenants::audit::export::{Export, FileVerifier, verify_stored};
 
@@ -21,9 +22,9 @@ const MAX_LINE: u64 = 64 * 1024 * 1024;
 /// The audit trail: who changed what.
 #[derive(Debug, clap::Subcommand)]
 pub enum AuditCommand {
-    /// Writes a tenant's whole trail as NDJSON on standard output, with its signed checkpoints.
+    /// Writes a whole trail, a tenant's or the platform's, as NDJSON on standard output, with its signed checkpoints.
     Export(ExportArgs),
-    /// Verifies an export, without a database; or, with --tenant, the trail in the database.
+    /// Verifies an export, without a database; or, with --tenant or --platform, a trail in the database.
     ///
     /// Names the first row that was changed, removed, inserted or moved, and ends with 1 then. Signatures of checkpoints are
     /// checked against the public keys that you give: have noted them before (`audit keys`), since who can rewrite the trail
@@ -37,20 +38,34 @@ pub enum AuditCommand {
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     /// The tenant, by its name in URLs.
+    #[arg(
+        long,
+        required_unless_present = "platform",
+        conflicts_with = "platform"
+    )]
+    tenant: Option<String>,
+    /// What was done to the installation itself: tenants, shared issuers, accounts.
     #[arg(long)]
-    tenant: String,
+    platform: bool,
 }
 
 /// What to verify.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// An export; `-` is standard input.
-    #[arg(required_unless_present = "tenant", conflicts_with = "tenant")]
+    #[arg(
+        required_unless_present_any = ["tenant", "platform"],
+        conflicts_with_all = ["tenant", "platform"]
+    )]
     file: Option<PathBuf>,
     /// The tenant in the database, by its name in URLs.
     #[arg(long)]
+    #[arg(conflicts_with = "platform")]
     tenant: Option<String>,
-    /// A public key, 64 hexadecimal digits; may be given several times. With --tenant, those of the master keys count too.
+    /// The platform's own trail in the database.
+    #[arg(long)]
+    platform: bool,
+    /// A public key, 64 hexadecimal digits; may be given several times. In the database, those of the master keys count too.
     #[arg(long = "public-key", value_name = "HEX", value_parser = public_key)]
     public_keys: Vec<VerifyingKey>,
 }
@@ -64,8 +79,10 @@ pub async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Export(args) => export(args).await,
         AuditCommand::Verify(args) => match &args.tenant {
-            Some(tenant) => verify_tenant(tenant, args.public_keys).await,
-            None => verify_file(
+            tenant if tenant.is_some() || args.platform => {
+                verify_trail(tenant.as_deref(), args.public_keys).await
+            }
+            _ => verify_file(
                 args.file.as_deref().unwrap_or(Path::new("-")),
                 args.public_keys,
             ),
@@ -76,7 +93,7 @@ pub async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
 
 async fn export(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let local = database::open().await?;
-    let tenant = find(&local.database, &args.tenant).await?;
+    let tenant = find(&local.database, args.tenant.as_deref()).await?;
     let mut export = Export::new(local.database, tenant, Clock::system().now());
     let mut out = std::io::stdout().lock();
     while let Some(text) = export.next().await? {
@@ -94,9 +111,9 @@ async fn keys() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn verify_tenant(slug: &str, more: Vec<VerifyingKey>) -> anyhow::Result<ExitCode> {
+async fn verify_trail(tenant: Option<&str>, more: Vec<VerifyingKey>) -> anyhow::Result<ExitCode> {
     let local = database::open().await?;
-    let tenant = find(&local.database, slug).await?;
+    let tenant = find(&local.database, tenant).await?;
     let mut keys = local.keys.verifying_keys()?;
     keys.extend(more);
     tell(&verify_stored(&local.database, tenant, keys).await?)
@@ -155,7 +172,11 @@ fn tell(verdict: &Result<Verified, Flaw>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(database: &Database, slug: &str) -> anyhow::Result<TenantId> {
+/// Whose trail: a tenant's, by its name in URLs, or the platform's.
+async fn find(database: &Database, slug: Option<&str>) -> anyhow::Result<TenantId> {
+    let Some(slug) = slug else {
+        return Ok(PLATFORM);
+    };
     let mut platform = database.platform().await?;
     let tenant = platform.tenant_by_slug(slug).await?;
     platform.commit().await?;

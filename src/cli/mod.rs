@@ -8,6 +8,7 @@ pub mod check_config;
 pub mod dev;
 pub mod emulate;
 pub mod export;
+pub mod issuer_pair;
 pub mod master_key;
 pub mod migrate;
 pub mod openapi;
@@ -60,6 +61,8 @@ enum Command {
     SharedIssuer(shared_issuer::SharedIssuerCommand),
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    #[command(subcommand)]
+    IssuerPair(issuer_pair::IssuerPairCommand),
     Emulate(emulate::EmulateArgs),
     CheckConfig(check_config::CheckConfigArgs),
     Openapi(openapi::OpenapiArgs),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
             Command::Preferences(command) => Box::pin(preferences::run(command)).await,
             Command::SharedIssuer(command) => shared_issuer::run(command).await,
             Command::MasterKey(command) => master_key::run(command).await,
+            Command::IssuerPair(command) => issuer_pair::run(command).await,
             Command::Emulate(args) => emulate::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::CheckConfig(args) => check_config::run(&args).await,
             Command::Openapi(args) => openapi::run(args),

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::fault::Fault;
 use super::ids::TenantId;
+use super::web_url;
 
 pub(super) use claims::fact;
 pub use claims::{ClaimMap, ClaimPath};
@@ -138,6 +139,24 @@ impl IssuerConfig {
     /// Where the keys come from.
     pub fn keys(&self) -> &KeySource {
         &self.keys
+    }
+
+    /// Whether whoever signs with these keys must hold the issuer's own URL: they are found by discovery there, or in its own
+    /// `.well-known` folder. Other addresses below it may hold what its users upload; keys that somebody typed in, or a secret,
+    /// say nothing about the URL.
+    pub fn has_keys_of_its_own_url(&self) -> bool {
+        match &self.keys {
+            KeySource::Discovery(_) => true,
+            KeySource::JwksUrl(keys) => web_url::parse(&self.issuer).is_ok_and(|issuer| {
+                let folder = format!("{}/.well-known/", issuer.path().trim_end_matches('/'));
+                let name = keys.path().strip_prefix(&folder).unwrap_or_default();
+                issuer.origin() == keys.origin()
+                    && keys.query().is_none()
+                    && !name.is_empty()
+                    && !name.contains(['/', '%'])
+            }),
+            KeySource::Jwks(_) | KeySource::SharedSecret => false,
+        }
     }
 
     /// How far `exp`, `nbf` and `iat` may be off.

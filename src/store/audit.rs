@@ -1,11 +1,16 @@
-//! The table `audit_event`; its trigger numbers and chains the rows.
+//! The table `audit_event`; its trigger numbers and chains the rows. Each tenant has a trail, and the platform has one.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::tenant_tx::TenantTx;
+use super::lease::Lease;
+use super::tenant_tx::{PlatformTx, TenantTx};
+use crate::domain::ids::TenantId;
+
+/// Whose trail the platform's own is: the id that no tenant has.
+pub const PLATFORM: TenantId = TenantId(Uuid::nil());
 
 /// One change, told in the transaction of the change itself.
 #[derive(Debug)]
@@ -33,23 +38,45 @@ pub struct AuditEvent<'a> {
 impl TenantTx {
     /// Adds a row to the tenant's chain.
     pub async fn audit(&mut self, event: &AuditEvent<'_>) -> Result<(), StoreError> {
-        let tenant = self.tenant().0;
-        sqlx::query!(
-            "insert into audit_event (tenant_id, id, at, actor, action, target, before_hash, after_hash, request_id, details)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            tenant,
-            event.id,
-            event.at,
-            event.actor,
-            event.action,
-            event.target,
-            event.before_hash,
-            event.after_hash,
-            event.request_id,
-            event.details
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        let tenant = self.tenant();
+        insert(self.connection(), tenant, event).await
     }
+
+    /// Adds a row to the platform's chain, in this tenant's transaction: for what operators do to a tenant.
+    pub async fn audit_platform(&mut self, event: &AuditEvent<'_>) -> Result<(), StoreError> {
+        let mut step = self.platform_step().await?;
+        insert(step.connection(), PLATFORM, event).await?;
+        step.end().await
+    }
+}
+
+impl PlatformTx {
+    /// Adds a row to the platform's chain.
+    pub async fn audit(&mut self, event: &AuditEvent<'_>) -> Result<(), StoreError> {
+        insert(self.connection(), PLATFORM, event).await
+    }
+}
+
+async fn insert(
+    connection: &mut Lease,
+    trail: TenantId,
+    event: &AuditEvent<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into audit_event (tenant_id, id, at, actor, action, target, before_hash, after_hash, request_id, details)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        trail.0,
+        event.id,
+        event.at,
+        event.actor,
+        event.action,
+        event.target,
+        event.before_hash,
+        event.after_hash,
+        event.request_id,
+        event.details
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -41,7 +41,10 @@ impl Change {
         Some(Self {
             tenant,
             revision,
-            touches_access: matches!(table, "tenant" | "issuer" | "shared_issuer"),
+            touches_access: matches!(
+                table,
+                "tenant" | "issuer" | "issuer_audience" | "shared_issuer"
+            ),
         })
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 
 use super::StoreError;
+use super::pairs::PairRow;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::ids::{IssuerId, TenantId};
 
@@ -21,6 +22,8 @@ pub struct IssuerRow {
     pub enabled: bool,
     /// Since when it is registered.
     pub created_at: DateTime<Utc>,
+    /// Its audiences, and whether their tokens are taken.
+    pub pairs: Vec<PairRow>,
 }
 
 /// An issuer that many tenants share.
@@ -38,8 +41,11 @@ impl PlatformTx {
     /// Every enabled issuer of every tenant.
     pub async fn issuers(&mut self) -> Result<Vec<(TenantId, IssuerRow)>, StoreError> {
         let rows = sqlx::query!(
-            r#"select tenant_id, id, config as "config: Json<Map<String, Value>>", shared_secret, created_at
-               from issuer where enabled order by tenant_id, id"#
+            r#"select i.tenant_id, i.id, i.config as "config: Json<Map<String, Value>>", i.shared_secret, i.created_at,
+                      (select coalesce(jsonb_agg(jsonb_build_object('audience', p.audience, 'claimedAt', p.claimed_at, 'claimedBy', p.claimed_by)
+                                          order by p.audience collate "C"), '[]')
+                       from issuer_audience p where p.tenant_id = i.tenant_id and p.issuer_id = i.id) as "pairs!: Json<Vec<PairRow>>"
+               from issuer i where i.enabled order by i.tenant_id, i.id"#
         )
         .fetch_all(self.connection())
         .await?;
@@ -50,22 +56,26 @@ impl PlatformTx {
                 shared_secret: row.shared_secret,
                 enabled: true,
                 created_at: row.created_at,
+                pairs: row.pairs.0,
             };
             (TenantId(row.tenant_id), issuer)
         });
         Ok(issuers.collect())
     }
 
-    /// The issuer URL of every issuer of every tenant, disabled ones too.
-    pub async fn registered_issuers(&mut self) -> Result<Vec<(String, TenantId)>, StoreError> {
+    /// Every issuer URL of every tenant, those of disabled issuers too, and whether anybody but the tenant vouched for it.
+    pub async fn registered_issuers(
+        &mut self,
+    ) -> Result<Vec<(String, TenantId, bool)>, StoreError> {
         let rows = sqlx::query!(
-            r#"select distinct config ->> 'issuer' as "issuer!", tenant_id from issuer where config ->> 'issuer' is not null"#
+            r#"select issuer_url, tenant_id, bool_or(claimed_by is not null and claimed_by <> 'audience') as "is_proven!"
+               from issuer_audience group by issuer_url, tenant_id"#
         )
         .fetch_all(self.connection())
         .await?;
         let registered = rows
             .into_iter()
-            .map(|row| (row.issuer, TenantId(row.tenant_id)));
+            .map(|row| (row.issuer_url, TenantId(row.tenant_id), row.is_proven));
         Ok(registered.collect())
     }
 
@@ -102,12 +112,18 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Takes a shared issuer out; false where there is none.
-    pub async fn delete_shared_issuer(&mut self, id: IssuerId) -> Result<bool, StoreError> {
-        let done = sqlx::query!("delete from shared_issuer where id = $1", id.0)
-            .execute(self.connection())
-            .await?;
-        Ok(done.rows_affected() > 0)
+    /// Takes a shared issuer out, and gives what it was; `None` where there is none.
+    pub async fn delete_shared_issuer(
+        &mut self,
+        id: IssuerId,
+    ) -> Result<Option<Map<String, Value>>, StoreError> {
+        let config = sqlx::query_scalar!(
+            r#"delete from shared_issuer where id = $1 returning config as "config: Json<Map<String, Value>>""#,
+            id.0
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(config.map(|config| config.0))
     }
 }
 
@@ -116,8 +132,11 @@ impl TenantTx {
     pub async fn tenant_issuers(&mut self) -> Result<Vec<IssuerRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled, created_at from issuer
-               where tenant_id = $1 order by created_at, id"#,
+            r#"select i.id, i.config as "config: Json<Map<String, Value>>", i.shared_secret, i.enabled, i.created_at,
+                      (select coalesce(jsonb_agg(jsonb_build_object('audience', p.audience, 'claimedAt', p.claimed_at, 'claimedBy', p.claimed_by)
+                                          order by p.audience collate "C"), '[]')
+                       from issuer_audience p where p.tenant_id = i.tenant_id and p.issuer_id = i.id) as "pairs!: Json<Vec<PairRow>>"
+               from issuer i where i.tenant_id = $1 order by i.created_at, i.id"#,
             tenant
         )
         .fetch_all(self.connection())
@@ -128,6 +147,7 @@ impl TenantTx {
             shared_secret: row.shared_secret,
             enabled: row.enabled,
             created_at: row.created_at,
+            pairs: row.pairs.0,
         });
         Ok(issuers.collect())
     }
@@ -136,8 +156,11 @@ impl TenantTx {
     pub async fn issuer(&mut self, id: IssuerId) -> Result<Option<IssuerRow>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
-            r#"select id, config as "config: Json<Map<String, Value>>", shared_secret, enabled, created_at from issuer
-               where tenant_id = $1 and id = $2"#,
+            r#"select i.id, i.config as "config: Json<Map<String, Value>>", i.shared_secret, i.enabled, i.created_at,
+                      (select coalesce(jsonb_agg(jsonb_build_object('audience', p.audience, 'claimedAt', p.claimed_at, 'claimedBy', p.claimed_by)
+                                          order by p.audience collate "C"), '[]')
+                       from issuer_audience p where p.tenant_id = i.tenant_id and p.issuer_id = i.id) as "pairs!: Json<Vec<PairRow>>"
+               from issuer i where i.tenant_id = $1 and i.id = $2"#,
             tenant,
             id.0
         )
@@ -149,6 +172,7 @@ impl TenantTx {
             shared_secret: row.shared_secret,
             enabled: row.enabled,
             created_at: row.created_at,
+            pairs: row.pairs.0,
         }))
     }
 

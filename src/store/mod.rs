@@ -16,6 +16,7 @@ pub mod invitations;
 pub mod issuers;
 mod lease;
 pub mod migrate;
+pub mod pairs;
 pub mod people;
 mod pool;
 pub mod preferences;

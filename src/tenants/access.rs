@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use crate::auth::{Authenticator, Directory, IssuerEntry, TenantEntry};
+use crate::auth::{Authenticator, Directory, IssuerEntry, RegisteredUrl, TenantEntry};
 use crate::crypto::seal::KeyRing;
 use crate::crypto::shared_secret;
 use crate::domain::ids::TenantId;
@@ -90,12 +90,20 @@ pub async fn refresh(
             id: row.id,
             binding: TenantBinding::ByClaim { claim: claim.ok()? },
             config: parse(&row.id, &Value::Object(row.config))?,
+            pending: Vec::new(),
             secret: None,
         })
     });
     let directory = Directory {
         issuers: own.chain(shared).collect(),
-        registered,
+        registered: registered
+            .into_iter()
+            .map(|(issuer, tenant, is_proven)| RegisteredUrl {
+                issuer,
+                tenant,
+                is_proven,
+            })
+            .collect(),
         tenants: tenants
             .into_iter()
             .map(|tenant| TenantEntry {
@@ -142,10 +150,14 @@ fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<Issuer
             }
         }
     };
+    let pending = row.pairs.into_iter();
+    let pending = pending.filter(|pair| pair.claimed_at.is_none());
+    let pending = pending.map(|pair| pair.audience).collect();
     Some(IssuerEntry {
         id: row.id,
         binding: TenantBinding::Fixed(tenant),
         config: parse(&row.id, &Value::Object(row.config))?,
+        pending,
         secret,
     })
 }

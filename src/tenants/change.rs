@@ -100,6 +100,27 @@ impl Change {
         self.tx.audit(&event).await
     }
 
+    /// Tells the platform's trail what an operator does to the tenant.
+    pub async fn note_platform(
+        &mut self,
+        action: &str,
+        target: &str,
+        details: Value,
+    ) -> Result<(), StoreError> {
+        let event = AuditEvent {
+            id: self.clock.new_id(),
+            at: self.now,
+            actor: &self.admin.actor.label,
+            action,
+            target,
+            before_hash: None,
+            after_hash: None,
+            request_id: self.admin.request_id.as_deref(),
+            details,
+        };
+        self.tx.audit_platform(&event).await
+    }
+
     /// Makes it last.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await

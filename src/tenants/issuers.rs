@@ -3,9 +3,10 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::admin::Admin;
 use super::change::Change;
 use super::refusal::Refusal;
-use crate::auth::CheckReport;
+use crate::auth::{CheckReport, TENANT_CLAIM, testimony};
 use crate::crypto::shared_secret;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
@@ -13,6 +14,7 @@ use crate::domain::issuer::{IssuerConfig, KeySource};
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::issuers::IssuerRow;
+use crate::store::pairs::ClaimedBy;
 use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::TenantTx;
 
@@ -124,7 +126,103 @@ pub fn problems(report: &CheckReport) -> Vec<Fault> {
     faults.into_vec()
 }
 
-/// Registers an issuer: its tokens are taken from now on.
+/// Gives a tenant the pairs of one of its issuers that a token speaks for: one that the issuer signed with keys of its own URL, and
+/// that names the tenant. Reaches out, so it begins its change afterwards.
+pub async fn prove(
+    gateway: &Gateway,
+    admin: &Admin,
+    id: IssuerId,
+    token: &SecretString,
+) -> Result<IssuerRow, Refusal> {
+    let mut tx = gateway.database.tenant(admin.tenant).await?;
+    let row = find(&mut tx, id).await?;
+    let slug = tx.tenant_row().await?.ok_or(Refusal::NotFound)?.slug;
+    tx.commit().await?;
+    let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
+    if !wanted.parsed.has_keys_of_its_own_url() {
+        return Err(Refusal::Conflict(format!(
+            "Its keys are not found at the issuer's own URL, so a token proves nothing about who that is: use discovery, use the audience `{}`, or ask whoever runs the installation.",
+            own_audience(&slug)
+        )));
+    }
+    let report = check(gateway, admin.tenant, &wanted, Some(&row), Some(token)).await?;
+    let mut faults = Faults::new();
+    for mut fault in problems(&report) {
+        if fault.pointer == "/sampleToken" {
+            fault.pointer = "/token".into();
+        }
+        faults.extend_under("", [fault]);
+    }
+    let testimony = testimony(token.expose_secret(), &wanted.parsed);
+    let named = testimony.as_ref().and_then(|said| said.tenant.as_deref());
+    let by_id = admin.tenant.to_string();
+    if faults.is_empty() && named != Some(slug.as_str()) && named != Some(by_id.as_str()) {
+        faults.add(
+            "/token",
+            format!(
+                "does not name the tenant: have the issuer set the claim `{TENANT_CLAIM}` to `{slug}` in it"
+            ),
+        );
+    }
+    faults.into_result(()).map_err(Refusal::Invalid)?;
+    let audiences = testimony.map(|said| said.audiences).unwrap_or_default();
+
+    let mut change = Change::begin(gateway, admin).await?;
+    change.lock_authoring().await?;
+    let now = find(&mut change.tx, id).await?;
+    if now.config != row.config {
+        return Err(Refusal::Conflict(
+            "The issuer was changed meanwhile: try again.".into(),
+        ));
+    }
+    claim(&mut change, &now, &audiences, ClaimedBy::Token).await?;
+    let proven = find(&mut change.tx, id).await?;
+    change.commit().await?;
+    Ok(proven)
+}
+
+/// Gives pending pairs of an issuer to its tenant, and says so in the audit trail; in the platform's too, where an operator says
+/// whose they are, or where they were a suspended tenant's.
+pub async fn claim(
+    change: &mut Change,
+    row: &IssuerRow,
+    audiences: &[String],
+    by: ClaimedBy,
+) -> Result<(), Refusal> {
+    let now = change.now;
+    let claimed = match change.tx.claim_pairs(row.id, audiences, by, now).await {
+        Err(StoreError::Conflict { .. }) => {
+            return Err(Refusal::Conflict(
+                "Tokens of this `issuer` for one of these audiences were proven to be another tenant's of this installation. If they are yours, ask whoever runs it.".into(),
+            ));
+        }
+        claimed => claimed?,
+    };
+    if !claimed.audiences.is_empty() {
+        let target = target(&row.config);
+        let mut details =
+            json!({ "id": row.id, "audiences": claimed.audiences, "by": by.as_str() });
+        change
+            .note("issuer.claim", &target, details.clone())
+            .await?;
+        if by == ClaimedBy::Operator || !claimed.from.is_empty() {
+            let slug = change.tx.tenant_row().await?.map(|tenant| tenant.slug);
+            details["tenant"] = json!(slug);
+            details["from"] = json!(claimed.from);
+            change
+                .note_platform("issuer.claim", &target, details)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The audience that names a tenant, so that nobody else can mean it.
+pub fn own_audience(slug: &str) -> String {
+    format!("persona-gateway/{slug}")
+}
+
+/// Registers an issuer. The tokens of its pairs are taken once those are claimed.
 pub async fn create(change: &mut Change, wanted: &WantedIssuer) -> Result<IssuerRow, Refusal> {
     change.lock_authoring().await?;
     if wanted.wants_secret() && wanted.secret.is_none() {
@@ -242,11 +340,19 @@ async fn write(
         )));
     }
     match tx.upsert_issuer(id, &wanted.config, sealed).await {
-        Err(StoreError::Conflict { .. }) => Err(Refusal::Exists(
-            "Tokens of this `issuer` for one of these audiences belong to another issuer of this installation: take an audience of your own.".into(),
-        )),
-        written => Ok(written?),
+        Err(StoreError::Conflict { .. }) => return Err(taken_by_another()),
+        written => written?,
     }
+    match tx.pairs_of_others(id).await?.first() {
+        None => Ok(()),
+        Some(_) => Err(taken_by_another()),
+    }
+}
+
+fn taken_by_another() -> Refusal {
+    Refusal::Exists(
+        "Tokens of this `issuer` for one of these audiences belong to another issuer of this installation: take an audience of your own.".into(),
+    )
 }
 
 /// Whether two issuers' configurations have an audience in common.

@@ -160,7 +160,7 @@ impl Reseal<'_> {
         }
         told(tenants.len(), tenants.len());
         if resealed.unopened.is_empty() {
-            resealed.may_go = self.retire().await?;
+            resealed.may_go = self.retire(resealed.done).await?;
         }
         Ok(resealed)
     }
@@ -210,7 +210,7 @@ impl Reseal<'_> {
     }
 
     /// Nothing is sealed with the older keys any more.
-    async fn retire(&self) -> Result<Vec<u16>, MasterKeyRefusal> {
+    async fn retire(&self, values: u64) -> Result<Vec<u16>, MasterKeyRefusal> {
         let active = self.keys.active()?;
         let mut tx = self.database.platform().await?;
         let mut may_go = Vec::new();
@@ -220,6 +220,18 @@ impl Reseal<'_> {
                 may_go.push(row.id);
             }
         }
+        tx.audit(&AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: self.actor,
+            action: "master_key.reseal",
+            target: &format!("master_key/{active}"),
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({ "values": values, "mayGo": may_go }),
+        })
+        .await?;
         tx.commit().await?;
         Ok(may_go)
     }

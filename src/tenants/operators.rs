@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::invitations;
+use super::issuers::url_of;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::crypto::password::{BadPassword, HashError, Password, Passwords};
@@ -15,6 +16,8 @@ use crate::domain::key::is_slug;
 use crate::domain::role::Role;
 use crate::domain::text;
 use crate::store::audit::AuditEvent;
+use crate::store::pairs::ClaimedBy;
+use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 
 /// Somebody who runs the installation, and what they work with.
@@ -28,6 +31,17 @@ pub struct Operator<'a> {
     pub label: &'a str,
     /// The request's id, where there is one.
     pub request_id: Option<&'a str>,
+}
+
+/// A tenant's issuer and one of its audiences.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The tenant's name in URLs.
+    pub tenant: String,
+    /// The `iss` of the tokens.
+    pub issuer: String,
+    /// Their `aud`.
+    pub audience: String,
 }
 
 /// Why an account was not made or changed.
@@ -74,7 +88,8 @@ impl Operator<'_> {
             }
             inserted => inserted?,
         }
-        tx.audit(&self.event("tenant.create", &format!("tenant/{slug}"), json!({})))
+        let target = format!("tenant/{slug}");
+        self.told(&mut tx, "tenant.create", &target, json!({}))
             .await?;
         tx.commit().await?;
         Ok(tenant)
@@ -94,7 +109,7 @@ impl Operator<'_> {
         } else {
             "tenant.suspend"
         };
-        tx.audit(&self.event(action, &format!("tenant/{slug}"), json!({})))
+        self.told(&mut tx, action, &format!("tenant/{slug}"), json!({}))
             .await?;
         tx.commit().await?;
         Ok(())
@@ -138,6 +153,14 @@ impl Operator<'_> {
             }
             inserted => inserted?,
         }
+        let url = parsed.as_ref().map_or("", IssuerConfig::issuer);
+        let details = json!({ "id": id, "config": config, "tenantClaim": tenant_claim });
+        tx.audit(&self.event(
+            "shared_issuer.create",
+            &format!("shared_issuer/{url}"),
+            details,
+        ))
+        .await?;
         tx.commit().await?;
         tracing::info!(actor = self.label, issuer.id = %id, "a shared issuer was registered");
         Ok(id)
@@ -146,12 +169,80 @@ impl Operator<'_> {
     /// Takes a shared issuer out: its tokens are refused from now on.
     pub async fn remove_shared_issuer(&self, id: IssuerId) -> Result<(), Refusal> {
         let mut tx = self.database.platform().await?;
-        if !tx.delete_shared_issuer(id).await? {
+        let Some(config) = tx.delete_shared_issuer(id).await? else {
             return Err(Refusal::NotFound);
-        }
+        };
+        let target = format!("shared_issuer/{}", url_of(&config));
+        let details = json!({ "id": id, "config": config });
+        tx.audit(&self.event("shared_issuer.remove", &target, details))
+            .await?;
         tx.commit().await?;
         tracing::info!(actor = self.label, issuer.id = %id, "a shared issuer was removed");
         Ok(())
+    }
+
+    /// Gives a tenant the tokens of an issuer for an audience: by whoever runs the installation, where nobody can prove whose they are.
+    pub async fn assign_pair(&self, pair: &Pair) -> Result<(), Refusal> {
+        let (mut tx, issuer) = self.pair(pair).await?;
+        let audiences = std::slice::from_ref(&pair.audience);
+        let by = ClaimedBy::Operator;
+        let claimed = match tx
+            .claim_pairs(issuer, audiences, by, self.clock.now())
+            .await
+        {
+            Err(StoreError::Conflict { .. }) => return Err(self.held(pair).await?),
+            claimed => claimed?,
+        };
+        if !claimed.audiences.is_empty() {
+            let audiences = claimed.audiences;
+            let mut details = json!({ "id": issuer, "audiences": audiences, "by": by.as_str() });
+            let target = format!("issuer/{}", pair.issuer);
+            tx.audit(&self.event("issuer.claim", &target, details.clone()))
+                .await?;
+            details["tenant"] = json!(pair.tenant);
+            details["from"] = json!(claimed.from);
+            tx.audit_platform(&self.event("issuer.claim", &target, details))
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the tokens of an issuer for an audience from a tenant: they are refused until somebody proves whose they are.
+    pub async fn withdraw_pair(&self, pair: &Pair) -> Result<(), Refusal> {
+        let (mut tx, issuer) = self.pair(pair).await?;
+        tx.release_pair(issuer, &pair.audience).await?;
+        let details = json!({ "id": issuer, "audiences": [pair.audience], "tenant": pair.tenant });
+        let target = format!("issuer/{}", pair.issuer);
+        self.told(&mut tx, "issuer.withdraw", &target, details)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// A transaction of the pair's tenant, and its issuer.
+    async fn pair(&self, pair: &Pair) -> Result<(TenantTx, IssuerId), Refusal> {
+        let tenant = self.find(&pair.tenant).await?.ok_or(Refusal::NotFound)?;
+        let mut platform = self.database.platform().await?;
+        let issuers = platform
+            .issuers_of_pair(tenant, &pair.issuer, &pair.audience)
+            .await?;
+        platform.commit().await?;
+        let issuer = issuers.first().copied().ok_or(Refusal::NotFound)?;
+        Ok((self.database.tenant(tenant).await?, issuer))
+    }
+
+    /// Says who has a pair that can't be given.
+    async fn held(&self, pair: &Pair) -> Result<Refusal, StoreError> {
+        let mut platform = self.database.platform().await?;
+        let holder = platform
+            .holder_of_pair(&pair.issuer, &pair.audience)
+            .await?;
+        platform.commit().await?;
+        Ok(Refusal::Conflict(match holder {
+            Some(tenant) => format!("It is the tenant `{tenant}`'s: withdraw it there first."),
+            None => "It is a shared issuer's: remove that one first.".into(),
+        }))
     }
 
     /// Invites somebody into a tenant, past its owners: how the first one gets in. Gives the token.
@@ -173,12 +264,10 @@ impl Operator<'_> {
             self.label,
         )
         .await?;
-        tx.audit(&self.event(
-            "invitation.create",
-            &format!("person/{email}"),
-            json!({ "role": role.as_str() }),
-        ))
-        .await?;
+        let target = format!("person/{email}");
+        let details = json!({ "role": role.as_str(), "tenant": slug });
+        self.told(&mut tx, "invitation.create", &target, details)
+            .await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -224,12 +313,10 @@ impl Operator<'_> {
         } else {
             tx.insert_membership(person, role, false, None).await?;
         }
-        tx.audit(&self.event(
-            "member.create",
-            &format!("person/{email}"),
-            json!({ "role": role.as_str() }),
-        ))
-        .await?;
+        let target = format!("person/{email}");
+        let details = json!({ "role": role.as_str(), "tenant": slug });
+        self.told(&mut tx, "member.create", &target, details)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -246,6 +333,7 @@ impl Operator<'_> {
             Some(password) => Some(passwords.hash(&Password::parse(password, email)?).await?),
             None => None,
         };
+        let sets_password = hash.is_some();
         let mut tx = self.database.platform().await?;
         match (tx.person_by_email(email).await?, hash) {
             (Some(person), hash) => {
@@ -262,6 +350,9 @@ impl Operator<'_> {
             }
             (None, None) => return Err(AccountError::Unknown(format!("account of {email}"))),
         }
+        let details = json!({ "passwordSet": sets_password });
+        tx.audit(&self.event("operator.create", &format!("person/{email}"), details))
+            .await?;
         tx.commit().await?;
         tracing::info!(actor = self.label, person = %email, "somebody became an operator");
         Ok(())
@@ -283,6 +374,9 @@ impl Operator<'_> {
         tx.set_password(person.id, person.password_hash.as_deref(), &hash)
             .await?;
         tx.end_sessions(person.id).await?;
+        let target = format!("person/{email}");
+        tx.audit(&self.event("person.set_password", &target, json!({})))
+            .await?;
         tx.commit().await?;
         tracing::info!(actor = self.label, person = %email, "a password was set");
         Ok(())
@@ -298,6 +392,13 @@ impl Operator<'_> {
         tx.set_disabled(person.id, disabled.then(|| self.clock.now()))
             .await?;
         tx.end_sessions(person.id).await?;
+        let action = if disabled {
+            "person.disable"
+        } else {
+            "person.enable"
+        };
+        tx.audit(&self.event(action, &format!("person/{email}"), json!({})))
+            .await?;
         tx.commit().await?;
         tracing::info!(actor = self.label, person = %email, disabled, "an account was changed");
         Ok(())
@@ -308,6 +409,20 @@ impl Operator<'_> {
         let tenant = tx.tenant_by_slug(slug).await?;
         tx.commit().await?;
         Ok(tenant)
+    }
+
+    /// Tells the tenant's trail and the platform's what is done to a tenant.
+    async fn told(
+        &self,
+        tx: &mut TenantTx,
+        action: &str,
+        target: &str,
+        details: Value,
+    ) -> Result<(), StoreError> {
+        tx.audit(&self.event(action, target, details.clone()))
+            .await?;
+        tx.audit_platform(&self.event(action, target, details))
+            .await
     }
 
     fn event<'a>(&'a self, action: &'a str, target: &'a str, details: Value) -> AuditEvent<'a> {

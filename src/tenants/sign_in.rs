@@ -311,6 +311,18 @@ pub(super) async fn prove(
         let replaced = tx
             .set_password(person.id, Some(&password_hash), &fresh)
             .await?;
+        tx.audit(&AuditEvent {
+            id: gateway.clock.new_id(),
+            at: gateway.clock.now(),
+            actor: "gateway:sign-in",
+            action: "person.rehash_password",
+            target: &format!("person/{email}"),
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        })
+        .await?;
         tx.commit().await?;
         if replaced {
             password_hash = fresh;
@@ -376,7 +388,7 @@ pub(super) struct Beginning<'a> {
     pub(super) request_id: Option<&'a str>,
 }
 
-/// Begins a session, audited in its tenant; sessions of the person that have run out are forgotten.
+/// Begins a session, audited in its tenant, or by the platform where it has none; sessions of the person that have run out are forgotten.
 pub(super) async fn begin(
     gateway: &Gateway,
     beginning: &Beginning<'_>,
@@ -394,6 +406,18 @@ pub(super) async fn begin(
         password_hash: beginning.password_hash,
         instead_of: beginning.instead_of,
     };
+    let (actor, target) = (actor(beginning.email), target(beginning.email));
+    let told = AuditEvent {
+        id: gateway.clock.new_id(),
+        at: now,
+        actor: &actor,
+        action: "person.sign_in",
+        target: &target,
+        before_hash: None,
+        after_hash: None,
+        request_id: beginning.request_id,
+        details: beginning.how.clone(),
+    };
     let mut platform = gateway.database.platform().await?;
     platform
         .forget_sessions(beginning.person, now, now - IDLE)
@@ -401,6 +425,9 @@ pub(super) async fn begin(
     let begun = match &workplace {
         None => {
             let begun = platform.begin_session(&session).await?;
+            if begun {
+                platform.audit(&told).await?;
+            }
             platform.commit().await?;
             begun
         }
@@ -408,18 +435,7 @@ pub(super) async fn begin(
             platform.commit().await?;
             let mut tx = gateway.database.tenant(workplace.tenant).await?;
             let begun = tx.begin_session(&session).await?;
-            tx.audit(&AuditEvent {
-                id: gateway.clock.new_id(),
-                at: now,
-                actor: &actor(beginning.email),
-                action: "person.sign_in",
-                target: &target(beginning.email),
-                before_hash: None,
-                after_hash: None,
-                request_id: beginning.request_id,
-                details: beginning.how.clone(),
-            })
-            .await?;
+            tx.audit(&told).await?;
             if begun {
                 tx.commit().await?;
             }

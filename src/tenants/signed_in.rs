@@ -78,25 +78,27 @@ pub async fn sign_out(
     session: &SessionRow,
     from: &Visitor,
 ) -> Result<(), StoreError> {
-    let Some(tenant) = &session.tenant else {
-        let mut tx = gateway.database.platform().await?;
-        tx.end_session(&session.hash).await?;
-        return tx.commit().await;
-    };
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    tx.end_session(&session.hash).await?;
-    tx.audit(&AuditEvent {
+    let (actor, target) = (actor_of(session).label, format!("person/{}", session.email));
+    let told = AuditEvent {
         id: gateway.clock.new_id(),
         at: gateway.clock.now(),
-        actor: &actor_of(session).label,
+        actor: &actor,
         action: "person.sign_out",
-        target: &format!("person/{}", session.email),
+        target: &target,
         before_hash: None,
         after_hash: None,
         request_id: from.request_id.as_deref(),
         details: json!({}),
-    })
-    .await?;
+    };
+    let Some(tenant) = &session.tenant else {
+        let mut tx = gateway.database.platform().await?;
+        tx.end_session(&session.hash).await?;
+        tx.audit(&told).await?;
+        return tx.commit().await;
+    };
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    tx.end_session(&session.hash).await?;
+    tx.audit(&told).await?;
     tx.commit().await
 }
 
@@ -166,24 +168,25 @@ pub async fn change_password(
         .hash(&new)
         .await
         .map_err(SignInError::from)?;
+    let (actor, target) = (actor(&email), target(&email));
+    let changed_password = AuditEvent {
+        id: gateway.clock.new_id(),
+        at: gateway.clock.now(),
+        actor: &actor,
+        action: "person.change_password",
+        target: &target,
+        before_hash: None,
+        after_hash: None,
+        request_id: from.request_id.as_deref(),
+        details: json!({}),
+    };
     let changed = if let Some(tenant) = &session.tenant {
         let mut tx = gateway.database.tenant(tenant.id).await?;
         let changed = tx
             .set_password(session.person, Some(&proven.password_hash), &hash)
             .await?;
         tx.end_sessions(session.person).await?;
-        tx.audit(&AuditEvent {
-            id: gateway.clock.new_id(),
-            at: gateway.clock.now(),
-            actor: &actor(&email),
-            action: "person.change_password",
-            target: &target(&email),
-            before_hash: None,
-            after_hash: None,
-            request_id: from.request_id.as_deref(),
-            details: json!({}),
-        })
-        .await?;
+        tx.audit(&changed_password).await?;
         if changed {
             tx.commit().await?;
         }
@@ -194,7 +197,10 @@ pub async fn change_password(
             .set_password(session.person, Some(&proven.password_hash), &hash)
             .await?;
         tx.end_sessions(session.person).await?;
-        tx.commit().await?;
+        tx.audit(&changed_password).await?;
+        if changed {
+            tx.commit().await?;
+        }
         changed
     };
     if changed {

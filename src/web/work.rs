@@ -8,7 +8,7 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 
 use super::Problem;
-use super::admin::{May, Permission};
+use crate::domain::ids::TenantId;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::tenants::admin::Admin;
@@ -90,33 +90,34 @@ pub trait Pieces: Send + 'static {
     fn next(&mut self) -> impl Future<Output = Result<Option<String>, StoreError>>;
 }
 
-/// Lets work threads write an answer in pieces, as the client takes them; the request counts as under way until the last. The
-/// first piece is made at once: an answer that has begun can't turn into a problem any more.
-pub async fn in_pieces<P: Permission>(
+/// Lets work threads write an answer in pieces, as the client takes them; the request counts as under way until the last: it
+/// keeps what it was `admitted` with. The first piece is made at once: an answer that has begun can't turn into a problem any more.
+pub async fn in_pieces<A>(
     gateway: web::Data<Gateway>,
-    may: May<P>,
+    of: TenantId,
+    admitted: A,
     pieces: impl Pieces,
 ) -> Result<impl Stream<Item = Result<Bytes, Refusal>>, Problem> {
-    let (first, pieces) = piece(&gateway, &may, pieces).await?;
-    let begun = (gateway, may, pieces, Some(first));
+    let (first, pieces) = piece(&gateway, of, pieces).await?;
+    let begun = (gateway, admitted, pieces, Some(first));
     Ok(stream::try_unfold(
         begun,
-        |(gateway, may, pieces, first)| async {
+        move |(gateway, admitted, pieces, first)| async move {
             let (piece, pieces) = match first {
                 Some(first) => (first, pieces),
-                None => piece(&gateway, &may, pieces).await?,
+                None => piece(&gateway, of, pieces).await?,
             };
-            Ok(piece.map(|text| (Bytes::from(text), (gateway, may, pieces, None))))
+            Ok(piece.map(|text| (Bytes::from(text), (gateway, admitted, pieces, None))))
         },
     ))
 }
 
 async fn piece<W: Pieces>(
     gateway: &Gateway,
-    admin: &Admin,
+    of: TenantId,
     mut pieces: W,
 ) -> Result<(Option<String>, W), Refusal> {
-    let written = gateway.work(admin.tenant, async move || {
+    let written = gateway.work(of, async move || {
         let piece = pieces.next().await?;
         Ok((piece, pieces))
     });

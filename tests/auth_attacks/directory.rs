@@ -2,7 +2,7 @@
 
 use persona_gateway::auth::{
     AuthError, Claimed, Directory, DirectoryFault, FaultReason, IssuerEntry, JwksSettings, Refusal,
-    SetRefusal,
+    RegisteredUrl, SetRefusal,
 };
 use persona_gateway::domain::ids::{IssuerId, TenantId};
 use persona_gateway::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
@@ -129,6 +129,7 @@ async fn a_contested_pair_belongs_to_nobody() {
 
 fn shared(number: u128, claim: &str, config: IssuerConfig) -> IssuerEntry {
     IssuerEntry {
+        pending: Vec::new(),
         binding: TenantBinding::ByClaim {
             claim: ClaimPath::parse(claim).unwrap(),
         },
@@ -195,14 +196,21 @@ async fn a_refused_token_is_told_to_one_tenant_or_to_none() {
             ),
         ],
         registered: [
-            ("https://one.example", 1),
-            ("https://both.example", 1),
-            ("https://both.example", 2),
-            ("https://also-shared.example", 1),
+            ("https://one.example", 1, true),
+            // Anybody can register it; that keeps nothing from tenant 1.
+            ("https://one.example", 2, false),
+            ("https://both.example", 1, true),
+            ("https://both.example", 2, true),
+            ("https://also-shared.example", 1, true),
             // Tenant 2 has switched its issuer off.
-            ("https://disabled.example", 2),
+            ("https://disabled.example", 2, true),
+            ("https://unproven.example", 2, false),
         ]
-        .map(|(issuer, number)| (issuer.to_owned(), tenant(number)))
+        .map(|(issuer, number, is_proven)| RegisteredUrl {
+            issuer: issuer.to_owned(),
+            tenant: tenant(number),
+            is_proven,
+        })
         .into(),
         tenants: tenants(),
     };
@@ -218,6 +226,7 @@ async fn a_refused_token_is_told_to_one_tenant_or_to_none() {
         ("https://also-shared.example", json!("wrong"), None),
         ("https://shared.example", json!("s"), None),
         ("https://disabled.example", json!("any"), Some(tenant(2))),
+        ("https://unproven.example", json!("any"), Some(tenant(2))),
         ("https://nobody.example", json!("a"), None),
         ("", json!("a"), None),
     ] {
@@ -345,6 +354,7 @@ async fn unusable_issuers_are_left_out_and_named() {
     let secret_config =
         || config(&json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"sharedSecret": true}}));
     let with_secret = |number, config, secret: &[u8]| IssuerEntry {
+        pending: Vec::new(),
         secret: Some(SecretSlice::from(secret.to_vec())),
         ..entry(number, 1, config)
     };

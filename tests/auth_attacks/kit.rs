@@ -196,6 +196,7 @@ pub(crate) fn tenant(number: u128) -> TenantId {
 
 pub(crate) fn entry(number: u128, tenant_number: u128, config: IssuerConfig) -> IssuerEntry {
     IssuerEntry {
+        pending: Vec::new(),
         id: IssuerId(Uuid::from_u128(number)),
         binding: TenantBinding::Fixed(tenant(tenant_number)),
         config,

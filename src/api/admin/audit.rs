@@ -60,7 +60,7 @@ pub struct Doc;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct SearchQuery {
+pub(in crate::api) struct SearchQuery {
     /// Changes not before this moment.
     #[param(nullable = false)]
     from: Option<DateTime<Utc>>,
@@ -128,7 +128,7 @@ impl SearchQuery {
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct AuditItem {
+pub(in crate::api) struct AuditItem {
     /// Counts from 1 within the tenant, without a gap.
     #[schema(example = 42)]
     seq: i64,
@@ -185,7 +185,7 @@ impl From<AuditRow> for AuditItem {
 /// A signed mark in the trail: the rows up to it can't be rewritten without its showing.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct CheckpointItem {
+pub(in crate::api) struct CheckpointItem {
     /// The row that it marks.
     #[schema(example = 42)]
     seq: i64,
@@ -246,17 +246,26 @@ async fn search(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let asked: SearchQuery = query(&request)?;
+    page_of(&gateway, &request, may.tenant).await
+}
+
+/// A page of a trail, as its query asks.
+pub(in crate::api) async fn page_of(
+    gateway: &Gateway,
+    request: &HttpRequest,
+    trail: TenantId,
+) -> Result<HttpResponse, Problem> {
+    let asked: SearchQuery = query(request)?;
     let keys = &gateway.keys;
     let (limit, cursor) = (asked.limit, asked.cursor.clone());
-    let page = Page::read(&request, keys, may.tenant, limit, cursor.as_deref())?;
-    let filter = asked.filter(keys, may.tenant)?;
+    let page = Page::read(request, keys, trail, limit, cursor.as_deref())?;
+    let filter = asked.filter(keys, trail)?;
     let below = page.after.as_deref().and_then(|seq| seq.parse().ok());
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+    let mut tx = gateway.database.tenant(trail).await?;
     let rows = tx.search_audit(&filter, below, page.rows()).await?;
     tx.commit().await?;
     Ok(page.answer(
-        &request,
+        request,
         keys,
         rows,
         |row| row.seq.to_string(),
@@ -275,9 +284,18 @@ async fn search(
     )
 )]
 async fn export(may: May<Own>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+    export_of(gateway, may.tenant, may).await
+}
+
+/// A whole trail, for somebody who was admitted.
+pub(in crate::api) async fn export_of<A: 'static>(
+    gateway: web::Data<Gateway>,
+    trail: TenantId,
+    admitted: A,
+) -> Result<HttpResponse, Problem> {
     let now = gateway.clock.now();
-    let export = Export::new(gateway.database.clone(), may.tenant, now);
-    let pieces = in_pieces(gateway, may, export).await?;
+    let export = Export::new(gateway.database.clone(), trail, now);
+    let pieces = in_pieces(gateway, trail, admitted, export).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/x-ndjson")
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -326,7 +344,15 @@ async fn checkpoints(
     )
 )]
 async fn mark(may: May<Own>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+    mark_of(&gateway, may.tenant).await
+}
+
+/// Marks the last row of a trail.
+pub(in crate::api) async fn mark_of(
+    gateway: &Gateway,
+    trail: TenantId,
+) -> Result<HttpResponse, Problem> {
+    let mut tx = gateway.database.tenant(trail).await?;
     let made = checkpoint(&mut tx, &gateway.keys, &gateway.clock).await?;
     tx.commit().await?;
     let made = made.ok_or_else(|| {

@@ -218,6 +218,7 @@ async fn applied(
         options: &options,
         find_secret: &find_secret,
         shared,
+        is_operators: false,
     };
     let plan = application.make(change).await.map_err(refusal)?;
     Ok(plan.into())

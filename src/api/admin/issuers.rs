@@ -1,5 +1,7 @@
 //! `/v1/admin/issuers`: who signs the users' JWTs.
 
+mod check;
+
 use actix_web::http::header::{CACHE_CONTROL, ETAG};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,16 +12,16 @@ use serde_json::{Map, Value, json};
 use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
-use super::{id, read_members};
+use self::check::CheckBody;
+use super::{checked, id, read_members};
 use crate::api::answers::{Acting, Changing, Creating, Reading, ReadingOne};
 use crate::api::{only, reading};
-use crate::auth::{CheckReport, TokenReport};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::IssuerId;
-use crate::domain::issuer::Algorithm;
 use crate::domain::members::{Members, flag};
 use crate::gateway::Gateway;
 use crate::store::issuers::IssuerRow;
+use crate::store::pairs::{ClaimedBy, PairRow};
 use crate::tenants::change::Change;
 use crate::tenants::issuers::{self, WantedIssuer};
 use crate::tenants::refusal::Refusal;
@@ -29,7 +31,6 @@ use crate::web::body::AdminBodyLimits;
 use crate::web::etag::Validator;
 use crate::web::once::{Created, once};
 use crate::web::page::PageBody;
-use crate::web::problem::FaultBody;
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -57,6 +58,10 @@ pub fn routes(config: &mut ServiceConfig) {
             "POST",
         ))
         .service(only(
+            web::resource("/v1/admin/issuers/{issuer:[^/:]+}:prove").route(web::post().to(prove)),
+            "POST",
+        ))
+        .service(only(
             web::resource("/v1/admin/issuers/{issuer:[^/:]+}:disable")
                 .route(web::post().to(disable)),
             "POST",
@@ -69,7 +74,9 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// Its part of the document.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(list, create, check, get, put, delete, check_one, disable, enable))]
+#[openapi(paths(
+    list, create, check, get, put, delete, check_one, prove, disable, enable
+))]
 pub struct Doc;
 
 /// An issuer.
@@ -88,6 +95,8 @@ struct IssuerBody {
     enabled: bool,
     /// Since when it is registered.
     created_at: DateTime<Utc>,
+    /// Each of its audiences, and whether tokens for it are taken.
+    audiences: Vec<PairBody>,
     #[serde(skip)]
     etag: String,
 }
@@ -101,6 +110,43 @@ impl From<IssuerRow> for IssuerBody {
             config: row.config,
             enabled: row.enabled,
             created_at: row.created_at,
+            audiences: row.pairs.into_iter().map(PairBody::from).collect(),
+        }
+    }
+}
+
+/// An audience of an issuer: whose its tokens are must be proven before they are taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = IssuerAudience)]
+struct PairBody {
+    /// The `aud` of the tokens.
+    #[schema(example = "acme-app")]
+    audience: String,
+    /// `claimed`: tokens are taken; `pending`: they are refused until `:prove`, or until an operator assigns them.
+    #[schema(example = "claimed")]
+    state: &'static str,
+    /// What gave it to the tenant: `audience` (its own name), `token`, `operator`, or `earlier` (before claims were proven).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "token")]
+    claimed_by: Option<&'static str>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    claimed_at: Option<DateTime<Utc>>,
+}
+
+impl From<PairRow> for PairBody {
+    fn from(row: PairRow) -> Self {
+        Self {
+            audience: row.audience,
+            state: if row.claimed_at.is_some() {
+                "claimed"
+            } else {
+                "pending"
+            },
+            claimed_by: row.claimed_by.map(ClaimedBy::as_str),
+            claimed_at: row.claimed_at,
         }
     }
 }
@@ -108,7 +154,8 @@ impl From<IssuerRow> for IssuerBody {
 /// Over everything, the sealed secret too: a new secret is a new state.
 fn validator(row: &IssuerRow) -> Validator {
     let sealed = row.shared_secret.as_ref().map(hex::encode);
-    let content = json!([row.id, row.config, row.enabled, sealed]).to_string();
+    let claimed: Vec<_> = row.pairs.iter().map(|pair| pair.claimed_at).collect();
+    let content = json!([row.id, row.config, row.enabled, sealed, claimed]).to_string();
     Validator::new(1, content.as_bytes())
 }
 
@@ -158,133 +205,14 @@ struct SampleBody {
     sample_token: Option<String>,
 }
 
-/// What a try-out found.
+/// A token that speaks for the tenant.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = IssuerCheck)]
-struct CheckBody {
-    /// Whether it could be saved as it is.
-    good: bool,
-    /// The keys that tokens will be verified with.
-    keys: Vec<IssuerKeyBody>,
-    /// Members of the key set that are not used, which need not be a fault.
-    skipped: Vec<SkippedBody>,
-    /// The algorithms that the key set has keys for.
-    #[schema(example = json!(["RS256"]))]
-    offered: Vec<&'static str>,
-    /// What must change. Pointers are into the request.
-    problems: Vec<FaultBody>,
-    /// What is allowed, but may not be meant.
-    notes: Vec<String>,
-    /// What would become of the sample token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    token: Option<TokenBody>,
-}
-
-/// One usable key.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = IssuerKey)]
-struct IssuerKeyBody {
-    /// Its id, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    kid: Option<String>,
-    /// What it verifies.
-    #[schema(example = "RS256")]
-    algorithm: &'static str,
-}
-
-/// One key that is not used.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SkippedKey)]
-struct SkippedBody {
-    /// Its place in the set, from 0.
-    index: usize,
-    /// Why.
-    reason: String,
-}
-
-/// The judgement of a token.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TokenJudgement)]
-struct TokenBody {
-    /// Whether it would be let in.
-    accepted: bool,
-    /// What was looked at, in order.
-    steps: Vec<CheckStepBody>,
-    /// The user that it names, where it was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    subject: Option<String>,
-    /// The facts that the claim map takes from it, where it was accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, nullable = false)]
-    facts: Option<Value>,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TokenStep)]
-struct CheckStepBody {
-    /// `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `time`, `subject`, `tenant` or `facts`.
-    #[schema(example = "audience")]
-    name: &'static str,
-    /// Whether it is right; absent where it could not be judged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    passed: Option<bool>,
-    /// What was found, and what to change.
-    message: String,
-}
-
-impl CheckBody {
-    fn new(report: CheckReport, taken: Option<Fault>) -> Self {
-        let mut problems = issuers::problems(&report);
-        problems.extend(taken);
-        Self {
-            good: problems.is_empty(),
-            keys: report
-                .keys
-                .into_iter()
-                .map(|key| IssuerKeyBody {
-                    kid: key.kid,
-                    algorithm: key.algorithm.as_str(),
-                })
-                .collect(),
-            skipped: report
-                .skipped
-                .into_iter()
-                .map(|skip| SkippedBody {
-                    index: skip.index,
-                    reason: skip.reason,
-                })
-                .collect(),
-            offered: report.offered.into_iter().map(Algorithm::as_str).collect(),
-            problems: problems.iter().map(FaultBody::from).collect(),
-            notes: report.notes,
-            token: report.token.map(TokenBody::from),
-        }
-    }
-}
-
-impl From<TokenReport> for TokenBody {
-    fn from(report: TokenReport) -> Self {
-        Self {
-            accepted: report.accepted,
-            steps: report
-                .steps
-                .into_iter()
-                .map(|step| CheckStepBody {
-                    name: step.name,
-                    passed: step.passed,
-                    message: step.message,
-                })
-                .collect(),
-            subject: report.subject,
-            facts: report.facts.map(|facts| json!(facts)),
-        }
-    }
+#[schema(as = IssuerProof)]
+struct ProofBody {
+    /// A token of the issuer, for one of its audiences, whose claim `persona_gateway_tenant` is the tenant's name in URLs or its
+    /// id. It is judged and forgotten.
+    #[schema(write_only)]
+    token: String,
 }
 
 /// What a request asks for, read.
@@ -521,6 +449,36 @@ async fn check_one(
     let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
     let report = issuers::check(&gateway, may.tenant, &wanted, Some(&row), token.as_ref()).await?;
     Ok(found(&CheckBody::new(report, None)))
+}
+
+/// Proves whose an issuer's tokens are: a token that the issuer signed with keys of its own URL, and whose claim `persona_gateway_tenant`
+/// names the tenant, gives the tenant the audiences that it is for. Where keys are typed in or a shared secret, use an audience that names
+/// the tenant (`persona-gateway/SLUG`), or ask an operator.
+#[utoipa::path(
+    post, path = "/v1/admin/issuers/{issuer}:prove", tag = "Admin: issuers", operation_id = "proveIssuer",
+    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
+    params(("issuer" = String, Path, description = "Its id")),
+    request_body(content = ProofBody, content_type = "application/json"),
+    responses((status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))), Creating)
+)]
+async fn prove(
+    may: May<Own>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    payload: web::Payload,
+    gateway: web::Data<Gateway>,
+    limits: web::Data<AdminBodyLimits>,
+) -> Result<HttpResponse, Problem> {
+    let mut members = Members::new(read_members(&request, payload, **limits).await?);
+    let token = members.required("token", secret_text);
+    let issuer = id(&path)?;
+    let mut tx = gateway.database.tenant(may.tenant).await?;
+    issuers::find(&mut tx, issuer).await?;
+    drop(tx);
+    checked(members.finish())?;
+    let token = token.ok_or_else(|| Refusal::Invalid(Vec::new()))?;
+    gateway.admit_try_out(may.tenant)?;
+    Ok(shown(issuers::prove(&gateway, &may, issuer, &token).await?))
 }
 
 /// Refuses an issuer's tokens until it is enabled again. Its pairs of (issuer, audience) stay its own.

@@ -134,7 +134,7 @@ async fn export(
     change.commit().await?;
     let now = gateway.clock.now();
     let export = SubjectExport::new(gateway.database.clone(), may.tenant, subject, now);
-    let pieces = in_pieces(gateway, may, export).await?;
+    let pieces = in_pieces(gateway, may.tenant, may, export).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .insert_header((CACHE_CONTROL, "no-store"))

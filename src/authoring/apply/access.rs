@@ -8,13 +8,16 @@ use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
 use crate::crypto::shared_secret;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
+use crate::store::pairs::ClaimedBy;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::sealed::SealedColumn;
-use crate::tenants::issuers::{shares_audience, url_of};
+use crate::tenants::issuers::{self, shares_audience, url_of};
 use crate::tenants::provider_keys;
+use crate::tenants::refusal::Refusal;
 
 impl Work<'_> {
     /// A tenant that took over a shared issuer's tokens would shut out every tenant that it serves.
@@ -59,6 +62,7 @@ impl Work<'_> {
                 .as_ref()
                 .is_some_and(|row| row.enabled && row.config == issuer.config);
             if same && !secret.is_new {
+                self.claim(index, id).await?;
                 continue;
             }
             let upserted = self
@@ -67,15 +71,7 @@ impl Work<'_> {
                 .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
                 .await;
             if let Err(StoreError::Conflict { .. }) = upserted {
-                // The transaction is lost with the conflict: what else is wrong will show next time.
-                self.faults.add(
-                    format!("/issuers/{index}/audiences"),
-                    "one of these audiences of this issuer belongs to another tenant",
-                );
-                return Err(ApplyError::Faults {
-                    faults: std::mem::take(&mut self.faults).into_vec(),
-                    findings: Vec::new(),
-                });
+                return Err(self.taken(index));
             }
             upserted?;
             let verb = if found.is_some() {
@@ -93,6 +89,7 @@ impl Work<'_> {
             if let Some(row) = &found {
                 self.tell(&row.config, &issuer.config);
             }
+            self.claim(index, id).await?;
         }
         for row in stored {
             let target = format!("issuer/{}", url_of(&row.config));
@@ -102,6 +99,82 @@ impl Work<'_> {
             } else {
                 self.plan.left_alone.push(target);
             }
+        }
+        Ok(())
+    }
+
+    /// Told in the platform's trail as well.
+    pub(super) async fn create_tenant(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
+        let name = bundle.name.as_deref().unwrap_or(&bundle.tenant);
+        self.change.tx.insert_tenant(&bundle.tenant, name).await?;
+        let target = format!("tenant/{}", bundle.tenant);
+        let told = self
+            .change
+            .note_platform("tenant.create", &target, json!({}));
+        told.await?;
+        self.note(Verb::Create, target, "", json!({})).await?;
+        Ok(())
+    }
+
+    /// The transaction is lost with the conflict: what else is wrong will show next time.
+    fn taken(&mut self, index: usize) -> ApplyError {
+        self.faults.add(
+            format!("/issuers/{index}/audiences"),
+            "one of these audiences of this issuer belongs to another issuer",
+        );
+        ApplyError::Faults {
+            faults: std::mem::take(&mut self.faults).into_vec(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whose an issuer's tokens are: an operator says so, anybody else is told to prove it.
+    async fn claim(&mut self, index: usize, id: IssuerId) -> Result<(), ApplyError> {
+        if !self.change.tx.pairs_of_others(id).await?.is_empty() {
+            self.faults.add(
+                format!("/issuers/{index}/audiences"),
+                "one of these audiences of this issuer belongs to another tenant",
+            );
+            return Ok(());
+        }
+        let row = issuers::find(&mut self.change.tx, id).await?;
+        let pending = row.pairs.iter().filter(|pair| pair.claimed_at.is_none());
+        let pending: Vec<String> = pending.map(|pair| pair.audience.clone()).collect();
+        let url = url_of(&row.config);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        if self.is_operators {
+            match issuers::claim(self.change, &row, &pending, ClaimedBy::Operator).await {
+                Err(Refusal::Conflict(_)) => return Err(self.taken(index)),
+                claimed => claimed?,
+            }
+            // A new issuer stands in the plan already.
+            let target = format!("issuer/{url}");
+            if self
+                .plan
+                .steps
+                .last()
+                .is_none_or(|step| step.target != target)
+            {
+                self.step(
+                    Verb::Change,
+                    target,
+                    format!("{} claimed", pending.join(", ")),
+                );
+            }
+        } else {
+            self.plan.findings.push(Finding::warning(
+                format!("/issuers/{index}/audiences"),
+                format!(
+                    "tokens of {url} for {} are refused until it is proven whose they are",
+                    pending.join(", ")
+                ),
+                format!(
+                    "Prove it with POST /v1/admin/issuers/{{issuer}}:prove, or ask whoever runs the installation for `persona-gateway issuer-pair assign`; the audience `{}` needs no proof.",
+                    issuers::own_audience(&self.plan.tenant)
+                ),
+            ));
         }
         Ok(())
     }

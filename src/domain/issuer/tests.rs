@@ -1,7 +1,45 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+
 use crate::domain::caller::Fact;
+
+#[test]
+fn keys_are_the_urls_own_by_discovery_or_in_its_well_known_folder() {
+    let has = |issuer: &str, keys: Value| {
+        let config = json!({ "issuer": issuer, "audiences": ["a"], "keys": keys });
+        IssuerConfig::parse(&config)
+            .unwrap()
+            .has_keys_of_its_own_url()
+    };
+    let at = |url: &str| json!({ "jwksUrl": url });
+    let realm = "https://login.example/realms/a";
+    assert!(has(realm, json!({ "discovery": true })));
+    for issuer in ["https://login.example", "https://login.example/"] {
+        let keys = "https://login.example/.well-known/jwks.json";
+        assert!(has(issuer, at(keys)));
+    }
+    let own = "https://login.example/realms/a/.well-known/jwks.json";
+    assert!(has(realm, at(own)));
+    for elsewhere in [
+        "https://login.example/realms/a/uploads/keys.json",
+        "https://login.example/realms/a/.well-known/",
+        "https://login.example/realms/a/.well-known/..%2fuploads",
+        "https://login.example/realms/a/.well-known/keys?of=bob",
+        "https://login.example/realms/ab/.well-known/keys",
+        "https://login.example/.well-known/keys",
+        "https://login.example:8443/realms/a/.well-known/keys",
+        "https://keys.example/realms/a/.well-known/keys",
+    ] {
+        assert!(!has(realm, at(elsewhere)), "{elsewhere}");
+    }
+    assert!(!has(
+        "acme-backend",
+        at("https://login.example/.well-known/keys")
+    ));
+    assert!(!has(realm, json!({ "jwks": { "keys": [] } })));
+    assert!(!has(realm, json!({ "sharedSecret": true })));
+}
 
 fn minimal(keys: &Value) -> Value {
     json!({"issuer": "https://id.example.com", "audiences": ["app"], "keys": keys})

@@ -6,6 +6,7 @@ use super::chain::{mark, to_micros};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::crypto::sign::SignError;
+use crate::store::audit::PLATFORM;
 use crate::store::audit_checkpoints::CheckpointRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
@@ -50,7 +51,7 @@ pub async fn checkpoint(
     Ok(tx.newest_checkpoint().await?)
 }
 
-/// Makes those that are due. Any number of instances may do so at once: each tenant's is made by one of them.
+/// Makes those that are due. Any number of instances may do so at once: each trail's is made by one of them.
 pub async fn checkpoint_all(
     database: &Database,
     keys: &KeyRing,
@@ -60,8 +61,9 @@ pub async fn checkpoint_all(
     let tenants = platform.tenants().await?;
     platform.commit().await?;
     let mut made = 0;
-    for tenant in tenants {
-        let mut tx = database.tenant(tenant.id).await?;
+    let trails = tenants.into_iter().map(|tenant| tenant.id);
+    for trail in trails.chain([PLATFORM]) {
+        let mut tx = database.tenant(trail).await?;
         let newest = tx.newest_checkpoint().await?;
         let head = tx.audit_head().await?;
         let is_due = match (&head, &newest) {

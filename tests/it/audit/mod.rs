@@ -2,6 +2,7 @@
 
 mod api;
 mod command;
+mod platform;
 mod tamper;
 
 use persona_gateway::domain::ids::TenantId;

@@ -233,13 +233,16 @@ async fn a_tenant_can_not_take_over_a_shared_issuers_tokens() {
         "issuer": "https://shared.example", "audiences": ["app", "other"], "algorithms": ["RS256"],
         "keys": { "discovery": true },
     });
-    let mut platform = bench.store.platform().await.unwrap();
-    let id = persona_gateway::domain::ids::IssuerId(bench.clock.new_id());
-    platform
-        .insert_shared_issuer(id, config.as_object().unwrap(), "org")
+    let operator = persona_gateway::tenants::operators::Operator {
+        database: &bench.store,
+        clock: &bench.clock,
+        label: "cli:test",
+        request_id: None,
+    };
+    operator
+        .add_shared_issuer(config.as_object().unwrap(), "org")
         .await
         .unwrap();
-    platform.commit().await.unwrap();
     let thief = "
 tenant: thief
 issuers:

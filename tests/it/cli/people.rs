@@ -44,7 +44,10 @@ impl Cli {
     async fn trail(&self) -> Vec<Value> {
         self.bench
             .database
-            .rows("select actor || ' ' || action || ' ' || target as line from audit_event order by seq")
+            .rows(
+                "select actor || ' ' || action || ' ' || target as line from audit_event
+                 where tenant_id <> '00000000-0000-0000-0000-000000000000' order by seq",
+            )
             .await
     }
 }
@@ -164,6 +167,73 @@ async fn an_invitation_is_printed_and_an_operator_is_made() {
     assert_eq!(hashes().await[0]["may"], false);
     cli.done("admin enable --email ops@example.com", "").await;
     assert_eq!(hashes().await, second);
+    // All of it stands in the platform's trail, exported and verified by the same commands.
+    let export = cli.done("audit export --platform", "").await;
+    let actions: Vec<String> = export
+        .lines()
+        .filter_map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let record: Value = serde_json::from_str(line["record"].as_str()?).unwrap();
+            Some(record[5].as_str()?.to_owned())
+        })
+        .collect();
+    let expected = [
+        "tenant.create",
+        "invitation.create",
+        "operator.create",
+        "person.set_password",
+        "person.disable",
+        "person.enable",
+    ];
+    assert_eq!(actions, expected);
+    cli.done("audit verify --platform", "").await;
+    assert_eq!(
+        cli.run("audit verify --platform --tenant acme").await.code,
+        Some(2)
+    );
+}
+
+#[tokio::test]
+async fn an_operator_says_whose_an_issuers_tokens_are() {
+    let cli = Cli::new().await;
+    let issuer = "issuers:\n- {issuer: 'https://login.example', audiences: [app], keys: {discovery: true}}\n";
+    for slug in ["acme", "globex"] {
+        cli.done(&format!("tenant create {slug}"), "").await;
+    }
+    let bundle = cli
+        .folder
+        .write("acme.yaml", format!("tenant: acme\n{issuer}"));
+    cli.done(&format!("apply {}", bundle), "").await;
+    assert_eq!(
+        cli.done("issuer-pair list", "").await,
+        "acme  https://login.example  app  claimed (operator)\n"
+    );
+    let theirs = cli
+        .folder
+        .write("globex.yaml", format!("tenant: globex\n{issuer}"));
+    let refused = cli.run(&format!("apply {}", theirs)).await;
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("belong"), "{}", refused.err);
+    let pair = |verb: &str, slug: &str| {
+        format!("issuer-pair {verb} --tenant {slug} --issuer https://login.example --audience app")
+    };
+    cli.done(&pair("withdraw", "acme"), "").await;
+    assert_eq!(
+        cli.done("issuer-pair list --pending", "").await,
+        "acme  https://login.example  app  pending\n"
+    );
+    cli.done(&format!("apply {}", theirs), "").await;
+    let held = cli.run(&pair("assign", "acme")).await;
+    assert_eq!(held.code, Some(1));
+    assert!(held.err.contains("`globex`"), "{}", held.err);
+    cli.done("tenant suspend globex", "").await;
+    cli.done(&pair("assign", "acme"), "").await;
+    let listed = cli.done("issuer-pair list", "").await;
+    assert_eq!(
+        listed,
+        "acme  https://login.example  app  claimed (operator)\nglobex  https://login.example  app  pending\n"
+    );
+    cli.done("audit verify --platform", "").await;
 }
 
 #[tokio::test]

@@ -32,8 +32,8 @@ async fn an_issuer_lives_through_the_api_and_every_instance_hears_of_it_within_a
     let second = app.second().await;
     let owner = app.admin_key("demo", Role::Owner).await;
     let signer = Signer::new("k");
-    let token = signer.token("https://new.example", &json!("new-app"), "u");
-    let config = typed_in(&signer, "https://new.example", "new-app");
+    let token = signer.token("https://new.example", &json!("persona-gateway/demo"), "u");
+    let config = typed_in(&signer, "https://new.example", "persona-gateway/demo");
     assert_eq!(second.mint(&token, &json!({})).await.status(), 401);
 
     let wish = json!({ "config": config, "sampleToken": token });
@@ -213,7 +213,7 @@ async fn a_shared_secret_is_sealed_kept_and_changed_but_never_shown() {
     let app = spawn().await;
     let owner = app.admin_key("demo", Role::Owner).await;
     let config = json!({
-        "issuer": "acme-backend", "audiences": ["app"], "algorithms": ["HS256"], "keys": { "sharedSecret": true },
+        "issuer": "acme-backend", "audiences": ["persona-gateway/demo"], "algorithms": ["HS256"], "keys": { "sharedSecret": true },
     });
     let wish = |secret: Option<&str>| match secret {
         Some(secret) => json!({ "config": config, "sharedSecret": secret }),
@@ -233,7 +233,7 @@ async fn a_shared_secret_is_sealed_kept_and_changed_but_never_shown() {
     let (etag, issuer) = state(created, 201).await;
     assert_eq!(issuer["hasSharedSecret"], true);
     let path = format!("{ISSUERS}/{}", issuer["id"].as_str().unwrap());
-    let claims = json!({ "iss": "acme-backend", "aud": "app", "sub": "u" });
+    let claims = json!({ "iss": "acme-backend", "aud": "persona-gateway/demo", "sub": "u" });
     app.wait_for_token(&hs256_token(SECRET, &claims, 600)).await;
 
     // Left out, the stored one stays; a sample token is judged by it.

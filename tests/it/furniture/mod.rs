@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod issuers;
+mod pairs;
 mod policy;
 mod provider_keys;
 mod secrets;

@@ -92,6 +92,19 @@ impl TestApp {
         tx.insert_operator(id, &email, "Operator", &hash)
             .await
             .unwrap();
+        tx.audit(&AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: "test",
+            action: "operator.create",
+            target: &format!("person/{email}"),
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        })
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
         self.sign_in(email.as_str()).await
     }

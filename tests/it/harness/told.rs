@@ -28,8 +28,8 @@ const NOT_TOLD: [(&str, &str); 12] = [
 /// Columns that change by themselves.
 const NOT_A_CHANGE: [&str; 3] = ["last_used_at", "seen_at", "sign_in_places"];
 
-/// Adds the rule to a migrated database, for tables that nobody has written yet, too. It holds for the run-time role only:
-/// a test that arranges something as the owner needs no trail.
+/// Adds the rule to a migrated database, for what tenants and what operators own, and for tables that nobody has written yet, too.
+/// It holds for the run-time role only: a test that arranges something as the owner needs no trail.
 pub(super) fn rule() -> String {
     let tables = NOT_TOLD.map(|(table, _)| format!("'{table}'")).join(", ");
     let columns = NOT_A_CHANGE.map(|column| format!("'{column}'")).join(", ");
@@ -47,7 +47,22 @@ pub(super) fn rule() -> String {
              end if;
              return null;
          end $$;
+         create function platform_must_be_told() returns trigger language plpgsql as $$
+         begin
+             if tg_op = 'UPDATE' and to_jsonb(new) - array[{columns}] = to_jsonb(old) - array[{columns}] then
+                 return null;
+             end if;
+             if not exists (select from audit_event e where e.xmin = pg_current_xact_id()::xid) then
+                 raise exception 'a change of % has no row in the platform''s audit trail (tests/it/harness/told.rs)', tg_table_name;
+             end if;
+             return null;
+         end $$;
          do $$ declare t regclass; begin
+             foreach t in array array['shared_issuer', 'admin', 'issuer_audience']::regclass[] loop
+                 execute format('create constraint trigger platform_must_be_told after insert or update or delete on %s
+                                 deferrable initially deferred for each row when (current_user = ''gateway_platform'')
+                                 execute function platform_must_be_told()', t);
+             end loop;
              for t in select c.oid::regclass from pg_class c
                       where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and not c.relispartition
                         and c.relname not in ({tables})

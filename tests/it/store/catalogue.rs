@@ -23,7 +23,7 @@ const ACROSS_TENANTS: [(&str, &str); 5] = [
     ("tenant_pkey", "a tenant's id is its own"),
     ("tenant_slug_key", "the name in URLs and bundles"),
     (
-        "issuer_audience_issuer_url_audience_key",
+        "issuer_audience_claimed",
         "the pair names the tenant of a token",
     ),
     (
@@ -46,8 +46,9 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 28] = [
+const PLATFORM_POLICIES: [&str; 30] = [
     "api_key.platform_read r",
+    "audit_event.platform_trail *",
     "catalogue_sync.platform_read r",
     "catalogue_sync.platform_sweep d",
     "config_revision.platform_insert a",
@@ -58,6 +59,7 @@ const PLATFORM_POLICIES: [&str; 28] = [
     "invitation.platform_read r",
     "invitation.platform_sweep d",
     "issuer.platform_read r",
+    "issuer_audience.platform_claim w",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
     "refusal.platform_delete d",

@@ -243,14 +243,40 @@ async fn an_issuer_with_its_audience_belongs_to_one_tenant_in_the_whole_installa
                '{{"issuer": "https://issuer.example", "audiences": ["mine", "{audience}"]}}')"#
         )
     };
-    let taken = attempt(&mut login, TENANT, Some(ALPHA), claim("b")).await;
-    assert_eq!(refusal(taken).0, "23505");
-    let free = attempt(&mut login, TENANT, Some(ALPHA), claim("c")).await;
-    assert_eq!(free.unwrap(), 1);
-    // Not by the side door either: the audiences follow a change of the issuer.
-    let changed = r#"update issuer set config = jsonb_set(config, '{audiences}', '["b"]')"#;
-    let taken = attempt(&mut login, TENANT, Some(ALPHA), changed).await;
-    assert_eq!(refusal(taken).0, "23505");
+    // Registered, it is pending, and keeps nobody away; claimed, it belongs to one.
+    let take = "; set local role gateway_platform;
+                update issuer_audience set claimed_at = now(), claimed_by = 'operator' where claimed_at is null";
+    for (audience, code) in [("b", Some("23505")), ("c", None)] {
+        let registered = attempt(&mut login, TENANT, Some(ALPHA), claim(audience)).await;
+        assert_eq!(registered.unwrap(), 1);
+        let claimed = claim(audience) + take;
+        let claimed = attempt(&mut login, TENANT, Some(ALPHA), claimed).await;
+        assert_eq!(
+            claimed
+                .err()
+                .map(|error| refusal(Err::<u64, _>(error)).0)
+                .as_deref(),
+            code
+        );
+    }
+    // The tenant's door claims nothing: neither later, nor with the row, nor by a change of the issuer.
+    let later = "update issuer_audience set claimed_at = now(), claimed_by = 'operator'";
+    let refused = attempt(&mut login, TENANT, Some(ALPHA), later).await;
+    assert_eq!(refusal(refused).0, "42501");
+    let issuer = id_of(ALPHA, "01");
+    for change in [
+        format!(
+            "insert into issuer_audience (tenant_id, issuer_id, issuer_url, audience, claimed_at, claimed_by)
+             values ('{ALPHA}', '{issuer}', 'https://elsewhere.example', 'b', now(), 'operator')"
+        ),
+        r#"update issuer set config = jsonb_set(config, '{audiences}', '["b"]')"#.to_owned(),
+    ] {
+        let checked = format!(
+            "do $$ begin {change}; if exists (select from issuer_audience where audience = 'b' and claimed_at is not null)
+             then raise 'claimed'; end if; end $$"
+        );
+        attempt(&mut login, TENANT, Some(ALPHA), checked).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -271,6 +297,8 @@ async fn the_platform_role_sees_only_what_it_is_for() {
         let outcome = attempt(&mut login, PLATFORM, None, read).await;
         if whole {
             assert!(outcome.unwrap() >= 2, "{table}");
+        } else if table == "audit_event" {
+            assert_eq!(outcome.unwrap(), 0, "no tenant's trail");
         } else {
             assert_eq!(refusal(outcome).0, "42501", "{table}");
         }
@@ -336,6 +364,13 @@ async fn a_shared_issuers_tokens_can_not_be_taken_and_it_takes_no_tenants() {
     assert_eq!(refusal(taken).0, "23505");
     begin_as(&mut login, PLATFORM, None).await;
     sql::run(&mut login, shared("shared")).await.unwrap();
+    sql::run(
+        &mut login,
+        "insert into audit_event (tenant_id, at, actor, action, target, details)
+         values ('00000000-0000-0000-0000-000000000000', now(), 'test', 'shared_issuer.create', 'shared_issuer/x', '{}')",
+    )
+    .await
+    .unwrap();
     sql::run(&mut login, "commit").await.unwrap();
 
     let own = format!(

@@ -391,13 +391,16 @@ async fn only_a_shared_issuer_may_name_the_tenant_by_a_claim() {
     let shared = Tenant::new("shared", None);
     let mut config = shared.bundle()["issuers"][0].clone();
     config["audiences"] = json!(["app"]);
-    let mut platform = app.app.gateway.database.platform().await.unwrap();
-    let id = persona_gateway::domain::ids::IssuerId(app.clock.new_id());
-    platform
-        .insert_shared_issuer(id, config.as_object().unwrap(), "tenant")
+    let operator = persona_gateway::tenants::operators::Operator {
+        database: &app.app.gateway.database,
+        clock: &app.clock,
+        label: "cli:test",
+        request_id: None,
+    };
+    operator
+        .add_shared_issuer(config.as_object().unwrap(), "tenant")
         .await
         .unwrap();
-    platform.commit().await.unwrap();
     let beta_id = app.tenant("beta").await.to_string();
     let claim = |signer: &Tenant, tenant: Value| {
         let more = json!({ "tenant": tenant, "org": tenant, "tenant_id": tenant, "tid": tenant });
