@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Authenticator;
 use super::explain::{TokenReport, explain};
 use super::jwks::{FetchError, RemoteSource};
-use super::keys::{Key, KeySet};
+use super::keys::{Key, KeySet, SetRefusal};
 use super::verify::peek;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
@@ -50,6 +50,9 @@ pub struct KeyReport {
 pub struct SkipReport {
     /// Place in the set, from 0.
     pub index: usize,
+    /// Its id, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
     /// Why.
     pub reason: String,
 }
@@ -60,49 +63,65 @@ impl Authenticator {
     pub async fn check(
         &self,
         config: &IssuerConfig,
-        secret: Option<&SecretSlice<u8>>,
+        secrets: &[SecretSlice<u8>],
         token: Option<&str>,
     ) -> CheckReport {
-        let fetched = self.keys_of(config, secret).await;
-        let mut report = match &fetched {
-            Ok(keys) => report(config, keys),
-            Err(problem) => CheckReport {
-                keys: Vec::new(),
-                skipped: Vec::new(),
-                offered: BTreeSet::new(),
-                problems: vec![Fault::new(place_of_keys(config), problem.clone())],
-                notes: Vec::new(),
-                token: None,
+        let found = Found {
+            published: match config.keys() {
+                Some(source) => Some(self.published(config, source).await),
+                None => None,
             },
+            secrets: config.takes_secret().then(|| shared(secrets)),
         };
+        let mut report = report(config, &found);
         let now = self.fetcher.clock.now();
-        report.token = token.map(|token| explain(token, config, fetched.as_ref().ok(), now));
+        report.token = token.map(|token| explain(token, config, &found, now));
         report
     }
 
-    async fn keys_of(
-        &self,
-        config: &IssuerConfig,
-        secret: Option<&SecretSlice<u8>>,
-    ) -> Result<KeySet, String> {
-        let source = match config.keys() {
-            KeySource::SharedSecret => {
-                let secret = secret.ok_or("no shared secret is given, and none is stored")?;
-                return KeySet::shared_secret(secret.expose_secret()).map_err(|e| e.to_string());
-            }
-            KeySource::Jwks(set) => {
-                return KeySet::admit(set).map_err(|e| FetchError::Set(e).to_string());
-            }
-            KeySource::JwksUrl(url) => RemoteSource::JwksUrl(url.clone()),
-            KeySource::Discovery(document) => RemoteSource::Discovery {
-                document: document.clone(),
-                issuer: config.issuer().to_owned(),
+    async fn published(&self, config: &IssuerConfig, source: &KeySource) -> Result<KeySet, Fault> {
+        let fault = |error: FetchError| Fault::new(place_of_keys(source), error.to_string());
+        match (source, RemoteSource::of(source, config.issuer())) {
+            (KeySource::Jwks(set), _) => KeySet::admit(set).map_err(|error| fault(error.into())),
+            (_, Some(remote)) => match remote.fetch(&self.fetcher.outbound).await {
+                Ok((keys, _)) => Ok(keys),
+                Err(error) => Err(fault(error)),
             },
+            (_, None) => Err(fault(SetRefusal::NoUsableKey.into())),
+        }
+    }
+}
+
+fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, Fault> {
+    let fault = |message: String| Fault::new("/keys/sharedSecret", message);
+    if secrets.is_empty() {
+        return Err(fault(
+            "no shared secret is given, and none is stored".to_owned(),
+        ));
+    }
+    let secrets = secrets.iter().map(ExposeSecret::expose_secret);
+    KeySet::shared_secrets(secrets).map_err(|error| fault(error.to_string()))
+}
+
+/// What there is to judge by: each where the configuration has such keys.
+pub(super) struct Found {
+    published: Option<Result<KeySet, Fault>>,
+    secrets: Option<Result<KeySet, Fault>>,
+}
+
+impl Found {
+    /// The keys that tokens of an algorithm are judged by.
+    pub(super) fn keys_for(&self, algorithm: Algorithm) -> Option<&KeySet> {
+        let keys = if algorithm.is_symmetric() {
+            &self.secrets
+        } else {
+            &self.published
         };
-        let fetched = source.fetch(&self.fetcher.outbound).await;
-        fetched
-            .map(|(keys, _)| keys)
-            .map_err(|error| error.to_string())
+        keys.as_ref()?.as_ref().ok()
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &Result<KeySet, Fault>> {
+        self.published.iter().chain(&self.secrets)
     }
 }
 
@@ -124,9 +143,9 @@ pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
     let token = peek(token.trim()).ok()?;
     let tenant = token.claims().get(TENANT_CLAIM);
     let tenant = tenant.and_then(Value::as_str).map(str::to_owned);
-    let named = token.audiences();
+    let named = token.audiences(config.audience_claim());
     let audiences = config.audiences().iter();
-    let audiences = audiences.filter(|audience| named.contains(audience));
+    let audiences = audiences.filter(|audience| named.contains(&audience.as_str()));
     Some(Testimony {
         tenant,
         audiences: audiences.cloned().collect(),
@@ -134,37 +153,44 @@ pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
 }
 
 /// Where a configuration says where its keys are.
-fn place_of_keys(config: &IssuerConfig) -> &'static str {
-    match config.keys() {
+fn place_of_keys(source: &KeySource) -> &'static str {
+    match source {
         KeySource::JwksUrl(_) => "/keys/jwksUrl",
         KeySource::Discovery(_) => "/issuer",
+        KeySource::MetadataUrl(_) => "/keys/metadataUrl",
         KeySource::Jwks(_) => "/keys/jwks",
-        KeySource::SharedSecret => "/keys/sharedSecret",
     }
 }
 
-fn report(config: &IssuerConfig, keys: &KeySet) -> CheckReport {
+fn report(config: &IssuerConfig, found: &Found) -> CheckReport {
     let configured = config.algorithms();
-    let usable = keys.keys().iter();
-    let usable = usable.filter(|key| configured.contains(&key.algorithm()));
-    let found: Vec<KeyReport> = usable
+    let mut problems: Vec<Fault> = found
+        .sets()
+        .filter_map(|set| set.as_ref().err().cloned())
+        .collect();
+    let mut notes = Vec::new();
+    let sets: Vec<&KeySet> = found.sets().filter_map(|set| set.as_ref().ok()).collect();
+    let all = || sets.iter().flat_map(|set| set.keys());
+    let is_usable = |key: &&Key| configured.iter().any(|algorithm| key.serves(*algorithm));
+    let keys: Vec<KeyReport> = all()
+        .filter(is_usable)
         .map(|key| KeyReport {
             kid: key.kid().map(str::to_owned),
             algorithm: key.algorithm(),
         })
         .collect();
-    let skipped = keys.skipped().iter().map(|(index, skip)| SkipReport {
-        index: *index,
-        reason: skip.to_string(),
+    let skipped = sets.iter().flat_map(|set| set.skipped());
+    let skipped = skipped.map(|skipped| SkipReport {
+        index: skipped.index,
+        kid: skipped.kid.clone(),
+        reason: skipped.reason.to_string(),
     });
-    let offered: BTreeSet<Algorithm> = keys.keys().iter().map(Key::algorithm).collect();
+    let offered: BTreeSet<Algorithm> = all().map(Key::algorithm).collect();
     let names = |algorithms: &mut dyn Iterator<Item = &Algorithm>| {
         let names: Vec<&str> = algorithms.map(|a| a.as_str()).collect();
         names.join(", ")
     };
-    let mut problems = Vec::new();
-    let mut notes = Vec::new();
-    if found.is_empty() {
+    if problems.is_empty() && keys.is_empty() {
         problems.push(Fault::new(
             "/algorithms",
             format!(
@@ -173,20 +199,25 @@ fn report(config: &IssuerConfig, keys: &KeySet) -> CheckReport {
                 names(&mut offered.iter())
             ),
         ));
-    } else {
-        let unused = names(&mut offered.difference(configured));
+    } else if !keys.is_empty() {
+        let unused: BTreeSet<Algorithm> = all()
+            .filter(|key| !is_usable(key))
+            .map(Key::algorithm)
+            .collect();
         if !unused.is_empty() {
             notes.push(format!(
-                "the set has keys for {unused} too, which `algorithms` leaves out: such tokens are refused"
+                "the set has keys for {} too, which `algorithms` leaves out: such tokens are refused",
+                names(&mut unused.iter())
             ));
         }
-        let keyless = names(&mut configured.difference(&offered));
+        let is_keyless = |algorithm: &&Algorithm| !all().any(|key| key.serves(**algorithm));
+        let keyless = names(&mut configured.iter().filter(is_keyless));
         if !keyless.is_empty() {
             notes.push(format!("the set has no key for {keyless} at present"));
         }
     }
     CheckReport {
-        keys: found,
+        keys,
         skipped: skipped.collect(),
         offered,
         problems,

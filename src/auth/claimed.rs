@@ -1,29 +1,17 @@
 //! What a refused token says of itself, for whoever has to find out why it was refused. Nothing of it was verified: it is cleaned,
 //! cut, and shown as a claim, never acted upon.
 
-use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
+use super::lenient::{MAX_BYTES, object};
 use crate::domain::ids::TenantId;
-use crate::domain::json;
+use crate::domain::issuer::AudienceClaim;
 use crate::domain::text::clean_line;
 
-/// Longest token that is looked at, bytes: those that are refused for their size are among them.
-const MAX_BYTES: usize = 16 * 1024;
 /// Longest text that is shown, characters.
 const MAX_CHARS: usize = 200;
 /// Audiences that are shown.
 const MAX_AUDIENCES: usize = 5;
-
-/// More lenient than the verifier: one mistake should not hide the others.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What a token claims to be, and whose it would be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +20,7 @@ pub struct Claimed {
     pub tenant: Option<TenantId>,
     /// Its `iss`, one clean line, empty where there is none.
     pub issuer: String,
-    /// Its `aud`, one clean line; several with commas between.
+    /// Its `aud`, or another claim that may play the audience; one clean line, several with commas between.
     pub audience: String,
     /// The `kid` in its header, one clean line.
     pub kid: String,
@@ -56,10 +44,16 @@ impl Claims {
         let header = parts.next().and_then(object).unwrap_or_default();
         let all = parts.next().and_then(object)?;
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let audiences = match all.get("aud") {
-            Some(Value::Array(many)) => many.iter().filter_map(|one| text(Some(one))).collect(),
-            one => text(one).into_iter().collect(),
-        };
+        // The first that is there: which one plays the audience is the issuer's to say.
+        let mut playing = AudienceClaim::ALL
+            .into_iter()
+            .filter(|claim| *claim != AudienceClaim::Iss)
+            .map(|claim| match all.get(claim.as_str()) {
+                Some(Value::Array(many)) => many.iter().filter_map(|one| text(Some(one))).collect(),
+                one => Vec::from_iter(text(one)),
+            });
+        let audiences = playing.find(|names| !names.is_empty());
+        let audiences = audiences.unwrap_or_default();
         Some(Self {
             issuer: text(all.get("iss")).unwrap_or_default(),
             audiences,
@@ -80,8 +74,4 @@ impl Claims {
             kid: line(&self.kid),
         }
     }
-}
-
-fn object(part: &str) -> Option<Map<String, Value>> {
-    json::object(&BASE64.decode(part).ok()?)
 }

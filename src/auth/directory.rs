@@ -1,20 +1,24 @@
 //! Which issuers there are, and whose: what the authenticator knows of all tenants. Built outside
 //! from the database and swapped in whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::AuthError;
 use super::claimed::Claims;
 use super::jwks::{Fetcher, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
 use super::keys::{KeySet, SetRefusal};
 use super::refusal::Refusal;
 use super::verify::{Unverified, Verified};
 use crate::domain::ids::{IssuerId, TenantId};
-use crate::domain::issuer::{IssuerConfig, KeySource, TenantBinding};
+use crate::domain::issuer::{
+    Algorithm, AudienceClaim, IssuerConfig, KeySource, TenantBinding, form_of,
+};
 
 /// All issuers and tenants of the installation.
 #[derive(Debug, Default)]
@@ -49,8 +53,8 @@ pub struct IssuerEntry {
     pub config: IssuerConfig,
     /// Those of its audiences that are not proven to be the tenant's: their tokens are refused.
     pub pending: Vec<String>,
-    /// The HS256 secret, opened; only where the configuration says `sharedSecret`.
-    pub secret: Option<SecretSlice<u8>>,
+    /// The shared secrets, opened; only where the configuration says `sharedSecret`. Two while one replaces the other.
+    pub secrets: Vec<SecretSlice<u8>>,
 }
 
 /// One tenant, as far as tokens are concerned.
@@ -102,32 +106,47 @@ impl fmt::Display for DirectoryFault {
 }
 
 /// Where an issuer's keys are at run time.
-#[derive(Debug)]
-enum IssuerKeys {
-    /// Typed in, or a secret.
+#[derive(Debug, Default)]
+struct IssuerKeys {
+    /// What symmetric algorithms are judged by.
+    secrets: Option<Arc<KeySet>>,
+    /// What all others are judged by.
+    published: Option<Published>,
+}
+
+#[derive(Debug, Clone)]
+enum Published {
+    /// Typed in.
     Static(Arc<KeySet>),
     Remote(Arc<RemoteKeys>),
 }
 
 impl IssuerKeys {
-    fn open(entry: &IssuerEntry, fetcher: &Arc<Fetcher>) -> Result<Self, FaultReason> {
-        let wants_secret = *entry.config.keys() == KeySource::SharedSecret;
-        if wants_secret != entry.secret.is_some() {
+    /// Opens the keys of an entry; published ones that did not move are `kept`.
+    fn open(
+        entry: &IssuerEntry,
+        kept: Option<Published>,
+        fetcher: &Arc<Fetcher>,
+    ) -> Result<Self, FaultReason> {
+        if entry.config.takes_secret() == entry.secrets.is_empty() {
             return Err(FaultReason::Secret);
         }
-        let remote = |source| Self::Remote(RemoteKeys::new(entry.id, source, Arc::clone(fetcher)));
-        Ok(match (entry.config.keys(), &entry.secret) {
-            (KeySource::SharedSecret, None) => return Err(FaultReason::Secret),
-            (KeySource::SharedSecret, Some(secret)) => {
-                Self::Static(Arc::new(KeySet::shared_secret(secret.expose_secret())?))
+        let mut keys = Self::default();
+        if entry.config.takes_secret() {
+            let secrets = entry.secrets.iter().map(ExposeSecret::expose_secret);
+            keys.secrets = Some(Arc::new(KeySet::shared_secrets(secrets)?));
+        }
+        keys.published = match (kept, entry.config.keys()) {
+            (Some(kept), _) => Some(kept),
+            (None, None) => None,
+            (None, Some(KeySource::Jwks(set))) => {
+                Some(Published::Static(Arc::new(KeySet::admit(set)?)))
             }
-            (KeySource::Jwks(set), _) => Self::Static(Arc::new(KeySet::admit(set)?)),
-            (KeySource::JwksUrl(url), _) => remote(RemoteSource::JwksUrl(url.clone())),
-            (KeySource::Discovery(document), _) => remote(RemoteSource::Discovery {
-                document: document.clone(),
-                issuer: entry.config.issuer().to_owned(),
+            (None, Some(source)) => RemoteSource::of(source, entry.config.issuer()).map(|source| {
+                Published::Remote(RemoteKeys::new(entry.id, source, Arc::clone(fetcher)))
             }),
-        })
+        };
+        Ok(keys)
     }
 }
 
@@ -137,50 +156,49 @@ pub(super) struct Issuer {
     pub(super) id: IssuerId,
     pub(super) config: IssuerConfig,
     binding: TenantBinding,
-    secret: Option<SecretSlice<u8>>,
-    keys: Arc<IssuerKeys>,
+    keys: IssuerKeys,
 }
 
 impl Issuer {
-    fn keys_serve(&self, entry: &IssuerEntry) -> bool {
-        let same_secret = match (&self.secret, &entry.secret) {
-            (Some(old), Some(new)) => old.expose_secret() == new.expose_secret(),
-            (None, None) => true,
-            _ => false,
-        };
-        self.config.issuer() == entry.config.issuer()
-            && self.config.keys() == entry.config.keys()
-            && same_secret
+    /// The published keys, if they serve another form of this issuer, too.
+    fn published_for(&self, entry: &IssuerEntry) -> Option<Published> {
+        let same = self.config.issuer() == entry.config.issuer()
+            && self.config.keys() == entry.config.keys();
+        self.keys.published.clone().filter(|_| same)
     }
 
-    pub(super) async fn current_keys(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
-        match &*self.keys {
-            IssuerKeys::Static(keys) => Ok(Arc::clone(keys)),
-            IssuerKeys::Remote(remote) => remote.current().await,
+    /// The keys that tokens of an algorithm are judged by: a secret never verifies what a public key should, nor the other way round.
+    pub(super) async fn current_keys(
+        &self,
+        algorithm: Algorithm,
+    ) -> Result<Arc<KeySet>, AuthError> {
+        let none = || AuthError::Refused(Refusal::AlgorithmNotAllowed);
+        if algorithm.is_symmetric() {
+            return self.keys.secrets.clone().ok_or_else(none);
+        }
+        match self.keys.published.as_ref().ok_or_else(none)? {
+            Published::Static(keys) => Ok(Arc::clone(keys)),
+            Published::Remote(remote) => Ok(remote.current().await?),
         }
     }
 
     pub(super) async fn second_look(
         &self,
-        kid: Option<&str>,
+        algorithm: Algorithm,
         tried: &Arc<KeySet>,
     ) -> Result<SecondLook, KeysUnavailable> {
-        match &*self.keys {
-            IssuerKeys::Static(_) => Ok(SecondLook::StillUnknown),
-            IssuerKeys::Remote(remote) => remote.second_look(kid, tried).await,
-        }
-    }
-
-    pub(super) fn remember_unknown(&self, kid: Option<&str>) {
-        if let (IssuerKeys::Remote(remote), Some(kid)) = (&*self.keys, kid) {
-            remote.remember_unknown(kid);
+        match &self.keys.published {
+            Some(Published::Remote(remote)) if !algorithm.is_symmetric() => {
+                remote.second_look(tried).await
+            }
+            _ => Ok(SecondLook::Unchanged),
         }
     }
 
     pub(super) fn remote(&self) -> Option<&RemoteKeys> {
-        match &*self.keys {
-            IssuerKeys::Static(_) => None,
-            IssuerKeys::Remote(remote) => Some(remote),
+        match &self.keys.published {
+            Some(Published::Remote(remote)) => Some(remote),
+            _ => None,
         }
     }
 }
@@ -189,12 +207,14 @@ impl Issuer {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     issuers: HashMap<IssuerId, Arc<Issuer>>,
-    /// iss -> aud -> issuer; `None` where two entries claim the pair.
+    /// iss -> audience -> issuer; `None` where two entries claim the pair.
     pairs: HashMap<String, HashMap<String, Option<Arc<Issuer>>>>,
     /// iss -> the tenants that have it, and whether it was proven that it is theirs.
     registered: HashMap<String, HashMap<TenantId, bool>>,
     /// iss -> aud -> the tenants that have registered the pair without proof.
     pending: HashMap<String, HashMap<String, HashSet<TenantId>>>,
+    /// iss -> the claims that play the audience at its entries.
+    audience_claims: HashMap<String, BTreeSet<AudienceClaim>>,
     by_slug: HashMap<String, TenantId>,
     active: HashMap<TenantId, bool>,
 }
@@ -222,15 +242,9 @@ impl Index {
                 // Nobody's keys are fetched for what serves nobody.
                 continue;
             }
-            let kept = before
-                .issuers
-                .get(&entry.id)
-                .filter(|old| old.keys_serve(&entry));
-            let keys = match kept {
-                Some(old) => Ok(Arc::clone(&old.keys)),
-                None => IssuerKeys::open(&entry, fetcher).map(Arc::new),
-            };
-            match keys {
+            let before = before.issuers.get(&entry.id);
+            let kept = before.and_then(|old| old.published_for(&entry));
+            match IssuerKeys::open(&entry, kept, fetcher) {
                 Ok(keys) => index.add(entry, keys, &mut faults),
                 Err(reason) => faults.push(DirectoryFault {
                     issuer: entry.id,
@@ -241,19 +255,18 @@ impl Index {
         (index, faults)
     }
 
-    fn add(&mut self, entry: IssuerEntry, keys: Arc<IssuerKeys>, faults: &mut Vec<DirectoryFault>) {
+    fn add(&mut self, entry: IssuerEntry, keys: IssuerKeys, faults: &mut Vec<DirectoryFault>) {
         let serves: Vec<String> = entry.serves().cloned().collect();
         let issuer = Arc::new(Issuer {
             id: entry.id,
             config: entry.config,
             binding: entry.binding,
-            secret: entry.secret,
             keys,
         });
-        let pairs = self
-            .pairs
-            .entry(issuer.config.issuer().to_owned())
-            .or_default();
+        let url = issuer.config.issuer().to_owned();
+        let claims = self.audience_claims.entry(url.clone()).or_default();
+        claims.insert(issuer.config.audience_claim());
+        let pairs = self.pairs.entry(url).or_default();
         for audience in serves {
             let contested = |issuer: &Issuer| DirectoryFault {
                 issuer: issuer.id,
@@ -277,6 +290,10 @@ impl Index {
         let TenantBinding::Fixed(tenant) = entry.binding else {
             return;
         };
+        if !entry.pending.is_empty() {
+            let claims = self.audience_claims.entry(entry.config.issuer().to_owned());
+            claims.or_default().insert(entry.config.audience_claim());
+        }
         for audience in &entry.pending {
             let pairs = self.pending.entry(entry.config.issuer().to_owned());
             let tenants = pairs.or_default().entry(audience.clone());
@@ -286,43 +303,67 @@ impl Index {
 
     /// The issuer whose rules a token is to be judged by.
     pub(super) fn find(&self, token: &Unverified<'_>) -> Result<Arc<Issuer>, Refusal> {
-        let pairs = self.pairs.get(token.issuer());
+        let forms = forms(token.issuer(), token.claims());
         let mut found: Option<&Arc<Issuer>> = None;
         let mut is_contested = false;
-        for audience in token.audiences() {
-            match pairs.and_then(|pairs| pairs.get(audience)) {
-                None => {}
-                // Nobody's.
-                Some(None) => is_contested = true,
-                Some(Some(issuer)) => {
-                    if found.is_some_and(|other| other.id != issuer.id) {
+        let mut is_named = false;
+        for iss in &forms {
+            let pairs = self.pairs.get(iss);
+            for (claim, audience) in self.audiences(iss, token.claims()) {
+                is_named = true;
+                match pairs.and_then(|pairs| pairs.get(audience)) {
+                    None => {}
+                    // Nobody's.
+                    Some(None) => is_contested = true,
+                    // Named, but not by the claim that plays the audience there.
+                    Some(Some(issuer)) if issuer.config.audience_claim() != claim => {}
+                    Some(Some(issuer)) if found.is_some_and(|other| other.id != issuer.id) => {
                         return Err(Refusal::AmbiguousAudience);
                     }
-                    found = Some(issuer);
+                    Some(Some(issuer)) => found = Some(issuer),
                 }
             }
         }
+        let is_waited_for = |iss: &String| !self.waiting(iss, token.claims()).is_empty();
+        let is_known = |iss: &String| self.audience_claims.contains_key(iss);
         found.map(Arc::clone).ok_or_else(|| {
             if is_contested {
                 Refusal::UnknownIssuer
-            } else if !self.waiting(token.issuer(), token.audiences()).is_empty() {
+            } else if forms.iter().any(is_waited_for) {
                 Refusal::PairPending
-            } else if pairs.is_some() || self.pending.contains_key(token.issuer()) {
+            } else if !forms.iter().any(is_known) {
+                Refusal::UnknownIssuer
+            } else if is_named {
                 // Somebody's issuer, but for other audiences.
                 Refusal::Audience
             } else {
-                Refusal::UnknownIssuer
+                Refusal::Claims
             }
         })
     }
 
+    /// Whom a token is for, by each claim that plays the audience at an issuer's entries.
+    fn audiences<'c>(
+        &self,
+        iss: &str,
+        claims: &'c Map<String, Value>,
+    ) -> Vec<(AudienceClaim, &'c str)> {
+        let playing = self.audience_claims.get(iss).into_iter().flatten();
+        playing
+            .flat_map(|claim| {
+                let names = claim.find(claims).unwrap_or_default().into_iter();
+                names.map(|name| (*claim, name))
+            })
+            .collect()
+    }
+
     /// The tenants whose tokens these would be, once it is proven. Where the issuer is proven to be some tenants', the others that
     /// have registered it are told nothing.
-    fn waiting(&self, issuer: &str, audiences: &[String]) -> HashSet<TenantId> {
+    fn waiting(&self, issuer: &str, claims: &Map<String, Value>) -> HashSet<TenantId> {
         let pairs = self.pending.get(issuer);
+        let audiences = self.audiences(issuer, claims).into_iter();
         let mut waiting: HashSet<TenantId> = audiences
-            .iter()
-            .filter_map(|audience| pairs?.get(audience))
+            .filter_map(|(_, audience)| pairs?.get(audience))
             .flatten()
             .copied()
             .collect();
@@ -353,7 +394,13 @@ impl Index {
 
     /// `None` among them is a tenant that does not exist.
     fn candidates(&self, claims: &Claims) -> HashSet<Option<TenantId>> {
-        let pairs = self.pairs.get(&claims.issuer);
+        let forms = forms(&claims.issuer, &claims.all);
+        let is_known = |iss: &&String| {
+            self.audience_claims.contains_key(*iss) || self.registered.contains_key(*iss)
+        };
+        let issuer = forms.iter().find(is_known);
+        let issuer = issuer.unwrap_or(&claims.issuer);
+        let pairs = self.pairs.get(issuer);
         let named = |issuer: &Issuer| match &issuer.binding {
             TenantBinding::Fixed(tenant) => Some(*tenant),
             TenantBinding::ByClaim { claim } => {
@@ -361,15 +408,15 @@ impl Index {
                 self.named(name)
             }
         };
-        let audiences = claims.audiences.iter();
+        let audiences = self.audiences(issuer, &claims.all).into_iter();
         let meant: HashSet<Option<TenantId>> = audiences
-            .filter_map(|aud| pairs?.get(aud))
+            .filter_map(|(_, audience)| pairs?.get(audience))
             .map(|issuer| named(issuer.as_ref()?))
             .collect();
         if !meant.is_empty() {
             return meant;
         }
-        let waiting = self.waiting(&claims.issuer, &claims.audiences);
+        let waiting = self.waiting(issuer, &claims.all);
         if !waiting.is_empty() {
             return waiting.into_iter().map(Some).collect();
         }
@@ -377,9 +424,9 @@ impl Index {
         let shared =
             shared.filter(|issuer| matches!(issuer.binding, TenantBinding::ByClaim { .. }));
         let mut known: HashSet<_> = shared.map(|issuer| named(issuer)).collect();
-        known.extend(self.holders(&claims.issuer).into_iter().map(Some));
+        known.extend(self.holders(issuer).into_iter().map(Some));
         if known.is_empty() {
-            let registered = self.registered.get(&claims.issuer).into_iter().flatten();
+            let registered = self.registered.get(issuer).into_iter().flatten();
             known.extend(registered.map(|(tenant, _)| Some(*tenant)));
         }
         known
@@ -411,4 +458,10 @@ impl Index {
     pub(super) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         self.issuers.values().map(AsRef::as_ref)
     }
+}
+
+/// What an issuer's entries may call the `iss` of a token: as it is, or by its form.
+fn forms(iss: &str, claims: &Map<String, Value>) -> Vec<String> {
+    let form = form_of(iss, claims);
+    std::iter::once(iss.to_owned()).chain(form).collect()
 }

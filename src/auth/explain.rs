@@ -5,11 +5,18 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::check::Found;
+use super::jws;
 use super::keys::KeySet;
+use super::lenient::{Lenient, told};
 use super::refusal::Refusal;
 use super::verify::{self, Unverified, peek};
 use crate::domain::caller::Facts;
-use crate::domain::issuer::IssuerConfig;
+use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
+use crate::domain::text::clean_line;
+
+/// Longest text of a token that is told, in characters.
+const MAX_TOLD_CHARS: usize = 200;
 
 /// What the verifier makes of one token by one issuer's rules.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,7 +29,7 @@ pub struct TokenReport {
     /// Who it names, where the token was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// What the claim map took, where the token was accepted.
+    /// What the claim map takes, or would take were it accepted; absent where no claims can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
 }
@@ -30,7 +37,7 @@ pub struct TokenReport {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What: `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `time`, `subject`, `tenant` or `facts`.
+    /// What: `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `required`, `time`, `subject`, `tenant` or `facts`.
     pub name: &'static str,
     /// Whether it is as it must be; absent where it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,11 +46,11 @@ pub struct Step {
     pub message: String,
 }
 
-/// Judges a token as it would be done in earnest, and says why. `keys` is `None` where none could be had.
+/// Judges a token as it would be done in earnest, and says why. `found` are the keys that could be had.
 pub(super) fn explain(
-    token: &str,
+    text: &str,
     rules: &IssuerConfig,
-    keys: Option<&KeySet>,
+    found: &Found,
     now: DateTime<Utc>,
 ) -> TokenReport {
     let mut report = TokenReport {
@@ -52,120 +59,193 @@ pub(super) fn explain(
         subject: None,
         facts: None,
     };
-    let token = match peek(token.trim()) {
-        Ok(token) => token,
-        Err(refusal) => {
-            report.add("form", Err(refusal), unread(refusal));
-            return report;
-        }
-    };
-    report.add(
-        "form",
-        Ok(()),
-        "is a compact JWS of two strict JSON objects".to_owned(),
-    );
-    report.look_at(&token, rules, keys, now);
-    let verified = keys.and_then(|keys| verify::verify(&token, rules, keys, now).ok());
+    let read = Lenient::read(text);
+    let strict = peek(text.trim());
+    report.form(&strict, &read.faults);
+    let tidied = peek(&read.token);
+    report.algorithm(read.header.as_ref(), rules);
+    match &tidied {
+        Ok(token) => report.key_and_signature(token, found.keys_for(token.algorithm())),
+        Err(_) => report.unjudged("signature", "could not be judged: the token can't be read"),
+    }
+    if let Some(claims) = &read.claims {
+        let header = read.header.as_ref();
+        let access_token_type =
+            header.is_some_and(|header| jws::is_access_token_type(header).unwrap_or_default());
+        report.claims(claims, access_token_type, rules, now);
+    }
+    let verified = strict.as_ref().ok().and_then(|token| {
+        let keys = found.keys_for(token.algorithm())?;
+        verify::verify(token, rules, keys, now).ok()
+    });
     if let Some(verified) = verified {
         report.accepted = true;
         report.add(
             "tenant",
-            Ok(()),
-            "the issuer is this tenant's own, so its users are".to_owned(),
-        );
-        report.add(
-            "facts",
-            Ok(()),
-            facts_found(rules, &verified.facts, &verified.passed_over),
+            true,
+            "the issuer is this tenant's own, so its users are",
         );
         report.subject = Some(verified.subject.as_str().to_owned());
-        report.facts = Some(verified.facts);
+    }
+    if let Some(claims) = &read.claims {
+        let (facts, passed_over) = rules.claims().facts(claims);
+        let told = facts_found(rules, &facts, &passed_over);
+        if report.accepted {
+            report.add("facts", true, told);
+        } else {
+            report.unjudged("facts", format!("were it accepted: {told}"));
+        }
+        report.facts = Some(facts);
     }
     report
 }
 
 impl TokenReport {
-    fn add(&mut self, name: &'static str, judged: Result<(), Refusal>, message: String) {
+    fn add(&mut self, name: &'static str, passed: bool, message: impl Into<String>) {
         self.steps.push(Step {
             name,
-            passed: Some(judged.is_ok()),
-            message,
+            passed: Some(passed),
+            message: message.into(),
         });
     }
 
-    fn look_at(
+    fn unjudged(&mut self, name: &'static str, message: impl Into<String>) {
+        self.steps.push(Step {
+            name,
+            passed: None,
+            message: message.into(),
+        });
+    }
+
+    /// What is wrong with an algorithm or a claim is told by their own steps.
+    fn form(&mut self, strict: &Result<Unverified<'_>, Refusal>, faults: &[String]) {
+        match strict {
+            Err(Refusal::Header | Refusal::Type | Refusal::KeyId) if faults.is_empty() => {}
+            Ok(_) | Err(Refusal::Claims | Refusal::Algorithm) if faults.is_empty() => {
+                self.add("form", true, "is a compact JWS of two strict JSON objects");
+                return;
+            }
+            _ => {}
+        }
+        let mut told = faults.to_vec();
+        if let Err(refusal @ (Refusal::Header | Refusal::Type | Refusal::KeyId)) = strict {
+            told.push(format!("{refusal}. {}", refusal.advice()));
+        }
+        if told.is_empty() {
+            told.extend(strict.as_ref().err().map(ToString::to_string));
+        }
+        self.add("form", false, told.join("; "));
+    }
+
+    fn algorithm(&mut self, header: Option<&Map<String, Value>>, rules: &IssuerConfig) {
+        let Some(header) = header else { return };
+        let allowed: Vec<&str> = rules.algorithms().iter().map(|alg| alg.as_str()).collect();
+        let allowed = allowed.join(", ");
+        let algorithm = header.get("alg").and_then(Value::as_str);
+        match algorithm.map(|name| Algorithm::parse(name).ok_or(name)) {
+            Some(Ok(algorithm)) if verify::check_algorithm(algorithm, rules).is_ok() => self.add(
+                "algorithm",
+                true,
+                format!("alg is {algorithm}, which this issuer may use"),
+            ),
+            Some(Ok(algorithm)) => self.add(
+                "algorithm",
+                false,
+                format!(
+                    "alg is {algorithm}, but this issuer's algorithms are {allowed}: add it to `algorithms` if the issuer means to use it"
+                ),
+            ),
+            Some(Err(_)) => self.add(
+                "algorithm",
+                false,
+                format!(
+                    "alg is {}, which no issuer may use; `none` is never taken. This issuer's algorithms are {allowed}",
+                    told(header, "alg").unwrap_or_default()
+                ),
+            ),
+            None => self.add(
+                "algorithm",
+                false,
+                format!("alg is missing in the header, or no text; this issuer's algorithms are {allowed}"),
+            ),
+        }
+    }
+
+    fn claims(
         &mut self,
-        token: &Unverified<'_>,
+        claims: &Map<String, Value>,
+        access_token_type: bool,
         rules: &IssuerConfig,
-        keys: Option<&KeySet>,
         now: DateTime<Utc>,
     ) {
-        let judged = verify::check_algorithm(token, rules);
-        let allowed: Vec<&str> = rules.algorithms().iter().map(|alg| alg.as_str()).collect();
-        let message = match judged {
-            Ok(()) => format!("alg is {}, which this issuer may use", token.algorithm()),
-            Err(_) => format!(
-                "alg is {}, but this issuer's algorithms are {}: add it to `algorithms` if the issuer means to use it",
-                token.algorithm(),
-                allowed.join(", ")
-            ),
-        };
-        self.add("algorithm", judged, message);
-        self.key_and_signature(token, keys);
-
-        let judged = verify::check_issuer(token, rules);
+        let judged = verify::check_issuer(claims, rules);
         let message = match judged {
             Ok(()) => "iss is the issuer's, byte for byte".to_owned(),
+            Err(Refusal::Claims) => {
+                format!(
+                    "iss is missing, or no text; it must be {:?}",
+                    rules.issuer()
+                )
+            }
             Err(_) => format!(
-                "iss is {:?}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
-                token.issuer(),
+                "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
+                told(claims, "iss").unwrap_or_default(),
                 rules.issuer()
             ),
         };
-        self.add("issuer", judged, message);
+        self.add("issuer", judged.is_ok(), message);
+        let judged = verify::check_audience(claims, rules);
+        self.add("audience", judged.is_ok(), audience(claims, rules, judged));
 
-        let judged = verify::check_audience(token, rules);
+        let judged = verify::check_kind(claims, access_token_type, rules);
         let message = match judged {
-            Ok(()) => "aud names one of the issuer's audiences".to_owned(),
-            Err(_) => format!(
-                "aud is {:?}, but `audiences` are {:?}: list the audience that your tokens are issued for",
-                token.audiences(),
-                rules.audiences()
-            ),
-        };
-        self.add("audience", judged, message);
-
-        let judged = verify::check_kind(token, rules);
-        let message = match judged {
-            Ok(()) => "is of a kind that says who is calling".to_owned(),
-            Err(Refusal::Type) => "typ must be at+jwt, since `atJwtStrict` is on".to_owned(),
+            Ok(()) => "is of a kind that says who is calling",
+            Err(Refusal::Type) => "typ must be at+jwt, since `atJwtStrict` is on",
             Err(Refusal::Claims) => {
-                "client_id and jti must be there as texts, since `atJwtStrict` is on".to_owned()
+                "client_id and jti must be there as texts, since `atJwtStrict` is on"
             }
-            Err(_) => "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token".to_owned(),
+            Err(_) => {
+                "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token"
+            }
         };
-        self.add("kind", judged, message);
+        self.add("kind", judged.is_ok(), message);
+        self.required(claims, rules);
 
-        let judged = verify::check_dates(token.claims(), rules, now);
-        self.add("time", judged, times(token.claims(), rules, judged, now));
+        let judged = verify::check_dates(claims, rules, now);
+        self.add("time", judged.is_ok(), times(claims, rules, judged, now));
 
-        let judged = verify::check_subject(token);
+        let judged = verify::check_subject(claims);
         let message = match &judged {
             Ok(subject) => format!("sub is {:?}", subject.as_str()),
-            Err(Refusal::Claims) => "sub must be there as a text".to_owned(),
+            Err(Refusal::Claims) => "sub is missing, or no text".to_owned(),
             Err(refusal) => refusal.to_string(),
         };
-        self.add("subject", judged.map(|_| ()), message);
+        self.add("subject", judged.is_ok(), message);
+    }
+
+    fn required(&mut self, claims: &Map<String, Value>, rules: &IssuerConfig) {
+        for (path, values) in rules.required_claims().iter() {
+            let wanted: Vec<String> = values.iter().map(Value::to_string).collect();
+            let wanted = wanted.join(" or ");
+            let found = path.find(claims);
+            let found =
+                found.map_or_else(|| "missing".to_owned(), |found| short(&found.to_string()));
+            let passed = rules.required_claims().has(path, claims);
+            let message = if passed {
+                format!("{path} is {found}, as `requiredClaims` wants it")
+            } else {
+                format!(
+                    "{path} is {found}, but `requiredClaims` wants {wanted}: send another token, such as the access token, or change requiredClaims"
+                )
+            };
+            self.add("required", passed, message);
+        }
     }
 
     fn key_and_signature(&mut self, token: &Unverified<'_>, keys: Option<&KeySet>) {
         let Some(keys) = keys else {
             for name in ["key", "signature"] {
-                self.steps.push(Step {
-                    name,
-                    passed: None,
-                    message: "could not be judged: there are no keys".to_owned(),
-                });
+                self.unjudged(name, "could not be judged: there are no keys");
             }
             return;
         };
@@ -173,51 +253,79 @@ impl TokenReport {
             .kid()
             .map_or_else(|| "no kid".to_owned(), |kid| format!("the kid {kid:?}"));
         let judged = verify::check_signature(token, keys);
-        let key = match judged {
-            Err(refusal @ (Refusal::UnknownKey | Refusal::KeyAlgorithm)) => Err(refusal),
-            _ => Ok(()),
-        };
         let known: Vec<&str> = keys.keys().iter().filter_map(|key| key.kid()).collect();
-        let message = match key {
-            Ok(()) => format!("the header has {kid}, and there is a key for it"),
+        let unknown = match judged {
             Err(Refusal::KeyAlgorithm) => format!(
                 "the header has {kid}, but that key is not for {}",
                 token.algorithm()
             ),
-            Err(_) => format!(
+            Err(Refusal::KeyIssuer) => format!(
+                "the header has {kid}, but that key signs for another issuer than {:?}",
+                token.issuer()
+            ),
+            Err(Refusal::UnknownKey) => format!(
                 "the header has {kid} and alg {}, for which no key fits; the key ids are {known:?}",
                 token.algorithm()
             ),
+            _ => {
+                self.add(
+                    "key",
+                    true,
+                    format!("the header has {kid}, and there is a key for it"),
+                );
+                let message = if judged.is_ok() {
+                    "was made with the key"
+                } else {
+                    "was not made with the key, or the token was changed or cut: paste it whole, and see whether the secret or the keys are those of this very issuer"
+                };
+                self.add("signature", judged.is_ok(), message);
+                return;
+            }
         };
-        self.add("key", key, message);
-        match (key, judged) {
-            (Ok(()), Ok(())) => self.add(
-                "signature",
-                judged,
-                "was made with the key".to_owned(),
-            ),
-            (Ok(()), Err(_)) => self.add(
-                "signature",
-                judged,
-                "was not made with the key, or the token was changed or cut: paste it whole, and see whether the secret or the keys are those of this very issuer".to_owned(),
-            ),
-            (Err(_), _) => self.steps.push(Step {
-                name: "signature",
-                passed: None,
-                message: "could not be judged without a key".to_owned(),
-            }),
-        }
+        self.add("key", false, unknown);
+        self.unjudged("signature", "could not be judged without a key");
     }
 }
 
-/// Why a text is not even read as a token.
-fn unread(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::Malformed => "is no JWT of three base64url parts with two JSON objects: paste the token alone, without `Bearer`, quotes or line breaks; opaque tokens can't be used".to_owned(),
-        Refusal::Claims => "needs the claims iss (a text) and aud (a text, or a list of texts)".to_owned(),
-        Refusal::Algorithm => format!("{refusal}; `none` and all others are never taken"),
-        _ => refusal.to_string(),
+/// Whom a token is for, and what to change where that is nobody here. Another claim that names an audience of ours is pointed out.
+fn audience(
+    claims: &Map<String, Value>,
+    rules: &IssuerConfig,
+    judged: Result<(), Refusal>,
+) -> String {
+    let claim = rules.audience_claim();
+    let name = claim.as_str();
+    if judged.is_ok() {
+        return format!("{name} names one of the issuer's audiences");
     }
+    let wanted = rules.audiences();
+    let mut message = match claim.find(claims) {
+        None => format!("{name} is neither a text nor a list of texts; `audiences` are {wanted:?}"),
+        Some(found) if found.is_empty() => {
+            format!("{name} is missing, or names nobody; `audiences` are {wanted:?}")
+        }
+        Some(found) => format!(
+            "{name} is {}, but `audiences` are {wanted:?}: list the audience that your tokens are issued for",
+            short(&format!("{found:?}"))
+        ),
+    };
+    let others = AudienceClaim::ALL.into_iter().filter(|other| {
+        *other != claim && *other != AudienceClaim::Iss && claims.contains_key(other.as_str())
+    });
+    for other in others {
+        let found = other.find(claims).unwrap_or_default();
+        let found = short(&format!("{found:?}"));
+        let other = other.as_str();
+        let hint =
+            format!("; this token has {other} {found}: with audienceClaim {other} that counts");
+        message.push_str(&hint);
+    }
+    message
+}
+
+/// What a token says, cut to what can be shown.
+fn short(text: &str) -> String {
+    clean_line(text, MAX_TOLD_CHARS).into_owned()
 }
 
 fn times(

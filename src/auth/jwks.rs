@@ -2,7 +2,6 @@
 //! while the issuer is down. Whoever sends tokens cannot make the gateway fetch more than once per
 //! cool-down, and a failed fetch never costs good keys.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,9 +17,14 @@ use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
+use crate::domain::issuer::KeySource;
 use crate::domain::json;
+use crate::domain::text::clean_line;
 use crate::domain::web_url;
 use crate::telemetry::metrics::Metrics;
+
+/// Longest text of a fetched document that is told, in characters.
+const MAX_TOLD_CHARS: usize = 200;
 
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +42,6 @@ pub struct JwksSettings {
     pub max_stale: Duration,
     /// Longest time that a request waits for a fetch, in real time; the fetch itself goes on.
     pub wait: Duration,
-    /// A key id that a fetch did not bring is not asked for again for this long.
-    pub unknown_kid_memory: Duration,
-    /// Most unknown key ids that are remembered per issuer.
-    pub unknown_kid_capacity: usize,
 }
 
 impl Default for JwksSettings {
@@ -53,40 +53,63 @@ impl Default for JwksSettings {
             refresh_ceiling: Duration::from_mins(30),
             max_stale: Duration::from_hours(1),
             wait: Duration::from_secs(2),
-            unknown_kid_memory: Duration::from_mins(2),
-            unknown_kid_capacity: 256,
         }
     }
 }
 
 /// Why an issuer's keys could not be fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The address may not be reached, or did not answer as it should.
+    /// The address of the keys may not be reached, or did not answer as it should.
     #[error("the key address: {0}")]
     Outbound(#[from] OutboundError),
     /// The answer is no usable key set.
     #[error("the key set {0}")]
     Set(#[from] SetRefusal),
+    /// The address of the discovery document may not be reached, or did not answer as it should.
+    #[error("the discovery document at {address}: {error}")]
+    Discovery {
+        /// Its address.
+        address: Url,
+        /// Why.
+        error: OutboundError,
+    },
     /// The discovery document is no JSON object.
     #[error("the discovery document is no JSON object, or holds a name twice")]
     DiscoveryMalformed,
     /// The discovery document's `issuer` is not the configured one, byte for byte.
-    #[error("the discovery document names another issuer than the one configured")]
-    DiscoveryIssuer,
+    #[error(
+        "the discovery document names another issuer than the one configured: {found:?} instead of {wanted:?}; they are compared byte for byte, a slash at the end counts"
+    )]
+    DiscoveryIssuer {
+        /// What it names, one clean line; empty where it names none.
+        found: String,
+        /// What is configured.
+        wanted: String,
+    },
     /// The discovery document holds no `jwks_uri`.
     #[error("the discovery document has no jwks_uri that is a URL")]
     DiscoveryJwksUri,
+    /// The address of the keys that the discovery document names may not be reached, or did not answer as it should.
+    #[error("the key address {address} of the discovery document: {error}")]
+    Discovered {
+        /// Its `jwks_uri`.
+        address: Url,
+        /// Why.
+        error: OutboundError,
+    },
 }
 
 impl FetchError {
     /// Stable name for logs and metrics.
-    pub fn as_label(self) -> &'static str {
+    pub fn as_label(&self) -> &'static str {
         match self {
-            Self::Outbound(error) => error.as_label(),
+            Self::Outbound(error)
+            | Self::Discovery { error, .. }
+            | Self::Discovered { error, .. } => error.as_label(),
             Self::Set(error) => error.as_label(),
             Self::DiscoveryMalformed => "discovery_malformed",
-            Self::DiscoveryIssuer => "discovery_issuer",
+            Self::DiscoveryIssuer { .. } => "discovery_issuer",
             Self::DiscoveryJwksUri => "discovery_jwks_uri",
         }
     }
@@ -107,6 +130,20 @@ pub(super) enum RemoteSource {
 }
 
 impl RemoteSource {
+    /// `None` where nothing is fetched.
+    pub(super) fn of(source: &KeySource, issuer: &str) -> Option<Self> {
+        match source {
+            KeySource::JwksUrl(url) => Some(Self::JwksUrl(url.clone())),
+            KeySource::Discovery(document) | KeySource::MetadataUrl(document) => {
+                Some(Self::Discovery {
+                    document: document.clone(),
+                    issuer: issuer.to_owned(),
+                })
+            }
+            KeySource::Jwks(_) => None,
+        }
+    }
+
     /// Fetches the set, and how long the issuer says that it lives.
     pub(super) async fn fetch(
         &self,
@@ -115,8 +152,14 @@ impl RemoteSource {
         let fetched = match self {
             Self::JwksUrl(url) => outbound.get(url).await?,
             Self::Discovery { document, issuer } => {
-                let found = outbound.get(document).await?;
-                outbound.get(&jwks_uri(&found.body, issuer)?).await?
+                let found = outbound.get(document).await;
+                let found = found.map_err(|error| FetchError::Discovery {
+                    address: document.clone(),
+                    error,
+                })?;
+                let address = jwks_uri(&found.body, issuer)?;
+                let keys = outbound.get(&address).await;
+                keys.map_err(|error| FetchError::Discovered { address, error })?
             }
         };
         Ok((KeySet::parse(&fetched.body)?, fetched.max_age))
@@ -126,8 +169,12 @@ impl RemoteSource {
 /// OIDC Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
 fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
     let members = json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
-    if members.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(FetchError::DiscoveryIssuer);
+    let found = members.get("issuer").and_then(Value::as_str);
+    if found != Some(issuer) {
+        return Err(FetchError::DiscoveryIssuer {
+            found: clean_line(found.unwrap_or_default(), MAX_TOLD_CHARS).into_owned(),
+            wanted: issuer.to_owned(),
+        });
     }
     let uri = members.get("jwks_uri").and_then(Value::as_str);
     uri.and_then(|uri| web_url::parse(uri).ok())
@@ -169,7 +216,6 @@ struct State {
     last_error: Option<FetchError>,
     /// Open while a fetch is under way.
     in_flight: Option<watch::Receiver<()>>,
-    unknown_kids: HashMap<String, DateTime<Utc>>,
     fetches: u64,
     failures: u64,
 }
@@ -229,13 +275,13 @@ impl State {
     }
 }
 
-/// What a second look for a key id brought.
+/// What a second look at the issuer's keys brought.
 #[derive(Debug)]
 pub(super) enum SecondLook {
     /// Another set than the one tried before.
     Keys(Arc<KeySet>),
-    /// The issuer's set is known, and the key is not in it.
-    StillUnknown,
+    /// No other: it was looked at within the cool-down.
+    Unchanged,
 }
 
 impl RemoteKeys {
@@ -284,10 +330,10 @@ impl RemoteKeys {
             .ok_or_else(|| state.unavailable(now, settings))
     }
 
-    /// Looks again for a key that the set `tried` does not hold: at most one fetch per cool-down.
+    /// Looks again because the set `tried` does not verify a token: its key may be new, or another under the same id. At most one
+    /// fetch per cool-down, whatever is sent.
     pub(super) async fn second_look(
         self: &Arc<Self>,
-        kid: Option<&str>,
         tried: &Arc<KeySet>,
     ) -> Result<SecondLook, KeysUnavailable> {
         let settings = &self.fetcher.settings;
@@ -301,39 +347,18 @@ impl RemoteKeys {
             {
                 return Ok(SecondLook::Keys(keys));
             }
-            let remembered = kid.and_then(|kid| state.unknown_kids.get(kid));
-            if remembered.is_some_and(|until| now < *until) {
-                return Ok(SecondLook::StillUnknown);
-            }
             self.start(&mut state, now)
         };
         let in_time = self.finished(fetch).await;
         let now = self.fetcher.clock.now();
         let state = self.state();
-        // Behind a failed or slow fetch the key may well exist: that is not the token's fault.
         if !in_time || state.last_error.is_some() {
             return Err(state.unavailable(now, settings));
         }
         Ok(match state.usable(now, settings) {
             Some(keys) if !Arc::ptr_eq(&keys, tried) => SecondLook::Keys(keys),
-            _ => SecondLook::StillUnknown,
+            _ => SecondLook::Unchanged,
         })
-    }
-
-    /// Notes that a fresh set lacks this key id.
-    pub(super) fn remember_unknown(&self, kid: &str) {
-        let settings = &self.fetcher.settings;
-        let now = self.fetcher.clock.now();
-        let mut state = self.state();
-        if state.unknown_kids.len() >= settings.unknown_kid_capacity {
-            state.unknown_kids.retain(|_, until| now < *until);
-        }
-        // With no room left the cool-down alone protects the issuer.
-        if state.unknown_kids.len() < settings.unknown_kid_capacity {
-            state
-                .unknown_kids
-                .insert(kid.to_owned(), now + settings.unknown_kid_memory);
-        }
     }
 
     /// Starts a fetch, or joins the one under way. `None` during the cool-down.
@@ -379,7 +404,7 @@ impl RemoteKeys {
     fn settle(&self, result: Result<(KeySet, Option<Duration>), FetchError>) {
         let now = self.fetcher.clock.now();
         let settings = &self.fetcher.settings;
-        let label = result.as_ref().err().map_or("ok", |error| error.as_label());
+        let label = result.as_ref().err().map_or("ok", FetchError::as_label);
         self.fetcher.metrics.jwks_fetch(label);
         let mut state = self.state();
         match result {
@@ -394,8 +419,10 @@ impl RemoteKeys {
                     skipped = keys.skipped().len(),
                     "signing keys fetched"
                 );
-                for (index, skip) in keys.skipped() {
-                    tracing::warn!(issuer.id = %self.id, index, reason = skip.as_label(), "key skipped");
+                for skipped in keys.skipped() {
+                    let (index, kid) = (skipped.index, skipped.kid.as_deref());
+                    let reason = skipped.reason.as_label();
+                    tracing::warn!(issuer.id = %self.id, index, kid, reason, "key skipped");
                 }
                 state.last_error = None;
                 state.good = Some(Good {
@@ -405,7 +432,7 @@ impl RemoteKeys {
                 });
             }
             Err(error) => {
-                tracing::warn!(issuer.id = %self.id, reason = error.as_label(), "signing keys not fetched");
+                tracing::warn!(issuer.id = %self.id, reason = error.as_label(), %error, "signing keys not fetched");
                 state.last_error = Some(error);
                 state.failures += 1;
             }
@@ -422,7 +449,7 @@ impl RemoteKeys {
             age: good.map(|good| (now - good.fetched).to_std().unwrap_or_default()),
             fetches: state.fetches,
             failures: state.failures,
-            last_error: state.last_error,
+            last_error: state.last_error.clone(),
         }
     }
 }
@@ -470,7 +497,7 @@ mod tests {
         let keys = RemoteKeys::new(id, source, Arc::new(fetcher));
         keys.settle(Ok((set(), None)));
         let tried = Arc::new(set());
-        let SecondLook::Keys(found) = keys.second_look(Some("k"), &tried).await.unwrap() else {
+        let SecondLook::Keys(found) = keys.second_look(&tried).await.unwrap() else {
             panic!("the newer set was not offered");
         };
         assert!(!Arc::ptr_eq(&found, &tried));

@@ -60,23 +60,41 @@ impl<'t> Jws<'t> {
         self.access_token_type
     }
 
-    pub(super) fn check_signature(&self, keys: &KeySet) -> Result<(), Refusal> {
-        let (keys, otherwise) = match keys.find(self.kid(), self.algorithm) {
+    /// Only keys that are `meant` for such tokens count.
+    pub(super) fn check_signature(
+        &self,
+        keys: &KeySet,
+        meant: impl Fn(&Key) -> bool,
+    ) -> Result<(), Refusal> {
+        let (mut keys, otherwise) = match keys.find(self.kid(), self.algorithm) {
             Match::Keys(keys) => (keys, Refusal::Signature),
             Match::Nameless(keys) => (keys, Refusal::UnknownKey),
             Match::OtherAlgorithm => return Err(Refusal::KeyAlgorithm),
             Match::None => return Err(Refusal::UnknownKey),
         };
+        keys.retain(|key| meant(key));
+        if keys.is_empty() {
+            return Err(Refusal::KeyIssuer);
+        }
         let fits = keys.iter().any(|key| self.fits(key));
         if fits { Ok(()) } else { Err(otherwise) }
     }
 
+    /// By the token's algorithm, which `find` has compared with the key.
     fn fits(&self, key: &Key) -> bool {
-        let algorithm = match key.algorithm() {
+        let algorithm = match self.algorithm {
             Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
+            Algorithm::RS384 => jsonwebtoken::Algorithm::RS384,
+            Algorithm::RS512 => jsonwebtoken::Algorithm::RS512,
+            Algorithm::PS256 => jsonwebtoken::Algorithm::PS256,
+            Algorithm::PS384 => jsonwebtoken::Algorithm::PS384,
+            Algorithm::PS512 => jsonwebtoken::Algorithm::PS512,
             Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
+            Algorithm::ES384 => jsonwebtoken::Algorithm::ES384,
             Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
             Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
+            Algorithm::HS384 => jsonwebtoken::Algorithm::HS384,
+            Algorithm::HS512 => jsonwebtoken::Algorithm::HS512,
         };
         let input = self.signing_input.as_bytes();
         jsonwebtoken::crypto::verify(self.signature, input, key.decoding(), algorithm)
@@ -85,11 +103,11 @@ impl<'t> Jws<'t> {
 }
 
 /// Refuses padding, whitespace, the other alphabet and set trailing bits.
-fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
+pub(super) fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
     URL_SAFE_NO_PAD.decode(part).ok().ok_or(Refusal::Malformed)
 }
 
-fn is_access_token_type(header: &Map<String, Value>) -> Result<bool, Refusal> {
+pub(super) fn is_access_token_type(header: &Map<String, Value>) -> Result<bool, Refusal> {
     const FORBIDDEN: [&str; 5] = ["crit", "b64", "zip", "cty", "enc"];
     if FORBIDDEN.iter().any(|name| header.contains_key(*name)) {
         return Err(Refusal::Header);

@@ -1,20 +1,25 @@
-//! Which published keys are let in. A key that is admitted carries one algorithm for good, so that
+//! Which published keys are let in. A key that is admitted carries its kind for good, and its algorithm where it names one, so that
 //! no token can talk it into another use (RFC 8725, 3.1).
 
+mod kind;
 mod numbers;
+mod set;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use crate::crypto::shared_secret;
-use crate::domain::issuer::Algorithm;
-use crate::domain::json;
+use crate::domain::issuer::{Algorithm, form_of};
+
+use kind::Kind;
+pub(super) use set::Match;
+pub use set::{KeySet, SkippedKey};
 
 /// Most usable keys of one set: a token without `kid` is tried against each of its algorithm.
 pub const MAX_KEYS: usize = 32;
@@ -27,25 +32,53 @@ pub(super) fn is_kid(text: &str) -> bool {
     (1..=MAX_KID_CHARS).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7F).contains(&b))
 }
 
-/// One key that may verify tokens, of one algorithm.
+/// One key that may verify tokens.
 #[derive(Debug)]
 pub struct Key {
     kid: Option<String>,
-    algorithm: Algorithm,
+    kind: Kind,
+    /// The one algorithm that it is for, by its `alg`. Without one it is for those of its kind that the issuer may use.
+    named: Option<Algorithm>,
+    /// Whose tokens it signs, where an issuer of many says so; see [`Key::signs_for`].
+    issuer: Option<String>,
     /// Tells two keys of one id apart; the public bytes, or empty for a secret.
     public: Vec<u8>,
     decoding: DecodingKey,
 }
 
 impl Key {
-    /// The only algorithm that this key verifies.
+    /// The algorithm that it names, else the usual one of its kind.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        self.named.unwrap_or(self.kind.usual())
+    }
+
+    /// Whether it may verify signatures of this algorithm.
+    pub fn serves(&self, algorithm: Algorithm) -> bool {
+        match self.named {
+            Some(named) => named == algorithm,
+            None => self.kind.serves(algorithm),
+        }
     }
 
     /// The id by which tokens name it.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// Whether it signs the tokens of an issuer. Entra publishes one set for all its directories, and says for each key in the member
+    /// `issuer` for which of them it is: `https://login.microsoftonline.com/{tenantid}/v2.0` for any. Tokens of version 1
+    /// have an `iss` of another form, but their keys say the one of version 2.
+    pub(super) fn signs_for(&self, iss: &str, claims: &Map<String, Value>) -> bool {
+        let Some(issuer) = &self.issuer else {
+            return true;
+        };
+        let is_for =
+            |iss: &str| iss == issuer || form_of(iss, claims).is_some_and(|form| form == *issuer);
+        let second = iss
+            .strip_prefix("https://sts.windows.net/")
+            .and_then(|rest| rest.strip_suffix('/'))
+            .map(|directory| format!("https://login.microsoftonline.com/{directory}/v2.0"));
+        is_for(iss) || second.is_some_and(|iss| is_for(&iss))
     }
 
     pub(super) fn decoding(&self) -> &DecodingKey {
@@ -98,7 +131,7 @@ impl fmt::Display for Skip {
         f.write_str(match self {
             Self::Malformed => "is no JWK: a member is missing, or has the wrong type or base64url",
             Self::Unsupported => {
-                "is of a kind not used here: RS256, ES256 (P-256) and EdDSA (Ed25519) are"
+                "is of a kind not used here: RSA, P-256, P-384 and Ed25519 are, for signatures"
             }
             Self::OtherUse => "is not for verifying signatures, by its `use` or `key_ops`",
             Self::Symmetric => "is a secret; secrets are never taken from a key set",
@@ -119,8 +152,19 @@ pub enum SetRefusal {
     /// Not an object with a list `keys`, or a name stands in it twice.
     #[error("is no JWK set: {{\"keys\": [...]}}, no name twice, no deep nesting")]
     Malformed,
+    /// X.509 certificates, as Google offers them beside its key set.
+    #[error("holds certificates, not a key set: give the address of the JWK set")]
+    Certificates,
+    /// A discovery document.
+    #[error(
+        "is a discovery document, not a key set: give it as metadataUrl, or its jwks_uri as jwksUrl"
+    )]
+    Document,
+    /// A page for people.
+    #[error("is HTML, not a key set: the address leads to a page, such as a sign-in or an error")]
+    Html,
     /// Every member was skipped, or there was none.
-    #[error("holds no key that can verify RS256, ES256 or EdDSA signatures")]
+    #[error("holds no key that can verify signatures")]
     NoUsableKey,
     /// An HS256 secret below 32 bytes.
     #[error("a shared secret needs at least 32 bytes (RFC 7518, 3.2)")]
@@ -132,143 +176,13 @@ impl SetRefusal {
     pub fn as_label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::Certificates => "certificates",
+            Self::Document => "document",
+            Self::Html => "html",
             Self::NoUsableKey => "no_usable_key",
             Self::ShortSecret => "short_secret",
         }
     }
-}
-
-/// The admitted keys of one issuer. Never empty.
-#[derive(Debug)]
-pub struct KeySet {
-    keys: Vec<Key>,
-    skipped: Vec<(usize, Skip)>,
-    /// A shared secret has no id: a token's `kid` means nothing to it.
-    ids_matter: bool,
-}
-
-/// What a set has for a token.
-#[derive(Debug)]
-pub(super) enum Match<'k> {
-    /// The keys to try; never empty.
-    Keys(Vec<&'k Key>),
-    /// The keys to try, none of which has an id; never empty. Where no key fits, the set may have
-    /// changed at the issuer, and only another look can tell.
-    Nameless(Vec<&'k Key>),
-    /// The key id is known, but belongs to another algorithm.
-    OtherAlgorithm,
-    /// No such key: the set may have changed at the issuer.
-    None,
-}
-
-impl KeySet {
-    /// Reads a fetched JWK set.
-    pub fn parse(bytes: &[u8]) -> Result<Self, SetRefusal> {
-        let document = json::object(bytes).ok_or(SetRefusal::Malformed)?;
-        Self::admit_members(document.get("keys"))
-    }
-
-    /// Admits a JWK set that stands in a configuration.
-    pub fn admit(document: &Value) -> Result<Self, SetRefusal> {
-        Self::admit_members(document.get("keys"))
-    }
-
-    /// The set of one HS256 secret.
-    pub fn shared_secret(secret: &[u8]) -> Result<Self, SetRefusal> {
-        if secret.len() < shared_secret::MIN_BYTES {
-            return Err(SetRefusal::ShortSecret);
-        }
-        let key = Key {
-            kid: None,
-            algorithm: Algorithm::HS256,
-            public: Vec::new(),
-            decoding: DecodingKey::from_secret(secret),
-        };
-        Ok(Self {
-            keys: vec![key],
-            skipped: Vec::new(),
-            ids_matter: false,
-        })
-    }
-
-    fn admit_members(members: Option<&Value>) -> Result<Self, SetRefusal> {
-        let members = members
-            .and_then(Value::as_array)
-            .ok_or(SetRefusal::Malformed)?;
-        let mut admitted: Vec<(usize, Key)> = Vec::new();
-        let mut skipped = Vec::new();
-        for (index, member) in members.iter().enumerate() {
-            match admit(member) {
-                // Key sets that name the same key twice are common enough.
-                Ok(key) if admitted.iter().any(|(_, other)| same(other, &key)) => {}
-                Ok(key) => admitted.push((index, key)),
-                Err(skip) => skipped.push((index, skip)),
-            }
-        }
-        let mut uses: BTreeMap<(String, Algorithm), usize> = BTreeMap::new();
-        for (_, key) in &admitted {
-            if let Some(kid) = &key.kid {
-                *uses.entry((kid.clone(), key.algorithm)).or_default() += 1;
-            }
-        }
-        let ambiguous = |key: &Key| {
-            let kid = key.kid.clone();
-            kid.is_some_and(|kid| uses.get(&(kid, key.algorithm)).is_some_and(|n| *n > 1))
-        };
-        let mut keys = Vec::new();
-        for (index, key) in admitted {
-            if ambiguous(&key) {
-                skipped.push((index, Skip::Ambiguous));
-            } else if keys.len() == MAX_KEYS {
-                skipped.push((index, Skip::TooMany));
-            } else {
-                keys.push(key);
-            }
-        }
-        if keys.is_empty() {
-            return Err(SetRefusal::NoUsableKey);
-        }
-        skipped.sort_unstable();
-        Ok(Self {
-            keys,
-            skipped,
-            ids_matter: true,
-        })
-    }
-
-    /// The keys to try for a token: with a key id, that key; without one, all of its algorithm.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Match<'_> {
-        let fits = |key: &&Key| key.algorithm == algorithm;
-        let kid = kid.filter(|_| self.ids_matter);
-        let named = |key: &&Key| kid.is_none() || key.kid.as_deref() == kid;
-        let keys: Vec<&Key> = self.keys.iter().filter(named).filter(fits).collect();
-        if !keys.is_empty() {
-            let nameless = self.ids_matter && keys.iter().all(|key| key.kid.is_none());
-            if nameless {
-                Match::Nameless(keys)
-            } else {
-                Match::Keys(keys)
-            }
-        } else if kid.is_some() && self.keys.iter().any(|key| named(&key)) {
-            Match::OtherAlgorithm
-        } else {
-            Match::None
-        }
-    }
-
-    /// The admitted keys.
-    pub fn keys(&self) -> &[Key] {
-        &self.keys
-    }
-
-    /// Members that are not used, by their place in the set.
-    pub fn skipped(&self) -> &[(usize, Skip)] {
-        &self.skipped
-    }
-}
-
-fn same(a: &Key, b: &Key) -> bool {
-    a.kid == b.kid && a.algorithm == b.algorithm && a.public == b.public
 }
 
 /// Members of a JWK that only a private or symmetric key has (RFC 7518, 6; RFC 8037, 2).
@@ -287,26 +201,24 @@ fn admit(member: &Value) -> Result<Key, Skip> {
     if kid.as_deref().is_some_and(|kid| !is_kid(kid)) {
         return Err(Skip::Malformed);
     }
-    let (algorithm, names): (Algorithm, &[&str]) = match (key_type, text(jwk, "crv")?) {
-        ("RSA", _) => (Algorithm::RS256, &["RS256"]),
-        ("EC", Some("P-256")) => (Algorithm::ES256, &["ES256"]),
-        // RFC 9864 gives EdDSA on this curve a name of its own.
-        ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, &["EdDSA", "Ed25519"]),
-        _ => return Err(Skip::Unsupported),
+    let kind = Kind::of(key_type, text(jwk, "crv")?).ok_or(Skip::Unsupported)?;
+    let named = match text(jwk, "alg")? {
+        None => None,
+        Some(name) => Some(kind.named(name).ok_or(Skip::Unsupported)?),
     };
-    if text(jwk, "alg")?.is_some_and(|alg| !names.contains(&alg)) {
-        return Err(Skip::Unsupported);
-    }
     verifies_signatures(jwk)?;
-    let (public, decoding) = match algorithm {
-        Algorithm::RS256 => rsa(jwk)?,
-        Algorithm::ES256 => p256(jwk)?,
-        Algorithm::EdDSA => ed25519(jwk)?,
-        Algorithm::HS256 => return Err(Skip::Symmetric),
+    let (public, decoding) = match kind {
+        Kind::Rsa => rsa(jwk)?,
+        Kind::P256 => point(jwk, &ECDSA_P256_SHA256_FIXED, 32)?,
+        Kind::P384 => point(jwk, &ECDSA_P384_SHA384_FIXED, 48)?,
+        Kind::Ed25519 => ed25519(jwk)?,
+        Kind::Secret(_) => return Err(Skip::Symmetric),
     };
     Ok(Key {
         kid,
-        algorithm,
+        kind,
+        named,
+        issuer: text(jwk, "issuer")?.map(str::to_owned),
         public,
         decoding,
     })
@@ -351,13 +263,17 @@ fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, DecodingKey), Skip> {
     ))
 }
 
-fn p256(jwk: &Map<String, Value>) -> Result<(Vec<u8>, DecodingKey), Skip> {
+fn point(
+    jwk: &Map<String, Value>,
+    curve: &'static dyn VerificationAlgorithm,
+    length: usize,
+) -> Result<(Vec<u8>, DecodingKey), Skip> {
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-    if x.len() != 32 || y.len() != 32 {
+    if x.len() != length || y.len() != length {
         return Err(Skip::BadPoint);
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
-    if ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).is_err() {
+    if ParsedPublicKey::new(curve, &point).is_err() {
         return Err(Skip::BadPoint);
     }
     let decoding = DecodingKey::from_ec_der(&point);

@@ -10,6 +10,7 @@ mod explain;
 mod jwks;
 mod jws;
 mod keys;
+mod lenient;
 mod outbound;
 mod refusal;
 mod sso;
@@ -37,8 +38,10 @@ pub use directory::{
 pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
 pub use jws::MAX_TOKEN_BYTES;
-pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip};
-pub use outbound::{MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
+pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip, SkippedKey};
+pub use outbound::{
+    BadCertificate, MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError,
+};
 pub use refusal::Refusal;
 pub use sso::{SingleSignOn, SsoBegun, SsoError, SsoIdentity, SsoProvider};
 pub use verify::{Unverified, Verified, peek, verify};
@@ -133,19 +136,22 @@ impl Authenticator {
         let issuer = index.find(&token)?;
         // A token that its own claims refuse is not worth a fetch.
         verify::check_claims(&token, &issuer.config, self.fetcher.clock.now())?;
-        let keys = issuer.current_keys().await?;
+        let keys = issuer.current_keys(token.algorithm()).await?;
         let judge = |keys: &_| verify(&token, &issuer.config, keys, self.fetcher.clock.now());
         let verified = match judge(&keys) {
-            Err(Refusal::UnknownKey) => match issuer.second_look(token.kid(), &keys).await? {
-                SecondLook::StillUnknown => Err(Refusal::UnknownKey),
-                SecondLook::Keys(keys) => judge(&keys).inspect_err(|refusal| {
-                    if *refusal == Refusal::UnknownKey {
-                        issuer.remember_unknown(token.kid());
-                    }
-                }),
+            Ok(verified) => verified,
+            Err(refusal) if !refusal.may_lie_in_the_keys() => return Err(refusal.into()),
+            // The issuer may have other keys by now.
+            Err(refusal) => match issuer.second_look(token.algorithm(), &keys).await {
+                Ok(SecondLook::Keys(keys)) => judge(&keys)?,
+                Ok(SecondLook::Unchanged) => return Err(refusal.into()),
+                // Behind a failed or slow fetch an unknown key may well exist: that is not the token's fault.
+                Err(unavailable) if refusal == Refusal::UnknownKey => {
+                    return Err(unavailable.into());
+                }
+                Err(_) => return Err(refusal.into()),
             },
-            judged => judged,
-        }?;
+        };
         let (tenant, active) = index.tenant(&issuer, &verified)?;
         if !active {
             return Err(AuthError::TenantSuspended { tenant });

@@ -2,6 +2,8 @@
 //! typed in, so every address is judged before it is dialled, and the address judged is the one
 //! dialled. Public https only; what else may be reached, the installation lists by network.
 
+mod failure;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +14,9 @@ use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method, Request, Response, StatusCode, header};
 use url::{Host, Url};
+
+use failure::ResolveFailure;
+pub use failure::{BadCertificate, OutboundError};
 
 /// Most bytes of an answer.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -41,36 +46,6 @@ impl OutboundPolicy {
     fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.allow.iter().any(|network| network.contains(&address))
-    }
-}
-
-/// Why nothing was fetched. The texts say nothing of what stands at an address: a name that is
-/// unknown, an inner address, a closed port and silence all read the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
-    /// By its text alone: scheme, port, user name, fragment or a literal address.
-    #[error("address not allowed")]
-    NotAllowed,
-    /// Nothing was reached.
-    #[error("address not allowed or no answer within 5 seconds")]
-    Unreachable,
-    /// Another status than 200; redirects are not followed.
-    #[error("answered with status {0} instead of 200")]
-    Status(u16),
-    /// The answer is too long or is compressed.
-    #[error("answered with more than 256 kB, or compressed")]
-    TooLarge,
-}
-
-impl OutboundError {
-    /// Stable name for logs and metrics.
-    pub fn as_label(self) -> &'static str {
-        match self {
-            Self::NotAllowed => "not_allowed",
-            Self::Unreachable => "unreachable",
-            Self::Status(_) => "status",
-            Self::TooLarge => "too_large",
-        }
     }
 }
 
@@ -188,7 +163,10 @@ impl Outbound {
         );
         let response = self.send(request).await?;
         if response.status() != StatusCode::OK {
-            return Err(OutboundError::Status(response.status().as_u16()));
+            return Err(OutboundError::of_status(
+                response.status(),
+                response.headers(),
+            ));
         }
         Ok(Fetched {
             max_age: max_age(response.headers()),
@@ -211,17 +189,17 @@ impl Outbound {
             Reach::Public => &self.public,
             Reach::Listed => &self.listed,
         };
-        client.execute(request).await.map_err(unreachable)
+        client.execute(request).await.map_err(failed)
     }
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
     // The client decodes nothing, so a bomb stays small; it is refused by name all the same.
-    if response.headers().contains_key(header::CONTENT_ENCODING) {
-        return Err(OutboundError::TooLarge);
+    if let Some(encoding) = response.headers().get(header::CONTENT_ENCODING) {
+        return Err(OutboundError::of_encoding(encoding));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(OutboundError::TooLarge);
         }
@@ -230,9 +208,10 @@ async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
     Ok(body)
 }
 
-fn unreachable(error: reqwest::Error) -> OutboundError {
+fn failed(error: reqwest::Error) -> OutboundError {
+    let told = OutboundError::of(&error);
     tracing::debug!(error = %error.without_url(), "outbound fetch failed");
-    OutboundError::Unreachable
+    told
 }
 
 /// Whose certificates are believed.
@@ -280,10 +259,13 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (policy, reach) = (Arc::clone(&self.policy), self.reach);
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = match found {
+                Ok(found) => found.collect(),
+                Err(_) => return Err(ResolveFailure::Unknown(name.as_str().to_owned()).into()),
+            };
             if !are_dialled(&policy, reach, &found) {
-                return Err("not only addresses that may be dialled".into());
+                return Err(ResolveFailure::Forbidden.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })

@@ -19,7 +19,7 @@ pub enum Refusal {
     #[error("the header's kid is no short printable text")]
     KeyId,
     /// `alg` is missing, `none`, or one that no issuer may use.
-    #[error("the header's alg is none of RS256, ES256, EdDSA and HS256")]
+    #[error("the header's alg is none that an issuer may use")]
     Algorithm,
     /// A registered claim is missing or has the wrong type.
     #[error("a registered claim is missing or has the wrong type")]
@@ -36,7 +36,7 @@ pub enum Refusal {
     /// `iss` is not the issuer's.
     #[error("iss is not this issuer's")]
     Issuer,
-    /// The issuer is known, but `aud` names none of its audiences.
+    /// The issuer is known, but its audience claim names none of its audiences.
     #[error("aud names none of this issuer's audiences")]
     Audience,
     /// The issuer may not use this algorithm.
@@ -45,6 +45,9 @@ pub enum Refusal {
     /// An ID token, a logout token or a security event, where an access token is wanted.
     #[error("the claims are those of another kind of token")]
     Kind,
+    /// A claim that must have a certain value has another, or is missing.
+    #[error("a claim has none of the values that this issuer's tokens must have")]
+    RequiredClaim,
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
@@ -66,6 +69,9 @@ pub enum Refusal {
     /// The key with this id is one of another algorithm.
     #[error("the key with this kid is one of another alg")]
     KeyAlgorithm,
+    /// The key is published for another issuer's tokens.
+    #[error("the key with this kid signs for another issuer")]
+    KeyIssuer,
     /// The signature is not the key's.
     #[error("the signature does not fit")]
     Signature,
@@ -91,6 +97,7 @@ impl Refusal {
         Self::Audience,
         Self::AlgorithmNotAllowed,
         Self::Kind,
+        Self::RequiredClaim,
         Self::Expired,
         Self::NotYetValid,
         Self::IssuedInFuture,
@@ -98,9 +105,18 @@ impl Refusal {
         Self::Subject,
         Self::UnknownKey,
         Self::KeyAlgorithm,
+        Self::KeyIssuer,
         Self::Signature,
         Self::UnknownTenant,
     ];
+
+    /// Whether other keys of the issuer could let the same token in.
+    pub(super) fn may_lie_in_the_keys(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownKey | Self::KeyAlgorithm | Self::KeyIssuer | Self::Signature
+        )
+    }
 
     /// What the tenant's admins can do about it, in whole sentences.
     pub fn advice(self) -> &'static str {
@@ -114,7 +130,9 @@ impl Refusal {
             }
             Self::Type => "Send the access token, whose typ is JWT or at+jwt.",
             Self::KeyId => "Let the issuer name its keys by 1 to 256 printable ASCII characters.",
-            Self::Algorithm => "Let the issuer sign with RS256, ES256, EdDSA or HS256.",
+            Self::Algorithm => {
+                "Let the issuer sign with RS256, ES256, EdDSA or another algorithm that the issuer's `algorithms` may list."
+            }
             Self::Claims => {
                 "See that iss, sub and exp are there once, iss and sub as texts, aud as a text or a list of texts, and the dates as numbers."
             }
@@ -137,6 +155,9 @@ impl Refusal {
             Self::Kind => {
                 "Send the access token: an ID token, a logout token or a security event says nothing about who is calling."
             }
+            Self::RequiredClaim => {
+                "Send the token whose claims are those of the issuer's requiredClaims, such as the access token; or change requiredClaims."
+            }
             Self::Expired => {
                 "Let the page fetch a fresh token before it asks. Where all are refused so, compare the clocks."
             }
@@ -152,6 +173,9 @@ impl Refusal {
             }
             Self::KeyAlgorithm => {
                 "See that the issuer's key set says for each key which algorithm it is for."
+            }
+            Self::KeyIssuer => {
+                "Send a token of the directory that the key is published for; its `iss` and `tid` must be that directory's."
             }
             Self::Signature => {
                 "See whether the keys or the shared secret are this very issuer's, and whether the token arrives whole."
@@ -179,6 +203,7 @@ impl Refusal {
             Self::Audience => "wrong_audience",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::Kind => "kind",
+            Self::RequiredClaim => "required_claim",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",
@@ -186,6 +211,7 @@ impl Refusal {
             Self::Subject => "subject",
             Self::UnknownKey => "unknown_key",
             Self::KeyAlgorithm => "key_algorithm",
+            Self::KeyIssuer => "key_issuer",
             Self::Signature => "signature",
             Self::UnknownTenant => "unknown_tenant",
         }

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::jws::Jws;
-use super::keys::KeySet;
+use super::keys::{Key, KeySet};
 use super::refusal::Refusal;
 use crate::domain::caller::{Facts, Subject};
-use crate::domain::issuer::{Algorithm, ClaimPath, IssuerConfig};
+use crate::domain::issuer::{Algorithm, AudienceClaim, ClaimPath, IssuerConfig};
 use crate::domain::json;
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
@@ -21,7 +21,6 @@ pub struct Unverified<'t> {
     jws: Jws<'t>,
     claims: Map<String, Value>,
     issuer: String,
-    audiences: Vec<String>,
 }
 
 impl Unverified<'_> {
@@ -30,9 +29,9 @@ impl Unverified<'_> {
         &self.issuer
     }
 
-    /// The `aud` that the token claims to have; never empty.
-    pub fn audiences(&self) -> &[String] {
-        &self.audiences
+    /// Whom the token claims to be for, by the claim that plays the audience; none where it has no such claim.
+    pub fn audiences(&self, claim: AudienceClaim) -> Vec<&str> {
+        claim.find(&self.claims).unwrap_or_default()
     }
 
     /// The key id in the header: printable, at most 256 characters.
@@ -69,25 +68,20 @@ impl Verified<'_> {
     }
 }
 
-/// Reads a token without believing it: size, form, header, and the types of `iss` and `aud`.
+/// Reads a token without believing it: size, form, header, and the types of `iss` and `aud`, which may be missing.
 /// `jku`, `x5u`, `jwk` and `x5c` are never looked at.
 pub fn peek(token: &str) -> Result<Unverified<'_>, Refusal> {
     let (jws, payload) = Jws::read(token)?;
     let claims = json::object(&payload).ok_or(Refusal::Malformed)?;
     let issuer = text(&claims, "iss")?.ok_or(Refusal::Claims)?.to_owned();
-    let audiences = match claims.get("aud") {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) if !many.is_empty() => {
-            let texts = many.iter().map(|item| item.as_str().map(str::to_owned));
-            texts.collect::<Option<_>>().ok_or(Refusal::Claims)?
-        }
-        _ => return Err(Refusal::Claims),
-    };
+    // Whichever claim plays the audience, an `aud` of another form is no token's.
+    if AudienceClaim::Aud.find(&claims).is_none() {
+        return Err(Refusal::Claims);
+    }
     Ok(Unverified {
         jws,
         claims,
         issuer,
-        audiences,
     })
 }
 
@@ -116,65 +110,90 @@ pub(super) fn check_claims(
     rules: &IssuerConfig,
     now: DateTime<Utc>,
 ) -> Result<Subject, Refusal> {
-    check_issuer(token, rules)?;
-    check_audience(token, rules)?;
-    check_algorithm(token, rules)?;
-    check_kind(token, rules)?;
+    check_issuer(&token.claims, rules)?;
+    check_audience(&token.claims, rules)?;
+    check_algorithm(token.algorithm(), rules)?;
+    check_kind(&token.claims, token.jws.access_token_type(), rules)?;
+    check_required(&token.claims, rules)?;
     check_dates(&token.claims, rules, now)?;
-    check_subject(token)
+    check_subject(&token.claims)
 }
 
-pub(super) fn check_issuer(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
-    if token.issuer == rules.issuer() {
+pub(super) fn check_issuer(
+    claims: &Map<String, Value>,
+    rules: &IssuerConfig,
+) -> Result<(), Refusal> {
+    let issuer = text(claims, "iss")?.ok_or(Refusal::Claims)?;
+    if rules.issues(issuer, claims) {
         Ok(())
     } else {
         Err(Refusal::Issuer)
     }
 }
 
-pub(super) fn check_audience(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
-    let is_meant = |aud: &String| rules.audiences().contains(aud);
-    if token.audiences.iter().any(is_meant) {
+pub(super) fn check_audience(
+    claims: &Map<String, Value>,
+    rules: &IssuerConfig,
+) -> Result<(), Refusal> {
+    let audiences = rules.audience_claim().find(claims);
+    let audiences = audiences.filter(|audiences| !audiences.is_empty());
+    let is_meant = |name: &&str| rules.audiences().iter().any(|audience| audience == name);
+    if audiences.ok_or(Refusal::Claims)?.iter().any(is_meant) {
         Ok(())
     } else {
         Err(Refusal::Audience)
     }
 }
 
-pub(super) fn check_algorithm(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
-    if rules.algorithms().contains(&token.jws.algorithm()) {
+pub(super) fn check_required(
+    claims: &Map<String, Value>,
+    rules: &IssuerConfig,
+) -> Result<(), Refusal> {
+    match rules.required_claims().missing(claims) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::RequiredClaim),
+    }
+}
+
+pub(super) fn check_algorithm(algorithm: Algorithm, rules: &IssuerConfig) -> Result<(), Refusal> {
+    if rules.algorithms().contains(&algorithm) {
         Ok(())
     } else {
         Err(Refusal::AlgorithmNotAllowed)
     }
 }
 
-pub(super) fn check_subject(token: &Unverified<'_>) -> Result<Subject, Refusal> {
-    let subject = text(&token.claims, "sub")?.ok_or(Refusal::Claims)?;
+pub(super) fn check_subject(claims: &Map<String, Value>) -> Result<Subject, Refusal> {
+    let subject = text(claims, "sub")?.ok_or(Refusal::Claims)?;
     Subject::parse(subject).ok_or(Refusal::Subject)
 }
 
 pub(super) fn check_signature(token: &Unverified<'_>, keys: &KeySet) -> Result<(), Refusal> {
-    token.jws.check_signature(keys)
+    let is_for_token = |key: &Key| key.signs_for(&token.issuer, &token.claims);
+    token.jws.check_signature(keys, is_for_token)
 }
 
 /// Rules that keep kinds of token apart (RFC 8725, 3.12).
-pub(super) fn check_kind(token: &Unverified<'_>, rules: &IssuerConfig) -> Result<(), Refusal> {
+pub(super) fn check_kind(
+    claims: &Map<String, Value>,
+    access_token_type: bool,
+    rules: &IssuerConfig,
+) -> Result<(), Refusal> {
     // RFC 8417: a security event, such as a logout token, says nothing about who is calling.
-    if token.claims.contains_key("events") {
+    if claims.contains_key("events") {
         return Err(Refusal::Kind);
     }
     let id_token = ["nonce", "at_hash", "c_hash"];
-    if rules.refuse_id_tokens() && id_token.iter().any(|name| token.claims.contains_key(*name)) {
+    if rules.refuse_id_tokens() && id_token.iter().any(|name| claims.contains_key(*name)) {
         return Err(Refusal::Kind);
     }
     if rules.at_jwt_strict() {
-        if !token.jws.access_token_type() {
+        if !access_token_type {
             return Err(Refusal::Type);
         }
         // RFC 9068, 2.2; the other claims that it wants are wanted of every token, or with the dates.
         for name in ["client_id", "jti"] {
-            text(&token.claims, name)?.ok_or(Refusal::Claims)?;
+            text(claims, name)?.ok_or(Refusal::Claims)?;
         }
     }
     Ok(())

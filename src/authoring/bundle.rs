@@ -287,11 +287,7 @@ impl BundleIssuer {
         });
         match parsed {
             Ok(parsed) => {
-                let wants_secret = matches!(
-                    parsed.keys(),
-                    crate::domain::issuer::KeySource::SharedSecret
-                );
-                if wants_secret != secret.is_some() {
+                if parsed.takes_secret() != secret.is_some() {
                     faults.add(
                         "/secret",
                         "goes together with keys: {sharedSecret: true}: give both or neither",

@@ -1,4 +1,4 @@
-//! The secret that a tenant shares with its own issuer, for HS256.
+//! The secret that a tenant shares with its own issuer, for HS256. While one replaces the other there are two, one a line.
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -28,6 +28,9 @@ pub enum BadSecret {
     /// Too short or too long.
     #[error("must have {MIN_BYTES} to {MAX_BYTES} bytes (RFC 7518, section 3.2)")]
     Length,
+    /// More than one and the one that it replaces.
+    #[error("must be one secret, or two on a line each while one replaces the other")]
+    TooMany,
     /// After `base64url:`.
     #[error("must be base64url behind `{BASE64URL}`: A-Z, a-z, 0-9, `-` and `_`")]
     NotBase64Url,
@@ -43,12 +46,25 @@ pub enum BadSecret {
     Guessable,
 }
 
-/// Judges a new secret.
+/// Most secrets at a time.
+const MAX_SECRETS: usize = 2;
+
+/// Judges new secrets.
 pub fn judge(written: &SecretString) -> Result<(), BadSecret> {
     let text = written.expose_secret();
     if text.len() > MAX_BYTES {
         return Err(BadSecret::Length);
     }
+    if text.lines().count() > MAX_SECRETS {
+        return Err(BadSecret::TooMany);
+    }
+    if text.is_empty() {
+        return Err(BadSecret::Length);
+    }
+    text.lines().try_for_each(judge_one)
+}
+
+fn judge_one(text: &str) -> Result<(), BadSecret> {
     let bytes = decode(text)?;
     if bytes.len() < MIN_BYTES {
         return Err(BadSecret::Length);
@@ -76,11 +92,16 @@ pub fn judge(written: &SecretString) -> Result<(), BadSecret> {
     Ok(())
 }
 
-/// The bytes of a secret as it was written, which sign tokens. Of one that does not decode, the text itself.
-pub fn bytes(written: &SecretString) -> SecretSlice<u8> {
-    let text = written.expose_secret();
-    let bytes = decode(text).unwrap_or_else(|_not_base64| Zeroizing::new(text.as_bytes().to_vec()));
-    SecretSlice::from(bytes.to_vec())
+/// The bytes of secrets as they were written, which sign tokens. Of one that does not decode, the text itself.
+pub fn bytes(written: &SecretString) -> Vec<SecretSlice<u8>> {
+    let lines = written.expose_secret().lines();
+    lines
+        .map(|text| {
+            let bytes =
+                decode(text).unwrap_or_else(|_not_base64| Zeroizing::new(text.as_bytes().to_vec()));
+            SecretSlice::from(bytes.to_vec())
+        })
+        .collect()
 }
 
 fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, BadSecret> {
@@ -174,9 +195,27 @@ mod tests {
 
     #[test]
     fn bytes_are_what_was_written_or_what_base64url_says() {
-        let of = |text: &str| bytes(&SecretString::from(text)).expose_secret().to_vec();
-        assert_eq!(of("plain text"), b"plain text");
-        assert_eq!(of("base64url:_-8"), [0xFF, 0xEF]);
-        assert_eq!(of("base64url:?"), b"base64url:?");
+        let of = |text: &str| -> Vec<Vec<u8>> {
+            let secrets = bytes(&SecretString::from(text));
+            secrets
+                .iter()
+                .map(|one| one.expose_secret().to_vec())
+                .collect()
+        };
+        assert_eq!(of("plain text"), [b"plain text"]);
+        assert_eq!(of("base64url:_-8"), [[0xFF, 0xEF]]);
+        assert_eq!(of("base64url:?"), [b"base64url:?"]);
+        assert_eq!(of("new\r\nbase64url:b2xk\n"), [b"new", b"old"]);
+    }
+
+    #[test]
+    fn two_secrets_stand_on_a_line_each_and_both_must_be_good() {
+        let good = "5f1c9a7e3b64d208f7c2e6914ab35d80";
+        let other = "Zk3v0q1m9YwT7sXb2LrPn8GdHc5JfQaE";
+        assert_eq!(judged(&format!("{good}\n{other}\n")), Ok(()));
+        assert_eq!(judged(&format!("{good}\nshort")), Err(BadSecret::Length));
+        assert_eq!(judged(&format!("{good}\n\n")), Err(BadSecret::Length));
+        let three = format!("{good}\n{other}\n{good}");
+        assert_eq!(judged(&three), Err(BadSecret::TooMany));
     }
 }

@@ -3,53 +3,103 @@
 //! An [`IssuerConfig`] exists only after [`IssuerConfig::parse`] found nothing wrong; the same JSON
 //! form stands in the database, in the admin API and in bundles.
 
+mod audience;
 mod claims;
 mod parse;
+mod required;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::ids::TenantId;
 use super::web_url;
 
+pub use audience::AudienceClaim;
 pub(super) use claims::fact;
 pub use claims::{ClaimMap, ClaimPath};
+pub use required::RequiredClaims;
 
 /// A signature algorithm that the gateway accepts (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Algorithm {
     /// RSA PKCS#1 v1.5 with SHA-256.
     RS256,
+    /// RSA PKCS#1 v1.5 with SHA-384.
+    RS384,
+    /// RSA PKCS#1 v1.5 with SHA-512.
+    RS512,
+    /// RSA PSS with SHA-256.
+    PS256,
+    /// RSA PSS with SHA-384.
+    PS384,
+    /// RSA PSS with SHA-512.
+    PS512,
     /// ECDSA on P-256 with SHA-256.
     ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
     /// Ed25519.
     EdDSA,
     /// HMAC with SHA-256, for shared secrets only.
     HS256,
+    /// HMAC with SHA-384, for shared secrets only.
+    HS384,
+    /// HMAC with SHA-512, for shared secrets only.
+    HS512,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::RS256, Self::ES256, Self::EdDSA, Self::HS256];
+    pub const ALL: [Self; 12] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::EdDSA,
+        Self::HS256,
+        Self::HS384,
+        Self::HS512,
+    ];
+
+    /// Those that an issuer with public keys may use where its configuration names none.
+    pub const USUAL: [Self; 3] = [Self::RS256, Self::ES256, Self::EdDSA];
 
     /// The exact name in a token's `alg`; any other spelling is unknown.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
+    /// Whether it goes with a shared secret, never with a public key.
+    pub fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+
     /// The registered name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
             Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
             Self::EdDSA => "EdDSA",
             Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
         }
     }
 }
@@ -60,7 +110,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// Where an issuer's keys come from.
+/// Where an issuer's public keys come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeySource {
     /// `{"jwksUrl": "https://..."}`: a JWK set at this address (RFC 7517).
@@ -68,20 +118,36 @@ pub enum KeySource {
     /// `{"discovery": true}`: OIDC discovery at the issuer's own URL. Holds the address
     /// of the discovery document.
     Discovery(Url),
+    /// `{"metadataUrl": "https://..."}`: OIDC discovery with the document at another address than the issuer's own.
+    MetadataUrl(Url),
     /// `{"jwks": {"keys": [...]}}`: public keys typed in. They are judged when they are admitted.
     Jwks(Value),
-    /// `{"sharedSecret": true}`: an HS256 secret, which is sealed apart from this configuration.
-    SharedSecret,
 }
 
-impl Serialize for KeySource {
+/// What an issuer's tokens are verified with: public keys, a shared secret, or both, such as while it moves from one to the
+/// other. A token's algorithm says which of them it is judged by, so that a public key is never a secret.
+#[derive(Debug, Clone, PartialEq)]
+struct KeySources {
+    /// There is one, or a secret.
+    published: Option<KeySource>,
+    /// `"sharedSecret": true`: a secret, which is sealed apart from this configuration.
+    shared_secret: bool,
+}
+
+impl Serialize for KeySources {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        match self {
-            Self::JwksUrl(url) => map.serialize_entry("jwksUrl", url.as_str())?,
-            Self::Discovery(_) => map.serialize_entry("discovery", &true)?,
-            Self::Jwks(set) => map.serialize_entry("jwks", set)?,
-            Self::SharedSecret => map.serialize_entry("sharedSecret", &true)?,
+        let mut map = serializer.serialize_map(None)?;
+        match &self.published {
+            Some(KeySource::JwksUrl(url)) => map.serialize_entry("jwksUrl", url.as_str())?,
+            Some(KeySource::Discovery(_)) => map.serialize_entry("discovery", &true)?,
+            Some(KeySource::MetadataUrl(url)) => {
+                map.serialize_entry("metadataUrl", url.as_str())?;
+            }
+            Some(KeySource::Jwks(set)) => map.serialize_entry("jwks", set)?,
+            None => {}
+        }
+        if self.shared_secret {
+            map.serialize_entry("sharedSecret", &true)?;
         }
         map.end()
     }
@@ -93,8 +159,12 @@ impl Serialize for KeySource {
 pub struct IssuerConfig {
     issuer: String,
     audiences: Vec<String>,
+    #[serde(skip_serializing_if = "AudienceClaim::is_usual")]
+    audience_claim: AudienceClaim,
+    #[serde(skip_serializing_if = "RequiredClaims::is_empty")]
+    required_claims: RequiredClaims,
     algorithms: BTreeSet<Algorithm>,
-    keys: KeySource,
+    keys: KeySources,
     leeway_seconds: u32,
     max_lifetime_seconds: u32,
     claims: ClaimMap,
@@ -121,33 +191,62 @@ impl IssuerConfig {
         parse::issuer(json)
     }
 
-    /// The `iss` of this issuer's tokens, compared byte for byte.
+    /// The `iss` of this issuer's tokens, compared byte for byte; or a form of it with [`TENANT_ID`] for a part.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// A token must name one of these in `aud`. Never empty.
+    /// Whether a token is this issuer's by what it claims.
+    pub fn issues(&self, iss: &str, claims: &Map<String, Value>) -> bool {
+        if self.issuer.contains(TENANT_ID) {
+            form_of(iss, claims).is_some_and(|form| form == self.issuer)
+        } else {
+            iss == self.issuer
+        }
+    }
+
+    /// A token must name one of these in its audience claim. Never empty.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// The algorithms that this issuer may sign with. Never empty; HS256 stands alone.
+    /// The claim that plays the audience.
+    pub fn audience_claim(&self) -> AudienceClaim {
+        self.audience_claim
+    }
+
+    /// Which other claims must have which values.
+    pub fn required_claims(&self) -> &RequiredClaims {
+        &self.required_claims
+    }
+
+    /// The algorithms that this issuer may sign with. Never empty; symmetric ones go with a shared secret, others with
+    /// public keys.
     pub fn algorithms(&self) -> &BTreeSet<Algorithm> {
         &self.algorithms
     }
 
-    /// Where the keys come from.
-    pub fn keys(&self) -> &KeySource {
-        &self.keys
+    /// Where the public keys come from; `None` with a shared secret alone.
+    pub fn keys(&self) -> Option<&KeySource> {
+        self.keys.published.as_ref()
+    }
+
+    /// Whether tokens may be signed with a shared secret.
+    pub fn takes_secret(&self) -> bool {
+        self.keys.shared_secret
     }
 
     /// Whether whoever signs with these keys must hold the issuer's own URL: they are found by discovery there, or in its own
     /// `.well-known` folder. Other addresses below it may hold what its users upload; keys that somebody typed in, or a secret,
     /// say nothing about the URL.
     pub fn has_keys_of_its_own_url(&self) -> bool {
-        match &self.keys {
-            KeySource::Discovery(_) => true,
-            KeySource::JwksUrl(keys) => web_url::parse(&self.issuer).is_ok_and(|issuer| {
+        // Whoever typed the secret in can sign, too; and a form is no one's URL.
+        if self.keys.shared_secret || self.issuer.contains(TENANT_ID) {
+            return false;
+        }
+        match &self.keys.published {
+            Some(KeySource::Discovery(_)) => true,
+            Some(KeySource::JwksUrl(keys)) => web_url::parse(&self.issuer).is_ok_and(|issuer| {
                 let folder = format!("{}/.well-known/", issuer.path().trim_end_matches('/'));
                 let name = keys.path().strip_prefix(&folder).unwrap_or_default();
                 issuer.origin() == keys.origin()
@@ -155,7 +254,7 @@ impl IssuerConfig {
                     && !name.is_empty()
                     && !name.contains(['/', '%'])
             }),
-            KeySource::Jwks(_) | KeySource::SharedSecret => false,
+            Some(KeySource::MetadataUrl(_) | KeySource::Jwks(_)) | None => false,
         }
     }
 
@@ -193,6 +292,17 @@ impl<'de> Deserialize<'de> for IssuerConfig {
             serde::de::Error::custom(lines.join("; "))
         })
     }
+}
+
+/// Stands in an issuer's URL for the id of the directory that a token comes from: Entra signs the tokens of all its directories, each
+/// under a URL of its own, with the directory's id in the claim `tid`.
+pub const TENANT_ID: &str = "{tenantid}";
+
+/// The form that a token's `iss` has with its `tid` taken out; `None` without a `tid` that is an id in its one spelling.
+pub fn form_of(iss: &str, claims: &Map<String, Value>) -> Option<String> {
+    let directory = claims.get("tid")?.as_str()?;
+    let is_id = Uuid::try_parse(directory).is_ok_and(|id| id.to_string() == directory);
+    (is_id && iss.contains(directory)).then(|| iss.replacen(directory, TENANT_ID, 1))
 }
 
 /// How a verified token of an issuer leads to its tenant.

@@ -91,7 +91,7 @@ pub async fn refresh(
             binding: TenantBinding::ByClaim { claim: claim.ok()? },
             config: parse(&row.id, &Value::Object(row.config))?,
             pending: Vec::new(),
-            secret: None,
+            secrets: Vec::new(),
         })
     });
     let directory = Directory {
@@ -138,11 +138,11 @@ fn host_of(origin: &str) -> Option<String> {
 }
 
 fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {
-    let secret = match row.shared_secret {
-        None => None,
+    let secrets = match row.shared_secret {
+        None => Vec::new(),
         Some(sealed) => {
             match keys.open(&sealed, &SealedColumn::IssuerSecret.place(tenant, row.id.0)) {
-                Ok(secret) => Some(shared_secret::bytes(&secret)),
+                Ok(secrets) => shared_secret::bytes(&secrets),
                 Err(error) => {
                     tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
                     return None;
@@ -158,7 +158,7 @@ fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<Issuer
         binding: TenantBinding::Fixed(tenant),
         config: parse(&row.id, &Value::Object(row.config))?,
         pending,
-        secret,
+        secrets,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::auth::{CheckReport, TENANT_CLAIM, testimony};
 use crate::crypto::shared_secret;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
-use crate::domain::issuer::{IssuerConfig, KeySource};
+use crate::domain::issuer::IssuerConfig;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::issuers::IssuerRow;
@@ -37,7 +37,7 @@ impl WantedIssuer {
         }
         if let Some(parsed) = &parsed
             && secret.is_some()
-            && *parsed.keys() != KeySource::SharedSecret
+            && !parsed.takes_secret()
         {
             faults.add(
                 "/sharedSecret",
@@ -60,7 +60,7 @@ impl WantedIssuer {
     }
 
     fn wants_secret(&self) -> bool {
-        *self.parsed.keys() == KeySource::SharedSecret
+        self.parsed.takes_secret()
     }
 }
 
@@ -88,12 +88,9 @@ pub async fn check(
         _ => None,
     };
     let secret = wanted.secret.as_ref().or(stored.as_ref());
-    let bytes = secret.map(shared_secret::bytes);
+    let bytes = secret.map(shared_secret::bytes).unwrap_or_default();
     let token = sample_token.map(ExposeSecret::expose_secret);
-    Ok(gateway
-        .auth
-        .check(&wanted.parsed, bytes.as_ref(), token)
-        .await)
+    Ok(gateway.auth.check(&wanted.parsed, &bytes, token).await)
 }
 
 /// Whether tokens that a new issuer would take belong to another one already, which would keep it from being saved.

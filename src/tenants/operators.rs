@@ -11,7 +11,7 @@ use crate::crypto::password::{BadPassword, HashError, Password, Passwords};
 use crate::domain::email::Email;
 use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, InvitationId, IssuerId, TenantId};
-use crate::domain::issuer::{ClaimPath, IssuerConfig, KeySource};
+use crate::domain::issuer::{ClaimPath, IssuerConfig};
 use crate::domain::key::is_slug;
 use crate::domain::role::Role;
 use crate::domain::text;
@@ -132,10 +132,7 @@ impl Operator<'_> {
             "/config",
             IssuerConfig::parse(&Value::Object(config.clone())),
         );
-        if parsed
-            .as_ref()
-            .is_some_and(|config| matches!(config.keys(), KeySource::SharedSecret))
-        {
+        if parsed.as_ref().is_some_and(IssuerConfig::takes_secret) {
             faults.add(
                 "/config/keys",
                 "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant",

@@ -11,8 +11,8 @@ pub(crate) type Case = (String, String, Refusal);
 
 pub(crate) fn judge(token: &str, rules: &IssuerConfig) -> Result<(), Refusal> {
     let keys = match rules.keys() {
-        KeySource::Jwks(set) => KeySet::admit(set).unwrap(),
-        _ => KeySet::shared_secret(SECRET).unwrap(),
+        Some(KeySource::Jwks(set)) => KeySet::admit(set).unwrap(),
+        _ => KeySet::shared_secrets([SECRET]).unwrap(),
     };
     let token = peek(token)?;
     verify(&token, rules, &keys, now()).map(|_: Verified<'_>| ())

@@ -355,7 +355,7 @@ async fn unusable_issuers_are_left_out_and_named() {
         || config(&json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"sharedSecret": true}}));
     let with_secret = |number, config, secret: &[u8]| IssuerEntry {
         pending: Vec::new(),
-        secret: Some(SecretSlice::from(secret.to_vec())),
+        secrets: vec![SecretSlice::from(secret.to_vec())],
         ..entry(number, 1, config)
     };
     let (_, faults) = bench(vec![

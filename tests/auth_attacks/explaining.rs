@@ -5,13 +5,13 @@ use persona_gateway::domain::issuer::IssuerConfig;
 use serde_json::json;
 
 use crate::kit::{
-    Bench, ED, ISSUER, NOW, RSA, claims, claims_with, claims_without, config, inline_config,
+    Bench, ED, ISSUER, NOW, RSA, b64, claims, claims_with, claims_without, config, inline_config,
     key_set,
 };
 
 async fn check(config: &IssuerConfig, token: &str) -> CheckReport {
     let bench = Bench::new(JwksSettings::default());
-    bench.auth.check(config, None, Some(token)).await
+    bench.auth.check(config, &[], Some(token)).await
 }
 
 async fn explain(token: &str) -> TokenReport {
@@ -59,10 +59,7 @@ async fn every_fault_of_a_token_is_told_at_once_and_nothing_of_it_is_taken() {
         failed(&report),
         ["key", "issuer", "audience", "time", "subject"]
     );
-    assert_eq!(
-        (report.subject.as_ref(), report.facts.as_ref()),
-        (None, None)
-    );
+    assert_eq!(report.subject, None);
     assert!(message(&report, "key").contains(r#"["rsa", "ec", "ed"]"#));
     assert!(message(&report, "audience").contains(r#"["another-app"]"#));
     assert!(message(&report, "time").starts_with("has expired: paste a fresh one"));
@@ -79,7 +76,7 @@ async fn a_signature_of_another_key_is_told_apart_from_an_unknown_key() {
             .replace(".ey", ".eyJ4IjoxfQ"),
     )
     .await;
-    assert_eq!(failed(&report), ["form"]);
+    assert!(!report.accepted);
     let mut token = ED.good("ed");
     token.truncate(token.len() - 4);
     let report = explain(&format!("{token}AAAA")).await;
@@ -91,27 +88,90 @@ async fn a_signature_of_another_key_is_told_apart_from_an_unknown_key() {
 
 #[tokio::test]
 async fn a_text_that_is_no_token_is_explained_too() {
+    let good = ED.good("ed");
+    let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts")
+    };
+    let jwe = b64(json!({"alg": "RSA-OAEP", "enc": "A256GCM"}).to_string());
     for (text, words) in [
-        ("", "paste the token alone"),
-        ("opaque-access-token", "opaque tokens"),
-        (&format!("Bearer {}", ED.good("ed")), "without `Bearer`"),
-        (&ED.token(json!({"alg": "none"}), claims()), "`none`"),
+        (String::new(), &["is empty"][..]),
+        ("opaque-access-token".to_owned(), &["opaque token"]),
+        (format!("Bearer {good}"), &["`Bearer`"]),
         (
-            &ED.token(ED.header("ed"), claims_without("aud")),
-            "aud (a text",
+            format!("Authorization: bearer \"{good}\","),
+            &["`Authorization:`", "`Bearer`", "quotes"],
+        ),
+        (
+            format!("\u{201c}{header}.\n  {payload}.{signature}\u{201d}"),
+            &["quotes", "line breaks"],
+        ),
+        (
+            format!("{header}=.{payload}==.{signature}="),
+            &[
+                "padding (`=`) at its header",
+                "at its payload",
+                "at its signature",
+            ],
+        ),
+        (
+            format!("{header}.{payload}.{}+/", &signature[2..]),
+            &["`+` or `/` in its signature"],
+        ),
+        (format!("{header}.{payload}"), &["two parts"]),
+        (format!("{header}.{payload}."), &["empty signature"]),
+        (format!("{jwe}.a.b.c.d"), &["encrypted", "A256GCM"]),
+        (
+            format!(
+                "{header}.{}.{signature}",
+                b64("{\"sub\":\"a\",\"sub\":\"b\"}")
+            ),
+            &["a name stands twice"],
+        ),
+        (
+            format!("{header}.{}.{signature}", b64("<html>")),
+            &["payload that is no JSON"],
         ),
     ] {
-        let report = explain(text).await;
-        assert!(!report.accepted);
-        assert_eq!(failed(&report), ["form"]);
-        assert!(
-            message(&report, "form").contains(words),
-            "{}",
-            message(&report, "form")
-        );
+        let report = explain(&text).await;
+        assert!(!report.accepted, "{text}");
+        assert_eq!(failed(&report)[0], "form", "{text}");
+        for word in words {
+            let told = message(&report, "form");
+            assert!(told.contains(word), "{text}: {told}");
+        }
     }
     // A line break that was copied along is not the token's fault.
-    assert!(explain(&format!(" {}\n", ED.good("ed"))).await.accepted);
+    assert!(explain(&format!(" {good}\n")).await.accepted);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_all_at_once_with_the_facts_that_it_would_give() {
+    let mut claims = claims_without("aud");
+    claims.as_object_mut().unwrap().remove("iss");
+    claims["client_id"] = json!("an-app");
+    claims["plan"] = json!("pro");
+    let report = explain(&ED.token(json!({"alg": "none"}), claims)).await;
+    assert!(!report.accepted);
+    assert_eq!(failed(&report), ["algorithm", "issuer", "audience"]);
+    assert!(message(&report, "algorithm").contains("`none` is never taken"));
+    assert!(message(&report, "issuer").starts_with("iss is missing"));
+    let audience = message(&report, "audience");
+    assert!(audience.starts_with("aud is missing"), "{audience}");
+    assert!(
+        audience.contains("with audienceClaim client_id that counts"),
+        "{audience}"
+    );
+    assert_eq!(json!(report.facts), json!({ "plan": "pro" }));
+    assert!(message(&report, "facts").starts_with("were it accepted: 1 taken"));
+    assert!(message(&report, "time").starts_with("is good now"));
+}
+
+#[tokio::test]
+async fn a_dressed_token_is_judged_by_its_signature_all_the_same() {
+    let report = explain(&format!("Bearer {}", ED.good("ed"))).await;
+    assert_eq!(failed(&report), ["form"]);
+    assert_eq!(message(&report, "signature"), "was made with the key");
+    assert_eq!(report.subject, None, "what is sent so is refused");
 }
 
 #[tokio::test]

@@ -16,6 +16,11 @@ fn without(mut jwk: Value, name: &str) -> Value {
     jwk
 }
 
+fn skips(set: &KeySet) -> Vec<(usize, Skip)> {
+    let skipped = set.skipped().iter();
+    skipped.map(|skip| (skip.index, skip.reason)).collect()
+}
+
 /// Puts the case between good keys: it must be skipped for its own reason, and they must stay.
 #[track_caller]
 fn all_skipped(cases: &[(String, Value, Skip)]) {
@@ -25,7 +30,8 @@ fn all_skipped(cases: &[(String, Value, Skip)]) {
         .filter_map(|(name, jwk, expected)| {
             let set = json!({"keys": [neighbour.jwk("first"), jwk, ED.jwk("last")]});
             let set = KeySet::admit(&set).unwrap();
-            let good = set.keys().len() == 2 && set.skipped() == [(1, *expected)];
+            let skipped: Vec<(usize, Skip)> = skips(&set);
+            let good = set.keys().len() == 2 && skipped == [(1, *expected)];
             (!good).then(|| format!("{name}: {:?} instead of {expected:?}", set.skipped()))
         })
         .collect();
@@ -253,8 +259,8 @@ fn keys_for_something_else_are_skipped() {
             ));
         }
         for alg in [
-            "none", "HS256", "RS384", "RS512", "PS256", "RSA-OAEP", "RSA1_5", "ES384", "ES256K",
-            "ECDH-ES", "Ed448", "eddsa", "rs256", "",
+            "none", "HS256", "HS384", "HS512", "RSA-OAEP", "RSA1_5", "ES384", "ES512", "ES256K",
+            "ECDH-ES", "Ed448", "eddsa", "rs256", "rs384", "",
         ] {
             cases.push((
                 format!("{kid} alg {alg:?}"),
@@ -279,15 +285,7 @@ fn keys_for_something_else_are_skipped() {
             ));
         }
     }
-    for curve in [
-        "P-384",
-        "P-521",
-        "secp256k1",
-        "p-256",
-        "Ed25519",
-        "X25519",
-        "",
-    ] {
+    for curve in ["P-521", "secp256k1", "p-256", "Ed25519", "X25519", ""] {
         cases.push((
             format!("EC on {curve:?}"),
             with(EC.jwk("k"), "crv", json!(curve)),
@@ -409,7 +407,13 @@ fn two_keys_of_one_id_are_both_skipped_but_one_key_twice_is_one_key() {
     let other = Signer::ed();
     let set = KeySet::admit(&json!({"keys": [ED.jwk("k"), EC.jwk("e"), other.jwk("k")]})).unwrap();
     assert_eq!(set.keys().len(), 1);
-    assert_eq!(set.skipped(), [(0, Skip::Ambiguous), (2, Skip::Ambiguous)]);
+    assert_eq!(skips(&set), [(0, Skip::Ambiguous), (2, Skip::Ambiguous)]);
+    let kids: Vec<Option<&str>> = set
+        .skipped()
+        .iter()
+        .map(|skip| skip.kid.as_deref())
+        .collect();
+    assert_eq!(kids, [Some("k"), Some("k")]);
     let set = KeySet::admit(&json!({"keys": [ED.jwk("k"), ED.jwk("k")]})).unwrap();
     assert_eq!((set.keys().len(), set.skipped().len()), (1, 0));
     let set = KeySet::admit(&json!({"keys": [ED.jwk("k"), EC.jwk("k"), RSA.jwk("k")]})).unwrap();
@@ -432,7 +436,7 @@ fn only_so_many_keys_are_used() {
     let set = KeySet::admit(&json!({"keys": keys})).unwrap();
     assert_eq!(set.keys().len(), MAX_KEYS);
     assert_eq!(set.skipped().len(), 100 - MAX_KEYS);
-    assert!(set.skipped().iter().all(|(_, skip)| *skip == Skip::TooMany));
+    assert!(skips(&set).iter().all(|(_, skip)| *skip == Skip::TooMany));
 }
 
 #[test]
@@ -440,7 +444,6 @@ fn what_is_no_key_set_is_refused_whole() {
     let text = key_set().to_string();
     for (name, bytes) in [
         ("empty", Vec::new()),
-        ("HTML", b"<!doctype html><html></html>".to_vec()),
         ("list", format!("[{text}]").into_bytes()),
         ("BOM", [b"\xEF\xBB\xBF", text.as_bytes()].concat()),
         ("cut", text.as_bytes()[..text.len() - 1].to_vec()),
@@ -449,18 +452,9 @@ fn what_is_no_key_set_is_refused_whole() {
             "keys twice",
             text.replacen('{', r#"{"keys":[],"#, 1).into_bytes(),
         ),
-        (
-            "a name twice in a key",
-            text.replacen(r#""kty":"RSA""#, r#""kty":"RSA","kty":"RSA""#, 1)
-                .into_bytes(),
-        ),
         ("keys an object", br#"{"keys":{}}"#.to_vec()),
         ("keys null", br#"{"keys":null}"#.to_vec()),
         ("no keys", br#"{"Keys":[]}"#.to_vec()),
-        (
-            "deep",
-            format!(r#"{{"keys":{}{}}}"#, "[".repeat(5000), "]".repeat(5000)).into_bytes(),
-        ),
         (
             "UTF-16",
             text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
@@ -481,4 +475,46 @@ fn what_is_no_key_set_is_refused_whole() {
         );
     }
     assert_eq!(KeySet::parse(text.as_bytes()).unwrap().keys().len(), 3);
+}
+
+#[test]
+fn an_odd_member_of_a_fetched_set_spoils_no_other_and_is_named() {
+    let good = key_set()["keys"].as_array().unwrap().clone();
+    let rsa = good[0].to_string();
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    for (name, odd, kid) in [
+        ("a list in a list", deep.clone(), None),
+        (
+            "deep inside",
+            format!(r#"{{"kid":"deep","kty":"RSA","x":{deep}}}"#),
+            None,
+        ),
+        (
+            "a name twice",
+            rsa.replacen(r#""kty":"RSA""#, r#""kty":"RSA","kty":"RSA""#, 1),
+            Some("rsa"),
+        ),
+        ("a text", r#""key""#.to_owned(), None),
+        (
+            "a half of a character",
+            r#"{"kid":"half","kty":"RSA","x":"\ud800"}"#.to_owned(),
+            None,
+        ),
+        (
+            "a huge number",
+            r#"{"kid":"huge","kty":"RSA","x":1e999}"#.to_owned(),
+            None,
+        ),
+        (
+            "an id of two lines",
+            r#"{"kid":"two\nlines","kty":"RSA"}"#.to_owned(),
+            Some("two lines"),
+        ),
+    ] {
+        let text = format!(r#"{{"keys":[{rsa},{odd},{}],"more":{deep}}}"#, good[1]);
+        let set = KeySet::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(set.keys().len(), 2, "{name}");
+        assert_eq!(skips(&set), [(1, Skip::Malformed)], "{name}");
+        assert_eq!(set.skipped()[0].kid.as_deref(), kid, "{name}");
+    }
 }

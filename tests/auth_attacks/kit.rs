@@ -8,8 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rsa::KeySize};
 use base64::Engine as _;
@@ -44,6 +45,7 @@ pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
 pub(crate) enum Signer {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     Hmac(Vec<u8>),
 }
@@ -57,6 +59,10 @@ impl Signer {
         Self::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
     }
 
+    pub(crate) fn p384() -> Self {
+        Self::P384(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
+    }
+
     pub(crate) fn ed() -> Self {
         Self::Ed(Ed25519KeyPair::generate().unwrap())
     }
@@ -65,9 +71,45 @@ impl Signer {
         match self {
             Self::Rsa(_) => "RS256",
             Self::Ec(_) => "ES256",
+            Self::P384(_) => "ES384",
             Self::Ed(_) => "EdDSA",
             Self::Hmac(_) => "HS256",
         }
+    }
+
+    /// A token signed by another algorithm of this kind of key than the usual one.
+    pub(crate) fn token_by(&self, alg: &str, header: Value, claims: impl Display) -> String {
+        let mut header = header;
+        header["alg"] = json!(alg);
+        let input = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
+        let random = SystemRandom::new();
+        let signature = match self {
+            Self::Rsa(key) => {
+                let padding: &'static dyn RsaEncoding = match alg {
+                    "RS384" => &RSA_PKCS1_SHA384,
+                    "RS512" => &RSA_PKCS1_SHA512,
+                    "PS256" => &RSA_PSS_SHA256,
+                    "PS384" => &RSA_PSS_SHA384,
+                    "PS512" => &RSA_PSS_SHA512,
+                    _ => &RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; key.public_modulus_len()];
+                let sign = key.sign(padding, &random, input.as_bytes(), &mut signature);
+                sign.unwrap();
+                signature
+            }
+            Self::Hmac(key) => {
+                let digest = match alg {
+                    "HS384" => hmac::HMAC_SHA384,
+                    "HS512" => hmac::HMAC_SHA512,
+                    _ => hmac::HMAC_SHA256,
+                };
+                let key = hmac::Key::new(digest, key);
+                hmac::sign(&key, input.as_bytes()).as_ref().to_vec()
+            }
+            Self::Ec(_) | Self::P384(_) | Self::Ed(_) => self.sign(input.as_bytes()),
+        };
+        format!("{input}.{}", b64(signature))
     }
 
     pub(crate) fn sign(&self, input: &[u8]) -> Vec<u8> {
@@ -79,7 +121,7 @@ impl Signer {
                     .unwrap();
                 signature
             }
-            Self::Ec(key) => key.sign(&random, input).unwrap().as_ref().to_vec(),
+            Self::Ec(key) | Self::P384(key) => key.sign(&random, input).unwrap().as_ref().to_vec(),
             Self::Ed(key) => key.sign(input).as_ref().to_vec(),
             Self::Hmac(key) => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), input)
                 .as_ref()
@@ -91,7 +133,7 @@ impl Signer {
     pub(crate) fn public(&self) -> Vec<u8> {
         match self {
             Self::Rsa(key) => key.public_key().as_ref().to_vec(),
-            Self::Ec(key) => key.public_key().as_ref().to_vec(),
+            Self::Ec(key) | Self::P384(key) => key.public_key().as_ref().to_vec(),
             Self::Ed(key) => key.public_key().as_ref().to_vec(),
             Self::Hmac(_) => Vec::new(),
         }
@@ -115,6 +157,10 @@ impl Signer {
             Self::Ec(_) => {
                 let point = self.public();
                 json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..])})
+            }
+            Self::P384(_) => {
+                let point = self.public();
+                json!({"kty": "EC", "crv": "P-384", "x": b64(&point[1..49]), "y": b64(&point[49..])})
             }
             Self::Ed(_) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(self.public())}),
             Self::Hmac(key) => json!({"kty": "oct", "k": b64(key)}),
@@ -200,7 +246,7 @@ pub(crate) fn entry(number: u128, tenant_number: u128, config: IssuerConfig) -> 
         id: IssuerId(Uuid::from_u128(number)),
         binding: TenantBinding::Fixed(tenant(tenant_number)),
         config,
-        secret: None,
+        secrets: Vec::new(),
     }
 }
 

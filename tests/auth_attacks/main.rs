@@ -5,6 +5,8 @@
 //! test can refuse it. (`cfg(test)` tells clippy that helpers are test code too.)
 
 #[cfg(test)]
+mod as_they_are;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod directory;
@@ -22,5 +24,7 @@ mod kit;
 mod outbound;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod tokens;

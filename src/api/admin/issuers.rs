@@ -167,8 +167,8 @@ struct WishBody {
     /// Its configuration, as in a bundle, without `secret`.
     #[schema(value_type = Object, example = json!({"issuer": "https://login.acme.example/", "audiences": ["acme-app"], "algorithms": ["RS256"], "keys": {"discovery": true}}))]
     config: Value,
-    /// The HS256 secret, where `keys` is `{"sharedSecret": true}`: 32 bytes or more. Sealed, and never shown again. Of an
-    /// issuer that has one it stays unless set.
+    /// The shared secret, where `keys` has `"sharedSecret": true`: 32 bytes or more, 48 for HS384, 64 for HS512; two, a line each, while one
+    /// replaces the other. Sealed, and never shown again. Of an issuer that has one it stays unless set.
     #[schema(nullable = false, min_length = 32, write_only)]
     shared_secret: Option<String>,
     /// A token that must pass. It is judged and forgotten.
@@ -187,7 +187,7 @@ struct CandidateBody {
     /// Its configuration, as in a bundle, without `secret`.
     #[schema(value_type = Object)]
     config: Value,
-    /// The HS256 secret, where `keys` is `{"sharedSecret": true}`.
+    /// The shared secret, where `keys` has `"sharedSecret": true`.
     #[schema(nullable = false, write_only)]
     shared_secret: Option<String>,
     /// A token to judge. It is forgotten afterwards.

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
-use crate::domain::issuer::{Algorithm, ClaimMap, ClaimPath, IssuerConfig};
+use crate::domain::issuer::{
+    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, RequiredClaims,
+};
 
 /// `issuer` and its parts.
 pub(super) fn definitions() -> Definitions {
@@ -25,35 +27,45 @@ fn name(about: &str) -> Schema {
 
 fn issuer() -> Schema {
     let (shortest, longest) = IssuerConfig::LIFETIME_BOUNDS_SECONDS;
-    let public = Algorithm::ALL
-        .into_iter()
-        .filter(|known| *known != Algorithm::HS256);
-    let public: Vec<&str> = public.map(Algorithm::as_str).collect();
-    let shares_a_secret = json!({
-        "properties": { "keys": { "required": ["sharedSecret"] } },
-        "required": ["keys"],
-    });
+    let with = |symmetric: bool| {
+        let names = Algorithm::ALL.into_iter();
+        let names = names.filter(move |known| known.is_symmetric() == symmetric);
+        names.map(Algorithm::as_str).collect::<Vec<_>>()
+    };
+    // What must stand among the algorithms, where there are any.
+    let one_of = |names: Vec<&str>| json!({ "algorithms": { "contains": { "enum": names } } });
+    let has = |form: &str| json!({ "properties": { "keys": { "required": [form] } }, "required": ["keys"] });
+    let forms = ["discovery", "jwksUrl", "metadataUrl", "jwks"].map(has);
     object(
         "Who signs users' JWTs.",
         vec![
             (
                 "issuer",
-                name("The `iss` of its tokens, compared byte for byte. For discovery, a URL.")
+                name("The `iss` of its tokens, compared byte for byte. For discovery, a URL. `{tenantid}` in its path stands for the token's `tid`, for Entra's directories.")
                     .examples([json!("https://login.acme.example/")]),
             ),
             (
                 "audiences",
                 Schema::list(
-                    "A token must name one of these in `aud`.",
+                    "A token must name one of these in its audience claim.",
                     name("An audience.").examples([json!("acme-app")]),
                 )
                 .items(1..=IssuerConfig::MAX_AUDIENCES)
                 .with("uniqueItems", true),
             ),
             (
+                "audienceClaim",
+                Schema::choice(
+                    "The claim that plays the audience: one that the issuer itself fills. `iss` where the issuer serves one application alone.",
+                    AudienceClaim::ALL.map(AudienceClaim::as_str),
+                )
+                .default(AudienceClaim::Aud.as_str()),
+            ),
+            ("requiredClaims", required_claims()),
+            (
                 "algorithms",
                 Schema::list(
-                    "How it may sign: public-key algorithms, or HS256 alone with a shared secret. Left out: all that go with its keys.",
+                    "How it may sign: HS256, HS384 and HS512 with a shared secret, the others with public keys. Left out: RS256, ES256 and EdDSA; HS256 with a shared secret.",
                     Schema::choice("An algorithm.", Algorithm::ALL.map(Algorithm::as_str)),
                 )
                 .with("minItems", 1)
@@ -63,7 +75,7 @@ fn issuer() -> Schema {
             (
                 "secret",
                 Schema::link("secretReference").about(
-                    "The shared secret of 32 bytes or more, by reference; with keys: {sharedSecret: true} only.",
+                    "The shared secret of 32 bytes or more, by reference; with keys: {sharedSecret: true} only. Two, a line each, while one replaces the other.",
                 ),
             ),
             (
@@ -89,54 +101,117 @@ fn issuer() -> Schema {
     )
     .required(["issuer", "audiences", "keys"])
     .also(json!({
-        "if": shares_a_secret,
-        "then": {
-            "required": ["secret"],
-            "properties": { "algorithms": { "items": { "const": Algorithm::HS256.as_str() } } },
-        },
-        "else": {
-            "properties": { "secret": false, "algorithms": { "items": { "enum": public } } },
-        },
+        "allOf": [
+            {
+                "if": has("sharedSecret"),
+                "then": { "required": ["secret"], "properties": one_of(with(true)) },
+                "else": { "properties": {
+                    "secret": false, "algorithms": { "items": { "enum": with(false) } },
+                } },
+            },
+            {
+                "if": { "anyOf": forms },
+                "then": { "properties": one_of(with(false)) },
+                "else": { "properties": { "algorithms": { "items": { "enum": with(true) } } } },
+            },
+            {
+                "if": {
+                    "properties": { "audienceClaim": { "const": AudienceClaim::Iss.as_str() } },
+                    "required": ["audienceClaim"],
+                },
+                "then": { "properties": { "audiences": { "maxItems": 1 } } },
+            },
+        ],
     }))
 }
 
+fn required_claims() -> Schema {
+    let value = json!({ "anyOf": [
+        { "type": "string", "maxLength": RequiredClaims::MAX_TEXT_CHARS },
+        { "type": "integer", "minimum": i64::MIN, "maximum": u64::MAX },
+        { "type": "boolean" },
+    ] });
+    Schema::anything(
+        "Claims, by name or JSON pointer, and the value that each must have, or a list of such values. A claim that is a list must hold one of them.",
+    )
+    .with("type", "object")
+    .with("maxProperties", RequiredClaims::MAX_CLAIMS)
+    .with(
+        "propertyNames",
+        json!({ "minLength": 1, "maxLength": ClaimPath::MAX_CHARS, "pattern": claim_path() }),
+    )
+    .with(
+        "additionalProperties",
+        json!({ "anyOf": [
+            value,
+            { "type": "array", "items": value, "minItems": 1, "maxItems": RequiredClaims::MAX_VALUES },
+        ] }),
+    )
+    .examples([json!({ "token_use": "access" })])
+}
+
 fn key_source() -> Schema {
-    let only = |name: &'static str, schema: Schema, about: &str| {
-        object(about, vec![(name, schema)]).required([name])
-    };
     let yes = || Schema::raw(json!({ "const": true }));
-    let forms = [
-        only("discovery", yes(), "OIDC discovery at the issuer's URL."),
-        only(
-            "jwksUrl",
-            Schema::text("Where the key set is.")
-                .pattern("^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9\\[][-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=%]*$")
-                .with("format", "uri")
-                .chars(0..=2048)
-                .examples([json!("https://login.acme.example/.well-known/jwks.json")]),
-            "A key set at this address.",
-        ),
-        only(
-            "jwks",
-            Schema::anything("A JWK set (RFC 7517).")
-                .with(
-                    "properties",
-                    json!({ "keys": { "description": "The keys.", "type": "array" } }),
-                )
-                .required(["keys"]),
-            "Public keys typed in.",
-        ),
-        only(
-            "sharedSecret",
-            yes(),
-            "HS256, with a secret that both sides know.",
-        ),
-    ];
-    Schema::one_of("Where the keys come from.", forms)
+    let url = |about: &str, example: &str| {
+        Schema::text(about)
+            .pattern(
+                "^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9\\[][-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=%]*$",
+            )
+            .with("format", "uri")
+            .chars(0..=2048)
+            .examples([json!(example)])
+    };
+    let published = || {
+        [
+            ("discovery", yes(), "OIDC discovery at the issuer's URL."),
+            (
+                "jwksUrl",
+                url(
+                    "Where the key set is.",
+                    "https://login.acme.example/.well-known/jwks.json",
+                ),
+                "A key set at this address.",
+            ),
+            (
+                "metadataUrl",
+                url(
+                    "Where the discovery document is.",
+                    "https://login.acme.example/common/.well-known/openid-configuration",
+                ),
+                "OIDC discovery with the document at another address than the issuer's own.",
+            ),
+            (
+                "jwks",
+                Schema::anything("A JWK set (RFC 7517).")
+                    .with(
+                        "properties",
+                        json!({ "keys": { "description": "The keys.", "type": "array" } }),
+                    )
+                    .required(["keys"]),
+                "Public keys typed in.",
+            ),
+        ]
+    };
+    let forms = published().map(|(name, schema, about)| {
+        object(about, vec![(name, schema), ("sharedSecret", yes())]).required([name])
+    });
+    let secret = object(
+        "HS256, HS384 or HS512, with a secret that both sides know.",
+        vec![("sharedSecret", yes())],
+    );
+    let forms = forms.into_iter().chain([secret.required(["sharedSecret"])]);
+    Schema::one_of(
+        "Where the keys come from; a shared secret may stand beside public keys, such as while an issuer moves from one to the other.",
+        forms,
+    )
+}
+
+/// A claim's name or a JSON pointer.
+fn claim_path() -> String {
+    format!(r"^([^/{CONTROLS}][^{CONTROLS}]*|/([^~{CONTROLS}]|~[01])*)$")
 }
 
 fn claim_map() -> Schema {
-    let path = format!(r"^([^/{CONTROLS}][^{CONTROLS}]*|/([^~{CONTROLS}]|~[01])*)$");
     let usual = ClaimMap::default();
     let usual: serde_json::Map<String, serde_json::Value> = usual
         .iter()
@@ -151,7 +226,7 @@ fn claim_map() -> Schema {
         "additionalProperties",
         Schema::text("A claim's name, or a JSON pointer.")
             .chars(1..=ClaimPath::MAX_CHARS)
-            .pattern(path),
+            .pattern(claim_path()),
     )
     .default(usual)
     .examples([json!({ "name": "name", "plan": "https://acme.example/plan", "roles": "/realm_access/roles" })])

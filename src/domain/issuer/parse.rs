@@ -7,11 +7,17 @@ use url::Url;
 
 use super::super::fault::Fault;
 use super::super::web_url;
-use super::{Algorithm, ClaimMap, ClaimPath, IssuerConfig, KeySource};
+use super::required::is_value;
+use super::{
+    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySource, KeySources,
+    RequiredClaims, TENANT_ID,
+};
 
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 11] = [
     "issuer",
     "audiences",
+    "audienceClaim",
+    "requiredClaims",
     "algorithms",
     "keys",
     "leewaySeconds",
@@ -57,10 +63,21 @@ impl Reader {
         }
         // Each is read before any `?`, so that one fault does not hide another.
         let issuer = match members.get("issuer") {
-            Some(value) => self.name(value, "/issuer"),
+            Some(value) => self.name(value, "/issuer").and_then(|name| self.form(name)),
             None => self.fault("/issuer", "is missing: the `iss` of this issuer's tokens"),
         };
         let audiences = self.audiences(members.get("audiences"));
+        let audience_claim = self.audience_claim(members.get("audienceClaim"));
+        if let (Some(AudienceClaim::Iss), Some(issuer), Some(audiences)) =
+            (audience_claim, &issuer, &audiences)
+            && (audiences.len() != 1 || !audiences.contains(issuer))
+        {
+            self.fault::<()>(
+                "/audiences",
+                "must hold the `issuer` alone where audienceClaim is iss",
+            );
+        }
+        let required_claims = self.required_claims(members.get("requiredClaims"));
         let keys = self.keys(members.get("keys"), issuer.as_deref());
         let algorithms = self.algorithms(members.get("algorithms"), keys.as_ref());
         let leeway_seconds = self.seconds(
@@ -81,6 +98,8 @@ impl Reader {
         Some(IssuerConfig {
             issuer: issuer?,
             audiences: audiences?,
+            audience_claim: audience_claim?,
+            required_claims: required_claims?,
             algorithms: algorithms?,
             keys: keys?,
             leeway_seconds: leeway_seconds?,
@@ -139,21 +158,129 @@ impl Reader {
         whole.then_some(audiences)
     }
 
-    fn keys(&mut self, value: Option<&Value>, issuer: Option<&str>) -> Option<KeySource> {
-        const FORMS: &str = "must hold exactly one of \"jwksUrl\": URL, \"discovery\": true, \
-                             \"jwks\": {\"keys\": [...]} and \"sharedSecret\": true";
-        let single = value
-            .and_then(Value::as_object)
-            .filter(|members| members.len() == 1);
-        let Some((form, value)) = single.and_then(|members| members.iter().next()) else {
+    /// An issuer's URL, in which `{tenantid}` may stand for one whole part of the path.
+    fn form(&mut self, issuer: String) -> Option<String> {
+        if !issuer.contains(TENANT_ID) {
+            return Some(issuer);
+        }
+        let host_and_path = issuer.strip_prefix("https://");
+        let mut parts = host_and_path.unwrap_or_default().split('/');
+        let host_is_fixed = parts.next().is_some_and(|host| !host.contains('{'));
+        let places = parts.filter(|part| *part == TENANT_ID).count();
+        if host_is_fixed && places == 1 && issuer.matches(TENANT_ID).count() == 1 {
+            return Some(issuer);
+        }
+        self.fault(
+            "/issuer",
+            "may hold {tenantid} once, as a whole part of the path of an https URL",
+        )
+    }
+
+    fn audience_claim(&mut self, value: Option<&Value>) -> Option<AudienceClaim> {
+        let Some(value) = value else {
+            return Some(AudienceClaim::Aud);
+        };
+        match value.as_str().and_then(AudienceClaim::parse) {
+            Some(claim) => Some(claim),
+            None => self.fault(
+                "/audienceClaim",
+                format!(
+                    "must be one of {}: claims that the issuer itself fills",
+                    AudienceClaim::ALL.map(AudienceClaim::as_str).join(", ")
+                ),
+            ),
+        }
+    }
+
+    fn required_claims(&mut self, value: Option<&Value>) -> Option<RequiredClaims> {
+        let Some(value) = value else {
+            return Some(RequiredClaims::default());
+        };
+        let members = value
+            .as_object()
+            .filter(|members| members.len() <= RequiredClaims::MAX_CLAIMS);
+        let Some(members) = members else {
+            return self.fault(
+                "/requiredClaims",
+                format!(
+                    "must be an object of at most {} claims: claim path -> the value that it must have, or a list of such values",
+                    RequiredClaims::MAX_CLAIMS
+                ),
+            );
+        };
+        let mut required = Vec::new();
+        for (name, value) in members {
+            let pointer = format!("/requiredClaims/{}", escape(name));
+            let path = match ClaimPath::parse(name) {
+                Ok(path) => path,
+                Err(message) => {
+                    self.fault::<()>(pointer, message);
+                    continue;
+                }
+            };
+            let values = match value {
+                Value::Array(many) => many.clone(),
+                one => vec![one.clone()],
+            };
+            let is_sound = (1..=RequiredClaims::MAX_VALUES).contains(&values.len())
+                && values.iter().all(is_value);
+            if is_sound {
+                required.push((path, values));
+            } else {
+                self.fault::<()>(
+                    pointer,
+                    format!(
+                        "must be a text of at most {} characters, a whole number, true or false; or a list of 1 to {} of them",
+                        RequiredClaims::MAX_TEXT_CHARS,
+                        RequiredClaims::MAX_VALUES
+                    ),
+                );
+            }
+        }
+        Some(RequiredClaims::new(required))
+    }
+
+    fn keys(&mut self, value: Option<&Value>, issuer: Option<&str>) -> Option<KeySources> {
+        const FORMS: &str = "must hold one of \"discovery\": true, \"jwksUrl\": URL, \"metadataUrl\": URL and \
+                             \"jwks\": {\"keys\": [...]}, or \"sharedSecret\": true, or one of them and it";
+        let Some(members) = value.and_then(Value::as_object) else {
             return self.fault("/keys", FORMS);
         };
-        match (form.as_str(), value) {
+        let shared_secret = match members.get("sharedSecret") {
+            None => false,
+            Some(Value::Bool(true)) => true,
+            Some(_) => {
+                return self.fault(
+                    "/keys/sharedSecret",
+                    "must be true; leave it out for another source of keys",
+                );
+            }
+        };
+        let mut published = members.iter().filter(|(form, _)| *form != "sharedSecret");
+        match (published.next(), published.next()) {
+            (None, _) if shared_secret => Some(KeySources {
+                published: None,
+                shared_secret,
+            }),
+            (Some((form, value)), None) => Some(KeySources {
+                published: Some(self.published(form, value, issuer)?),
+                shared_secret,
+            }),
+            _ => self.fault("/keys", FORMS),
+        }
+    }
+
+    fn published(&mut self, form: &str, value: &Value, issuer: Option<&str>) -> Option<KeySource> {
+        match (form, value) {
             ("jwksUrl", Value::String(text)) => match fetchable(text) {
                 Ok(url) => Some(KeySource::JwksUrl(url)),
                 Err(message) => self.fault("/keys/jwksUrl", message),
             },
-            ("jwksUrl", _) => self.fault("/keys/jwksUrl", "must be a URL"),
+            ("metadataUrl", Value::String(text)) => match fetchable(text) {
+                Ok(url) => Some(KeySource::MetadataUrl(url)),
+                Err(message) => self.fault("/keys/metadataUrl", message),
+            },
+            ("jwksUrl" | "metadataUrl", _) => self.fault(format!("/keys/{form}"), "must be a URL"),
             ("discovery", Value::Bool(true)) => match discovery_url(issuer?) {
                 Ok(url) => Some(KeySource::Discovery(url)),
                 Err(message) => self.fault(
@@ -161,36 +288,37 @@ impl Reader {
                     format!("must be a URL for discovery to work: it {message}"),
                 ),
             },
+            ("discovery", _) => self.fault(
+                "/keys/discovery",
+                "must be true; leave it out for another source of keys, or say metadataUrl where the document is elsewhere",
+            ),
             ("jwks", set) if set.get("keys").is_some_and(Value::is_array) => {
                 Some(KeySource::Jwks(set.clone()))
             }
             ("jwks", _) => self.fault("/keys/jwks", "must be a JWK set: {\"keys\": [...]}"),
-            ("sharedSecret", Value::Bool(true)) => Some(KeySource::SharedSecret),
-            ("discovery" | "sharedSecret", _) => self.fault(
-                format!("/keys/{form}"),
-                "must be true; leave it out for another source of keys",
+            _ => self.fault(
+                format!("/keys/{}", escape(form)),
+                "is not known here; known are discovery, jwksUrl, metadataUrl, jwks and sharedSecret",
             ),
-            _ => self.fault("/keys", FORMS),
         }
     }
 
     fn algorithms(
         &mut self,
         value: Option<&Value>,
-        keys: Option<&KeySource>,
+        keys: Option<&KeySources>,
     ) -> Option<BTreeSet<Algorithm>> {
-        let secret = matches!(keys, Some(KeySource::SharedSecret));
         let Some(value) = value else {
-            return Some(if secret {
-                BTreeSet::from([Algorithm::HS256])
-            } else {
-                BTreeSet::from([Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA])
-            });
+            let keys = keys?;
+            let public = Algorithm::USUAL.into_iter();
+            let public = public.filter(|_| keys.published.is_some());
+            let secret = keys.shared_secret.then_some(Algorithm::HS256);
+            return Some(public.chain(secret).collect());
         };
         let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
             return self.fault(
                 "/algorithms",
-                "must list at least one of RS256, ES256, EdDSA, or HS256 alone",
+                format!("must list at least one of {}", names()),
             );
         };
         let mut algorithms = BTreeSet::new();
@@ -205,23 +333,37 @@ impl Reader {
                 }
                 None => {
                     whole = false;
-                    self.fault::<()>(pointer, "must be RS256, ES256, EdDSA or HS256");
+                    self.fault::<()>(pointer, format!("must be one of {}", names()));
                 }
             }
         }
-        if keys.is_some() && whole {
-            let only_hs256 = algorithms == BTreeSet::from([Algorithm::HS256]);
-            if secret && !only_hs256 {
-                return self.fault("/algorithms", "must be HS256 alone with a shared secret");
-            }
-            if !secret && algorithms.contains(&Algorithm::HS256) {
-                return self.fault(
-                    "/algorithms",
-                    "HS256 goes with a shared secret only: public keys must never serve as a secret",
-                );
-            }
+        let keys = keys.filter(|_| whole)?;
+        let is_some = |symmetric| algorithms.iter().any(|one| one.is_symmetric() == symmetric);
+        if keys.shared_secret && !is_some(true) {
+            return self.fault(
+                "/algorithms",
+                "must hold HS256, HS384 or HS512 with a shared secret",
+            );
         }
-        whole.then_some(algorithms)
+        if keys.published.is_none() && is_some(false) {
+            return self.fault(
+                "/algorithms",
+                "must be HS256, HS384 or HS512 with a shared secret alone",
+            );
+        }
+        if !keys.shared_secret && is_some(true) {
+            return self.fault(
+                "/algorithms",
+                "HS256, HS384 and HS512 go with a shared secret only: public keys must never serve as a secret",
+            );
+        }
+        if keys.published.is_some() && !is_some(false) {
+            return self.fault(
+                "/algorithms",
+                "must hold one for the public keys, such as RS256 or ES256",
+            );
+        }
+        Some(algorithms)
     }
 
     fn seconds(
@@ -305,8 +447,17 @@ fn fetchable(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+fn names() -> String {
+    Algorithm::ALL.map(Algorithm::as_str).join(", ")
+}
+
 /// OIDC Discovery 1.0, section 4.1: a trailing slash of the issuer is dropped first.
 fn discovery_url(issuer: &str) -> Result<Url, String> {
+    if issuer.contains(TENANT_ID) {
+        return Err(format!(
+            "must be without {TENANT_ID}; say metadataUrl instead"
+        ));
+    }
     let base = fetchable(issuer)?;
     if base.query().is_some() {
         return Err("must hold no query".to_owned());

@@ -39,6 +39,15 @@ fn keys_are_the_urls_own_by_discovery_or_in_its_well_known_folder() {
     ));
     assert!(!has(realm, json!({ "jwks": { "keys": [] } })));
     assert!(!has(realm, json!({ "sharedSecret": true })));
+    assert!(!has(
+        realm,
+        json!({ "discovery": true, "sharedSecret": true })
+    ));
+    let document = "https://login.example/realms/a/.well-known/openid-configuration";
+    assert!(!has(realm, json!({ "metadataUrl": document })));
+    let form = "https://login.example/{tenantid}/v2.0";
+    let keys = "https://login.example/{tenantid}/v2.0/.well-known/keys";
+    assert!(!has(form, at(&keys.replace("{tenantid}", "common"))));
 }
 
 fn minimal(keys: &Value) -> Value {
@@ -68,14 +77,20 @@ fn what_is_written_reads_back_the_same() {
         json!({"jwksUrl": "https://id.example.com/keys"}),
         json!({"jwks": {"keys": [{"kty": "OKP"}]}}),
         json!({"sharedSecret": true}),
+        json!({"metadataUrl": "https://id.example.com/common/openid-configuration"}),
+        json!({"discovery": true, "sharedSecret": true}),
     ] {
         let mut json = minimal(&keys);
         json["claims"] = json!({"plan": "/app_metadata/plan", "odd": "/a~1b/~0c/0", "team": "https://example.com/team"});
         json["atJwtStrict"] = json!(true);
+        json["audienceClaim"] = json!("client_id");
+        json["requiredClaims"] = json!({"token_use": "access", "/org/id": [1, "x", true]});
         let config = IssuerConfig::parse(&json).unwrap();
         let written = serde_json::to_value(&config).unwrap();
         assert_eq!(written["claims"], json["claims"]);
         assert_eq!(written["keys"], json["keys"]);
+        assert_eq!(written["audienceClaim"], json["audienceClaim"]);
+        assert_eq!(written["requiredClaims"], json["requiredClaims"]);
         assert_eq!(
             serde_json::from_value::<IssuerConfig>(written).unwrap(),
             config
@@ -125,6 +140,14 @@ fn hs256_goes_with_a_shared_secret_and_alone() {
         ["/algorithms"]
     );
     assert_eq!(faults(&with(secret(), json!(["RS256"]))), ["/algorithms"]);
+    let both = || json!({"discovery": true, "sharedSecret": true});
+    assert!(IssuerConfig::parse(&with(both(), json!(["HS256", "ES256"]))).is_ok());
+    for half in [json!(["HS256"]), json!(["ES256"])] {
+        assert_eq!(faults(&with(both(), half)), ["/algorithms"]);
+    }
+    let config = IssuerConfig::parse(&minimal(&both())).unwrap();
+    let algorithms: Vec<&str> = config.algorithms().iter().map(|one| one.as_str()).collect();
+    assert_eq!(algorithms, ["RS256", "ES256", "EdDSA", "HS256"]);
     assert_eq!(
         faults(&with(json!({"discovery": true}), json!(["HS256"]))),
         ["/algorithms"]
@@ -141,7 +164,10 @@ fn keys_come_from_exactly_one_source() {
         json!(null),
         json!({}),
         json!({"discovery": false}),
-        json!({"discovery": true, "sharedSecret": true}),
+        json!({"discovery": true, "jwksUrl": "https://example.com/"}),
+        json!({"sharedSecret": false}),
+        json!({"discovery": true, "sharedSecret": false}),
+        json!({"metadataUrl": true}),
         json!({"jwks": {}}),
         json!({"jwks": {"keys": 1}}),
         json!({"pem": "x"}),
@@ -170,7 +196,7 @@ fn discovery_needs_an_issuer_that_is_a_url_and_drops_one_trailing_slash() {
         let mut json = minimal(&json!({"discovery": true}));
         json["issuer"] = json!(issuer);
         let config = IssuerConfig::parse(&json).unwrap();
-        let KeySource::Discovery(url) = config.keys() else {
+        let Some(KeySource::Discovery(url)) = config.keys() else {
             panic!()
         };
         assert_eq!(url.as_str(), document);
@@ -249,4 +275,116 @@ fn a_binding_has_one_written_form() {
         serde_json::from_value::<TenantBinding>(json).unwrap(),
         shared
     );
+}
+
+#[test]
+fn the_audience_claim_is_one_that_the_issuer_fills() {
+    let with = |claim: Value, audiences: Value| {
+        let mut config = minimal(&json!({"discovery": true}));
+        config["audienceClaim"] = claim;
+        config["audiences"] = audiences;
+        config
+    };
+    for claim in ["aud", "client_id", "azp", "cid", "appid"] {
+        let config = IssuerConfig::parse(&with(json!(claim), json!(["app"]))).unwrap();
+        assert_eq!(config.audience_claim().as_str(), claim);
+    }
+    for claim in [
+        json!("sub"),
+        json!("name"),
+        json!("AUD"),
+        json!(""),
+        json!(1),
+    ] {
+        assert_eq!(
+            faults(&with(claim.clone(), json!(["app"]))),
+            ["/audienceClaim"],
+            "{claim}"
+        );
+    }
+    let own = json!(["https://id.example.com"]);
+    assert!(IssuerConfig::parse(&with(json!("iss"), own)).is_ok());
+    assert_eq!(faults(&with(json!("iss"), json!(["app"]))), ["/audiences"]);
+}
+
+#[test]
+fn required_claims_are_texts_flags_and_whole_numbers() {
+    let with = |required: Value| {
+        let mut config = minimal(&json!({"discovery": true}));
+        config["requiredClaims"] = required;
+        config
+    };
+    for bad in [
+        json!({"a": []}),
+        json!({"a": null}),
+        json!({"a": 1.5}),
+        json!({"a": {"b": 1}}),
+        json!({"a": [["x"]]}),
+        json!({"a": "x".repeat(501)}),
+        json!({"": "x"}),
+        json!({"/~2": "x"}),
+    ] {
+        assert_eq!(faults(&with(bad.clone())).len(), 1, "{bad}");
+    }
+    assert_eq!(faults(&with(json!(["a"]))), ["/requiredClaims"]);
+    let required = with(json!({"token_use": "access", "groups": ["a", "b"], "/org/level": 2}));
+    let required = IssuerConfig::parse(&required).unwrap();
+    let missing = |token: Value| {
+        let missing = required.required_claims().missing(&claims(&token));
+        missing.map(|(path, _)| path.to_string())
+    };
+    let good = json!({"token_use": "access", "groups": ["x", "b"], "org": {"level": 2}});
+    assert_eq!(missing(good.clone()), None);
+    for (name, value) in [
+        ("token_use", json!("id")),
+        ("token_use", json!("Access")),
+        ("token_use", json!(null)),
+        ("groups", json!(["x"])),
+        ("groups", json!([])),
+        ("groups", json!({"a": 1})),
+    ] {
+        let mut token = good.clone();
+        token[name] = value;
+        assert_eq!(missing(token).as_deref(), Some(name));
+    }
+    let mut token = good;
+    token["org"]["level"] = json!("2");
+    assert_eq!(missing(token).as_deref(), Some("/org/level"));
+}
+
+#[test]
+fn a_form_stands_for_the_issuers_of_all_directories() {
+    let with = |issuer: &str| {
+        let metadata = "https://login.example/common/.well-known/openid-configuration";
+        let mut config = minimal(&json!({"metadataUrl": metadata}));
+        config["issuer"] = json!(issuer);
+        config
+    };
+    let form = IssuerConfig::parse(&with("https://login.example/{tenantid}/v2.0")).unwrap();
+    let id = "0f3b5c1e-9a44-4d6f-8f53-2b7f2f6c1a10";
+    let issues = |iss: &str, tid: Value| form.issues(iss, &claims(&json!({"tid": tid})));
+    let own = format!("https://login.example/{id}/v2.0");
+    assert!(issues(&own, json!(id)));
+    assert!(!issues(&own, json!("0f3b5c1e-9a44-4d6f-8f53-2b7f2f6c1a11")));
+    assert!(!issues(&own, json!(null)));
+    assert!(!issues(
+        "https://login.example/common/v2.0",
+        json!("common")
+    ));
+    assert!(!issues(&own.to_uppercase(), json!(id.to_uppercase())));
+    assert!(!issues(&format!("{own}/"), json!(id)));
+    for bad in [
+        "https://{tenantid}/v2.0",
+        "https://{tenantid}.login.example/x",
+        "http://login.example/{tenantid}/",
+        "https://login.example/{tenantid}/{tenantid}",
+        "https://login.example/a{tenantid}/",
+        "https://login.example/?t={tenantid}",
+        "{tenantid}",
+    ] {
+        assert_eq!(faults(&with(bad)), ["/issuer"], "{bad}");
+    }
+    let mut discovered = with("https://login.example/{tenantid}/v2.0");
+    discovered["keys"] = json!({"discovery": true});
+    assert_eq!(faults(&discovered), ["/issuer"]);
 }

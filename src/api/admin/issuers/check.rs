@@ -53,6 +53,10 @@ struct IssuerKeyBody {
 struct SkippedBody {
     /// Its place in the set, from 0.
     index: usize,
+    /// Its id, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    kid: Option<String>,
     /// Why.
     reason: String,
 }
@@ -69,7 +73,7 @@ struct TokenBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     subject: Option<String>,
-    /// The facts that the claim map takes from it, where it was accepted.
+    /// The facts that the claim map takes from it, or would take were it accepted; absent where no claims can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     facts: Option<Value>,
@@ -79,7 +83,7 @@ struct TokenBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TokenStep)]
 struct CheckStepBody {
-    /// `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `time`, `subject`, `tenant` or `facts`.
+    /// `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `required`, `time`, `subject`, `tenant` or `facts`.
     #[schema(example = "audience")]
     name: &'static str,
     /// Whether it is right; absent where it could not be judged.
@@ -109,6 +113,7 @@ impl CheckBody {
                 .into_iter()
                 .map(|skip| SkippedBody {
                     index: skip.index,
+                    kid: skip.kid,
                     reason: skip.reason,
                 })
                 .collect(),
