@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -33,15 +34,8 @@ pub struct AnamSession {
 
 #[derive(Deserialize)]
 struct Page {
-    data: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    client_label: Option<String>,
-    #[serde(flatten)]
-    session: AnamSession,
+    /// Read one by one: the search looks into other members too, and `flatten` reads no exact numbers.
+    data: Vec<Value>,
 }
 
 impl Anam {
@@ -62,7 +56,11 @@ impl Anam {
         let ours = page
             .data
             .into_iter()
-            .filter(|listed| listed.client_label.as_deref() == Some(label.as_str()));
-        Ok(ours.map(|listed| listed.session).collect())
+            .filter(|listed| listed.get("clientLabel").and_then(Value::as_str) == Some(&label));
+        ours.map(|listed| {
+            serde_json::from_value(listed)
+                .map_err(|_may_hold_a_prompt| AnamError::Unexpected { status: 200 })
+        })
+        .collect()
     }
 }

@@ -8,11 +8,12 @@ use super::jws::Jws;
 use super::keys::{Key, KeySet};
 use super::refusal::Refusal;
 use crate::domain::caller::{Facts, Subject};
+use crate::domain::decimal::Decimal;
 use crate::domain::issuer::{Algorithm, AudienceClaim, ClaimPath, IssuerConfig};
 use crate::domain::json;
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
-const MAX_DATE: u64 = 1 << 53;
+const MAX_DATE: i64 = 1 << 53;
 
 /// A token that was read but not verified. Its issuer and audiences may pick the rules that it is
 /// then judged by, and nothing else.
@@ -243,20 +244,8 @@ pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
-    let whole = value.as_u64().or_else(|| whole_seconds(value.as_f64()?));
-    let seconds = whole.filter(|seconds| *seconds <= MAX_DATE);
-    let seconds = seconds.and_then(|seconds| i64::try_from(seconds).ok());
-    seconds.map(Some).ok_or(Refusal::Claims)
-}
-
-fn whole_seconds(seconds: f64) -> Option<u64> {
-    // 2^53, as `MAX_DATE`.
-    const BOUND: f64 = 9_007_199_254_740_992.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a cast of floats saturates, the fraction is to be dropped, and the bounds follow"
-    )]
-    let whole = seconds as u64;
-    (0.0..=BOUND).contains(&seconds).then_some(whole)
+    let seconds = Decimal::of_value(value)
+        .filter(|seconds| (Decimal::ZERO..=MAX_DATE.into()).contains(seconds));
+    let whole = seconds.and_then(|seconds| seconds.truncated().as_i64());
+    whole.map(Some).ok_or(Refusal::Claims)
 }

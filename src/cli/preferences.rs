@@ -145,7 +145,7 @@ fn each_line(
         if line.len() > MAX_LINE {
             bail!("{}:{number}: the line is longer than 64 kB", file.display());
         }
-        let text = line.trim_ascii();
+        let text = import::bare(&line);
         if !text.is_empty() {
             take(number, text)?;
         }

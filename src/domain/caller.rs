@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::decimal::Decimal;
 use super::ids::{IssuerId, TenantId};
 
 /// A user whose JWT was verified.
@@ -58,14 +60,36 @@ pub type Facts = BTreeMap<String, Fact>;
 
 /// One value that rules compare and templates print.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub enum Fact {
     /// `true` or `false`.
     Flag(bool),
-    /// Any JSON number.
-    Number(f64),
+    /// Any JSON number, exactly.
+    Number(Decimal),
     /// A string.
     Text(String),
     /// A list of strings, such as roles.
     List(Vec<String>),
+}
+
+/// Through [`Value`]: what serde keeps while it tries one variant after the other is a float, or too short for a long integer.
+impl TryFrom<Value> for Fact {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        let fact = match value {
+            Value::Bool(flag) => Some(Self::Flag(flag)),
+            Value::Number(number) => Decimal::of(&number).map(Self::Number),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Array(items) => {
+                let texts = items.into_iter().map(|item| match item {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                });
+                texts.collect::<Option<_>>().map(Self::List)
+            }
+            Value::Null | Value::Object(_) => None,
+        };
+        fact.ok_or("a value is a text, a number, true, false or a list of texts")
+    }
 }

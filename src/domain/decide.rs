@@ -31,7 +31,7 @@ use super::trace::{
 /// Sent where nobody names a language: Anam's sources disagree on its default.
 const FALLBACK_LANGUAGE: &str = "en";
 /// Sent where nobody says when silence ends a session: a closed tab would hold its slot for minutes.
-const FALLBACK_SILENCE_SECONDS: f64 = 120.0;
+const FALLBACK_SILENCE_SECONDS: u32 = 120;
 /// Sent where nobody caps a session, seconds.
 const FALLBACK_MAX_LENGTH: u32 = 3_600;
 
@@ -552,7 +552,7 @@ impl<'a> Merge<'a> {
             .voice_detection_options
             .get_or_insert_with(VoiceDetection::default);
         if voice.silence_before_session_end_seconds.is_none() {
-            voice.silence_before_session_end_seconds = Some(FALLBACK_SILENCE_SECONDS);
+            voice.silence_before_session_end_seconds = Some(FALLBACK_SILENCE_SECONDS.into());
             filled.push("voiceDetectionOptions.silenceBeforeSessionEndSeconds");
         }
         let options = self

@@ -1,47 +1,137 @@
-//! Strict JSON: what several readers could understand differently is refused.
+//! Strict JSON: what several readers could understand differently is refused, and no number is rounded.
 
+mod read;
+
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::fault::step;
+use self::read::{Reader, Taken};
+use super::decimal::NotDecimal;
+use super::fault::{Fault, step};
 
 /// Deepest nesting of objects and lists that is read.
 pub const MAX_DEPTH: usize = 32;
 
+/// Where something stands in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// Characters of the line, from 1.
+    pub column: usize,
+    /// RFC 6901 pointer of the value.
+    pub pointer: String,
+}
+
+impl Place {
+    /// The place of a byte, without a pointer.
+    pub fn of(text: &str, at: usize) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Self {
+            line: before.matches('\n').count().saturating_add(1),
+            column: line.chars().count().saturating_add(1),
+            pointer: String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
 /// Why a text is not the JSON we take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
+    /// Not UTF-8.
+    #[error("not UTF-8: byte {at} begins no character")]
+    Encoding {
+        /// From 1.
+        at: usize,
+    },
+    /// UTF-16, as Windows calls Unicode.
+    #[error("UTF-16: save or send it as UTF-8")]
+    Utf16,
     /// Not JSON at all.
-    #[error("not valid JSON: line {line}, column {column}")]
+    #[error("not valid JSON: {place}: {what}")]
     Syntax {
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
+        /// Where.
+        place: Place,
+        /// What is wrong, or missing.
+        what: Cow<'static, str>,
+    },
+    /// A number that can't be kept as it is.
+    #[error("{place}: the number {why}")]
+    Number {
+        /// Where.
+        place: Place,
+        /// What is wrong with it.
+        why: NotDecimal,
     },
     /// A member name stands twice in one object.
-    #[error("the member `{0}` stands twice in one object")]
-    Duplicate(String),
-    /// Nested deeper than [`MAX_DEPTH`].
-    #[error("nested deeper than 32 levels")]
-    TooDeep,
+    #[error("{place}: the member `{name}` stands twice in one object")]
+    Duplicate {
+        /// The member.
+        name: String,
+        /// Where it stands again.
+        place: Place,
+    },
+    /// A member name that means something to a library.
+    #[error("the member name `{name}` can't be kept: choose another")]
+    Reserved {
+        /// The member.
+        name: String,
+    },
+    /// Nested deeper than is read.
+    #[error("nested deeper than {levels} levels")]
+    TooDeep {
+        /// How deep is read.
+        levels: usize,
+    },
     /// A U+0000, which Postgres can't store.
-    #[error("a text holds the character U+0000")]
-    Nul,
+    #[error("{place}: a text holds the character U+0000")]
+    Nul {
+        /// Where.
+        place: Place,
+    },
+    /// Half of a character.
+    #[error("{place}: \\u{unit:04x} is half of a surrogate pair without its other half")]
+    Surrogate {
+        /// Where.
+        place: Place,
+        /// The half.
+        unit: u16,
+    },
 }
 
-/// Reads a JSON text: no duplicate members, at most [`MAX_DEPTH`] levels, no U+0000.
+impl JsonFault {
+    /// The same as a fault of the value that it is about.
+    pub fn to_fault(&self) -> Fault {
+        let pointer = match self {
+            Self::Syntax { place, .. }
+            | Self::Number { place, .. }
+            | Self::Duplicate { place, .. }
+            | Self::Nul { place }
+            | Self::Surrogate { place, .. } => place.pointer.clone(),
+            Self::Encoding { .. } | Self::Utf16 | Self::Reserved { .. } | Self::TooDeep { .. } => {
+                String::new()
+            }
+        };
+        Fault::new(pointer, self.to_string())
+    }
+}
+
+/// Reads a JSON text: no duplicate members, at most [`MAX_DEPTH`] levels, no U+0000, numbers as they are.
 pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
-    read(
-        text,
-        Strict {
-            depth: MAX_DEPTH,
-            nul: false,
-        },
-    )
+    let taken = Taken {
+        depth: MAX_DEPTH,
+        is_judged: false,
+    };
+    read(text, taken)
 }
 
 /// Pointer of the first list that is not the value of a member named in `lists`: serde would read a struct from a list as
@@ -65,185 +155,85 @@ pub fn stray_list(value: &Value, lists: &[&str]) -> Option<String> {
     }
 }
 
-fn read(text: &[u8], strict: Strict) -> Result<Value, JsonFault> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = strict
-        .deserialize(&mut reader)
-        .map_err(|error| fault(&error))?;
-    reader.end().map_err(|error| fault(&error))?;
-    Ok(value)
+/// A value, and the lines, from 1, on which each pointer stands, member names before their values.
+pub type Document = (Value, Vec<(String, usize)>);
+
+/// Reads a text for its author: every fault that can be passed over is told at once, and an empty object stands for a number that can't be
+/// kept. No document where the text is no JSON.
+pub fn document(text: &str, depth: usize) -> (Option<Document>, Vec<JsonFault>) {
+    let taken = Taken {
+        depth,
+        is_judged: false,
+    };
+    let mut reader = Reader::new(text, taken);
+    reader.places = Some(Vec::new());
+    let read = reader.document();
+    let mut faults = reader.faults;
+    match read {
+        Ok(value) => {
+            let mut lines = Lines::of(text);
+            let places = reader.places.into_iter().flatten();
+            let places = places.map(|(pointer, at)| (pointer, lines.at(at)));
+            (Some((value, places.collect())), faults)
+        }
+        Err(fault) => {
+            faults.push(fault);
+            (None, faults)
+        }
+    }
 }
 
-/// Reads a JSON object for somebody who judges its texts alone, U+0000 too, and does not ask why it is none.
+/// Line numbers of bytes that come in their order.
+struct Lines<'t> {
+    text: &'t str,
+    counted: usize,
+    line: usize,
+}
+
+impl<'t> Lines<'t> {
+    const fn of(text: &'t str) -> Self {
+        Self {
+            text,
+            counted: 0,
+            line: 1,
+        }
+    }
+
+    fn at(&mut self, at: usize) -> usize {
+        let between = self.text.get(self.counted..at).unwrap_or_default();
+        self.line = self.line.saturating_add(between.matches('\n').count());
+        self.counted = self.counted.max(at);
+        self.line
+    }
+}
+
+fn read(text: &[u8], taken: Taken) -> Result<Value, JsonFault> {
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, ..] | [0, 1..=255, ..] = text {
+        return Err(JsonFault::Utf16);
+    }
+    let text = std::str::from_utf8(text).map_err(|broken| JsonFault::Encoding {
+        at: broken.valid_up_to().saturating_add(1),
+    })?;
+    let mut reader = Reader::new(text, taken);
+    let read = reader.document();
+    match reader.faults.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => read,
+    }
+}
+
+/// Reads a JSON object for somebody who judges each of its values and does not ask why it is none. Half of a surrogate pair reads as
+/// U+0000, which is in no text that is taken, and a number that can't be kept as an empty object: only what uses them is refused.
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    match read(
-        text,
-        Strict {
-            depth: MAX_DEPTH,
-            nul: true,
-        },
-    ) {
+    let taken = Taken {
+        depth: MAX_DEPTH,
+        is_judged: true,
+    };
+    match read(text, taken) {
         Ok(Value::Object(members)) => Some(members),
         _ => None,
     }
 }
 
-// serde carries only text through its errors, so the finer faults travel as marked messages.
-const DUPLICATE: &str = "duplicate member: ";
-const TOO_DEEP: &str = "too deep";
-const NUL: &str = "U+0000";
-
-fn fault(error: &serde_json::Error) -> JsonFault {
-    let message = error.to_string();
-    if let Some(rest) = message.strip_prefix(DUPLICATE) {
-        let name = rest.rsplit_once(" at line ").map_or(rest, |(name, _)| name);
-        JsonFault::Duplicate(name.to_owned())
-    } else if message.starts_with(TOO_DEEP) || message.starts_with("recursion limit") {
-        JsonFault::TooDeep
-    } else if message.starts_with(NUL) {
-        JsonFault::Nul
-    } else {
-        JsonFault::Syntax {
-            line: error.line(),
-            column: error.column(),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Strict {
-    depth: usize,
-    /// Whether U+0000 may stand in a text.
-    nul: bool,
-}
-
-impl Strict {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth, ..self }),
-            None => Err(E::custom(TOO_DEEP)),
-        }
-    }
-
-    fn checked<E: Error>(self, text: &str) -> Result<&str, E> {
-        if !self.nul && text.contains('\0') {
-            Err(E::custom(NUL))
-        } else {
-            Ok(text)
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Bool(flag))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(self.checked(text)?.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.deeper()?)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some(name) = entries.next_key::<Name>()? {
-            let name = self.checked(&name.0)?.to_owned();
-            let value = entries.next_value_seed(self.deeper()?)?;
-            if members.insert(name.clone(), value).is_some() {
-                return Err(A::Error::custom(format_args!("{DUPLICATE}{name}")));
-            }
-        }
-        Ok(Value::Object(members))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Name(String);
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_member_that_stands_twice_is_refused_also_when_escaped() {
-        let fault = parse(br#"{"a":{"b":1,"\u0062":2}}"#);
-        assert_eq!(fault, Err(JsonFault::Duplicate("b".into())));
-    }
-
-    #[test]
-    fn thirty_two_levels_pass_and_one_more_does_not() {
-        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert_eq!(
-            parse(nested(MAX_DEPTH + 1).as_bytes()),
-            Err(JsonFault::TooDeep)
-        );
-        assert_eq!(
-            parse("[".repeat(100_000).as_bytes()),
-            Err(JsonFault::TooDeep)
-        );
-    }
-
-    #[test]
-    fn broken_json_is_told_by_line_and_column() {
-        assert_eq!(
-            parse(b"{\n  \"a\": ,\n}"),
-            Err(JsonFault::Syntax { line: 2, column: 8 })
-        );
-        assert!(matches!(parse(b"{} {}"), Err(JsonFault::Syntax { .. })));
-    }
-
-    #[test]
-    fn a_list_where_none_belongs_is_found() {
-        let lists = ["when"];
-        let told = |text: &str| stray_list(&parse(text.as_bytes()).unwrap(), &lists);
-        assert_eq!(told(r#"{"when": [{"a": 1}], "b": "x"}"#), None);
-        assert_eq!(told(r#"{"when": [{"a": [1]}]}"#).unwrap(), "/when/0/a");
-        assert_eq!(told(r#"{"when": [[]]}"#).unwrap(), "/when/0");
-        assert_eq!(told("[]").unwrap(), "");
-    }
-
-    #[test]
-    fn a_nul_in_a_text_or_a_name_is_refused() {
-        assert_eq!(parse(br#"{"a":"\u0000"}"#), Err(JsonFault::Nul));
-        assert_eq!(parse(br#"{"\u0000":1}"#), Err(JsonFault::Nul));
-    }
-}
+mod tests;

@@ -3,11 +3,14 @@
 
 pub mod caller;
 pub mod catalogue;
+pub mod characters;
 pub mod context;
 pub mod decide;
+pub mod decimal;
 pub mod diff;
 mod draw;
 pub mod email;
+pub mod encoding;
 pub mod examine;
 pub mod fault;
 pub mod finding;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::caller::Fact;
 use super::catalogue::{Catalogue, CatalogueKind};
+use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::policy::Policy;
 use super::text;
@@ -50,9 +51,9 @@ pub enum PreferenceField {
     /// A number in a range.
     Number {
         /// Lowest value.
-        min: f64,
+        min: Decimal,
         /// Highest value.
-        max: f64,
+        max: Decimal,
     },
 }
 
@@ -93,7 +94,7 @@ impl PreferenceField {
                 .map(|max_chars| Self::Text { max_chars }),
             [("type", Value::String(kind))] if kind == "boolean" => Some(Self::Flag),
             [("minimum", min), ("maximum", max)] | [("maximum", max), ("minimum", min)] => {
-                match (min.as_f64(), max.as_f64()) {
+                match (Decimal::of_value(min), Decimal::of_value(max)) {
                     (Some(min), Some(max)) if min <= max => Some(Self::Number { min, max }),
                     _ => None,
                 }
@@ -142,7 +143,7 @@ impl PreferenceField {
             (Self::Flag, Value::Bool(flag)) => Ok(Fact::Flag(*flag)),
             (Self::Flag, _) => Err("must be true or false".into()),
             (Self::Number { min, max }, value) => {
-                match value.as_f64().filter(|n| (*min..=*max).contains(n)) {
+                match Decimal::of_value(value).filter(|n| (*min..=*max).contains(n)) {
                     Some(number) => Ok(Fact::Number(number)),
                     None => Err(format!("must be a number from {min} to {max}")),
                 }

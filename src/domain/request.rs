@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::decimal::Decimal;
 use super::fault::{Fault, Faults};
 use super::text;
 
@@ -38,8 +39,8 @@ pub struct MintRequest {
     pub metadata: Metadata,
 }
 
-/// Free-form members that a context's JSON Schema describes. Members stand in the order of their names and whole numbers are
-/// integers, however a page wrote them: the ledger's database keeps neither, and a replay must see what the mint saw.
+/// Free-form members that a context's JSON Schema describes. Members stand in the order of their names and numbers in
+/// their shortest digits, however a page wrote them: the ledger's database keeps neither, and a replay must see what the mint saw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata(Value);
 
@@ -67,26 +68,20 @@ impl From<Map<String, Value>> for Metadata {
     }
 }
 
-/// The one form of a value, however it was written: members in the order of their names, whole numbers as integers.
+/// The one form of a value, however it was written: members in the order of their names, numbers in their shortest digits.
 pub(super) fn normal(mut value: Value) -> Value {
     value.sort_all_objects();
-    write_integers(&mut value);
+    write_numbers(&mut value);
     value
 }
 
-/// Numbers up to here are exact as floats, so that they are the same number as an integer.
-const EXACT: f64 = 9_007_199_254_740_992.0;
-
-fn write_integers(value: &mut Value) {
+fn write_numbers(value: &mut Value) {
     match value {
-        Value::Object(members) => members.values_mut().for_each(write_integers),
-        Value::Array(items) => items.iter_mut().for_each(write_integers),
-        Value::Number(number) if number.is_f64() => {
-            let whole = number
-                .as_f64()
-                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
-            if let Some(whole) = whole.and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
-                *number = whole.into();
+        Value::Object(members) => members.values_mut().for_each(write_numbers),
+        Value::Array(items) => items.iter_mut().for_each(write_numbers),
+        Value::Number(number) => {
+            if let Some(exact) = Decimal::of(number) {
+                *number = exact.to_number();
             }
         }
         _ => {}

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::caller::{Fact, Facts};
+use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::key::Key;
@@ -435,7 +436,7 @@ impl Operator {
 /// A value that a rule looks at, where it stands.
 enum Actual<'a> {
     Flag(bool),
-    Number(f64),
+    Number(Decimal),
     Text(Cow<'a, str>),
     Texts(&'a [String]),
     /// Of these, the texts.
@@ -456,7 +457,7 @@ impl<'a> Actual<'a> {
         Some(match value {
             Value::Null | Value::Object(_) => return None,
             Value::Bool(flag) => Self::Flag(*flag),
-            Value::Number(number) => Self::Number(number.as_f64()?),
+            Value::Number(number) => Self::Number(Decimal::of(number)?),
             Value::String(text) => Self::Text(Cow::Borrowed(text)),
             Value::Array(values) => Self::Values(values),
         })
@@ -466,7 +467,7 @@ impl<'a> Actual<'a> {
 fn equals(actual: &Actual<'_>, value: &Fact) -> bool {
     match (actual, value) {
         (Actual::Flag(actual), Fact::Flag(value)) => actual == value,
-        (Actual::Number(actual), Fact::Number(_)) => Fact::Number(*actual) == *value,
+        (Actual::Number(actual), Fact::Number(value)) => actual == value,
         _ => texts(actual, value).is_some_and(|(actual, value)| actual == value),
     }
 }
@@ -492,7 +493,7 @@ fn texts<'a>(actual: &'a Actual<'_>, value: &'a Fact) -> Option<(&'a str, &'a st
 
 fn order(actual: &Actual<'_>, value: &Fact) -> Option<Ordering> {
     match (actual, value) {
-        (Actual::Number(actual), Fact::Number(value)) => actual.partial_cmp(value),
+        (Actual::Number(actual), Fact::Number(value)) => Some(actual.cmp(value)),
         _ => texts(actual, value).map(|(actual, value)| actual.cmp(value)),
     }
 }
@@ -532,7 +533,7 @@ impl Attributes<'_> {
 
 fn time(name: &str, local: DateTime<Tz>) -> Option<Actual<'static>> {
     Some(match name {
-        "hour" => Actual::Number(f64::from(local.hour())),
+        "hour" => Actual::Number(local.hour().into()),
         "weekday" => Actual::Text(
             match local.weekday() {
                 chrono::Weekday::Mon => "monday",

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::shape::misshapen;
+use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::tool::references;
 
@@ -105,19 +106,19 @@ impl AvatarModel {
 pub struct VoiceDetection {
     /// 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_of_speech_sensitivity: Option<f64>,
+    pub end_of_speech_sensitivity: Option<Decimal>,
     /// Seconds, 0 to 900.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub silence_before_skip_turn_seconds: Option<f64>,
+    pub silence_before_skip_turn_seconds: Option<Decimal>,
     /// Seconds, 0 to 7,200. Frees the slot of a user who left.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub silence_before_session_end_seconds: Option<f64>,
+    pub silence_before_session_end_seconds: Option<Decimal>,
     /// Seconds, 0.5 to 10.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub silence_before_auto_end_turn_seconds: Option<f64>,
+    pub silence_before_auto_end_turn_seconds: Option<Decimal>,
     /// 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub speech_enhancement_level: Option<f64>,
+    pub speech_enhancement_level: Option<Decimal>,
 }
 
 /// Anam's `voiceGenerationOptions`, all providers' fields; [`VoiceGeneration::families`] tells which fit together.
@@ -126,13 +127,13 @@ pub struct VoiceDetection {
 pub struct VoiceGeneration {
     /// `ElevenLabs`, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stability: Option<f64>,
+    pub stability: Option<Decimal>,
     /// `ElevenLabs`, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub similarity_boost: Option<f64>,
+    pub similarity_boost: Option<Decimal>,
     /// `ElevenLabs` v2, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub style: Option<f64>,
+    pub style: Option<Decimal>,
     /// `ElevenLabs` v2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_speaker_boost: Option<bool>,
@@ -141,10 +142,10 @@ pub struct VoiceGeneration {
     pub model: Option<String>,
     /// Cartesia and Fish, 0.5 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub volume: Option<f64>,
+    pub volume: Option<Decimal>,
     /// `ElevenLabs` 0.7 to 1.2, Cartesia 0.6 to 1.5, Fish 0.5 to 2.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub speed: Option<f64>,
+    pub speed: Option<Decimal>,
     /// Cartesia.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emotion: Option<Emotion>,
@@ -175,7 +176,7 @@ pub struct DirectorNotes {
     pub custom_style_prompt: Option<String>,
     /// 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expressivity: Option<f64>,
+    pub expressivity: Option<Decimal>,
 }
 
 /// Anam's ready-made acting styles.
@@ -294,8 +295,11 @@ impl VoiceGeneration {
     }
 }
 
-fn within(value: Option<f64>, range: &RangeInclusive<f64>) -> bool {
-    value.is_none_or(|v| range.contains(&v))
+fn within(value: Option<Decimal>, range: &RangeInclusive<f64>) -> bool {
+    value.is_none_or(|value| {
+        let end = |end: f64| Decimal::from_f64(end).unwrap_or(Decimal::ZERO);
+        (end(*range.start())..=end(*range.end())).contains(&value)
+    })
 }
 
 impl Settings {
@@ -570,7 +574,7 @@ fn range(
     faults: &mut Faults,
     at: &str,
     name: &str,
-    value: Option<f64>,
+    value: Option<Decimal>,
     range: RangeInclusive<f64>,
 ) {
     if !within(value, &range) {

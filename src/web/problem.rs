@@ -331,14 +331,23 @@ impl From<BodyFault> for Problem {
 
 impl From<JsonFault> for Problem {
     fn from(fault: JsonFault) -> Self {
-        Self::new(Code::MalformedRequest).detail(format!("The body is {}.", sentence(&fault)))
+        let problem = Self::new(Code::MalformedRequest);
+        match fault {
+            JsonFault::Number { .. } => problem
+                .detail("The body has a number that would be rounded.")
+                .errors(vec![fault.to_fault()]),
+            fault => problem.detail(format!("The body is {}.", sentence(&fault))),
+        }
     }
 }
 
 fn sentence(fault: &JsonFault) -> String {
     match fault {
-        JsonFault::Syntax { .. } | JsonFault::TooDeep => fault.to_string(),
-        JsonFault::Duplicate(_) | JsonFault::Nul => format!("ambiguous: {fault}"),
+        JsonFault::Duplicate { .. }
+        | JsonFault::Nul { .. }
+        | JsonFault::Reserved { .. }
+        | JsonFault::Surrogate { .. } => format!("ambiguous: {fault}"),
+        _ => fault.to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::schema::{self, Place};
 use crate::domain::caller::Fact;
+use crate::domain::decimal::Decimal;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::{PreferenceField, STANDARD_FIELDS};
 use crate::domain::rules::{Clause, Operator};
@@ -33,8 +34,13 @@ pub(super) struct Values {
 #[derive(Debug, Clone, PartialEq)]
 enum Numbers {
     None,
-    Range { min: f64, max: f64, whole: bool },
-    OneOf(Vec<f64>),
+    /// Ends that are not there are open.
+    Range {
+        min: Option<Decimal>,
+        max: Option<Decimal>,
+        whole: bool,
+    },
+    OneOf(Vec<Decimal>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,8 +59,8 @@ impl Values {
             absent: true,
             flags: vec![false, true],
             numbers: Numbers::Range {
-                min: f64::NEG_INFINITY,
-                max: f64::INFINITY,
+                min: None,
+                max: None,
                 whole: false,
             },
             texts: Texts::Any,
@@ -98,8 +104,8 @@ impl Values {
         match name {
             "hour" => Self {
                 numbers: Numbers::Range {
-                    min: 0.0,
-                    max: 23.0,
+                    min: Some(Decimal::ZERO),
+                    max: Some(23_u32.into()),
                     whole: true,
                 },
                 ..none
@@ -151,8 +157,8 @@ impl Values {
             },
             Some(PreferenceField::Number { min, max }) => Self {
                 numbers: Numbers::Range {
-                    min: *min,
-                    max: *max,
+                    min: Some(*min),
+                    max: Some(*max),
                     whole: false,
                 },
                 ..chosen
@@ -187,18 +193,18 @@ impl Values {
             self.keep_only(std::slice::from_ref(value));
         }
         if let Numbers::Range { min, max, .. } = &mut self.numbers {
-            let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+            let bound = |name: &str| schema.get(name).and_then(Decimal::of_value);
             for low in ["minimum", "exclusiveMinimum"]
                 .into_iter()
                 .filter_map(bound)
             {
-                *min = min.max(low);
+                *min = (*min).max(Some(low));
             }
             for high in ["maximum", "exclusiveMaximum"]
                 .into_iter()
                 .filter_map(bound)
             {
-                *max = max.min(high);
+                *max = Some(max.map_or(high, |max| max.min(high)));
             }
         }
     }
@@ -227,7 +233,7 @@ impl Values {
         self.flags
             .retain(|flag| values.contains(&Value::Bool(*flag)));
         if self.numbers != Numbers::None {
-            self.numbers = Numbers::OneOf(values.iter().filter_map(Value::as_f64).collect());
+            self.numbers = Numbers::OneOf(values.iter().filter_map(Decimal::of_value).collect());
         }
         if self.texts != Texts::None {
             let texts = values.iter().filter_map(Value::as_str);
@@ -265,14 +271,14 @@ impl Values {
             Numbers::None => {}
             Numbers::Range { min, max, whole } => {
                 let kind = if *whole { "a whole number" } else { "a number" };
-                words.push(match (min.is_finite(), max.is_finite()) {
-                    (true, true) => format!("{kind} from {min} to {max}"),
-                    (true, false) => format!("{kind} of at least {min}"),
-                    (false, true) => format!("{kind} of at most {max}"),
-                    (false, false) => kind.to_owned(),
+                words.push(match (min, max) {
+                    (Some(min), Some(max)) => format!("{kind} from {min} to {max}"),
+                    (Some(min), None) => format!("{kind} of at least {min}"),
+                    (None, Some(max)) => format!("{kind} of at most {max}"),
+                    (None, None) => kind.to_owned(),
                 });
             }
-            Numbers::OneOf(numbers) => words.push(one_of(numbers.iter().map(f64::to_string))),
+            Numbers::OneOf(numbers) => words.push(one_of(numbers.iter().map(Decimal::to_string))),
         }
         match self.flags.as_slice() {
             [] => {}
@@ -357,43 +363,40 @@ impl Judge {
 }
 
 /// Numbers of which one fits, if any does: those that the clauses name, and one on either side of and between them.
-fn numbers(numbers: &Numbers, wanted: &[Wanted<'_>]) -> Vec<f64> {
+fn numbers(numbers: &Numbers, wanted: &[Wanted<'_>]) -> Vec<Decimal> {
     let (min, max, whole) = match numbers {
         Numbers::None => return Vec::new(),
         Numbers::OneOf(numbers) => return numbers.clone(),
         Numbers::Range { min, max, whole } => (*min, *max, *whole),
     };
     let named = wanted.iter().flat_map(|(clause, _)| &clause.values);
-    let mut points: Vec<f64> = named
+    let mut points: Vec<Decimal> = named
         .filter_map(|value| match value {
             Fact::Number(number) => Some(*number),
             _ => None,
         })
-        .chain([min, max].into_iter().filter(|bound| bound.is_finite()))
-        .chain([0.0])
+        .chain([min, max].into_iter().flatten())
+        .chain([Decimal::ZERO])
         .collect();
-    points.sort_by(f64::total_cmp);
+    points.sort_unstable();
     points.dedup();
-    let between: Vec<f64> = points
+    let (one, two) = (Decimal::from(1_u32), Decimal::from(2_u32));
+    let between = points
         .windows(2)
-        .filter_map(|pair| Some(f64::midpoint(*pair.first()?, *pair.last()?)))
-        .collect();
-    let mut candidates: Vec<f64> = points
-        .iter()
-        .flat_map(|point| {
-            [
-                *point,
-                point.floor(),
-                point.ceil(),
-                point - 1.0,
-                point + 1.0,
-            ]
-        })
-        .flat_map(|point| [point, point.floor(), point.ceil()])
-        .chain(between)
-        .filter(|number| (min..=max).contains(number) && !(whole && number.fract() != 0.0))
-        .collect();
-    candidates.sort_by(f64::total_cmp);
+        .filter_map(|pair| pair.first()?.plus(*pair.last()?)?.over(two));
+    // Nothing lies between numbers so far apart that one can't be added.
+    let around = points.iter().flat_map(|point| {
+        let near = [point.minus(one), Some(*point), point.plus(one)];
+        let near = near.into_iter().flatten();
+        near.flat_map(|point| [point, point.truncated()])
+    });
+    let is_within = |number: &Decimal| {
+        min.is_none_or(|min| *number >= min)
+            && max.is_none_or(|max| *number <= max)
+            && (number.is_whole() || !whole)
+    };
+    let mut candidates: Vec<Decimal> = around.chain(between).filter(is_within).collect();
+    candidates.sort_unstable();
     candidates.dedup();
     candidates
 }

@@ -11,6 +11,7 @@ use super::serving;
 use super::templates::{MAX_EDITS, did_you_mean, listed};
 use crate::domain::caller::Fact;
 use crate::domain::context::Reading;
+use crate::domain::decimal::Decimal;
 use crate::domain::fault::step;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
@@ -286,7 +287,7 @@ fn correction(value: &Fact, values: &Values) -> Option<String> {
     let Fact::Text(text) = value else {
         return None;
     };
-    if values.has_numbers() && text.trim().parse::<f64>().is_ok_and(f64::is_finite) {
+    if values.has_numbers() && Decimal::parse(text.trim()).is_ok() {
         return Some(format!(
             "Write {} without quotes: a text is never equal to a number, nor larger or smaller",
             text.trim()

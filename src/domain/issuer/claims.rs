@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::domain::caller::{Fact, Facts};
+use crate::domain::decimal::Decimal;
 
 /// Where a value stands among a token's claims: a claim's exact name (`plan`,
 /// `https://example.com/roles`), or, with a leading slash, a JSON pointer (RFC 6901) into nested
@@ -173,7 +174,7 @@ impl ClaimMap {
 pub(in crate::domain) fn fact(value: &Value) -> Option<Fact> {
     match value {
         Value::Bool(flag) => Some(Fact::Flag(*flag)),
-        Value::Number(number) => number.as_f64().filter(|n| n.is_finite()).map(Fact::Number),
+        Value::Number(number) => Decimal::of(number).map(Fact::Number),
         Value::String(text) => text_in_bounds(text).map(Fact::Text),
         Value::Array(items) if items.len() <= ClaimMap::MAX_LIST_ITEMS => {
             let texts = items.iter().map(|item| text_in_bounds(item.as_str()?));

@@ -241,7 +241,7 @@ fn facts_come_from_names_urls_and_pointers() {
     );
     assert_eq!(facts["first"], Fact::Text("g1".to_owned()));
     assert_eq!(facts["beta"], Fact::Flag(true));
-    assert_eq!(facts["age"], Fact::Number(41.0));
+    assert_eq!(facts["age"], Fact::Number(41_i64.into()));
     assert_eq!(facts.len(), 5);
     assert!(passed_over.is_empty());
 }

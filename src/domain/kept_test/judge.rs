@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::KeptTest;
 use crate::domain::decide::{Decision, Undecided};
+use crate::domain::decimal::same;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::snapshot::Winner;
 use crate::domain::trace::Trace;
@@ -136,14 +137,6 @@ fn from(pointer: &str, trace: &Trace) -> &'static str {
         Some(Winner::Default) => ", the policy's default",
         Some(Winner::Gateway) => ", the gateway's own default",
         None => "",
-    }
-}
-
-/// Numbers are the same in any spelling.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one.as_f64(), other.as_f64()) {
-        (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
-        _ => one == other,
     }
 }
 

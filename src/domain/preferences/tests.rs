@@ -29,7 +29,7 @@ fn every_kind_of_preference_takes_what_it_should_and_reads_back_the_same() {
     let (policy, catalogue) = tenant();
     let choices = json!({
         "avatarId": "b", "displayName": "Åsa 🦀", "tone": "dry", "systemPrompt": "Two\nlines.",
-        "level": "high", "nick": "bob", "captions": true, "pace": 2.0,
+        "level": "high", "nick": "bob", "captions": true, "pace": 2,
     });
     let parsed = Preferences::parse(&members(&choices), &policy, &catalogue).unwrap();
     assert_eq!(Value::Object(parsed.to_document()), choices);
@@ -84,7 +84,7 @@ fn a_definition_of_a_preference_reads_back_the_same_or_is_refused() {
         json!({ "values": ["a", "b c"] }),
         json!({ "maxLength": 500 }),
         json!({ "type": "boolean" }),
-        json!({ "minimum": -1.0, "maximum": 1.0 }),
+        json!({ "minimum": -1, "maximum": 1 }),
     ] {
         let field = PreferenceField::parse("field", &good).unwrap();
         assert_eq!(field.to_document(), good);

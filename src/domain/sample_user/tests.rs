@@ -8,7 +8,7 @@ fn parse(document: &Value) -> Result<SampleUser, Vec<Fault>> {
 fn a_sample_user_reads_back_as_it_was_written() {
     let document = json!({
         "subject": "ann",
-        "facts": { "plan": "gold", "seats": 3.0, "admin": true, "roles": ["a", "b"] },
+        "facts": { "plan": "gold", "seats": 3, "admin": true, "roles": ["a", "b"] },
         "preferences": { "displayName": "Ann", "systemPrompt": "One.\nTwo." },
     });
     let user = parse(&document).unwrap();

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::number::Divisor;
 use super::pattern::Pattern;
 use super::same::Values;
 use super::tag::Tag;
+use crate::domain::decimal::Decimal;
 
 /// The number of a node. The whole schema is node 0.
 pub(super) type Id = usize;
@@ -47,7 +48,7 @@ impl Node {
 pub(super) enum Test {
     /// `const` and `enum`.
     Allowed(Allowed),
-    Bound(Bound, Number),
+    Bound(Bound, Decimal),
     MultipleOf(Divisor),
     MinLength(usize),
     MaxLength(usize),
@@ -234,7 +235,7 @@ impl Kinds {
         match value {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::FLAG,
-            Value::Number(number) if number.as_f64().is_some_and(|float| float.fract() == 0.0) => {
+            Value::Number(number) if Decimal::of(number).is_some_and(Decimal::is_whole) => {
                 Self::INTEGER
             }
             Value::Number(_) => Self::FRACTION,

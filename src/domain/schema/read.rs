@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::pattern::{BadPattern, MAX_MEMORY_BYTES, Pattern, Patterns};
 use super::program::{Id, Kinds, Node, Program, Test};
 use super::tag;
+use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, step};
 
 /// Most subschemas of a schema.
@@ -270,16 +271,13 @@ impl<'s> Reader<'s> {
     }
 
     fn size(&mut self, value: &Value, at: &str) -> Option<usize> {
-        let number = value.as_u64().or_else(|| whole(value));
+        // `3.0` is a whole number too.
+        let number = Decimal::of_value(value)
+            .filter(|number| number.is_whole())
+            .and_then(|number| number.to_number().as_str().parse::<u128>().ok());
         if number.is_none() {
             self.fault(at, "must be a whole number of 0 or more");
         }
         number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
     }
-}
-
-/// `3.0` is a whole number too.
-fn whole(value: &Value) -> Option<u64> {
-    let float = value.as_f64().filter(|float| float.fract() == 0.0)?;
-    format!("{float:.0}").parse().ok()
 }

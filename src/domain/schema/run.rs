@@ -5,13 +5,13 @@ mod containers;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-use super::number;
 use super::pattern::Pattern;
 use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
 use super::same;
 use super::tag::Tag;
+use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, step};
 
 /// What a check may cost, in units of about a nanosecond. [`super::price`] holds schemas to it before they are sealed.
@@ -249,11 +249,14 @@ impl<'p> Run<'p> {
         }
     }
 
-    fn number(&mut self, test: &Test, number: &serde_json::Number, at: &Place<'_>) -> Verdict {
+    fn number(&mut self, test: &Test, number: &Number, at: &Place<'_>) -> Verdict {
+        let Some(number) = Decimal::of(number) else {
+            return Ok(self.fail(at, || "must be a number that is kept exactly".to_owned()));
+        };
         match test {
             Test::Bound(bound, limit) => {
                 self.pay(TEST)?;
-                let order = number::compare(number, limit);
+                let order = number.cmp(limit);
                 let (fits, words) = match bound {
                     Bound::AtLeast => (order != Ordering::Less, "at least"),
                     Bound::AtMost => (order != Ordering::Greater, "at most"),
@@ -263,7 +266,7 @@ impl<'p> Run<'p> {
                 self.fits(fits, at, || format!("must be {words} {limit}"))
             }
             Test::MultipleOf(divisor) => {
-                let is_fraction = number.is_f64();
+                let is_fraction = !number.is_whole();
                 self.pay(if is_fraction {
                     DIVISION_OF_FRACTION
                 } else {

@@ -12,8 +12,10 @@ use super::{Template, page};
 
 /// UTF-8 has no more for a character.
 const BYTES_PER_CHAR: usize = 4;
-/// The longest number that is printed, in characters; flags are shorter.
-const NUMBER_CHARS: usize = 25;
+/// The longest number that is printed, in characters.
+const NUMBER_CHARS: usize = 45;
+/// More than a flag, or a position in a loop.
+const SHORT_CHARS: usize = 25;
 /// The marks around a value, with a space on either side: characters, and bytes.
 const FENCE: Size = Size {
     chars: 22,
@@ -345,15 +347,10 @@ impl Bound<'_> {
         match expr {
             Expr::None => Longest::default(),
             Expr::Text(text) => Longest::tenant(text.chars().count()),
-            Expr::Bool(_)
-            | Expr::Int(_)
-            | Expr::Float(_)
-            | Expr::Loop(..)
-            | Expr::Not(_)
-            | Expr::Negate(_)
-            | Expr::Sum(..)
-            | Expr::Compare(..)
-            | Expr::Test(..) => Longest::NUMBER,
+            Expr::Bool(_) | Expr::Loop(..) | Expr::Not(_) | Expr::Compare(..) | Expr::Test(..) => {
+                Longest::tenant(SHORT_CHARS)
+            }
+            Expr::Number(_) | Expr::Negate(_) | Expr::Sum(..) => Longest::NUMBER,
             Expr::Root(root) => self.longest_at(root.name()),
             Expr::Local(slot) => self
                 .locals

@@ -59,8 +59,7 @@ impl<'r, 'b> Eval<'r, 'b> {
         Ok(match expr {
             Expr::None => Val::Null,
             Expr::Bool(flag) => Val::Bool(*flag),
-            Expr::Int(number) => Val::Int(*number),
-            Expr::Float(number) => Val::Float(*number),
+            Expr::Number(number) => Val::Number(*number),
             Expr::Text(text) => Val::Text(Text::Borrowed(text), Trust::Tenant),
             Expr::Root(root) => self.root(*root),
             Expr::Local(slot) => self.locals.get(*slot).cloned().unwrap_or(Val::Absent),
@@ -78,8 +77,7 @@ impl<'r, 'b> Eval<'r, 'b> {
             }
             Expr::Not(expr) => Val::Bool(!self.expr(expr)?.is_true()),
             Expr::Negate(expr) => match self.expr(expr)? {
-                Val::Int(number) => Val::Int(number.saturating_neg()),
-                Val::Float(number) => Val::Float(-number),
+                Val::Number(number) => Val::Number(number.negated()),
                 _ => Val::Absent,
             },
             Expr::And(left, right) => {
@@ -99,7 +97,9 @@ impl<'r, 'b> Eval<'r, 'b> {
                 }
             }
             Expr::Sum(arithmetic, left, right) => {
-                calculate(*arithmetic, &self.expr(left)?, &self.expr(right)?)
+                let (left, right) = (self.expr(left)?, self.expr(right)?);
+                self.budget.digits()?;
+                calculate(*arithmetic, &left, &right)
             }
             Expr::Compare(first, rest) => Val::Bool(self.compare(first, rest)?),
             Expr::Choose {
@@ -165,7 +165,7 @@ impl<'r, 'b> Eval<'r, 'b> {
         let Some((at, length)) = self.loops.get(depth).copied() else {
             return Val::Absent;
         };
-        let number = |number: usize| i64::try_from(number).map_or(Val::Absent, Val::Int);
+        let number = Val::of_count;
         match field {
             LoopField::Index => number(at.saturating_add(1)),
             LoopField::Index0 => number(at),
@@ -177,7 +177,7 @@ impl<'r, 'b> Eval<'r, 'b> {
 
     fn bound(&mut self, expr: Option<&'r Expr>) -> Result<Option<i64>, RenderFault> {
         Ok(match expr.map(|expr| self.expr(expr)).transpose()? {
-            Some(Val::Int(number)) => Some(number),
+            Some(Val::Number(number)) => number.as_i64(),
             _ => None,
         })
     }
@@ -216,41 +216,15 @@ impl<'r, 'b> Eval<'r, 'b> {
 
 /// Arithmetic; nothing comes of a division by zero, an overflow or something that is no number.
 fn calculate<'r>(arithmetic: Arithmetic, left: &Val<'r>, right: &Val<'r>) -> Val<'r> {
-    if let (Val::Int(a), Val::Int(b)) = (left, right) {
-        let whole = match arithmetic {
-            Arithmetic::Add => a.checked_add(*b),
-            Arithmetic::Subtract => a.checked_sub(*b),
-            Arithmetic::FloorDivide => floor_division(*a, *b).map(|(quotient, _)| quotient),
-            Arithmetic::Remainder => floor_division(*a, *b).map(|(_, rest)| rest),
-            Arithmetic::Divide => None,
-        };
-        if arithmetic != Arithmetic::Divide {
-            return whole.map_or(Val::Absent, Val::Int);
-        }
-    }
-    let (Some(a), Some(b)) = (left.number(), right.number()) else {
+    let (Val::Number(a), Val::Number(b)) = (left, right) else {
         return Val::Absent;
     };
     let result = match arithmetic {
-        Arithmetic::Add => a + b,
-        Arithmetic::Subtract => a - b,
-        Arithmetic::Divide => a / b,
-        Arithmetic::FloorDivide => (a / b).floor(),
-        Arithmetic::Remainder => a - b * (a / b).floor(),
+        Arithmetic::Add => a.plus(*b),
+        Arithmetic::Subtract => a.minus(*b),
+        Arithmetic::Divide => a.over(*b),
+        Arithmetic::FloorDivide => a.divided(*b).map(|(quotient, _)| quotient),
+        Arithmetic::Remainder => a.divided(*b).map(|(_, rest)| rest),
     };
-    if result.is_finite() {
-        Val::Float(result)
-    } else {
-        Val::Absent
-    }
-}
-
-/// Quotient and remainder as in Python: the remainder has the sign of the divisor.
-fn floor_division(a: i64, b: i64) -> Option<(i64, i64)> {
-    let (quotient, rest) = (a.checked_div(b)?, a.checked_rem(b)?);
-    if rest != 0 && (rest < 0) != (b < 0) {
-        Some((quotient.checked_sub(1)?, rest.checked_add(b)?))
-    } else {
-        Some((quotient, rest))
-    }
+    result.map_or(Val::Absent, Val::Number)
 }

@@ -6,7 +6,10 @@ use super::{
     input::Trust,
     value::{Text, Val},
 };
+use crate::domain::decimal::Decimal;
 
+/// Most places that a number is rounded to.
+const MAX_PLACES: usize = 38;
 /// No filter takes more arguments.
 pub(super) const MAX_PARAMETERS: usize = 3;
 /// No list has more entries than this when it is taken apart.
@@ -127,10 +130,7 @@ impl Filter {
                     value
                 }
             }
-            Self::Length => value
-                .len(budget)?
-                .and_then(|len| i64::try_from(len).ok())
-                .map_or(Val::Absent, Val::Int),
+            Self::Length => value.len(budget)?.map_or(Val::Absent, Val::of_count),
             Self::First => value.at(0, budget)?,
             Self::Last => match value.len(budget)?.and_then(|len| len.checked_sub(1)) {
                 Some(at) => value.at(at, budget)?,
@@ -139,16 +139,14 @@ impl Filter {
             Self::Items => value.pairs(budget)?,
             Self::Join => join(&value, arg(0), budget)?,
             Self::Abs => match value {
-                Val::Int(number) => Val::Int(number.saturating_abs()),
-                Val::Float(number) => Val::Float(number.abs()),
+                Val::Number(number) => Val::Number(number.magnitude()),
                 _ => Val::Absent,
             },
             Self::Int => match value {
-                Val::Int(_) => value,
-                Val::Float(number) => whole(number.trunc()),
+                Val::Number(number) => Val::Number(number.truncated()),
                 Val::Text(text, _) => {
                     budget.scan(text.len())?;
-                    text.trim().parse().map_or(Val::Absent, Val::Int)
+                    integer(text.trim()).map_or(Val::Absent, Val::Number)
                 }
                 _ => Val::Absent,
             },
@@ -166,7 +164,7 @@ impl Filter {
             Self::Trim => of_text(&value, budget, trim)?,
             Self::Truncate => {
                 let length = match arg(0) {
-                    Some(Val::Int(length)) => usize::try_from(*length).unwrap_or(0),
+                    Some(Val::Number(length)) => count(*length),
                     _ => 255,
                 };
                 let whole_words = !arg(1).is_some_and(Val::is_true);
@@ -201,7 +199,7 @@ impl Test {
             Self::Undefined => matches!(value, Val::Absent),
             Self::None => matches!(value, Val::Null),
             Self::String => matches!(value, Val::Text(..)),
-            Self::Number => value.number().is_some(),
+            Self::Number => matches!(value, Val::Number(_)),
             Self::Boolean => matches!(value, Val::Bool(_)),
             Self::True => matches!(value, Val::Bool(true)),
             Self::False => matches!(value, Val::Bool(false)),
@@ -314,37 +312,43 @@ fn replace<'a>(
 }
 
 fn round<'a>(value: &Val<'a>, precision: Option<&Val<'a>>) -> Val<'a> {
-    let digits = match precision {
-        Some(Val::Int(digits)) => i32::try_from((*digits).clamp(0, 12)).unwrap_or(0),
+    let places = match precision {
+        Some(Val::Number(places)) => count(*places).min(MAX_PLACES),
         _ => 0,
     };
     match value {
-        Val::Int(_) => value.clone(),
-        Val::Float(number) if digits == 0 => whole(number.round()),
-        Val::Float(number) => {
-            let scale = 10_f64.powi(digits);
-            let rounded = (number * scale).round() / scale;
-            Val::Float(if rounded.is_finite() {
-                rounded
-            } else {
-                *number
-            })
+        Val::Number(number) => {
+            Val::Number(number.rounded(u8::try_from(places).unwrap_or_default()))
         }
         _ => Val::Absent,
     }
 }
 
-/// An integer where it fits one exactly.
-fn whole<'a>(number: f64) -> Val<'a> {
-    if number.abs() < 1e15 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole and far below the range of i64"
-        )]
-        Val::Int(number as i64)
-    } else {
-        Val::Float(number)
+/// A number of characters or places; nought where it is less.
+fn count(number: Decimal) -> usize {
+    if number > u32::MAX.into() {
+        return usize::MAX;
     }
+    number
+        .as_i64()
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0)
+}
+
+/// The integer that a text is, also with noughts or a plus in front.
+fn integer(text: &str) -> Option<Decimal> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = match digits.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    Decimal::parse(&format!("{sign}{digits}"))
+        .ok()
+        .filter(|_| all_digits)
 }
 
 fn capitalize(text: &str) -> String {

@@ -293,8 +293,7 @@ impl<'r> Look<'r> {
             Expr::Map(entries) => all(&entries.iter().map(|(_, value)| value).collect::<Vec<_>>()),
             Expr::None
             | Expr::Bool(_)
-            | Expr::Int(_)
-            | Expr::Float(_)
+            | Expr::Number(_)
             | Expr::Text(_)
             | Expr::Root(_)
             | Expr::Local(_)
@@ -308,7 +307,7 @@ impl<'r> Look<'r> {
             return false;
         }
         match expr {
-            Expr::None | Expr::Bool(_) | Expr::Int(_) | Expr::Float(_) | Expr::Text(_) => true,
+            Expr::None | Expr::Bool(_) | Expr::Number(_) | Expr::Text(_) => true,
             Expr::Root(_) => false,
             Expr::Local(slot) => self.locals.get(*slot).is_some_and(Option::is_some),
             Expr::Loop(depth, _) => self.loops.get(*depth).is_some_and(Option::is_some),

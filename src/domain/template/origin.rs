@@ -201,7 +201,7 @@ pub(super) fn pieces(text: &str, ends: &[End]) -> Vec<Piece> {
 /// Of all that a value was made of, the first that is as far trusted as the value. Numbers and flags are trusted whoever sent them,
 /// so that says nothing of theirs.
 fn fitting(mut sources: Sources, value: &Val<'_>) -> Origin {
-    let is_bare = matches!(value, Val::Bool(_) | Val::Int(_) | Val::Float(_));
+    let is_bare = matches!(value, Val::Bool(_) | Val::Number(_));
     let fits = |found: &Found| is_bare || found.source.root.trust() == value.trust();
     let at = sources.iter().position(fits).unwrap_or(0);
     if at < sources.len() {
@@ -249,10 +249,12 @@ impl<'r> Look<'r, '_, '_> {
                 },
                 Expr::Item(base, key) => match (self.chosen(base)?, &**key) {
                     (Expr::Map(entries), Expr::Text(name)) => entry(entries, name),
-                    (Expr::List(items), Expr::Int(at)) => match usize::try_from(*at) {
-                        Ok(at) => items.get(at).unwrap_or(&Expr::None),
-                        Err(_) => return Ok(expr),
-                    },
+                    (Expr::List(items), Expr::Number(at)) => {
+                        match at.as_i64().and_then(|at| usize::try_from(at).ok()) {
+                            Some(at) => items.get(at).unwrap_or(&Expr::None),
+                            None => return Ok(expr),
+                        }
+                    }
                     _ => return Ok(expr),
                 },
                 expr => return Ok(expr),
@@ -308,8 +310,7 @@ impl<'r> Look<'r, '_, '_> {
             // Flags of comparisons are the template's own; `chosen` gives none of those that choose.
             Expr::None
             | Expr::Bool(_)
-            | Expr::Int(_)
-            | Expr::Float(_)
+            | Expr::Number(_)
             | Expr::Text(_)
             | Expr::Loop(..)
             | Expr::Not(_)

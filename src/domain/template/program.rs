@@ -7,6 +7,7 @@ use super::{
     filters::{Filter, Test},
     input::Root,
 };
+use crate::domain::decimal::Decimal;
 
 #[derive(Debug)]
 pub(super) enum Node {
@@ -40,8 +41,7 @@ pub(super) type Place = (usize, usize);
 pub(super) enum Expr {
     None,
     Bool(bool),
-    Int(i64),
-    Float(f64),
+    Number(Decimal),
     Text(Box<str>),
     Root(Root),
     /// A loop variable, by its place on the stack of them.

@@ -12,7 +12,10 @@ use serde_json::{Map as JsonMap, Value as Json};
 
 pub(super) use self::text::Text;
 use super::{budget::Budget, fault::RenderFault, filters::MAX_ITEMS, input::Trust};
-use crate::domain::caller::{Fact, Facts};
+use crate::domain::{
+    caller::{Fact, Facts},
+    decimal::Decimal,
+};
 
 #[derive(Debug, Clone)]
 pub(super) enum Val<'a> {
@@ -21,8 +24,7 @@ pub(super) enum Val<'a> {
     /// JSON null.
     Null,
     Bool(bool),
-    Int(i64),
-    Float(f64),
+    Number(Decimal),
     Text(Text<'a>, Trust),
     Array(&'a [Json], Trust),
     Object(&'a JsonMap<String, Json>, Trust),
@@ -63,11 +65,7 @@ impl<'a> Val<'a> {
         match json {
             Json::Null => Self::Null,
             Json::Bool(flag) => Self::Bool(*flag),
-            Json::Number(number) => number
-                .as_i64()
-                .map(Self::Int)
-                .or_else(|| number.as_f64().map(Self::Float))
-                .unwrap_or(Self::Absent),
+            Json::Number(number) => Decimal::of(number).map_or(Self::Absent, Self::Number),
             Json::String(text) => Self::Text(Text::Borrowed(text), trust),
             Json::Array(items) => Self::Array(items, trust),
             Json::Object(entries) => Self::Object(entries, trust),
@@ -77,18 +75,21 @@ impl<'a> Val<'a> {
     fn from_fact(fact: &'a Fact) -> Self {
         match fact {
             Fact::Flag(flag) => Self::Bool(*flag),
-            Fact::Number(number) => Self::Float(*number),
+            Fact::Number(number) => Self::Number(*number),
             Fact::Text(text) => Self::Text(Text::Borrowed(text), Trust::Issuer),
             Fact::List(items) => Self::FactList(items),
         }
+    }
+
+    pub(super) fn of_count(count: usize) -> Self {
+        i64::try_from(count).map_or(Self::Absent, |count| Self::Number(count.into()))
     }
 
     pub(super) fn is_true(&self) -> bool {
         match self {
             Self::Absent | Self::Null => false,
             Self::Bool(flag) => *flag,
-            Self::Int(number) => *number != 0,
-            Self::Float(number) => *number != 0.0,
+            Self::Number(number) => !number.is_zero(),
             Self::Text(text, _) => !text.is_empty(),
             _ => self.entries().is_some_and(|entries| entries > 0),
         }
@@ -101,9 +102,7 @@ impl<'a> Val<'a> {
             Self::Facts(_) | Self::FactList(_) => Trust::Issuer,
             Self::List(list) => list.trust,
             Self::Map(map) => map.trust,
-            Self::Absent | Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {
-                Trust::Tenant
-            }
+            Self::Absent | Self::Null | Self::Bool(_) | Self::Number(_) => Trust::Tenant,
         }
     }
 
@@ -141,18 +140,6 @@ impl<'a> Val<'a> {
         }
     }
 
-    pub(super) fn number(&self) -> Option<f64> {
-        match self {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "a mixed comparison is one of floats, as in JSON"
-            )]
-            Self::Int(number) => Some(*number as f64),
-            Self::Float(number) => Some(*number),
-            _ => None,
-        }
-    }
-
     pub(super) fn attr(&self, name: &str, budget: &mut Budget) -> Result<Self, RenderFault> {
         budget.look_up(name)?;
         Ok(match self {
@@ -170,9 +157,12 @@ impl<'a> Val<'a> {
     pub(super) fn item(&self, key: &Self, budget: &mut Budget) -> Result<Self, RenderFault> {
         match key {
             Self::Text(name, _) => self.attr(name, budget),
-            Self::Int(index) => {
+            Self::Number(index) => {
                 let len = self.len(budget)?;
-                match len.and_then(|len| position(*index, len)) {
+                match len
+                    .zip(index.as_i64())
+                    .and_then(|(len, index)| position(index, len))
+                {
                     Some(at) => self.at(at, budget),
                     None => Ok(Self::Absent),
                 }
@@ -302,15 +292,12 @@ impl<'a> Val<'a> {
         budget: &mut Budget,
     ) -> Result<Option<Ordering>, RenderFault> {
         Ok(match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            (Self::Number(a), Self::Number(b)) => Some(a.cmp(b)),
             (Self::Text(a, _), Self::Text(b, _)) => {
                 budget.read(a.len().min(b.len()))?;
                 Some(a.as_bytes().cmp(b.as_bytes()))
             }
-            _ => self
-                .number()
-                .zip(other.number())
-                .and_then(|(a, b)| a.partial_cmp(&b)),
+            _ => None,
         })
     }
 

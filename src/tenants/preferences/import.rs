@@ -24,7 +24,7 @@ pub fn parse(
     let mut members = match json::parse(line) {
         Ok(Value::Object(members)) => members,
         Ok(_) => return fault("", "must be an object"),
-        Err(broken) => return fault("", &broken.to_string()),
+        Err(broken) => return Err(vec![broken.to_fault()]),
     };
     let subject = members
         .remove("subject")
@@ -51,6 +51,13 @@ pub fn parse(
         Ok(preferences) => Ok((subject, preferences)),
         Err(faults) => Err(under(faults).collect()),
     }
+}
+
+/// A line without white space around it, and without the byte order mark that editors on Windows put before the first.
+pub fn bare(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(line)
+        .trim_ascii()
 }
 
 /// Cuts a stream into lines and counts them. It never holds more than one line, of [`MAX_LINE`] bytes at most.
@@ -101,7 +108,7 @@ impl Lines {
         self.number += 1;
         let is_too_long = std::mem::take(&mut self.is_too_long);
         let begun = std::mem::take(&mut self.begun);
-        let text = begun.trim_ascii();
+        let text = bare(&begun);
         (is_too_long || !text.is_empty()).then(|| Line {
             number: self.number,
             text: (!is_too_long).then(|| text.to_vec()),

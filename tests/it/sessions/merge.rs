@@ -88,7 +88,7 @@ async fn each_field_has_its_winner_and_the_trace_names_it() {
     assert_eq!(persona["skipGreeting"], true, "the default");
     assert_eq!(
         persona["voiceDetectionOptions"],
-        json!({ "endOfSpeechSensitivity": 0.9, "silenceBeforeSessionEndSeconds": 30.0, "speechEnhancementLevel": 0.2 }),
+        json!({ "endOfSpeechSensitivity": 0.9, "silenceBeforeSessionEndSeconds": 30, "speechEnhancementLevel": 0.2 }),
         "member by member"
     );
     assert_eq!(
@@ -252,7 +252,7 @@ async fn anam_is_always_told_what_its_own_defaults_leave_unclear_or_costly() {
     assert_eq!(persona["maxSessionLengthSeconds"], 3600);
     assert_eq!(
         persona["voiceDetectionOptions"],
-        json!({ "silenceBeforeSessionEndSeconds": 120.0 })
+        json!({ "silenceBeforeSessionEndSeconds": 120 })
     );
     assert_eq!(
         sent["sessionOptions"],
@@ -284,8 +284,8 @@ fn every_field(stored_tool: &str) -> Value {
         "uninterruptibleGreeting": true,
         "voiceDetectionOptions": {
             "endOfSpeechSensitivity": 0.5,
-            "silenceBeforeSkipTurnSeconds": 0.0,
-            "silenceBeforeSessionEndSeconds": 7200.0,
+            "silenceBeforeSkipTurnSeconds": 0,
+            "silenceBeforeSessionEndSeconds": 7200,
             "silenceBeforeAutoEndTurnSeconds": 0.5,
             "speechEnhancementLevel": 0.8,
         },
@@ -344,7 +344,7 @@ async fn a_strict_anam_takes_a_persona_that_uses_every_field() {
         "voiceId": LUCY,
         "llmId": "CUSTOMER_CLIENT_V1",
         "voiceGenerationOptions": {
-            "stability": 0.1, "similarityBoost": 1.0, "speed": 0.7, "style": 0.0, "useSpeakerBoost": true,
+            "stability": 0.1, "similarityBoost": 1, "speed": 0.7, "style": 0, "useSpeakerBoost": true,
             "model": "eleven_turbo_v2_5",
         },
         "sessionOptions": { "videoQuality": "auto", "videoWidth": 720, "videoHeight": 480 },

@@ -4,6 +4,7 @@ mod ledger;
 mod live;
 mod merge;
 mod mint;
+mod numbers;
 mod rules;
 mod silence;
 mod templates;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::{Draft, Reader, Reference};
+use crate::domain::decimal::Decimal;
 use crate::domain::fault::step;
 use crate::domain::request::normal;
 use crate::domain::schema::number::Divisor;
@@ -168,7 +169,7 @@ impl<'s> Reader<'s> {
     }
 
     fn number(&mut self, name: &str, value: &Value, here: &str) -> Option<Test> {
-        let Value::Number(number) = normal(value.clone()) else {
+        let Some(number) = Decimal::of_value(value) else {
             self.fault(here, "must be a number");
             return None;
         };
@@ -179,7 +180,7 @@ impl<'s> Reader<'s> {
             "exclusiveMaximum" => Test::Bound(Bound::Below, number),
             _ => {
                 let Some(divisor) = Divisor::of(number) else {
-                    self.fault(here, "must be more than 0, with 18 places at most");
+                    self.fault(here, "must be more than 0");
                     return None;
                 };
                 Test::MultipleOf(divisor)

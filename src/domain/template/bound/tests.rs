@@ -38,7 +38,7 @@ fn all_that_callers_send_has_one_budget() {
     let one = largest("{{ metadata.a }}").chars;
     let many = largest("{% for a in metadata.list %}{{ a }}{% endfor %}").chars;
     assert!((2_000..2_500).contains(&one), "{one}");
-    assert!((8_000 + 2_200..11_000).contains(&many), "{many}");
+    assert!((8_000 + 2_200..13_000).contains(&many), "{many}");
 }
 
 #[test]

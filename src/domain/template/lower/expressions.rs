@@ -9,6 +9,7 @@ use super::{
     Lowering, NO_CALLS,
     paths::{base_span, const_str},
 };
+use crate::domain::decimal::Decimal;
 use crate::domain::template::{
     filters::{Filter, Test},
     input::Root,
@@ -116,6 +117,16 @@ impl<'s> Lowering<'s> {
         }
     }
 
+    /// The number as it is written; the parser keeps floats rounded.
+    fn number(&self, constant: &ast::Spanned<ast::Const>) -> Option<Decimal> {
+        let value = &constant.value;
+        if value.is_integer() {
+            return Decimal::parse(&value.to_string()).ok();
+        }
+        let written = self.places.written(constant.span()).replace('_', "");
+        Decimal::parse(&written).ok()
+    }
+
     fn constant(&mut self, constant: &ast::Spanned<ast::Const>) -> Option<Expr> {
         let value = &constant.value;
         if let Some(text) = value.as_str() {
@@ -124,10 +135,17 @@ impl<'s> Lowering<'s> {
         match value.kind() {
             ValueKind::None => Some(Expr::None),
             ValueKind::Bool => Some(Expr::Bool(value.is_true())),
-            ValueKind::Number => match (value.is_integer(), value.as_i64()) {
-                (true, Some(int)) => Some(Expr::Int(int)),
-                _ => f64::try_from(value.clone()).ok().map(Expr::Float),
-            },
+            ValueKind::Number => {
+                let number = self.number(constant);
+                if number.is_none() {
+                    self.fault(
+                        constant.span(),
+                        "this number would be rounded",
+                        "Write it as a text in quotes, or with 38 digits at most",
+                    );
+                }
+                number.map(Expr::Number)
+            }
             _ => {
                 self.fault(
                     constant.span(),

@@ -1,7 +1,7 @@
 //! Reading: a source becomes a syntax tree only where its size and nesting are bounded.
 
 use minijinja::{
-    machinery::{Token, ast, parse, tokenize},
+    machinery::{Span, Token, ast, parse, tokenize},
     syntax::SyntaxConfig,
 };
 
@@ -109,6 +109,12 @@ impl<'s> Places<'s> {
         let line = self.source.get(start..).unwrap_or_default();
         let before = line.char_indices().nth(column.saturating_sub(1));
         before.map_or(self.source.len(), |(at, _)| start.saturating_add(at))
+    }
+
+    /// What stands in the source.
+    pub(super) fn written(&self, span: Span) -> &'s str {
+        let bytes = span.start_offset as usize..span.end_offset as usize;
+        self.source.get(bytes).unwrap_or_default()
     }
 
     /// Both counted from 1.

@@ -15,13 +15,9 @@ impl<'a> Val<'a> {
         Ok(match self {
             Self::Absent | Self::Null => Text::Borrowed(""),
             Self::Bool(flag) => Text::Borrowed(if *flag { "true" } else { "false" }),
-            Self::Int(number) => {
+            Self::Number(number) => {
                 budget.digits()?;
                 Text::made(number.to_string())
-            }
-            Self::Float(number) => {
-                budget.digits()?;
-                Text::made(float_text(*number))
             }
             Self::Text(text, _) => text.clone(),
             _ => match self.joined(", ", budget)? {
@@ -96,8 +92,7 @@ impl Serialize for Val<'_> {
         match self {
             Self::Absent | Self::Null => serializer.serialize_unit(),
             Self::Bool(flag) => serializer.serialize_bool(*flag),
-            Self::Int(number) => serializer.serialize_i64(*number),
-            Self::Float(number) => serializer.serialize_f64(*number),
+            Self::Number(number) => number.serialize(serializer),
             Self::Text(text, _) => serializer.serialize_str(text),
             Self::Array(items, _) => items.serialize(serializer),
             Self::Object(entries, _) => entries.serialize(serializer),
@@ -122,14 +117,5 @@ impl Serialize for Val<'_> {
                 entries.end()
             }
         }
-    }
-}
-
-/// `3` for 3.0, `0.25`, and exponents for the very large, so that no number is long.
-fn float_text(number: f64) -> String {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
-        format!("{number:.0}")
-    } else {
-        format!("{number:?}")
     }
 }
