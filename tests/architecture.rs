@@ -24,7 +24,7 @@ mod architecture {
         ("openidconnect", &["auth/sso.rs"]),
         ("rpassword", &["cli/"]),
         ("clap", &["cli/"]),
-        ("saphyr", &["authoring/yaml.rs"]),
+        ("saphyr_parser", &["authoring/yaml.rs", "authoring/yaml/"]),
     ];
 
     struct Source {

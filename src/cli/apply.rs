@@ -12,7 +12,7 @@ use super::remote::RemoteArgs;
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::Bundle;
 use crate::authoring::plan::{Plan, Shown};
-use crate::authoring::yaml::Source;
+use crate::authoring::yaml::{Source, Unreadable};
 use crate::client::{Client, ClientError, NewBundle};
 use crate::clock::Clock;
 use crate::domain::fault::Fault;
@@ -49,6 +49,8 @@ struct Read<'a> {
     file: &'a Path,
     source: Source,
     bundle: Bundle,
+    /// What could not be read of the file.
+    unreadable: Vec<Unreadable>,
 }
 
 /// Where bundles are applied.
@@ -67,28 +69,43 @@ enum NotApplied {
     Failed(anyhow::Error),
 }
 
+impl Read<'_> {
+    /// Tells what is wrong, but nothing more of what could not be read at all.
+    fn report(&self, mut faults: Vec<Fault>) -> std::io::Result<()> {
+        let is_told = |fault: &Fault| {
+            let mut told = self.unreadable.iter();
+            told.any(|unreadable| unreadable.pointer == fault.pointer)
+        };
+        faults.retain(|fault| !is_told(fault));
+        report(self.file, &self.source, &faults)
+    }
+}
+
 /// Reads all bundles first, then applies them in order.
 pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     let mut bundles = Vec::new();
     let mut refused = false;
     for file in &args.files {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("{} can't be read", file.display()))?;
-        match Source::parse(&text) {
-            Ok(source) => match Bundle::read(&source.value) {
-                // What can be read is looked at further, so that everything is reported at once.
-                Ok(bundle) => bundles.push(Read {
-                    file,
-                    source,
-                    bundle,
-                }),
-                Err(faults) => {
-                    report(file, &source, &faults)?;
-                    refused = true;
-                }
-            },
-            Err(broken) => {
-                writeln!(std::io::stderr(), "{}:{broken}", file.display())?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+        let (source, unreadable) = Source::survey(&bytes);
+        for fault in &unreadable {
+            writeln!(std::io::stderr(), "{}:{fault}", file.display())?;
+        }
+        let Some(source) = source else {
+            refused = true;
+            continue;
+        };
+        match Bundle::read(&source.value) {
+            // What can be read is looked at further, so that everything is reported at once.
+            Ok(bundle) => bundles.push(Read {
+                file,
+                source,
+                bundle,
+                unreadable,
+            }),
+            Err(faults) => {
+                report(file, &source, &faults)?;
                 refused = true;
             }
         }
@@ -97,21 +114,19 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
         return refuse();
     }
     let is_flawed = |read: &Read<'_>| {
-        !(read.bundle.faults.is_empty() && read.bundle.document_faults.is_empty())
+        !(read.unreadable.is_empty()
+            && read.bundle.faults.is_empty()
+            && read.bundle.document_faults.is_empty())
     };
     let flawed = bundles.iter().any(is_flawed);
     let place = match place(&args).await {
         Ok(place) => place,
         // Without the rest, what is wrong with the files themselves is better than nothing.
         Err(_unreachable) if flawed => {
-            for Read {
-                file,
-                source,
-                bundle,
-            } in &bundles
-            {
-                let faults = bundle.faults.iter().chain(&bundle.document_faults);
-                report(file, source, &faults.cloned().collect::<Vec<_>>())?;
+            for read in &bundles {
+                let faults = read.bundle.faults.iter();
+                let faults = faults.chain(&read.bundle.document_faults).cloned();
+                read.report(faults.collect())?;
             }
             return refuse();
         }
@@ -128,7 +143,7 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
             Ok(_) if flawed => {}
             Ok(plan) => show(&plan, read, &args)?,
             Err(NotApplied::Faults(faults)) => {
-                report(read.file, &read.source, &faults)?;
+                read.report(faults)?;
                 if !flawed {
                     return refuse();
                 }

@@ -54,12 +54,12 @@ pub async fn run(command: SharedIssuerCommand) -> anyhow::Result<ExitCode> {
 }
 
 async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
-    let text = std::fs::read_to_string(&args.file)
+    let bytes = std::fs::read(&args.file)
         .with_context(|| format!("{} can't be read", args.file.display()))?;
     if ClaimPath::parse(&args.tenant_claim).is_err() {
         bail!("--tenant-claim must be a claim's name or a JSON pointer into the claims");
     }
-    let source = match Source::parse(&text) {
+    let source = match Source::read(&bytes) {
         Ok(source) => source,
         Err(broken) => {
             writeln!(std::io::stderr(), "{}:{broken}", args.file.display())?;

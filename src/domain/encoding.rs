@@ -7,7 +7,7 @@ use super::json::Place;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotText {
     /// A byte that begins no character.
-    #[error("{place}: the byte 0x{byte:02X} is not UTF-8{}: save the file as UTF-8", windows(*.byte))]
+    #[error("the byte 0x{byte:02X} is not UTF-8{}: save the file as UTF-8", windows(*.byte))]
     Byte {
         /// Where.
         place: Place,
@@ -130,7 +130,7 @@ mod tests {
         let told = |bytes: &[u8]| text(bytes).unwrap_err().to_string();
         assert_eq!(
             told(b"tenant: demo\nname: Zo\xeb\n"),
-            "line 2, column 9: the byte 0xEB is not UTF-8 (`ë` in Windows-1252): save the file as UTF-8"
+            "the byte 0xEB is not UTF-8 (`ë` in Windows-1252): save the file as UTF-8"
         );
         assert_eq!(told(b"\xff\xfea"), NotText::BrokenUtf16.to_string());
         assert_eq!(told(b"\xff\xfe\x00\xd8"), NotText::BrokenUtf16.to_string());

@@ -155,8 +155,8 @@ pub fn stray_list(value: &Value, lists: &[&str]) -> Option<String> {
     }
 }
 
-/// A value, and the lines, from 1, on which each pointer stands, member names before their values.
-pub type Document = (Value, Vec<(String, usize)>);
+/// A value, and the line and column, from 1, at which each pointer stands, member names before their values.
+pub type Document = (Value, Vec<(String, (usize, usize))>);
 
 /// Reads a text for its author: every fault that can be passed over is told at once, and an empty object stands for a number that can't be
 /// kept. No document where the text is no JSON.
@@ -171,7 +171,11 @@ pub fn document(text: &str, depth: usize) -> (Option<Document>, Vec<JsonFault>) 
     let mut faults = reader.faults;
     match read {
         Ok(value) => {
-            let mut lines = Lines::of(text);
+            let mut lines = Lines {
+                text,
+                counted: 0,
+                place: (1, 1),
+            };
             let places = reader.places.into_iter().flatten();
             let places = places.map(|(pointer, at)| (pointer, lines.at(at)));
             (Some((value, places.collect())), faults)
@@ -183,27 +187,24 @@ pub fn document(text: &str, depth: usize) -> (Option<Document>, Vec<JsonFault>) 
     }
 }
 
-/// Line numbers of bytes that come in their order.
+/// Places of bytes that come in their order.
 struct Lines<'t> {
     text: &'t str,
     counted: usize,
-    line: usize,
+    place: (usize, usize),
 }
 
-impl<'t> Lines<'t> {
-    const fn of(text: &'t str) -> Self {
-        Self {
-            text,
-            counted: 0,
-            line: 1,
-        }
-    }
-
-    fn at(&mut self, at: usize) -> usize {
+impl Lines<'_> {
+    fn at(&mut self, at: usize) -> (usize, usize) {
         let between = self.text.get(self.counted..at).unwrap_or_default();
-        self.line = self.line.saturating_add(between.matches('\n').count());
+        for c in between.chars() {
+            self.place = match (c, self.place) {
+                ('\n', (line, _)) => (line.saturating_add(1), 1),
+                (_, (line, column)) => (line, column.saturating_add(1)),
+            };
+        }
         self.counted = self.counted.max(at);
-        self.line
+        self.place
     }
 }
 

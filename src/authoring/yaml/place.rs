@@ -28,8 +28,24 @@ impl fmt::Display for Place {
 pub struct Unreadable {
     /// Where.
     pub place: Place,
+    /// RFC 6901 pointer of the value, as far as it is known.
+    pub pointer: String,
     /// What is wrong and what would be right.
     pub message: String,
+}
+
+impl Unreadable {
+    pub(super) fn new(
+        place: Place,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            place,
+            pointer: pointer.into(),
+            message: message.into(),
+        }
+    }
 }
 
 impl fmt::Display for Unreadable {

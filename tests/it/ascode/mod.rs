@@ -1,5 +1,6 @@
 mod client;
 mod command;
+mod readers;
 mod remote;
 mod rights;
 mod secrets;

@@ -4,6 +4,7 @@ pub(crate) mod admins;
 pub(crate) mod app;
 pub(crate) mod cli;
 pub(crate) mod logs;
+pub(crate) mod npm;
 pub(crate) mod openid;
 pub(crate) mod people;
 pub(crate) mod postgres;

@@ -1,9 +1,8 @@
 //! A real `OpenID` provider: the certified `oidc-provider` of npm, run by node.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Blocking, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -12,6 +11,8 @@ use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+
+use super::npm;
 
 const FILES: [&str; 3] = ["package.json", "package-lock.json", "provider.mjs"];
 /// What the provider calls the gateway.
@@ -31,41 +32,7 @@ pub(crate) struct OpenIdProvider {
 /// Where the provider is installed; by npm from the lock file, on the first run only.
 fn installed() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openid");
-        let read = |name: &str| fs::read(source.join(name)).unwrap();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openid");
-        let place = cache.join("ready");
-        let is_current =
-            |name: &&str| fs::read(place.join(name)).is_ok_and(|found| found == read(name));
-        if FILES.iter().all(is_current) {
-            return place;
-        }
-        // A directory of its own, so that test processes running side by side can't meet half an installation.
-        let fresh = cache.join(std::process::id().to_string());
-        fs::create_dir_all(&fresh).unwrap();
-        for name in FILES {
-            fs::write(fresh.join(name), read(name)).unwrap();
-        }
-        let output = Blocking::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--silent"])
-            .current_dir(&fresh)
-            .output()
-            .unwrap_or_else(|error| {
-                panic!("the tests of single sign-on need npm ({error}): apt-get install nodejs npm")
-            });
-        assert!(
-            output.status.success(),
-            "npm can't install oidc-provider; the first run needs the npm registry: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        _ = fs::remove_dir_all(&place);
-        // Another process may have been faster: then its installation is as good.
-        if fs::rename(&fresh, &place).is_err() {
-            fs::remove_dir_all(&fresh).unwrap();
-        }
-        place
-    })
+    PLACE.get_or_init(|| npm::installed("openid", &FILES))
 }
 
 impl OpenIdProvider {
