@@ -157,6 +157,49 @@ fn a_secret_may_stand_in_a_file_and_loses_its_line_end() {
 }
 
 #[test]
+fn files_and_variables_may_be_as_windows_and_clipboards_make_them() {
+    let utf16 = |text: &str| -> Vec<u8> {
+        let marked = format!("\u{feff}{text}");
+        marked.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let folder = Folder::new();
+    let path = folder.0.join("secret");
+    fs::write(&path, utf16("anam-secret-of-windows\r\n")).unwrap();
+    fs::write(
+        folder.0.join("production.toml"),
+        utf16("[server]\r\nport = 8123\r\n"),
+    )
+    .unwrap();
+    let more = [
+        ("ANAM_API_KEY_FILE", path.to_str().unwrap()),
+        ("GATEWAY__SERVER__HOST", "\u{a0}127.0.0.1 "),
+    ];
+    let settings = Settings::load(&variables(&more), &folder.0).unwrap();
+    assert_eq!(
+        settings.anam.api_key.unwrap().expose_secret(),
+        "anam-secret-of-windows"
+    );
+    assert_eq!(settings.server.port, 8123);
+    assert_eq!(settings.server.host.to_string(), "127.0.0.1");
+
+    let report = mistakes(&[("ANAM_API_KEY", "anam\u{200b}-canary")]);
+    assert_eq!(
+        report,
+        [
+            "anam.api_key (ANAM_API_KEY): character 5 is U+200B ZERO WIDTH SPACE, which nobody sees: take it out, or copy the value again from where it was made"
+        ]
+    );
+    let folder = Folder::with("production.toml", "[server]\nport =\u{a0}8123\n");
+    let errors = Settings::load(&variables(&[]), &folder.0);
+    let report = lines(&errors.unwrap_err());
+    assert!(
+        report[0].contains("production.toml:2")
+            && report[0].contains("U+00A0 NO-BREAK SPACE stands here"),
+        "{report:?}"
+    );
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() {
     let settings = load(&[("ANAM_API_KEY", ""), ("ANAM_BASE_URL", "")]).unwrap();
     assert!(settings.anam.api_key.is_none());
@@ -329,7 +372,7 @@ fn no_secret_is_shown_by_errors_by_debug_or_by_the_effective_configuration() {
     let wrong = [
         ("DATABASE_URL", "canary://x"),
         ("GATEWAY_MASTER_KEY", "canary"),
-        ("ANAM_API_KEY", "canary\n"),
+        ("ANAM_API_KEY", "canary\nkey"),
         ("MIGRATE_DATABASE_URL", "canary"),
         ("ANAM_BASE_URL", "https://canary@api.anam.ai"),
     ];

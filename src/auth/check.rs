@@ -152,6 +152,21 @@ pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
     })
 }
 
+/// What keeps a key set that stands in the configuration itself from being used. Nothing is fetched, so other sources have no problems here.
+pub fn problems_of_given_keys(config: &IssuerConfig) -> Vec<Fault> {
+    let Some(source @ KeySource::Jwks(set)) = config.keys() else {
+        return Vec::new();
+    };
+    let refused = |refusal: SetRefusal| FetchError::from(refusal).to_string();
+    let admitted =
+        KeySet::admit(set).map_err(|refusal| Fault::new(place_of_keys(source), refused(refusal)));
+    let found = Found {
+        published: Some(admitted),
+        secrets: None,
+    };
+    report(config, &found).problems
+}
+
 /// Where a configuration says where its keys are.
 fn place_of_keys(source: &KeySource) -> &'static str {
     match source {

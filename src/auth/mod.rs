@@ -30,7 +30,9 @@ use crate::telemetry::metrics::Metrics;
 use directory::Index;
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
-pub use check::{CheckReport, KeyReport, SkipReport, TENANT_CLAIM, Testimony, testimony};
+pub use check::{
+    CheckReport, KeyReport, SkipReport, TENANT_CLAIM, Testimony, problems_of_given_keys, testimony,
+};
 pub use claimed::Claimed;
 pub use directory::{
     Directory, DirectoryFault, FaultReason, IssuerEntry, RegisteredUrl, TenantEntry,

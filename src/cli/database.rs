@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::seal::KeyRing;
+use crate::domain::encoding;
 use crate::domain::ids::TenantId;
 use crate::store::{Database, DatabaseOptions};
 use crate::tenants::master_keys::recognise;
@@ -73,12 +74,15 @@ pub(super) fn find_secret(
         SecretRef::Env(name) => crate::config::environment()
             .remove(name)
             .ok_or_else(|| format!("the environment variable {name} is not set"))?,
-        SecretRef::File(path) => std::fs::read_to_string(path)
-            .map_err(|error| format!("the file {path} can't be read: {error}"))?,
+        SecretRef::File(path) => {
+            let bytes = std::fs::read(path)
+                .map_err(|error| format!("the file {path} can't be read: {error}"))?;
+            encoding::text(&bytes).map_err(|fault| format!("{path}: {fault}"))?
+        }
         SecretRef::Stored => return Err("is in the database only".into()),
         SecretRef::Sent(_) => return Err("is not sent to this command".into()),
     };
-    match text.trim() {
+    match encoding::value(&text)? {
         "" => Err("is empty".into()),
         text => Ok(SecretString::from(text)),
     }

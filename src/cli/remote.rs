@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use secrecy::SecretString;
 
 use crate::client::Client;
+use crate::domain::encoding;
 
 /// The environment variable that holds the key.
 const KEY: &str = "PERSONA_GATEWAY_KEY";
@@ -32,12 +33,19 @@ impl RemoteArgs {
 
     fn key(&self) -> anyhow::Result<SecretString> {
         if let Some(file) = &self.key_file {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("{} can't be read", file.display()))?;
-            return Ok(SecretString::from(text.trim()));
+            let bytes =
+                std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))?;
+            let read = encoding::text(&bytes).map_err(|fault| fault.to_string());
+            return match read.and_then(|text| Ok(SecretString::from(encoding::value(&text)?))) {
+                Ok(key) => Ok(key),
+                Err(why) => bail!("{}: {why}", file.display()),
+            };
         }
         match crate::config::environment().remove(KEY) {
-            Some(key) if !key.trim().is_empty() => Ok(SecretString::from(key.trim())),
+            Some(key) if !key.trim().is_empty() => match encoding::value(&key) {
+                Ok(key) => Ok(SecretString::from(key)),
+                Err(why) => bail!("{KEY}: {why}"),
+            },
             _ => bail!("--server needs an admin key: set {KEY}, or name a file with --key-file"),
         }
     }

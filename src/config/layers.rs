@@ -14,6 +14,8 @@ use super::{
     error::ConfigError,
     keys::{self, CONFIG_DIR, DEFAULTS, ENVIRONMENT},
 };
+use crate::domain::characters::unseen;
+use crate::domain::encoding::{self, NotText};
 use crate::domain::nearest::nearest;
 
 /// The environment when nobody names one: whatever is not said to be something else is production.
@@ -220,8 +222,22 @@ fn environment_file(
     let asked = set(ENVIRONMENT).or(set(CONFIG_DIR)).is_some();
     let folder = set(CONFIG_DIR).map_or(folder, Path::new);
     let path = folder.join(format!("{environment}.toml"));
-    match fs::read_to_string(&path) {
-        Ok(text) => Some((path, text)),
+    match fs::read(&path) {
+        Ok(bytes) => match encoding::text(&bytes) {
+            Ok(text) => Some((path, text)),
+            Err(fault) => {
+                let subject = match &fault {
+                    NotText::Byte { place, .. } => format!("{}:{}", path.display(), place.line),
+                    _ => path.display().to_string(),
+                };
+                errors.push(ConfigError {
+                    subject,
+                    place: None,
+                    problem: fault.to_string(),
+                });
+                None
+            }
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound && !asked => None,
         Err(error) => {
             errors.push(ConfigError {
@@ -248,11 +264,18 @@ fn flatten(
     let (table, mistakes) = DeTable::parse_recoverable(text);
     let errors = mistakes
         .iter()
-        .map(|error| ConfigError {
-            subject: place(line_of(error.span().map_or(0, |span| span.start))),
-            place: None,
-            // The message alone: the full text would quote the line, which may hold a secret.
-            problem: format!("this is not TOML: {}", error.message()),
+        .map(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let here = text.get(at..).and_then(|rest| rest.chars().next());
+            ConfigError {
+                subject: place(line_of(at)),
+                place: None,
+                problem: match here.and_then(unseen) {
+                    Some(name) => format!("{name} stands here: write a plain space, or nothing"),
+                    // The message alone: the full text would quote the line, which may hold a secret.
+                    None => format!("this is not TOML: {}", error.message()),
+                },
+            }
         })
         .collect();
     let mut values = BTreeMap::new();
@@ -333,25 +356,30 @@ fn from_variables(
         });
     }
     let (variable, value) = set.pop()?;
-    let text = if variable.is_file {
-        match fs::read_to_string(value) {
-            Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => {
-                errors.push(ConfigError {
-                    subject: key.to_owned(),
-                    place: Some(variable.name),
-                    problem: format!("cannot read {value:?}: {error}"),
-                });
-                return None;
-            }
-        }
+    let read = if variable.is_file {
+        text_of_file(value)
     } else {
-        value.clone()
+        Ok(value.clone())
     };
-    Some(Setting {
-        raw: Raw::Text(text),
-        place: variable.name,
-    })
+    match read.and_then(|text| encoding::value(&text).map(str::to_owned)) {
+        Ok(text) => Some(Setting {
+            raw: Raw::Text(text),
+            place: variable.name,
+        }),
+        Err(problem) => {
+            errors.push(ConfigError {
+                subject: key.to_owned(),
+                place: Some(variable.name),
+                problem,
+            });
+            None
+        }
+    }
+}
+
+fn text_of_file(path: &str) -> Result<String, String> {
+    let bytes = fs::read(path).map_err(|error| format!("cannot read {path:?}: {error}"))?;
+    encoding::text(&bytes).map_err(|fault| format!("{path:?}: {fault}"))
 }
 
 fn unknown_key(key: String, place: String, known: &BTreeSet<String>) -> ConfigError {

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{ApplyError, Work};
+use crate::auth::problems_of_given_keys;
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
@@ -42,6 +43,9 @@ impl Work<'_> {
         };
         let mut stored = self.change.tx.tenant_issuers().await?;
         for (index, issuer) in wanted.iter().enumerate() {
+            let problems = problems_of_given_keys(&issuer.parsed);
+            self.faults
+                .extend_under(&format!("/issuers/{index}"), problems);
             let url = issuer.parsed.issuer();
             // Several may share a URL; then the one that shares an audience is meant.
             let same_url = |row: &IssuerRow| url_of(&row.config) == url;

@@ -116,7 +116,7 @@ async fn a_key_of_one_tenant_reaches_no_other_known_or_not() {
 #[tokio::test]
 async fn a_users_jwt_exports_and_applies_nothing() {
     let app = service(&[]).await;
-    app.apply("tenant: acme\nissuers: [{issuer: here, audiences: [acme-app], algorithms: [EdDSA], keys: {jwks: {keys: []}}}]").await;
+    app.apply("tenant: acme\nissuers: [{issuer: here, audiences: [acme-app], algorithms: [EdDSA], keys: {jwksUrl: 'https://keys.example/jwks'}}]").await;
     let jwt = app.user_for("acme-app", "user-1");
     let asked = json!({ "bundle": documents("acme") });
     for answer in [

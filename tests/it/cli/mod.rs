@@ -2,6 +2,7 @@
 
 mod bundles;
 mod dev;
+mod files;
 mod people;
 mod preferences;
 mod serve;
