@@ -96,8 +96,8 @@ async fn what_can_not_be_read_hides_nothing_else_that_is_wrong() {
     let ended = run(&bench, &folder, &["apply", "a.yaml"]).await;
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
     for part in [
-        "a.yaml:3:97: a number must be finite",
-        "a.yaml:6:42: the number is beyond the numbers that are kept",
+        "a.yaml:3:87: a number must be finite",
+        "a.yaml:6:41: the number is beyond the numbers that are kept",
         "/nonsense",
         "/personas/p",
     ] {
