@@ -334,7 +334,6 @@ fn jwks_settings(settings: &Settings) -> JwksSettings {
         refresh_ceiling: settings.auth.jwks_refresh_ceiling,
         max_stale: settings.auth.jwks_max_stale,
         wait: settings.auth.jwks_wait,
-        ..JwksSettings::default()
     }
 }
 

@@ -133,7 +133,7 @@ fn a_fault_points_at_its_construct() {
         place("{% if user.name %}\n{% set a = 1 %}{% endif %}"),
         (2, 4)
     );
-    assert_eq!(place("one\ntwo {{ user.name"), (2, 13));
+    assert_eq!(place("one\ntwo {{ user.name"), (2, 5));
     assert_eq!(place("one\n\u{202e}two"), (2, 1));
     assert_eq!(place("a ⟦b"), (1, 3));
 }
@@ -506,7 +506,7 @@ fn filters_do_what_jinja_authors_expect() {
         ("7 / 2", "3.5"),
         ("1 / 0", ""),
         ("1 // 0", ""),
-        ("9223372036854775807 + 1", ""),
+        ("9223372036854775807 + 1", "9223372036854775808"),
         ("metadata.big", "1e300"),
         ("3.0", "3"),
         ("-metadata.n", "7"),

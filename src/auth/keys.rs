@@ -201,13 +201,13 @@ fn admit(member: &Value) -> Result<Key, Skip> {
     if kid.as_deref().is_some_and(|kid| !is_kid(kid)) {
         return Err(Skip::Malformed);
     }
-    let kind = Kind::of(key_type, text(jwk, "crv")?).ok_or(Skip::Unsupported)?;
+    let family = Kind::of(key_type, text(jwk, "crv")?).ok_or(Skip::Unsupported)?;
     let named = match text(jwk, "alg")? {
         None => None,
-        Some(name) => Some(kind.named(name).ok_or(Skip::Unsupported)?),
+        Some(name) => Some(family.named(name).ok_or(Skip::Unsupported)?),
     };
     verifies_signatures(jwk)?;
-    let (public, decoding) = match kind {
+    let (public, decoding) = match family {
         Kind::Rsa => rsa(jwk)?,
         Kind::P256 => point(jwk, &ECDSA_P256_SHA256_FIXED, 32)?,
         Kind::P384 => point(jwk, &ECDSA_P384_SHA384_FIXED, 48)?,
@@ -216,7 +216,7 @@ fn admit(member: &Value) -> Result<Key, Skip> {
     };
     Ok(Key {
         kid,
-        kind,
+        kind: family,
         named,
         issuer: text(jwk, "issuer")?.map(str::to_owned),
         public,

@@ -146,12 +146,11 @@ impl Authenticator {
             // The issuer may have other keys by now.
             Err(refusal) => match issuer.second_look(token.algorithm(), &keys).await {
                 Ok(SecondLook::Keys(keys)) => judge(&keys)?,
-                Ok(SecondLook::Unchanged) => return Err(refusal.into()),
                 // Behind a failed or slow fetch an unknown key may well exist: that is not the token's fault.
                 Err(unavailable) if refusal == Refusal::UnknownKey => {
                     return Err(unavailable.into());
                 }
-                Err(_) => return Err(refusal.into()),
+                Ok(SecondLook::Unchanged) | Err(_) => return Err(refusal.into()),
             },
         };
         let (tenant, active) = index.tenant(&issuer, &verified)?;

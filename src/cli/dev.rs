@@ -1,11 +1,12 @@
 //! `dev`: everything on this machine, with a demo tenant and a curl line to try.
 
 mod data;
+mod place;
 mod refusals;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use self::data::Data;
+use self::place::Claim;
 use super::signals::StopSignals;
 use crate::app::App;
 use crate::clock::Clock;
@@ -23,7 +25,7 @@ use crate::crypto::seal::KeyRing;
 use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
-use crate::dev::{keep, postgres, seed};
+use crate::dev::{keep, seed};
 use crate::store::migrate::migrate;
 use crate::telemetry::logging;
 
@@ -37,7 +39,7 @@ const USER_TOKEN_SECONDS: i64 = 12 * 60 * 60;
 #[derive(Debug, clap::Args)]
 pub struct DevArgs {
     /// Port of the gateway; the operations listener, the issuer and the emulator take the next three. 0 takes free ones.
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(..=i64::from(place::LAST_FIRST_PORT)))]
     port: u16,
     /// Print one line of JSON with every address and key first.
     #[arg(long)]
@@ -45,7 +47,7 @@ pub struct DevArgs {
     /// Throw away what earlier starts left.
     #[arg(long)]
     fresh: bool,
-    /// Where data are kept: ./.data, or /var/lib/persona-gateway as root.
+    /// Where data are kept, by one `dev` at a time: ./.data, or a folder of this directory's own in /var/lib/persona-gateway as root.
     #[arg(long)]
     data: Option<PathBuf>,
 }
@@ -63,6 +65,7 @@ struct Ready {
     user_token: String,
     admin_key: String,
     database_url: String,
+    data_folder: String,
     admin_email: &'static str,
     admin_password: String,
 }
@@ -73,6 +76,7 @@ struct Running {
     issuer: DevIssuerHandle,
     emulator: Option<EmulatorHandle>,
     data: Data,
+    claim: Claim,
 }
 
 /// Runs until Ctrl-C.
@@ -92,6 +96,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         emulator.stop().await;
     }
     running.data.close().await?;
+    drop(running.claim);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,11 +104,10 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
 async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result<Running> {
     let folder = match &args.data {
         Some(folder) => folder.clone(),
-        None => postgres::default_folder()?
-            .parent()
-            .map(Path::to_path_buf)
-            .unwrap_or_default(),
+        None => place::default_folder()?,
     };
+    place::ports_are_free(host(env), args.port)?;
+    let mut claim = Claim::take(&folder)?;
     let data = Data::open(&folder, args.fresh, env).await?;
     let clock = Clock::system();
     let issuer = start_issuer(args, &folder, &clock)?;
@@ -123,6 +127,11 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         let gateway = &app.gateway;
         seed::seed_admin(&gateway.database, &clock, &gateway.passwords, &password).await?;
     }
+    claim.say(&format!(
+        "process {}, {}",
+        std::process::id(),
+        url(app.address)
+    ))?;
     let ready = Ready {
         gateway: url(app.address),
         ops: url(app.ops_address),
@@ -138,6 +147,11 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         user_token: user_token(&issuer)?,
         admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
         database_url: data.owner_url.expose_secret().to_owned(),
+        data_folder: folder
+            .canonicalize()
+            .unwrap_or(folder)
+            .display()
+            .to_string(),
         admin_email: seed::ADMIN_EMAIL,
         admin_password: std::fs::read_to_string(&password_file).unwrap_or_default(),
     };
@@ -154,6 +168,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         issuer,
         emulator,
         data,
+        claim,
     })
 }
 
@@ -257,6 +272,13 @@ fn next_port(args: &DevArgs, offset: u16) -> u16 {
     }
 }
 
+/// Where the gateway will listen.
+fn host(env: &BTreeMap<String, String>) -> IpAddr {
+    let host = env.get("GATEWAY__SERVER__HOST");
+    host.and_then(|host| host.parse().ok())
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
@@ -294,6 +316,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
         tenant,
         user_token,
         database_url,
+        data_folder,
         admin_key,
         admin_email,
         admin_password,
@@ -338,6 +361,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(text, "  Anam      {anam}")?;
     writeln!(text, "  database  psql '{database_url}'")?;
+    writeln!(text, "  data      {data_folder}")?;
     writeln!(text, "  admin key {admin_key}   (docs/ADMIN.md)")?;
     writeln!(text, "  sign-in   {admin_email} {admin_password}")?;
     writeln!(text)?;

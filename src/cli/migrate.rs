@@ -14,8 +14,8 @@ use crate::telemetry::logging;
 /// Run it at each deployment: besides new migrations it makes the ledger's next months and drops those older than
 /// `ledger.retention_months`. Safe to run again, and by several at once.
 ///
-/// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, with
-/// its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
+/// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, unless
+/// it exists, with its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
 #[derive(Debug, clap::Args)]
 pub struct MigrateArgs {}
 

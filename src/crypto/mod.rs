@@ -4,6 +4,7 @@ pub mod digest;
 pub mod guessable;
 pub mod mac;
 pub mod password;
+pub mod scram;
 pub mod seal;
 pub mod shared_secret;
 pub mod sign;

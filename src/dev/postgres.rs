@@ -145,14 +145,10 @@ impl Drop for Cluster {
     }
 }
 
-/// Where [`Cluster::persistent`] keeps data when nobody says otherwise: `./.data/pg`, or
-/// `/var/lib/persona-gateway/pg` as root, whose own folders the server could not enter.
-pub fn default_folder() -> Result<PathBuf, PostgresError> {
-    Ok(if Account::for_server()?.is_other() {
-        PathBuf::from("/var/lib/persona-gateway/pg")
-    } else {
-        PathBuf::from(".data/pg")
-    })
+/// As root, where [`Cluster::persistent`] can keep data: the server runs as another user, who could not enter root's own folders.
+pub fn shared_folder() -> Result<Option<PathBuf>, PostgresError> {
+    let is_other = Account::for_server()?.is_other();
+    Ok(is_other.then(|| PathBuf::from("/var/lib/persona-gateway")))
 }
 
 /// Deletes the data that [`Cluster::persistent`] keeps in `folder`, if there are any; fails while

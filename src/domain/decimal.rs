@@ -191,15 +191,13 @@ impl Decimal {
     fn plain(self) -> String {
         let sign = if self.digits < 0 { "-" } else { "" };
         let digits = self.digits.unsigned_abs().to_string();
-        match usize::try_from(self.exponent) {
-            Ok(noughts) => format!("{sign}{digits}{}", "0".repeat(noughts)),
-            Err(_) => {
-                let places = self.exponent.unsigned_abs() as usize;
-                let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
-                let (whole, fraction) = padded.split_at(padded.len().saturating_sub(places));
-                format!("{sign}{whole}.{fraction}")
-            }
+        if let Ok(noughts) = usize::try_from(self.exponent) {
+            return format!("{sign}{digits}{}", "0".repeat(noughts));
         }
+        let places = self.exponent.unsigned_abs() as usize;
+        let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
+        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(places));
+        format!("{sign}{whole}.{fraction}")
     }
 }
 

@@ -225,6 +225,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "written in place")]
     fn faults(url: &str, headers: Value) -> Vec<String> {
         let tool = json!({
             "type": "server", "subtype": "webhook", "name": "x", "method": "GET", "url": url, "headers": headers,

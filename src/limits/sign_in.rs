@@ -292,6 +292,7 @@ mod tests {
         Email::parse(text).unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the limits take it")]
     fn address(number: u32) -> Option<IpAddr> {
         Some(IpAddr::from(std::net::Ipv4Addr::from_bits(
             0xC633_6400 + number,

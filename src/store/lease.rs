@@ -167,6 +167,8 @@ fn given_up() -> sqlx::Error {
 fn breaks(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        // Never heals on this connection, nor on those that are idle beside it.
+        sqlx::Error::Database(error) if super::is_stale_plan(&**error) => true,
         // The server's last words: it restarts, fails over, or has had enough.
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()

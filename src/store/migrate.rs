@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::pool::silence;
 use super::{StoreError, connect_options};
+use crate::crypto::scram;
 
 static MIGRATIONS: Migrator = Migrator {
     // sqlx's own lock blocks inside the server while it holds a snapshot, which an index built concurrently waits
@@ -49,6 +50,14 @@ pub enum MigrateError {
         "DATABASE_URL must name a user and a password for the service, another than the migrating one"
     )]
     LoginUnusable,
+    /// An existing login has rights that it should take first; from PostgreSQL 16 on, a grant would remember that.
+    #[error(
+        "the role {0} of DATABASE_URL inherits the rights of others; run this first: alter role {0} noinherit"
+    )]
+    LoginInherits(String),
+    /// The system has no random numbers.
+    #[error("no random numbers can be had from this system")]
+    NoRandomness,
 }
 
 /// Brings the schema up to date, as the role of `owner_url`. With `login_url`, also makes the login role named in
@@ -184,25 +193,20 @@ async fn make_login(connection: &mut PgConnection, url: &SecretString) -> Result
         return Err(MigrateError::LoginUnusable);
     }
     let role = quote_identifier(&user);
-    let attributes = match password_of(url) {
-        None => "login noinherit".to_owned(),
-        Some(password) => format!("login noinherit password {}", quote_literal(&password)),
-    };
-    let create = format!("create role {role} {attributes}");
-    if let Err(error) = connection.execute(sqlx::AssertSqlSafe(create)).await {
-        // 42710 and 23505: it exists, or another instance makes it just now.
-        let exists = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(&*code, "42710" | "23505"));
-        if !exists {
-            return Err(StoreError::from(error).into());
-        }
-        let alter = format!("alter role {role} {attributes}");
-        connection
-            .execute(sqlx::AssertSqlSafe(alter))
-            .await
-            .map_err(StoreError::from)?;
+    let inherits = sqlx::query_scalar!(
+        r#"select rolinherit as "inherits!" from pg_roles where rolname = $1"#,
+        &user
+    )
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(StoreError::from)?;
+    if inherits.is_none() {
+        create_login(connection, &role, url).await?;
+    } else if is_member(connection, &user).await? {
+        // Somebody's, password and all: nothing is missing.
+        return Ok(());
+    } else if inherits == Some(true) {
+        return Err(MigrateError::LoginInherits(role));
     }
     // NOINHERIT comes before the grants: from PostgreSQL 16 on, each grant remembers it.
     let grant = format!("grant gateway_tenant, gateway_platform to {role}");
@@ -211,6 +215,44 @@ async fn make_login(connection: &mut PgConnection, url: &SecretString) -> Result
         .await
         .map_err(StoreError::from)?;
     Ok(())
+}
+
+/// Makes the login. Its password is sent as a verifier, since the server may write statements into its log.
+async fn create_login(
+    connection: &mut PgConnection,
+    role: &str,
+    url: &SecretString,
+) -> Result<(), MigrateError> {
+    let password = match password_of(url).map(SecretString::from) {
+        None => String::new(),
+        Some(password) => {
+            let verifier =
+                scram::verifier(&password).map_err(|_unspecified| MigrateError::NoRandomness)?;
+            format!(" password {}", quote_literal(&verifier))
+        }
+    };
+    let create = format!("create role {role} login noinherit{password}");
+    let created = connection.execute(sqlx::AssertSqlSafe(create)).await;
+    let made_meanwhile = |error: &sqlx::Error| {
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| matches!(&*code, "42710" | "23505"))
+    };
+    match created {
+        Err(error) if !made_meanwhile(&error) => Err(StoreError::from(error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a role may take both run-time roles.
+async fn is_member(connection: &mut PgConnection, role: &str) -> Result<bool, StoreError> {
+    let member = sqlx::query_scalar!(
+        r#"select pg_has_role($1::text::name, 'gateway_tenant', 'member')
+              and pg_has_role($1::text::name, 'gateway_platform', 'member') as "member!""#,
+        role
+    );
+    Ok(member.fetch_one(connection).await?)
 }
 
 fn password_of(url: &SecretString) -> Option<String> {

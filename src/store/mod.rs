@@ -43,7 +43,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 use tokio::runtime::Handle;
 
 use self::pool::{Ends, Pool};
@@ -109,6 +110,7 @@ impl From<sqlx::Error> for StoreError {
                 {
                     Self::Unavailable(error)
                 }
+                _ if is_stale_plan(&**database) => Self::Unavailable(error),
                 _ => Self::Refused(error),
             },
             sqlx::Error::Encode(_) => Self::Unstorable(error),
@@ -121,6 +123,14 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Refused(error),
         }
     }
+}
+
+/// Whether the columns of a statement that a connection has prepared are others by now, after a migration. Prepared anew, it works.
+fn is_stale_plan(error: &dyn DatabaseError) -> bool {
+    error.code().as_deref() == Some("0A000")
+        && error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
 
 /// How much longer than the server's own limit an answer is waited for; past that, nothing will come.

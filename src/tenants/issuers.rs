@@ -204,8 +204,10 @@ pub async fn claim(
             .await?;
         if by == ClaimedBy::Operator || !claimed.from.is_empty() {
             let slug = change.tx.tenant_row().await?.map(|tenant| tenant.slug);
-            details["tenant"] = json!(slug);
-            details["from"] = json!(claimed.from);
+            if let Some(members) = details.as_object_mut() {
+                members.insert("tenant".into(), json!(slug));
+                members.insert("from".into(), json!(claimed.from));
+            }
             change
                 .note_platform("issuer.claim", &target, details)
                 .await?;

@@ -196,8 +196,10 @@ impl Operator<'_> {
             let target = format!("issuer/{}", pair.issuer);
             tx.audit(&self.event("issuer.claim", &target, details.clone()))
                 .await?;
-            details["tenant"] = json!(pair.tenant);
-            details["from"] = json!(claimed.from);
+            if let Some(members) = details.as_object_mut() {
+                members.insert("tenant".into(), json!(pair.tenant));
+                members.insert("from".into(), json!(claimed.from));
+            }
             tx.audit_platform(&self.event("issuer.claim", &target, details))
                 .await?;
             tx.commit().await?;

@@ -185,15 +185,21 @@ fn parts_that_are_no_strict_objects_are_refused() {
         ),
     ];
     for (name, text) in texts {
+        // One claim that holds half a character is passed over, and here it is the one that matters.
+        let (of_payload, of_header) = if name == "lone surrogate" {
+            (Refusal::Subject, Refusal::Algorithm)
+        } else {
+            (Refusal::Malformed, Refusal::Malformed)
+        };
         cases.push(case(
             format!("payload {name}"),
             ED.token_of_parts(&header, &b64(&text)),
-            Refusal::Malformed,
+            of_payload,
         ));
         cases.push(case(
             format!("header {name}"),
             ED.token_of_parts(&b64(&text), &b64(&good)),
-            Refusal::Malformed,
+            of_header,
         ));
     }
     for levels in [32, 33, 100, 2000] {

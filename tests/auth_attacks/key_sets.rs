@@ -498,12 +498,12 @@ fn an_odd_member_of_a_fetched_set_spoils_no_other_and_is_named() {
         (
             "a half of a character",
             r#"{"kid":"half","kty":"RSA","x":"\ud800"}"#.to_owned(),
-            None,
+            Some("half"),
         ),
         (
             "a huge number",
             r#"{"kid":"huge","kty":"RSA","x":1e999}"#.to_owned(),
-            None,
+            Some("huge"),
         ),
         (
             "an id of two lines",

@@ -565,10 +565,16 @@ fn dates_are_plain_numbers_within_their_bounds() {
                 claims_without(name)
                     .to_string()
                     .replacen('{', &format!("{{\"{name}\":{raw},"), 1);
+            // A number that nothing can keep is passed over with its claim; the others are no JSON.
+            let refusal = if raw.ends_with("1e400") {
+                Refusal::Claims
+            } else {
+                Refusal::Malformed
+            };
             cases.push(case(
                 format!("{name} raw {raw}"),
                 with_claims(text),
-                Refusal::Malformed,
+                refusal,
             ));
         }
     }

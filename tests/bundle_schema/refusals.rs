@@ -61,7 +61,7 @@ const BROKEN: [&str; 54] = [
 ];
 
 /// Bundles that only the parser refuses, and why the schema can't.
-const BEYOND: [(&str, &str); 11] = [
+const BEYOND: [(&str, &str); 10] = [
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: '{{ nothing.here }}'}}",
         "templates are a language of their own",
@@ -101,10 +101,6 @@ const BEYOND: [(&str, &str); 11] = [
     (
         "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, tools: [{type: client, name: a, description: '${secret:a}'}]}}",
         "a text anywhere inside another",
-    ),
-    (
-        "tenant: acme\npersonas: {guide: {name: G, systemPrompt: x, maxSessionLengthSeconds: 60.0}}",
-        "60.0 is an integer to JSON Schema",
     ),
 ];
 

@@ -268,8 +268,8 @@ impl OwnAddress {
                 secure: false,
             });
         }
-        Err(Problem::new(Code::IdentityProviderUnavailable).detail(
-            "Whoever runs the installation must set server.public_url: the address that the identity provider sends browsers back to.",
+        Err(Problem::new(Code::NotFound).detail(
+            "There is no single sign-on at this address. Whoever runs the installation sets server.public_url: the address that the identity provider sends browsers back to.",
         ))
     }
 

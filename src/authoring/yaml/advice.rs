@@ -28,11 +28,10 @@ fn of_line(line: &str) -> Option<String> {
         '\'' | '"' if !ends_quoted(value, first) => Some(
             "a text in quotes ends with them: put the whole of it in quotes, and write a quote within twice ('') or as \\\"".into(),
         ),
-        '\'' | '"' | '|' | '>' => None,
         '{' | '[' if value.contains("{{") || value.contains("{%") => Some(
             "inside of { } and [ ], a text with {{ }}, {% %} or a comma must be in quotes".into(),
         ),
-        '{' | '[' => None,
+        '\'' | '"' | '|' | '>' | '{' | '[' => None,
         _ if value.contains(": ") || (value.ends_with(':') && value != line.trim()) => {
             Some(format!("a text that holds `: ` must be in quotes: {}", in_quotes(value)))
         }

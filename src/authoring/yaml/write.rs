@@ -1,4 +1,4 @@
-//! A JSON value as YAML that every reader reads the same: those of YAML 1.1 (PyYAML, Ruby) as well as those of 1.2.
+//! A JSON value as YAML that every reader reads the same: those of YAML 1.1 (`PyYAML`, Ruby) as well as those of 1.2.
 //!
 //! Only what no reader takes for anything but a text stands without quotes. In quotes stand, beside what must: numbers, dates and times in
 //! any spelling, `yes`, `on`, `~`, `=`, `<<`; and characters that some readers break lines at or refuse are escaped.

@@ -55,11 +55,7 @@ fn what_would_be_rounded_is_refused() {
     ] {
         assert_eq!(Decimal::parse(text), Err(NotDecimal::Range), "{text}");
     }
-    for text in [
-        "1.7976931348623157e308",
-        "4.9406564584124654e-324",
-        &"0".repeat(1),
-    ] {
+    for text in ["1.7976931348623157e308", "4.9406564584124654e-324", "0"] {
         number(text);
     }
     let long = format!("0.{}1", "0".repeat(1_000_000));

@@ -22,7 +22,7 @@ pub enum AudienceClaim {
     /// `appid`: Entra, version 1.
     #[serde(rename = "appid")]
     AppId,
-    /// `iss`, where an issuer serves one application alone and says so in its URL: WorkOS.
+    /// `iss`, where an issuer serves one application alone and says so in its URL: `WorkOS`.
     #[serde(rename = "iss")]
     Iss,
 }

@@ -224,9 +224,8 @@ impl<'r> Look<'r, '_, '_> {
             self.eval.budget.step()?;
             expr = match expr {
                 Expr::And(left, right) if self.eval.expr(left)?.is_true() => right,
-                Expr::And(left, _) => left,
                 Expr::Or(left, right) if !self.eval.expr(left)?.is_true() => right,
-                Expr::Or(left, _) => left,
+                Expr::And(left, _) | Expr::Or(left, _) => left,
                 Expr::Choose {
                     condition, then, ..
                 } if self.eval.expr(condition)?.is_true() => then,

@@ -524,7 +524,7 @@ async fn over_a_foreign_name_the_way_needs_the_public_address() {
         .send()
         .await
         .unwrap();
-    let told = problem(start, 503, "identity_provider_unavailable").await;
+    let told = problem(start, 404, "not_found").await;
     assert!(
         told["detail"]
             .as_str()

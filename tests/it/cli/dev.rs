@@ -77,6 +77,7 @@ async fn dev_serves_what_its_line_of_json_says() {
             "userToken",
             "adminKey",
             "databaseUrl",
+            "dataFolder",
             "adminEmail",
             "adminPassword"
         ]
@@ -243,4 +244,64 @@ async fn a_refused_token_is_explained_at_the_terminal() {
         )
     );
     stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_belongs_to_one_dev_at_a_time_and_the_next_is_told_who_has_it() {
+    let folder = Folder::new();
+    let running = start(&folder, &["--json"]);
+    let line = ready(&running).await;
+    let second = start(&folder, &["--json"]).end().await;
+    assert_eq!(second.code, Some(1), "{}", second.err);
+    let gateway = of(&line, "gateway");
+    let told = second
+        .err
+        .lines()
+        .find(|line| line.contains("another `dev`"));
+    let told = told.unwrap_or_else(|| panic!("{}", second.err));
+    assert!(told.contains(&gateway), "{told}");
+    assert!(
+        told.contains("--data FOLDER --port 0") && told.contains(&of(&line, "dataFolder")),
+        "{told}"
+    );
+    // It left the first one as it was: its tokens are good.
+    assert_eq!(mint(&line, &somebody(&line).await, "support").await.0, 200);
+    running.signal("KILL").await;
+    running.end().await;
+    let third = start(&folder, &["--json"]);
+    let again = ready(&third).await;
+    assert_eq!(
+        again["adminKey"], line["adminKey"],
+        "a killed one gave it back"
+    );
+    stop(third).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_is_taken_is_named_before_anything_is_made() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    // The third of four that follow each other.
+    let (taken, first) = loop {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if port < 60_000 && [port - 2, port - 1, port + 1].into_iter().all(free) {
+            break (taken, port - 2);
+        }
+    };
+    let first = first.to_string();
+    let args = ["dev", "--port", &first, "--data", data.to_str().unwrap()];
+    let ended = program(&args).folder(folder.path()).run().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let port = taken.local_addr().unwrap().port();
+    assert!(
+        ended
+            .err
+            .contains(&format!("port {port} (issuer) can't be used")),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("`--port 0`"), "{}", ended.err);
+    assert!(!data.exists(), "nothing was made");
 }

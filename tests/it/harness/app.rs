@@ -68,16 +68,16 @@ pub(crate) async fn spawn_patient() -> TestApp {
         let name = format!("GATEWAY__DATABASE__{what}_TIMEOUT_MS");
         (name, "20000".to_owned())
     });
-    spawn_with(TestOptions {
+    Box::pin(spawn_with(TestOptions {
         env: patient.to_vec(),
         ..TestOptions::default()
-    })
+    }))
     .await
 }
 
 /// The service with the demo tenant.
 pub(crate) async fn spawn() -> TestApp {
-    spawn_with(TestOptions::default()).await
+    Box::pin(spawn_with(TestOptions::default())).await
 }
 
 /// The service as a test wants it.

@@ -69,6 +69,79 @@ async fn migrating_again_changes_nothing() {
     assert!(before.len() > 300, "{}", before.len());
 }
 
+async fn password_of(owner: &mut PgConnection, role: &str) -> String {
+    let query = format!("select rolpassword from pg_authid where rolname = '{role}'");
+    sql::texts(owner, &query).await.concat()
+}
+
+#[tokio::test]
+async fn a_new_login_is_made_with_a_verifier_so_that_its_password_is_in_no_log() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    let role = role_of(&database, "fresh");
+    // A server that would have kept passwords in another way shows that none was sent.
+    let set = format!(
+        "alter database {} set password_encryption = 'md5'",
+        database.name
+    );
+    sql::run(&mut owner, set).await.unwrap();
+    let login = as_role(&database.login_url, &role);
+    migrate(&database.owner_url, Some(&login)).await.unwrap();
+    let kept = password_of(&mut owner, &role).await;
+    assert!(kept.starts_with("SCRAM-SHA-256$4096:"), "{kept}");
+    store(&login).check_rights().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_existing_login_keeps_its_password() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    let role = role_of(&database, "old");
+    let make = format!("create role {role} login noinherit password 'its own'");
+    sql::run(&mut owner, make).await.unwrap();
+    let before = password_of(&mut owner, &role).await;
+    let login = as_role(&database.login_url, &role);
+    for _ in 0..2 {
+        migrate(&database.owner_url, Some(&login)).await.unwrap();
+        assert_eq!(password_of(&mut owner, &role).await, before);
+    }
+    store(&login).check_rights().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_existing_login_that_inherits_is_refused_with_what_to_run() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    let role = role_of(&database, "heir");
+    let make = format!("create role {role} login inherit password 'secret'");
+    sql::run(&mut owner, make).await.unwrap();
+    let login = as_role(&database.login_url, &role);
+    let refused = migrate(&database.owner_url, Some(&login)).await;
+    let remedy = format!("alter role \"{role}\" noinherit");
+    let said = refused.expect_err("it is refused").to_string();
+    assert!(said.ends_with(&remedy), "{said}");
+    sql::run(&mut owner, remedy).await.unwrap();
+    migrate(&database.owner_url, Some(&login)).await.unwrap();
+    store(&login).check_rights().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_column_of_another_type_costs_one_try_and_no_restart() {
+    let database = TestDatabase::create().await;
+    let store = store(&database.login_url);
+    let mut tx = store.platform().await.unwrap();
+    tx.tenants_page(None, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    let change = "alter table tenant alter column name type varchar(1000)";
+    database.sql(change).await;
+    let mut tx = store.platform().await.unwrap();
+    let stale = tx.tenants_page(None, 1).await.expect_err("prepared before");
+    assert!(stale.is_transient(), "{stale}");
+    drop(tx);
+    let mut tx = store.platform().await.unwrap();
+    tx.tenants_page(None, 1).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_older_program_starts_on_a_newer_schema() {
     let database = TestDatabase::create().await;

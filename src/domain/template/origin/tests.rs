@@ -81,6 +81,7 @@ fn each_piece_of_a_prompt_says_whose_words_it_is() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn values_are_told_by_the_place_that_they_come_from() {
     let metadata = json!({
         "count": 3, "on": true, "list": ["a", "b"], "deep": { "er": "x" }, "empty": "",
@@ -207,9 +208,9 @@ fn values_are_told_by_the_place_that_they_come_from() {
 
 #[test]
 fn a_text_of_many_pieces_is_told_up_to_a_number_of_them() {
-    let list: Vec<u32> = (0..100).collect();
+    let numbers: Vec<u32> = (0..100).collect();
     let prompt = "{% for a in metadata.list %}{% for b in metadata.list[:30] %}{{ b }},{% endfor %}{% endfor %}";
-    let rendered = render(prompt, "-", &json!({ "list": list }));
+    let rendered = render(prompt, "-", &json!({ "list": numbers }));
     let pieces = rendered.pieces();
     assert_eq!(pieces.len(), MAX_PIECES);
     let last = pieces.last().unwrap();
