@@ -89,12 +89,12 @@ impl Texts {
     }
 }
 
-#[expect(clippy::unwrap_used, reason = "a number written in place")]
 fn compile(source: &str, kind: TemplateKind) -> Template {
     Template::compile(source, kind).unwrap_or_else(|faults| panic!("{source}: {faults:?}"))
 }
 
 /// As large as the facts of a token get.
+#[expect(clippy::unwrap_used, reason = "a number written in place")]
 static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     let roles = (0..100).map(|n| format!("role {n} {}", "r".repeat(30)));
     Facts::from([
