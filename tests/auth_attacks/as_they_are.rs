@@ -14,6 +14,7 @@ use crate::kit::{
 const DIRECTORY: &str = "0f3b5c1e-9a44-4d6f-8f53-2b7f2f6c1a10";
 const OTHER_DIRECTORY: &str = "7d1e2f30-4b5a-4c6d-8e7f-90a1b2c3d4e5";
 
+#[expect(clippy::needless_pass_by_value, reason = "written in place")]
 fn rules(more: Value) -> persona_gateway::domain::issuer::IssuerConfig {
     let mut rules = json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"jwks": key_set()}});
     let members = more.as_object().unwrap().clone();
@@ -221,11 +222,8 @@ async fn a_secret_beside_public_keys_serves_symmetric_algorithms_alone() {
         server.url("/keys").into_bytes(),
     ] {
         let forger = Signer::Hmac(form);
-        let forged = forger.good("ec");
-        assert_eq!(
-            tenant_of(&bench, &forged).await,
-            refused(Refusal::Signature)
-        );
+        let token = forger.good("ec");
+        assert_eq!(tenant_of(&bench, &token).await, refused(Refusal::Signature));
     }
     // A published secret is none.
     server.keys(&[EC.jwk("ec"), Signer::Hmac(NEW.to_vec()).jwk("oct")]);

@@ -33,6 +33,7 @@ fn files(page: &str) -> Vec<IssuerConfig> {
 }
 
 /// The members that providers add to a public key.
+#[expect(clippy::needless_pass_by_value, reason = "written in place")]
 fn rsa_key(kid: &str, more: Value) -> Value {
     let mut jwk = RSA.jwk(kid);
     for (name, value) in more.as_object().unwrap() {
@@ -190,7 +191,7 @@ fn entra() {
     });
     let b2c_key = [rsa_key(
         "X5eXk4xyojNFum1kl2Ytv8dlNP4-c57dO6QGTVBwaNk",
-        json!({"alg": null, "nbf": 1493763266}),
+        json!({"alg": null, "nbf": 1_493_763_266}),
     )];
     let b2c_header =
         json!({"alg": "RS256", "typ": "JWT", "kid": "X5eXk4xyojNFum1kl2Ytv8dlNP4-c57dO6QGTVBwaNk"});
