@@ -1,4 +1,4 @@
-//! What `export` writes is read the same by readers of YAML 1.1 (PyYAML) and 1.2 (js-yaml), and by the gateway.
+//! What `export` writes is read the same by readers of YAML 1.1 (`PyYAML`) and 1.2 (js-yaml), and by the gateway.
 
 use std::io::Write;
 use std::path::Path;

@@ -18,6 +18,7 @@ use crate::harness::{problem, spawn, sql};
 const AUDIT: &str = "/v1/operator/audit";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one act after the other")]
 async fn every_act_of_operators_is_told_in_a_trail_that_the_same_command_verifies() {
     let app = spawn().await;
     let ops = app.operator("ops@example.com").await;
@@ -123,16 +124,16 @@ async fn every_act_of_operators_is_told_in_a_trail_that_the_same_command_verifie
     for line in export.lines() {
         verifier.line(line.as_bytes()).unwrap();
     }
-    let verified = verifier.finish().unwrap().unwrap();
+    let outcome = verifier.finish().unwrap().unwrap();
     assert_eq!(
-        (verified.rows, verified.signatures, verified.marked_up_to),
+        (outcome.rows, outcome.signatures, outcome.marked_up_to),
         (before + 13, 1, before + 13)
     );
     let database = &app.app.gateway.database;
     let stored = verify_stored(database, PLATFORM, keys.clone())
         .await
         .unwrap();
-    assert_eq!(stored.unwrap(), verified);
+    assert_eq!(stored.unwrap(), outcome);
     let mut owner = app.database.owner().await;
     for statement in [
         "update audit_event set actor = 'nobody' where action = 'tenant.suspend'",

@@ -203,7 +203,7 @@ async fn an_operator_says_whose_an_issuers_tokens_are() {
     let bundle = cli
         .folder
         .write("acme.yaml", format!("tenant: acme\n{issuer}"));
-    cli.done(&format!("apply {}", bundle), "").await;
+    cli.done(&format!("apply {bundle}"), "").await;
     assert_eq!(
         cli.done("issuer-pair list", "").await,
         "acme  https://login.example  app  claimed (operator)\n"

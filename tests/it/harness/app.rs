@@ -68,20 +68,24 @@ pub(crate) async fn spawn_patient() -> TestApp {
         let name = format!("GATEWAY__DATABASE__{what}_TIMEOUT_MS");
         (name, "20000".to_owned())
     });
-    Box::pin(spawn_with(TestOptions {
+    spawn_with(TestOptions {
         env: patient.to_vec(),
         ..TestOptions::default()
-    }))
+    })
     .await
 }
 
 /// The service with the demo tenant.
 pub(crate) async fn spawn() -> TestApp {
-    Box::pin(spawn_with(TestOptions::default())).await
+    spawn_with(TestOptions::default()).await
 }
 
 /// The service as a test wants it.
 pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
+    Box::pin(started(options)).await
+}
+
+async fn started(options: TestOptions) -> TestApp {
     logs::capture();
     let database = match options.database {
         Some(database) => database,

@@ -1,4 +1,4 @@
-//! Programs of npm and PyPI that tests ask for another opinion; installed on the first run only.
+//! Programs of npm and `PyPI` that tests ask for another opinion; installed on the first run only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
