@@ -211,7 +211,7 @@ async fn an_operator_says_whose_an_issuers_tokens_are() {
     let theirs = cli
         .folder
         .write("globex.yaml", format!("tenant: globex\n{issuer}"));
-    let refused = cli.run(&format!("apply {}", theirs)).await;
+    let refused = cli.run(&format!("apply {theirs}")).await;
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("belong"), "{}", refused.err);
     let pair = |verb: &str, slug: &str| {
@@ -222,7 +222,7 @@ async fn an_operator_says_whose_an_issuers_tokens_are() {
         cli.done("issuer-pair list --pending", "").await,
         "acme  https://login.example  app  pending\n"
     );
-    cli.done(&format!("apply {}", theirs), "").await;
+    cli.done(&format!("apply {theirs}"), "").await;
     let held = cli.run(&pair("assign", "acme")).await;
     assert_eq!(held.code, Some(1));
     assert!(held.err.contains("`globex`"), "{}", held.err);
