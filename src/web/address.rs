@@ -1,48 +1,74 @@
 //! Where a request comes from, and whether that address asks too often.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, ResponseError, web};
 use ipnet::IpNet;
 
 use super::Problem;
+use super::forwarded::{Hop, forwarded, x_forwarded_for};
 use crate::gateway::Gateway;
 
-/// Networks whose X-Forwarded-For is believed.
+/// Networks whose X-Forwarded-For and Forwarded are believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
+/// What a chain of hops says of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    /// The first address, from the gateway's side, that is no trusted proxy's.
+    At(IpAddr),
+    /// A trusted proxy does not name it.
+    Hidden,
+    /// All are trusted proxies: the farthest of them.
+    Proxy(IpAddr),
+}
+
 impl TrustedProxies {
-    /// The client's address: the peer's, or, where the peer is a trusted proxy, the last address in X-Forwarded-For that
-    /// is not one. What stands further left is the client's own claim.
+    /// The client's address: the peer's, or, where the peer is a trusted proxy, the nearest that such a proxy tells of and that is not
+    /// one. What stands beyond is the client's own claim. `None` where a trusted proxy does not name the client.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr().as_ref().map(SocketAddr::ip)?;
-        let hops: Vec<&str> = request
-            .headers()
-            .get_all(X_FORWARDED_FOR)
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(','))
-            .collect();
-        let mut client = peer;
-        for hop in hops.iter().rev() {
-            if !self.trusts(client) {
-                break;
-            }
-            match hop.trim().parse() {
-                Ok(address) => client = address,
-                Err(_) => break,
+        let peer = request.peer_addr()?.ip().to_canonical();
+        let headers = request.headers();
+        let chains = (
+            self.follow(peer, x_forwarded_for(headers)),
+            self.follow(peer, forwarded(headers)),
+        );
+        match chains {
+            (client, Client::Proxy(at)) if at == peer => client.address(),
+            (Client::Proxy(_), client) | (client, Client::Proxy(_)) => client.address(),
+            (one, other) if one == other => one.address(),
+            // A proxy wrote the one and passed on the other, which the client wrote: nobody knows which.
+            _ => Some(peer),
+        }
+    }
+
+    fn follow(&self, peer: IpAddr, mut hops: impl Iterator<Item = Hop>) -> Client {
+        let mut farthest = peer;
+        while self.trusts(farthest) {
+            match hops.next() {
+                None => return Client::Proxy(farthest),
+                Some(Hop::Hidden) => return Client::Hidden,
+                Some(Hop::Address(address)) => farthest = address,
             }
         }
-        Some(client)
+        Client::At(farthest)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Client {
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::At(address) | Self::Proxy(address) => Some(address),
+            Self::Hidden => None,
+        }
     }
 }
 

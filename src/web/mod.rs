@@ -8,6 +8,7 @@ pub mod codes;
 pub mod cors;
 pub mod etag;
 pub mod finding;
+mod forwarded;
 pub mod once;
 pub mod page;
 pub mod path;

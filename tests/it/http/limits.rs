@@ -103,6 +103,126 @@ async fn behind_a_trusted_proxy_the_client_is_the_last_address_that_is_not_one()
     app.stop().await;
 }
 
+/// What the gateway answers to a request with these headers.
+async fn with_headers(app: &TestApp, headers: &[(&str, &str)]) -> Response {
+    let mut request = app.request(Method::GET, "/v1/contexts", "bad");
+    for (name, value) in headers {
+        request = request.header(*name, value.as_bytes());
+    }
+    request.send().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_a_trusted_proxy_writes_a_client_it_is_counted_as_itself() {
+    let app = limited(&[
+        ("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "1"),
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8,fd00::/8"),
+    ])
+    .await;
+    let (x, forwarded) = ("x-forwarded-for", "forwarded");
+    // Each line is a new client, and then the same client written in another way.
+    for (first, second) in [
+        ((x, "203.0.113.1:4711"), (x, "203.0.113.1")),
+        ((x, "[2001:db8:1::1]:4711"), (x, "2001:db8:1::1")),
+        (
+            (x, "203.0.113.2, 10.0.0.3:80,"),
+            (x, "6.6.6.6,203.0.113.2,, [fd00::1]:1"),
+        ),
+        ((x, "::ffff:203.0.113.3"), (x, "203.0.113.3")),
+        ((x, "203.0.113.4, unix:"), (x, "203.0.113.4")),
+        (
+            (forwarded, "for=203.0.113.5"),
+            (forwarded, "For=\"203.0.113.5:80\";proto=https"),
+        ),
+        (
+            (forwarded, "for=\"[2001:db8:2::1]:4711\""),
+            (forwarded, "for=\", for=\"[2001:db8:2::1]\""),
+        ),
+        (
+            (forwarded, "for=203.0.113.6, for=10.1.1.1;by=_x"),
+            (x, "203.0.113.6"),
+        ),
+        ((x, "203.0.113.7"), (x, "\u{fffd}\u{fffd}, 203.0.113.7")),
+    ] {
+        assert_eq!(
+            with_headers(&app, &[first]).await.status(),
+            401,
+            "{first:?}"
+        );
+        assert_limited(with_headers(&app, &[second]).await, 60).await;
+    }
+    // Both may say the same.
+    let both = [(x, "203.0.113.8"), (forwarded, "for=203.0.113.8")];
+    assert_eq!(with_headers(&app, &both).await.status(), 401);
+    assert_limited(with_headers(&app, &both[..1]).await, 60).await;
+    // One may name proxies alone.
+    let both = [(x, "10.1.1.1"), (forwarded, "for=203.0.113.9")];
+    assert_eq!(with_headers(&app, &both).await.status(), 401);
+    assert_limited(with_headers(&app, &both[1..]).await, 60).await;
+    // Who is not named is nobody's neighbour.
+    for _ in 0..3 {
+        for hidden in [
+            (forwarded, "for=unknown"),
+            (forwarded, "for=_hidden"),
+            (x, "unknown"),
+        ] {
+            assert_eq!(with_headers(&app, &[hidden]).await.status(), 401);
+        }
+    }
+    // Nor does any of those count as the proxy.
+    assert_eq!(with_headers(&app, &[]).await.status(), 401);
+    assert_limited(with_headers(&app, &[]).await, 60).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_escapes_their_limit_or_uses_up_anothers_by_what_they_claim() {
+    let (x, forwarded) = ("x-forwarded-for", "forwarded");
+    let app = limited(&[
+        ("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "2"),
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+    ])
+    .await;
+    // The proxy writes one of the two headers, behind what the client wrote there, and passes on the other.
+    let attacker = "203.0.113.66";
+    let by_x = format!("198.51.100.1, {attacker}");
+    let by_forwarded = format!("for=198.51.100.1;host=\", for={attacker}");
+    for _ in 0..2 {
+        assert_eq!(with_headers(&app, &[(x, &by_x)]).await.status(), 401);
+    }
+    assert_limited(with_headers(&app, &[(x, &by_x)]).await, 30).await;
+    assert_limited(with_headers(&app, &[(forwarded, &by_forwarded)]).await, 30).await;
+    let mut passed = 0;
+    for number in 0..20 {
+        let made_up = format!("198.51.100.{number}");
+        let made_up_too = format!("for={made_up}");
+        for headers in [
+            [(x, by_x.as_str()), (forwarded, made_up_too.as_str())],
+            [(x, made_up.as_str()), (forwarded, by_forwarded.as_str())],
+        ] {
+            passed += u32::from(with_headers(&app, &headers).await.status() == 401);
+        }
+    }
+    assert_eq!(passed, 2, "they count as the proxy, all together");
+    assert_eq!(
+        with_headers(&app, &[(x, "198.51.100.1")]).await.status(),
+        401
+    );
+    app.stop().await;
+
+    // From an address that is no proxy's, none of it is read.
+    let app = limited(&[("LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "2")]).await;
+    for claim in [(forwarded, "for=198.51.100.1"), (x, "198.51.100.2:80")] {
+        assert_eq!(with_headers(&app, &[claim]).await.status(), 401);
+    }
+    assert_limited(
+        with_headers(&app, &[(forwarded, "for=198.51.100.3")]).await,
+        30,
+    )
+    .await;
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_much_at_once_is_shed_and_the_place_is_free_again_afterwards() {
     for limit in ["LIMITS__TENANT_MINTS_IN_FLIGHT", "LIMITS__MINTS_IN_FLIGHT"] {

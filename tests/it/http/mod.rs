@@ -4,6 +4,7 @@ mod bytes;
 mod codes;
 mod cors;
 mod limits;
+mod proxies;
 mod refusals;
 mod tokens;
 mod unread;
