@@ -86,6 +86,8 @@ pub(super) fn public(
     let desk = Arc::new(Desk {
         clock: faces.gateway.clock.clone(),
         metrics: faces.metrics.clone(),
+        max_body: settings.server.max_body_bytes,
+        max_admin_body: settings.server.max_admin_body_bytes,
     });
     let (keep_alive, head_timeout) = (settings.server.keep_alive, settings.server.client_timeout);
     let builder = Server::build()
@@ -108,6 +110,10 @@ pub(super) fn public(
             .client_request_timeout(head_timeout)
             .client_disconnect_timeout(LINGER)
             .local_addr(bound)
+            .expect(fn_service({
+                let desk = desk.clone();
+                move |request| std::future::ready(desk.admit_body(request))
+            }))
             // It only matters to who makes addresses of requests, which nobody does here.
             .finish(map_config(app, |()| AppConfig::default()));
         let desk = desk.clone();

@@ -1,29 +1,50 @@
-//! Requests that are refused before they can be read: what is no HTTP, a head that is too large, a head that does not arrive.
+//! Requests that are refused before they can be read: what is no HTTP, a head that is too large, a head that does not arrive, a body that
+//! is too large to be sent.
 //!
 //! actix-http answers those itself, below everything of ours, with a status and nothing more, and has no hook for it. So the
-//! connection is wrapped: the one form of those answers is recognised as it is written, and a problem goes out in its place.
+//! connection is wrapped: the one form of those answers is recognised as it is written, and a problem goes out in its place. Nobody has read
+//! which origin asks, so pages of all may read it: nothing in it hangs on who asks or what for.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use actix_web::ResponseError;
+use actix_http::{Request, Response};
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::{HttpMessage, ResponseError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 use crate::web::Problem;
+use crate::web::body::announced;
 use crate::web::codes::Code;
+use crate::web::path::is_for_admins;
 
 /// Longest bare answer: a status line, a length, a date, `connection: close`.
 const MAX_BARE: usize = 256;
 
-/// What a refusal is counted and named with.
+/// What a refusal is judged, counted and named with.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
+    /// Longest body of the user API, in bytes.
+    pub(super) max_body: usize,
+    /// Longest body of the admin API, in bytes.
+    pub(super) max_admin_body: usize,
+}
+
+/// A body that a client announces, and waits to be let send (`Expect: 100-continue`), is too large.
+#[derive(Debug)]
+pub(super) struct TooLarge;
+
+impl From<TooLarge> for Response<BoxBody> {
+    fn from(TooLarge: TooLarge) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE)
+    }
 }
 
 /// A connection whose bare refusals become problems.
@@ -34,6 +55,8 @@ pub(super) struct Connection<T> {
     /// A problem that is being written.
     problem: Vec<u8>,
     written: usize,
+    /// Whether anything has come in.
+    is_heard: bool,
 }
 
 impl<T> Connection<T> {
@@ -43,15 +66,29 @@ impl<T> Connection<T> {
             desk,
             problem: Vec::new(),
             written: 0,
+            is_heard: false,
         }
     }
 }
 
 impl Desk {
+    /// Lets a client send the body that it announces, or not.
+    pub(super) fn admit_body(&self, request: Request) -> Result<Request, TooLarge> {
+        let most = if is_for_admins(request.path()) {
+            self.max_admin_body
+        } else {
+            self.max_body
+        };
+        if announced(request.headers()).is_some_and(|bytes| bytes > most) {
+            return Err(TooLarge);
+        }
+        Ok(request)
+    }
+
     /// The whole answer in the place of a bare one.
     fn answer(&self, bare: &Bare<'_>) -> Vec<u8> {
         let id = self.clock.new_id();
-        let problem = problem(bare.code);
+        let problem = self.problem(bare.code);
         let status = problem.status_code();
         self.metrics.http_request("none", status.as_u16());
         tracing::info!(
@@ -63,19 +100,31 @@ impl Desk {
             .map_or_else(String::new, |date| format!("{date}\r\n"));
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n\
-             cache-control: no-store\r\nx-content-type-options: nosniff\r\nx-request-id: {id}\r\n{date}\r\n",
+             cache-control: no-store\r\nx-content-type-options: nosniff\r\naccess-control-allow-origin: *\r\n\
+             access-control-expose-headers: x-request-id\r\nx-request-id: {id}\r\n{date}\r\n",
             body.len()
         );
         [head.into_bytes(), body].concat()
     }
-}
 
-fn problem(code: Code) -> Problem {
-    Problem::new(code).detail(match code {
-        Code::HeadersTimeout => "The request's line and headers did not arrive in time.",
-        Code::HeadersTooLarge => "The request's line and headers are too large, or there are more than 96 headers.",
-        _ => "The request is no HTTP/1.1 as it is taken here: look at its line, its headers and the framing of its body.",
-    })
+    fn problem(&self, code: Code) -> Problem {
+        let detail = match code {
+            Code::HeadersTimeout => "The request's line and headers did not arrive in time.",
+            Code::HeadersTooLarge => {
+                "The request's line and headers are too large, or there are more than 96 headers."
+            }
+            Code::BodyTooLarge => {
+                let (most, of_admins) = (self.max_body, self.max_admin_body);
+                return Problem::new(code).detail(format!(
+                    "A body may have {most} bytes at most, and {of_admins} in the admin API."
+                ));
+            }
+            _ => {
+                "The request is no HTTP/1.1 as it is taken here: look at its line, its headers and the framing of its body."
+            }
+        };
+        Problem::new(code).detail(detail)
+    }
 }
 
 /// An answer of actix-http itself.
@@ -106,6 +155,7 @@ impl<'b> Bare<'b> {
         let code = match lines.next()?.split(' ').nth(1)? {
             "400" => Code::MalformedRequest,
             "408" => Code::HeadersTimeout,
+            "413" => Code::BodyTooLarge,
             "431" => Code::HeadersTooLarge,
             _ => return None,
         };
@@ -146,7 +196,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        self.is_heard |= buffer.filled().len() > before;
+        read
     }
 }
 
@@ -160,6 +213,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         let before = match Bare::find(bytes) {
             None => bytes,
             Some(bare) if bare.at > 0 => bytes.get(..bare.at).unwrap_or(bytes),
+            // A connection that was made ahead, and never used: an answer would be taken for that of the next request.
+            Some(bare) if bare.code == Code::HeadersTimeout && !self.is_heard => {
+                return Poll::Ready(Ok(bytes.len()));
+            }
             Some(bare) => {
                 self.problem = self.desk.answer(&bare);
                 // What does not go out now does with the next flush.
@@ -224,6 +281,8 @@ mod tests {
         let desk = Desk {
             clock: Clock::system(),
             metrics: Metrics::new(),
+            max_body: 1,
+            max_admin_body: 2,
         };
         let writing = async move {
             let mut connection = Connection::new(ours, Arc::new(desk));

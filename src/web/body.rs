@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -38,6 +38,11 @@ pub async fn read(
     limits: BodyLimits,
     media_types: &[&str],
 ) -> Result<web::Bytes, BodyFault> {
+    if announced(request.headers()).is_some_and(|bytes| bytes > limits.max_bytes) {
+        return Err(BodyFault::TooLarge {
+            max_bytes: limits.max_bytes,
+        });
+    }
     let bytes = tokio::time::timeout(limits.timeout, collect(payload, limits.max_bytes))
         .await
         .map_err(|_elapsed| BodyFault::TimedOut)??;
@@ -89,6 +94,12 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         _ => Err(Problem::new(Code::InvalidRequest)
             .errors(vec![Fault::new("", "the body must be a JSON object")])),
     }
+}
+
+/// How many bytes the body has, where the head says so.
+pub fn announced(headers: &HeaderMap) -> Option<usize> {
+    let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    Some(length.parse().unwrap_or(usize::MAX))
 }
 
 async fn collect(mut payload: web::Payload, max_bytes: usize) -> Result<web::Bytes, BodyFault> {

@@ -1,17 +1,23 @@
 //! CORS for the user API; the admin API has none. A preflight names no tenant, so it is answered for the origins of all; the request itself is
 //! judged by its own tenant's list (see `sessions::mint` and `tenants::visit`).
+//!
+//! Pages carry what their tools add to every request: trace ids, a request id, a token against forgery. There are no cookies, and nothing of
+//! an answer hangs on a header that the gateway does not know, so a page of an allowed origin may send any header but those in which
+//! proxies speak.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST,
-    HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 
+use super::forwarded::is_for_proxies;
+use super::path::is_for_admins;
 use super::trace::request_id;
 use crate::gateway::Gateway;
 use crate::tenants::access::Origins;
@@ -43,13 +49,12 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
     (!is_own).then(|| origin.to_owned())
 }
 
-/// No page of another origin has any business there: without a header no browser lets one in.
-fn is_for_admins(path: &str) -> bool {
-    ["/v1/admin", "/v1/operator"].iter().any(|start| {
-        path.strip_prefix(start)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
-}
+/// Headers that every page may send, asked for or not: what this API reads.
+const READ_HERE: [&str; 4] = ["authorization", "content-type", "if-match", "if-none-match"];
+/// Longest list of other headers that a preflight is answered with, and longest name in it.
+const MAX_ASKED: (usize, usize) = (100, 100);
+/// How long browsers may keep the answer to a preflight, in seconds: as long as any of them does. Each call is judged all the same.
+const MAX_AGE: &str = "7200";
 
 /// Answers preflights, and lets pages of allowed origins read answers, errors too.
 pub async fn cors<B: MessageBody + 'static>(
@@ -74,6 +79,7 @@ pub async fn cors<B: MessageBody + 'static>(
         gateway.note_refused_preflight(neighbour, origin, request_id(request.request()));
     }
     let allowed = foreign.filter(|_| is_allowed);
+    let sendable = is_preflight.then(|| sendable_headers(request.headers()));
     let mut response = if is_preflight {
         request
             .into_response(HttpResponse::NoContent().finish())
@@ -83,10 +89,16 @@ pub async fn cors<B: MessageBody + 'static>(
     };
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));
+    if is_preflight {
+        headers.append(
+            VARY,
+            HeaderValue::from_static("Access-Control-Request-Headers"),
+        );
+    }
     if let Some(origin) = allowed.and_then(|origin| HeaderValue::try_from(origin).ok()) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if is_preflight {
-            allow_preflight(headers);
+        if let Some(sendable) = sendable {
+            allow_preflight(headers, sendable);
         } else {
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -97,14 +109,31 @@ pub async fn cors<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn allow_preflight(headers: &mut HeaderMap) {
+fn allow_preflight(headers: &mut HeaderMap, sendable: HeaderValue) {
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"),
     );
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("authorization, content-type, if-match, if-none-match"),
-    );
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, sendable);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
+}
+
+/// The headers that a page may send, of those that it asks for. The names are told, since `*` would not cover `authorization`.
+fn sendable_headers(preflight: &HeaderMap) -> HeaderValue {
+    let (most, longest) = MAX_ASKED;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let asked = preflight
+        .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| (1..=longest).contains(&name.len()) && name.bytes().all(is_plain))
+        .filter(|name| !READ_HERE.contains(&name.as_str()) && !is_for_proxies(name));
+    let mut list = READ_HERE.join(", ");
+    for name in asked.take(most) {
+        list.push_str(", ");
+        list.push_str(&name);
+    }
+    HeaderValue::try_from(list)
+        .unwrap_or_else(|_unwritable| HeaderValue::from_static("authorization, content-type"))
 }

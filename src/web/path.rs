@@ -28,6 +28,14 @@ pub async fn readable<B: MessageBody + 'static>(
     }
 }
 
+/// Whether a path belongs to the admin API or the operators': no page of another origin has any business there, and bodies may be long.
+pub fn is_for_admins(path: &str) -> bool {
+    ["/v1/admin", "/v1/operator"].iter().any(|start| {
+        path.strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// The text of a path's segment, counted from 0 behind the first slash. What is no percent-encoded UTF-8 is at no address.
 pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Refusal> {
     let raw = request.uri().path().split('/').nth(segment + 1);

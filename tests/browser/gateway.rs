@@ -50,3 +50,52 @@ async fn a_page_turns_its_users_jwt_into_a_conversation() {
     })
     .await;
 }
+
+/// What a page's tools add to its requests, and what the gateway says to more headers than it takes.
+const TOOLS: &str = "
+    const [gateway, jwt, most, done] = arguments;
+    const ask = (more) => fetch(gateway + '/v1/session-token', {
+        method: 'POST',
+        headers: { Authorization: 'Bearer ' + jwt, 'Content-Type': 'application/json', ...more },
+        body: JSON.stringify({ context: 'support' }),
+    }).then(
+        async (answer) => ({ status: answer.status, id: answer.headers.get('x-request-id'), body: await answer.json() }),
+        (error) => ({ error: String(error) }),
+    );
+    (async () => ({
+        plain: await ask({}),
+        traced: await ask({
+            'sentry-trace': '12c2d058d58442709aa2eca08bf20986-ed6a4c8eb8a4bb5c-1',
+            baggage: 'sentry-environment=production',
+            traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+            tracestate: 'vendor=1',
+            'x-requested-with': 'XMLHttpRequest',
+            'Idempotency-Key': 'a-1',
+            'X-CSRF-Token': 'b-2',
+            'x-datadog-trace-id': '7',
+        }),
+        proxied: await ask({ 'X-Forwarded-For': '203.0.113.7' }),
+        large: await ask(Object.fromEntries(Array.from({ length: most }, (_, n) => ['x-tool-' + n, '1']))),
+    }))().then(done);
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_pages_tools_add_to_its_requests_is_let_through_and_refusals_can_be_read() {
+    let app = spawn().await;
+    let page = page::serve();
+    with_browser(|browser| async move {
+        browser.goto(&page.url).await.unwrap();
+        let arguments = vec![json!(app.url("")), json!(app.user("user-1")), json!(95)];
+        let outcome = browser.execute_async(TOOLS, arguments).await.unwrap();
+
+        assert_eq!(outcome["plain"]["status"], 200, "{outcome}");
+        assert_eq!(outcome["traced"]["status"], 200, "{outcome}");
+        assert!(outcome["proxied"]["error"].is_string(), "{outcome}");
+        let large = &outcome["large"];
+        assert_eq!(large["status"], 431, "{outcome}");
+        assert_eq!(large["body"]["code"], "headers_too_large");
+        assert!(large["id"].is_string(), "{outcome}");
+        app.stop().await;
+    })
+    .await;
+}

@@ -40,17 +40,30 @@ policy: {{allowedOrigins: ['{THEIRS}']}}
 }
 
 async fn preflight(app: &TestApp, origin: &str) -> Response {
-    app.http
+    preflight_for(app, origin, &["authorization,content-type"]).await
+}
+
+async fn preflight_for(app: &TestApp, origin: &str, asked: &[&str]) -> Response {
+    let mut request = app
+        .http
         .request(Method::OPTIONS, app.url("/v1/session-token"))
         .header("origin", origin)
-        .header("access-control-request-method", "POST")
-        .header(
-            "access-control-request-headers",
-            "authorization,content-type",
-        )
-        .send()
-        .await
-        .unwrap()
+        .header("access-control-request-method", "POST");
+    for line in asked {
+        request = request.header("access-control-request-headers", *line);
+    }
+    request.send().await.unwrap()
+}
+
+/// The names in `Access-Control-Allow-Headers`.
+fn sendable(headers: &HeaderMap) -> Vec<String> {
+    let list = headers["access-control-allow-headers"].to_str().unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+fn varies(headers: &HeaderMap) -> Vec<&str> {
+    let values = headers.get_all("vary").iter();
+    values.map(|value| value.to_str().unwrap()).collect()
 }
 
 fn allowed(headers: &HeaderMap) -> Option<String> {
@@ -75,12 +88,15 @@ async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
         assert_eq!(answer.status(), 204);
         let headers = answer.headers();
         assert_eq!(allowed(headers).as_deref(), Some(origin));
-        assert_eq!(headers["vary"], "Origin");
-        assert_eq!(headers["access-control-max-age"], "600");
+        assert_eq!(
+            varies(headers),
+            ["Origin", "Access-Control-Request-Headers"]
+        );
+        assert_eq!(headers["access-control-max-age"], "7200");
         let methods = headers["access-control-allow-methods"].to_str().unwrap();
         assert!(methods.contains("PATCH"));
-        let names = headers["access-control-allow-headers"].to_str().unwrap();
-        assert!(names.contains("authorization") && names.contains("if-match"));
+        let always = ["authorization", "content-type", "if-match", "if-none-match"];
+        assert_eq!(sendable(headers), always);
         assert!(!headers.contains_key("access-control-allow-credentials"));
     }
     for origin in [
@@ -103,7 +119,90 @@ async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
                 .headers()
                 .contains_key("access-control-allow-methods")
         );
-        assert_eq!(answer.headers()["vary"], "Origin");
+        assert!(
+            !answer
+                .headers()
+                .contains_key("access-control-allow-headers")
+        );
+        assert_eq!(varies(answer.headers())[0], "Origin");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_may_send_whatever_its_tools_add_but_not_what_proxies_say() {
+    let app = two_tenants().await;
+    let harmless = [
+        "authorization",
+        "content-type",
+        "sentry-trace",
+        "baggage",
+        "traceparent",
+        "tracestate",
+        "x-requested-with",
+        "idempotency-key",
+        "x-csrf-token",
+        "x-b3-traceid",
+        "x-datadog-trace-id",
+        "cache-control",
+    ];
+    let answer = preflight_for(&app, OURS, &[&harmless.join(",")]).await;
+    let names = sendable(answer.headers());
+    for name in harmless {
+        let found = names.iter().filter(|found| *found == name).count();
+        assert_eq!(found, 1, "{name} in {names:?}");
+    }
+    // Nobody else learns more from asking for more.
+    let answer = preflight_for(&app, "https://evil.example", &[&harmless.join(",")]).await;
+    assert_eq!(allowed(answer.headers()), None);
+    assert!(
+        !answer
+            .headers()
+            .contains_key("access-control-allow-headers")
+    );
+
+    let long = "x".repeat(101);
+    let lines = [
+        "X-Forwarded-For, x-forwarded-proto,Forwarded",
+        " , a b, \"c\",, *, X-One",
+        &long,
+        "x-two",
+    ];
+    let answer = preflight_for(&app, OURS, &lines).await;
+    let names = sendable(answer.headers());
+    assert_eq!(names.get(4..).unwrap(), ["x-one", "x-two"]);
+    let many: Vec<String> = (0..1_000).map(|number| format!("x-{number}")).collect();
+    let answer = preflight_for(&app, OURS, &[&many.join(",")]).await;
+    assert_eq!(sendable(answer.headers()).len(), 104);
+
+    // What the preflight lets through, the request may carry.
+    let mut request = app
+        .request(Method::POST, "/v1/session-token", &app.user("user-1"))
+        .header("origin", OURS);
+    for name in harmless.get(2..).unwrap() {
+        request = request.header(*name, "1");
+    }
+    let answer = request.json(&json!({})).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_api_answers_no_preflight() {
+    let app = two_tenants().await;
+    for path in ["/v1/admin/me", "/v1/operator/tenants", "/v1/admin"] {
+        let answer = app
+            .http
+            .request(Method::OPTIONS, app.url(path))
+            .header("origin", OURS)
+            .header("access-control-request-method", "GET")
+            .header("access-control-request-headers", "authorization")
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_client_error(), "{path}");
+        let mut names = answer.headers().keys();
+        assert!(!names.any(|name| name.as_str().starts_with("access-control-")));
     }
     app.stop().await;
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::logs::logged;
-use crate::harness::{TestApp, TestOptions, spawn_with};
+use crate::harness::{TestApp, TestOptions, spawn, spawn_with};
 
 async fn impatient() -> TestApp {
     spawn_with(TestOptions {
@@ -42,6 +42,8 @@ fn problem_of(answer: &str, status: u16, code: &str) -> String {
     assert_eq!(header("cache-control:"), "no-store");
     assert_eq!(header("content-length:"), body.len().to_string());
     assert_eq!(header("connection:"), "close");
+    assert_eq!(header("access-control-allow-origin:"), "*");
+    assert_eq!(header("access-control-expose-headers:"), "x-request-id");
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(
         (&body["code"], &body["status"]),
@@ -142,5 +144,68 @@ async fn what_is_no_http_gets_a_problem_and_an_id_and_is_no_error() {
         ids.len()
     );
     assert!(metrics.contains(&counted), "{metrics}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_announced_too_large_is_refused_before_it_is_sent() {
+    let app = impatient().await;
+    let head = |path: &str, bytes: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\ncontent-length: {bytes}\r\n\
+             expect: 100-continue\r\n\r\n"
+        )
+    };
+    for (path, bytes) in [
+        ("/v1/session-token", "65537"),
+        ("/api/session-token", "1000000000"),
+        ("/v1/session-token", "18446744073709551615"),
+        ("/v1/me/preferences", "65537"),
+        ("/v1/administrators", "65537"),
+        ("/v1/admin/validate", "4194305"),
+        ("/v1/operator/tenants", "4194305"),
+    ] {
+        // All that comes, and the end of it, without a byte of the body.
+        let answer = exchange(&app, head(path, bytes).as_bytes()).await;
+        problem_of(&answer, 413, "body_too_large");
+        let detail = "A body may have 65536 bytes at most, and 4194304 in the admin API.";
+        assert!(answer.contains(detail), "{answer}");
+    }
+    // One that fits is let send.
+    for (path, bytes) in [
+        ("/v1/session-token", "65536"),
+        ("/v1/admin/validate", "65537"),
+    ] {
+        let mut stream = TcpStream::connect(app.app.address).await.unwrap();
+        stream
+            .write_all(head(path, bytes).as_bytes())
+            .await
+            .unwrap();
+        let mut got = [0; 25];
+        stream.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"HTTP/1.1 100 Continue\r\n\r\n", "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_announced_too_large_is_refused_though_nobody_asked_first() {
+    let app = spawn().await;
+    let token = app.user("user-1");
+    let head = format!(
+        "POST /v1/session-token HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: 65537\r\n\r\n{{"
+    );
+    let answer = exchange(&app, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("body_too_large"), "{answer}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_made_ahead_and_not_used_is_closed_without_a_word() {
+    let app = impatient().await;
+    let answer = exchange(&app, b"").await;
+    assert_eq!(answer, "");
     app.stop().await;
 }
