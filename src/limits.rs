@@ -294,6 +294,7 @@ mod tests {
             issuer: IssuerId(Uuid::nil()),
             subject: Subject::parse(subject).unwrap(),
             facts: std::collections::BTreeMap::default(),
+            left_out: std::collections::BTreeMap::default(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Why a token passes or not, told step by step to the admin who configures its issuer. An anonymous caller is told
 //! nothing of this.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,7 +13,7 @@ use super::keys::KeySet;
 use super::lenient::{Lenient, told};
 use super::refusal::Refusal;
 use super::verify::{self, Unverified, peek};
-use crate::domain::caller::Facts;
+use crate::domain::caller::{Facts, LeftOut};
 use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
 use crate::domain::text::clean_line;
 
@@ -88,8 +90,8 @@ pub(super) fn explain(
         report.subject = Some(verified.subject.as_str().to_owned());
     }
     if let Some(claims) = &read.claims {
-        let (facts, passed_over) = rules.claims().facts(claims);
-        let told = facts_found(rules, &facts, &passed_over);
+        let (facts, left_out) = rules.claims().facts(claims);
+        let told = facts_found(rules, &facts, &left_out);
         if report.accepted {
             report.add("facts", true, told);
         } else {
@@ -368,20 +370,26 @@ fn moment(seconds: i64) -> String {
         )
 }
 
-fn facts_found(rules: &IssuerConfig, facts: &Facts, passed_over: &[String]) -> String {
+fn facts_found(
+    rules: &IssuerConfig,
+    facts: &Facts,
+    left_out: &BTreeMap<String, LeftOut>,
+) -> String {
     let missing: Vec<String> = rules
         .claims()
         .iter()
-        .filter(|(name, _)| !facts.contains_key(*name) && !passed_over.iter().any(|p| p == name))
+        .filter(|(name, _)| !facts.contains_key(*name) && !left_out.contains_key(*name))
         .map(|(name, path)| format!("{name} (from {path})"))
         .collect();
     let mut told = vec![format!("{} taken", facts.len())];
-    if !passed_over.is_empty() {
-        told.push(format!(
-            "passed over, since the claim is too long or neither a text, a number, a flag nor a list of texts: {}",
-            passed_over.join(", ")
-        ));
-    }
+    told.extend(left_out.iter().map(|(name, what)| match what {
+        LeftOut::Whole => format!(
+            "{name} left out, since the claim is too long or neither a text, a number, a flag nor a list of these"
+        ),
+        LeftOut::Items(count) => format!(
+            "{count} items of {name} left out, since they are too long or neither texts, numbers nor flags"
+        ),
+    }));
     if !missing.is_empty() {
         told.push(format!("not in this token: {}", missing.join(", ")));
     }

@@ -157,14 +157,15 @@ impl Authenticator {
         if !active {
             return Err(AuthError::TenantSuspended { tenant });
         }
-        if !verified.passed_over.is_empty() {
-            tracing::debug!(issuer.id = %issuer.id, facts = ?verified.passed_over, "claims passed over");
+        if !verified.left_out.is_empty() {
+            tracing::debug!(issuer.id = %issuer.id, facts = ?verified.left_out, "claims left out");
         }
         Ok(Caller {
             tenant,
             issuer: issuer.id,
             subject: verified.subject,
             facts: verified.facts,
+            left_out: verified.left_out,
         })
     }
 

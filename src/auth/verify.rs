@@ -1,13 +1,15 @@
 //! The verifier: pure, no I/O, no clock. `jsonwebtoken` checks the signature and nothing else;
 //! every rule about header and claims stands here and in `jws` (RFC 8725, RFC 7519, RFC 9068).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::jws::Jws;
 use super::keys::{Key, KeySet};
 use super::refusal::Refusal;
-use crate::domain::caller::{Facts, Subject};
+use crate::domain::caller::{Facts, LeftOut, Subject};
 use crate::domain::decimal::Decimal;
 use crate::domain::issuer::{Algorithm, AudienceClaim, ClaimPath, IssuerConfig};
 use crate::domain::json;
@@ -57,8 +59,8 @@ pub struct Verified<'u> {
     pub subject: Subject,
     /// What the claim map took.
     pub facts: Facts,
-    /// Facts that the claim map passed over, since the value did not fit.
-    pub passed_over: Vec<String>,
+    /// What it left out, by the fact's name.
+    pub left_out: BTreeMap<String, LeftOut>,
     claims: &'u Map<String, Value>,
 }
 
@@ -96,11 +98,11 @@ pub fn verify<'u>(
 ) -> Result<Verified<'u>, Refusal> {
     let subject = check_claims(token, rules, now)?;
     check_signature(token, keys)?;
-    let (facts, passed_over) = rules.claims().facts(&token.claims);
+    let (facts, left_out) = rules.claims().facts(&token.claims);
     Ok(Verified {
         subject,
         facts,
-        passed_over,
+        left_out,
         claims: &token.claims,
     })
 }

@@ -231,6 +231,7 @@ impl Inputs {
                 issuer: row.issuer,
                 subject: Subject::parse(&row.subject)?,
                 facts: serde_json::from_value(member("facts")).ok()?,
+                left_out: serde_json::from_value(member("leftOut")).unwrap_or_default(),
             },
             preferences: Preferences::from_stored(preferences),
             request: MintRequest {

@@ -148,6 +148,8 @@ impl Kept {
                 issuer: session.issuer,
                 subject,
                 facts,
+                // Earlier releases kept none.
+                left_out: serde_json::from_value(member("leftOut")).unwrap_or_default(),
             },
             preferences: Preferences::from_stored(members(member("preferences"))),
             request: MintRequest {

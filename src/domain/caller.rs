@@ -19,6 +19,18 @@ pub struct Caller {
     pub subject: Subject,
     /// User facts that the issuer's claim map took from the claims.
     pub facts: Facts,
+    /// What it left out, by the fact's name.
+    pub left_out: BTreeMap<String, LeftOut>,
+}
+
+/// What a claim map did not take of a claim: the value, or items of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LeftOut {
+    /// All of it.
+    Whole,
+    /// So many items.
+    Items(usize),
 }
 
 /// The `sub` of a verified token: 1 to 255 characters, none of them a control character or a mark
@@ -55,6 +67,9 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Templates see so many items of a list of facts, the first ones; rules see them all.
+pub const MAX_SHOWN: usize = 100;
+
 /// User facts by name (`name`, `plan`, `locale`, `roles`, ...).
 pub type Facts = BTreeMap<String, Fact>;
 
@@ -68,8 +83,8 @@ pub enum Fact {
     Number(Decimal),
     /// A string.
     Text(String),
-    /// A list of strings, such as roles.
-    List(Vec<String>),
+    /// A list, such as roles; no lists are in it.
+    List(Vec<Self>),
 }
 
 /// Through [`Value`]: what serde keeps while it tries one variant after the other is a float, or too short for a long integer.
@@ -77,19 +92,26 @@ impl TryFrom<Value> for Fact {
     type Error = &'static str;
 
     fn try_from(value: Value) -> Result<Self, Self::Error> {
-        let fact = match value {
+        const NONE: &str = "a value is a text, a number, true, false or a list of those";
+        match value {
+            Value::Array(items) => items
+                .into_iter()
+                .map(Self::single)
+                .collect::<Option<_>>()
+                .map(Self::List),
+            single => Self::single(single),
+        }
+        .ok_or(NONE)
+    }
+}
+
+impl Fact {
+    fn single(value: Value) -> Option<Self> {
+        match value {
             Value::Bool(flag) => Some(Self::Flag(flag)),
             Value::Number(number) => Decimal::of(&number).map(Self::Number),
             Value::String(text) => Some(Self::Text(text)),
-            Value::Array(items) => {
-                let texts = items.into_iter().map(|item| match item {
-                    Value::String(text) => Some(text),
-                    _ => None,
-                });
-                texts.collect::<Option<_>>().map(Self::List)
-            }
-            Value::Null | Value::Object(_) => None,
-        };
-        fact.ok_or("a value is a text, a number, true, false or a list of texts")
+            Value::Array(_) | Value::Null | Value::Object(_) => None,
+        }
     }
 }

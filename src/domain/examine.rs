@@ -1,11 +1,15 @@
 //! Looks at a document in its surroundings, and finds what its author should know before it goes live.
 
 mod clauses;
+mod clock;
+mod correction;
+mod read_as;
 mod rules;
 mod schema;
 mod serving;
 mod settings;
 mod templates;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

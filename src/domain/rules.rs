@@ -1,21 +1,27 @@
 //! Typed conditions: an attribute, an operator, values. Clauses of a rule are `ANDed`, values of a clause `ORed`.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
+mod attribute;
+mod compare;
+mod date;
+mod remark;
+mod version;
+
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::caller::{Fact, Facts};
+use self::attribute::Actual;
+pub use self::attribute::{Attribute, Attributes, TIME_ATTRIBUTES, WEEKDAYS};
+use self::compare::CLAUSE;
+pub use self::compare::{Effort, Operator, ReadAs, TooMuch};
+use super::caller::Fact;
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::key::Key;
-use super::preferences::Preferences;
-use super::request::Metadata;
+use super::trace::RuleTried;
 
 /// Longest name of a rule, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -32,10 +38,6 @@ pub const MAX_ATTRIBUTE_CHARS: usize = 200;
 /// What all rules of a context may read for one request, in bytes of texts: some milliseconds. Sixty searches in the longest
 /// text that there can be, or thousands in one of a usual length.
 pub const MAX_READ: usize = 4 * 1024 * 1024;
-/// Looking at one item, in bytes that could be read meanwhile.
-const ITEM: usize = 8;
-/// Finding the value of an attribute, likewise.
-const CLAUSE: usize = 64;
 
 /// One rule of a context: the first whose clauses all hold decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,97 +59,12 @@ pub struct Clause {
     pub attribute: Attribute,
     /// How it is compared.
     pub operator: Operator,
-    /// With what; one that fits is enough. Empty for `is_present` and `is_absent`.
+    /// What texts on both sides are read as.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub read_as: Option<ReadAs>,
+    /// With what; one that fits is enough, but for `between`, which takes two. Empty for `is_present` and `is_absent`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Fact>,
-}
-
-/// Where a value comes from: `user.plan`, `preferences.tone`, `metadata.ticket.priority`, `time.hour`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Attribute {
-    root: Root,
-    path: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
-    User,
-    Preferences,
-    Metadata,
-    Time,
-}
-
-/// The clock attributes, read in the tenant's time zone.
-pub const TIME_ATTRIBUTES: [&str; 4] = ["hour", "weekday", "date", "time"];
-
-impl TryFrom<String> for Attribute {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut steps = text.split('.').map(str::to_owned);
-        let root = match steps.next().as_deref() {
-            Some("user") => Root::User,
-            Some("preferences") => Root::Preferences,
-            Some("metadata") => Root::Metadata,
-            Some("time") => Root::Time,
-            _ => {
-                return Err(
-                    "an attribute starts with user., preferences., metadata. or time.".into(),
-                );
-            }
-        };
-        let path: Vec<String> = steps.collect();
-        let deep_enough = !path.is_empty() && path.iter().all(|step| !step.is_empty());
-        if !deep_enough || text.len() > MAX_ATTRIBUTE_CHARS {
-            return Err("an attribute names one value, such as user.plan".into());
-        }
-        if matches!(root, Root::User | Root::Preferences | Root::Time) && path.len() != 1 {
-            return Err("only metadata attributes have more than one step".into());
-        }
-        if root == Root::Time
-            && !path
-                .first()
-                .is_some_and(|name| TIME_ATTRIBUTES.contains(&name.as_str()))
-        {
-            return Err(
-                "time attributes are time.hour, time.weekday, time.date and time.time".into(),
-            );
-        }
-        Ok(Self { root, path })
-    }
-}
-
-impl From<Attribute> for String {
-    fn from(attribute: Attribute) -> Self {
-        let root = match attribute.root {
-            Root::User => "user",
-            Root::Preferences => "preferences",
-            Root::Metadata => "metadata",
-            Root::Time => "time",
-        };
-        format!("{root}.{}", attribute.path.join("."))
-    }
-}
-
-/// How an attribute is compared. Texts compare by code point, so dates such as `2026-11-24` compare in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Operator {
-    Equals,
-    NotEquals,
-    /// A list holds the value, or a text holds it as a part.
-    Contains,
-    NotContains,
-    StartsWith,
-    EndsWith,
-    AtLeast,
-    AtMost,
-    MoreThan,
-    LessThan,
-    IsPresent,
-    IsAbsent,
 }
 
 /// What a rule gives: one persona, or a weighted split over several.
@@ -284,41 +201,30 @@ impl Rule {
         faults.into_vec()
     }
 
-    /// The first clause that does not hold, by position; `None` where all hold.
-    pub fn first_failed(
+    /// Tries the clauses, up to the first that does not hold.
+    pub fn try_on(
         &self,
         attributes: &Attributes<'_>,
         effort: &mut Effort,
-    ) -> Result<Option<usize>, TooMuch> {
+    ) -> Result<RuleTried, TooMuch> {
+        let mut tried = RuleTried {
+            rule: self.name.clone(),
+            ..RuleTried::default()
+        };
         for (at, clause) in self.when.iter().enumerate() {
-            if !clause.holds(attributes, effort)? {
-                return Ok(Some(at));
+            effort.pay(CLAUSE)?;
+            let actual = attributes.get(&clause.attribute);
+            let holds = clause.compare(actual.as_ref(), attributes.time_zone, effort)?;
+            if let Some(remark) = clause.remark(actual.as_ref()) {
+                tried.remarks.insert(at, remark.to_string());
+            }
+            if !holds {
+                tried.failed_clause = Some(at);
+                tried.failed_attribute = Some(clause.attribute.clone().into());
+                break;
             }
         }
-        Ok(None)
-    }
-}
-
-/// What the rules of a context may still read for one request.
-#[derive(Debug)]
-pub struct Effort {
-    left: usize,
-}
-
-/// The rules would have to read more than they may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooMuch;
-
-impl Default for Effort {
-    fn default() -> Self {
-        Self { left: MAX_READ }
-    }
-}
-
-impl Effort {
-    fn pay(&mut self, bytes: usize) -> Result<(), TooMuch> {
-        self.left = self.left.checked_sub(bytes).ok_or(TooMuch)?;
-        Ok(())
+        Ok(tried)
     }
 }
 
@@ -339,217 +245,101 @@ impl Clause {
         if self.values.len() > MAX_VALUES {
             faults.add("/values", "has more than 200 values");
         }
-        if self
-            .values
-            .iter()
-            .any(|value| matches!(value, Fact::List(_)))
-        {
+        let is_list = |value: &Fact| matches!(value, Fact::List(_));
+        if self.values.iter().any(is_list) {
             faults.add(
                 "/values",
                 "takes texts, numbers and flags, no lists inside the list",
             );
         }
         let textual = matches!(self.operator, Operator::StartsWith | Operator::EndsWith);
-        if textual
-            && !self
-                .values
-                .iter()
-                .all(|value| matches!(value, Fact::Text(_)))
-        {
+        if textual && !self.texts_only(|_| true) {
             faults.add("/values", "takes texts with this operator");
+        }
+        if let Some(read_as) = self.read_as {
+            self.check_read_as(read_as, &mut faults);
+        }
+        if self.operator == Operator::Between {
+            self.check_between(&mut faults);
         }
         faults.into_vec()
     }
 
-    fn holds(&self, attributes: &Attributes<'_>, effort: &mut Effort) -> Result<bool, TooMuch> {
-        effort.pay(CLAUSE)?;
-        self.compare(attributes.get(&self.attribute).as_ref(), effort)
+    fn texts_only(&self, fits: impl Fn(&str) -> bool) -> bool {
+        self.values.iter().all(|value| match value {
+            Fact::Text(text) => fits(text),
+            _ => false,
+        })
     }
 
-    /// Whether it holds where the attribute has this value; `None` where it is absent. No request waits for the answer.
+    fn check_read_as(&self, read_as: ReadAs, faults: &mut Faults) {
+        if !read_as.suits(self.operator) {
+            faults.add(
+                "/as",
+                match read_as {
+                    ReadAs::Caseless => {
+                        "goes with equals, contains, their opposites, starts_with and ends_with"
+                    }
+                    ReadAs::Version | ReadAs::Date => {
+                        "goes with equals, not_equals, at_least, at_most, more_than and less_than"
+                    }
+                },
+            );
+        }
+        if !self.texts_only(|text| read_as.can_read(text)) {
+            faults.add(
+                "/values",
+                match read_as {
+                    ReadAs::Caseless => "takes texts, read as caseless",
+                    ReadAs::Version => "takes versions such as \"2.10.0\", in quotes",
+                    ReadAs::Date => {
+                        "takes dates such as \"2026-11-24\" and \"2026-11-24T08:30:00Z\", in quotes"
+                    }
+                },
+            );
+        }
+    }
+
+    fn check_between(&self, faults: &mut Faults) {
+        let (form, fits): (&str, fn(&Fact) -> bool) = match self.attribute.of_clock() {
+            Some("hour") => ("whole hours from 0 to 24, such as [22, 6]", is_hour),
+            Some("time") => (
+                "times from \"00:00\" to \"24:00\", such as [\"22:30\", \"06:00\"]",
+                is_time,
+            ),
+            _ => {
+                faults.add(
+                    "/operator",
+                    "goes with time.hour and time.time: write at_least and less_than for others",
+                );
+                return;
+            }
+        };
+        let are_two = matches!(self.values.as_slice(), [from, until] if from != until);
+        if !are_two || !self.values.iter().all(fits) {
+            faults.add("/values", format!("takes two different {form}"));
+        }
+    }
+
+    /// Whether it holds where the attribute has this value; `None` where it is absent. No request waits for the answer; days are those
+    /// of UTC.
     pub fn fits(&self, actual: Option<&Fact>) -> bool {
-        let mut effort = Effort { left: usize::MAX };
-        self.compare(actual.map(Actual::of_fact).as_ref(), &mut effort)
+        let actual = actual.map(Actual::of_fact);
+        self.compare(actual.as_ref(), Tz::UTC, &mut Effort::unbounded())
             .unwrap_or(true)
     }
-
-    fn compare(&self, actual: Option<&Actual<'_>>, effort: &mut Effort) -> Result<bool, TooMuch> {
-        let mut any = |fits: fn(&Actual<'_>, &Fact) -> bool| {
-            let Some(actual) = actual else {
-                return Ok(false);
-            };
-            for value in &self.values {
-                effort.pay(self.operator.reads(actual, value))?;
-                if fits(actual, value) {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        };
-        Ok(match self.operator {
-            Operator::IsPresent => actual.is_some(),
-            Operator::IsAbsent => actual.is_none(),
-            Operator::Equals => any(equals)?,
-            Operator::NotEquals => !any(equals)?,
-            Operator::Contains => any(contains)?,
-            Operator::NotContains => !any(contains)?,
-            Operator::StartsWith => {
-                any(|actual, value| texts(actual, value).is_some_and(|(a, v)| a.starts_with(v)))?
-            }
-            Operator::EndsWith => {
-                any(|actual, value| texts(actual, value).is_some_and(|(a, v)| a.ends_with(v)))?
-            }
-            Operator::AtLeast => {
-                any(|actual, value| order(actual, value).is_some_and(Ordering::is_ge))?
-            }
-            Operator::AtMost => {
-                any(|actual, value| order(actual, value).is_some_and(Ordering::is_le))?
-            }
-            Operator::MoreThan => {
-                any(|actual, value| order(actual, value).is_some_and(Ordering::is_gt))?
-            }
-            Operator::LessThan => {
-                any(|actual, value| order(actual, value).is_some_and(Ordering::is_lt))?
-            }
-        })
-    }
 }
 
-impl Operator {
-    /// What a comparison reads at most, in bytes.
-    fn reads(self, actual: &Actual<'_>, value: &Fact) -> usize {
-        let searches = matches!(self, Self::Contains | Self::NotContains);
-        let read = match actual {
-            Actual::Text(text) if searches => text.len(),
-            Actual::Texts(texts) if searches => ITEM.saturating_mul(texts.len()),
-            Actual::Values(values) if searches => ITEM.saturating_mul(values.len()),
-            _ => 0,
-        };
-        let value = match value {
-            Fact::Text(text) => text.len(),
-            _ => 0,
-        };
-        read.saturating_add(value).saturating_add(ITEM)
-    }
+fn is_hour(value: &Fact) -> bool {
+    let last = Decimal::from(24_u32);
+    matches!(value, Fact::Number(hour) if hour.is_whole() && *hour >= Decimal::ZERO && *hour <= last)
 }
 
-/// A value that a rule looks at, where it stands.
-enum Actual<'a> {
-    Flag(bool),
-    Number(Decimal),
-    Text(Cow<'a, str>),
-    Texts(&'a [String]),
-    /// Of these, the texts.
-    Values(&'a [Value]),
-}
-
-impl<'a> Actual<'a> {
-    fn of_fact(fact: &'a Fact) -> Self {
-        match fact {
-            Fact::Flag(flag) => Self::Flag(*flag),
-            Fact::Number(number) => Self::Number(*number),
-            Fact::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Fact::List(texts) => Self::Texts(texts),
-        }
-    }
-
-    fn of_value(value: &'a Value) -> Option<Self> {
-        Some(match value {
-            Value::Null | Value::Object(_) => return None,
-            Value::Bool(flag) => Self::Flag(*flag),
-            Value::Number(number) => Self::Number(Decimal::of(number)?),
-            Value::String(text) => Self::Text(Cow::Borrowed(text)),
-            Value::Array(values) => Self::Values(values),
-        })
-    }
-}
-
-fn equals(actual: &Actual<'_>, value: &Fact) -> bool {
-    match (actual, value) {
-        (Actual::Flag(actual), Fact::Flag(value)) => actual == value,
-        (Actual::Number(actual), Fact::Number(value)) => actual == value,
-        _ => texts(actual, value).is_some_and(|(actual, value)| actual == value),
-    }
-}
-
-fn contains(actual: &Actual<'_>, value: &Fact) -> bool {
-    let Fact::Text(part) = value else {
+fn is_time(value: &Fact) -> bool {
+    let Fact::Text(text) = value else {
         return false;
     };
-    match actual {
-        Actual::Text(whole) => whole.contains(part.as_str()),
-        Actual::Texts(texts) => texts.contains(part),
-        Actual::Values(values) => values.iter().any(|item| item.as_str() == Some(part)),
-        Actual::Flag(_) | Actual::Number(_) => false,
-    }
-}
-
-fn texts<'a>(actual: &'a Actual<'_>, value: &'a Fact) -> Option<(&'a str, &'a str)> {
-    match (actual, value) {
-        (Actual::Text(actual), Fact::Text(value)) => Some((actual, value)),
-        _ => None,
-    }
-}
-
-fn order(actual: &Actual<'_>, value: &Fact) -> Option<Ordering> {
-    match (actual, value) {
-        (Actual::Number(actual), Fact::Number(value)) => Some(actual.cmp(value)),
-        _ => texts(actual, value).map(|(actual, value)| actual.cmp(value)),
-    }
-}
-
-/// Everything that a clause can look at.
-#[derive(Debug)]
-pub struct Attributes<'a> {
-    /// From the JWT.
-    pub user: &'a Facts,
-    /// The user's choices.
-    pub preferences: &'a Preferences,
-    /// From the request, valid against the context's schema.
-    pub metadata: &'a Metadata,
-    /// The moment of the request.
-    pub now: DateTime<Utc>,
-    /// Where `time.*` is read.
-    pub time_zone: Tz,
-}
-
-impl Attributes<'_> {
-    fn get(&self, attribute: &Attribute) -> Option<Actual<'_>> {
-        let first = attribute.path.first()?;
-        match attribute.root {
-            Root::User => self.user.get(first).map(Actual::of_fact),
-            Root::Preferences => self.preferences.get(first).map(Actual::of_fact),
-            Root::Metadata => {
-                let mut value = self.metadata.get(first)?;
-                for step in attribute.path.iter().skip(1) {
-                    value = value.as_object()?.get(step)?;
-                }
-                Actual::of_value(value)
-            }
-            Root::Time => time(first, self.now.with_timezone(&self.time_zone)),
-        }
-    }
-}
-
-fn time(name: &str, local: DateTime<Tz>) -> Option<Actual<'static>> {
-    Some(match name {
-        "hour" => Actual::Number(local.hour().into()),
-        "weekday" => Actual::Text(
-            match local.weekday() {
-                chrono::Weekday::Mon => "monday",
-                chrono::Weekday::Tue => "tuesday",
-                chrono::Weekday::Wed => "wednesday",
-                chrono::Weekday::Thu => "thursday",
-                chrono::Weekday::Fri => "friday",
-                chrono::Weekday::Sat => "saturday",
-                chrono::Weekday::Sun => "sunday",
-            }
-            .into(),
-        ),
-        "date" => Actual::Text(local.format("%Y-%m-%d").to_string().into()),
-        "time" => Actual::Text(local.format("%H:%M").to_string().into()),
-        _ => return None,
-    })
+    text == "24:00" || text.len() == 5 && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A user whom admins made up, to try things with: an archetype such as "new customer" or "expert on the phone".
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -99,6 +101,7 @@ impl SampleUser {
             issuer: IssuerId(Uuid::nil()),
             subject: self.subject.clone().unwrap_or_else(Subject::made_up),
             facts: self.facts.clone(),
+            left_out: BTreeMap::new(),
         }
     }
 }

@@ -66,7 +66,7 @@ pub enum ContextFound {
 }
 
 /// One rule and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleTried {
     /// Its name.
@@ -77,6 +77,9 @@ pub struct RuleTried {
     /// The attribute of that clause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_attribute: Option<String>,
+    /// By position of the clause, what could not be compared: "a text was compared with a number".
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub remarks: BTreeMap<usize, String>,
 }
 
 /// A draw among weighted arms.

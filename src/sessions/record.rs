@@ -30,6 +30,7 @@ pub fn requested(
     let inputs = (days > 0).then(|| {
         let inputs = json!({
             "facts": caller.facts,
+            "leftOut": caller.left_out,
             "preferences": preferences.to_document(),
             "context": request.context,
             "metadata": request.metadata.as_value(),

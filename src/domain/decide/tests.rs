@@ -99,6 +99,7 @@ fn caller(subject: &str) -> Caller {
         issuer: IssuerId(Uuid::nil()),
         subject: Subject::parse(subject).unwrap(),
         facts: BTreeMap::from([("plan".to_owned(), Fact::Text("pro".to_owned()))]),
+        left_out: BTreeMap::new(),
     }
 }
 

@@ -23,6 +23,7 @@ fn user(number: usize) -> Caller {
         issuer: IssuerId(Uuid::nil()),
         subject: Subject::parse(&format!("user-{number}")).unwrap(),
         facts: Facts::default(),
+        left_out: std::collections::BTreeMap::default(),
     }
 }
 

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::Surroundings;
-use super::clauses::{Judge, Values, Wanted};
+use super::clauses::{Judge, Wanted};
+use super::correction::{correction, is_misshapen, overnight};
 use super::schema::{self, Place};
 use super::serving;
-use super::templates::{MAX_EDITS, did_you_mean, listed};
+use super::templates::{did_you_mean, listed};
+use super::values::Values;
 use crate::domain::caller::Fact;
 use crate::domain::context::Reading;
-use crate::domain::decimal::Decimal;
 use crate::domain::fault::step;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
-use crate::domain::nearest::nearest;
 use crate::domain::preferences::STANDARD_FIELDS;
 use crate::domain::rules::{Clause, Operator, Rule, Target};
 use crate::domain::schema::MetadataSchema;
@@ -143,7 +143,8 @@ impl<'a> Rules<'a> {
         let clauses = context.rules.iter().flat_map(|(_, rule)| &rule.when);
         let values = clauses.map(|clause| {
             let attribute = String::from(clause.attribute.clone());
-            let values = Values::of(&attribute, &around.snapshot.policy, metadata);
+            let (policy, catalogue) = (&around.snapshot.policy, &around.snapshot.catalogue);
+            let values = Values::of(&attribute, policy, catalogue, metadata);
             (attribute, values)
         });
         Self {
@@ -213,22 +214,36 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let at = format!("{at}/when/{index}");
-            if self.judge.is_possible(values, &[(clause, true)]) {
-                findings.extend(self.useless_values(&at, &attribute, clause, values));
-                together.entry(attribute).or_default().push((index, clause));
-            } else {
+            if !self.judge.is_possible(values, &[(clause, true)]) {
                 findings.push(Finding::warning(
                     at,
                     format!("can never hold: `{attribute}` is {}", values.describe()),
                     clause
                         .values
                         .iter()
-                        .find_map(|value| correction(value, values))
+                        .find_map(|value| correction(&attribute, value, values))
                         .unwrap_or_else(|| {
                             "Compare it with what it can be, or take the rule out".to_owned()
                         }),
                 ));
+                continue;
             }
+            if !self.judge.is_possible(values, &[(clause, false)]) {
+                findings.push(Finding::warning(
+                    at,
+                    format!("always holds: `{attribute}` is {}", values.describe()),
+                    clause
+                        .values
+                        .iter()
+                        .find_map(|value| correction(&attribute, value, values))
+                        .unwrap_or_else(|| {
+                            "Compare it with what it can be, or take the clause out".to_owned()
+                        }),
+                ));
+            } else {
+                findings.extend(self.useless_values(&at, &attribute, clause, values));
+            }
+            together.entry(attribute).or_default().push((index, clause));
         }
         for (attribute, clauses) in together {
             let wanted: Vec<Wanted<'_>> =
@@ -241,7 +256,9 @@ impl<'a> Rules<'a> {
                         "can never hold: clauses {} contradict each other on `{attribute}`",
                         numbers.collect::<Vec<_>>().join(" and ")
                     ),
-                    "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules",
+                    overnight(&attribute, &wanted).unwrap_or_else(|| {
+                        "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules".to_owned()
+                    }),
                 ));
             }
         }
@@ -256,6 +273,10 @@ impl<'a> Rules<'a> {
         clause: &Clause,
         values: &Values,
     ) -> Vec<Finding> {
+        // Its two values are one window.
+        if clause.operator == Operator::Between {
+            return Vec::new();
+        }
         // Of a clause that says what is not, each value would have to be possible for it to say anything.
         let operator = match clause.operator {
             Operator::NotEquals => Operator::Equals,
@@ -266,36 +287,22 @@ impl<'a> Rules<'a> {
             let alone = Clause {
                 attribute: clause.attribute.clone(),
                 operator,
+                read_as: clause.read_as,
                 values: vec![(*value).clone()],
             };
-            !self.judge.is_possible(values, &[(&alone, true)])
+            let is_misshapen = operator.orders() && is_misshapen(value, values);
+            is_misshapen || !self.judge.is_possible(values, &[(&alone, true)])
         });
         let finding = |(index, value): (usize, &Fact)| {
             Finding::warning(
                 format!("{at}/values/{index}"),
                 format!("never fits: `{attribute}` is {}", values.describe()),
-                correction(value, values)
+                correction(attribute, value, values)
                     .unwrap_or_else(|| "Correct the value, or take it out".to_owned()),
             )
         };
         useless.map(finding).collect()
     }
-}
-
-/// What was probably meant by a value that never fits.
-fn correction(value: &Fact, values: &Values) -> Option<String> {
-    let Fact::Text(text) = value else {
-        return None;
-    };
-    if values.has_numbers() && Decimal::parse(text.trim()).is_ok() {
-        return Some(format!(
-            "Write {} without quotes: a text is never equal to a number, nor larger or smaller",
-            text.trim()
-        ));
-    }
-    let known = values.known_texts();
-    let near = nearest(text, known.iter().map(String::as_str), MAX_EDITS)?;
-    Some(format!("Did you mean `{near}`?"))
 }
 
 /// Whether `other` holds wherever `own` does, as far as the two clauses alone tell.
@@ -304,16 +311,11 @@ fn implies(own: &Clause, other: &Clause) -> bool {
         return false;
     }
     let within = |some: &[Fact], all: &[Fact]| some.iter().all(|value| all.contains(value));
-    let is_negative = |operator: Operator| {
-        matches!(
-            operator,
-            Operator::NotEquals | Operator::NotContains | Operator::IsAbsent
-        )
-    };
     match other.operator {
         // Any comparison that holds needs a value.
-        Operator::IsPresent => !is_negative(own.operator),
-        operator if operator != own.operator => false,
+        Operator::IsPresent => !own.operator.is_negative(),
+        operator if operator != own.operator || other.read_as != own.read_as => false,
+        Operator::Between => own.values == other.values,
         Operator::NotEquals | Operator::NotContains => within(&other.values, &own.values),
         _ => within(&own.values, &other.values),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::domain::caller::{Fact, Facts};
+use crate::domain::caller::{Fact, Facts, LeftOut};
 use crate::domain::decimal::Decimal;
 
 /// Where a value stands among a token's claims: a claim's exact name (`plan`,
@@ -124,8 +124,8 @@ impl ClaimMap {
     pub const MAX_FACTS: usize = 50;
     /// Longest text, alone or in a list, in characters.
     pub const MAX_TEXT_CHARS: usize = 500;
-    /// Most items of a list.
-    pub const MAX_LIST_ITEMS: usize = 100;
+    /// Most items of a list: more than a token has room for.
+    pub const MAX_LIST_ITEMS: usize = 4_000;
 
     /// `None` with too many facts; names are checked by [`ClaimMap::is_fact_name`].
     pub(super) fn new(paths: BTreeMap<String, ClaimPath>) -> Option<Self> {
@@ -146,40 +146,63 @@ impl ClaimMap {
         self.0.iter().map(|(name, path)| (name.as_str(), path))
     }
 
-    /// Takes the facts out of verified claims, and names those that were passed over.
+    /// Takes the facts out of verified claims, and tells what was left out.
     ///
-    /// A missing or null claim gives no fact. Booleans, numbers, strings and lists of strings are
-    /// taken as they are. Anything else (objects, mixed lists, texts or lists beyond the caps, texts
-    /// with control characters) is passed over whole: never cut, since a cut value is another value
-    /// to the rules that compare it. A fact that is passed over never refuses the token.
-    pub fn facts(&self, claims: &Map<String, Value>) -> (Facts, Vec<String>) {
+    /// A missing or null claim gives no fact. Booleans, numbers, strings and lists of these are taken as they are. Of a list, items that are
+    /// something else, texts beyond the cap and texts with control characters are left out, which no rule could ask for; everything else
+    /// of that kind is left out whole: never cut, since a cut value is another value to the rules that compare it. What is left out never
+    /// refuses the token.
+    pub fn facts(&self, claims: &Map<String, Value>) -> (Facts, BTreeMap<String, LeftOut>) {
         let mut facts = Facts::new();
-        let mut passed_over = Vec::new();
+        let mut left_out = BTreeMap::new();
         for (name, path) in &self.0 {
-            match path.find(claims) {
-                None | Some(Value::Null) => {}
-                Some(value) => match fact(value) {
-                    Some(fact) => {
-                        facts.insert(name.clone(), fact);
+            let taken = match path.find(claims) {
+                None | Some(Value::Null) => continue,
+                Some(Value::Array(items)) => items_of(items),
+                Some(value) => fact(value).map(|fact| (fact, 0)),
+            };
+            match taken {
+                None => _ = left_out.insert(name.clone(), LeftOut::Whole),
+                Some((fact, left)) => {
+                    facts.insert(name.clone(), fact);
+                    if left > 0 {
+                        left_out.insert(name.clone(), LeftOut::Items(left));
                     }
-                    None => passed_over.push(name.clone()),
-                },
+                }
             }
         }
-        (facts, passed_over)
+        (facts, left_out)
     }
+}
+
+/// The list of the items that can be taken, and how many can't; `None` where none can.
+fn items_of(items: &[Value]) -> Option<(Fact, usize)> {
+    let taken: Vec<Fact> = items
+        .iter()
+        .filter_map(single)
+        .take(ClaimMap::MAX_LIST_ITEMS)
+        .collect();
+    let left = items.len().saturating_sub(taken.len());
+    (items.is_empty() || !taken.is_empty()).then_some((Fact::List(taken), left))
 }
 
 /// The fact that a JSON value is, within the bounds of [`ClaimMap::facts`].
 pub(in crate::domain) fn fact(value: &Value) -> Option<Fact> {
     match value {
+        Value::Array(items) if items.len() <= ClaimMap::MAX_LIST_ITEMS => items
+            .iter()
+            .map(single)
+            .collect::<Option<_>>()
+            .map(Fact::List),
+        value => single(value),
+    }
+}
+
+fn single(value: &Value) -> Option<Fact> {
+    match value {
         Value::Bool(flag) => Some(Fact::Flag(*flag)),
         Value::Number(number) => Decimal::of(number).map(Fact::Number),
         Value::String(text) => text_in_bounds(text).map(Fact::Text),
-        Value::Array(items) if items.len() <= ClaimMap::MAX_LIST_ITEMS => {
-            let texts = items.iter().map(|item| text_in_bounds(item.as_str()?));
-            texts.collect::<Option<_>>().map(Fact::List)
-        }
         Value::Array(_) | Value::Object(_) | Value::Null => None,
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map as JsonMap, Value as Json};
 pub(super) use self::text::Text;
 use super::{budget::Budget, fault::RenderFault, filters::MAX_ITEMS, input::Trust};
 use crate::domain::{
-    caller::{Fact, Facts},
+    caller::{Fact, Facts, MAX_SHOWN},
     decimal::Decimal,
 };
 
@@ -29,7 +29,7 @@ pub(super) enum Val<'a> {
     Array(&'a [Json], Trust),
     Object(&'a JsonMap<String, Json>, Trust),
     Facts(&'a Facts),
-    FactList(&'a [String]),
+    FactList(&'a [Fact]),
     List(Rc<List<'a>>),
     Map(Rc<Map<'a>>),
 }
@@ -77,7 +77,7 @@ impl<'a> Val<'a> {
             Fact::Flag(flag) => Self::Bool(*flag),
             Fact::Number(number) => Self::Number(*number),
             Fact::Text(text) => Self::Text(Text::Borrowed(text), Trust::Issuer),
-            Fact::List(items) => Self::FactList(items),
+            Fact::List(items) => Self::FactList(items.get(..MAX_SHOWN).unwrap_or(items)),
         }
     }
 
@@ -190,9 +190,7 @@ impl<'a> Val<'a> {
             Self::Array(items, trust) => items
                 .get(at)
                 .map_or(Self::Absent, |json| Self::from_json(json, *trust)),
-            Self::FactList(items) => items.get(at).map_or(Self::Absent, |item| {
-                Self::Text(Text::Borrowed(item), Trust::Issuer)
-            }),
+            Self::FactList(items) => items.get(at).map_or(Self::Absent, Self::from_fact),
             Self::List(list) => list.items.get(at).cloned().unwrap_or(Self::Absent),
             _ => Self::Absent,
         }

@@ -1,0 +1,383 @@
+//! Which values an attribute can have, as far as the clock, the policy, the catalogue and the schema of the metadata tell.
+
+use serde_json::Value;
+
+use super::clock::Clock;
+use super::schema::{self, Place};
+use crate::domain::caller::Fact;
+use crate::domain::catalogue::Catalogue;
+use crate::domain::decimal::Decimal;
+use crate::domain::policy::Policy;
+use crate::domain::preferences::{PreferenceField, STANDARD_FIELDS, catalogue_kind};
+use crate::domain::rules::WEEKDAYS;
+
+/// References of a schema are followed so often.
+const MAX_REFERENCES: usize = 8;
+/// Lists in lists are looked into so deep.
+const MAX_DEPTH: usize = 4;
+/// Values listed in a message.
+const MAX_LISTED: usize = 20;
+
+/// The values that an attribute may have.
+#[derive(Debug, Clone)]
+pub(super) struct Values {
+    /// There may be none.
+    pub(super) absent: bool,
+    pub(super) flags: Vec<bool>,
+    pub(super) numbers: Numbers,
+    pub(super) texts: Texts,
+    pub(super) lists: Lists,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Numbers {
+    None,
+    /// Ends that are not there are open.
+    Range {
+        min: Option<Decimal>,
+        max: Option<Decimal>,
+        whole: bool,
+    },
+    OneOf(Vec<Decimal>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Texts {
+    None,
+    Any,
+    /// Of the clock: days or times.
+    Of(Clock),
+    OneOf(Vec<String>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Lists {
+    None,
+    /// Of anything.
+    Any,
+    /// Whose items are of these.
+    Of(Box<Values>),
+}
+
+impl Values {
+    /// Of an attribute about which nothing is known.
+    fn any() -> Self {
+        Self {
+            absent: true,
+            flags: vec![false, true],
+            numbers: Numbers::Range {
+                min: None,
+                max: None,
+                whole: false,
+            },
+            texts: Texts::Any,
+            lists: Lists::Any,
+        }
+    }
+
+    fn none() -> Self {
+        Self {
+            absent: false,
+            flags: Vec::new(),
+            numbers: Numbers::None,
+            texts: Texts::None,
+            lists: Lists::None,
+        }
+    }
+
+    /// Of an attribute, as far as is known.
+    pub(super) fn of(
+        attribute: &str,
+        policy: &Policy,
+        catalogue: &Catalogue,
+        metadata: Option<&Value>,
+    ) -> Self {
+        match attribute.split_once('.') {
+            Some(("time", name)) => Self::of_time(name),
+            Some(("preferences", name)) => Self::of_preference(name, policy, catalogue),
+            Some(("metadata", path)) => metadata.map_or_else(Self::any, |root| {
+                let steps: Vec<&str> = path.split('.').collect();
+                match schema::look(root, &steps) {
+                    Place::Declared { schema, certain } => {
+                        let mut values = Self::any();
+                        values.restrict(root, schema, (MAX_REFERENCES, MAX_DEPTH));
+                        values.absent |= !certain;
+                        values
+                    }
+                    Place::Open | Place::Closed => Self::any(),
+                }
+            }),
+            _ => Self::any(),
+        }
+    }
+
+    fn of_time(name: &str) -> Self {
+        let none = Self::none();
+        match name {
+            "hour" => Self {
+                numbers: Numbers::Range {
+                    min: Some(Decimal::ZERO),
+                    max: Some(23_u32.into()),
+                    whole: true,
+                },
+                ..none
+            },
+            "weekday" => Self {
+                texts: Texts::OneOf(WEEKDAYS.map(str::to_owned).into()),
+                ..none
+            },
+            "date" => Self {
+                texts: Texts::Of(Clock::Days),
+                ..none
+            },
+            "time" => Self {
+                texts: Texts::Of(Clock::Minutes),
+                ..none
+            },
+            _ => Self::any(),
+        }
+    }
+
+    fn of_preference(name: &str, policy: &Policy, catalogue: &Catalogue) -> Self {
+        let chosen = Self {
+            absent: true,
+            ..Self::none()
+        };
+        match policy.preference_fields.get(name) {
+            Some(PreferenceField::Choice(choices)) => Self {
+                texts: Texts::OneOf(choices.clone()),
+                ..chosen
+            },
+            Some(PreferenceField::Text { .. }) => Self {
+                texts: Texts::Any,
+                ..chosen
+            },
+            Some(PreferenceField::Flag) => Self {
+                flags: vec![false, true],
+                ..chosen
+            },
+            Some(PreferenceField::Number { min, max }) => Self {
+                numbers: Numbers::Range {
+                    min: Some(*min),
+                    max: Some(*max),
+                    whole: false,
+                },
+                ..chosen
+            },
+            None if STANDARD_FIELDS.contains(&name) => Self {
+                texts: catalogue_kind(name).map_or(Texts::Any, |kind| {
+                    let ids = catalogue.of(kind).iter().map(|entry| entry.id.clone());
+                    Texts::OneOf(ids.collect())
+                }),
+                ..chosen
+            },
+            None => Self::any(),
+        }
+    }
+
+    /// Takes away what a schema does not allow, as far as it says so in its own words.
+    fn restrict(&mut self, root: &Value, schema: &Value, (references, depth): (usize, usize)) {
+        let target = schema.get("$ref").and_then(Value::as_str);
+        let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+        if let Some((target, left)) = target.zip(references.checked_sub(1)) {
+            self.restrict(root, target, (left, depth));
+        }
+        for part in schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(left) = references.checked_sub(1) {
+                self.restrict(root, part, (left, depth));
+            }
+        }
+        let named: Vec<&str> = match schema.get("type") {
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        if !named.is_empty() {
+            self.keep_types(&named);
+        }
+        if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+            self.keep_only(values);
+        }
+        if let Some(value) = schema.get("const") {
+            self.keep_only(std::slice::from_ref(value));
+        }
+        // Of a list with prefixItems, `items` describes the others only.
+        let items = schema.get("items").filter(|items| items.is_object());
+        let items = items.filter(|_| schema.get("prefixItems").is_none());
+        if let (Some(items), Some(left)) = (items, depth.checked_sub(1)) {
+            let mut of = match &self.lists {
+                Lists::Of(values) => values.as_ref().clone(),
+                _ => Self::any(),
+            };
+            of.restrict(root, items, (references, left));
+            if !matches!(self.lists, Lists::None) {
+                self.lists = Lists::Of(Box::new(of));
+            }
+        }
+        if let Numbers::Range { min, max, .. } = &mut self.numbers {
+            let bound = |name: &str| schema.get(name).and_then(Decimal::of_value);
+            for low in ["minimum", "exclusiveMinimum"]
+                .into_iter()
+                .filter_map(bound)
+            {
+                *min = (*min).max(Some(low));
+            }
+            for high in ["maximum", "exclusiveMaximum"]
+                .into_iter()
+                .filter_map(bound)
+            {
+                *max = Some(max.map_or(high, |max| max.min(high)));
+            }
+        }
+    }
+
+    fn keep_types(&mut self, named: &[&str]) {
+        let has = |kind: &str| named.contains(&kind);
+        if !has("boolean") {
+            self.flags.clear();
+        }
+        if !has("number") {
+            match &mut self.numbers {
+                Numbers::Range { whole, .. } if has("integer") => *whole = true,
+                Numbers::OneOf(_) if has("integer") => {}
+                numbers => *numbers = Numbers::None,
+            }
+        }
+        if !has("string") {
+            self.texts = Texts::None;
+        }
+        if !has("array") {
+            self.lists = Lists::None;
+        }
+        // A rule sees neither null nor an object.
+        self.absent &= has("null") || has("object");
+    }
+
+    fn keep_only(&mut self, values: &[Value]) {
+        self.flags
+            .retain(|flag| values.contains(&Value::Bool(*flag)));
+        if self.numbers != Numbers::None {
+            self.numbers = Numbers::OneOf(values.iter().filter_map(Decimal::of_value).collect());
+        }
+        if self.texts != Texts::None {
+            let texts = values.iter().filter_map(Value::as_str);
+            self.texts = Texts::OneOf(texts.map(str::to_owned).collect());
+        }
+        if !values.iter().any(Value::is_array) {
+            self.lists = Lists::None;
+        }
+        self.absent &= values
+            .iter()
+            .any(|value| value.is_null() || value.is_object());
+    }
+
+    /// Of the items of a list, if it can be one.
+    pub(super) fn items(&self) -> Option<&Self> {
+        match &self.lists {
+            Lists::Of(values) => Some(values),
+            Lists::None | Lists::Any => None,
+        }
+    }
+
+    /// Texts that are the only ones, for advice.
+    pub(super) fn known_texts(&self) -> &[String] {
+        match (&self.texts, &self.lists) {
+            (Texts::OneOf(texts), _) => texts,
+            (Texts::None, Lists::Of(items)) => items.known_texts(),
+            _ => &[],
+        }
+    }
+
+    /// Whether a number can be meant.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.numbers != Numbers::None || self.items().is_some_and(Self::has_numbers)
+    }
+
+    /// Whether a text can be meant.
+    pub(super) fn has_texts(&self) -> bool {
+        self.texts != Texts::None || self.items().is_some_and(Self::has_texts)
+    }
+
+    /// Whether it can have this one value.
+    pub(super) fn admits(&self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Flag(flag) => self.flags.contains(flag),
+            Fact::Number(number) => match &self.numbers {
+                Numbers::None => false,
+                Numbers::OneOf(numbers) => numbers.contains(number),
+                Numbers::Range { min, max, whole } => {
+                    min.is_none_or(|min| *number >= min)
+                        && max.is_none_or(|max| *number <= max)
+                        && (number.is_whole() || !whole)
+                }
+            },
+            Fact::Text(text) => match &self.texts {
+                Texts::None => false,
+                Texts::Any => true,
+                Texts::Of(clock) => clock.has(text),
+                Texts::OneOf(texts) => texts.contains(text),
+            },
+            Fact::List(_) => !matches!(self.lists, Lists::None),
+        }
+    }
+
+    /// What the attribute is, in words: `a whole number from 0 to 23`.
+    pub(super) fn describe(&self) -> String {
+        let mut words = Vec::new();
+        match &self.texts {
+            Texts::None => {}
+            Texts::Any => words.push("a text".to_owned()),
+            Texts::Of(clock) => words.push(format!("a text such as {}", clock.sample())),
+            Texts::OneOf(texts) => words.push(one_of(texts.iter().map(|text| format!("{text:?}")))),
+        }
+        match &self.numbers {
+            Numbers::None => {}
+            Numbers::Range { min, max, whole } => {
+                let kind = if *whole { "a whole number" } else { "a number" };
+                words.push(match (min, max) {
+                    (Some(min), Some(max)) => format!("{kind} from {min} to {max}"),
+                    (Some(min), None) => format!("{kind} of at least {min}"),
+                    (None, Some(max)) => format!("{kind} of at most {max}"),
+                    (None, None) => kind.to_owned(),
+                });
+            }
+            Numbers::OneOf(numbers) => words.push(one_of(numbers.iter().map(Decimal::to_string))),
+        }
+        match self.flags.as_slice() {
+            [] => {}
+            [only] => words.push(only.to_string()),
+            _ => words.push("true or false".to_owned()),
+        }
+        match &self.lists {
+            Lists::None => {}
+            Lists::Any => words.push("a list".to_owned()),
+            Lists::Of(items) => match items.describe().as_str() {
+                "always absent" => words.push("a list".to_owned()),
+                each => words.push(format!("a list, of which each item is {each}")),
+            },
+        }
+        words.retain(|word| !word.is_empty());
+        if words.is_empty() {
+            return "always absent".to_owned();
+        }
+        words.join(" or ")
+    }
+}
+
+fn one_of(values: impl Iterator<Item = String>) -> String {
+    let mut listed: Vec<String> = values.take(MAX_LISTED + 1).collect();
+    if listed.len() > MAX_LISTED {
+        listed.truncate(MAX_LISTED);
+        listed.push("...".to_owned());
+    }
+    match listed.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        several => format!("one of {}", several.join(", ")),
+    }
+}
