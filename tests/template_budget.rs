@@ -100,7 +100,10 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
     Facts::from([
         ("name".to_owned(), Fact::Text("Zoë O'Neil".to_owned())),
         ("motto".to_owned(), Fact::Text("ŉ".repeat(500))),
-        ("roles".to_owned(), Fact::List(roles.collect())),
+        (
+            "roles".to_owned(),
+            Fact::List(roles.map(Fact::Text).collect()),
+        ),
         (
             "seats".to_owned(),
             Fact::Number(persona_gateway::domain::decimal::Decimal::parse("1e-7").unwrap()),

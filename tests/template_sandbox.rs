@@ -573,7 +573,11 @@ fn plain_short_facts_stay_bare_and_others_are_fenced() {
         ("name", Fact::Text("Zoë O'Neil-Smith".to_owned())),
         (
             "roles",
-            Fact::List(vec!["admin".to_owned(), "editor".to_owned()]),
+            Fact::List(
+                ["admin", "editor"]
+                    .map(|role| Fact::Text(role.to_owned()))
+                    .into(),
+            ),
         ),
         ("seats", Fact::Number(12_i64.into())),
         ("vip", Fact::Flag(true)),

@@ -382,14 +382,8 @@ fn facts_found(
         .map(|(name, path)| format!("{name} (from {path})"))
         .collect();
     let mut told = vec![format!("{} taken", facts.len())];
-    told.extend(left_out.iter().map(|(name, what)| match what {
-        LeftOut::Whole => format!(
-            "{name} left out, since the claim is too long or neither a text, a number, a flag nor a list of these"
-        ),
-        LeftOut::Items(count) => format!(
-            "{count} items of {name} left out, since they are too long or neither texts, numbers nor flags"
-        ),
-    }));
+    let left_out = left_out.iter();
+    told.extend(left_out.map(|(name, what)| format!("{name}: {what}")));
     if !missing.is_empty() {
         told.push(format!("not in this token: {}", missing.join(", ")));
     }

@@ -11,7 +11,7 @@ use crate::domain::issuer::Algorithm;
 use crate::domain::json;
 
 /// Longest token, in bytes; looked at before anything is decoded.
-pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// A token taken apart.
 #[derive(Debug)]

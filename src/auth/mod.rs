@@ -158,7 +158,7 @@ impl Authenticator {
             return Err(AuthError::TenantSuspended { tenant });
         }
         if !verified.left_out.is_empty() {
-            tracing::debug!(issuer.id = %issuer.id, facts = ?verified.left_out, "claims left out");
+            tracing::info!(issuer.id = %issuer.id, facts = ?verified.left_out, "claims left out");
         }
         Ok(Caller {
             tenant,

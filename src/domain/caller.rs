@@ -1,6 +1,7 @@
 //! Who is calling: what a verified JWT says of its user.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,22 @@ pub struct Caller {
     pub left_out: BTreeMap<String, LeftOut>,
 }
 
+impl Caller {
+    /// What of the claims rules or prompts don't see, for the trace.
+    pub fn notes(&self) -> Vec<String> {
+        let left_out = self.left_out.iter();
+        let left_out = left_out.map(|(name, what)| format!("user.{name}: {what}"));
+        let long = self.facts.iter().filter_map(|(name, fact)| match fact {
+            Fact::List(items) if items.len() > MAX_SHOWN => Some(format!(
+                "user.{name} has {} items: rules see them all, prompts the first {MAX_SHOWN}",
+                items.len()
+            )),
+            _ => None,
+        });
+        left_out.chain(long).collect()
+    }
+}
+
 /// What a claim map did not take of a claim: the value, or items of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +48,25 @@ pub enum LeftOut {
     Whole,
     /// So many items.
     Items(usize),
+    /// All of it, by the issuer: too much for a token, and to be fetched elsewhere (`_claim_names`).
+    Elsewhere,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str(
+                "the claim was left out, since it is too long or neither a text, a number, true, false nor a list of these",
+            ),
+            Self::Items(count) => write!(
+                f,
+                "{count} items were left out, since they are too long or neither texts, numbers, true nor false"
+            ),
+            Self::Elsewhere => f.write_str(
+                "the issuer left the claim out, since it is too long for a token (`_claim_names`): let it give fewer values",
+            ),
+        }
+    }
 }
 
 /// The `sub` of a verified token: 1 to 255 characters, none of them a control character or a mark

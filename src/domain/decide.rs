@@ -10,7 +10,7 @@ use serde_json::Value;
 
 pub(in crate::domain) use self::texts::Noting;
 use self::texts::{own_words, render};
-use super::caller::{Caller, Fact, LeftOut, MAX_SHOWN};
+use super::caller::Caller;
 use super::catalogue::CatalogueKind;
 use super::draw;
 use super::fault::Fault;
@@ -234,30 +234,10 @@ fn choose_and_give(
             snippets: persona.persona.snippets.clone(),
             fields: given.winners,
             passed_over: given.passed_over,
-            notes: left_out(caller).into_iter().chain(given.notes).collect(),
+            notes: caller.notes().into_iter().chain(given.notes).collect(),
         },
         prompt: given.prompt,
     })
-}
-
-/// What of the claims neither rules nor prompts see.
-fn left_out(caller: &Caller) -> Vec<String> {
-    let left_out = caller.left_out.iter().map(|(name, what)| match what {
-        LeftOut::Whole => format!(
-            "user.{name} was left out: the claim is too long, or neither a text, a number, a flag nor a list of these"
-        ),
-        LeftOut::Items(count) => format!(
-            "{count} items of user.{name} were left out: they are too long, or neither texts, numbers nor flags"
-        ),
-    });
-    let long = caller.facts.iter().filter_map(|(name, fact)| match fact {
-        Fact::List(items) if items.len() > MAX_SHOWN => Some(format!(
-            "user.{name} has {} items: rules see them all, prompts the first {MAX_SHOWN}",
-            items.len()
-        )),
-        _ => None,
-    });
-    left_out.chain(long).collect()
 }
 
 /// A persona as one user gets it.

@@ -3,6 +3,8 @@
 mod clauses;
 mod clock;
 mod correction;
+mod moment;
+mod narrow;
 mod read_as;
 mod rules;
 mod schema;

@@ -1,13 +1,21 @@
 //! "Did you mean": the nearest of the names that exist.
 
+/// Longer texts are no misspelt names.
+const MAX_CHARS: usize = 200;
+
 /// The nearest candidate within `limit` edits (insertions, deletions, replacements of a character).
 pub fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     limit: usize,
 ) -> Option<&'a str> {
+    let chars = name.chars().take(MAX_CHARS + 1).count();
+    if chars > MAX_CHARS {
+        return None;
+    }
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(chars) <= limit)
         .map(|candidate| (edits(name, candidate), candidate))
         .min()
         .filter(|(distance, _)| *distance <= limit)

@@ -187,7 +187,8 @@ impl Preferences {
     pub fn from_stored(members: Map<String, Value>) -> Self {
         let facts = members
             .into_iter()
-            .filter_map(|(field, value)| Some((field, serde_json::from_value(value).ok()?)));
+            .filter_map(|(field, value)| Some((field, serde_json::from_value(value).ok()?)))
+            .filter(|(_, choice)| !matches!(choice, Fact::List(_)));
         Self(facts.collect())
     }
 

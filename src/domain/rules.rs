@@ -9,13 +9,14 @@ mod version;
 use std::ops::RangeInclusive;
 
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use self::attribute::Actual;
 pub use self::attribute::{Attribute, Attributes, TIME_ATTRIBUTES, WEEKDAYS};
 use self::compare::CLAUSE;
 pub use self::compare::{Effort, Operator, ReadAs, TooMuch};
+use self::date::is_like;
 use super::caller::Fact;
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
@@ -60,7 +61,12 @@ pub struct Clause {
     /// How it is compared.
     pub operator: Operator,
     /// What texts on both sides are read as.
-    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "as",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "some"
+    )]
     pub read_as: Option<ReadAs>,
     /// With what; one that fits is enough, but for `between`, which takes two. Empty for `is_present` and `is_absent`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -330,6 +336,11 @@ impl Clause {
     }
 }
 
+/// A member that is there has a value: `null` is none.
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ReadAs>, D::Error> {
+    ReadAs::deserialize(deserializer).map(Some)
+}
+
 fn is_hour(value: &Fact) -> bool {
     let last = Decimal::from(24_u32);
     matches!(value, Fact::Number(hour) if hour.is_whole() && *hour >= Decimal::ZERO && *hour <= last)
@@ -339,7 +350,8 @@ fn is_time(value: &Fact) -> bool {
     let Fact::Text(text) = value else {
         return false;
     };
-    text == "24:00" || text.len() == 5 && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
+    text == "24:00"
+        || is_like(text, "09:30") && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl SampleUser {
                             }
                             None => faults.add(
                                 format!("{at}{}", step(name)),
-                                "must be a text of 500 characters at most, a number, a flag or a list of texts, under a name such as `plan`",
+                                "must be a text of 500 characters at most, a number, a flag or a list of these, under a name such as `plan`",
                             ),
                         }
                     }

@@ -215,14 +215,14 @@ fn parts_that_are_no_strict_objects_are_refused() {
             Refusal::Malformed,
         ));
     }
-    for size in [8_193, 65_536, 1_000_000] {
+    for size in [16_385, 65_536, 1_000_000] {
         cases.push(case(
             format!("{size} bytes"),
             "a".repeat(size),
             Refusal::TooLarge,
         ));
     }
-    let padded = with_claims(claims_with("x", json!("x".repeat(8_192))));
+    let padded = with_claims(claims_with("x", json!("x".repeat(16_384))));
     cases.push(case(
         "a good token that is too long",
         padded,

@@ -163,6 +163,12 @@ fn depends_on_its_neighbours(place: &str) -> bool {
         "/aliases",
         "/weight",
         "/when/3/attribute",
+        "/as",
+        "/when/6/values",
+        "/when/7/attribute",
+        "/when/7/values",
+        "/when/8/attribute",
+        "/when/8/values",
         "/jwksUrl",
     ]
     .iter()

@@ -87,7 +87,7 @@ struct SampleUserChange {
     /// The token's `sub`.
     #[schema(nullable = false, max_length = 255, example = "sample-1")]
     subject: Option<String>,
-    /// What the token's claims would tell: texts, numbers, flags and lists of texts.
+    /// What the token's claims would tell: texts, numbers, flags and lists of these.
     #[schema(value_type = Object, required = false, nullable = false, example = json!({ "plan": "gold", "name": "Ann" }))]
     facts: Option<Value>,
     /// What the user has chosen.

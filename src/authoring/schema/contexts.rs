@@ -8,12 +8,17 @@ use super::words::{Schema, object};
 use crate::domain::context::{MAX_ALIASES, MAX_DESCRIPTION_CHARS, MAX_RULES};
 use crate::domain::rules::{
     ARMS, MAX_ATTRIBUTE_CHARS, MAX_CLAUSES, MAX_NAME_CHARS, MAX_VALUES, MAX_WEIGHT, Operator,
-    TIME_ATTRIBUTES,
+    ReadAs, TIME_ATTRIBUTES,
 };
 use crate::domain::schema;
 
 /// Where a schema says nothing else, it is one of these.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// The form of versions, of days and moments, and of the times of a day.
+const VERSION: &str = r"^[vV]?[0-9]+(\.[0-9]+)*(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$";
+const DATE: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2}))?$";
+const TIME: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$";
 
 /// `context` and its parts.
 pub(super) fn definitions() -> Definitions {
@@ -131,14 +136,21 @@ fn clause() -> Schema {
             (
                 "operator",
                 Schema::choice(
-                    "How it is compared. Texts compare by code point, so that dates compare in time.",
+                    "How it is compared. Texts compare by code point, so that dates compare in time. between: from the first of two times of a day until before the second, across midnight too.",
                     names_of::<Operator>().iter().copied(),
+                ),
+            ),
+            (
+                "as",
+                Schema::choice(
+                    "What texts are read as: caseless (capital and small letters are the same), version (2.10 comes after 2.9), date (days, moments and seconds since 1970).",
+                    names_of::<ReadAs>().iter().copied(),
                 ),
             ),
             (
                 "values",
                 Schema::list(
-                    "With what; one that fits is enough.",
+                    "With what; one that fits is enough, but for between, which takes two.",
                     Schema::raw(json!({ "type": ["string", "number", "boolean"] })),
                 )
                 .items(0..=MAX_VALUES)
@@ -156,6 +168,49 @@ fn clause() -> Schema {
         "if": when_operator(&["starts_with", "ends_with"]),
         "then": { "properties": { "values": { "items": { "type": "string" } } } },
     }))
+    .also(json!({
+        "if": { "properties": { "as": { "const": "caseless" } }, "required": ["as"] },
+        "then": { "properties": {
+            "operator": { "enum": suiting(ReadAs::Caseless) },
+            "values": { "items": { "type": "string" } },
+        } },
+    }))
+    .also(json!({
+        "if": { "properties": { "as": { "const": "version" } }, "required": ["as"] },
+        "then": { "properties": {
+            "operator": { "enum": suiting(ReadAs::Version) },
+            "values": { "items": { "type": "string", "pattern": VERSION } },
+        } },
+    }))
+    .also(json!({
+        "if": { "properties": { "as": { "const": "date" } }, "required": ["as"] },
+        "then": { "properties": {
+            "operator": { "enum": suiting(ReadAs::Date) },
+            "values": { "items": { "type": "string", "pattern": DATE } },
+        } },
+    }))
+    .also(json!({
+        "if": when_operator(&["between"]),
+        "then": {
+            "properties": {
+                "attribute": { "enum": ["time.hour", "time.time"] },
+                "values": { "minItems": 2, "maxItems": 2 },
+            },
+            "if": { "properties": { "attribute": { "const": "time.hour" } } },
+            "then": { "properties": { "values": { "items": { "type": "integer", "minimum": 0, "maximum": 24 } } } },
+            "else": { "properties": { "values": { "items": { "type": "string", "pattern": TIME } } } },
+        },
+    }))
+}
+
+/// The operators that compare what is read so.
+fn suiting(read_as: ReadAs) -> Vec<&'static str> {
+    let names = names_of::<Operator>().iter().copied();
+    names
+        .filter(|name| {
+            serde_json::from_value(json!(name)).is_ok_and(|operator| read_as.suits(operator))
+        })
+        .collect()
 }
 
 fn target() -> Schema {

@@ -44,7 +44,7 @@ pub(super) fn definitions() -> Definitions {
 }
 
 fn facts() -> Schema {
-    Schema::anything("Facts as the issuer's claim map would take them from a token: texts, numbers, flags, lists of texts.")
+    Schema::anything("Facts as the issuer's claim map would take them from a token: texts, numbers, flags, lists of these.")
         .with("maxProperties", MAX_MEMBERS)
         .with("propertyNames", json!({ "pattern": "^[a-z][A-Za-z0-9_]{0,63}$" }))
         .with(
@@ -53,7 +53,7 @@ fn facts() -> Schema {
                 "type": ["string", "number", "boolean", "array"],
                 "maxLength": ClaimMap::MAX_TEXT_CHARS,
                 "maxItems": ClaimMap::MAX_LIST_ITEMS,
-                "items": { "type": "string", "maxLength": ClaimMap::MAX_TEXT_CHARS },
+                "items": { "type": ["string", "number", "boolean"], "maxLength": ClaimMap::MAX_TEXT_CHARS },
             }),
         )
         .examples([json!({ "name": "Sam", "plan": "pro", "roles": ["member"] })])

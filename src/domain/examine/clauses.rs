@@ -78,7 +78,13 @@ fn lists_fit(lists: &Lists, wanted: &[Wanted<'_>], all: &impl Fn(Option<&Fact>) 
         _ => &[],
     });
     if known.is_empty() && read_as::is_wanted(wanted, ReadAs::Caseless) {
-        return items.is_none_or(Values::has_texts);
+        // To what does not look into lists, all are the same.
+        let none = Fact::List(Vec::new());
+        let mut others = wanted
+            .iter()
+            .filter(|(clause, _)| !clause.operator.searches());
+        return items.is_none_or(Values::has_texts)
+            && others.all(|(clause, holds)| clause.fits(Some(&none)) == *holds);
     }
     let forbids = |clause: &Clause, holds: bool| {
         matches!(
@@ -176,7 +182,7 @@ fn texts_fit(texts: &Texts, wanted: &[Wanted<'_>], all: &impl Fn(Option<&Fact>) 
 }
 
 /// Whether a clause asks for parts of a text.
-fn looks_into(clause: &Clause) -> bool {
+pub(super) fn looks_into(clause: &Clause) -> bool {
     matches!(
         clause.operator,
         Operator::Contains | Operator::NotContains | Operator::StartsWith | Operator::EndsWith

@@ -66,19 +66,33 @@ impl Clock {
         index < self.len() && self.at(index) == text
     }
 
+    /// All of its texts.
+    pub(super) fn all(self) -> impl Iterator<Item = String> {
+        (0..self.len()).map(move |index| self.at(index))
+    }
+
     /// Of its texts the first, the last, and those next to each of these: where comparing with them changes.
     pub(super) fn around<'t>(self, named: impl Iterator<Item = &'t str>) -> Vec<String> {
-        let last = self.len().saturating_sub(1);
-        let mut indices = vec![0, last];
+        self.within(1, named)
+    }
+
+    /// The same with as many as `reach` to either side.
+    pub(super) fn within<'t>(
+        self,
+        reach: usize,
+        named: impl Iterator<Item = &'t str>,
+    ) -> Vec<String> {
+        let len = self.len();
+        let mut indices: Vec<usize> = (0..reach).chain(len.saturating_sub(reach)..len).collect();
         for text in named {
             let next = self.before(text);
-            indices.extend([next.saturating_sub(1), next, next.saturating_add(1)]);
+            indices.extend(next.saturating_sub(reach)..=next.saturating_add(reach));
         }
         indices.sort_unstable();
         indices.dedup();
         indices
             .into_iter()
-            .filter(|index| *index <= last)
+            .filter(|index| *index < len)
             .map(|index| self.at(index))
             .collect()
     }

@@ -6,15 +6,24 @@ use super::values::{Texts, Values};
 use crate::domain::caller::Fact;
 use crate::domain::decimal::Decimal;
 use crate::domain::nearest::nearest;
-use crate::domain::rules::Operator;
+use crate::domain::rules::{Clause, Operator};
 
 /// Shortest beginning of a word that stands for it: `mon`.
 const MIN_SHORT: usize = 3;
 
 /// What to write instead of a value, where that can be told.
-pub(super) fn correction(attribute: &str, value: &Fact, values: &Values) -> Option<String> {
+pub(super) fn correction(clause: &Clause, value: &Fact, values: &Values) -> Option<String> {
+    if values.is_always_list() && !clause.operator.searches() {
+        return Some(
+            "`contains` and `not_contains` look into lists; no other comparison does".to_owned(),
+        );
+    }
     match value {
-        Fact::Number(number) if attribute == "time.hour" && *number == 24_u32.into() => {
+        Fact::Number(number)
+            if clause.attribute.of_clock() == Some("hour")
+                && clause.operator != Operator::Between
+                && *number == 24_u32.into() =>
+        {
             Some("Midnight is the hour 0: the hours of a day are 0 to 23".to_owned())
         }
         Fact::Number(number) if !values.has_numbers() && values.has_texts() => {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Surroundings;
 use super::clauses::{Judge, Wanted};
 use super::correction::{correction, is_misshapen, overnight};
+use super::moment;
 use super::schema::{self, Place};
 use super::serving;
 use super::templates::{did_you_mean, listed};
@@ -214,52 +215,74 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let at = format!("{at}/when/{index}");
+            let told = |what: &str, out: &str| {
+                let mut meant = clause.values.iter();
+                let advice = meant.find_map(|value| correction(clause, value, values));
+                Finding::warning(
+                    &at,
+                    format!("{what}: `{attribute}` is {}", values.describe()),
+                    advice.unwrap_or_else(|| {
+                        format!("Compare it with what it can be, or take {out} out")
+                    }),
+                )
+            };
             if !self.judge.is_possible(values, &[(clause, true)]) {
-                findings.push(Finding::warning(
-                    at,
-                    format!("can never hold: `{attribute}` is {}", values.describe()),
-                    clause
-                        .values
-                        .iter()
-                        .find_map(|value| correction(&attribute, value, values))
-                        .unwrap_or_else(|| {
-                            "Compare it with what it can be, or take the rule out".to_owned()
-                        }),
-                ));
+                findings.push(told("can never hold", "the rule"));
                 continue;
             }
-            if !self.judge.is_possible(values, &[(clause, false)]) {
-                findings.push(Finding::warning(
-                    at,
-                    format!("always holds: `{attribute}` is {}", values.describe()),
-                    clause
-                        .values
-                        .iter()
-                        .find_map(|value| correction(&attribute, value, values))
-                        .unwrap_or_else(|| {
-                            "Compare it with what it can be, or take the clause out".to_owned()
-                        }),
-                ));
-            } else {
-                findings.extend(self.useless_values(&at, &attribute, clause, values));
+            let useless = self.useless_values(&at, &attribute, clause, values);
+            if useless.is_empty() && !self.judge.is_possible(values, &[(clause, false)]) {
+                findings.push(told("always holds", "the clause"));
             }
+            findings.extend(useless);
             together.entry(attribute).or_default().push((index, clause));
         }
+        findings.extend(self.contradictions(at, &together));
+        findings
+    }
+
+    /// Clauses of a rule that can hold, but not together.
+    fn contradictions(
+        &self,
+        at: &str,
+        together: &BTreeMap<String, Vec<(usize, &Clause)>>,
+    ) -> Vec<Finding> {
+        let finding = |on: &str, clauses: &[(usize, &Clause)], advice: Option<String>| {
+            let mut numbers: Vec<usize> = clauses.iter().map(|(index, _)| index + 1).collect();
+            numbers.sort_unstable();
+            let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            Finding::warning(
+                format!("{at}/when"),
+                format!(
+                    "can never hold: clauses {} contradict each other on {on}",
+                    numbers.join(" and ")
+                ),
+                advice.unwrap_or_else(|| {
+                    "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules".to_owned()
+                }),
+            )
+        };
+        let mut findings = Vec::new();
+        let mut consistent: BTreeMap<&str, &[(usize, &Clause)]> = BTreeMap::new();
         for (attribute, clauses) in together {
             let wanted: Vec<Wanted<'_>> =
                 clauses.iter().map(|(_, clause)| (*clause, true)).collect();
             if wanted.len() > 1 && !self.can_be(&wanted) {
-                let numbers = clauses.iter().map(|(index, _)| (index + 1).to_string());
-                findings.push(Finding::warning(
-                    format!("{at}/when"),
-                    format!(
-                        "can never hold: clauses {} contradict each other on `{attribute}`",
-                        numbers.collect::<Vec<_>>().join(" and ")
-                    ),
-                    overnight(&attribute, &wanted).unwrap_or_else(|| {
-                        "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules".to_owned()
-                    }),
-                ));
+                let on = format!("`{attribute}`");
+                findings.push(finding(&on, clauses, overnight(attribute, &wanted)));
+            } else {
+                consistent.insert(attribute, clauses);
+            }
+        }
+        for [one, other] in moment::PAIRS {
+            let [one, other] = [format!("time.{one}"), format!("time.{other}")];
+            let of = |name: &String| consistent.get(name.as_str()).copied();
+            if let (Some(ones), Some(others)) = (of(&one), of(&other)) {
+                let both = [ones, others].concat();
+                let clauses: Vec<&Clause> = both.iter().map(|(_, clause)| *clause).collect();
+                if !moment::is_possible(&self.judge, &clauses) {
+                    findings.push(finding(&format!("`{one}` and `{other}`"), &both, None));
+                }
             }
         }
         findings
@@ -297,7 +320,7 @@ impl<'a> Rules<'a> {
             Finding::warning(
                 format!("{at}/values/{index}"),
                 format!("never fits: `{attribute}` is {}", values.describe()),
-                correction(attribute, value, values)
+                correction(clause, value, values)
                     .unwrap_or_else(|| "Correct the value, or take it out".to_owned()),
             )
         };

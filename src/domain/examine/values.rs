@@ -11,10 +11,6 @@ use crate::domain::policy::Policy;
 use crate::domain::preferences::{PreferenceField, STANDARD_FIELDS, catalogue_kind};
 use crate::domain::rules::WEEKDAYS;
 
-/// References of a schema are followed so often.
-const MAX_REFERENCES: usize = 8;
-/// Lists in lists are looked into so deep.
-const MAX_DEPTH: usize = 4;
 /// Values listed in a message.
 const MAX_LISTED: usize = 20;
 
@@ -61,7 +57,7 @@ pub(super) enum Lists {
 
 impl Values {
     /// Of an attribute about which nothing is known.
-    fn any() -> Self {
+    pub(super) fn any() -> Self {
         Self {
             absent: true,
             flags: vec![false, true],
@@ -75,7 +71,7 @@ impl Values {
         }
     }
 
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self {
             absent: false,
             flags: Vec::new(),
@@ -99,8 +95,7 @@ impl Values {
                 let steps: Vec<&str> = path.split('.').collect();
                 match schema::look(root, &steps) {
                     Place::Declared { schema, certain } => {
-                        let mut values = Self::any();
-                        values.restrict(root, schema, (MAX_REFERENCES, MAX_DEPTH));
+                        let mut values = Self::of_schema(root, schema);
                         values.absent |= !certain;
                         values
                     }
@@ -175,107 +170,6 @@ impl Values {
         }
     }
 
-    /// Takes away what a schema does not allow, as far as it says so in its own words.
-    fn restrict(&mut self, root: &Value, schema: &Value, (references, depth): (usize, usize)) {
-        let target = schema.get("$ref").and_then(Value::as_str);
-        let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
-        if let Some((target, left)) = target.zip(references.checked_sub(1)) {
-            self.restrict(root, target, (left, depth));
-        }
-        for part in schema
-            .get("allOf")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(left) = references.checked_sub(1) {
-                self.restrict(root, part, (left, depth));
-            }
-        }
-        let named: Vec<&str> = match schema.get("type") {
-            Some(Value::String(one)) => vec![one],
-            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        if !named.is_empty() {
-            self.keep_types(&named);
-        }
-        if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-            self.keep_only(values);
-        }
-        if let Some(value) = schema.get("const") {
-            self.keep_only(std::slice::from_ref(value));
-        }
-        // Of a list with prefixItems, `items` describes the others only.
-        let items = schema.get("items").filter(|items| items.is_object());
-        let items = items.filter(|_| schema.get("prefixItems").is_none());
-        if let (Some(items), Some(left)) = (items, depth.checked_sub(1)) {
-            let mut of = match &self.lists {
-                Lists::Of(values) => values.as_ref().clone(),
-                _ => Self::any(),
-            };
-            of.restrict(root, items, (references, left));
-            if !matches!(self.lists, Lists::None) {
-                self.lists = Lists::Of(Box::new(of));
-            }
-        }
-        if let Numbers::Range { min, max, .. } = &mut self.numbers {
-            let bound = |name: &str| schema.get(name).and_then(Decimal::of_value);
-            for low in ["minimum", "exclusiveMinimum"]
-                .into_iter()
-                .filter_map(bound)
-            {
-                *min = (*min).max(Some(low));
-            }
-            for high in ["maximum", "exclusiveMaximum"]
-                .into_iter()
-                .filter_map(bound)
-            {
-                *max = Some(max.map_or(high, |max| max.min(high)));
-            }
-        }
-    }
-
-    fn keep_types(&mut self, named: &[&str]) {
-        let has = |kind: &str| named.contains(&kind);
-        if !has("boolean") {
-            self.flags.clear();
-        }
-        if !has("number") {
-            match &mut self.numbers {
-                Numbers::Range { whole, .. } if has("integer") => *whole = true,
-                Numbers::OneOf(_) if has("integer") => {}
-                numbers => *numbers = Numbers::None,
-            }
-        }
-        if !has("string") {
-            self.texts = Texts::None;
-        }
-        if !has("array") {
-            self.lists = Lists::None;
-        }
-        // A rule sees neither null nor an object.
-        self.absent &= has("null") || has("object");
-    }
-
-    fn keep_only(&mut self, values: &[Value]) {
-        self.flags
-            .retain(|flag| values.contains(&Value::Bool(*flag)));
-        if self.numbers != Numbers::None {
-            self.numbers = Numbers::OneOf(values.iter().filter_map(Decimal::of_value).collect());
-        }
-        if self.texts != Texts::None {
-            let texts = values.iter().filter_map(Value::as_str);
-            self.texts = Texts::OneOf(texts.map(str::to_owned).collect());
-        }
-        if !values.iter().any(Value::is_array) {
-            self.lists = Lists::None;
-        }
-        self.absent &= values
-            .iter()
-            .any(|value| value.is_null() || value.is_object());
-    }
-
     /// Of the items of a list, if it can be one.
     pub(super) fn items(&self) -> Option<&Self> {
         match &self.lists {
@@ -291,6 +185,14 @@ impl Values {
             (Texts::None, Lists::Of(items)) => items.known_texts(),
             _ => &[],
         }
+    }
+
+    /// Whether it is a list wherever it is there.
+    pub(super) fn is_always_list(&self) -> bool {
+        self.flags.is_empty()
+            && self.numbers == Numbers::None
+            && self.texts == Texts::None
+            && !matches!(self.lists, Lists::None)
     }
 
     /// Whether a number can be meant.

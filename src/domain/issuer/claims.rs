@@ -59,6 +59,21 @@ impl ClaimPath {
     }
 }
 
+impl ClaimPath {
+    /// Whether the token says that this claim is too long for it: `_claim_names`, `hasgroups` of Entra.
+    fn is_elsewhere(&self, claims: &Map<String, Value>) -> bool {
+        let name = match self {
+            Self::Name(name) => Some(name),
+            Self::Pointer(steps) => steps.first(),
+        };
+        let names = claims.get("_claim_names").and_then(Value::as_object);
+        name.is_some_and(|name| {
+            names.is_some_and(|names| names.contains_key(name))
+                || (name == "groups" && claims.get("hasgroups") == Some(&Value::Bool(true)))
+        })
+    }
+}
+
 impl std::fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -157,6 +172,10 @@ impl ClaimMap {
         let mut left_out = BTreeMap::new();
         for (name, path) in &self.0 {
             let taken = match path.find(claims) {
+                None if path.is_elsewhere(claims) => {
+                    left_out.insert(name.clone(), LeftOut::Elsewhere);
+                    continue;
+                }
                 None | Some(Value::Null) => continue,
                 Some(Value::Array(items)) => items_of(items),
                 Some(value) => fact(value).map(|fact| (fact, 0)),

@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
 
-use crate::domain::caller::Fact;
+use crate::domain::caller::{Fact, LeftOut};
 
 #[test]
 fn keys_are_the_urls_own_by_discovery_or_in_its_well_known_folder() {
@@ -230,31 +232,66 @@ fn facts_come_from_names_urls_and_pointers() {
         "plan": "/app_metadata/plan", "roles": "https://example.com/roles", "first": "/groups/0",
         "beta": "beta", "age": "age", "gone": "gone", "nothing": "nothing",
     }));
-    let (facts, passed_over) = map.facts(&claims(&json!({
+    let (facts, left_out) = map.facts(&claims(&json!({
         "app_metadata": {"plan": "gold"}, "https://example.com/roles": ["admin", "x"],
         "groups": ["g1"], "beta": true, "age": 41, "nothing": null,
     })));
     assert_eq!(facts["plan"], Fact::Text("gold".to_owned()));
-    assert_eq!(
-        facts["roles"],
-        Fact::List(vec!["admin".to_owned(), "x".to_owned()])
-    );
+    assert_eq!(facts["roles"], texts(["admin", "x"]));
     assert_eq!(facts["first"], Fact::Text("g1".to_owned()));
     assert_eq!(facts["beta"], Fact::Flag(true));
     assert_eq!(facts["age"], Fact::Number(41_i64.into()));
     assert_eq!(facts.len(), 5);
-    assert!(passed_over.is_empty());
+    assert!(left_out.is_empty());
 }
 
 #[test]
-fn values_beyond_the_caps_are_passed_over_whole() {
-    let map = map(json!({"a": "a", "b": "b", "c": "c", "d": "d", "e": "e", "f": "f", "ok": "ok"}));
-    let (facts, passed_over) = map.facts(&claims(&json!({
-        "a": "x".repeat(501), "b": vec!["x"; 101], "c": {"nested": 1}, "d": ["x", 1],
-        "e": "line\nbreak", "f": ["x".repeat(501)], "ok": "ä".repeat(500),
+fn a_single_value_beyond_the_caps_is_left_out_whole() {
+    let map = map(json!({"a": "a", "b": "b", "c": "c", "d": "d", "ok": "ok"}));
+    let (facts, left_out) = map.facts(&claims(&json!({
+        "a": "x".repeat(501), "b": {"nested": 1}, "c": "line\nbreak", "d": ["x".repeat(501)], "ok": "ä".repeat(500),
     })));
-    assert_eq!(passed_over, ["a", "b", "c", "d", "e", "f"]);
+    let names = ["a", "b", "c", "d"].map(|name| (name.to_owned(), LeftOut::Whole));
+    assert_eq!(left_out, BTreeMap::from(names));
     assert_eq!(facts.len(), 1);
+}
+
+#[test]
+fn of_a_list_every_item_that_a_rule_can_ask_for_is_taken() {
+    let map = map(json!({"groups": "groups", "mixed": "mixed", "none": "none"}));
+    let groups: Vec<String> = (0..150).map(|n| format!("group-{n}")).collect();
+    let (facts, left_out) = map.facts(&claims(&json!({
+        "groups": groups,
+        "mixed": ["x", 1_546_130_668_394_913_822_i64, true, ["deep"], {"id": 1}, null, "y".repeat(501)],
+        "none": [],
+    })));
+    assert_eq!(facts["groups"], texts(groups.iter().map(String::as_str)));
+    let mixed = serde_json::to_value(&facts["mixed"]).unwrap();
+    assert_eq!(mixed, json!(["x", 1_546_130_668_394_913_822_i64, true]));
+    assert_eq!(facts["none"], Fact::List(Vec::new()));
+    assert_eq!(
+        left_out,
+        BTreeMap::from([("mixed".to_owned(), LeftOut::Items(4))])
+    );
+}
+
+#[test]
+fn a_list_that_the_issuer_left_out_of_the_token_is_told_apart_from_none() {
+    let map = map(json!({"groups": "groups", "plan": "plan"}));
+    for token in [
+        json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}),
+        json!({"hasgroups": true}),
+    ] {
+        let (facts, left_out) = map.facts(&claims(&token));
+        assert!(facts.is_empty());
+        let groups = ("groups".to_owned(), LeftOut::Elsewhere);
+        assert_eq!(left_out, BTreeMap::from([groups]), "{token}");
+    }
+}
+
+fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> Fact {
+    let texts = items.into_iter().map(|item| Fact::Text(item.to_owned()));
+    Fact::List(texts.collect())
 }
 
 #[test]

@@ -120,7 +120,10 @@ fn reason(trace: &Trace) -> String {
             .failed_attribute
             .as_ref()
             .map_or_else(String::new, |on| {
-                format!("; rule 1 (`{}`) failed on {on}", rule.rule)
+                let at = rule.failed_clause.unwrap_or_default();
+                let why = rule.remarks.get(&at);
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                format!("; rule 1 (`{}`) failed on {on}{why}", rule.rule)
             }),
         _ => String::new(),
     };

@@ -68,7 +68,7 @@ impl Operator {
     }
 
     /// Whether it looks for parts of a text or items of a list.
-    fn searches(self) -> bool {
+    pub fn searches(self) -> bool {
         matches!(self, Self::Contains | Self::NotContains)
     }
 }

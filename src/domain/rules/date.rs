@@ -11,6 +11,15 @@ use crate::domain::decimal::Decimal;
 /// Smaller numbers count seconds since 1970, as tokens do; others milliseconds, as browsers do.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
+/// Whether a text has digits where the sample has some, and is the same otherwise.
+pub(super) fn is_like(text: &str, sample: &str) -> bool {
+    text.len() == sample.len()
+        && text
+            .bytes()
+            .zip(sample.bytes())
+            .all(|(own, like)| own == like || (own.is_ascii_digit() && like.is_ascii_digit()))
+}
+
 /// A day or a moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Date {
@@ -23,7 +32,7 @@ pub(super) enum Date {
 impl Date {
     /// `None` where it is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        if text.len() == 10 {
+        if is_like(text, "2026-11-24") {
             return NaiveDate::parse_from_str(text, "%Y-%m-%d")
                 .ok()
                 .map(Self::Day);

@@ -39,12 +39,11 @@ impl Clause {
         let Some(actual) = actual else {
             return Some(Remark::Absent);
         };
-        let searches = matches!(self.operator, Operator::Contains | Operator::NotContains);
         let mut kinds = self.values.iter().filter_map(Kind::of_fact);
         let value = kinds.clone().next()?;
         let mut is_wanted = |kind: Kind| kinds.any(|wanted| wanted == kind);
         match (actual, self.read_as) {
-            (Actual::List(items), _) if searches => {
+            (Actual::List(items), _) if self.operator.searches() => {
                 let mut found = items.iter().take(MAX_ITEMS).map(|item| Kind::of(&item));
                 let first = found.next()?;
                 (!is_wanted(first) && found.all(|kind| kind == first)).then_some(

@@ -1,8 +1,12 @@
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, json};
 
 use super::*;
+use crate::domain::caller::Facts;
+use crate::domain::preferences::Preferences;
+use crate::domain::request::Metadata;
 
 struct World {
     user: Facts,
@@ -17,6 +21,7 @@ impl World {
         let members = |value: Value| value.as_object().cloned().unwrap();
         let user: BTreeMap<String, Fact> = serde_json::from_value(json!({
             "plan": "enterprise", "seats": 25, "beta": true, "roles": ["admin", "billing"], "since": "2025-03-01",
+            "scores": [5.0, 1_546_130_668_394_913_822_i64], "app": "2.10.0", "paid": 1_795_509_000,
         }))
         .unwrap();
         Self {
@@ -32,21 +37,30 @@ impl World {
         }
     }
 
-    fn holds(&self, clause: &Value) -> bool {
-        let rule: Rule = serde_json::from_value(json!({
-            "name": "r", "when": [clause], "then": { "persona": "p" },
-        }))
-        .unwrap();
-        assert_eq!(rule.check(), [], "{clause}");
-        let attributes = Attributes {
+    fn attributes(&self) -> Attributes<'_> {
+        Attributes {
             user: &self.user,
             preferences: &self.preferences,
             metadata: &self.metadata,
             now: self.now,
             time_zone: self.time_zone,
-        };
-        rule.first_failed(&attributes, &mut Effort::default()) == Ok(None)
+        }
     }
+
+    fn tried(&self, clause: &Value) -> Result<RuleTried, TooMuch> {
+        let rule = rule(clause);
+        assert_eq!(rule.check(), [], "{clause}");
+        rule.try_on(&self.attributes(), &mut Effort::default())
+    }
+
+    fn holds(&self, clause: &Value) -> bool {
+        self.tried(clause).unwrap().failed_clause.is_none()
+    }
+}
+
+fn rule(clause: &Value) -> Rule {
+    serde_json::from_value(json!({ "name": "r", "when": [clause], "then": { "persona": "p" } }))
+        .unwrap()
 }
 
 #[test]
@@ -73,6 +87,22 @@ fn each_operator_compares_as_its_name_says() {
         ("user.roles", "contains", json!(["bill"]), false),
         ("user.plan", "contains", json!(["price", "prise"]), true),
         ("user.seats", "contains", json!([25]), false),
+        ("user.scores", "contains", json!([5]), true),
+        ("user.scores", "contains", json!(["5"]), false),
+        (
+            "user.scores",
+            "contains",
+            json!([1_546_130_668_394_913_822_i64]),
+            true,
+        ),
+        (
+            "user.scores",
+            "contains",
+            json!([1_546_130_668_394_913_823_i64]),
+            false,
+        ),
+        ("user.scores", "not_contains", json!([5]), false),
+        ("metadata.ticket.tags", "contains", json!([7]), true),
         ("user.roles", "not_contains", json!(["owner"]), true),
         (
             "user.roles",
@@ -200,6 +230,154 @@ fn time_is_read_in_the_tenants_time_zone() {
 }
 
 #[test]
+fn texts_are_read_as_the_clause_says() {
+    let mut world = World::new();
+    world.metadata = json!({
+        "city": "Straße", "tags": ["Bug", "URGENT"], "at": "2026-11-24T23:30:00Z", "word": "ΟΔΟΣ",
+    })
+    .as_object()
+    .cloned()
+    .unwrap()
+    .into();
+    for (attribute, operator, read_as, value, expected) in [
+        ("user.plan", "equals", "caseless", "ENTERPRISE", true),
+        ("user.plan", "not_equals", "caseless", "Enterprise", false),
+        ("user.plan", "starts_with", "caseless", "ENT", true),
+        ("user.plan", "contains", "caseless", "PRISE", true),
+        ("metadata.city", "equals", "caseless", "STRASSE", true),
+        ("metadata.word", "equals", "caseless", "οδος", true),
+        ("metadata.tags", "contains", "caseless", "bug", true),
+        ("metadata.tags", "not_contains", "caseless", "urgent", false),
+        ("user.app", "at_least", "version", "2.9", true),
+        ("user.app", "equals", "version", "2.10", true),
+        ("user.app", "less_than", "version", "2.10.0-rc.1", false),
+        ("user.plan", "at_least", "version", "0", false),
+        ("user.since", "less_than", "date", "2025-03-02", true),
+        ("user.paid", "at_least", "date", "2026-11-24", true),
+        ("user.paid", "less_than", "date", "2026-11-25", true),
+        ("metadata.at", "equals", "date", "2026-11-24", true),
+        (
+            "metadata.at",
+            "less_than",
+            "date",
+            "2026-11-24T23:30:01Z",
+            true,
+        ),
+        (
+            "metadata.at",
+            "at_least",
+            "date",
+            "2026-11-25T00:30:00+01:00",
+            true,
+        ),
+        ("user.plan", "not_equals", "date", "2026-11-24", true),
+    ] {
+        let clause = json!({ "attribute": attribute, "operator": operator, "as": read_as, "values": [value] });
+        assert_eq!(world.holds(&clause), expected, "{clause}");
+    }
+    // A moment has the day of the tenant's time zone.
+    world.time_zone = "Asia/Tokyo".parse().unwrap();
+    let clause = json!({ "attribute": "metadata.at", "operator": "equals", "as": "date", "values": ["2026-11-25"] });
+    assert!(world.holds(&clause));
+}
+
+#[test]
+fn a_window_may_go_across_midnight() {
+    let mut world = World::new();
+    for (hour, minute, values, expected) in [
+        (21, 59, json!([22, 6]), false),
+        (22, 0, json!([22, 6]), true),
+        (5, 59, json!([22, 6]), true),
+        (6, 0, json!([22, 6]), false),
+        (12, 0, json!([9, 17]), true),
+        (17, 0, json!([9, 17]), false),
+        (23, 59, json!([20, 24]), true),
+        (0, 0, json!([20, 24]), false),
+        (0, 0, json!([24, 6]), true),
+        (12, 0, json!([24, 6]), false),
+        (22, 29, json!(["22:30", "06:15"]), false),
+        (22, 30, json!(["22:30", "06:15"]), true),
+        (6, 14, json!(["22:30", "06:15"]), true),
+        (6, 15, json!(["22:30", "06:15"]), false),
+        (23, 59, json!(["22:30", "24:00"]), true),
+        (0, 0, json!(["22:30", "24:00"]), false),
+    ] {
+        world.now = format!("2026-11-24T{hour:02}:{minute:02}:59Z")
+            .parse()
+            .unwrap();
+        let name = if values[0].is_string() {
+            "time.time"
+        } else {
+            "time.hour"
+        };
+        let clause = json!({ "attribute": name, "operator": "between", "values": values });
+        assert_eq!(world.holds(&clause), expected, "{hour}:{minute} {clause}");
+    }
+}
+
+#[test]
+fn what_could_not_be_compared_is_remarked_whether_the_clause_holds_or_not() {
+    let world = World::new();
+    let clause = |attribute: &str, operator: &str, values: Value| json!({ "attribute": attribute, "operator": operator, "values": values });
+    for (clause, expected) in [
+        (
+            clause("user.seats", "at_least", json!(["25"])),
+            Some("a number was compared with a text"),
+        ),
+        (
+            clause("user.plan", "equals", json!([5])),
+            Some("a text was compared with a number"),
+        ),
+        (
+            clause("user.plan", "not_equals", json!([5])),
+            Some("a text was compared with a number"),
+        ),
+        (
+            clause("user.beta", "equals", json!(["true"])),
+            Some("true or false was compared with a text"),
+        ),
+        (
+            clause("user.roles", "equals", json!(["admin"])),
+            Some("a list was compared with a text: `contains` looks into lists"),
+        ),
+        (
+            clause("user.roles", "contains", json!([5])),
+            Some("a list of texts was searched for a number"),
+        ),
+        (
+            clause("user.scores", "not_contains", json!(["5"])),
+            Some("a list of numbers was searched for a text"),
+        ),
+        (
+            clause("user.absent", "not_contains", json!(["x"])),
+            Some("it is absent"),
+        ),
+        (clause("user.plan", "equals", json!([5, "gold"])), None),
+        (clause("user.plan", "equals", json!(["gold"])), None),
+        (clause("user.absent", "is_absent", json!(null)), None),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "version", "values": ["2.0"] }),
+            Some("it is no version"),
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "date", "values": ["2026-11-24"] }),
+            Some("it is no date"),
+        ),
+    ] {
+        let mut clause = clause;
+        if clause["values"].is_null() {
+            clause.as_object_mut().unwrap().remove("values");
+        }
+        let tried = world.tried(&clause).unwrap();
+        assert_eq!(
+            tried.remarks.get(&0).map(String::as_str),
+            expected,
+            "{clause}"
+        );
+    }
+}
+
+#[test]
 fn an_attribute_names_one_value_of_a_known_root() {
     for good in [
         "user.plan",
@@ -283,26 +461,64 @@ fn a_rule_that_could_not_work_is_told_when_it_is_saved() {
 }
 
 #[test]
+fn a_clause_takes_what_it_can_compare() {
+    for (clause, expected) in [
+        (
+            json!({ "attribute": "user.plan", "operator": "between", "values": [1, 5] }),
+            "/when/0/operator",
+        ),
+        (
+            json!({ "attribute": "time.hour", "operator": "between", "values": [22] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "time.hour", "operator": "between", "values": [6, 6] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "time.hour", "operator": "between", "values": [22, 25] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "time.time", "operator": "between", "values": ["22:00", "6:00"] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "caseless", "values": ["a"] }),
+            "/when/0/as",
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "contains", "as": "version", "values": ["1.0"] }),
+            "/when/0/as",
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "version", "values": ["one"] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "version", "values": [2.1] }),
+            "/when/0/values",
+        ),
+        (
+            json!({ "attribute": "user.plan", "operator": "at_least", "as": "date", "values": ["24.11.2026"] }),
+            "/when/0/values",
+        ),
+    ] {
+        let faults = rule(&clause).check();
+        assert_eq!(faults.len(), 1, "{clause}");
+        assert_eq!(faults[0].pointer, expected, "{clause}");
+    }
+}
+
+#[test]
 fn rules_read_as_much_as_they_may_and_no_more() {
     let mut world = World::new();
     let tried = |world: &World, values: usize| {
         let values: Vec<String> = (0..values).map(|at| format!("never {at}")).collect();
         let clause =
             json!({ "attribute": "metadata.said", "operator": "contains", "values": values });
-        let rule: Rule = serde_json::from_value(
-            json!({ "name": "r", "when": [clause], "then": { "persona": "p" } }),
-        )
-        .unwrap();
-        rule.first_failed(
-            &Attributes {
-                user: &world.user,
-                preferences: &world.preferences,
-                metadata: &world.metadata,
-                now: world.now,
-                time_zone: world.time_zone,
-            },
-            &mut Effort::default(),
-        )
+        let tried = world.tried(&clause)?;
+        Ok(tried.failed_clause)
     };
     let said = |said: Value| Map::from_iter([("said".to_owned(), said)]).into();
     world.metadata = said(json!("x".repeat(2_000)));

@@ -65,3 +65,70 @@ async fn a_split_keeps_a_user_on_their_arm_on_every_instance() {
     other.stop().await;
     app.stop().await;
 }
+
+/// A tenant whose context `gate` tells by the persona which rule held.
+const GATE: &str = r#"tenant: demo
+contexts:
+  gate:
+    metadata: {type: object, properties: {scores: {type: array, items: {type: integer}}, app: {type: string}}}
+    rules:
+      - name: the last group
+        when: [{attribute: user.roles, operator: contains, as: caseless, values: [Group-149]}]
+        then: {persona: trainer}
+      - name: five, or a new app
+        when: [{attribute: metadata.scores, operator: contains, values: [5]}]
+        then: {persona: sales-advisor}
+      - name: a number that stands for a plan
+        when: [{attribute: user.plan, operator: at_least, values: [5]}]
+        then: {persona: sales-advisor}
+      - name: new app
+        when: [{attribute: metadata.app, operator: at_least, as: version, values: ["2.10"]}]
+        then: {persona: sales-advisor}
+    default: support-agent
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_see_every_group_and_compare_numbers_with_numbers() {
+    let app = spawn().await;
+    app.apply(GATE).await;
+    let groups: Vec<String> = (0..150).map(|n| format!("group-{n}")).collect();
+    let mut claims = json!({ "name": "Bo", "roles": groups, "plan": "pro" });
+    claims["roles"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "id": 1 }));
+    let member = app.user_with("member", claims);
+    let other = app.user_with("other", json!({ "plan": "pro", "roles": ["a"] }));
+    let gate = |metadata: Value| json!({ "context": "gate", "metadata": metadata });
+    for (token, metadata, persona) in [
+        (&member, json!({}), "trainer"),
+        (&other, json!({ "scores": [1, 5] }), "sales-advisor"),
+        (&other, json!({ "scores": [1, 55] }), "support-agent"),
+        (&other, json!({ "app": "2.9.9" }), "support-agent"),
+        (&other, json!({ "app": "2.11" }), "sales-advisor"),
+    ] {
+        let answer: Value = app.mint(token, &gate(metadata)).await.json().await.unwrap();
+        assert_eq!(answer["persona"]["key"], persona);
+    }
+    app.mint(&other, &gate(json!({}))).await;
+    let trace = app.last_trace().await;
+    assert_eq!(
+        trace["rules"][2],
+        json!({
+            "rule": "a number that stands for a plan", "failedClause": 0, "failedAttribute": "user.plan",
+            "remarks": { "0": "a text was compared with a number" },
+        })
+    );
+    app.mint(&member, &gate(json!({}))).await;
+    let trace = app.last_trace().await;
+    let notes = trace["notes"].to_string();
+    assert!(
+        notes.contains("user.roles: 1 items were left out"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("rules see them all, prompts the first 100"),
+        "{notes}"
+    );
+    app.stop().await;
+}

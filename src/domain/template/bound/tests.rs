@@ -141,7 +141,7 @@ proptest! {
         let snippets = BTreeMap::from([("s", &snippet)]);
         let facts = Facts::from([
             ("name".to_owned(), Fact::Text(name.clone())),
-            ("roles".to_owned(), Fact::List(vec![name, "b".into()])),
+            ("roles".to_owned(), Fact::List(vec![Fact::Text(name), Fact::Text("b".into())])),
         ]);
         let metadata = json!({ "text": text, "list": list, "number": number, "key": "b" });
         let (tenant, preferences) = (json!({ "name": "Acme" }), json!({ "tone": text }));
