@@ -42,3 +42,8 @@ pub mod app;
 pub mod dev;
 
 pub mod cli;
+
+/// The Rust of the documentation compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/CLIENTS.md")]
+struct Clients;

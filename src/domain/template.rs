@@ -152,8 +152,12 @@ fn unix_lines(source: &str) -> Cow<'_, str> {
 pub struct VariableUse {
     /// Dotted path such as `user.plan`; `*` stands for the items of a list: `metadata.orders.*.id`.
     pub path: String,
-    /// Whether the template copes where the value is absent: it has a `default`, it is only compared or looped over, or it stands
-    /// under a condition that proves it. Where not, an absent value prints as nothing.
+    /// The same as the template says it: `order.id` in a loop over orders.
+    pub said: String,
+    /// Whether it is said of a loop's item, so that each list on its way is there.
+    pub of_item: bool,
+    /// Whether the template copes where the value is absent: it has a `default`, it is only compared or looped over, it is a loop's item,
+    /// or it stands under a condition that proves it. Where not, an absent value prints as nothing.
     pub guarded: bool,
     /// Line, counted from 1.
     pub line: usize,

@@ -13,6 +13,8 @@ mod authoring;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod furniture;

@@ -25,8 +25,14 @@ pub(super) enum Place<'s> {
 
 /// What `schema` says of the steps of a path; `*` stands for the items of a list.
 pub(super) fn look<'s>(schema: &'s Value, steps: &[&str]) -> Place<'s> {
+    look_in(schema, steps, false)
+}
+
+/// The same where it is known whether the lists on the way are there.
+fn look_in<'s>(schema: &'s Value, steps: &[&str], of_item: bool) -> Place<'s> {
     let mut look = Look {
         root: schema,
+        of_item,
         seen: HashSet::new(),
     };
     look.descend(schema, steps, true)
@@ -41,6 +47,7 @@ pub(super) fn members(schema: &Value) -> impl Iterator<Item = &String> {
 /// Looks at each subschema once for the same rest of a path, however many ways lead to it.
 struct Look<'s> {
     root: &'s Value,
+    of_item: bool,
     seen: HashSet<(*const Value, usize)>,
 }
 
@@ -55,7 +62,10 @@ impl<'s> Look<'s> {
         }
         let (found, closed) = if *step == "*" {
             let items = schema.get("items").filter(|items| items.is_object());
-            (items.map(|items| self.descend(items, rest, certain)), false)
+            (
+                items.map(|items| self.descend(items, rest, certain || self.of_item)),
+                false,
+            )
         } else {
             let member = schema.get("properties").and_then(|all| all.get(*step));
             let required = schema
@@ -110,8 +120,10 @@ impl<'a> Schemas<'a> {
         )
     }
 
-    pub(super) fn look(&self, steps: &[&str]) -> impl Iterator<Item = Place<'a>> {
-        self.0.iter().map(|schema| look(schema, steps))
+    /// What each says of a path, of whose lists a template may have an item at hand.
+    pub(super) fn look(&self, steps: &[&str], of_item: bool) -> impl Iterator<Item = Place<'a>> {
+        let schemas = self.0.iter();
+        schemas.map(move |schema| look_in(schema, steps, of_item))
     }
 
     /// The members that any of them declares at its top.
@@ -127,7 +139,7 @@ impl<'a> Schemas<'a> {
         let path = path.strip_prefix("metadata.")?;
         let steps: Vec<&str> = path.split('.').collect();
         let mut largest = None;
-        for place in self.look(&steps) {
+        for place in self.look(&steps, false) {
             let here = match place {
                 Place::Declared { schema, .. } => of(schema)?,
                 Place::Open => return None,

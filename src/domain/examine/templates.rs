@@ -109,7 +109,9 @@ impl Users<'_> {
                 if self.contexts.is_empty() {
                     return None;
                 }
-                let places: Vec<Place<'_>> = Schemas::of(self.contexts).look(&steps).collect();
+                let places: Vec<Place<'_>> = Schemas::of(self.contexts)
+                    .look(&steps, used.of_item)
+                    .collect();
                 let declares = |place: &Place<'_>| matches!(place, Place::Declared { .. });
                 if !places.iter().any(declares) {
                     let givers = self.contexts.iter().map(|(key, _)| key.as_str());
@@ -132,12 +134,13 @@ impl Users<'_> {
             }
             Root::Snippets => return None,
         }
+        let said = &used.said;
         (!used.guarded).then(|| {
             Finding::warning(
                 at,
-                format!("`{path}` prints nothing where it is absent"),
+                format!("`{said}` prints nothing where it is absent"),
                 format!(
-                    "Write {{{{ {path}|default(\"...\") }}}}, or put the sentence under {{% if {path} %}}"
+                    "Write {{{{ {said}|default(\"...\") }}}}, or put the sentence under {{% if {said} %}}"
                 ),
             )
         })

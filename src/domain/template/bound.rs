@@ -246,6 +246,16 @@ impl Longest {
         }
     }
 
+    /// A character in another case is three at most.
+    fn in_other_case(self) -> Self {
+        let up_to = |chars: usize, cap: usize| chars.saturating_mul(3).min(cap);
+        Self {
+            tenant: up_to(self.tenant, TENANT_CHARS),
+            issuer: up_to(self.issuer, FACT_CHARS),
+            caller: up_to(self.caller, CALLER_CHARS),
+        }
+    }
+
     /// Printed into a prompt.
     fn printed(self) -> Sum {
         let fenced = self.issuer > 0 || self.caller > 0;
@@ -392,16 +402,11 @@ impl Bound<'_> {
         match filter {
             Filter::Abs | Filter::Int | Filter::Length | Filter::Round => base.or(Longest::NUMBER),
             Filter::Trim | Filter::First | Filter::Last => base,
-            Filter::Default => with_args(),
-            // Case may make characters more; the rest puts texts together.
-            Filter::Capitalize
-            | Filter::Lower
-            | Filter::Title
-            | Filter::Upper
-            | Filter::Items
-            | Filter::Join
-            | Filter::Replace
-            | Filter::Truncate => with_args().grown(),
+            Filter::Default | Filter::Truncate => with_args(),
+            Filter::Capitalize | Filter::Lower | Filter::Title | Filter::Upper => {
+                base.in_other_case()
+            }
+            Filter::Items | Filter::Join | Filter::Replace => with_args().grown(),
         }
     }
 

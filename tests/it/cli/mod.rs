@@ -8,4 +8,3 @@ mod preferences;
 mod serve;
 mod shared_issuer;
 mod small;
-mod walk;

@@ -45,6 +45,17 @@ impl<'s> Lowering<'s> {
         }
     }
 
+    fn is_of_item(&self, expr: &ast::Expr<'s>) -> bool {
+        match expr {
+            ast::Expr::Var(var) => self.locals.iter().any(|local| local.name == var.id),
+            ast::Expr::GetAttr(attr) => self.is_of_item(&attr.expr),
+            ast::Expr::GetItem(item) => {
+                const_str(&item.subscript_expr).is_some() && self.is_of_item(&item.expr)
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn note_use(&mut self, expr: &ast::Expr<'s>) {
         let Some(path) = self.path(expr) else { return };
         if path.len() > MAX_PATH_BYTES {
@@ -56,9 +67,13 @@ impl<'s> Lowering<'s> {
             return;
         }
         let (line, column) = self.place_of(base_span(expr));
-        let guarded = self.harmless > 0 || self.present.contains(&path);
+        let of_item = self.is_of_item(expr);
+        let is_item = of_item && matches!(expr, ast::Expr::Var(_));
+        let guarded = self.harmless > 0 || is_item || self.present.contains(&path);
         self.variables.push(VariableUse {
             path,
+            said: said(expr),
+            of_item,
             guarded,
             line,
             column,
@@ -145,6 +160,26 @@ pub(super) fn const_str<'e>(expr: &'e ast::Expr<'_>) -> Option<&'e str> {
     match expr {
         ast::Expr::Const(constant) => constant.value.as_str(),
         _ => None,
+    }
+}
+
+/// A place as its author said it.
+fn said(expr: &ast::Expr<'_>) -> String {
+    match expr {
+        ast::Expr::Var(var) => var.id.to_owned(),
+        ast::Expr::GetAttr(attr) => format!("{}.{}", said(&attr.expr), attr.name),
+        ast::Expr::GetItem(item) => {
+            let key = match &item.subscript_expr {
+                ast::Expr::Const(constant) => match constant.value.as_str() {
+                    Some(name) => format!("\"{name}\""),
+                    None => constant.value.to_string(),
+                },
+                other => said(other),
+            };
+            format!("{}[{key}]", said(&item.expr))
+        }
+        ast::Expr::Slice(slice) => said(&slice.expr),
+        _ => "...".to_owned(),
     }
 }
 
