@@ -9,6 +9,7 @@ pub mod dev;
 pub mod emulate;
 pub mod export;
 pub mod issuer_pair;
+pub mod login;
 pub mod master_key;
 pub mod migrate;
 pub mod openapi;
@@ -18,6 +19,7 @@ pub mod serve;
 pub mod shared_issuer;
 pub mod tenant;
 
+mod credentials;
 mod database;
 mod remote;
 mod signals;
@@ -47,6 +49,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Apply(apply::ApplyArgs),
     Export(export::ExportArgs),
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
@@ -86,6 +90,8 @@ pub fn main() -> ExitCode {
             Command::Migrate(args) => migrate::run(args).await,
             Command::Apply(args) => Box::pin(apply::run(args)).await,
             Command::Export(args) => export::run(args).await,
+            Command::Login(args) => Box::pin(login::run(args)).await,
+            Command::Logout(args) => login::out(args).await,
             Command::Audit(command) => Box::pin(audit::run(command)).await,
             Command::Tenant(command) => tenant::run(command).await,
             Command::Admin(command) => Box::pin(admin::run(command)).await,

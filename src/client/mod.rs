@@ -18,11 +18,13 @@
 mod admin;
 mod error;
 mod pages;
+mod sign_in;
 mod transport;
 mod types;
 mod user;
 
 pub use self::error::{ClientError, Fault, Problem};
+pub use self::sign_in::{SignIn, SignedIn};
 pub use self::transport::{Client, ClientOptions};
 pub use self::types::{
     Contexts, Document, Draft, Kind, Me, Minted, NewBundle, OpenContext, Persona, Release, Version,

@@ -43,7 +43,8 @@ impl Default for ClientOptions {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    credential: HeaderValue,
+    /// None for what needs none.
+    credential: Option<HeaderValue>,
     options: ClientOptions,
     clock: Clock,
 }
@@ -132,13 +133,17 @@ impl Client {
         Self::with(server, credential, ClientOptions::default())
     }
 
+    /// An address of a gateway as a client writes it, if one may send a credential there.
+    pub fn address(server: &str) -> Result<String, ClientError> {
+        address(server).map(String::from)
+    }
+
     /// A client that is as patient as you say.
     pub fn with(
         server: &str,
         credential: impl Into<SecretString>,
         options: ClientOptions,
     ) -> Result<Self, ClientError> {
-        let base = address(server)?;
         let credential: SecretString = credential.into();
         let mut value =
             HeaderValue::try_from(format!("Bearer {}", credential.expose_secret().trim()))
@@ -146,6 +151,15 @@ impl Client {
                     ClientError::SetUp("the credential can't stand in a header".into())
                 })?;
         value.set_sensitive(true);
+        Ok(Self {
+            credential: Some(value),
+            ..Self::anonymous(server, options)?
+        })
+    }
+
+    /// A client without a credential.
+    pub(super) fn anonymous(server: &str, options: ClientOptions) -> Result<Self, ClientError> {
+        let base = address(server)?;
         let mut builder = reqwest::Client::builder()
             .timeout(options.timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -163,10 +177,15 @@ impl Client {
         Ok(Self {
             http,
             base,
-            credential: value,
+            credential: None,
             options,
             clock: Clock::system(),
         })
+    }
+
+    /// The gateway's address; its path ends with a slash.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Makes a call, again where it failed in a way that may pass.
@@ -177,7 +196,9 @@ impl Client {
             .join(&call.path)
             .map_err(|error| ClientError::SetUp(error.to_string()))?;
         let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, self.credential.clone());
+        if let Some(credential) = &self.credential {
+            headers.insert(AUTHORIZATION, credential.clone());
+        }
         if let Some(etag) = call.if_match {
             let value = HeaderValue::try_from(etag).map_err(|_unprintable| {
                 ClientError::SetUp("the ETag can't stand in a header".into())

@@ -7,6 +7,7 @@ use super::StoreError;
 use super::people::role;
 use super::tenant_tx::TenantTx;
 use crate::crypto::token::TokenHash;
+use crate::domain::email::Email;
 use crate::domain::role::Role;
 
 /// A tenant's provider as stored.
@@ -26,6 +27,28 @@ pub struct ProviderRow {
     pub new_person_role: Option<Role>,
     /// Grows with each change.
     pub revision: i64,
+}
+
+/// A code that somebody carries to where they work.
+#[derive(Debug)]
+pub struct NewCode<'a> {
+    /// Whose.
+    pub email: &'a Email,
+    /// Of the code.
+    pub hash: TokenHash,
+    /// What its verifier must hash to (PKCE, S256).
+    pub challenge: &'a str,
+    /// Until when it holds.
+    pub ends: DateTime<Utc>,
+}
+
+/// A code that was used just now.
+#[derive(Debug)]
+pub struct TakenCode {
+    /// Whose it was.
+    pub email: String,
+    /// What its verifier must hash to.
+    pub challenge: String,
 }
 
 impl TenantTx {
@@ -97,17 +120,45 @@ impl TenantTx {
         &mut self,
         state: &TokenHash,
         ends: DateTime<Utc>,
+        code: Option<&NewCode<'_>>,
     ) -> Result<bool, StoreError> {
         let tenant = self.tenant().0;
         let done = sqlx::query!(
-            "insert into sso_attempt (tenant_id, state_hash, expires_at) values ($1, $2, $3)
+            "insert into sso_attempt (tenant_id, state_hash, expires_at, email, code_hash, code_challenge, code_ends)
+             values ($1, $2, $3, $4, $5, $6, $7)
              on conflict (tenant_id, state_hash) do nothing",
             tenant,
             state.as_bytes(),
-            ends
+            ends,
+            code.map(|code| code.email.as_str()),
+            code.map(|code| code.hash.as_bytes().as_slice()),
+            code.map(|code| code.challenge),
+            code.map(|code| code.ends)
         )
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    /// Takes out the code with this hash, if it still holds.
+    pub async fn take_sso_code(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<TakenCode>, StoreError> {
+        let tenant = self.tenant().0;
+        let row = sqlx::query!(
+            r#"update sso_attempt set code_hash = null where tenant_id = $1 and code_hash = $2 and code_ends > $3
+               returning email as "email!", code_challenge as "challenge!""#,
+            tenant,
+            hash.as_bytes(),
+            now
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(row.map(|row| TakenCode {
+            email: row.email,
+            challenge: row.challenge,
+        }))
     }
 }

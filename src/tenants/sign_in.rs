@@ -121,14 +121,16 @@ pub async fn sign_in(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, Sig
 }
 
 /// Counts how a try ended, and logs a failure: never with the address of the person, which may be a mistyped password.
-pub(super) fn count(gateway: &Gateway, outcome: &Result<SignedIn, SignInError>) {
+fn count(gateway: &Gateway, outcome: &Result<SignedIn, SignInError>) {
     match outcome {
         Ok(_) => gateway.metrics.sign_in("ok"),
-        Err(error) => {
-            gateway.metrics.sign_in(error.as_label());
-            tracing::info!(reason = error.as_label(), "a sign-in was refused");
-        }
+        Err(error) => count_refused(gateway, error),
     }
+}
+
+pub(super) fn count_refused(gateway: &Gateway, error: &SignInError) {
+    gateway.metrics.sign_in(error.as_label());
+    tracing::info!(reason = error.as_label(), "a sign-in was refused");
 }
 
 async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, SignInError> {

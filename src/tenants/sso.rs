@@ -2,22 +2,20 @@
 //!
 //! What a tenant's provider says counts in that tenant only: see [`super::signed_in`].
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
+pub mod code;
+pub mod way;
+
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
 use super::change::Change;
 use super::refusal::Refusal;
 use super::sign_in::{
-    Beginning, SignInError, SignedIn, Visitor, Workplace, admit_address, admit_sso, begin, count,
-    ends_at,
+    Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count_refused, ends_at,
 };
-use crate::auth::{SsoError, SsoIdentity, SsoProvider};
-use crate::crypto::seal::{Aad, SealError};
-use crate::crypto::token::{NoRandomness, hash_token, random_token, same_secret};
+use crate::auth::{SsoError, SsoProvider};
+use crate::crypto::seal::SealError;
+use crate::crypto::token::NoRandomness;
 use crate::domain::email::{Email, is_domain};
 use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, TenantId};
@@ -26,14 +24,10 @@ use crate::domain::text;
 use crate::domain::web_url;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
-use crate::store::audit::AuditEvent;
 use crate::store::sealed::SealedColumn;
 use crate::store::sso::ProviderRow;
-use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
 
-/// How long a browser may take to come back.
-pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 /// Most domains of one provider.
 pub const MAX_DOMAINS: usize = 20;
 
@@ -208,307 +202,6 @@ pub async fn remove(change: &mut Change, stored: &ProviderRow) -> Result<(), Ref
     Ok(())
 }
 
-/// A browser carries it, so no row names it.
-fn departure_place(tenant: TenantId) -> Aad {
-    Aad {
-        table: "sso_attempt",
-        column: "departure",
-        tenant,
-        row: Uuid::nil(),
-    }
-}
-
-/// What must be known of a browser that left for the provider when it comes back. The browser carries it itself, sealed: whoever
-/// asks to be sent on leaves nothing here.
-#[derive(Serialize, Deserialize)]
-struct Departure {
-    /// What the provider hands back.
-    state: String,
-    /// What the ID token must repeat.
-    nonce: String,
-    pkce_verifier: String,
-    /// The provider it was sent to,
-    provider: Uuid,
-    /// as it was then.
-    revision: i64,
-    /// Where it comes back to.
-    redirect_uri: String,
-    /// Until when.
-    expires_at: DateTime<Utc>,
-}
-
-impl Departure {
-    fn seal(&self, gateway: &Gateway, tenant: TenantId) -> Result<SecretString, SealError> {
-        let text = serde_json::to_string(self).map_err(|_never| SealError::Cipher)?;
-        let sealed = gateway
-            .keys
-            .seal(&SecretString::from(text), &departure_place(tenant))?;
-        Ok(SecretString::from(URL_SAFE_NO_PAD.encode(sealed)))
-    }
-
-    /// None where the cookie is not one of ours, or of another tenant.
-    fn open(gateway: &Gateway, tenant: TenantId, cookie: &SecretString) -> Option<Self> {
-        let sealed = URL_SAFE_NO_PAD.decode(cookie.expose_secret()).ok()?;
-        let text = gateway.keys.open(&sealed, &departure_place(tenant)).ok()?;
-        serde_json::from_str(text.expose_secret()).ok()
-    }
-}
-
-/// A browser to send on.
-#[derive(Debug)]
-pub struct SentOn {
-    /// Where to.
-    pub url: url::Url,
-    /// For a cookie of that browser, until it comes back.
-    pub browser: SecretString,
-}
-
-/// Sends a browser to the tenant's provider.
-pub async fn start(
-    gateway: &Gateway,
-    slug: &str,
-    redirect_uri: &str,
-    from: &Visitor,
-) -> Result<SentOn, SsoFailure> {
-    admit_address(gateway, from).map_err(SignInError::from)?;
-    let (tenant, provider) = find(gateway, slug).await?;
-    let _turn = admit_sso(gateway, tenant.id, from)
-        .await
-        .map_err(SignInError::from)?;
-    let (state, nonce) = (random_token("")?, random_token("")?);
-    let (state, nonce) = (state.expose_secret(), nonce.expose_secret());
-    let begun = gateway
-        .sso
-        .begin(
-            &open(gateway, tenant.id, &provider)?,
-            redirect_uri,
-            state.to_owned(),
-            nonce.to_owned(),
-        )
-        .await?;
-    let departure = Departure {
-        state: state.to_owned(),
-        nonce: nonce.to_owned(),
-        pkce_verifier: begun.pkce_verifier.expose_secret().to_owned(),
-        provider: provider.id,
-        revision: provider.revision,
-        redirect_uri: redirect_uri.to_owned(),
-        expires_at: gateway.clock.now() + PATIENCE,
-    };
-    Ok(SentOn {
-        url: begun.url,
-        browser: departure.seal(gateway, tenant.id)?,
-    })
-}
-
-/// What a browser brings back from the provider.
-#[derive(Debug)]
-pub struct CameBack {
-    /// What it was sent with.
-    pub state: SecretString,
-    /// The provider's code, unless it refused.
-    pub code: Option<String>,
-    /// Who says so (RFC 9207), where the provider does.
-    pub issuer: Option<String>,
-    /// The cookie.
-    pub browser: SecretString,
-    /// Where it comes from.
-    pub from: Visitor,
-}
-
-/// Signs in whom the provider vouches for.
-pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<SignedIn, SsoFailure> {
-    let outcome = come_in(gateway, slug, back).await;
-    match outcome {
-        Ok(signed_in) => {
-            gateway.metrics.sign_in("ok");
-            Ok(signed_in)
-        }
-        Err(SsoFailure::SignIn(error)) => {
-            let outcome = Err(error);
-            count(gateway, &outcome);
-            outcome.map_err(SsoFailure::SignIn)
-        }
-        Err(failure) => {
-            gateway.metrics.sign_in("sso_failed");
-            tracing::info!(error = %failure, "a single sign-on failed");
-            Err(failure)
-        }
-    }
-}
-
-async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<SignedIn, SsoFailure> {
-    admit_address(gateway, &back.from).map_err(SignInError::from)?;
-    let (tenant, provider) = find(gateway, slug).await?;
-    let now = gateway.clock.now();
-    let left = Departure::open(gateway, tenant.id, &back.browser)
-        .filter(|left| same_secret(&back.state, &SecretString::from(left.state.as_str())))
-        .ok_or(SignInError::Refused("sso_state"))?;
-    if left.expires_at <= now {
-        return Err(SignInError::Refused("sso_too_late").into());
-    }
-    if (left.provider, left.revision) != (provider.id, provider.revision) {
-        return Err(SignInError::Refused("sso_provider_changed").into());
-    }
-    if back.issuer.is_some_and(|issuer| issuer != provider.issuer) {
-        return Err(SignInError::Refused("sso_other_issuer").into());
-    }
-    let code = back.code.ok_or(SignInError::Refused("sso_denied"))?;
-    let turn = admit_sso(gateway, tenant.id, &back.from)
-        .await
-        .map_err(SignInError::from)?;
-    let identity = gateway
-        .sso
-        .finish(
-            &open(gateway, tenant.id, &provider)?,
-            &left.redirect_uri,
-            code,
-            &left.nonce,
-            &SecretString::from(left.pkce_verifier),
-        )
-        .await
-        .map_err(|error| match error {
-            SsoError::Refused(label) => SsoFailure::SignIn(SignInError::Refused(label)),
-            error => error.into(),
-        })?;
-    drop(turn);
-    let email = vouched_for(&provider, &identity)?;
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    let is_first = tx
-        .use_sso(&hash_token(&back.state), left.expires_at)
-        .await?;
-    tx.commit().await?;
-    if !is_first {
-        return Err(SignInError::Refused("sso_used").into());
-    }
-    let (person, role) =
-        settle(gateway, tenant.id, &provider, &identity, &email, &back.from).await?;
-    let signed_in = begin(
-        gateway,
-        &Beginning {
-            person,
-            email: &email,
-            password_hash: None,
-            by_sso: true,
-            instead_of: None,
-            expires_at: ends_at(now),
-            how: json!({ "by": "sso", "issuer": provider.issuer }),
-            request_id: back.from.request_id.as_deref(),
-        },
-        Some(Workplace {
-            tenant: tenant.id,
-            slug: tenant.slug,
-            name: tenant.name,
-            role,
-        }),
-    )
-    .await?;
-    Ok(signed_in)
-}
-
-/// The address that the provider may speak for.
-fn vouched_for(provider: &ProviderRow, identity: &SsoIdentity) -> Result<Email, SignInError> {
-    let email = identity
-        .email
-        .as_deref()
-        .ok_or(SignInError::Refused("sso_no_email"))?;
-    let email = Email::parse(email).map_err(|_unreadable| SignInError::Refused("sso_bad_email"))?;
-    if !identity.email_verified {
-        return Err(SignInError::Refused("sso_email_not_verified"));
-    }
-    if !provider
-        .allowed_domains
-        .iter()
-        .any(|domain| domain == email.domain())
-    {
-        return Err(SignInError::Refused("sso_foreign_domain"));
-    }
-    Ok(email)
-}
-
-/// Makes sure that the person is a member: already, by an open invitation, or as the provider's new people are.
-async fn settle(
-    gateway: &Gateway,
-    tenant: TenantId,
-    provider: &ProviderRow,
-    identity: &SsoIdentity,
-    email: &Email,
-    from: &Visitor,
-) -> Result<(AdminId, Role), SignInError> {
-    let now = gateway.clock.now();
-    let mut tx = gateway.database.tenant(tenant).await?;
-    tx.lock_members().await?;
-    let person = tx.lock_person(email).await?;
-    if person.as_ref().is_some_and(|person| person.disabled) {
-        return Err(SignInError::Refused("disabled"));
-    }
-    if let Some(person) = &person
-        && let Some(membership) = tx.membership(person.id).await?
-    {
-        match membership.sso_subject {
-            Some(subject) if subject == identity.subject => {}
-            Some(_) => return Err(SignInError::Refused("sso_other_subject")),
-            None => {
-                tx.set_sso_subject(person.id, &identity.subject).await?;
-                let details = json!({ "issuer": provider.issuer });
-                tell(gateway, &mut tx, "member.link", email, details, from).await?;
-            }
-        }
-        tx.commit().await?;
-        return Ok((person.id, membership.role));
-    }
-    let invited = tx.accept_invitation_of(email, now).await?;
-    let role = invited
-        .or(provider.new_person_role)
-        .ok_or(SignInError::Refused("sso_no_membership"))?;
-    let id = if let Some(person) = person {
-        person.id
-    } else {
-        let id = AdminId(gateway.clock.new_id());
-        let name = identity
-            .name
-            .as_deref()
-            .map(|name| text::clean_line(name, super::invitations::MAX_NAME).into_owned())
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| email.as_str().to_owned());
-        tx.insert_person(id, email, &name, None).await?;
-        id
-    };
-    tx.insert_membership(id, role, true, Some(&identity.subject))
-        .await?;
-    let action = if invited.is_some() {
-        "invitation.accept"
-    } else {
-        "member.create"
-    };
-    let details = json!({ "role": role.as_str(), "by": "sso" });
-    tell(gateway, &mut tx, action, email, details, from).await?;
-    tx.commit().await?;
-    Ok((id, role))
-}
-
-async fn tell(
-    gateway: &Gateway,
-    tx: &mut TenantTx,
-    action: &str,
-    email: &Email,
-    details: Value,
-    from: &Visitor,
-) -> Result<(), StoreError> {
-    tx.audit(&AuditEvent {
-        id: gateway.clock.new_id(),
-        at: gateway.clock.now(),
-        actor: &super::sign_in::actor(email),
-        action,
-        target: &super::sign_in::target(email),
-        before_hash: None,
-        after_hash: None,
-        request_id: from.request_id.as_deref(),
-        details,
-    })
-    .await
-}
-
 async fn find(gateway: &Gateway, slug: &str) -> Result<(TenantRow, ProviderRow), SsoFailure> {
     let mut platform = gateway.database.platform().await?;
     let tenant = platform.tenant_by_slug(slug).await?;
@@ -541,4 +234,66 @@ fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoPro
         client_id: row.client_id.clone(),
         client_secret,
     })
+}
+
+/// Counts how a try ended.
+fn counted<T>(
+    gateway: &Gateway,
+    outcome: Result<T, SsoFailure>,
+    is_in: impl FnOnce(&T) -> bool,
+) -> Result<T, SsoFailure> {
+    match outcome {
+        Ok(done) => {
+            if is_in(&done) {
+                gateway.metrics.sign_in("ok");
+            }
+            Ok(done)
+        }
+        Err(SsoFailure::SignIn(error)) => {
+            count_refused(gateway, &error);
+            Err(error.into())
+        }
+        Err(failure) => {
+            gateway.metrics.sign_in("sso_failed");
+            tracing::info!(error = %failure, "a single sign-on failed");
+            Err(failure)
+        }
+    }
+}
+
+/// Somebody whom the provider vouches for.
+struct Member<'a> {
+    person: AdminId,
+    email: &'a Email,
+    role: Role,
+}
+
+async fn begin_here(
+    gateway: &Gateway,
+    tenant: TenantRow,
+    provider: &ProviderRow,
+    member: &Member<'_>,
+    from: &Visitor,
+) -> Result<SignedIn, SsoFailure> {
+    let signed_in = begin(
+        gateway,
+        &Beginning {
+            person: member.person,
+            email: member.email,
+            password_hash: None,
+            by_sso: true,
+            instead_of: None,
+            expires_at: ends_at(gateway.clock.now()),
+            how: json!({ "by": "sso", "issuer": provider.issuer }),
+            request_id: from.request_id.as_deref(),
+        },
+        Some(Workplace {
+            tenant: tenant.id,
+            slug: tenant.slug,
+            name: tenant.name,
+            role: member.role,
+        }),
+    )
+    .await?;
+    Ok(signed_in)
 }

@@ -9,6 +9,7 @@ pub mod cors;
 pub mod etag;
 pub mod finding;
 mod forwarded;
+pub mod html;
 pub mod once;
 pub mod page;
 pub mod path;

@@ -193,14 +193,53 @@ impl From<PasswordError> for Problem {
     }
 }
 
+/// What somebody can do whose single sign-on was refused. Of accounts it says no more than their owner may know.
+fn sso_refusal(label: &str) -> &'static str {
+    match label {
+        "sso_code" | "sso_verifier" => {
+            "The code is wrong, was tried before, is older than three minutes, or was made for another command: begin again."
+        }
+        "sso_state" => {
+            "This browser did not begin this sign-in, or began another one since. It must take cookies. Begin again."
+        }
+        "sso_too_late" => "The sign-in took longer than ten minutes: begin again.",
+        "sso_used" => {
+            "This page was opened before, and each sign-in counts once. If you have its code, it still holds for its three minutes; else begin again."
+        }
+        "sso_denied" => {
+            "The identity provider did not sign you in, or you said no there. If it should, ask whoever runs it."
+        }
+        "sso_no_membership" => {
+            "You have no account in this tenant: ask one of its owners for an invitation to the address that you use at the identity provider."
+        }
+        "sso_foreign_domain" => {
+            "The tenant does not take addresses of your domain from its identity provider: an owner can add the domain."
+        }
+        "sso_no_email" | "no_email" | "sso_bad_email" | "sso_email_not_verified" => {
+            "The identity provider tells no verified e-mail address of you. Whoever runs it can change that."
+        }
+        "sso_other_subject" => {
+            "The identity provider knows you as somebody else than before: an owner of the tenant can remove you and invite you again."
+        }
+        "sso_provider_changed" => {
+            "The tenant changed its identity provider meanwhile: begin again."
+        }
+        _ => {
+            "The single sign-on did not succeed: begin again. If it keeps failing, whoever runs the installation finds the reason in the log."
+        }
+    }
+}
+
 impl From<SsoFailure> for Problem {
     fn from(failure: SsoFailure) -> Self {
         match failure {
-            SsoFailure::NoProvider => Self::new(Code::NotFound),
-            SsoFailure::Provider(SsoError::Refused(_))
-            | SsoFailure::SignIn(SignInError::Refused(_)) => Self::sign_in_failed(
-                "The single sign-on did not succeed: begin again. If it keeps failing, an owner of the tenant can look at the log's reason.",
+            SsoFailure::NoProvider => Self::new(Code::NotFound).detail(
+                "There is no single sign-on here: check the tenant's name. An owner of the tenant sets it up.",
             ),
+            SsoFailure::Provider(SsoError::Refused(label))
+            | SsoFailure::SignIn(SignInError::Refused(label)) => {
+                Self::sign_in_failed(sso_refusal(label))
+            }
             SsoFailure::Provider(error) => Self::new(Code::IdentityProviderUnavailable)
                 .detail(format!("In short: {error}."))
                 .retry_after(std::time::Duration::from_secs(10)),

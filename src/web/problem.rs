@@ -121,6 +121,21 @@ impl From<&Fault> for FaultBody {
 }
 
 impl Problem {
+    /// What it says, in sentences for whoever looks at a page.
+    pub fn in_words(&self) -> String {
+        let detail = self.detail.as_deref();
+        let mut words =
+            vec![detail.map_or_else(|| format!("{}.", self.code.title()), str::to_owned)];
+        words.extend(self.errors.iter().map(|fault| {
+            format!(
+                "{} {}.",
+                fault.pointer.trim_start_matches('/'),
+                fault.message
+            )
+        }));
+        words.join(" ")
+    }
+
     /// A problem of this kind.
     pub fn new(code: Code) -> Self {
         Self {

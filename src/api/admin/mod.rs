@@ -52,6 +52,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(people::routes)
         .configure(api_keys::routes)
         .configure(sso::routes)
+        .configure(sso::browser::routes)
         .configure(documents::routes)
         .configure(drafts::routes)
         .configure(versions::routes)
@@ -106,6 +107,7 @@ pub fn descriptions() -> Vec<Description> {
         people::Doc::openapi,
         api_keys::Doc::openapi,
         sso::Doc::openapi,
+        sso::browser::Doc::openapi,
         catalogue_syncs::Doc::openapi,
     ];
     parts.iter().map(|part| part()).collect()

@@ -1,18 +1,18 @@
 //! `/v1/admin/sso`: the tenant's identity provider, and the way of a browser there and back.
 
-use actix_web::cookie::{Cookie, SameSite, time};
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HOST, IF_NONE_MATCH, LOCATION};
+pub mod browser;
+
+use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use super::people::role;
-use super::sign_in::{SignedInBody, signed_in_answer};
 use super::{checked, read_members};
-use crate::api::answers::{Changing, ReadingOne, SigningOn};
+use crate::api::answers::{Changing, ReadingOne};
 use crate::api::{only, reading};
 use crate::domain::members::{Members, line};
 use crate::domain::role::Role;
@@ -20,39 +20,26 @@ use crate::gateway::Gateway;
 use crate::store::sso::ProviderRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
-use crate::tenants::sso::{self, CameBack, PATIENCE, ProviderSettings, SecretChange};
+use crate::tenants::sso::{self, ProviderSettings, SecretChange};
 use crate::web::Problem;
 use crate::web::admin::{May, Own};
 use crate::web::body::AdminBodyLimits;
-use crate::web::codes::Code;
-use crate::web::cors::OwnOrigin;
 use crate::web::etag::Validator;
-use crate::web::page::query;
-use crate::web::people::visitor;
 
 /// Its routes.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/sso")
-                .route(reading().to(get))
-                .route(web::put().to(put))
-                .route(web::delete().to(delete)),
-            "GET, HEAD, PUT, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/admin/sso/{tenant}/start").route(web::get().to(start)),
-            "GET",
-        ))
-        .service(only(
-            web::resource("/v1/admin/sso/{tenant}/callback").route(web::get().to(callback)),
-            "GET",
-        ));
+    config.service(only(
+        web::resource("/v1/admin/sso")
+            .route(reading().to(get))
+            .route(web::put().to(put))
+            .route(web::delete().to(delete)),
+        "GET, HEAD, PUT, DELETE",
+    ));
 }
 
 /// Its part of the document.
 #[derive(Debug, OpenApi)]
-#[openapi(paths(get, put, delete, start, callback))]
+#[openapi(paths(get, put, delete))]
 pub struct Doc;
 
 /// The tenant's identity provider.
@@ -237,132 +224,4 @@ fn settings(sent: serde_json::Map<String, Value>) -> Result<ProviderSettings, Re
         allowed_domains: allowed_domains.unwrap_or_default(),
         new_person_role: new_person_role.flatten(),
     })
-}
-
-/// The name of the cookie that binds the way there and back to one browser, and whether it needs https.
-struct OwnAddress {
-    origin: String,
-    secure: bool,
-}
-
-impl OwnAddress {
-    /// As configured; else what the request names, but only on this machine: a name that somebody sends is not to be trusted
-    /// with where codes go.
-    fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let configured = request
-            .app_data::<web::Data<OwnOrigin>>()
-            .and_then(|own| own.0.clone());
-        if let Some(origin) = configured {
-            let secure = origin.starts_with("https://");
-            return Ok(Self { origin, secure });
-        }
-        let host = request
-            .headers()
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
-            return Ok(Self {
-                origin: format!("http://{host}"),
-                secure: false,
-            });
-        }
-        Err(Problem::new(Code::NotFound).detail(
-            "There is no single sign-on at this address. Whoever runs the installation sets server.public_url: the address that the identity provider sends browsers back to.",
-        ))
-    }
-
-    fn cookie_name(&self) -> &'static str {
-        if self.secure {
-            "__Host-persona-gateway-sso"
-        } else {
-            "persona-gateway-sso"
-        }
-    }
-
-    fn cookie(&self, value: String, seconds: i64) -> Cookie<'static> {
-        Cookie::build(self.cookie_name(), value)
-            .path("/")
-            .http_only(true)
-            .secure(self.secure)
-            // Lax: it must come along when the provider's page sends the browser back.
-            .same_site(SameSite::Lax)
-            .max_age(time::Duration::seconds(seconds))
-            .finish()
-    }
-
-    fn redirect_uri(&self, tenant: &str) -> String {
-        format!("{}/v1/admin/sso/{tenant}/callback", self.origin)
-    }
-}
-
-/// Sends the browser to the tenant's identity provider. Open it in a browser: it comes back by itself.
-#[utoipa::path(
-    get, path = "/v1/admin/sso/{tenant}/start", tag = "Admin: access", operation_id = "startSso",
-    params(("tenant" = String, Path, description = "The tenant's name in URLs")),
-    responses(
-        (status = 302, description = "To the provider", headers(("Location" = String, description = "The provider"), ("Set-Cookie" = String, description = "Binds the way there and back to this browser"))),
-        SigningOn,
-    )
-)]
-async fn start(
-    request: HttpRequest,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let from = visitor(&request);
-    let own = OwnAddress::of(&request)?;
-    let sent = Box::pin(sso::start(&gateway, &path, &own.redirect_uri(&path), &from)).await?;
-    Ok(HttpResponse::Found()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((LOCATION, sent.url.as_str()))
-        .cookie(own.cookie(
-            sent.browser.expose_secret().to_owned(),
-            PATIENCE.num_seconds(),
-        ))
-        .finish())
-}
-
-/// What the provider adds to the address. Providers may add more, so unknown members pass.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct CallbackQuery {
-    /// What the browser was sent with.
-    state: Option<String>,
-    /// The provider's code.
-    code: Option<String>,
-    /// The provider's issuer identifier (RFC 9207).
-    iss: Option<String>,
-}
-
-/// Where the identity provider sends the browser back to: signs in whom it vouches for.
-#[utoipa::path(
-    get, path = "/v1/admin/sso/{tenant}/callback", tag = "Admin: access", operation_id = "finishSso",
-    params(("tenant" = String, Path, description = "The tenant's name in URLs"), CallbackQuery),
-    responses((status = 200, description = "Signed in", body = SignedInBody), SigningOn)
-)]
-async fn callback(
-    request: HttpRequest,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let from = visitor(&request);
-    let asked: CallbackQuery = query(&request)?;
-    let own = OwnAddress::of(&request)?;
-    let browser = request
-        .cookie(own.cookie_name())
-        .map(|cookie| SecretString::from(cookie.value()));
-    let back = CameBack {
-        state: SecretString::from(asked.state.unwrap_or_default()),
-        code: asked.code,
-        issuer: asked.iss,
-        browser: browser.unwrap_or_default(),
-        from,
-    };
-    let signed_in = Box::pin(sso::finish(&gateway, &path, back)).await?;
-    let mut answer = signed_in_answer(signed_in);
-    // The way is over: the browser may forget it.
-    _ = answer.add_cookie(&own.cookie(String::new(), 0));
-    Ok(answer)
 }

@@ -16,7 +16,7 @@ use crate::harness::wait::until;
 use crate::harness::{TestApp, context, spawn};
 
 /// Operations of the admin API that need no credential, and why.
-const PUBLIC: [(&str, &str); 4] = [
+const PUBLIC: [(&str, &str); 5] = [
     ("signIn", "the password is the credential"),
     (
         "acceptInvitation",
@@ -27,6 +27,7 @@ const PUBLIC: [(&str, &str); 4] = [
         "finishSso",
         "state, cookie and the provider's code are the credential",
     ),
+    ("exchangeSsoCode", "the code is the credential"),
 ];
 
 const ROLES: [Role; 4] = [Role::Viewer, Role::Editor, Role::Publisher, Role::Owner];

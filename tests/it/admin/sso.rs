@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
-use persona_gateway::tenants::sso::PATIENCE;
+use persona_gateway::tenants::sso::way::PATIENCE;
 use reqwest::header::SET_COOKIE;
 use reqwest::{Method, Response, Url};
 use serde_json::{Value, json};
@@ -15,15 +15,15 @@ use crate::harness::{TestApp, logs, pointers, problem, spawn};
 const SSO: &str = "/v1/admin/sso";
 const START: &str = "/v1/admin/sso/demo/start";
 
-struct Bench {
-    app: TestApp,
-    provider: OpenIdProvider,
+pub(super) struct Bench {
+    pub(super) app: TestApp,
+    pub(super) provider: OpenIdProvider,
     owner: String,
 }
 
 impl Bench {
     /// A provider that the demo tenant trusts with example.com; new people become viewers.
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(false, &json!("viewer")).await
     }
 
@@ -83,7 +83,7 @@ impl Bench {
     }
 }
 
-fn ann() -> Value {
+pub(super) fn ann() -> Value {
     json!({ "sub": "id-of-ann", "email": "Ann@example.com", "email_verified": true, "name": "Ann Lee" })
 }
 

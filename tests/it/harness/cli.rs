@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
@@ -130,6 +130,12 @@ impl Program {
         }
     }
 
+    /// Starts it with somebody who may type.
+    pub(crate) fn start_with_input(mut self) -> Running {
+        self.0.stdin(Stdio::piped());
+        self.start()
+    }
+
     /// Starts it.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();
@@ -203,6 +209,14 @@ impl Running {
             format!("http://{found}")
         };
         (of("address"), of("ops_address"))
+    }
+
+    /// Types a line.
+    pub(crate) async fn type_line(mut self, line: &str) -> Self {
+        let stdin = self.child.stdin.as_mut().expect("it takes input");
+        let line = format!("{line}\n");
+        stdin.write_all(line.as_bytes()).await.unwrap();
+        self
     }
 
     /// Sends a signal, as `kill -TERM` does.

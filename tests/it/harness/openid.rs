@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
@@ -98,6 +98,8 @@ impl OpenIdProvider {
 #[derive(Clone)]
 pub(crate) struct Browser {
     http: Client,
+    /// What it shows to whom it asks.
+    accept: &'static str,
     /// By host with port, then by name.
     cookies: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -110,7 +112,16 @@ impl Browser {
                 .redirect(Policy::none())
                 .build()
                 .unwrap(),
+            accept: "*/*",
             cookies: BTreeMap::new(),
+        }
+    }
+
+    /// One that says what browsers of people say: it shows pages.
+    pub(crate) fn of_a_person() -> Self {
+        Self {
+            accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            ..Self::new()
         }
     }
 
@@ -128,7 +139,7 @@ impl Browser {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut request = self.http.get(url.clone());
+        let mut request = self.http.get(url.clone()).header(ACCEPT, self.accept);
         if !sent.is_empty() {
             request = request.header(COOKIE, sent.join("; "));
         }

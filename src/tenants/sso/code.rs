@@ -1,0 +1,202 @@
+//! The code at the end of the way: it opens one session, once, for the program that began.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Member, SsoFailure, begin_here, counted, find};
+use crate::crypto::digest::sha256;
+use crate::crypto::token::{hash_token, same_secret};
+use crate::domain::email::Email;
+use crate::domain::fault::Faults;
+use crate::domain::role::Role;
+use crate::gateway::Gateway;
+use crate::store::StoreError;
+use crate::tenants::refusal::Refusal;
+use crate::tenants::sign_in::{SignInError, SignedIn, Visitor, admit_address};
+
+/// What codes begin with.
+pub const CODE_PREFIX: &str = "pgc_";
+/// How long a code holds.
+pub const CODE_LASTS: TimeDelta = TimeDelta::minutes(3);
+
+/// A program that wants to go on in the name of whoever signs in (RFC 8252).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// The hash of the verifier that it will show (PKCE, S256): without that, its code is worth nothing.
+    pub(super) challenge: String,
+    /// Where it listens, if it does.
+    listener: Option<Listener>,
+}
+
+/// Where a program waits for its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Listener {
+    /// A loopback address.
+    redirect_uri: String,
+    /// What the program wants to see again.
+    state: String,
+}
+
+impl Program {
+    /// What a program asks for: a challenge, and if it listens a loopback address with a port and a state.
+    pub fn parse(
+        challenge: &str,
+        redirect_uri: Option<&str>,
+        state: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        let mut faults = Faults::new();
+        if !is_opaque(challenge) || challenge.len() != 43 {
+            faults.add(
+                "/code_challenge",
+                "must be the SHA-256 of the verifier in base64url without padding: 43 characters",
+            );
+        }
+        if redirect_uri.is_some_and(|address| !is_loopback(address)) {
+            faults.add(
+                "/redirect_uri",
+                "must be http://127.0.0.1:PORT/ or http://[::1]:PORT/, with a port from 1024 on and without a query",
+            );
+        }
+        if state.is_some_and(|state| !is_opaque(state) || !(16..=200).contains(&state.len())) {
+            faults.add(
+                "/state",
+                "must be 16 to 200 letters, digits or any of - _ . ~",
+            );
+        }
+        let listener = match (redirect_uri, state) {
+            (None, None) => None,
+            (Some(redirect_uri), Some(state)) => Some(Listener {
+                redirect_uri: redirect_uri.to_owned(),
+                state: state.to_owned(),
+            }),
+            (Some(_), None) => {
+                faults.add("/state", "is missing: redirect_uri needs it");
+                None
+            }
+            (None, Some(_)) => {
+                faults.add("/redirect_uri", "is missing: state is sent there");
+                None
+            }
+        };
+        faults
+            .into_result(Self {
+                challenge: challenge.to_owned(),
+                listener,
+            })
+            .map_err(Refusal::Invalid)
+    }
+
+    /// Where its code is brought, if it listens.
+    pub fn way_back(&self, code: &SecretString) -> Option<Url> {
+        let listener = self.listener.as_ref()?;
+        let mut url = Url::parse(&listener.redirect_uri).ok()?;
+        url.query_pairs_mut()
+            .append_pair("code", code.expose_secret())
+            .append_pair("state", &listener.state);
+        Some(url)
+    }
+}
+
+fn is_opaque(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
+}
+
+fn is_loopback(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| {
+        url.scheme() == "http"
+            && matches!(url.host_str(), Some("127.0.0.1" | "[::1]"))
+            && url.port().is_some_and(|port| port >= 1024)
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            // Character for character, so that nothing in it reads otherwise elsewhere.
+            && url.as_str() == address
+            && address.len() <= 200
+    })
+}
+
+/// A code that opens one session, once.
+#[derive(Debug)]
+pub struct SignInCode {
+    /// Shown this once.
+    pub code: SecretString,
+    /// Until when it holds.
+    pub ends: DateTime<Utc>,
+    /// The program that waits for it.
+    pub program: Program,
+}
+
+/// Whom the provider vouches for, as a page may tell them.
+#[derive(Debug)]
+pub struct Vouched {
+    /// Their address.
+    pub email: String,
+    /// The tenant's name for people.
+    pub tenant: String,
+    /// What they may there.
+    pub role: Role,
+    /// What opens a session, where a program began; nobody else gets one.
+    pub code: Option<SignInCode>,
+}
+
+/// Opens the session of a code. A code is good for one try, and for whoever began.
+pub async fn exchange(
+    gateway: &Gateway,
+    slug: &str,
+    code: &SecretString,
+    verifier: &SecretString,
+    from: &Visitor,
+) -> Result<SignedIn, SsoFailure> {
+    let outcome = open_with_code(gateway, slug, code, verifier, from).await;
+    counted(gateway, outcome, |_| true)
+}
+
+async fn open_with_code(
+    gateway: &Gateway,
+    slug: &str,
+    code: &SecretString,
+    verifier: &SecretString,
+    from: &Visitor,
+) -> Result<SignedIn, SsoFailure> {
+    admit_address(gateway, from).map_err(SignInError::from)?;
+    let (tenant, provider) = find(gateway, slug).await?;
+    let now = gateway.clock.now();
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    let taken = tx.take_sso_code(&hash_token(code), now).await?;
+    let Some(taken) = taken else {
+        return Err(SignInError::Refused("sso_code").into());
+    };
+    let email = Email::parse(&taken.email)
+        .map_err(|error| StoreError::Unreadable(format!("a code's address {error}")))?;
+    let person = tx.lock_person(&email).await?;
+    let membership = match &person {
+        Some(person) => tx.membership(person.id).await?,
+        None => None,
+    };
+    // Whatever else is wrong: it was tried.
+    tx.commit().await?;
+    let shown = URL_SAFE_NO_PAD.encode(sha256(verifier.expose_secret().as_bytes()));
+    if !same_secret(
+        &SecretString::from(taken.challenge),
+        &SecretString::from(shown),
+    ) {
+        return Err(SignInError::Refused("sso_verifier").into());
+    }
+    let (Some(person), Some(membership)) = (person, membership) else {
+        return Err(SignInError::Refused("sso_no_membership").into());
+    };
+    if person.disabled {
+        return Err(SignInError::Refused("disabled").into());
+    }
+    let member = Member {
+        person: person.id,
+        email: &email,
+        role: membership.role,
+    };
+    begin_here(gateway, tenant, &provider, &member, from).await
+}
