@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::database;
 use crate::clock::Clock;
@@ -26,6 +26,11 @@ pub enum AdminCommand {
                       persona-gateway admin create --email ops@example.com --operator < password.txt"
     )]
     Create(CreateArgs),
+    /// Lists people: those of one tenant, or all who have an account here, operators too.
+    #[command(
+        after_help = "Examples:\n  persona-gateway admin list --tenant acme\n  persona-gateway admin list --json"
+    )]
+    List(ListArgs),
     /// Sets somebody's password, read like that of `create`. All their sessions end.
     SetPassword(EmailArgs),
     /// Lets somebody sign in nowhere any more. All their sessions end.
@@ -57,6 +62,17 @@ pub struct CreateArgs {
     json: bool,
 }
 
+/// Whom to list.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only members of this tenant, by its name in URLs.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Prints JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Whose account.
 #[derive(Debug, clap::Args)]
 pub struct EmailArgs {
@@ -75,6 +91,7 @@ pub async fn run(command: AdminCommand) -> anyhow::Result<ExitCode> {
     match command {
         AdminCommand::Create(args) if args.invite => invite(args).await,
         AdminCommand::Create(args) => create(args).await,
+        AdminCommand::List(args) => list(args).await,
         AdminCommand::SetPassword(args) => set_password(&args.email).await,
         AdminCommand::Disable(args) => set_disabled(&args.email, true).await,
         AdminCommand::Enable(args) => set_disabled(&args.email, false).await,
@@ -139,6 +156,54 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
             _ => " runs this installation".to_owned(),
         };
         super::say(format_args!("{email}{place}."))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let local = database::open().await?;
+    let tenant = match &args.tenant {
+        Some(slug) => Some(local.tenant(slug).await?),
+        None => None,
+    };
+    let mut tx = local.database.platform().await?;
+    let people = tx.accounts(tenant).await?;
+    tx.commit().await?;
+    for account in people {
+        if args.json {
+            let tenants: Vec<Value> = account
+                .tenants
+                .iter()
+                .map(|place| json!({ "tenant": place.slug, "role": place.role, "singleSignOn": place.by_sso }))
+                .collect();
+            super::say(json!({
+                "email": account.email, "name": account.name, "operator": account.operator, "disabled": account.disabled,
+                "hasPassword": account.has_password, "tenants": tenants,
+            }))?;
+            continue;
+        }
+        let mut places: Vec<String> = account
+            .tenants
+            .iter()
+            .map(|place| {
+                let by = if place.by_sso {
+                    " (single sign-on)"
+                } else {
+                    ""
+                };
+                format!("{} of {}{by}", place.role, place.slug)
+            })
+            .collect();
+        if account.operator {
+            places.push("operator".to_owned());
+        }
+        if account.disabled {
+            places.push("disabled".to_owned());
+        }
+        if places.is_empty() {
+            places.push("of no tenant".to_owned());
+        }
+        super::say(format_args!("{}  {}", account.email, places.join(", ")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

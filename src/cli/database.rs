@@ -7,7 +7,10 @@ use crate::config::Settings;
 use crate::crypto::seal::KeyRing;
 use crate::domain::encoding;
 use crate::domain::ids::TenantId;
+use crate::domain::role::Role;
 use crate::store::{Database, DatabaseOptions};
+use crate::tenants::admin::{Actor, Admin};
+use crate::tenants::change::Change;
 use crate::tenants::master_keys::recognise;
 use crate::tenants::operators::Operator;
 
@@ -26,6 +29,21 @@ impl Local {
             label,
             request_id: None,
         }
+    }
+
+    /// A change of a tenant, by whoever runs the command, with all rights there.
+    pub(super) async fn change(&self, slug: &str) -> anyhow::Result<Change> {
+        let admin = Admin {
+            tenant: self.tenant(slug).await?,
+            role: Role::Owner,
+            actor: Actor {
+                label: actor(),
+                person: None,
+            },
+            request_id: None,
+        };
+        let clock = Clock::system();
+        Ok(Change::with(&self.database, &clock, &self.keys, admin).await?)
     }
 
     /// The tenant of that name in URLs.

@@ -100,10 +100,10 @@ pub async fn run(command: PreferencesCommand) -> anyhow::Result<ExitCode> {
     });
     let mut changed = 0;
     while let Some(batch) = batches.recv().await {
-        let mut tx = local.database.tenant(tenant).await?;
-        changed += tx.put_many_preferences(&batch).await?;
+        let mut change = local.change(&args.tenant).await?;
+        changed += import::write(&mut change, &batch).await?;
         if !args.dry_run {
-            tx.commit().await?;
+            change.commit().await?;
         }
     }
     let unchanged = reader.await??.saturating_sub(changed);

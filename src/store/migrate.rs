@@ -108,7 +108,7 @@ pub async fn ensure_database(server_url: &SecretString, name: &str) -> Result<()
 }
 
 /// Statements here take as long as they take; only whether anybody is there must show soon.
-async fn connect(url: &SecretString) -> Result<PgConnection, StoreError> {
+pub(super) async fn connect(url: &SecretString) -> Result<PgConnection, StoreError> {
     let options = connect_options(url)?;
     let connecting = timeout(CONNECT, PgConnection::connect_with(&options));
     Ok(connecting.await.map_err(|_late| silence())??)

@@ -33,6 +33,7 @@ pub mod sessions;
 pub mod sso;
 pub mod subjects;
 pub mod sweep;
+pub mod tenant_deletion;
 pub mod tenant_tx;
 pub mod tenants;
 pub mod versions;

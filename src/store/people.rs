@@ -3,6 +3,8 @@
 //! People belong to no tenant. A tenant's transaction reaches them by a step through the platform's door.
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::types::Json;
 
 use super::StoreError;
 use super::lease::Lease;
@@ -118,7 +120,65 @@ async fn set_password(
     Ok(done.rows_affected() > 0)
 }
 
+/// An account, for whoever runs the installation.
+#[derive(Debug, Clone)]
+pub struct AccountRow {
+    /// Its address.
+    pub email: String,
+    /// The person's name.
+    pub name: String,
+    /// Whether they run the installation.
+    pub operator: bool,
+    /// Whether they may sign in nowhere.
+    pub disabled: bool,
+    /// Whether they have a password, rather than a provider that vouches for them.
+    pub has_password: bool,
+    /// Where they are members, by name in URLs.
+    pub tenants: Vec<PlaceRow>,
+}
+
+/// One membership of an account.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PlaceRow {
+    /// The tenant's name in URLs.
+    pub slug: String,
+    /// What they may there.
+    pub role: String,
+    /// Whether the tenant's provider made it.
+    pub by_sso: bool,
+}
+
 impl PlatformTx {
+    /// All accounts by address, or those with a membership in one tenant, which is the only one told then.
+    pub async fn accounts(
+        &mut self,
+        tenant: Option<TenantId>,
+    ) -> Result<Vec<AccountRow>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select a.email, a.name, a.operator, a.disabled_at is not null as "disabled!",
+                      a.password_hash is not null as "has_password!",
+                      coalesce(jsonb_agg(jsonb_build_object('slug', t.slug, 'role', m.role, 'by_sso', m.by_sso) order by t.slug)
+                          filter (where t.id is not null), '[]') as "tenants!: Json<Vec<PlaceRow>>"
+               from admin a
+               left join membership m on m.admin_id = a.id and ($1::uuid is null or m.tenant_id = $1)
+               left join tenant t on t.id = m.tenant_id
+               where $1::uuid is null or m.tenant_id is not null
+               group by a.id order by a.email"#,
+            tenant.map(|tenant| tenant.0)
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let accounts = rows.into_iter().map(|row| AccountRow {
+            email: row.email,
+            name: row.name,
+            operator: row.operator,
+            disabled: row.disabled,
+            has_password: row.has_password,
+            tenants: row.tenants.0,
+        });
+        Ok(accounts.collect())
+    }
+
     /// The person with this address.
     pub async fn person_by_email(
         &mut self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::import::{BATCH, Line, parse};
+use super::import::{self, BATCH, Line, parse};
 use super::{changed, put};
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
@@ -171,19 +171,13 @@ impl Import {
             return Ok(());
         }
         let mut change = Change::begin(&self.gateway, &self.admin).await?;
-        let changed = change.tx.put_many_preferences(&self.batch).await?;
+        let changed = import::write(&mut change, &self.batch).await?;
         self.report.imported += changed;
         self.report.unchanged += lines.saturating_sub(changed);
         self.batch.clear();
         self.batch_bytes = 0;
         if self.dry_run {
             return Ok(());
-        }
-        if changed > 0 {
-            let details = json!({ "lines": lines, "changed": changed });
-            change
-                .note("preference.import", "preferences", details)
-                .await?;
         }
         // What the tenant allows may have changed since the batch before.
         (self.policy, self.catalogue) = rules(&mut change.tx).await?;

@@ -1,6 +1,6 @@
 //! Many users' choices as NDJSON: one `{"subject": "...", "preferences": {...}}` a line.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
@@ -8,6 +8,8 @@ use crate::domain::fault::Fault;
 use crate::domain::json;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
+use crate::store::StoreError;
+use crate::tenants::change::Change;
 
 /// Lines written in one transaction.
 pub const BATCH: usize = 1_000;
@@ -51,6 +53,21 @@ pub fn parse(
         Ok(preferences) => Ok((subject, preferences)),
         Err(faults) => Err(under(faults).collect()),
     }
+}
+
+/// Writes lines that were read, with their row in the audit trail; says how many changed a user's choices.
+pub async fn write(
+    change: &mut Change,
+    batch: &[(Subject, Preferences)],
+) -> Result<u64, StoreError> {
+    let changed = change.tx.put_many_preferences(batch).await?;
+    if changed > 0 {
+        let details = json!({ "lines": batch.len(), "changed": changed });
+        change
+            .note("preference.import", "preferences", details)
+            .await?;
+    }
+    Ok(changed)
 }
 
 /// A line without white space around it, and without the byte order mark that editors on Windows put before the first.

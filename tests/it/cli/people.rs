@@ -1,5 +1,6 @@
 //! `tenant`, `admin` and `api-key`: how the first people and machines get in.
 
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::harness::cli::{Ended, Folder, environment_of, program};
@@ -333,4 +334,170 @@ async fn what_can_not_be_is_refused_in_one_line() {
     }
     let people = cli.bench.database.rows("select count(*) from admin").await;
     assert_eq!(people[0]["count"], 1);
+}
+
+#[tokio::test]
+async fn keys_are_listed_and_taken_back_by_what_the_list_shows() {
+    let cli = Cli::new().await;
+    cli.done("tenant create acme", "").await;
+    cli.done("tenant create beta", "").await;
+    for name in ["ci", "old"] {
+        cli.done(
+            &format!("api-key create --tenant acme --name {name} --role editor --expires 90d"),
+            "",
+        )
+        .await;
+    }
+    let listed = async || {
+        let out = cli.done("api-key list --tenant acme --json", "").await;
+        let keys = out.lines().map(|line| serde_json::from_str(line).unwrap());
+        keys.collect::<Vec<Value>>()
+    };
+    let keys = listed().await;
+    let names: Vec<&str> = keys
+        .iter()
+        .map(|key| key["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["old", "ci"], "newest first");
+    assert_eq!(
+        (&keys[0]["usable"], &keys[0]["role"]),
+        (&json!(true), &json!("editor"))
+    );
+    let (prefix, id) = (
+        keys[0]["prefix"].as_str().unwrap(),
+        keys[1]["id"].as_str().unwrap(),
+    );
+    let elsewhere = cli
+        .run(&format!("api-key revoke --tenant beta {prefix}"))
+        .await;
+    assert_eq!(elsewhere.code, Some(1));
+    assert!(
+        elsewhere.err.contains("api-key list --tenant beta"),
+        "{elsewhere:?}"
+    );
+    for named in [prefix, id, id] {
+        cli.done(&format!("api-key revoke --tenant acme {named}"), "")
+            .await;
+    }
+    assert!(
+        listed()
+            .await
+            .iter()
+            .all(|key| key["usable"] == false && !key["revokedAt"].is_null())
+    );
+    let text = cli.done("api-key list --tenant acme", "").await;
+    assert!(
+        text.lines().all(|line| line.contains("revoked 2")),
+        "{text}"
+    );
+    let told = cli
+        .bench
+        .database
+        .rows(
+            "select count(*) from audit_event where action = 'api_key.revoke' and actor = 'cli:tester'
+             group by tenant_id = '00000000-0000-0000-0000-000000000000'",
+        )
+        .await;
+    assert_eq!(
+        told,
+        [json!({ "count": 2 }), json!({ "count": 2 })],
+        "in the tenant's trail and in the platform's, once a key"
+    );
+}
+
+#[tokio::test]
+async fn people_are_listed_with_what_they_may_where() {
+    let cli = Cli::new().await;
+    for slug in ["acme", "beta"] {
+        cli.done(&format!("tenant create {slug}"), "").await;
+    }
+    cli.done(
+        "admin create --email ann@example.com --tenant acme --role owner",
+        PASSWORD,
+    )
+    .await;
+    cli.done(
+        "admin create --email bob@example.com --tenant beta --role viewer",
+        PASSWORD,
+    )
+    .await;
+    cli.done("admin create --email ops@example.com --operator", PASSWORD)
+        .await;
+    cli.done("admin disable --email bob@example.com", "").await;
+    assert_eq!(
+        cli.done("admin list", "").await,
+        "ann@example.com  owner of acme\nbob@example.com  viewer of beta, disabled\nops@example.com  operator\n"
+    );
+    assert_eq!(
+        cli.done("admin list --tenant acme", "").await,
+        "ann@example.com  owner of acme\n"
+    );
+    let told: Value =
+        serde_json::from_str(cli.done("admin list --tenant acme --json", "").await.trim()).unwrap();
+    assert_eq!(
+        told,
+        json!({
+            "email": "ann@example.com", "name": "ann@example.com", "operator": false, "disabled": false, "hasPassword": true,
+            "tenants": [{ "tenant": "acme", "role": "owner", "singleSignOn": false }],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_is_deleted_when_it_is_meant_and_the_platforms_trail_tells() {
+    let cli = Cli::new().await;
+    for slug in ["acme", "beta"] {
+        cli.done(&format!("tenant create {slug}"), "").await;
+    }
+    cli.done(
+        "admin create --email ann@example.com --tenant acme --role owner",
+        PASSWORD,
+    )
+    .await;
+    let owner = cli.bench.database.owner_url.expose_secret().to_owned();
+    let delete = async |line: &str, owner: Option<&str>| {
+        let args: Vec<&str> = line.split(' ').collect();
+        let mut command = program(&args).envs(&environment_of(&cli.bench));
+        if let Some(owner) = owner {
+            command = command.env("MIGRATE_DATABASE_URL", owner);
+        }
+        command.run().await
+    };
+    for (line, owner, why) in [
+        ("tenant delete acme", Some(owner.as_str()), "--yes"),
+        ("tenant delete acme --yes", None, "MIGRATE_DATABASE_URL"),
+        (
+            "tenant delete acne --yes",
+            Some(owner.as_str()),
+            "there is no tenant `acne`",
+        ),
+    ] {
+        let refused = delete(line, owner).await;
+        assert_eq!(refused.code, Some(1), "{line}: {refused:?}");
+        assert!(refused.err.contains(why), "{line}: {refused:?}");
+    }
+    let done = delete("tenant delete acme --yes --json", Some(&owner)).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let told: Value = serde_json::from_str(done.out.trim()).unwrap();
+    assert_eq!(
+        (
+            &told["slug"],
+            &told["rows"]["membership"],
+            &told["rows"]["admin"]
+        ),
+        (&json!("acme"), &json!(1), &json!(1))
+    );
+    let listed = cli.done("tenant list", "").await;
+    assert!(
+        listed.contains("beta") && !listed.contains("acme"),
+        "{listed}"
+    );
+    let trail = cli.done("audit export --platform", "").await;
+    assert!(
+        trail.contains("tenant.suspend") && trail.contains("tenant.delete"),
+        "{trail}"
+    );
+    cli.done("audit verify --platform", "").await;
+    // Its name is free again.
+    cli.done("tenant create acme", "").await;
 }

@@ -65,6 +65,13 @@ async fn five_thousand_users_are_imported_and_again_without_harm() {
                                               'color', case substr(subject, 6)::int % 2 when 0 then 'blue' else 'red' end)";
         assert_eq!(sql::number(&mut owner, rows).await.unwrap(), 5_000);
     }
+    // Each transaction that changed something is told, and the second run changed nothing.
+    let told = "select count(*), sum((details ->> 'changed')::int) as changed, min(actor) as actor
+        from audit_event where action = 'preference.import'";
+    assert_eq!(
+        bench.database.rows(told).await,
+        [serde_json::json!({ "count": 5, "changed": 5_000, "actor": "cli:tester" })]
+    );
 }
 
 #[tokio::test]

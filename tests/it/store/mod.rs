@@ -6,4 +6,5 @@ mod filling;
 mod migrations;
 mod row_security;
 mod silence;
+mod tenant_deletion;
 mod timeline;

@@ -1,0 +1,129 @@
+//! A tenant goes with every row of it, and nothing else does.
+
+use std::collections::BTreeMap;
+
+use persona_gateway::clock::Clock;
+use persona_gateway::domain::ids::TenantId;
+use persona_gateway::store::audit::AuditEvent;
+use persona_gateway::store::tenant_deletion::delete_tenant;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use super::filling::{ALPHA, BETA, fill, id_of, tenant_tables};
+use crate::harness::postgres::TestDatabase;
+use crate::harness::sql::{self, attempt, refusal};
+
+/// How many rows of a tenant there are, by table.
+async fn rows_of(owner: &mut PgConnection, tenant: &str) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for (table, column) in tenant_tables(owner).await {
+        let count = format!("select count(*) from {table} where {column} = '{tenant}'");
+        counts.insert(table, sql::number(owner, &count).await.unwrap());
+    }
+    counts
+}
+
+#[tokio::test]
+async fn no_table_has_a_row_of_a_deleted_tenant_and_every_other_row_stays() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    fill(&mut owner).await;
+    let (alone, shared) = (id_of(ALPHA, "05"), id_of(BETA, "05"));
+    let also = format!(
+        "insert into membership (tenant_id, admin_id, role) values ('{ALPHA}', '{shared}', 'viewer')"
+    );
+    sql::run(&mut owner, also).await.unwrap();
+    let before = rows_of(&mut owner, BETA).await;
+    assert!(
+        rows_of(&mut owner, ALPHA)
+            .await
+            .values()
+            .all(|rows| *rows > 0)
+    );
+
+    let clock = Clock::system();
+    let event = AuditEvent {
+        id: clock.new_id(),
+        at: clock.now(),
+        actor: "cli:tester",
+        action: "tenant.delete",
+        target: "tenant/a",
+        before_hash: None,
+        after_hash: None,
+        request_id: None,
+        details: json!({ "id": ALPHA }),
+    };
+    let last = "select encode(hash, 'hex') from audit_event where tenant_id = 'aaaaaaaa-0000-7000-8000-000000000000'";
+    let last = sql::texts(&mut owner, last).await;
+    let gone = delete_tenant(
+        &database.owner_url,
+        TenantId(ALPHA.parse().unwrap()),
+        &event,
+    )
+    .await
+    .unwrap();
+
+    assert_eq!(
+        (gone["session"], gone["membership"], gone["admin"]),
+        (1, 2, 1)
+    );
+    let after = rows_of(&mut owner, ALPHA).await;
+    assert!(after.values().all(|rows| *rows == 0), "{after:?}");
+    assert_eq!(rows_of(&mut owner, BETA).await, before);
+    let people = sql::texts(&mut owner, "select id::text from admin order by 1").await;
+    assert!(
+        people.contains(&shared) && !people.contains(&alone),
+        "{people:?}"
+    );
+    let told = database
+        .rows("select actor, target, details from audit_event where action = 'tenant.delete' and tenant_id = '00000000-0000-0000-0000-000000000000'")
+        .await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        told[0]["details"]["trail"],
+        json!({ "seq": 1, "hash": last[0] })
+    );
+    assert_eq!(told[0]["details"]["rows"]["session"], 1);
+}
+
+#[tokio::test]
+async fn the_service_can_delete_no_tenant_whatever_it_sets() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    fill(&mut owner).await;
+    let mut login = database.login().await;
+    for role in ["gateway_tenant", "gateway_platform"] {
+        let call = format!("select delete_tenant('{ALPHA}')");
+        let (code, message) = refusal(attempt(&mut login, role, Some(ALPHA), call).await);
+        assert_eq!(code, "42501", "{message}");
+    }
+    for table in [
+        "audit_event",
+        "release",
+        "session",
+        "document_version",
+        "review",
+    ] {
+        let delete = format!(
+            "do $$ begin perform set_config('app.deleted_tenant', '{ALPHA}', true); delete from {table} where tenant_id = '{ALPHA}'; end $$"
+        );
+        let (code, message) =
+            refusal(attempt(&mut login, "gateway_tenant", Some(ALPHA), delete).await);
+        assert_eq!(code, "42501", "{table}: {message}");
+    }
+    // With the right to delete, the triggers still say no.
+    sql::run(
+        &mut owner,
+        "grant delete on audit_event, release to gateway_tenant",
+    )
+    .await
+    .unwrap();
+    for table in ["audit_event", "release"] {
+        let delete = format!(
+            "do $$ begin perform set_config('app.deleted_tenant', '{ALPHA}', true); delete from {table} where tenant_id = '{ALPHA}'; end $$"
+        );
+        let (code, message) =
+            refusal(attempt(&mut login, "gateway_tenant", Some(ALPHA), delete).await);
+        assert_eq!(code, "23001", "{table}: {message}");
+    }
+}
