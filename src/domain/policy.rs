@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
 use super::preferences::{PreferenceField, STANDARD_FIELDS};
@@ -82,6 +82,10 @@ impl CatalogueSync {
             }
         }
         faults.into_result(sync)
+    }
+
+    fn to_whole_document(self) -> Value {
+        json!({ "enabled": self.enabled, "everyHours": self.every_hours, "allowNew": self.allow_new })
     }
 
     /// The document that is read back; what has its default value is left out.
@@ -221,6 +225,24 @@ impl Policy {
         }
         if let Some(sync) = self.catalogue_sync {
             document.insert("catalogueSync".into(), sync.to_document());
+        }
+        document
+    }
+
+    /// The whole document, with the members that have their usual value too; `catalogueSync` only where it is set. It reads back as the same
+    /// policy.
+    pub fn to_whole_document(&self) -> Map<String, Value> {
+        let mut document = Map::new();
+        for name in ["defaults", "locks", "preferences"] {
+            document.insert(name.into(), Value::Object(Map::new()));
+        }
+        document.insert("allowedOrigins".into(), Value::Array(Vec::new()));
+        document.insert("timeZone".into(), self.time_zone.name().into());
+        document.insert("retainInputsDays".into(), self.retain_inputs_days.into());
+        document.insert("requiredApprovals".into(), self.required_approvals.into());
+        document.extend(self.to_document());
+        if let Some(sync) = self.catalogue_sync {
+            document.insert("catalogueSync".into(), sync.to_whole_document());
         }
         document
     }

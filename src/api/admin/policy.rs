@@ -11,9 +11,11 @@ use uuid::Uuid;
 use super::checked;
 use crate::api::answers::{Changing, Reading};
 use crate::api::{only, reading};
+use crate::authoring::export::order;
 use crate::authoring::policy;
 use crate::domain::members::{Members, line};
 use crate::domain::merge_patch::merged;
+use crate::domain::policy::Policy;
 use crate::gateway::Gateway;
 use crate::store::tenants::TenantRow;
 use crate::tenants::admin::Admin;
@@ -127,7 +129,7 @@ struct TenantChangeBody {
     name: String,
 }
 
-/// The policy; what has its usual value is left out.
+/// The policy, with what has its usual value. `catalogueSync` is there only where it is set.
 #[utoipa::path(
     get, path = "/v1/admin/policy", tag = "Admin: policy", operation_id = "getPolicy", security(("adminKey" = [])),
     extensions(("x-permission" = json!("view"))),
@@ -241,13 +243,21 @@ async fn write(
         let mut change = Change::begin(gateway, &admin).await?;
         change.lock_authoring().await?;
         let before = policy::tenant(&mut change.tx).await?;
-        validator(&before).require(conditions, || Value::Object(before.policy.clone()))?;
+        validator(&before).require(conditions, || Value::Object(whole(&before)))?;
         let wanted = wish(&before.policy);
         let row = policy::replace(&mut change, &before, &wanted).await?;
         change.commit().await?;
         Ok(shown(&row))
     })
     .await
+}
+
+/// The policy with what has its usual value; as it is stored where it can't be read.
+fn whole(row: &TenantRow) -> Map<String, Value> {
+    match Policy::parse(&row.policy) {
+        Ok(policy) => order::of_policy(policy.to_whole_document()),
+        Err(_unreadable) => row.policy.clone(),
+    }
 }
 
 fn validator(row: &TenantRow) -> Validator {
@@ -259,7 +269,7 @@ fn tenant_validator(row: &TenantRow) -> Validator {
 }
 
 fn shown(row: &TenantRow) -> Ready {
-    Ready::ok(&row.policy).etag(Some(validator(row).etag().to_owned()))
+    Ready::ok(&whole(row)).etag(Some(validator(row).etag().to_owned()))
 }
 
 fn tenant_shown(row: &TenantRow) -> HttpResponse {

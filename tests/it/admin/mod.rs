@@ -3,6 +3,8 @@
 mod api_keys;
 pub(crate) mod authorization;
 mod operators;
+mod patching;
 mod people;
 mod sign_in;
 mod sso;
+mod sso_code;
