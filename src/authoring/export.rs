@@ -1,6 +1,6 @@
 //! Writes a tenant out as the bundle that would make it again, in the order in which people write it. Secrets stay where they are.
 
-mod order;
+pub mod order;
 
 use std::collections::BTreeSet;
 

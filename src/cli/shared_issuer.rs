@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::database;
+use crate::auth::problems_of_given_keys;
 use crate::authoring::yaml::Source;
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
@@ -66,7 +67,15 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let config = match IssuerConfig::parse(&source.value) {
+    let config = IssuerConfig::parse(&source.value).and_then(|config| {
+        let problems = problems_of_given_keys(&config);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
+    });
+    let config = match config {
         Ok(config) => config,
         Err(faults) => {
             for fault in faults {

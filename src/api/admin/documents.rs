@@ -13,6 +13,7 @@ use super::{amend, checked, named, read_members};
 use crate::api::answers::{Acting, Changing, Creating, Listing, ReadingOne};
 use crate::api::{only, reading};
 use crate::authoring::documents;
+use crate::authoring::export::order;
 use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
 use crate::domain::members::{Members, block, number, object};
@@ -527,7 +528,8 @@ async fn read(
     let mut body = DocumentBody::new(row, &serving);
     if let Some(number) = body.live_version {
         let mut tx = gateway.database.tenant(tenant).await?;
-        body.content = tx.version(document, number).await?.map(|row| row.content);
+        let version = tx.version(document, number).await?;
+        body.content = version.map(|row| order::of_document(kind, row.content));
         tx.commit().await?;
     }
     Ok((body, validator))
@@ -564,7 +566,7 @@ pub(super) async fn known(
         let mut body = DocumentBody::served(row.clone(), served.unwrap_or_default());
         if let Some(number) = body.live_version {
             let version = change.tx.version(row.id, number).await?;
-            body.content = version.map(|version| version.content);
+            body.content = version.map(|row| order::of_document(kind, row.content));
         }
         current = serde_json::to_value(&body).unwrap_or_default();
     }

@@ -13,6 +13,7 @@ use super::versions::VersionBody;
 use super::{MERGE_PATCH, checked, id, named, read_members};
 use crate::api::answers::{Changing, Creating, ReadingOne};
 use crate::api::{only, reading};
+use crate::authoring::export::order;
 use crate::authoring::{documents, drafts, rebase, seal};
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::DraftId;
@@ -105,7 +106,7 @@ impl From<DraftRow> for DraftBody {
             key: row.key,
             base_version: row.base_version,
             title: row.title,
-            content: row.content,
+            content: order::of_document(row.kind, row.content),
             author: row.author,
             contributors: row.contributors,
             created_at: row.created_at,

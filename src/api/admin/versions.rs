@@ -11,6 +11,7 @@ use utoipa::{OpenApi, ToSchema};
 use super::{checked, named, number, read_members};
 use crate::api::answers::{Creating, Listing, ReadingOne};
 use crate::api::{only, reading};
+use crate::authoring::export::order;
 use crate::authoring::review::{self, Standing};
 use crate::authoring::{documents, review::standing};
 use crate::domain::members::{Members, block};
@@ -92,7 +93,7 @@ impl VersionBody {
             key: key.to_owned(),
             number: version.number,
             base_version: version.base_version,
-            content: version.content,
+            content: order::of_document(kind, version.content),
             hash: hex::encode(version.hash),
             author: version.author,
             contributors: version.contributors,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::authoring::schema::schema;
+use crate::store::documents::DocumentKind;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
@@ -32,6 +33,26 @@ const NAMING: [&str; 5] = [
 ];
 /// Keywords that hold values, not schemas.
 const VALUES: [&str; 5] = ["const", "enum", "default", "examples", "required"];
+
+/// A document's content with its members in order.
+pub fn of_document(kind: DocumentKind, content: Map<String, Value>) -> Map<String, Value> {
+    let form = SCHEMA.get("$defs").and_then(|all| all.get(kind.as_str()));
+    members(content, form.unwrap_or(&Value::Null))
+}
+
+/// A policy with its members in order.
+pub fn of_policy(policy: Map<String, Value>) -> Map<String, Value> {
+    let form = SCHEMA.get("$defs").and_then(|all| all.get("policy"));
+    members(policy, form.unwrap_or(&Value::Null))
+}
+
+fn members(unordered: Map<String, Value>, form: &Value) -> Map<String, Value> {
+    match ordered(Value::Object(unordered), form) {
+        Value::Object(members) => members,
+        // An object stays one.
+        _ => Map::new(),
+    }
+}
 
 /// The bundle with its members in order. What has no order of its own keeps the one that it has.
 pub(super) fn in_order(bundle: Value) -> Value {

@@ -59,23 +59,31 @@ fn webhook() -> Schema {
             ("subtype", constant("webhook")),
             ("name", name()),
             ("description", description()),
+            ("method", Schema::choice("How it is called.", tool::METHODS)),
             (
                 "url",
                 Schema::text("What is called. ${secret:name} stands for a secret of the tenant, in the path and the query.")
                     .chars(0..=tool::MAX_URL_BYTES)
-                    .pattern("^https://")
+                    .pattern(r"^https://[!-\[\]-~]+$")
                     .also(json!({ "pattern": references::WELL_SPELLED }))
                     .examples([json!("https://api.acme.example/tickets")]),
             ),
-            ("method", Schema::choice("How it is called.", tool::METHODS)),
             (
                 "headers",
                 Schema::anything(
                     "Headers that are sent along. ${secret:name} stands for a secret of the tenant.",
                 )
+                .with("maxProperties", tool::MAX_HEADERS)
+                .with(
+                    "propertyNames",
+                    json!({ "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "maxLength": tool::MAX_HEADER_BYTES }),
+                )
                 .with(
                     "additionalProperties",
-                    json!({ "type": "string", "pattern": references::WELL_SPELLED }),
+                    json!({
+                        "type": "string", "maxLength": tool::MAX_HEADER_BYTES, "pattern": references::WELL_SPELLED,
+                        "allOf": [{ "pattern": "^[^\\u0000-\\u0008\\u000a-\\u001f\\u007f-\\u009f]*$" }],
+                    }),
                 )
                 .examples([json!({ "Authorization": "Bearer ${secret:crm-token}" })]),
             ),
@@ -91,7 +99,7 @@ fn webhook() -> Schema {
             ),
         ],
     )
-    .required(["type", "subtype", "name", "url", "method"])
+    .required(["type", "subtype", "name", "method", "url"])
 }
 
 fn knowledge() -> Schema {

@@ -12,7 +12,9 @@ pub(super) fn advice(text: &str, place: Place) -> Option<String> {
 }
 
 fn of_line(line: &str) -> Option<String> {
-    let indent = line.len() - line.trim_start().len();
+    // `- ` indents as well.
+    let content = line.trim_start_matches(|c: char| c.is_whitespace() || c == '-');
+    let indent = line.len() - content.len();
     if line.get(..indent).unwrap_or_default().contains('\t') {
         return Some("indent with spaces: YAML takes no tabs".into());
     }

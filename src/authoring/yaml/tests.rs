@@ -252,6 +252,15 @@ fn spaces_that_are_none_are_named_with_their_place() {
             "1:1: U+00A0 NO-BREAK SPACE stands where a plain space should: write one, or put the text in quotes",
         ),
         ("a:\n\tb: 1\n", "indent with spaces: YAML takes no tabs"),
+        ("a:\n\t- b: 1\n", "indent with spaces: YAML takes no tabs"),
+        (
+            "a:\n  - b: 1\n\t- b: 2\n",
+            "indent with spaces: YAML takes no tabs",
+        ),
+        (
+            "a:\n  -\tb: 1\n    c: 2\n",
+            "indent with spaces: YAML takes no tabs",
+        ),
         (
             "a:\n  b: 1\n\u{a0} c: 2\n",
             "3:1: the name of this member holds U+00A0 NO-BREAK SPACE: write plain spaces",

@@ -6,6 +6,7 @@ mod exporting;
 mod faults;
 mod judging;
 mod life;
+mod ordered;
 mod releasing;
 mod sealing;
 mod unreleased;

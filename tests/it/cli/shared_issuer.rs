@@ -57,6 +57,11 @@ async fn an_issuer_that_cannot_be_shared_is_refused_with_its_line() {
             "issuer.yaml:2:1: /audiences",
         ),
         (secret, 1, "needs public keys"),
+        (
+            "issuer: https://shared.example\naudiences: [app]\nkeys:\n  jwks: {keys: [{kty: RSA, n: AQAB, e: AQAB}]}\n",
+            2,
+            "issuer.yaml:4:3: /keys/jwks",
+        ),
         ("a: [", 2, "issuer.yaml:2:1: not valid YAML"),
     ] {
         folder.write("issuer.yaml", text);

@@ -404,3 +404,46 @@ async fn of_two_who_prove_a_pair_at_once_one_has_it_and_a_suspended_tenants_give
     problem(prove(&app, owner, path, proof).await, 409, "conflict").await;
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_pair_is_to_prove_anew_when_another_claim_plays_the_audience() {
+    let tenants = neighbours();
+    let app = serve(&[&tenants[0], &tenants[1]], TestOptions::default()).await;
+    let owner = app.admin_key("acme", Role::Owner).await;
+    let config = json!({
+        "issuer": app.issuer.url(), "audiences": ["acme-app", "persona-gateway/acme"], "keys": { "discovery": true },
+    });
+    let (path, _) = register(&app, &owner, &config).await;
+    app.settle("acme").await;
+    let proof = testimony(&app, "acme-app", "acme");
+    let issuer = body(prove(&app, &owner, &path, &proof).await, 200).await;
+    let all = [("acme-app", "claimed"), ("persona-gateway/acme", "claimed")];
+    assert_eq!(states(&issuer), all);
+    let put = async |change: Value| {
+        let mut config = config.clone();
+        config
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        let (etag, _) = read(&app, &path, &owner).await;
+        let answer = app
+            .tell_if(
+                Method::PUT,
+                &path,
+                &owner,
+                &etag,
+                &json!({ "config": config }),
+            )
+            .await;
+        state(answer, 200).await.1
+    };
+    // `aud` is what plays it unless another is named, and what else changes keeps the proof.
+    let same = put(json!({ "audienceClaim": "aud", "leewaySeconds": 5 })).await;
+    assert_eq!(states(&same), all);
+    let other = put(json!({ "audienceClaim": "client_id" })).await;
+    assert_eq!(
+        states(&other),
+        [("acme-app", "pending"), ("persona-gateway/acme", "claimed")]
+    );
+    app.stop().await;
+}
