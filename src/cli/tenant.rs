@@ -164,7 +164,8 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
     } else {
         let of = |table: &str| gone.get(table).copied().unwrap_or(0);
         super::say(format_args!(
-            "Deleted the tenant {slug}: {} documents, choices of {} users, {} sessions, {} accounts of people who belong nowhere else, and the rest.",
+            "Deleted the tenant {slug}, with all there was (documents: {}, users' choices: {}, sessions: {}) and accounts of people who belong nowhere \
+             else: {}.",
             of("document"),
             of("preference"),
             of("session"),

@@ -270,6 +270,14 @@ async fn people() {
             "curl -s -X PUT $GATEWAY/v1/admin/sso",
             "admin/sso.rs does it with an OpenID provider",
         )
+        .without(
+            "VERIFIER=$(openssl",
+            "admin/sso_code.rs does it with an OpenID provider",
+        )
+        .typing(
+            "--tenant acme $(persona-gateway api-key list --tenant acme | cut -d ' ' -f 3)",
+            "--tenant acme pgk_7Yd3mZ0q",
+        )
         .typing(
             "--role owner < password.txt",
             "--role owner    # asks for a password",
