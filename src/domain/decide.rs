@@ -289,6 +289,7 @@ pub(in crate::domain) fn give(
         text,
         fault,
     })?;
+    merge.notes.extend(rendered.notes);
     let own_prompt = merge.own_prompt(preferences);
     let session_options = merge.settings.session_options.take().unwrap_or_default();
     let (system_prompt, prompt) = match own_prompt {

@@ -147,19 +147,21 @@ impl KeptTest {
         for (name, value) in members {
             let at = step(name);
             match (name.as_str(), value) {
-                ("name", Value::String(text)) if text::is_clean_line(text, MAX_NAME_CHARS) => {
-                    read.name.clone_from(text);
-                }
+                ("name", Value::String(text)) => match text::refused_line(text, MAX_NAME_CHARS) {
+                    None => read.name.clone_from(text),
+                    Some(message) => faults.add(at, message),
+                },
                 ("name", _) => faults.add(at, "must be one line of 1 to 100 characters"),
                 ("user", user) => {
                     if let Some(user) = faults.take(&at, TestUser::parse(user)) {
                         read.user = user;
                     }
                 }
-                ("context", Value::String(text))
-                    if text::is_clean_line(text, MAX_CONTEXT_CHARS) =>
-                {
-                    read.context = Some(text.clone());
+                ("context", Value::String(text)) => {
+                    match text::refused_line(text, MAX_CONTEXT_CHARS) {
+                        None => read.context = Some(text.clone()),
+                        Some(message) => faults.add(at, message),
+                    }
                 }
                 ("context", _) => faults.add(at, "must be one line of 1 to 64 characters"),
                 ("metadata", Value::Object(members)) => read.metadata = members.clone().into(),

@@ -88,7 +88,10 @@ impl Members {
 /// One clean line of 1 to `max` characters.
 pub fn line(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
     move |value| match value {
-        Value::String(line) if text::is_clean_line(&line, max) => Ok(line),
+        Value::String(line) => match text::refused_line(&line, max) {
+            None => Ok(line),
+            Some(message) => Err(message),
+        },
         _ => Err(format!("must be one line of 1 to {max} characters")),
     }
 }
@@ -96,7 +99,11 @@ pub fn line(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
 /// A clean text of at most `max` characters, which may be empty.
 pub fn block(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
     move |value| match value {
-        Value::String(block) if block.is_empty() || text::is_clean_block(&block, max) => Ok(block),
+        Value::String(block) if block.is_empty() => Ok(block),
+        Value::String(block) => match text::refused_block(&block, max) {
+            None => Ok(block),
+            Some(message) => Err(message),
+        },
         _ => Err(format!("must be a text of at most {max} characters")),
     }
 }

@@ -132,14 +132,15 @@ impl PreferenceField {
                 Ok(Fact::Text(text.clone()))
             }
             (Self::Choice(values), _) => Err(format!("must be one of: {}", values.join(", "))),
-            (Self::Text { max_chars }, Value::String(text))
-                if text::is_clean_line(text, *max_chars) =>
-            {
-                Ok(Fact::Text(text.clone()))
+            (Self::Text { max_chars }, Value::String(text)) => {
+                match text::refused_line(text, *max_chars) {
+                    None => Ok(Fact::Text(text.clone())),
+                    Some(message) => Err(message),
+                }
             }
-            (Self::Text { max_chars }, _) => Err(format!(
-                "must be one line of 1 to {max_chars} characters without control characters"
-            )),
+            (Self::Text { max_chars }, _) => {
+                Err(format!("must be one line of 1 to {max_chars} characters"))
+            }
             (Self::Flag, Value::Bool(flag)) => Ok(Fact::Flag(*flag)),
             (Self::Flag, _) => Err("must be true or false".into()),
             (Self::Number { min, max }, value) => {
@@ -259,11 +260,12 @@ fn accept(
         "displayName" => line(80),
         "tone" => line(40),
         "systemPrompt" => match value.as_str() {
-            Some(prompt) if text::is_clean_block(prompt, MAX_PROMPT_CHARS) => {
-                Ok(Fact::Text(prompt.to_owned()))
-            }
-            _ => Err(format!(
-                "must be a text of 1 to {MAX_PROMPT_CHARS} characters without control characters"
+            Some(prompt) => match text::refused_block(prompt, MAX_PROMPT_CHARS) {
+                None => Ok(Fact::Text(prompt.to_owned())),
+                Some(message) => Err(message),
+            },
+            None => Err(format!(
+                "must be a text of 1 to {MAX_PROMPT_CHARS} characters"
             )),
         },
         _ => {

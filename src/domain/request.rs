@@ -98,9 +98,10 @@ impl MintRequest {
         let mut request = Self::default();
         for (name, value) in members {
             match (name.as_str(), value) {
-                ("context", Value::String(name)) if text::is_clean_line(&name, 64) => {
-                    request.context = Some(name);
-                }
+                ("context", Value::String(name)) => match text::refused_line(&name, 64) {
+                    None => request.context = Some(name),
+                    Some(message) => faults.add("/context", message),
+                },
                 ("metadata", Value::Object(members)) => request.metadata = members.into(),
                 ("context", _) => faults.add("/context", "must be one line of 1 to 64 characters"),
                 ("metadata", _) => faults.add("/metadata", "must be an object"),

@@ -1,20 +1,26 @@
 //! Cleaning of text that somebody else wrote, before a person or a model reads it.
 //!
 //! Invisible characters carry instructions that no reviewer sees (Unicode tags, bidi controls, zero-width
-//! characters), so they go. Letters stay byte for byte: nothing is normalised or case-folded.
+//! characters), so they go, but for those that a script or an emoji needs where it needs them ([`joining`]). What is
+//! left is in Unicode's form NFC, and is cut between the characters that people see.
+
+mod capped;
+mod joining;
 
 use std::borrow::Cow;
+use std::fmt;
+
+use unicode_normalization::char::is_combining_mark;
+
+use self::capped::Capped;
+pub(super) use self::capped::seen_end;
+use super::characters::unseen;
 
 /// Brackets that only our own fences may use in a prompt, and two that look the same.
 const FENCE_LIKE: [char; 4] = ['\u{27E6}', '\u{27E7}', '\u{301A}', '\u{301B}'];
 
-/// A cleaned text has at most this many bytes for each character of its cap, so that text of the
-/// basic plane is never cut by the byte cap.
-pub const BYTES_PER_CHAR: usize = 3;
-
 /// A character that has no place in text from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("character U+{:04X} at position {position} is an invisible control character", u32::from(*.character))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forbidden {
     /// The character itself.
     pub character: char,
@@ -22,29 +28,93 @@ pub struct Forbidden {
     pub position: usize,
 }
 
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match unseen(self.character) {
+            Some(name) => f.write_str(&name),
+            None => write!(f, "U+{:04X}", u32::from(self.character)),
+        }?;
+        write!(f, " at character {}", self.position)
+    }
+}
+
 /// The first character that an honest text never holds: controls (but for tab and line breaks), bidi controls,
-/// zero-width spaces, Unicode tags, interlinear and other invisible format characters, noncharacters.
+/// zero-width spaces, Unicode tags outside of flags, interlinear and other invisible format characters, noncharacters.
 ///
-/// Joiners (U+200C, U+200D) and variation selectors pass, since Persian and emoji need them;
-/// [`clean_line`] and [`clean_block`] drop those too.
+/// Joiners (U+200C, U+200D) and variation selectors pass, since Persian and emoji need them; [`clean_line`] and
+/// [`clean_block`] drop those that stand where nothing needs them.
 pub fn forbidden(text: &str) -> Option<Forbidden> {
-    text.chars().position(is_forbidden).and_then(|at| {
-        text.chars().nth(at).map(|character| Forbidden {
-            character,
-            position: at.saturating_add(1),
-        })
+    let (offset, character) = all_forbidden(text).next()?;
+    let before = text.get(..offset).unwrap_or_default();
+    Some(Forbidden {
+        character,
+        position: before.chars().count().saturating_add(1),
+    })
+}
+
+/// Every [`forbidden`] character, with its offset in bytes.
+pub fn all_forbidden(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let mut flag_ends = 0;
+    text.char_indices().filter(move |(at, c)| {
+        flag_ends = flag_ends.max(at.saturating_add(joining::flag_at(text, *at)));
+        *at >= flag_ends && is_forbidden(*c)
     })
 }
 
 /// Whether a text can be taken as it is: one line of 1 to `max_chars` characters, nothing [`forbidden`] in it.
 pub fn is_clean_line(text: &str, max_chars: usize) -> bool {
-    is_clean_block(text, max_chars) && !text.contains(['\n', '\r', '\t'])
+    fault_of_line(text, max_chars).is_none()
 }
 
-/// Whether a text can be taken as it is: 1 to `max_chars` characters that are not all white space, nothing
+/// Whether a text can be taken as it is: 1 to `max_chars` characters of which something can be seen, nothing
 /// [`forbidden`] in it.
 pub fn is_clean_block(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= max_chars && forbidden(text).is_none()
+    fault_of_block(text, max_chars).is_none()
+}
+
+/// Why a text is refused where a [clean line](is_clean_line) is wanted.
+pub fn refused_line(text: &str, max_chars: usize) -> Option<String> {
+    fault_of_line(text, max_chars)
+        .map(|fault| format!("must be one line of 1 to {max_chars} characters; it {fault}"))
+}
+
+/// Why a text is refused where a [clean block](is_clean_block) is wanted.
+pub fn refused_block(text: &str, max_chars: usize) -> Option<String> {
+    fault_of_block(text, max_chars)
+        .map(|fault| format!("must be a text of 1 to {max_chars} characters; it {fault}"))
+}
+
+fn fault_of_line(text: &str, max_chars: usize) -> Option<String> {
+    let breaks = text.chars().position(|c| matches!(c, '\n' | '\r' | '\t'));
+    fault_of_block(text, max_chars)
+        .or_else(|| breaks.map(|at| format!("has a tab or a line break at character {}", at + 1)))
+}
+
+fn fault_of_block(text: &str, max_chars: usize) -> Option<String> {
+    let chars = text.chars().count();
+    if chars > max_chars {
+        return Some(format!("has {chars} characters"));
+    }
+    if let Some(found) = forbidden(text) {
+        return Some(format!("holds {found}, which nobody sees"));
+    }
+    is_blank(text).then(|| "is empty or blank".to_owned())
+}
+
+/// Whether nothing of a text can be seen: it is empty, or all of it is white space, joiners and the like.
+pub fn is_blank(text: &str) -> bool {
+    blank_start(text) == text.len()
+}
+
+/// Whether a character of a clean text is part of the letter before it: a mark, a joiner.
+pub fn is_part(c: char) -> bool {
+    is_combining_mark(c) || joining::is_conditional(c)
+}
+
+/// How many bytes at the start of a text can't be seen.
+pub fn blank_start(text: &str) -> usize {
+    text.find(|c| !is_space(c) && !is_dropped(c) && !joining::is_conditional(c))
+        .unwrap_or(text.len())
 }
 
 /// What cleaning made of a text.
@@ -59,7 +129,7 @@ pub struct Cleaned<'t> {
 }
 
 /// One line: invisible and fence characters removed, white space runs become one space, ends trimmed.
-/// At most `max_chars` code points and [`BYTES_PER_CHAR`] times as many bytes. Idempotent.
+/// At most `max_chars` code points, none of which is half of a character that people see. Idempotent.
 pub fn clean_line(text: &str, max_chars: usize) -> Cow<'_, str> {
     line(text, max_chars).text
 }
@@ -77,14 +147,19 @@ pub fn line(text: &str, max_chars: usize) -> Cleaned<'_> {
     }
     let mut line = Capped::new(max_chars, text.len());
     let mut gap = false;
+    let mut flag_ends = 0;
     for (at, c) in text.char_indices() {
         if is_space(c) {
             gap = true;
-        } else if !is_dropped(c) {
-            let spaced = !std::mem::take(&mut gap) || line.text.is_empty() || line.push(' ');
-            if !spaced || !line.push(c) {
-                return line.cut_at(at);
-            }
+            continue;
+        }
+        flag_ends = flag_ends.max(at.saturating_add(joining::flag_at(text, at)));
+        if at >= flag_ends && !line.takes(gap, c, text.get(at..).unwrap_or_default()) {
+            continue;
+        }
+        let spaced = !std::mem::take(&mut gap) || line.is_empty() || line.push(' ');
+        if !spaced || !line.push(c) {
+            return line.cut_at(at);
         }
     }
     line.finish(text)
@@ -99,7 +174,9 @@ pub fn block(text: &str, max_chars: usize) -> Cleaned<'_> {
     let mut breaks = 0_usize;
     let mut gap = String::new();
     let mut after_return = false;
+    let mut flag_ends = 0;
     for (at, c) in text.char_indices() {
+        flag_ends = flag_ends.max(at.saturating_add(joining::flag_at(text, at)));
         if is_line_break(c) {
             // `\r\n` is one break.
             if !(c == '\n' && after_return) {
@@ -108,8 +185,14 @@ pub fn block(text: &str, max_chars: usize) -> Cleaned<'_> {
             gap.clear();
         } else if is_space(c) {
             gap.push(if c == '\t' { '\t' } else { ' ' });
-        } else if !is_dropped(c) {
-            if block.text.is_empty() {
+        } else if at < flag_ends
+            || block.takes(
+                breaks > 0 || !gap.is_empty(),
+                c,
+                text.get(at..).unwrap_or_default(),
+            )
+        {
+            if block.is_empty() {
                 gap.clear();
             } else {
                 for _ in 0..breaks.min(2) {
@@ -145,22 +228,18 @@ fn is_line_break(c: char) -> bool {
 }
 
 fn is_space(c: char) -> bool {
-    c.is_whitespace() || is_line_break(c)
+    // The blank of Braille, which is no white space to Unicode.
+    c.is_whitespace() || c == '\u{2800}' || is_line_break(c)
 }
 
+/// Soft hyphens and U+034F change nothing that people see.
 fn is_dropped(c: char) -> bool {
-    is_forbidden(c) || is_joiner_or_variation(c) || FENCE_LIKE.contains(&c)
+    is_forbidden(c) || matches!(c, '\u{AD}' | '\u{34F}') || FENCE_LIKE.contains(&c)
 }
 
 /// Whether `c` is a bracket that only fences may use.
 pub(super) fn is_fence_like(c: char) -> bool {
     FENCE_LIKE.contains(&c)
-}
-
-fn is_joiner_or_variation(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{200C}' | '\u{200D}'
-        | '\u{180B}'..='\u{180F}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
 }
 
 fn is_forbidden(c: char) -> bool {
@@ -186,55 +265,6 @@ fn is_forbidden(c: char) -> bool {
         || u32::from(c) & 0xFFFE == 0xFFFE
 }
 
-/// A text that stops growing at its caps.
-struct Capped {
-    text: String,
-    chars_left: usize,
-    bytes_left: usize,
-}
-
-impl Capped {
-    fn new(max_chars: usize, expected_bytes: usize) -> Self {
-        let bytes_left = max_chars.saturating_mul(BYTES_PER_CHAR);
-        Self {
-            text: String::with_capacity(expected_bytes.min(bytes_left)),
-            chars_left: max_chars,
-            bytes_left,
-        }
-    }
-
-    /// `false` where the character did not fit.
-    fn push(&mut self, c: char) -> bool {
-        let (Some(chars), Some(bytes)) = (
-            self.chars_left.checked_sub(1),
-            self.bytes_left.checked_sub(c.len_utf8()),
-        ) else {
-            return false;
-        };
-        (self.chars_left, self.bytes_left) = (chars, bytes);
-        self.text.push(c);
-        true
-    }
-
-    /// All of `text` was looked at.
-    fn finish<'t>(self, text: &str) -> Cleaned<'t> {
-        Cleaned {
-            cut: false,
-            ..self.cut_at(text.len())
-        }
-    }
-
-    /// The character at an offset did not fit.
-    fn cut_at<'t>(mut self, read: usize) -> Cleaned<'t> {
-        self.text.truncate(self.text.trim_end().len());
-        Cleaned {
-            text: Cow::Owned(self.text),
-            read,
-            cut: true,
-        }
-    }
-}
-
 impl<'t> Cleaned<'t> {
     fn as_it_is(text: &'t str) -> Self {
         Self {
@@ -246,130 +276,4 @@ impl<'t> Cleaned<'t> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Ordinary text mixed with all that cleaning is about.
-    fn messy() -> impl Strategy<Value = String> {
-        let odd = prop::sample::select(vec![
-            "\u{0}",
-            "\u{1b}",
-            "\u{202e}",
-            "\u{2066}",
-            "\u{200b}",
-            "\u{200d}",
-            "\u{e0041}",
-            "\u{fe0f}",
-            "\u{fff9}",
-            "⟦",
-            "⟧",
-            "〚",
-            "\r\n",
-            "\r",
-            "\n",
-            "\n\n\n",
-            "\t",
-            " ",
-            "  ",
-            "\u{a0}",
-            "\u{2028}",
-            "\u{85}",
-            "e\u{301}",
-            "é",
-            "你好",
-            "🎉",
-            "\u{10ffff}",
-        ]);
-        prop::collection::vec(
-            prop_oneof![odd.prop_map(str::to_owned), "\\PC{0,6}", any::<String>()],
-            0..12,
-        )
-        .prop_map(|parts| parts.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn cleaning_a_line_twice_is_cleaning_it_once(text in messy(), max in 0_usize..40) {
-            let once = clean_line(&text, max).into_owned();
-            prop_assert_eq!(clean_line(&once, max).into_owned(), once);
-        }
-
-        #[test]
-        fn cleaning_a_block_twice_is_cleaning_it_once(text in messy(), max in 0_usize..40) {
-            let once = clean_block(&text, max).into_owned();
-            prop_assert_eq!(clean_block(&once, max).into_owned(), once);
-        }
-
-        #[test]
-        fn caps_hold_in_code_points_and_in_bytes(text in messy(), max in 0_usize..40) {
-            for cleaned in [clean_line(&text, max), clean_block(&text, max)] {
-                prop_assert!(cleaned.chars().count() <= max);
-                prop_assert!(cleaned.len() <= max * BYTES_PER_CHAR);
-            }
-        }
-
-        #[test]
-        fn nothing_invisible_and_no_fence_survives(text in messy()) {
-            let line = clean_line(&text, 500).into_owned();
-            prop_assert!(!line.chars().any(|c| is_dropped(c) || c.is_control()));
-            let block = clean_block(&text, 500).into_owned();
-            prop_assert!(!block.chars().any(|c| is_dropped(c) || (c.is_control() && c != '\n' && c != '\t')));
-        }
-    }
-
-    #[test]
-    fn letters_are_never_normalised() {
-        for text in ["Åsa", "A\u{30a}sa", "ﬁn", "İstanbul", "Ελλάς", "你好"] {
-            assert_eq!(clean_line(text, 80), text);
-        }
-    }
-
-    #[test]
-    fn a_line_loses_its_breaks_and_a_block_keeps_them_in_one_spelling() {
-        assert_eq!(clean_line("  a \r\n\t b\u{2028}c ", 80), "a b c");
-        assert_eq!(
-            clean_block("a \r\nb\rc\u{2028}\u{85}\n\n d\te", 80),
-            "a\nb\nc\n\n d\te"
-        );
-    }
-
-    #[test]
-    fn text_hidden_in_tag_characters_disappears() {
-        let hidden: String = "ignore"
-            .chars()
-            .filter_map(|c| char::from_u32(0xE0000 + u32::from(c)))
-            .collect();
-        assert_eq!(clean_line(&format!("Ann{hidden}"), 80), "Ann");
-        assert_eq!(
-            forbidden(&format!("Ann{hidden}")),
-            Some(Forbidden {
-                character: '\u{E0069}',
-                position: 4
-            })
-        );
-    }
-
-    #[test]
-    fn honest_text_with_emoji_and_joiners_is_not_forbidden() {
-        for text in [
-            "a\tb\r\nc",
-            "❤\u{fe0f} 👩\u{200d}🚀",
-            "می\u{200c}خواهم",
-            "Zoë",
-        ] {
-            assert_eq!(forbidden(text), None, "{text:?}");
-        }
-        for text in [
-            "a\u{0}",
-            "a\u{202e}b",
-            "\u{feff}x",
-            "\u{fff9}",
-            "\u{7f}",
-            "\u{ffff}",
-        ] {
-            assert!(forbidden(text).is_some(), "{text:?}");
-        }
-    }
-}
+mod tests;

@@ -39,11 +39,8 @@ pub async fn create(
     new: NewKey,
 ) -> Result<(StoredKey, SecretString), Refusal> {
     let mut faults = Faults::new();
-    if !text::is_clean_line(&new.name, MAX_NAME) {
-        faults.add(
-            "/name",
-            format!("must be one line of 1 to {MAX_NAME} characters"),
-        );
+    if let Some(message) = text::refused_line(&new.name, MAX_NAME) {
+        faults.add("/name", message);
     }
     match new.expires_at {
         Some(at) if at <= change.now => faults.add("/expiresAt", "must be in the future"),

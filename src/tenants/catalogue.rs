@@ -52,11 +52,8 @@ pub fn check(entry: &CatalogueEntry) -> Result<(), Vec<Fault>> {
             format!("an id is one line of 1 to {MAX_ID_CHARS} characters"),
         );
     }
-    if !text::is_clean_line(&entry.name, MAX_NAME_CHARS) {
-        faults.add(
-            "/name",
-            format!("must be one line of 1 to {MAX_NAME_CHARS} characters"),
-        );
+    if let Some(message) = text::refused_line(&entry.name, MAX_NAME_CHARS) {
+        faults.add("/name", message);
     }
     let bytes = serde_json::to_vec(&entry.attributes).map_or(usize::MAX, |text| text.len());
     if bytes > MAX_ATTRIBUTES_BYTES {

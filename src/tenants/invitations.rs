@@ -224,11 +224,8 @@ async fn new_account(
         .map_err(SignInError::from)?;
     let mut faults = Faults::new();
     let name = name.unwrap_or_default();
-    if !text::is_clean_line(&name, MAX_NAME) {
-        faults.add(
-            "/name",
-            format!("must be one line of 1 to {MAX_NAME} characters"),
-        );
+    if let Some(message) = text::refused_line(&name, MAX_NAME) {
+        faults.add("/name", message);
     }
     let password = Password::parse(password, email)
         .map_err(|bad: BadPassword| faults.add("/password", bad.to_string()))

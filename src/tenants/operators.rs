@@ -78,8 +78,8 @@ impl Operator<'_> {
                 "must be 1 to 63 characters of a-z, 0-9 and '-', and start with a letter or digit",
             );
         }
-        if !text::is_clean_line(name, 200) {
-            faults.add("/name", "must be one line of 1 to 200 characters");
+        if let Some(message) = text::refused_line(name, 200) {
+            faults.add("/name", message);
         }
         faults.into_result(()).map_err(Refusal::Invalid)?;
         let tenant = TenantId(self.clock.new_id());

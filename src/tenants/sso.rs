@@ -97,8 +97,8 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
             "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it",
         );
     }
-    if !text::is_clean_line(&settings.client_id, 200) {
-        faults.add("/clientId", "must be one line of 1 to 200 characters");
+    if let Some(message) = text::refused_line(&settings.client_id, 200) {
+        faults.add("/clientId", message);
     }
     if let SecretChange::Set(secret) = &settings.client_secret
         && !text::is_clean_line(secret.expose_secret(), 500)

@@ -20,6 +20,8 @@ pub(super) struct Texts {
     /// The prompt's, if they were to be noted.
     pub(super) pieces: Vec<Piece>,
     pub(super) greeting: Option<String>,
+    /// What was cut.
+    pub(super) notes: Vec<String>,
 }
 
 /// What to note while rendering.
@@ -64,10 +66,17 @@ pub(super) fn render(
             .map_err(|fault| (format!("/snippets{}", step(key.as_str())), fault))?;
         input.add_snippet(key.as_str(), text);
     }
+    let mut notes = Vec::new();
     let mut say = |at: &str, template: &Template| {
-        template
+        let text = template
             .render(&input, &mut budget)
-            .map_err(|fault| (at.to_owned(), fault))
+            .map_err(|fault| (at.to_owned(), fault))?;
+        if text.was_cut() {
+            notes.push(format!(
+                "{at}: a value, a list or the text itself was cut to its longest"
+            ));
+        }
+        Ok(text)
     };
     let name = say("/name", &persona.persona.name)?.into_text();
     let prompt = say("/systemPrompt", &persona.persona.prompt)?;
@@ -84,6 +93,7 @@ pub(super) fn render(
         pieces: prompt.pieces(),
         prompt: prompt.into_text(),
         greeting,
+        notes,
     })
 }
 

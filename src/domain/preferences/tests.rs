@@ -46,7 +46,11 @@ fn every_wrong_choice_is_told_with_what_it_may_be() {
         ("voiceId", json!("a"), "the catalogue has none"),
         ("level", json!("LOW"), "must be one of: low, high"),
         ("nick", json!("bobs"), "1 to 3 characters"),
-        ("nick", json!("a\u{202E}"), "without control characters"),
+        (
+            "nick",
+            json!("a\u{202E}"),
+            "it holds U+202E MARK OF WRITING DIRECTION at character 2",
+        ),
         ("nick", json!(""), "1 to 3 characters"),
         ("captions", json!("yes"), "must be true or false"),
         ("pace", json!(2.01), "must be a number from 0.5 to 2"),

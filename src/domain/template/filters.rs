@@ -6,7 +6,7 @@ use super::{
     input::Trust,
     value::{Text, Val},
 };
-use crate::domain::decimal::Decimal;
+use crate::domain::{decimal::Decimal, text::seen_end};
 
 /// Most places that a number is rounded to.
 const MAX_PLACES: usize = 38;
@@ -389,8 +389,9 @@ fn truncate<'a>(
         return Ok(text.clone());
     }
     let keep = length.saturating_sub(end.count(budget)?);
-    let (cut, rest) = text.split_at(text.offset(keep, budget)?);
-    budget.scan(cut.len())?;
+    let end_of_cut = text.offset(keep, budget)?;
+    budget.change(end_of_cut)?;
+    let (cut, rest) = text.split_at(seen_end(text, end_of_cut));
     let cut = match cut.rfind(char::is_whitespace) {
         Some(at) if whole_words && !rest.starts_with(char::is_whitespace) => {
             cut.get(..at).unwrap_or(cut)

@@ -10,7 +10,7 @@ use super::{
     origin::Notes,
     value::Val,
 };
-use crate::domain::text::{Cleaned, block, line};
+use crate::domain::text::{Cleaned, block, is_part, line, seen_end};
 
 /// Caller-supplied text in one prompt, all values together, in characters.
 pub(super) const CALLER_TOTAL_CHARS: usize = 8_000;
@@ -31,6 +31,9 @@ pub(super) const MAX_OUTPUT_CHARS: usize = 32_000;
 /// Room to start with: most prompts are shorter.
 const EXPECTED_BYTES: usize = 2_048;
 
+/// Signs before which no space stands where a value is missing: "Hello, how are you" rather than "Hello , how are you".
+const CLOSING: [char; 6] = [',', '.', ';', ':', '!', '?'];
+
 /// The output of one rendering.
 pub(super) struct Page<'r> {
     kind: TemplateKind,
@@ -41,6 +44,8 @@ pub(super) struct Page<'r> {
     caller_chars: usize,
     caller_chars_left: usize,
     cut: bool,
+    /// A value that people were to hear came out as nothing, after a space.
+    gap: bool,
     /// Where the text comes from, if somebody asks.
     pub(super) notes: Option<Notes>,
 }
@@ -66,6 +71,7 @@ impl<'r> Page<'r> {
             caller_chars: 0,
             caller_chars_left: CALLER_TOTAL_CHARS.saturating_sub(already),
             cut: false,
+            gap: false,
             notes: input.notes_origins.then(Notes::new),
         })
     }
@@ -119,6 +125,7 @@ impl<'r> Page<'r> {
             };
             return text.map_or(Ok(()), |text| {
                 let line = self.cleaned(line, &text, most, budget)?;
+                self.gap |= line.is_empty() && self.text.ends_with(' ');
                 self.push(&line, budget)
             });
         }
@@ -195,6 +202,10 @@ impl<'r> Page<'r> {
     /// Text that is safe as it is.
     pub(super) fn push(&mut self, text: &str, budget: &mut Budget) -> Result<(), RenderFault> {
         budget.append(text.len())?;
+        if !text.is_empty() && std::mem::take(&mut self.gap) && text.starts_with(CLOSING) {
+            self.text.pop();
+            self.chars = self.chars.saturating_sub(1);
+        }
         self.chars = self.chars.saturating_add(text.chars().count());
         if self.chars > MAX_OUTPUT_CHARS
             || self.text.len().saturating_add(text.len()) > MAX_OUTPUT_BYTES
@@ -250,7 +261,7 @@ fn one_paragraph(text: &str, most: usize) -> (String, bool) {
     }
     match line.char_indices().nth(most) {
         Some((at, _)) => {
-            line.truncate(at);
+            line.truncate(seen_end(&line, at));
             line.truncate(line.trim_end().len());
             (line, true)
         }
@@ -264,6 +275,7 @@ fn is_plain(fact: &str) -> bool {
         && fact.split(' ').count() <= PLAIN_FACT_WORDS
         && fact.chars().all(|c| {
             c.is_alphanumeric()
+                || is_part(c)
                 || matches!(
                     c,
                     ' ' | '\'' | '\u{2019}' | '-' | '.' | '_' | '@' | '+' | '&' | ',' | '/'

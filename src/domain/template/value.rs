@@ -15,6 +15,7 @@ use super::{budget::Budget, fault::RenderFault, filters::MAX_ITEMS, input::Trust
 use crate::domain::{
     caller::{Fact, Facts, MAX_SHOWN},
     decimal::Decimal,
+    text::blank_start,
 };
 
 #[derive(Debug, Clone)]
@@ -81,6 +82,18 @@ impl<'a> Val<'a> {
         }
     }
 
+    /// Absent where somebody outside sent a text of which nothing can be seen: it would print as nothing.
+    fn unless_blank(self, budget: &mut Budget) -> Result<Self, RenderFault> {
+        if let Self::Text(text, Trust::Issuer | Trust::Caller) = &self {
+            let blank = blank_start(text);
+            budget.scan(blank)?;
+            if blank == text.len() {
+                return Ok(Self::Absent);
+            }
+        }
+        Ok(self)
+    }
+
     pub(super) fn of_count(count: usize) -> Self {
         i64::try_from(count).map_or(Self::Absent, |count| Self::Number(count.into()))
     }
@@ -145,8 +158,12 @@ impl<'a> Val<'a> {
         Ok(match self {
             Self::Object(entries, trust) => entries
                 .get(name)
-                .map_or(Self::Absent, |json| Self::from_json(json, *trust)),
-            Self::Facts(facts) => facts.get(name).map_or(Self::Absent, Self::from_fact),
+                .map_or(Self::Absent, |json| Self::from_json(json, *trust))
+                .unless_blank(budget)?,
+            Self::Facts(facts) => facts
+                .get(name)
+                .map_or(Self::Absent, Self::from_fact)
+                .unless_blank(budget)?,
             Self::Map(map) => map
                 .find(name, budget)?
                 .map_or(Self::Absent, |(_, value)| value.clone()),
@@ -174,7 +191,7 @@ impl<'a> Val<'a> {
     /// The entry of a list, or the character of a text, at a position.
     pub(super) fn at(&self, at: usize, budget: &mut Budget) -> Result<Self, RenderFault> {
         let Self::Text(text, trust) = self else {
-            return Ok(self.entry(at));
+            return self.entry(at).unless_blank(budget);
         };
         let start = text.offset(at, budget)?;
         let Some(found) = text.get(start..).and_then(|rest| rest.chars().next()) else {
@@ -254,7 +271,9 @@ impl<'a> Val<'a> {
                 .take(most)
                 .map(|(key, _)| Self::Text(Text::Borrowed(key), Trust::Tenant))
                 .collect(),
-            _ => (0..most).map(|at| self.entry(at)).collect(),
+            _ => (0..most)
+                .map(|at| self.entry(at).unless_blank(budget))
+                .collect::<Result<_, _>>()?,
         })
     }
 
