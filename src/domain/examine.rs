@@ -147,6 +147,12 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
         }
         findings.extend(never.into_iter().chain(blank));
     }
+    for (at, _) in own {
+        let source = content
+            .get(at.trim_start_matches('/'))
+            .and_then(Value::as_str);
+        findings.extend(doubts(at, source.unwrap_or_default()));
+    }
     for (at, uses) in &reading.uses_in_faulty {
         findings.extend(users.uses(at, uses));
     }
@@ -195,6 +201,7 @@ pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Exami
     let mut findings = Vec::new();
     let mut is_told = false;
     if let Some(source) = source {
+        findings.extend(doubts("/text", source));
         match Template::compile(source, kind) {
             Ok(template) => {
                 findings.extend(users.uses("/text", template.variables()));
@@ -212,6 +219,12 @@ pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Exami
     let others = others.filter(|fault| !is_told || fault.pointer != "/text");
     findings.extend(of_faults(others, SNIPPET_ADVICE));
     Examination::of(findings, None)
+}
+
+/// What a text may lose without its author's knowing.
+fn doubts(at: &str, source: &str) -> impl Iterator<Item = Finding> {
+    let doubts = Template::doubts(source).into_iter();
+    doubts.map(move |doubt| Finding::of_template(at, doubt).as_warning())
 }
 
 fn of_faults(

@@ -5,6 +5,7 @@
 
 pub mod bounds;
 mod forms;
+mod reading;
 mod shape;
 use self::forms::leaves;
 pub use self::forms::{is_language_code, is_uuid_shaped};
@@ -326,7 +327,10 @@ impl Settings {
                         good.insert(name.clone(), value.clone());
                     }
                 },
-                Err(error) => faults.add(step(name), error.to_string()),
+                Err(error) => {
+                    let alone = |value| Value::Object(Map::from_iter([(name.clone(), value)]));
+                    reading::explain(name, value, &alone, &error, &mut faults);
+                }
             }
         }
         let settings: Self = serde_json::from_value(Value::Object(good)).unwrap_or_default();

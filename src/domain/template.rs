@@ -113,6 +113,11 @@ impl Template {
         lower::survey(&unix_lines(source), kind).variables
     }
 
+    /// What an author may not have meant in a source that compiles.
+    pub fn doubts(source: &str) -> Vec<TemplateFault> {
+        lower::doubts(&unix_lines(source))
+    }
+
     /// What the template was compiled as.
     pub fn kind(&self) -> TemplateKind {
         self.kind

@@ -218,7 +218,7 @@ fn faults_of_templates_have_line_and_column_and_the_rest_are_told_too() {
             "systemPrompt": "One.\n{% set a = 1 %}\n  {{ nope }}", "maxSessionLengthSeconds": 0, "colour": 1,
         })),
         [
-            "E /colour unknown field `colour`",
+            "E /colour is unknown",
             "E /maxSessionLengthSeconds must be 1 to 86400",
             "E /systemPrompt:2:4 {% set %} is not allowed",
             "E /systemPrompt:3:6 the name nope is not known",

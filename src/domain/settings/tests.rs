@@ -228,3 +228,66 @@ fn layers_merge_member_by_member_where_members_are_independent_and_whole_where_t
     set.sort_unstable();
     assert_eq!(set, winners.into_keys().collect::<Vec<_>>());
 }
+
+#[test]
+fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
+    let faults = parse(&json!({
+        "voiceDetectionOptions": { "endOfSpeechSensitivity": "high", "sensitivity": 1 },
+        "sessionOptions": { "videoQuality": "best", "sessionReplay": { "enableSessionReplay": "yes" } },
+        "skipGreeting": "no",
+    }))
+    .unwrap_err();
+    let told: Vec<(&str, &str)> = faults
+        .iter()
+        .map(|fault| (fault.pointer.as_str(), fault.message.as_str()))
+        .collect();
+    for (pointer, message) in [
+        (
+            "/voiceDetectionOptions/endOfSpeechSensitivity",
+            "must be a number; it is a text",
+        ),
+        ("/voiceDetectionOptions/sensitivity", "is unknown; "),
+        (
+            "/sessionOptions/videoQuality",
+            "must be one of high or auto",
+        ),
+        (
+            "/sessionOptions/sessionReplay/enableSessionReplay",
+            "must be true or false; it is a text",
+        ),
+        ("/skipGreeting", "must be true or false; it is a text"),
+    ] {
+        let found = told
+            .iter()
+            .filter(|(at, _)| *at == pointer)
+            .collect::<Vec<_>>();
+        assert!(
+            matches!(found.as_slice(), [(_, told)] if told.starts_with(message)),
+            "{pointer}: {told:?}"
+        );
+    }
+    assert_eq!(told.len(), 5, "{told:?}");
+}
+
+#[test]
+fn names_of_earlier_days_get_their_successor() {
+    for (name, expected) in [
+        ("personality", "is unknown; it became systemPrompt"),
+        (
+            "brainType",
+            "is unknown; it became llmId, a UUID that Anam's list of LLMs shows",
+        ),
+        (
+            "fillerPhrases",
+            "is unknown; Anam has no filler phrases any more: say in systemPrompt how to bridge a pause",
+        ),
+        ("skipgreeting", "is unknown; did you mean skipGreeting?"),
+    ] {
+        let faults = parse(&json!({ name: "x" })).unwrap_err();
+        assert!(
+            faults[0].message.starts_with(expected),
+            "{name}: {faults:?}"
+        );
+        assert_eq!(faults[0].pointer, format!("/{name}"));
+    }
+}

@@ -4,6 +4,7 @@
 //! The parser's module is marked unstable, so the crate's version is pinned in Cargo.toml.
 
 mod expressions;
+mod foreign;
 mod mend;
 mod paths;
 mod source;
@@ -101,6 +102,23 @@ pub(super) fn survey(source: &str, kind: TemplateKind) -> Survey {
         faults: sorted(faults),
         variables,
     }
+}
+
+/// Where comments were probably not meant as such (`# Intro {#intro}`): what they swallow is lost without a word.
+pub(super) fn doubts(source: &str) -> Vec<TemplateFault> {
+    let places = Places::of(source);
+    let swallowed = foreign::swallowed(source).into_iter();
+    let fault = |(at, text): (usize, &str)| {
+        let (line, column) = places.at(at);
+        let lines = text.matches('\n').count().saturating_add(1);
+        TemplateFault {
+            line,
+            column,
+            message: format!("{{# opens a comment, which takes {lines} lines out of the text"),
+            advice: "Write {{ \"{#\" }} for the braces themselves, or a space after {# where it is a comment".to_owned(),
+        }
+    };
+    swallowed.take(MAX_FAULTS).map(fault).collect()
 }
 
 fn sorted(mut faults: Vec<TemplateFault>) -> Vec<TemplateFault> {

@@ -6,7 +6,7 @@ use minijinja::{
 };
 
 use super::{
-    Lowering, NO_CALLS,
+    Lowering, NO_CALLS, foreign,
     paths::{base_span, const_str},
 };
 use crate::domain::decimal::Decimal;
@@ -219,6 +219,14 @@ impl<'s> Lowering<'s> {
                 );
                 None
             }
+            None if var.id == "else" => {
+                self.fault(
+                    var.span(),
+                    "{{else}} is Handlebars or Mustache",
+                    "Write {% else %}",
+                );
+                None
+            }
             None => {
                 let known: Vec<_> = Root::ALL.map(Root::name).to_vec();
                 self.fault(
@@ -333,8 +341,30 @@ impl<'s> Lowering<'s> {
         {
             self.fault(span, "arithmetic is for numbers", ONE_BY_ONE);
         }
+        if arithmetic == Arithmetic::Subtract
+            && let Some(name) = self.hyphenated(binary)
+        {
+            let advice = format!("Write {name}");
+            let message = "a name with a hyphen is read as a subtraction";
+            self.fault(base_span(&binary.left), message, &advice);
+            return None;
+        }
         let (left, right) = self.pair(&binary.left, &binary.right)?;
         Some(Expr::Sum(arithmetic, left, right))
+    }
+
+    /// `user["first-name"]` where `user.first-name` was written, and `name` is no value.
+    fn hyphenated(&self, binary: &ast::BinOp<'s>) -> Option<String> {
+        let (ast::Expr::GetAttr(attr), ast::Expr::Var(var)) = (&binary.left, &binary.right) else {
+            return None;
+        };
+        let is_known =
+            Root::parse(var.id).is_some() || self.locals.iter().any(|local| local.name == var.id);
+        let base = match &attr.expr {
+            ast::Expr::Var(var) => var.id.to_owned(),
+            deeper => self.path(deeper)?,
+        };
+        (!is_known).then(|| format!("{base}[\"{}-{}\"]", attr.name, var.id))
     }
 
     fn compare(&mut self, binary: &ast::BinOp<'s>, comparison: Comparison) -> Option<Expr> {
@@ -358,7 +388,8 @@ impl<'s> Lowering<'s> {
             self.fault(
                 base_span(subject),
                 format!("the filter {} is not known", filter.name),
-                &format!("Filters: {}", Filter::names()),
+                &foreign::filter(filter.name)
+                    .map_or_else(|| format!("Filters: {}", Filter::names()), str::to_owned),
             );
             self.expr(subject);
             return None;

@@ -1,12 +1,14 @@
 //! Reading: a source becomes a syntax tree only where its size and nesting are bounded.
 
+use std::collections::HashSet;
+
 use minijinja::{
     machinery::{Span, Token, ast, parse, tokenize},
     syntax::SyntaxConfig,
 };
 
-use super::{MAX_FAULTS, NO_CALLS, Place, TemplateFault, TemplateKind};
-use crate::domain::text;
+use super::{MAX_FAULTS, NO_CALLS, Place, TemplateFault, TemplateKind, foreign};
+use crate::domain::{characters::unseen, text};
 
 /// Brackets inside brackets.
 const MAX_BRACKETS: usize = 10;
@@ -67,12 +69,15 @@ pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Un
 
 /// The source with a space for each character that no template may hold: everything else stays in its line and column.
 pub(super) fn without_forbidden(source: &str) -> String {
-    let allowed = |c: char| if is_forbidden(c) { ' ' } else { c };
-    source.chars().map(allowed).collect()
-}
-
-fn is_forbidden(c: char) -> bool {
-    text::is_fence_like(c) || text::forbidden(c.encode_utf8(&mut [0; 4])).is_some()
+    let forbidden: HashSet<usize> = text::all_forbidden(source).map(|(at, _)| at).collect();
+    let allowed = |(at, c): (usize, char)| {
+        if text::is_fence_like(c) || forbidden.contains(&at) {
+            ' '
+        } else {
+            c
+        }
+    };
+    source.char_indices().map(allowed).collect()
 }
 
 /// A line that holds only a tag vanishes from the output, so that prompts stay tidy.
@@ -138,28 +143,24 @@ fn fault_at(source: &str, offset: usize, message: String, advice: &str) -> Templ
 }
 
 fn forbidden_characters(source: &str) -> Vec<TemplateFault> {
-    let mut faults = Vec::new();
-    for (offset, c) in source.char_indices() {
-        if faults.len() >= MAX_FAULTS {
-            break;
-        }
-        if let Some(found) = text::forbidden(c.encode_utf8(&mut [0; 4])) {
-            let message = format!(
-                "invisible control character U+{:04X}",
-                u32::from(found.character)
-            );
-            faults.push(fault_at(
-                source,
-                offset,
-                message,
-                "Delete it: reviewers cannot see it",
-            ));
-        } else if text::is_fence_like(c) {
-            let message = format!("the character {c} is kept for the marks around text from users");
-            faults.push(fault_at(source, offset, message, "Use another bracket"));
-        }
-    }
-    faults
+    let invisible = text::all_forbidden(source).map(|(offset, c)| {
+        let name = unseen(c).unwrap_or_else(|| format!("U+{:04X}", u32::from(c)).into());
+        let message = format!("invisible control character {name}");
+        let advice = "Delete it: reviewers cannot see it";
+        fault_at(source, offset, message, advice)
+    });
+    let brackets = source
+        .char_indices()
+        .filter(|(_, c)| text::is_fence_like(*c));
+    let brackets = brackets.map(|(offset, c)| {
+        let message = format!("the character {c} is kept for the marks around text from users");
+        fault_at(source, offset, message, "Use another bracket")
+    });
+    invisible
+        .take(MAX_FAULTS)
+        .chain(brackets.take(MAX_FAULTS))
+        .take(MAX_FAULTS)
+        .collect()
 }
 
 /// Faults of size and nesting, found on the flat stream of tokens.
@@ -238,9 +239,15 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
         ),
         Some(word) => (
             format!("{{% {word} %}} is not known"),
-            "Known tags: if, elif, else, for",
+            foreign::statement(word).unwrap_or("Known tags: if, elif, else, for, raw"),
         ),
-        None => (detail.to_owned(), ""),
+        None => {
+            let start = error.range().map_or(0, |range| range.start);
+            if let Some((at, message, advice)) = foreign::found(source, start) {
+                return fault_at(source, at, message, &advice);
+            }
+            (detail.to_owned(), "")
+        }
     };
     match (error.range(), error.line()) {
         (Some(range), _) => fault_at(source, range.start, message, advice),
