@@ -7,23 +7,26 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
+use persona_gateway::config::DatabaseUrl;
 use persona_gateway::dev::postgres::Cluster;
-use persona_gateway::store::migrate::{ensure_database, migrate};
+use persona_gateway::store::migrate::{EarlierRoles, ensure_database, migrate};
 use secrecy::{ExposeSecret, SecretString};
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut words = std::env::args_os().skip(1);
     let program = words.next().context("which command?")?;
     let cluster = Cluster::ephemeral()?;
-    let url = SecretString::from(cluster.url("scratch"));
+    let url_of = |name| DatabaseUrl::parse(&SecretString::from(cluster.url(name)));
+    let url = url_of("scratch")?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        ensure_database(&SecretString::from(cluster.url("postgres")), "scratch").await?;
-        anyhow::Ok(migrate(&url, None).await?)
+        ensure_database(&url_of("postgres")?, "scratch").await?;
+        migrate(&url, None, EarlierRoles::Keep).await?;
+        anyhow::Ok(())
     })?;
     let status = Command::new(program)
         .args(words)
-        .env("DATABASE_URL", url.expose_secret())
+        .env("DATABASE_URL", url.to_url().expose_secret())
         .status()?;
     cluster.stop()?;
     Ok(ExitCode::from(

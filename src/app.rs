@@ -27,7 +27,7 @@ use crate::refusals::Refusals;
 use crate::sessions::sweep::Sweeper;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
-use crate::store::{Database, DatabaseOptions, StoreError};
+use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
 use crate::tenants::audit::checkpoint::checkpoint_all;
@@ -67,10 +67,12 @@ pub enum StartError {
     #[error(transparent)]
     Passwords(#[from] HashError),
     /// A listener can't be opened.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}: {source}. Choose another with {setting} ({variable})", variable = variable(setting))]
     Listen {
         /// Where.
         address: SocketAddr,
+        /// What says so.
+        setting: &'static str,
         /// Why not.
         source: std::io::Error,
     },
@@ -96,14 +98,16 @@ pub struct App {
 impl App {
     /// Starts everything. The database may still be down: then the service listens, is not ready, and tries again.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        // Before anything is made: a port that somebody else has is found out soonest.
+        let listeners = server::Listeners::open(&settings.server)?;
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::default();
         // What waits for one kind of work never holds the connections of another.
-        let own = own_database(settings)?;
+        let own = own_database(settings);
         let mints = own.apart("mints", settings.database.mint_connections);
         let users = own.apart("users", settings.database.user_connections);
         let admins = own.apart("admins", settings.database.admin_connections);
-        refuse_powerful_roles(&own).await?;
+        let told = refuse_powerful_roles(&own).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
         refuse_wrong_keys(&own, &keys).await?;
@@ -165,6 +169,7 @@ impl App {
             sources,
             seen: Vec::new(),
             recognised: false,
+            told,
         };
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
@@ -182,8 +187,12 @@ impl App {
             metrics,
             proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
         };
-        let (public, address) = server::public(&faces, settings)?;
-        let (ops, ops_address) = server::ops(&faces, settings)?;
+        let server::Listeners {
+            address,
+            ops_address,
+            ..
+        } = listeners;
+        let (public, ops) = listeners.serve(&faces, settings)?;
         let handles = [public.handle(), ops.handle()];
         lifecycle.spawn_to_the_end(server::serve(public));
         lifecycle.spawn_to_the_end(server::serve(ops));
@@ -222,20 +231,34 @@ impl App {
 
 /// A role that could get around row security ends the start; a database that is down does not, and is
 /// asked when it comes.
-async fn refuse_powerful_roles(database: &Database) -> Result<(), RightsError> {
+/// Gives what was told of it.
+async fn refuse_powerful_roles(database: &Database) -> Result<Option<String>, RightsError> {
     match database.check_rights().await {
-        Err(RightsError::Store(error)) if error.is_transient() => {
-            tracing::warn!(%error, "the database is not available yet");
-            Ok(())
+        Err(RightsError::Store(error)) if error.may_pass() => {
+            let text = error.to_string();
+            tracing::warn!(
+                error = text,
+                "the service starts without its database and goes on trying"
+            );
+            Ok(Some(text))
         }
-        checked => checked,
+        checked => {
+            if let Some(notice) = checked?.notice() {
+                tracing::warn!("{notice}");
+            }
+            Ok(None)
+        }
     }
+}
+
+fn variable(setting: &str) -> String {
+    format!("GATEWAY__{}", setting.replace('.', "__").to_uppercase())
 }
 
 /// A ring that can't open what the database holds ends the start, too, rather than each user's sign-in one by one.
 async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), MasterKeyRefusal> {
     match recognise(database, keys).await {
-        Err(MasterKeyRefusal::Store(error)) if error.is_transient() => Ok(()),
+        Err(MasterKeyRefusal::Store(error)) if error.may_pass() => Ok(()),
         recognised => recognised,
     }
 }
@@ -263,7 +286,7 @@ async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
     loop {
         ticks.tick().await;
         if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
-            tracing::warn!(%error, "the audit trails were not marked");
+            log_not_done(&error, "the audit trails were not marked");
         }
     }
 }
@@ -278,7 +301,7 @@ async fn catalogues(gateway: Arc<Gateway>) {
     loop {
         ticks.tick().await;
         if let Err(error) = catalogue::sync::round(&gateway).await {
-            tracing::warn!(%error, "no catalogue was synchronised");
+            log_not_done(&error, "no catalogue was synchronised");
         }
     }
 }
@@ -315,7 +338,7 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn own_database(settings: &Settings) -> Result<Database, StoreError> {
+fn own_database(settings: &Settings) -> Database {
     let settings = &settings.database;
     let options = DatabaseOptions {
         acquire_timeout: settings.acquire_timeout,
@@ -323,7 +346,13 @@ fn own_database(settings: &Settings) -> Result<Database, StoreError> {
         lock_timeout: settings.lock_timeout,
         transaction_timeout: settings.transaction_timeout,
     };
-    Database::new(&settings.url, "own", settings.own_connections, options)
+    Database::new(
+        &settings.url,
+        settings.direct_url.as_ref(),
+        "own",
+        settings.own_connections,
+        options,
+    )
 }
 
 fn jwks_settings(settings: &Settings) -> JwksSettings {

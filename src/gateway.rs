@@ -69,6 +69,7 @@ impl Gateway {
         let judged = self.auth.authenticate(call.token).await;
         match &judged {
             Ok(caller) => note_tenant(caller.tenant),
+            Err(AuthError::NotKnownYet) => {}
             Err(error) => self.note_refused_token(call, error),
         }
         judged
@@ -89,7 +90,7 @@ impl Gateway {
         let why = match error {
             AuthError::Refused(refusal) => Why::Token(*refusal),
             AuthError::KeysUnavailable { .. } => Why::KeysUnavailable,
-            AuthError::TenantSuspended { .. } => return,
+            AuthError::TenantSuspended { .. } | AuthError::NotKnownYet => return,
         };
         self.refusals
             .note(Refused::token(why, claimed, call.request));

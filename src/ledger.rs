@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::lifecycle::{Lifecycle, Part};
 use crate::store::sessions::{Outcome, Requested};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, log_not_done};
 use crate::telemetry::metrics::{self, Metrics};
 
 /// Rows committed together at most.
@@ -176,7 +176,7 @@ impl Pen {
         }
         match written {
             Err(error) if error.is_transient() => {
-                tracing::error!(%error, rows = rows.len(), "requested rows were not written");
+                log_not_done(&error, "requested rows were not written");
                 false
             }
             Ok(()) | Err(_) => true,
@@ -216,7 +216,7 @@ impl Pen {
             match self.commit_outcomes(rows).await {
                 Ok(()) => return,
                 Err(error) if error.is_transient() && attempt < OUTCOME_TRIES => {
-                    tracing::warn!(%error, attempt, "outcomes were not written; trying again");
+                    log_not_done(&error, "outcomes were not written; trying again");
                     tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt))).await;
                 }
                 Err(error) => {

@@ -17,7 +17,7 @@ use crate::crypto::digest::sha256;
 use crate::domain::ids::{RequestId, TenantId};
 use crate::domain::text::clean_line;
 use crate::store::refusals::RefusalRow;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, log_not_done};
 
 /// How often they are written.
 const EACH: Duration = Duration::from_secs(5);
@@ -265,7 +265,7 @@ impl Refusals {
             if rounds.is_multiple_of(720)
                 && let Err(error) = self.forget().await
             {
-                tracing::warn!(%error, "old refusals were not forgotten");
+                log_not_done(&error, "old refusals were not forgotten");
             }
             rounds = rounds.wrapping_add(1);
         }
@@ -279,7 +279,7 @@ impl Refusals {
             return;
         }
         if let Err(error) = self.write(&taken).await {
-            tracing::warn!(%error, entries = taken.len(), "refusals were not written yet");
+            log_not_done(&error, "refusals were not written yet");
             let mut waiting = self.waiting();
             for (same, seen) in taken {
                 waiting.add(same, seen);

@@ -73,7 +73,10 @@ fn two_variables_are_enough_to_serve() {
     assert_eq!(settings.anam.timeout, Duration::from_secs(8));
     assert!(settings.anam.api_key.is_none());
     assert_eq!(settings.log.format, LogFormat::Json);
-    assert_eq!(settings.database.url.expose_secret(), DATABASE);
+    assert_eq!(
+        settings.database.url.to_url().expose_secret(),
+        DATABASE.replace("@db/", "@db:5432/")
+    );
 }
 
 #[test]
@@ -412,8 +415,8 @@ fn migrating_needs_one_url_and_prefers_the_owners() {
     let owner = ("MIGRATE_DATABASE_URL", "postgres://owner@db/x");
     let url =
         |pairs: &[_]| MigrateSettings::load(&env(pairs), &folder.0).map(|settings| settings.url);
-    assert_eq!(url(&[app]).unwrap().expose_secret(), app.1);
-    assert_eq!(url(&[app, owner]).unwrap().expose_secret(), owner.1);
+    assert_eq!(url(&[app]).unwrap().user(), "app");
+    assert_eq!(url(&[app, owner]).unwrap().user(), "owner");
     let report = lines(&url(&[]).unwrap_err());
     assert_eq!(report.len(), 1);
     assert!(report[0].contains("set MIGRATE_DATABASE_URL"), "{report:?}");

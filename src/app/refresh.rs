@@ -34,6 +34,8 @@ pub(super) struct Refresher {
     pub(super) seen: Vec<(TenantId, i64)>,
     /// Whether the database has been found to be one of these keys.
     pub(super) recognised: bool,
+    /// What was told last of a database that can't be used.
+    pub(super) told: Option<String>,
 }
 
 impl Refresher {
@@ -44,8 +46,24 @@ impl Refresher {
             Err(error) => Err(error),
         };
         match read {
-            Ok(()) => lifecycle.report(Part::Live, true),
-            Err(error) => tracing::warn!(%error, "not ready yet"),
+            Ok(()) => self.works(lifecycle),
+            Err(error) => self.fails(&error),
+        }
+    }
+
+    /// Tells what is wrong once, however often it is met, and again when something else is.
+    fn fails(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        if self.told.as_ref() != Some(&text) {
+            tracing::warn!(error = text, "what is live can't be read");
+            self.told = Some(text);
+        }
+    }
+
+    fn works(&mut self, lifecycle: &Lifecycle) {
+        lifecycle.report(Part::Live, true);
+        if self.told.take().is_some() {
+            tracing::info!("the database is there");
         }
     }
 
@@ -54,13 +72,13 @@ impl Refresher {
         let mut backoff = BACKOFF.0;
         loop {
             match self.listen(&lifecycle, &mut backoff).await {
-                Ok(()) => tracing::info!("the listening connection ended"),
+                Ok(()) => tracing::debug!("the listening connection ended"),
                 Err(error) => {
                     // Only where nothing can be read: a row that makes no sense must not take the instance away.
                     if error.is_transient() {
                         lifecycle.report(Part::Live, false);
                     }
-                    tracing::warn!(%error, "not listening");
+                    self.fails(&error);
                 }
             }
             tokio::time::sleep(backoff).await;
@@ -77,7 +95,7 @@ impl Refresher {
         let mut changes = self.database.listen().await?;
         self.recognise().await?;
         self.everything().await?;
-        lifecycle.report(Part::Live, true);
+        self.works(lifecycle);
         *backoff = BACKOFF.0;
         let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
         let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);

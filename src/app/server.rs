@@ -1,6 +1,6 @@
 //! The two listeners.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::StartError;
 use super::unread::{Connection, Desk};
 use crate::api;
-use crate::config::Settings;
+use crate::config::{ServerSettings, Settings};
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
@@ -35,11 +35,58 @@ pub(super) struct Faces {
     pub(super) proxies: TrustedProxies,
 }
 
+/// The two ports, taken but not served yet.
+pub(super) struct Listeners {
+    public: TcpListener,
+    ops: TcpListener,
+    /// Where users are served.
+    pub(super) address: SocketAddr,
+    /// Where operators look.
+    pub(super) ops_address: SocketAddr,
+}
+
+impl Listeners {
+    /// Takes both, or says which one somebody else has.
+    pub(super) fn open(settings: &ServerSettings) -> Result<Self, StartError> {
+        let public = SocketAddr::new(settings.host, settings.port);
+        let ops = SocketAddr::new(settings.ops_host, settings.ops_port);
+        let (public, address) = listen(public, "server.port")?;
+        let (ops, ops_address) = listen(ops, "server.ops_port")?;
+        Ok(Self {
+            public,
+            ops,
+            address,
+            ops_address,
+        })
+    }
+
+    /// The servers of both.
+    pub(super) fn serve(
+        self,
+        faces: &Faces,
+        settings: &Settings,
+    ) -> Result<(Server, Server), StartError> {
+        let failed = |address, setting| {
+            move |source| StartError::Listen {
+                address,
+                setting,
+                source,
+            }
+        };
+        let public = public(faces, settings, self.public, self.address)
+            .map_err(failed(self.address, "server.port"))?;
+        let ops = ops(faces, self.ops).map_err(failed(self.ops_address, "server.ops_port"))?;
+        Ok((public, ops))
+    }
+}
+
 /// The public listener.
-pub(super) fn public(
+fn public(
     faces: &Faces,
     settings: &Settings,
-) -> Result<(Server, SocketAddr), StartError> {
+    listener: TcpListener,
+    bound: SocketAddr,
+) -> std::io::Result<Server> {
     let gateway = web::Data::from(faces.gateway.clone());
     let origins = web::Data::from(faces.origins.clone());
     let clock = web::Data::new(faces.gateway.clock.clone());
@@ -79,10 +126,6 @@ pub(super) fn public(
             .configure(api::routes)
             .default_service(web::to(api::not_found))
     };
-    let address = SocketAddr::new(settings.server.host, settings.server.port);
-    let failed = |source| StartError::Listen { address, source };
-    let listener = listen(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
     let desk = Arc::new(Desk {
         clock: faces.gateway.clock.clone(),
         metrics: faces.metrics.clone(),
@@ -124,7 +167,7 @@ pub(super) fn public(
         })
         .and_then(http)
     });
-    Ok((server.map_err(failed)?.run(), bound))
+    Ok(server?.run())
 }
 
 /// How long the end of a connection may take.
@@ -132,20 +175,32 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 2_048;
 
-fn listen(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
+fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let open = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A restart need not wait for connections of the last run that are still closing.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?.into_std()?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
     };
-    // A restart need not wait for connections of the last run that are still closing.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)?.into_std()
+    open().map_err(|source| StartError::Listen {
+        address,
+        setting,
+        source,
+    })
 }
 
 /// The operators' listener.
-pub(super) fn ops(faces: &Faces, settings: &Settings) -> Result<(Server, SocketAddr), StartError> {
+fn ops(faces: &Faces, listener: TcpListener) -> std::io::Result<Server> {
     let lifecycle = web::Data::new(faces.lifecycle.clone());
     let metrics = web::Data::new(faces.metrics.clone());
     let server = HttpServer::new(move || {
@@ -158,12 +213,7 @@ pub(super) fn ops(faces: &Faces, settings: &Settings) -> Result<(Server, SocketA
     .workers(1)
     .shutdown_timeout(1)
     .disable_signals();
-    let address = SocketAddr::new(settings.server.ops_host, settings.server.ops_port);
-    let server = server
-        .bind(address)
-        .map_err(|source| StartError::Listen { address, source })?;
-    let bound = server.addrs().first().copied().unwrap_or(address);
-    Ok((server.run(), bound))
+    Ok(server.listen(listener)?.run())
 }
 
 /// Runs a listener to its end.

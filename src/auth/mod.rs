@@ -16,6 +16,7 @@ mod refusal;
 mod sso;
 mod verify;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ pub enum AuthError {
     /// The token is not good: 401, with one body for all reasons.
     #[error("token refused: {0}")]
     Refused(#[from] Refusal),
+    /// Who may call was never read, since there was no database yet: 503.
+    #[error("who may call is not known yet")]
+    NotKnownYet,
     /// The issuer's keys cannot be had at the moment, which is not the token's fault: 503.
     #[error("the issuer's signing keys are not available")]
     KeysUnavailable {
@@ -73,6 +77,7 @@ impl AuthError {
     pub fn as_label(self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.as_label(),
+            Self::NotKnownYet => "not_known_yet",
             Self::KeysUnavailable { .. } => "keys_unavailable",
             Self::TenantSuspended { .. } => "tenant_suspended",
         }
@@ -88,6 +93,8 @@ impl From<KeysUnavailable> for AuthError {
 /// Turns bearer tokens into callers. One per process, shared by reference.
 pub struct Authenticator {
     index: RwLock<Arc<Index>>,
+    /// Whether there was ever a directory. Before, no issuer is known, which is not the token's fault.
+    is_filled: AtomicBool,
     fetcher: Arc<Fetcher>,
 }
 
@@ -118,6 +125,7 @@ impl Authenticator {
         };
         Ok(Self {
             index: RwLock::default(),
+            is_filled: AtomicBool::new(false),
             fetcher: Arc::new(fetcher),
         })
     }
@@ -128,12 +136,16 @@ impl Authenticator {
     pub fn replace_directory(&self, directory: Directory) -> Vec<DirectoryFault> {
         let (index, faults) = Index::build(directory, &self.index(), &self.fetcher);
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
+        self.is_filled.store(true, Ordering::Release);
         faults
     }
 
     /// Judges a token by the rules of its issuer.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, AuthError> {
         let token = peek(token)?;
+        if !self.is_filled.load(Ordering::Acquire) {
+            return Err(AuthError::NotKnownYet);
+        }
         let index = self.index();
         let issuer = index.find(&token)?;
         // A token that its own claims refuse is not worth a fetch.

@@ -42,6 +42,9 @@ pub async fn run(args: &CheckConfigArgs) -> anyhow::Result<ExitCode> {
 
 async fn look_into_database() -> anyhow::Result<ExitCode> {
     let local = super::database::open().await?;
+    if let Some(notice) = local.schema.notice() {
+        writeln!(io::stderr(), "{notice}")?;
+    }
     let mut tx = local.database.platform().await?;
     let until = tx.ledger_ready_until().await?;
     tx.commit().await?;

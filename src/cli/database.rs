@@ -8,6 +8,7 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::encoding;
 use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
+use crate::store::rights::Schema;
 use crate::store::{Database, DatabaseOptions};
 use crate::tenants::admin::{Actor, Admin};
 use crate::tenants::change::Change;
@@ -17,6 +18,7 @@ use crate::tenants::operators::Operator;
 /// What such a command needs.
 pub(super) struct Local {
     pub(super) database: Database,
+    pub(super) schema: Schema,
     pub(super) keys: KeyRing,
 }
 
@@ -67,11 +69,21 @@ pub(super) async fn open() -> anyhow::Result<Local> {
         lock_timeout: settings.database.lock_timeout * 5,
         transaction_timeout: settings.database.transaction_timeout * 30,
     };
-    let database = Database::new(&settings.database.url, "command", 2, options)?;
-    database.check_rights().await?;
+    let database = Database::new(
+        &settings.database.url,
+        settings.database.direct_url.as_ref(),
+        "command",
+        2,
+        options,
+    );
+    let schema = database.check_rights().await?;
     let keys = KeyRing::new(&settings.master_keys);
     recognise(&database, &keys).await?;
-    Ok(Local { database, keys })
+    Ok(Local {
+        database,
+        schema,
+        keys,
+    })
 }
 
 /// Who runs the command, for the audit trail.

@@ -26,7 +26,7 @@ use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
 use crate::dev::{keep, seed};
-use crate::store::migrate::migrate;
+use crate::store::migrate::{EarlierRoles, migrate};
 use crate::telemetry::logging;
 
 /// How long the printed user token lives, seconds.
@@ -114,7 +114,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let emulator = start_emulator(args, env)?;
     let settings = settings(args, env, &data, emulator.as_ref())?;
 
-    migrate(&data.owner_url, Some(&data.login_url)).await?;
+    migrate(&data.owner_url, Some(&data.login_url), EarlierRoles::Keep).await?;
     let app = App::start(&settings, clock.clone()).await?;
     let keys = KeyRing::new(&settings.master_keys);
     let new_key = seed::seed(&app.gateway.database, &clock, &keys, issuer.url()).await?;
@@ -146,7 +146,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         tenant: seed::TENANT,
         user_token: user_token(&issuer)?,
         admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
-        database_url: data.owner_url.expose_secret().to_owned(),
+        database_url: data.owner_url.to_url().expose_secret().to_owned(),
         data_folder: folder
             .canonicalize()
             .unwrap_or(folder)
@@ -257,7 +257,7 @@ fn settings(
     );
     env.insert(
         "DATABASE_URL".into(),
-        data.login_url.expose_secret().to_owned(),
+        data.login_url.to_url().expose_secret().to_owned(),
     );
     env.entry("GATEWAY_MASTER_KEY".into())
         .or_insert_with(|| data.master_key.expose_secret().to_owned());

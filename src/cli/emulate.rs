@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::signals::StopSignals;
-use crate::dev::emulator::{Emulator, EmulatorConfig, Mode};
+use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorError, Mode};
 
 /// Runs the stand-in for Anam alone, until Ctrl-C.
 #[derive(Debug, Clone, Args)]
@@ -42,6 +42,12 @@ pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
         latency: args.latency,
         concurrency: args.concurrency,
         ..EmulatorConfig::default()
+    })
+    .map_err(|error| match error {
+        EmulatorError::Bind { .. } => {
+            anyhow::anyhow!("{error}. `--port PORT` takes another, `--port 0` any that is free")
+        }
+        error => error.into(),
     })?;
     let url = emulator.url();
     let greeting = if args.json {

@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use secrecy::ExposeSecret;
-
 use crate::config::{MigrateSettings, environment};
-use crate::store::migrate::{forget_sessions, migrate};
+use crate::store::migrate::{EarlierRoles, forget_sessions, migrate};
 use crate::telemetry::logging;
 
 /// Prepares the database: roles, tables, row security, the ledger's months.
@@ -17,10 +15,14 @@ use crate::telemetry::logging;
 /// `MIGRATE_DATABASE_URL` is the owner's URL. With `DATABASE_URL` beside it, the login role named there is made too, unless
 /// it exists, with its password and no rights but to take the two run-time roles. Without it, `DATABASE_URL` itself is migrated.
 #[derive(Debug, clap::Args)]
-pub struct MigrateArgs {}
+pub struct MigrateArgs {
+    /// Take their rights from roles of earlier versions, or of the database that this is a copy of. When no instance serves with them any more.
+    #[arg(long)]
+    revoke_earlier_roles: bool,
+}
 
 /// Migrates.
-pub async fn run(_: MigrateArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let settings = match MigrateSettings::load(&environment(), Path::new("config")) {
         Ok(settings) => settings,
         Err(errors) => {
@@ -30,17 +32,27 @@ pub async fn run(_: MigrateArgs) -> anyhow::Result<ExitCode> {
         }
     };
     logging::init(&settings.log)?;
-    migrate(&settings.url, settings.login_url.as_ref()).await?;
+    let earlier = if args.revoke_earlier_roles {
+        EarlierRoles::Revoke
+    } else {
+        EarlierRoles::Keep
+    };
+    let migrated = migrate(&settings.url, settings.login_url.as_ref(), earlier).await?;
     if let Some(months) = settings.retention_months {
         forget_sessions(&settings.url, months).await?;
     }
+    if !migrated.earlier_roles.is_empty() {
+        super::say(format_args!(
+            "Roles of an earlier version, or of the database that this is a copy of, may still read it, so that instances that run go on: {}. \
+             When all are of this version, run `migrate --revoke-earlier-roles`.",
+            migrated.earlier_roles.join(", ")
+        ))?;
+    }
     match &settings.login_url {
         Some(url) => {
-            let name = url::Url::parse(url.expose_secret())
-                .map(|url| url.username().to_owned())
-                .unwrap_or_default();
             super::say(format_args!(
-                "The database is ready. `serve` may log in as {name}."
+                "The database is ready. `serve` may log in as {}.",
+                url.user()
             ))?;
         }
         None => super::say(

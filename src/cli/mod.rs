@@ -113,8 +113,19 @@ pub fn main() -> ExitCode {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
-    _ = writeln!(std::io::stderr(), "persona-gateway: {error:#}");
+    _ = writeln!(std::io::stderr(), "persona-gateway: {}", told(error));
     ExitCode::FAILURE
+}
+
+/// An error and what caused it, each said once: many an error repeats its cause.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += &[": ", &cause].concat();
+        }
+    }
+    text
 }
 
 /// Whether standard output is a terminal whose owner has nothing against colours (no-color.org).
@@ -141,4 +152,17 @@ fn say(text: impl std::fmt::Display) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_says_already_is_not_said_again() {
+        let error = anyhow::anyhow!("no route").context("the host is gone: no route");
+        assert_eq!(told(&error), "the host is gone: no route");
+        let error = anyhow::anyhow!("no route").context("not sent");
+        assert_eq!(told(&error), "not sent: no route");
+    }
 }

@@ -4,16 +4,18 @@
 pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown, and which may also be given as `<VARIABLE>_FILE`.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     "database.url",
+    "database.direct_url",
     "database.migrate_url",
     "anam.api_key",
     "security.master_key",
 ];
 
 /// Short names that other tools and platforms know or set.
-const SHORT_NAMES: [(&str, &str); 5] = [
+const SHORT_NAMES: [(&str, &str); 6] = [
     ("database.url", "DATABASE_URL"),
+    ("database.direct_url", "DIRECT_DATABASE_URL"),
     ("database.migrate_url", "MIGRATE_DATABASE_URL"),
     ("anam.api_key", "ANAM_API_KEY"),
     ("anam.base_url", "ANAM_BASE_URL"),

@@ -394,6 +394,9 @@ fn unknown_key(key: String, place: String, known: &BTreeSet<String>) -> ConfigEr
     }
 }
 
+/// Variables that the library of the database reads whatever a URL says.
+const MIXED_IN: [&str; 4] = ["PGOPTIONS", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
+
 /// `GATEWAY__...` is ours, so every such name must exist. `GATEWAY_...` and `ANAM_...` may be
 /// somebody else's (Kubernetes sets `GATEWAY_PORT` for a service named `gateway`), so there only
 /// near misses are refused.
@@ -406,6 +409,15 @@ fn unknown_variables(env: &BTreeMap<String, String>, known: &BTreeSet<String>) -
     names.extend([ENVIRONMENT.to_owned(), CONFIG_DIR.to_owned()]);
     let candidates = || names.iter().map(String::as_str);
     let mut errors = Vec::new();
+    for name in MIXED_IN {
+        if env.get(name).is_some_and(|value| !value.is_empty()) {
+            errors.push(ConfigError {
+                subject: name.to_owned(),
+                place: None,
+                problem: "would be mixed into every database URL: unset it, and write into the URL what it stands for (docs/DATABASES.md)".to_owned(),
+            });
+        }
+    }
     for name in env.keys().filter(|name| !names.contains(*name)) {
         let problem = if name.starts_with("GATEWAY__") {
             match nearest(name, candidates(), KEY_EDITS) {

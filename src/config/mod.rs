@@ -2,6 +2,7 @@
 //! then environment variables. Everything is read once, checked at once and typed; all mistakes
 //! are reported together.
 
+mod database_url;
 mod environment;
 mod error;
 mod keys;
@@ -12,6 +13,7 @@ mod reference;
 mod sections;
 mod settings;
 
+pub use database_url::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use master_key::{MasterKey, MasterKeys};

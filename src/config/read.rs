@@ -150,9 +150,18 @@ impl<'a> Reader<'a> {
         Some(SecretString::from(text))
     }
 
-    /// A setting that has no default; `what` says what to put there.
+    /// A setting that has no default; `what` says what to put there. One that is wrong is not missing.
     pub(super) fn required<T>(&mut self, key: &str, value: Option<T>, what: &str) -> Option<T> {
-        if value.is_none() {
+        self.one_of(&[key], value, what)
+    }
+
+    /// The same where several settings may give the value; the first is the one to name.
+    pub(super) fn one_of<T>(&mut self, keys: &[&str], value: Option<T>, what: &str) -> Option<T> {
+        let is_wrong = |error: &ConfigError| keys.contains(&error.subject.as_str());
+        if value.is_none()
+            && !self.errors.iter().any(is_wrong)
+            && let Some(key) = keys.first().copied()
+        {
             let name = keys::best_name(key);
             let file = if keys::is_secret(key) {
                 format!(" (or {name}_FILE)")

@@ -2,11 +2,12 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::{
+    database_url::DatabaseUrl,
     master_key::MasterKeys,
     read::Reader,
     settings::{
@@ -28,8 +29,9 @@ const NETWORK: &str = "a network such as 10.0.0.0/8 or 127.0.0.1/32";
 pub(super) struct Parts {
     pub(super) server: Option<ServerSettings>,
     pub(super) database: Option<Pools>,
-    pub(super) database_url: Option<SecretString>,
-    pub(super) migrate_url: Option<SecretString>,
+    pub(super) database_url: Option<DatabaseUrl>,
+    pub(super) direct_url: Option<DatabaseUrl>,
+    pub(super) migrate_url: Option<DatabaseUrl>,
     pub(super) anam: Option<AnamSettings>,
     pub(super) auth: Option<AuthSettings>,
     pub(super) limits: Option<LimitSettings>,
@@ -43,6 +45,7 @@ impl Parts {
             server: server(read),
             database: pools(read),
             database_url: postgres_url(read, "database.url"),
+            direct_url: postgres_url(read, "database.direct_url"),
             migrate_url: postgres_url(read, "database.migrate_url"),
             anam: anam(read),
             auth: auth(read),
@@ -66,9 +69,14 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn with(self, url: SecretString) -> DatabaseSettings {
+    pub(super) fn with(
+        self,
+        url: DatabaseUrl,
+        direct_url: Option<DatabaseUrl>,
+    ) -> DatabaseSettings {
         DatabaseSettings {
             url,
+            direct_url,
             own_connections: self.own_connections,
             mint_connections: self.mint_connections,
             user_connections: self.user_connections,
@@ -293,16 +301,11 @@ fn in_order(
 }
 
 /// An empty setting is `None`, and so is a wrong one.
-fn postgres_url(read: &mut Reader<'_>, key: &str) -> Option<SecretString> {
-    let secret = read.secret(key)?;
-    let scheme = Url::parse(secret.expose_secret()).map(|url| url.scheme().to_owned());
-    if !scheme.is_ok_and(|scheme| scheme == "postgres" || scheme == "postgresql") {
-        read.reject(
-            key,
-            "is no URL such as postgres://user:password@host:5432/database",
-        );
-    }
-    Some(secret)
+fn postgres_url(read: &mut Reader<'_>, key: &str) -> Option<DatabaseUrl> {
+    let text = read.secret(key)?;
+    let url = DatabaseUrl::parse(&text).and_then(|url| url.check_files().map(|()| url));
+    url.map_err(|fault| read.reject(key, fault.to_string()))
+        .ok()
 }
 
 fn public_url(read: &mut Reader<'_>) -> Option<Url> {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
+    database_url::DatabaseUrl,
     environment,
     error::ConfigErrors,
     layers::Layers,
@@ -53,8 +54,10 @@ pub struct ServerSettings {
 /// Postgres, as the role that serves.
 #[derive(Debug)]
 pub struct DatabaseSettings {
-    /// As the role that owns nothing.
-    pub url: SecretString,
+    /// As the role that owns nothing; may lead through a pooler.
+    pub url: DatabaseUrl,
+    /// The same around the pooler, where there is one.
+    pub direct_url: Option<DatabaseUrl>,
     /// Connections of the gateway itself: ledger, refresh, housekeeping.
     pub own_connections: u32,
     /// Connections for what mints read.
@@ -186,10 +189,10 @@ pub struct Settings {
 /// What `migrate` needs: no master key, and the owner's URL rather than the server's.
 #[derive(Debug)]
 pub struct MigrateSettings {
-    /// `database.migrate_url`, else `database.url`.
-    pub url: SecretString,
+    /// `database.migrate_url`, else `database.direct_url`, else `database.url`.
+    pub url: DatabaseUrl,
     /// `database.url`, where it names another login than the owner's: the one that `serve` uses.
-    pub login_url: Option<SecretString>,
+    pub login_url: Option<DatabaseUrl>,
     /// Months of sessions to keep; `None` keeps all.
     pub retention_months: Option<NonZeroU32>,
     /// What is logged.
@@ -209,7 +212,10 @@ impl Settings {
             Some(Self {
                 environment: layers.environment.clone(),
                 server: parts.server?,
-                database: parts.database.zip(url).map(|(pool, url)| pool.with(url))?,
+                database: parts
+                    .database
+                    .zip(url)
+                    .map(|(pool, url)| pool.with(url, parts.direct_url))?,
                 anam: parts.anam?,
                 auth: parts.auth?,
                 limits: parts.limits?,
@@ -239,8 +245,16 @@ impl MigrateSettings {
         let mut read = Reader::new(&layers);
         let parts = Parts::read(&mut read);
         let login_url = parts.migrate_url.as_ref().and(parts.database_url.clone());
-        let either = parts.migrate_url.or(parts.database_url);
-        let url = read.required("database.migrate_url", either, "a postgres:// URL");
+        let either = parts
+            .migrate_url
+            .or(parts.direct_url)
+            .or(parts.database_url);
+        let keys = [
+            "database.migrate_url",
+            "database.direct_url",
+            "database.url",
+        ];
+        let url = read.one_of(&keys, either, "a postgres:// URL");
         finish(read, || {
             Some(Self {
                 url: url?,

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 use crate::store::sweep::{BATCH, Ending};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
 
 /// How far back the very first sweep of an installation looks.
@@ -57,15 +57,16 @@ impl Sweeper {
     /// One round. What fails is logged and tried again in the next.
     pub async fn round(&mut self) {
         if let Err(error) = self.settle().await {
-            tracing::warn!(%error, "the ledger was not swept to its end");
+            log_not_done(&error, "the ledger was not swept to its end");
         }
         for what in Ending::ALL {
             if let Err(error) = self.delete(what).await {
-                tracing::warn!(what = what.as_str(), %error, "what has ended was not deleted");
+                tracing::debug!(what = what.as_str(), "not deleted");
+                log_not_done(&error, "what has ended was not deleted");
             }
         }
         if let Err(error) = self.look_ahead().await {
-            tracing::warn!(%error, "the ledger's months were not counted");
+            log_not_done(&error, "the ledger's months were not counted");
         }
     }
 

@@ -62,12 +62,22 @@ impl Database {
     /// Starts listening on a connection of its own.
     pub async fn listen(&self) -> Result<Changes, StoreError> {
         let ends = self.pool.ends();
+        let (reach, direct) = self.pool.ways();
+        let reach = direct.unwrap_or(reach);
         // One connection, never handed to anybody else.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ends.acquire)
-            .connect_lazy_with(self.pool.options().clone());
-        let mut listener = PgListener::connect_with(&pool).await?;
+            .connect_lazy_with(reach.options().clone());
+        let mut listener = match PgListener::connect_with(&pool).await {
+            Ok(listener) => listener,
+            // It goes on trying until its time is over, and forgets why.
+            Err(sqlx::Error::PoolTimedOut) => {
+                reach.connect_within(ends.acquire).await?;
+                return Err(sqlx::Error::PoolTimedOut.into());
+            }
+            Err(error) => return Err(reach.explain(&error).into()),
+        };
         // A lost connection must show as an error: then everything is read anew.
         listener.eager_reconnect(false);
         let mut changes = Changes {

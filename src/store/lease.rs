@@ -1,18 +1,23 @@
 //! A connection that is lent for one transaction. All that is asked of Postgres for somebody goes through
 //! [`Executor`] for a [`Lease`], so that no query can forget its end.
 
+mod question;
+
 use std::io;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
-use futures_util::future::{self, BoxFuture};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo};
-use sqlx::{AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{
+    AssertSqlSafe, Connection, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
+};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
+use self::question::Question;
 use super::pool::{Kept, Pool, silence};
 
 /// A connection of a [`Pool`], with a transaction open until [`Lease::commit`]. Dropped before, it is rolled back and goes
@@ -23,6 +28,10 @@ pub(super) struct Lease {
     kept: Option<Kept>,
     standing: Standing,
     in_transaction: bool,
+    /// What began the transaction.
+    first: String,
+    /// Whether another transaction could take the place of this one unnoticed: so far it has only read.
+    has_only_read: bool,
     /// The end of the transaction.
     end: Instant,
     pool: Arc<Pool>,
@@ -47,11 +56,19 @@ struct Exchange<'a> {
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<Pool>, turn: OwnedSemaphorePermit, end: Instant) -> Self {
+    /// `first` begins the transaction.
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        turn: OwnedSemaphorePermit,
+        first: String,
+        end: Instant,
+    ) -> Self {
         Self {
             kept: None,
             standing: Standing::InStep,
             in_transaction: false,
+            first,
+            has_only_read: true,
             end,
             pool,
             turn: Some(turn),
@@ -81,12 +98,59 @@ impl Lease {
     }
 
     /// Asks for a transaction, until `end` at most.
-    pub(super) async fn begin(&mut self, first: &str, end: Instant) -> Result<(), sqlx::Error> {
+    pub(super) async fn begin(&mut self, end: Instant) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
-        let first = sqlx::raw_sql(AssertSqlSafe(first.to_owned()));
+        self.has_only_read = true;
+        let first = sqlx::raw_sql(AssertSqlSafe(self.first.clone()));
         let (connection, exchange) = self.exchange(end)?;
         exchange.ask(connection.execute(first)).await?;
         Ok(())
+    }
+
+    /// Asks, and where the connection remembers the statement for columns that a migration has changed meanwhile, has it forget
+    /// that, and asks again. That takes another transaction, so it is done only as long as nothing would be lost with this one.
+    async fn answers(
+        &mut self,
+        question: Question,
+    ) -> Result<Vec<Either<PgQueryResult, PgRow>>, sqlx::Error> {
+        self.has_only_read = self.has_only_read && question.only_reads();
+        let again = self.has_only_read.then(|| question.clone());
+        let answered = self.ask(question).await;
+        if !answered.as_ref().is_err_and(is_stale) {
+            return answered;
+        }
+        let age = self.kept.as_ref().map_or(0, |kept| kept.age);
+        let age = self.pool.statements_are_stale(age);
+        let Some(again) = again else {
+            return answered;
+        };
+        self.renew().await?;
+        if let Some(kept) = &mut self.kept {
+            kept.age = age;
+        }
+        self.ask(again).await
+    }
+
+    async fn ask(
+        &mut self,
+        question: Question,
+    ) -> Result<Vec<Either<PgQueryResult, PgRow>>, sqlx::Error> {
+        let question = question.remembered(self.pool.remembers_statements());
+        let (connection, exchange) = self.exchange(self.statement_end())?;
+        exchange
+            .ask(connection.fetch_many(question).try_collect())
+            .await
+    }
+
+    /// Begins anew on the same connection, which forgets its statements.
+    async fn renew(&mut self) -> Result<(), sqlx::Error> {
+        let (connection, exchange) = self.exchange(self.statement_end())?;
+        let renewing = async {
+            sqlx::raw_sql("rollback").execute(&mut *connection).await?;
+            connection.clear_cached_statements().await
+        };
+        exchange.ask(renewing).await?;
+        self.begin(self.statement_end()).await
     }
 
     /// Makes the changes last.
@@ -163,12 +227,15 @@ fn given_up() -> sqlx::Error {
     ))
 }
 
+/// Whether the connection remembers a statement for columns that have changed meanwhile.
+fn is_stale(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if super::is_stale_plan(&**error))
+}
+
 /// Whether the connection can't be used after this error.
 fn breaks(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
-        // Never heals on this connection, nor on those that are idle beside it.
-        sqlx::Error::Database(error) if super::is_stale_plan(&**error) => true,
         // The server's last words: it restarts, fails over, or has had enough.
         sqlx::Error::Database(error) => error
             .try_downcast_ref::<PgDatabaseError>()
@@ -188,24 +255,14 @@ impl<'c> Executor<'c> for &'c mut Lease {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (connection, exchange) = match self.exchange(self.statement_end()) {
-            Ok(exchange) => exchange,
-            Err(error) => return stream::once(future::ready(Err(error))).boxed(),
-        };
-        let answers = connection.fetch_many(query);
-        let next = async |(mut answers, mut exchange): (BoxStream<'e, _>, Exchange<'e>)| {
-            let heard = match timeout_at(exchange.end, answers.next()).await {
-                Ok(None) => {
-                    exchange.done();
-                    return None;
-                }
-                Ok(Some(answer)) => Ok(answer),
-                Err(late) => Err(late),
-            };
-            let heard = exchange.heard(heard);
-            Some((heard, (answers, exchange)))
-        };
-        stream::unfold((answers, exchange), next).boxed()
+        let question = Question::new(query);
+        async move {
+            let answers = self.answers(question?).await?;
+            Ok::<_, sqlx::Error>(stream::iter(answers).map(Ok))
+        }
+        .into_stream()
+        .try_flatten()
+        .boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -216,9 +273,10 @@ impl<'c> Executor<'c> for &'c mut Lease {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
+        let question = Question::new(query);
         Box::pin(async move {
-            let (connection, exchange) = self.exchange(self.statement_end())?;
-            exchange.ask(connection.fetch_optional(query)).await
+            let answers = self.answers(question?).await?;
+            Ok(answers.into_iter().find_map(Either::right))
         })
     }
 

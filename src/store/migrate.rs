@@ -1,17 +1,18 @@
 //! Preparing a database: roles, schema, partitions. Safe when several instances start at once.
 
+mod permits;
+
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::pool::silence;
-use super::{StoreError, connect_options};
+use super::StoreError;
+use super::reach::Reach;
+use super::roles::Roles;
+use crate::config::DatabaseUrl;
 use crate::crypto::scram;
 
 static MIGRATIONS: Migrator = Migrator {
@@ -27,6 +28,9 @@ static MIGRATIONS: Migrator = Migrator {
 const LOCK: i64 = 0x0070_6572_736f_6e61;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(15);
+/// How long another instance may migrate, and when it is told that it is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_mins(10);
+const LOCK_WORD: Duration = Duration::from_secs(2);
 /// How many months of ledger partitions exist beyond the current one after a migration.
 const PARTITION_MONTHS_AHEAD: i32 = 24;
 
@@ -45,6 +49,16 @@ pub enum MigrateError {
     /// Too old.
     #[error("PostgreSQL {0} is too old: 15 or later is needed")]
     TooOld(i32),
+    /// The way leads through a pooler.
+    #[error(
+        "`migrate` was given the URL of a pooler that hands connections out by transaction (PgBouncer's pool_mode = transaction): set MIGRATE_DATABASE_URL to the owner's URL of the server itself"
+    )]
+    Pooled,
+    /// Somebody else migrates, or has left without giving the lock back.
+    #[error(
+        "another `migrate` has held its lock for ten minutes ({0}). If it is not running any more, end its backend: select pg_terminate_backend(PID)"
+    )]
+    Held(String),
     /// The login role's URL is not usable.
     #[error(
         "DATABASE_URL must name a user and a password for the service, another than the migrating one"
@@ -55,27 +69,69 @@ pub enum MigrateError {
         "the role {0} of DATABASE_URL inherits the rights of others; run this first: alter role {0} noinherit"
     )]
     LoginInherits(String),
+    /// Somebody else must do something first.
+    #[error(
+        "the role `{user}` may not prepare this database, and nothing was changed. Have somebody run this who may, then `migrate` again:\n{}", .statements.join("\n")
+    )]
+    Rights {
+        /// Who migrates.
+        user: String,
+        /// What to run.
+        statements: Vec<String>,
+    },
+    /// The tables are another role's.
+    #[error(
+        "the tables of this database belong to `{owner}`: migrate as that role, not as `{user}`"
+    )]
+    NotOwner {
+        /// Who migrates.
+        user: String,
+        /// Whose they are.
+        owner: String,
+    },
     /// The system has no random numbers.
     #[error("no random numbers can be had from this system")]
     NoRandomness,
 }
 
+/// What a migration has left for later.
+#[derive(Debug)]
+pub struct Migrated {
+    /// Roles of earlier versions, or of the database that this is a copy of, that may still read its tables, so that instances
+    /// that run go on.
+    pub earlier_roles: Vec<String>,
+}
+
+/// What becomes of the rights of such roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlierRoles {
+    /// They stay, since running instances may serve with them.
+    Keep,
+    /// They go.
+    Revoke,
+}
+
 /// Brings the schema up to date, as the role of `owner_url`. With `login_url`, also makes the login role named in
 /// it, which may do nothing but take the two run-time roles.
 pub async fn migrate(
-    owner_url: &SecretString,
-    login_url: Option<&SecretString>,
-) -> Result<(), MigrateError> {
+    owner_url: &DatabaseUrl,
+    login_url: Option<&DatabaseUrl>,
+    earlier: EarlierRoles,
+) -> Result<Migrated, MigrateError> {
+    refuse_pooler(owner_url).await?;
     let mut connection = connect(owner_url).await?;
-    let outcome = migrate_on(&mut connection, login_url).await;
-    // Closing gives the advisory lock back, whatever happened.
+    let outcome = migrate_on(&mut connection, login_url, earlier).await;
+    // Closing gives the advisory lock back, but for a connection that a pooler keeps open.
+    _ = sqlx::query_scalar!("select pg_advisory_unlock($1)", LOCK)
+        .fetch_one(&mut connection)
+        .await;
     connection.close().await.map_err(StoreError::from)?;
     outcome
 }
 
 /// Drops the ledger's months that ended more than `months` months ago.
 pub async fn forget_sessions(
-    owner_url: &SecretString,
+    owner_url: &DatabaseUrl,
     months: NonZeroU32,
 ) -> Result<(), StoreError> {
     let mut connection = connect(owner_url).await?;
@@ -91,7 +147,7 @@ pub async fn forget_sessions(
 }
 
 /// Creates a database unless it exists.
-pub async fn ensure_database(server_url: &SecretString, name: &str) -> Result<(), StoreError> {
+pub async fn ensure_database(server_url: &DatabaseUrl, name: &str) -> Result<(), StoreError> {
     let mut connection = connect(server_url).await?;
     let exists = sqlx::query_scalar!(
         "select exists (select from pg_database where datname = $1)",
@@ -107,45 +163,153 @@ pub async fn ensure_database(server_url: &SecretString, name: &str) -> Result<()
     Ok(())
 }
 
+/// A migration needs its connection for itself: its lock and its search path are the connection's.
+async fn refuse_pooler(url: &DatabaseUrl) -> Result<(), MigrateError> {
+    if Reach::new(url).is_shared(CONNECT).await? {
+        return Err(MigrateError::Pooled);
+    }
+    Ok(())
+}
+
 /// Statements here take as long as they take; only whether anybody is there must show soon.
-pub(super) async fn connect(url: &SecretString) -> Result<PgConnection, StoreError> {
-    let options = connect_options(url)?;
-    let connecting = timeout(CONNECT, PgConnection::connect_with(&options));
-    Ok(connecting.await.map_err(|_late| silence())??)
+pub(super) async fn connect(url: &DatabaseUrl) -> Result<PgConnection, StoreError> {
+    let mut connection = Reach::new(url).connect_within(CONNECT).await?;
+    // The tables are here, whatever the role or the database has for a search path of its own.
+    connection
+        .execute("set search_path = public, pg_temp")
+        .await?;
+    Ok(connection)
 }
 
 async fn migrate_on(
     connection: &mut PgConnection,
-    login_url: Option<&SecretString>,
-) -> Result<(), MigrateError> {
-    let version = sqlx::query_scalar!("select current_setting('server_version_num')::int")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(StoreError::from)?
-        .unwrap_or_default();
+    login_url: Option<&DatabaseUrl>,
+    earlier: EarlierRoles,
+) -> Result<Migrated, MigrateError> {
+    let version = version_of(connection).await?;
     if version < 150_000 {
         return Err(MigrateError::TooOld(version / 10_000));
     }
-    while !sqlx::query_scalar!("select pg_try_advisory_lock($1)", LOCK)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(StoreError::from)?
-        .unwrap_or_default()
-    {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    make_role(connection, "gateway_tenant").await?;
-    make_role(connection, "gateway_platform").await?;
-    MIGRATIONS.run(&mut *connection).await?;
+    take_lock(connection).await?;
+    let roles = Roles::of(connection).await?;
+    permits::check(connection, &roles, login_url).await?;
+    make_role(connection, &roles.tenant).await?;
+    make_role(connection, &roles.platform).await?;
+    hand_over(connection, &roles, "give").await?;
+    migrations(&roles).run(&mut *connection).await?;
     make_months(connection).await?;
+    let grant = format!("grant select on _sqlx_migrations to {}", roles.platform);
     connection
-        .execute("grant select on _sqlx_migrations to gateway_platform")
+        .execute(sqlx::AssertSqlSafe(grant))
         .await
         .map_err(StoreError::from)?;
     if let Some(url) = login_url {
-        make_login(connection, url).await?;
+        make_login(connection, &roles, url).await?;
     }
+    if earlier == EarlierRoles::Revoke {
+        hand_over(connection, &roles, "take").await?;
+    }
+    Ok(Migrated {
+        earlier_roles: remaining(connection, &roles).await?,
+    })
+}
+
+/// The migrations, with the database's own roles in them.
+fn migrations(roles: &Roles) -> Migrator {
+    Migrator {
+        migrations: MIGRATIONS
+            .iter()
+            .map(|migration| roles.name_in(migration))
+            .collect(),
+        locking: MIGRATIONS.locking,
+        ignore_missing: MIGRATIONS.ignore_missing,
+        ..Migrator::DEFAULT
+    }
+}
+
+/// Gives the database's own roles what earlier ones may do, or takes it from those.
+async fn hand_over(
+    connection: &mut PgConnection,
+    roles: &Roles,
+    what: &str,
+) -> Result<(), StoreError> {
+    let statement = include_str!("migrate/handover.sql")
+        .replace("$tenant", &roles.tenant)
+        .replace("$platform", &roles.platform)
+        .replace("$what", what);
+    connection.execute(sqlx::AssertSqlSafe(statement)).await?;
     Ok(())
+}
+
+/// Roles of earlier versions, or of the database that this is a copy of, that may still read its tables.
+async fn remaining(
+    connection: &mut PgConnection,
+    roles: &Roles,
+) -> Result<Vec<String>, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select distinct r.rolname::text as "name!"
+           from pg_class c, aclexplode(c.relacl) a join pg_roles r on r.oid = a.grantee
+           where c.oid = to_regclass('public.tenant') and r.rolname ~ '^gateway_(tenant|platform)(_[0-9]+)?$'
+             and r.rolname <> all (array[$1, $2]) order by 1"#,
+        &roles.tenant,
+        &roles.platform
+    );
+    Ok(found.fetch_all(connection).await?)
+}
+
+/// As in 150004.
+async fn version_of(connection: &mut PgConnection) -> Result<i32, StoreError> {
+    let version = sqlx::query_scalar!("select current_setting('server_version_num')::int");
+    Ok(version.fetch_one(connection).await?.unwrap_or_default())
+}
+
+/// Waits until no other instance migrates.
+async fn take_lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    let mut is_told = false;
+    let start = Instant::now();
+    loop {
+        let taken = sqlx::query_scalar!("select pg_try_advisory_lock($1)", LOCK)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(StoreError::from)?;
+        if taken == Some(true) {
+            return Ok(());
+        }
+        let holder = holder(connection).await?;
+        if start.elapsed() > LOCK_PATIENCE {
+            return Err(MigrateError::Held(holder));
+        }
+        if !is_told && start.elapsed() > LOCK_WORD {
+            is_told = true;
+            tracing::info!("another `migrate` is at work ({holder}); waiting for it");
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Whose backend holds the lock.
+async fn holder(connection: &mut PgConnection) -> Result<String, StoreError> {
+    let found = sqlx::query!(
+        r#"select a.pid as "pid!", a.application_name, a.backend_start::text as since
+           from pg_locks l join pg_stat_activity a on a.pid = l.pid
+           where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+             and l.database = (select oid from pg_database where datname = current_database())
+             and ((l.classid::bigint << 32) | l.objid::bigint) = $1"#,
+        LOCK
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.map_or_else(
+        || "its backend is gone".to_owned(),
+        |found| {
+            format!(
+                "backend {} of {}, since {}",
+                found.pid,
+                found.application_name.unwrap_or_default(),
+                found.since.unwrap_or_default()
+            )
+        },
+    ))
 }
 
 /// Makes the ledger's months. Where rows wait for one it needs a lock that running instances hold for moments: of two that wait
@@ -173,18 +337,22 @@ async fn make_months(connection: &mut PgConnection) -> Result<(), StoreError> {
 
 /// Makes a role that may not log in, unless it exists. Roles belong to the whole cluster, so two databases may make
 /// one at once.
-async fn make_role(connection: &mut PgConnection, name: &'static str) -> Result<(), StoreError> {
+async fn make_role(connection: &mut PgConnection, name: &str) -> Result<(), StoreError> {
     let statement = format!(
-        "do $make$ begin create role {name} nologin noinherit; exception when duplicate_object or unique_violation then null; end $make$"
+        "do $make$ begin
+             if to_regrole('{name}') is null then create role {name} nologin noinherit; end if;
+         exception when duplicate_object or unique_violation then null; end $make$"
     );
     connection.execute(sqlx::AssertSqlSafe(statement)).await?;
     Ok(())
 }
 
-async fn make_login(connection: &mut PgConnection, url: &SecretString) -> Result<(), MigrateError> {
-    let login = PgConnectOptions::from_str(url.expose_secret())
-        .map_err(|_may_hold_a_password| MigrateError::LoginUnusable)?;
-    let user = login.get_username().to_owned();
+async fn make_login(
+    connection: &mut PgConnection,
+    roles: &Roles,
+    url: &DatabaseUrl,
+) -> Result<(), MigrateError> {
+    let user = url.user().to_owned();
     let me = sqlx::query_scalar!("select current_user::text")
         .fetch_one(&mut *connection)
         .await
@@ -200,16 +368,16 @@ async fn make_login(connection: &mut PgConnection, url: &SecretString) -> Result
     .fetch_optional(&mut *connection)
     .await
     .map_err(StoreError::from)?;
+    let remembers = version_of(connection).await? >= 160_000;
     if inherits.is_none() {
         create_login(connection, &role, url).await?;
-    } else if is_member(connection, &user).await? {
+    } else if is_member(connection, roles, &user).await? {
         // Somebody's, password and all: nothing is missing.
         return Ok(());
-    } else if inherits == Some(true) {
+    } else if inherits == Some(true) && !remembers {
         return Err(MigrateError::LoginInherits(role));
     }
-    // NOINHERIT comes before the grants: from PostgreSQL 16 on, each grant remembers it.
-    let grant = format!("grant gateway_tenant, gateway_platform to {role}");
+    let grant = grant_to(roles, &role, remembers);
     connection
         .execute(sqlx::AssertSqlSafe(grant))
         .await
@@ -217,17 +385,27 @@ async fn make_login(connection: &mut PgConnection, url: &SecretString) -> Result
     Ok(())
 }
 
+/// From PostgreSQL 16 on a grant itself says whether its rights are inherited; before, the role does.
+fn grant_to(roles: &Roles, role: &str, remembers: bool) -> String {
+    let how = if remembers {
+        " with inherit false, set true"
+    } else {
+        ""
+    };
+    format!("grant {}, {} to {role}{how}", roles.tenant, roles.platform)
+}
+
 /// Makes the login. Its password is sent as a verifier, since the server may write statements into its log.
 async fn create_login(
     connection: &mut PgConnection,
     role: &str,
-    url: &SecretString,
+    url: &DatabaseUrl,
 ) -> Result<(), MigrateError> {
-    let password = match password_of(url).map(SecretString::from) {
+    let password = match url.password() {
         None => String::new(),
         Some(password) => {
             let verifier =
-                scram::verifier(&password).map_err(|_unspecified| MigrateError::NoRandomness)?;
+                scram::verifier(password).map_err(|_unspecified| MigrateError::NoRandomness)?;
             format!(" password {}", quote_literal(&verifier))
         }
     };
@@ -246,28 +424,19 @@ async fn create_login(
 }
 
 /// Whether a role may take both run-time roles.
-async fn is_member(connection: &mut PgConnection, role: &str) -> Result<bool, StoreError> {
+async fn is_member(
+    connection: &mut PgConnection,
+    roles: &Roles,
+    role: &str,
+) -> Result<bool, StoreError> {
     let member = sqlx::query_scalar!(
-        r#"select pg_has_role($1::text::name, 'gateway_tenant', 'member')
-              and pg_has_role($1::text::name, 'gateway_platform', 'member') as "member!""#,
-        role
+        r#"select pg_has_role($1::text::name, $2::text::name, 'member')
+              and pg_has_role($1::text::name, $3::text::name, 'member') as "member!""#,
+        role,
+        &roles.tenant,
+        &roles.platform
     );
     Ok(member.fetch_one(connection).await?)
-}
-
-fn password_of(url: &SecretString) -> Option<String> {
-    let url = url::Url::parse(url.expose_secret()).ok()?;
-    let query = url
-        .query_pairs()
-        .find(|(name, _)| name == "password")
-        .map(|(_, value)| value.into_owned());
-    let userinfo = || {
-        let encoded = url.password()?;
-        url::form_urlencoded::parse(format!("p={}", encoded.replace('+', "%2B")).as_bytes())
-            .next()
-            .map(|(_, value)| value.into_owned())
-    };
-    query.or_else(userinfo)
 }
 
 fn quote_identifier(name: &str) -> String {

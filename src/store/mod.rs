@@ -21,11 +21,13 @@ pub mod people;
 mod pool;
 pub mod preferences;
 pub mod provider_keys;
+mod reach;
 pub mod recent_sessions;
 pub mod refusals;
 pub mod releases;
 pub mod reviews;
 pub mod rights;
+mod roles;
 pub mod sample_users;
 pub mod sealed;
 pub mod secrets;
@@ -38,24 +40,29 @@ pub mod tenant_tx;
 pub mod tenants;
 pub mod versions;
 
-use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
+use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Handle;
 
+pub use self::reach::Unreachable;
+
 use self::pool::{Ends, Pool};
+use self::reach::Reach;
+use self::roles::Roles;
+use crate::config::DatabaseUrl;
 use crate::domain::ids::TenantId;
 use crate::turns::Turns;
 
 /// Why the database did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not reachable, too slow, or shutting down: worth another try later.
+    /// No connection can be made: it is said why, and what to do.
+    #[error("the database is not available: {0}")]
+    Unreachable(#[source] Box<Unreachable>),
+    /// Too slow, or shutting down: worth another try later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// A unique or foreign key said no.
@@ -82,9 +89,34 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether a later try may succeed.
+    /// Whether a later try may succeed, also after somebody has set the database right.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
+    }
+
+    /// Whether a later try may succeed although nobody does anything about it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => error.may_pass(),
+            other => other.is_transient(),
+        }
+    }
+}
+
+impl From<Unreachable> for StoreError {
+    fn from(error: Unreachable) -> Self {
+        Self::Unreachable(Box::new(error))
+    }
+}
+
+/// Logs what was not done. That the database can't be reached is told once, by what keeps memory true, and not by everybody who
+/// finds out.
+pub fn log_not_done(error: &(dyn std::error::Error + 'static), what: &'static str) {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    if causes.any(|cause| cause.is::<Unreachable>() || cause.is::<Box<Unreachable>>()) {
+        tracing::debug!(%error, "{what}");
+    } else {
+        tracing::warn!(%error, "{what}");
     }
 }
 
@@ -112,6 +144,8 @@ impl From<sqlx::Error> for StoreError {
                     Self::Unavailable(error)
                 }
                 _ if is_stale_plan(&**database) => Self::Unavailable(error),
+                // Statements that another connection has, or that this one had.
+                Some("26000" | "42P05") => Self::Unsafe(POOLED.to_owned()),
                 _ => Self::Refused(error),
             },
             sqlx::Error::Encode(_) => Self::Unstorable(error),
@@ -133,6 +167,10 @@ fn is_stale_plan(error: &dyn DatabaseError) -> bool {
             .try_downcast_ref::<PgDatabaseError>()
             .is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
+
+/// Said of a pooler that nobody told us of.
+const POOLED: &str = "DATABASE_URL leads through a pooler that hands connections out by transaction (PgBouncer's pool_mode = transaction): \
+                      set database.direct_url (DIRECT_DATABASE_URL) too, to the same login's URL around the pooler";
 
 /// How much longer than the server's own limit an answer is waited for; past that, nothing will come.
 const GRACE: Duration = Duration::from_millis(500);
@@ -157,45 +195,40 @@ pub struct Database {
     /// A tenant has half of the connections at most, and waits for the others among its own.
     shares: Turns<TenantId>,
     acquire_timeout: Duration,
-    /// Whether [`Database::check_rights`] has passed; nothing is read or written before.
-    checked: Arc<AtomicBool>,
+    /// The roles of this database, known when [`Database::check_rights`] has passed; nothing is read or written before.
+    roles: Arc<OnceLock<Roles>>,
 }
 
 impl Database {
     /// `connections` at most, for what `name` says; made on first use, so that the service starts while the database is still
-    /// down. They live on the runtime that this is called in.
+    /// down. They live on the runtime that this is called in. `direct` is the way around a pooler that hands connections out by
+    /// transaction, where `url` leads through one.
     pub fn new(
-        url: &SecretString,
+        url: &DatabaseUrl,
+        direct: Option<&DatabaseUrl>,
         name: &'static str,
         connections: u32,
         options: DatabaseOptions,
-    ) -> Result<Self, StoreError> {
-        let millis = |time: Duration| time.as_millis().to_string();
-        let connect = connect_options(url)?.options([
-            ("statement_timeout", millis(options.statement_timeout)),
-            ("lock_timeout", millis(options.lock_timeout)),
-            (
-                "idle_in_transaction_session_timeout",
-                millis(options.transaction_timeout),
-            ),
-        ]);
+    ) -> Self {
         let ends = Ends {
             acquire: options.acquire_timeout,
+            statement: options.statement_timeout,
+            lock: options.lock_timeout,
             exchange: options.statement_timeout + GRACE,
             transaction: options.transaction_timeout,
         };
-        Ok(Self {
+        Self {
             pool: Arc::new(Pool::new(
                 name,
                 connections,
-                connect,
+                (Reach::new(url), direct.map(Reach::new)),
                 ends,
                 Handle::current(),
             )),
             shares: share(connections),
             acquire_timeout: options.acquire_timeout,
-            checked: Arc::default(),
-        })
+            roles: Arc::default(),
+        }
     }
 
     /// The same database over other connections: however long the users of one handle wait, those of the other do not.
@@ -205,7 +238,7 @@ impl Database {
             pool: Arc::new(self.pool.apart(name, connections)),
             shares: share(connections),
             acquire_timeout: self.acquire_timeout,
-            checked: self.checked.clone(),
+            roles: self.roles.clone(),
         }
     }
 
@@ -218,11 +251,4 @@ impl Database {
 /// Half of the connections.
 fn share(connections: u32) -> Turns<TenantId> {
     Turns::new(usize::try_from(connections / 2).unwrap_or(1))
-}
-
-/// Options from a URL; the URL itself stays out of errors, since it holds a password.
-fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
-    PgConnectOptions::from_str(url.expose_secret())
-        .map(|options| options.application_name("persona-gateway"))
-        .map_err(|_may_hold_a_password| StoreError::Unreadable("the database URL is malformed; it looks like postgres://user:password@host:5432/database".into()))
 }

@@ -6,18 +6,20 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::StoreError;
 use super::lease::Lease;
+use super::reach::Reach;
+use crate::domain::ids::TenantId;
 
 /// Longest life of a connection: a server that was added, or memory that grew, is noticed some day.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -33,6 +35,10 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(super) struct Ends {
     /// For a turn; and then again for a connection that has begun a transaction.
     pub(super) acquire: Duration,
+    /// For one statement, on the server.
+    pub(super) statement: Duration,
+    /// For a lock, on the server.
+    pub(super) lock: Duration,
     /// For the answer to one statement. The server's own limit comes first, so this one speaks only of silence.
     pub(super) exchange: Duration,
     /// For a whole transaction, with all that is done meanwhile.
@@ -45,7 +51,13 @@ pub(super) struct Pool {
     name: &'static str,
     size: u32,
     ends: Ends,
-    options: PgConnectOptions,
+    reach: Reach,
+    /// The way around a pooler that hands connections out by transaction, where `reach` leads through one.
+    direct: Option<Reach>,
+    /// How often statements have become stale, in this pool and those beside it.
+    stale: Arc<AtomicU64>,
+    /// What begins each transaction, but for its role and tenant.
+    begin: String,
     /// Where sockets are looked after. A web worker may be busy or gone while others wait for its connections.
     runtime: Handle,
     turns: Arc<Semaphore>,
@@ -58,6 +70,8 @@ pub(super) struct Pool {
 pub(super) struct Kept {
     pub(super) connection: PgConnection,
     born: Instant,
+    /// How often statements had become stale before.
+    pub(super) age: u64,
 }
 
 struct Idle {
@@ -65,12 +79,27 @@ struct Idle {
     since: Instant,
 }
 
+impl Ends {
+    /// What begins a transaction. The time limits and the search path are the transaction's own: behind a pooler, a connection
+    /// may have been anybody's before, and nothing of the role's or the database's own settings matters.
+    fn begin(&self) -> String {
+        let millis = |time: Duration| time.as_millis();
+        format!(
+            "begin; select set_config('search_path', 'public, pg_temp', true), set_config('statement_timeout', '{}', true), \
+             set_config('lock_timeout', '{}', true), set_config('idle_in_transaction_session_timeout', '{}', true)",
+            millis(self.statement),
+            millis(self.lock),
+            millis(self.transaction)
+        )
+    }
+}
+
 impl Pool {
     /// Connects on first use. Connections are made, and tidied up, on the runtime that this is called in.
     pub(super) fn new(
         name: &'static str,
         size: u32,
-        options: PgConnectOptions,
+        (reach, direct): (Reach, Option<Reach>),
         ends: Ends,
         runtime: Handle,
     ) -> Self {
@@ -78,7 +107,10 @@ impl Pool {
             name,
             size,
             ends,
-            options,
+            reach,
+            direct,
+            stale: Arc::default(),
+            begin: ends.begin(),
             runtime,
             turns: Arc::new(Semaphore::new(size as usize)),
             idle: Mutex::default(),
@@ -87,49 +119,92 @@ impl Pool {
 
     /// As many connections as given, to the same database and with the same ends.
     pub(super) fn apart(&self, name: &'static str, size: u32) -> Self {
-        let (options, runtime) = (self.options.clone(), self.runtime.clone());
-        Self::new(name, size, options, self.ends, runtime)
+        let ways = (self.reach.clone(), self.direct.clone());
+        Self {
+            stale: self.stale.clone(),
+            ..Self::new(name, size, ways, self.ends, self.runtime.clone())
+        }
     }
 
     pub(super) fn ends(&self) -> Ends {
         self.ends
     }
 
-    pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// The way to the database, and the one around a pooler.
+    pub(super) fn ways(&self) -> (&Reach, Option<&Reach>) {
+        (&self.reach, self.direct.as_ref())
     }
 
-    /// Lends a connection on which `first`, which begins a transaction, was answered. One that was idle may be dead or
-    /// silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was asked of it
-    /// yet, so nothing is lost.
-    pub(super) async fn begin(self: &Arc<Self>, first: &str) -> Result<Lease, sqlx::Error> {
+    /// Whether connections remember statements. Behind a pooler that hands them out by transaction, the server process that has
+    /// prepared one need not be the next to be asked.
+    pub(super) fn remembers_statements(&self) -> bool {
+        self.direct.is_none()
+    }
+
+    /// A connection of this age remembers what is not so any more: those of its age are not lent again. Gives the next age.
+    pub(super) fn statements_are_stale(&self, age: u64) -> u64 {
+        let next = age + 1;
+        let set = self
+            .stale
+            .compare_exchange(age, next, Ordering::Relaxed, Ordering::Relaxed);
+        match set {
+            Ok(_) => {
+                tracing::info!("the database's tables have changed: statements are prepared anew");
+                next
+            }
+            Err(newer) => newer,
+        }
+    }
+
+    /// Lends a connection on which a transaction was begun, as a role and for a tenant where they are given. One that was idle
+    /// may be dead or silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was
+    /// asked of it yet, so nothing is lost.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        role: Option<&str>,
+        tenant: Option<TenantId>,
+    ) -> Result<Lease, StoreError> {
+        let first = self.first_message(role, tenant);
         let turn = timeout(self.ends.acquire, self.turns.clone().acquire_owned());
         let turn = match turn.await {
             Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed),
-            Err(_late) => return Err(sqlx::Error::PoolTimedOut),
+            Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed.into()),
+            Err(_late) => return Err(sqlx::Error::PoolTimedOut.into()),
         };
         // Counted anew: a server that keeps many waiting is slow, and must not be taken for a silent one.
         let start = Instant::now();
-        let mut lease = Lease::new(self.clone(), turn, start + self.ends.transaction);
+        let mut lease = Lease::new(self.clone(), turn, first, start + self.ends.transaction);
         if let Some(kept) = self.take_idle() {
             lease.hold(kept);
-            match lease.begin(first, start + self.ends.acquire / 2).await {
+            match lease.begin(start + self.ends.acquire / 2).await {
                 Err(_) if lease.is_lost() => lease.let_go(),
-                begun => return begun.map(|()| lease),
+                begun => return Ok(begun.map(|()| lease)?),
             }
         }
         let end = start + self.ends.acquire;
         lease.hold(self.connect(end).await?);
-        lease.begin(first, end).await?;
+        lease.begin(end).await?;
         Ok(lease)
     }
 
-    async fn connect(&self, end: Instant) -> Result<Kept, sqlx::Error> {
-        let options = self.options.clone();
+    fn first_message(&self, role: Option<&str>, tenant: Option<TenantId>) -> String {
+        let mut first = self.begin.clone();
+        if let Some(role) = role {
+            first += &[", set_config('role', '", role, "', true)"].concat();
+        }
+        if let Some(tenant) = tenant {
+            let id = tenant.0.hyphenated().to_string();
+            first += &[", set_config('app.tenant', '", &id, "', true)"].concat();
+        }
+        first
+    }
+
+    async fn connect(&self, end: Instant) -> Result<Kept, StoreError> {
+        let reach = self.reach.clone();
+        let age = self.stale.load(Ordering::Relaxed);
         let connecting = async move {
             loop {
-                match PgConnection::connect_with(&options).await {
+                match reach.connect().await {
                     Err(error) if is_starting(&error) && Instant::now() + PAUSE < end => {
                         sleep(PAUSE).await;
                     }
@@ -138,24 +213,26 @@ impl Pool {
             }
         };
         let connecting = self.runtime.spawn(timeout_at(end, connecting));
-        let connection = match AbortOnDropHandle::new(connecting).await {
-            Ok(Ok(connected)) => connected?,
-            Ok(Err(_late)) => return Err(silence()),
-            Err(_stopping) => return Err(sqlx::Error::PoolClosed),
+        let connected = match AbortOnDropHandle::new(connecting).await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(_late)) => Err(silence()),
+            Err(_stopping) => return Err(sqlx::Error::PoolClosed.into()),
         };
+        let connection = connected.map_err(|error| self.reach.explain(&error))?;
         Ok(Kept {
             connection,
             born: Instant::now(),
+            age,
         })
     }
 
     fn take_idle(&self) -> Option<Kept> {
         let mut idle = self.idle();
         let last = idle.pop()?;
-        if last.since.elapsed() < IDLE {
+        if last.since.elapsed() < IDLE && last.kept.age == self.stale.load(Ordering::Relaxed) {
             return Some(last.kept);
         }
-        // The others have been idle for even longer.
+        // The others have been idle for even longer, and are not newer.
         idle.clear();
         None
     }

@@ -1,8 +1,7 @@
 //! The check at start-up that the service runs with few rights, on a schema that it knows.
 
-use std::sync::atomic::Ordering;
-
-use super::{Database, StoreError, migrate};
+use super::roles::Roles;
+use super::{Database, POOLED, StoreError, migrate};
 
 /// Why the service refuses to run on this database.
 #[derive(Debug, thiserror::Error)]
@@ -23,38 +22,58 @@ pub enum RightsError {
     },
     /// The login role was never given the run-time roles.
     #[error(
-        "the role `{role}` of DATABASE_URL may not take the role {missing}: run `persona-gateway migrate`"
+        "the role `{role}` of DATABASE_URL may not take the role {missing}: run `persona-gateway migrate` with both URLs, or: grant {missing} to \"{role}\""
     )]
     TooWeak {
         /// The role.
         role: String,
         /// The run-time role.
-        missing: &'static str,
+        missing: String,
     },
+    /// A pooler that was not told of.
+    #[error("{0}")]
+    Pooled(&'static str),
     /// Migrations are missing.
     #[error("the database is not prepared for this version: run `persona-gateway migrate`")]
     NotMigrated,
 }
 
+/// How a schema stands to this program. One that is older is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// As this program makes it.
+    Known,
+    /// Migrated by a later version, as while a roll-out is under way.
+    Newer,
+}
+
+impl Schema {
+    /// What to say of it.
+    pub fn notice(self) -> Option<&'static str> {
+        match self {
+            Self::Known => None,
+            Self::Newer => Some(
+                "the database was migrated by a later version of persona-gateway than this one: install that version here",
+            ),
+        }
+    }
+}
+
 impl Database {
     /// Refuses a login role that could get around row security, and a schema older than this program.
-    pub async fn check_rights(&self) -> Result<(), RightsError> {
-        let mut lease = self.pool.begin("begin").await.map_err(StoreError::from)?;
-        let prepared = sqlx::query_scalar!(
-            "select count(*) from pg_roles where rolname in ('gateway_tenant', 'gateway_platform')"
-        )
-        .fetch_one(&mut lease)
-        .await
-        .map_err(StoreError::from)?;
+    pub async fn check_rights(&self) -> Result<Schema, RightsError> {
+        self.refuse_hidden_poolers().await?;
+        let mut lease = self.pool.begin(None, None).await?;
+        let granted = Roles::granted(&mut lease).await?;
         let found = sqlx::query!(
             r#"select r.rolname as "role!",
                       bool_or(m.rolsuper) as "superuser!",
                       bool_or(m.rolbypassrls) as "bypasses!",
                       bool_or(m.rolcreaterole) as "maker!",
                       bool_or(exists (select from pg_class c where c.relowner = m.oid and c.relkind in ('r', 'p')
-                                      and c.relnamespace = (select t.relnamespace from pg_class t where t.oid = to_regclass('tenant'))))
+                                      and c.relnamespace = (select t.relnamespace from pg_class t where t.oid = to_regclass('public.tenant'))))
                           as "owner!",
-                      bool_or(m.oid = r.oid and coalesce(has_table_privilege(m.oid, to_regclass('tenant'), 'select'), false)) as "inherits!"
+                      bool_or(m.oid = r.oid and coalesce(has_table_privilege(m.oid, to_regclass('public.tenant'), 'select'), false)) as "inherits!"
                from pg_roles r
                join pg_roles m on pg_has_role(r.oid, m.oid, 'member')
                where r.rolname = session_user
@@ -82,12 +101,14 @@ impl Database {
                 why,
             });
         }
-        if prepared != Some(2) {
+        let Some(roles) = granted else {
             return Err(RightsError::NotMigrated);
-        }
-        for missing in ["gateway_tenant", "gateway_platform"] {
+        };
+        for missing in [&roles.tenant, &roles.platform] {
+            // From PostgreSQL 16 on, a member need not be one who may take the role.
             let may = sqlx::query_scalar!(
-                "select pg_has_role(session_user, $1::text::name, 'member')",
+                "select pg_has_role(session_user, $1::text::name,
+                        case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)",
                 missing
             )
             .fetch_one(&mut lease)
@@ -96,33 +117,51 @@ impl Database {
             if may != Some(true) {
                 return Err(RightsError::TooWeak {
                     role: found.role,
-                    missing,
+                    missing: missing.clone(),
                 });
             }
         }
         lease.commit().await.map_err(StoreError::from)?;
-        self.check_schema().await?;
-        self.checked.store(true, Ordering::Release);
-        Ok(())
+        let schema = self.check_schema(&roles).await?;
+        // Of two that check at once, both have found the same.
+        _ = self.roles.set(roles);
+        Ok(schema)
     }
 
     /// The same, unless it has passed before: a database that was down at the start is checked before its first use.
-    pub(super) async fn ensure_checked(&self) -> Result<(), StoreError> {
-        if self.checked.load(Ordering::Acquire) {
-            return Ok(());
+    pub(super) async fn checked_roles(&self) -> Result<&Roles, StoreError> {
+        if self.roles.get().is_none() {
+            self.check_rights().await.map_err(|error| match error {
+                RightsError::Store(error) => error,
+                refused => StoreError::Unsafe(refused.to_string()),
+            })?;
         }
-        self.check_rights().await.map_err(|error| match error {
-            RightsError::Store(error) => error,
-            refused => StoreError::Unsafe(refused.to_string()),
-        })
+        let unchecked = || StoreError::Unsafe(RightsError::NotMigrated.to_string());
+        self.roles.get().ok_or_else(unchecked)
     }
 
-    async fn check_schema(&self) -> Result<(), RightsError> {
-        let mut tx = self.platform_unchecked().await?;
-        let exists = sqlx::query_scalar!("select to_regclass('_sqlx_migrations') is not null")
-            .fetch_one(tx.connection())
-            .await
-            .map_err(StoreError::from)?;
+    /// Changes are heard, and statements remembered, on connections that are ours alone.
+    async fn refuse_hidden_poolers(&self) -> Result<(), RightsError> {
+        let end = self.pool.ends().acquire;
+        let (reach, direct) = self.pool.ways();
+        let told = if direct.is_some() {
+            "DIRECT_DATABASE_URL leads through a pooler that hands connections out by transaction: name the server itself"
+        } else {
+            POOLED
+        };
+        if direct.unwrap_or(reach).is_shared(end).await? {
+            return Err(RightsError::Pooled(told));
+        }
+        Ok(())
+    }
+
+    async fn check_schema(&self, roles: &Roles) -> Result<Schema, RightsError> {
+        let mut tx = self.platform_as(roles).await?;
+        let exists =
+            sqlx::query_scalar!("select to_regclass('public._sqlx_migrations') is not null")
+                .fetch_one(tx.connection())
+                .await
+                .map_err(StoreError::from)?;
         if exists != Some(true) {
             return Err(RightsError::NotMigrated);
         }
@@ -130,9 +169,10 @@ impl Database {
             .fetch_one(tx.connection())
             .await
             .map_err(StoreError::from)?;
-        if newest.unwrap_or_default() < migrate::newest() {
-            return Err(RightsError::NotMigrated);
+        match newest.unwrap_or_default().cmp(&migrate::newest()) {
+            std::cmp::Ordering::Less => Err(RightsError::NotMigrated),
+            std::cmp::Ordering::Equal => Ok(Schema::Known),
+            std::cmp::Ordering::Greater => Ok(Schema::Newer),
         }
-        Ok(())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
 use serde_json::json;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
@@ -10,6 +9,7 @@ use sqlx::{Connection, PgConnection};
 use super::StoreError;
 use super::audit::{AuditEvent, PLATFORM};
 use super::migrate::connect;
+use crate::config::DatabaseUrl;
 use crate::domain::ids::TenantId;
 
 /// How often it is tried: a request that was under way may write another row meanwhile.
@@ -17,7 +17,7 @@ const TRIES: u32 = 10;
 
 /// Deletes a tenant, in one transaction with its row in the platform's trail; gives how many rows went, by table.
 pub async fn delete_tenant(
-    owner_url: &SecretString,
+    owner_url: &DatabaseUrl,
     tenant: TenantId,
     event: &AuditEvent<'_>,
 ) -> Result<BTreeMap<String, u64>, StoreError> {

@@ -4,6 +4,7 @@
 //! that begins it, and both end with it: a connection carries nothing over.
 
 use super::lease::Lease;
+use super::roles::Roles;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
 use crate::turns::Turn;
@@ -12,6 +13,7 @@ use crate::turns::Turn;
 #[derive(Debug)]
 pub struct TenantTx {
     tenant: TenantId,
+    roles: Roles,
     // Dropped in this order: the connection is given back before the share.
     lease: Lease,
     _share: Turn<TenantId>,
@@ -26,15 +28,12 @@ pub struct PlatformTx {
 impl Database {
     /// The door to one tenant's rows.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
-        self.ensure_checked().await?;
-        let begin = format!(
-            "begin; select set_config('role', 'gateway_tenant', true), set_config('app.tenant', '{}', true)",
-            tenant.0.hyphenated()
-        );
+        let roles = self.checked_roles().await?;
         let share = self.share(tenant).await?;
-        let lease = self.pool.begin(&begin).await?;
+        let lease = self.pool.begin(Some(&roles.tenant), Some(tenant)).await?;
         Ok(TenantTx {
             tenant,
+            roles: roles.clone(),
             lease,
             _share: share,
         })
@@ -50,14 +49,13 @@ impl Database {
 
     /// The door to what is looked up across tenants: issuers, revisions, the ledger's batches.
     pub async fn platform(&self) -> Result<PlatformTx, StoreError> {
-        self.ensure_checked().await?;
-        self.platform_unchecked().await
+        let roles = self.checked_roles().await?;
+        self.platform_as(roles).await
     }
 
     /// For the check itself.
-    pub(super) async fn platform_unchecked(&self) -> Result<PlatformTx, StoreError> {
-        let begin = "begin; select set_config('role', 'gateway_platform', true)";
-        let lease = self.pool.begin(begin).await?;
+    pub(super) async fn platform_as(&self, roles: &Roles) -> Result<PlatformTx, StoreError> {
+        let lease = self.pool.begin(Some(&roles.platform), None).await?;
         Ok(PlatformTx { lease })
     }
 }
@@ -75,9 +73,8 @@ impl TenantTx {
     /// Goes through the other door for a statement, within this transaction: people belong to no tenant, and what is
     /// changed of them must stand or fall with the tenant's own rows.
     pub(super) async fn platform_step(&mut self) -> Result<PlatformStep<'_>, StoreError> {
-        sqlx::query!("select set_config('role', 'gateway_platform', true) as role")
-            .fetch_one(&mut self.lease)
-            .await?;
+        let role = self.roles.platform.clone();
+        take_role(&mut self.lease, &role).await?;
         Ok(PlatformStep(self))
     }
 
@@ -114,11 +111,17 @@ impl PlatformStep<'_> {
 
     /// Back to the tenant's own rights.
     pub(super) async fn end(self) -> Result<(), StoreError> {
-        sqlx::query!("select set_config('role', 'gateway_tenant', true) as role")
-            .fetch_one(&mut self.0.lease)
-            .await?;
-        Ok(())
+        let role = self.0.roles.tenant.clone();
+        take_role(&mut self.0.lease, &role).await
     }
+}
+
+/// Takes a role until the transaction ends.
+async fn take_role(lease: &mut Lease, role: &str) -> Result<(), StoreError> {
+    sqlx::query!("select set_config('role', $1, true) as role", role)
+        .fetch_one(lease)
+        .await?;
+    Ok(())
 }
 
 impl PlatformTx {

@@ -10,6 +10,7 @@ use super::issuers::url_of;
 use super::refusal::Refusal;
 use crate::auth::problems_of_given_keys;
 use crate::clock::Clock;
+use crate::config::DatabaseUrl;
 use crate::crypto::password::{BadPassword, HashError, Password, Passwords};
 use crate::domain::email::Email;
 use crate::domain::fault::Faults;
@@ -124,7 +125,7 @@ impl Operator<'_> {
     /// hash of the tenant's, so that an export of it can still be told from a forgery. `owner_url` is that of the tables' owner.
     pub async fn delete_tenant(
         &self,
-        owner_url: &SecretString,
+        owner_url: &DatabaseUrl,
         slug: &str,
     ) -> Result<BTreeMap<String, u64>, Refusal> {
         let tenant = self.find(slug).await?.ok_or(Refusal::NotFound)?;

@@ -26,7 +26,7 @@ use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
-use crate::store::StoreError;
+use crate::store::{StoreError, log_not_done};
 use crate::telemetry::metrics::Limit;
 use crate::tenants::admin::NoAdmin;
 use crate::tenants::refusal::Refusal;
@@ -318,6 +318,7 @@ impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Refused(_) => Self::bad_token(),
+            AuthError::NotKnownYet => Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY),
             AuthError::TenantSuspended { .. } => Self::new(Code::TenantSuspended),
             AuthError::KeysUnavailable { retry_after } => Self::new(Code::KeysUnavailable)
                 .detail("The keys of the token's issuer could not be fetched yet; the token was not judged.")
@@ -428,7 +429,7 @@ impl From<StoreError> for Problem {
             tracing::warn!(%error, "a request's value came as far as the database");
             Self::new(Code::InvalidRequest).detail(UNSTORABLE)
         } else if error.is_transient() {
-            tracing::warn!(%error, "the database is not available");
+            log_not_done(&error, "the database is not available");
             Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY)
         } else {
             tracing::error!(%error, "the database refused");

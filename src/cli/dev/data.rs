@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::config::{DatabaseUrl, DatabaseUrlFault};
 use crate::crypto::token::random_token;
 use crate::dev::keep;
 use crate::dev::postgres::{self, Cluster};
@@ -19,9 +20,9 @@ const LOGIN: &str = "persona_gateway_app";
 pub(super) struct Data {
     cluster: Option<Cluster>,
     /// For migrating, and for people with psql.
-    pub(super) owner_url: SecretString,
+    pub(super) owner_url: DatabaseUrl,
     /// For the gateway.
-    pub(super) login_url: SecretString,
+    pub(super) login_url: DatabaseUrl,
     /// Seals secrets; kept, or they could not be opened at the next start.
     pub(super) master_key: SecretString,
 }
@@ -55,19 +56,18 @@ impl Data {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("{} can't be made", folder.display()))?;
         let (cluster, owner_url, login_url) = if let Some(url) = given {
-            let login = login_beside(url, folder)?;
-            (None, SecretString::from(url.as_str()), login)
+            let owner = parsed(url).context("DATABASE_URL")?;
+            owner.check_files().context("DATABASE_URL")?;
+            let login = owner.as_login(LOGIN, &login_password(folder)?);
+            (None, owner, login)
         } else {
             let cluster =
                 tokio::task::spawn_blocking(move || Cluster::persistent(&postgres_folder))
                     .await??;
-            ensure_database(&SecretString::from(cluster.url("postgres")), DATABASE).await?;
-            let (owner, login) = (cluster.url(DATABASE), cluster.url_as(LOGIN, DATABASE));
-            (
-                Some(cluster),
-                SecretString::from(owner),
-                SecretString::from(login),
-            )
+            ensure_database(&parsed(&cluster.url("postgres"))?, DATABASE).await?;
+            let owner = parsed(&cluster.url(DATABASE))?;
+            let login = parsed(&cluster.url_as(LOGIN, DATABASE))?;
+            (Some(cluster), owner, login)
         };
         let master_key = keep::keep(&folder.join("master-key"), || {
             let random = random_token("").map_err(std::io::Error::other)?;
@@ -94,22 +94,17 @@ impl Data {
     }
 }
 
-/// The same database as another role, with a password that is made once.
-fn login_beside(owner_url: &str, folder: &Path) -> anyhow::Result<SecretString> {
-    let mut url = url::Url::parse(owner_url)
-        .ok()
-        .context("DATABASE_URL is no URL such as postgres://user:password@host:5432/database")?;
+fn parsed(url: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
+    DatabaseUrl::parse(&SecretString::from(url))
+}
+
+/// The password of the role that the gateway logs in as, made once.
+fn login_password(folder: &Path) -> anyhow::Result<SecretString> {
     let password = keep::keep(&folder.join("login-password"), || {
         Ok(random_token("")
             .map_err(std::io::Error::other)?
             .expose_secret()
             .to_owned())
     })?;
-    let set = url
-        .set_username(LOGIN)
-        .and_then(|()| url.set_password(Some(&password)));
-    if set.is_err() {
-        bail!("DATABASE_URL must name a host");
-    }
-    Ok(SecretString::from(url.to_string()))
+    Ok(SecretString::from(password))
 }

@@ -27,7 +27,7 @@ const LARGEST_BODY: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
     /// The address can't be listened on.
-    #[error("the emulator can't listen on {address}")]
+    #[error("the emulator can't listen on {address}: {source}")]
     Bind {
         /// The address that was asked for.
         address: SocketAddr,

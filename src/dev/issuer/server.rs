@@ -20,7 +20,7 @@ use crate::dev::cors;
 #[derive(Debug, thiserror::Error)]
 pub enum DevIssuerError {
     /// The address can't be listened on.
-    #[error("the local issuer can't listen on {address}")]
+    #[error("the local issuer can't listen on {address}: {source}")]
     Bind {
         /// The address that was asked for.
         address: SocketAddr,

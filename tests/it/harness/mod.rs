@@ -2,6 +2,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod app;
+pub(crate) mod bouncer;
 pub(crate) mod cli;
 pub(crate) mod logs;
 pub(crate) mod npm;

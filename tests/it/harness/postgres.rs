@@ -5,8 +5,9 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use persona_gateway::config::DatabaseUrl;
 use persona_gateway::dev::postgres::Cluster;
-use persona_gateway::store::migrate::migrate;
+use persona_gateway::store::migrate::{self, EarlierRoles, MigrateError, Migrated};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
@@ -18,12 +19,52 @@ const LOGIN_PASSWORD: &str = "gateway_test_app";
 const TEMPLATE: &str = "gateway_test_template";
 
 static SERVER: OnceLock<Server> = OnceLock::new();
+/// The number of the template among the server's databases: the roles of all tests carry it.
+static NUMBER: OnceLock<String> = OnceLock::new();
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 struct Server {
     cluster: Option<Cluster>,
     owner: Url,
     template: String,
+}
+
+/// A URL as the settings take it.
+pub(crate) fn typed(url: &SecretString) -> DatabaseUrl {
+    DatabaseUrl::parse(url).unwrap()
+}
+
+/// SQL in which the two roles are called as in the migrations, with their names in the tests' databases.
+pub(crate) fn with_roles(sql: &str) -> String {
+    let Some(number) = NUMBER.get() else {
+        return sql.to_owned();
+    };
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut sql = sql.to_owned();
+    for name in ["gateway_tenant", "gateway_platform"] {
+        let mut done = String::new();
+        let mut rest = sql.as_str();
+        while let Some((before, after)) = rest.split_once(name) {
+            done += before;
+            let is_piece = done.ends_with(is_part) || after.starts_with(is_part);
+            done += name;
+            if !is_piece {
+                done += &["_", number].concat();
+            }
+            rest = after;
+        }
+        sql = done + rest;
+    }
+    sql
+}
+
+/// What the command does.
+pub(crate) async fn migrate(
+    owner: &SecretString,
+    login: Option<&SecretString>,
+) -> Result<Migrated, MigrateError> {
+    let login = login.map(typed);
+    migrate::migrate(&typed(owner), login.as_ref(), EarlierRoles::Keep).await
 }
 
 /// A database for one test; dropped with its last connection when the server ends.
@@ -78,7 +119,7 @@ impl TestDatabase {
     pub(crate) async fn sql(&self, statements: &str) {
         let mut connection = self.owner().await;
         connection
-            .execute(AssertSqlSafe(statements.to_owned()))
+            .execute(AssertSqlSafe(with_roles(statements)))
             .await
             .unwrap();
         connection.close().await.unwrap();
@@ -88,9 +129,9 @@ impl TestDatabase {
     pub(crate) async fn rows(&self, query: &str) -> Vec<Value> {
         let mut connection = self.owner().await;
         let rows = connection
-            .fetch_all(AssertSqlSafe(format!(
+            .fetch_all(AssertSqlSafe(with_roles(&format!(
                 "select to_jsonb(r) from ({query}) r"
-            )))
+            ))))
             .await
             .unwrap();
         connection.close().await.unwrap();
@@ -170,6 +211,9 @@ impl Server {
             .await
             .unwrap();
         let mut connection = PgConnection::connect(owner.expose_secret()).await.unwrap();
+        let number = "select oid::text from pg_database where datname = current_database()";
+        let row = connection.fetch_one(number).await.unwrap();
+        NUMBER.set(row.get(0)).unwrap();
         let rule = sqlx::raw_sql(AssertSqlSafe(super::told::rule()));
         connection.execute(rule).await.unwrap();
         connection.close().await.unwrap();

@@ -4,13 +4,15 @@
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
+use super::postgres::with_roles;
+
 /// Runs statements; gives how many rows they touched.
 pub(crate) async fn run(
     connection: &mut PgConnection,
     sql: impl Into<String>,
 ) -> Result<u64, sqlx::Error> {
     let done = connection
-        .execute(sqlx::raw_sql(AssertSqlSafe(sql.into())))
+        .execute(sqlx::raw_sql(AssertSqlSafe(with_roles(&sql.into()))))
         .await?;
     Ok(done.rows_affected())
 }
@@ -24,7 +26,7 @@ pub(crate) async fn rows(
         "select coalesce(jsonb_agg(to_jsonb(q)), '[]')::text from (select * from ({query}) p) q"
     );
     let row = connection
-        .fetch_one(sqlx::raw_sql(AssertSqlSafe(sql)))
+        .fetch_one(sqlx::raw_sql(AssertSqlSafe(with_roles(&sql))))
         .await?;
     let text: String = row.try_get(0)?;
     Ok(serde_json::from_str(&text).unwrap())

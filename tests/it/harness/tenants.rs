@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::app::MASTER_KEY;
-use super::postgres::TestDatabase;
+use super::postgres::{TestDatabase, typed};
 use super::{TestApp, TestOptions, sql};
 
 /// Settings of a service on a database, on free ports.
@@ -52,7 +52,7 @@ pub(crate) fn store(url: &SecretString) -> Database {
         lock_timeout: Duration::from_secs(20),
         transaction_timeout: Duration::from_mins(1),
     };
-    Database::new(url, "test", 8, options).unwrap()
+    Database::new(&typed(url), None, "test", 8, options)
 }
 
 /// Whatever reads as a bundle fits the schema that editors check by.

@@ -60,7 +60,7 @@ pub(super) fn rule() -> String {
          do $$ declare t regclass; begin
              foreach t in array array['shared_issuer', 'admin', 'issuer_audience']::regclass[] loop
                  execute format('create constraint trigger platform_must_be_told after insert or update or delete on %s
-                                 deferrable initially deferred for each row when (current_user = ''gateway_platform'')
+                                 deferrable initially deferred for each row when (starts_with(current_user, ''gateway_platform''))
                                  execute function platform_must_be_told()', t);
              end loop;
              for t in select c.oid::regclass from pg_class c
@@ -70,7 +70,7 @@ pub(super) fn rule() -> String {
                              where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped))
              loop
                  execute format('create constraint trigger must_be_told after insert or update or delete on %s
-                                 deferrable initially deferred for each row when (current_user = ''gateway_tenant'')
+                                 deferrable initially deferred for each row when (starts_with(current_user, ''gateway_tenant''))
                                  execute function must_be_told()', t);
              end loop;
          end $$"

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use persona_gateway::dev::emulator::{
     ApiKeys, Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultTarget,
 };
-use persona_gateway::store::migrate::migrate;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::harness::cli::{Running, environment_of, program};
+use crate::harness::postgres::migrate;
 use crate::harness::sql;
 use crate::harness::tenants::{Bench, hs256_token};
 

@@ -317,7 +317,7 @@ async fn a_session_of_a_month_that_nobody_made_is_kept_and_moves_once_it_is_made
     })
     .await;
 
-    persona_gateway::store::migrate::migrate(&app.database.owner_url, None)
+    crate::harness::postgres::migrate(&app.database.owner_url, None)
         .await
         .unwrap();
     for table in ["session", "session_outcome", "session_inputs"] {

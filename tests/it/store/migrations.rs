@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use persona_gateway::app::App;
 use persona_gateway::clock::Clock;
-use persona_gateway::store::migrate::{MigrateError, migrate};
+use persona_gateway::store::migrate::MigrateError;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 use url::Url;
 
 use crate::harness::logs;
-use crate::harness::postgres::TestDatabase;
+use crate::harness::postgres::{TestDatabase, migrate, with_roles};
 use crate::harness::sql;
 use crate::harness::tenants::{settings, store};
 use crate::harness::wait::until;
@@ -61,6 +61,8 @@ async fn eight_instances_migrate_an_empty_database_at_once() {
 async fn migrating_again_changes_nothing() {
     let database = TestDatabase::create().await;
     let mut owner = database.owner().await;
+    // A copy gets roles of its own first.
+    migrate(&database.owner_url, None).await.unwrap();
     let before = picture(&mut owner).await;
     migrate(&database.owner_url, Some(&database.login_url))
         .await
@@ -126,7 +128,7 @@ async fn an_existing_login_that_inherits_is_refused_with_what_to_run() {
 }
 
 #[tokio::test]
-async fn a_column_of_another_type_costs_one_try_and_no_restart() {
+async fn a_column_of_another_type_costs_nobody_an_error() {
     let database = TestDatabase::create().await;
     let store = store(&database.login_url);
     let mut tx = store.platform().await.unwrap();
@@ -135,11 +137,10 @@ async fn a_column_of_another_type_costs_one_try_and_no_restart() {
     let change = "alter table tenant alter column name type varchar(1000)";
     database.sql(change).await;
     let mut tx = store.platform().await.unwrap();
-    let stale = tx.tenants_page(None, 1).await.expect_err("prepared before");
-    assert!(stale.is_transient(), "{stale}");
-    drop(tx);
-    let mut tx = store.platform().await.unwrap();
-    tx.tenants_page(None, 1).await.unwrap();
+    tx.tenants_page(None, 1)
+        .await
+        .expect("it is asked again in another transaction");
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -207,7 +208,6 @@ async fn an_owner_without_superuser_can_migrate() {
         &mut superuser,
         format!(
             "create role {role} login createrole password 'secret';
-             grant gateway_tenant, gateway_platform to {role} with admin option;
              alter database {} owner to {role}",
             database.name
         ),
@@ -242,7 +242,7 @@ async fn the_service_refuses_roles_that_row_security_does_not_bind() {
     let database = TestDatabase::create().await;
     let mut owner = database.owner().await;
     refused(&database.owner_url, "superuser").await;
-    let both = "gateway_tenant, gateway_platform";
+    let both = with_roles("gateway_tenant, gateway_platform");
     for (what, make, reason) in [
         ("bypass", format!("create role $ login noinherit bypassrls in role {both} password 'secret'"), "BYPASSRLS"),
         ("inherits", format!("create role $ login inherit in role {both} password 'secret'"), "NOINHERIT"),

@@ -1,9 +1,12 @@
 //! The database itself: its schema's rules, row security, migrations, the audit trail.
 
 mod audit;
+mod bouncer;
 mod catalogue;
 mod filling;
 mod migrations;
+mod reach;
+mod roles;
 mod row_security;
 mod silence;
 mod tenant_deletion;

@@ -7,7 +7,7 @@ use persona_gateway::store::{Database, DatabaseOptions, StoreError};
 use secrecy::SecretString;
 use sqlx::Connection;
 
-use crate::harness::postgres::TestDatabase;
+use crate::harness::postgres::{TestDatabase, typed};
 use crate::harness::sql;
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
@@ -25,7 +25,7 @@ fn options() -> DatabaseOptions {
 }
 
 fn store(url: &SecretString, connections: u32) -> Database {
-    Database::new(url, "test", connections, options()).unwrap()
+    Database::new(&typed(url), None, "test", connections, options())
 }
 
 async fn look(store: &Database) -> Result<(), StoreError> {
@@ -126,7 +126,7 @@ async fn a_transaction_has_an_end_however_short_its_statements_are() {
         transaction_timeout: Duration::from_millis(1500),
         ..options()
     };
-    let store = Database::new(&database.login_url, "test", 1, short).unwrap();
+    let store = Database::new(&typed(&database.login_url), None, "test", 1, short);
     let mut tx = store.platform().await.unwrap();
     let ended = loop {
         if let Err(error) = tx.revisions().await {

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::filling::{ALPHA, BETA, fill, id_of, tenant_tables};
-use crate::harness::postgres::TestDatabase;
+use crate::harness::postgres::{TestDatabase, typed};
 use crate::harness::sql::{self, attempt, refusal};
 
 /// How many rows of a tenant there are, by table.
@@ -56,7 +56,7 @@ async fn no_table_has_a_row_of_a_deleted_tenant_and_every_other_row_stays() {
     let last = "select encode(hash, 'hex') from audit_event where tenant_id = 'aaaaaaaa-0000-7000-8000-000000000000'";
     let last = sql::texts(&mut owner, last).await;
     let gone = delete_tenant(
-        &database.owner_url,
+        &typed(&database.owner_url),
         TenantId(ALPHA.parse().unwrap()),
         &event,
     )

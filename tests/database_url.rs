@@ -1,0 +1,212 @@
+//! Database URLs: what is read, what is refused and with which advice, and that no password shows.
+
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use persona_gateway::config::{DatabaseHost, DatabaseTls, DatabaseUrl};
+use proptest::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+
+fn read(text: &str) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(&SecretString::from(text)).map_err(|fault| fault.to_string())
+}
+
+fn refused(text: &str) -> String {
+    read(text).expect_err(text)
+}
+
+fn password(url: &DatabaseUrl) -> Option<&str> {
+    url.password().map(ExposeSecret::expose_secret)
+}
+
+#[test]
+fn the_usual_url_is_taken_apart() {
+    let url = read("postgres://app:s%40f%2F%23%3F%25@db.example.com:6543/gateway?sslmode=verify-full&application_name=gw&connect_timeout=3").unwrap();
+    assert_eq!(url.address(), "db.example.com:6543");
+    assert_eq!((url.user(), password(&url)), ("app", Some("s@f/#?%")));
+    assert_eq!(url.database(), "gateway");
+    assert_eq!(url.tls(), DatabaseTls::VerifyFull);
+    assert_eq!(url.application_name(), Some("gw"));
+    assert_eq!(url.connect_timeout(), Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn what_is_left_out_has_libpqs_defaults() {
+    let url = read("postgresql://app@db").unwrap();
+    assert_eq!(
+        (url.address().as_str(), url.database(), password(&url)),
+        ("db:5432", "app", None)
+    );
+    assert_eq!(url.tls(), DatabaseTls::Prefer);
+    let url = read("postgres://db/x?user=app&password=p%26q").unwrap();
+    assert_eq!((url.user(), password(&url)), ("app", Some("p&q")));
+    // A plus is a plus, and a colon in a password needs no escape.
+    let url = read("postgres://app:a+b:c@db/x").unwrap();
+    assert_eq!(password(&url), Some("a+b:c"));
+}
+
+#[test]
+fn addresses_of_ipv6_and_sockets_are_hosts() {
+    let url = read("postgres://app:p@[2001:db8::1]:6000/x").unwrap();
+    assert_eq!(url.address(), "[2001:db8::1]:6000");
+    for socket in [
+        "postgres://app@localhost/x?host=/run/pg",
+        "postgres://app@/x?host=/run/pg",
+        "postgres://app@%2Frun%2Fpg/x",
+    ] {
+        let url = read(socket).unwrap();
+        assert_eq!(
+            url.host(),
+            &DatabaseHost::Socket("/run/pg".into()),
+            "{socket}"
+        );
+        assert_eq!(url.tls(), DatabaseTls::Disable);
+    }
+}
+
+#[test]
+fn what_is_not_percent_encoded_is_refused_with_what_to_write() {
+    for (text, advice) in [
+        ("postgres://app:p@ss/w#rd@db/x", "%23"),
+        ("postgres://app:p@ss@db/x", "%40"),
+        ("postgres://app:p/ss@db/x", "%2F"),
+        ("postgres://app:p?ss@db/x", "%3F"),
+        ("postgres://app:p%ss@db/x", "%25"),
+        ("postgres://app:p ss@db/x", "%20"),
+        ("postgres://app:p/ss", "no user"),
+        ("postgres://app:pass@db/x?password=a&b", "%26"),
+        ("postgres://app:pass@db/x/y", "%2F"),
+        ("postgres://app:pass@::1:5432/x", "[::1]"),
+        ("postgres://app:pass@a,b/x", "several hosts"),
+        ("postgres://app:pass@a/x?host=b", "host twice"),
+        ("postgres://app:pass@/x", "no host"),
+        ("postgres://db/x", "no user"),
+        ("postgres://app@db:0/x", "port"),
+        ("mysql://app@db/x", "postgres://user"),
+        ("host=db user=app", "postgres://user"),
+    ] {
+        let fault = refused(text);
+        assert!(fault.contains(advice), "{text}: {fault}");
+        assert!(!fault.contains("ss@") && !fault.contains("w#rd"), "{fault}");
+    }
+}
+
+#[test]
+fn each_parameter_is_honoured_or_refused_by_name() {
+    for (parameter, word) in [
+        ("channel_binding=require", "channel_binding"),
+        ("sslmode=allow", "allow"),
+        ("sslmode=verify", "verify-full"),
+        ("sslrootcert=/ca.pem", "verify-full"),
+        ("sslrootcert=/ca.pem&sslmode=prefer", "verify-full"),
+        ("sslrootcert=system&sslmode=require", "verify-full"),
+        ("sslcert=/c.pem", "go together"),
+        ("options=-csearch_path%3Dx", "options"),
+        ("search_path=x", "public"),
+        ("target_session_attrs=read-write", "target_session_attrs"),
+        ("connect_timeout=0", "from 1 to"),
+        ("pgbouncer=true", "direct_url"),
+        ("sslmod=require", "sslmod,"),
+        ("sslmode=require&sslmode=disable", "twice"),
+        ("sslmode=", "without a value"),
+        ("sslmode", "without a `=`"),
+    ] {
+        let fault = refused(&format!("postgres://app:p@db/x?{parameter}"));
+        assert!(fault.contains(word), "{parameter}: {fault}");
+    }
+    for parameter in [
+        "channel_binding=prefer",
+        "target_session_attrs=any",
+        "sslmode=verify-full&sslrootcert=system",
+    ] {
+        read(&format!("postgres://app:p@db/x?{parameter}")).expect(parameter);
+    }
+    let url = read("postgres://app:p@db/x?sslmode=require&sslrootcert=/ca.pem").unwrap();
+    assert_eq!(url.tls(), DatabaseTls::VerifyCa);
+}
+
+#[test]
+fn files_are_looked_into_and_named_with_their_path() {
+    let folder = std::env::temp_dir().join(format!("gateway-roots-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("ca.pem");
+    let url = format!(
+        "postgres://app:p@db/x?sslmode=verify-full&sslrootcert={}",
+        file.display()
+    );
+    let url = read(&url).unwrap();
+    let said = || url.check_files().unwrap_err().to_string();
+    assert!(said().contains("ca.pem, can't be read"), "{}", said());
+    std::fs::write(
+        &file,
+        "-----BEGIN CERTIFICATE-----\nnot base64\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    assert!(said().contains("holds no certificate"), "{}", said());
+    let body = STANDARD_BODY.repeat(2);
+    std::fs::write(
+        &file,
+        format!("words\n-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"),
+    )
+    .unwrap();
+    url.check_files().unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// 36 bytes as base64.
+const STANDARD_BODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn name() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9äß_@:/?#%& .-]{1,20}"
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_the_same(user in name(), secret in proptest::option::of("[^\\x00-\\x1f\\x7f-\\x9f]{1,30}"), database in name(),
+                                        socket in any::<bool>(), port in 1_u16.., seconds in proptest::option::of(1_u64..3600)) {
+        let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let word = secret.as_ref().map(|secret| format!(":{}", escaped(secret))).unwrap_or_default();
+        let host = if socket { format!("%2Frun%2Fa%20b:{port}") } else { format!("[2001:db8::1]:{port}") };
+        let mut text = format!("postgres://{}{word}@{host}/{}?application_name=a%3Db%26c", escaped(&user), escaped(&database));
+        if !socket {
+            text += "&sslmode=verify-full&sslrootcert=/etc/ca%20%26%20co.pem";
+        }
+        if let Some(seconds) = seconds {
+            text += &["&connect_timeout=", &seconds.to_string()].concat();
+        }
+        let url = read(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!((url.user(), url.database(), url.port()), (user.as_str(), database.as_str(), port));
+        prop_assert_eq!(password(&url), secret.as_deref());
+        prop_assert_eq!(url.application_name(), Some("a=b&c"));
+        let written = url.to_url();
+        let again = DatabaseUrl::parse(&written).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let twice = again.to_url();
+        prop_assert_eq!(twice.expose_secret(), written.expose_secret());
+        prop_assert_eq!((again.user(), again.database(), again.host(), again.port()), (url.user(), url.database(), url.host(), url.port()));
+        prop_assert_eq!((password(&again), again.tls()), (password(&url), url.tls()));
+        prop_assert_eq!((again.connect_timeout(), again.root_certificates()), (url.connect_timeout(), url.root_certificates()));
+    }
+
+    #[test]
+    fn no_password_ever_shows(secret in "[a-z@/?#%&=: ]{0,6}zqxj[a-z0-9@/?#%&=:, \\[\\]]{0,12}", form in 0..4) {
+        let text = match form {
+            0 => format!("postgres://app:{secret}@db:5432/x?sslmode=require"),
+            1 => format!("postgres://app@db/x?password={secret}&sslmode=require"),
+            2 => format!("postgres://app:{secret}"),
+            _ => format!("postgres://app:{secret}@db/x?sslmode=nonsense&{secret}=1"),
+        };
+        let shown = match read(&text) {
+            Ok(url) => format!("{url:?} {}", url.address()),
+            Err(fault) => fault,
+        };
+        // Where no `@` ends it, whatever stands there is a host or a database for any reader.
+        if form != 2 {
+            prop_assert!(!shown.contains("zqxj"), "{}", shown);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "(postgres://)?[ -~ä]{0,60}") {
+        _ = read(&text);
+    }
+}
