@@ -159,8 +159,8 @@ impl Gateway {
     }
 
     /// Counts a request with a tenant's admin credential in, or counts its refusal.
-    pub fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
-        let counted = self.limits.admit_admin(tenant);
+    pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
+        let counted = self.limits.admit_admin(tenant).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 

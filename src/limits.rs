@@ -20,7 +20,8 @@ use crate::turns::{Turn, Turns};
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
-/// How long a request to the admin API waits for others from its address.
+/// How long a request to the admin API waits for others from its address, and then for others of its tenant: who sends more than
+/// may run at the same time is slowed down before being refused.
 const AT_DOOR: Duration = Duration::from_secs(2);
 
 /// Limits of this instance; `None` is no limit.
@@ -119,6 +120,21 @@ fn count(most: NonZeroU32) -> usize {
 
 fn turns<K: Clone + Eq + std::hash::Hash>(most: Option<NonZeroU32>) -> Option<Turns<K>> {
     most.map(|most| Turns::new(count(most)))
+}
+
+/// Counts somebody in at the admin API, where there is a limit, after as long a wait as there may be.
+async fn wait<K: Clone + Eq + std::hash::Hash>(
+    turns: Option<&Turns<K>>,
+    key: K,
+) -> Result<Option<Turn<K>>, TooMany> {
+    match turns {
+        None => Ok(None),
+        Some(turns) => tokio::time::timeout(AT_DOOR, turns.take(key))
+            .await
+            .map_err(|_elapsed| TooMany::AtOnce {
+                limit: Limit::AdminInFlight,
+            }),
+    }
 }
 
 /// Counts somebody in, where there is a limit.
@@ -223,28 +239,19 @@ impl Limits {
                 .check_key(&address)
                 .map_err(|until| self.often(Limit::Admin, &until))?;
         }
-        let turn = match &self.admin_by_address {
-            None => None,
-            Some(turns) => tokio::time::timeout(AT_DOOR, turns.take(address))
-                .await
-                .map_err(|_elapsed| TooMany::AtOnce {
-                    limit: Limit::AdminInFlight,
-                })?,
-        };
+        let turn = wait(self.admin_by_address.as_ref(), address).await?;
         Ok(AddressAdmitted { _address: turn })
     }
 
     /// Counts a request with a tenant's admin credential in.
-    pub fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
+    pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
         if let Some(tenants) = &self.admin_tenants {
             tenants
                 .check_key(&tenant)
                 .map_err(|until| self.often(Limit::Admin, &until))?;
         }
-        let under_way = self.admin_by_tenant.as_ref();
-        Ok(AdminAdmitted {
-            _tenant: enter(under_way, tenant, Limit::AdminInFlight)?,
-        })
+        let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
+        Ok(AdminAdmitted { _tenant: turn })
     }
 
     fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
@@ -346,12 +353,15 @@ mod tests {
         assert!(next.await.is_ok());
 
         let (one, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
-        let inside = limits.admit_admin(one).unwrap();
-        let full = limits.admit_admin(one).unwrap_err();
-        assert_eq!(full.limit(), Limit::AdminInFlight);
-        assert!(limits.admit_admin(other).is_ok());
+        let inside = limits.admit_admin(one).await.unwrap();
+        let mut next = Box::pin(limits.admit_admin(one));
+        assert!(next.as_mut().now_or_never().is_none(), "it waits");
+        assert!(limits.admit_admin(other).await.is_ok());
         drop(inside);
-        assert!(limits.admit_admin(one).is_ok());
+        let inside = next.await.unwrap();
+        let full = limits.admit_admin(one).await.unwrap_err();
+        assert_eq!(full.limit(), Limit::AdminInFlight);
+        drop(inside);
     }
 
     #[test]

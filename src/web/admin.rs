@@ -111,7 +111,7 @@ pub(super) async fn admin(request: &HttpRequest) -> Result<(Admin, AdminAdmitted
     let mut admin = authenticate(gateway, &token).await?;
     drop(at_door);
     note_tenant(admin.tenant);
-    let admitted = gateway.admit_admin(admin.tenant)?;
+    let admitted = gateway.admit_admin(admin.tenant).await?;
     admin.request_id = request_id(request);
     request.extensions_mut().insert(Tenant(admin.tenant));
     Ok((admin, admitted))
