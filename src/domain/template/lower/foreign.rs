@@ -286,6 +286,44 @@ mod tests {
                 (1, 1),
                 "Write {{ user.name }}: nothing is escaped",
             ),
+            (
+                "{{ user.name|default(“you”) }}",
+                (1, 22),
+                "Write straight quotes: \"text\"",
+            ),
+            (
+                "{{\u{a0}user.name }}",
+                (1, 3),
+                "Write a plain space, or delete it",
+            ),
+            (
+                "{{ user.name | default: \"you\" }}",
+                (1, 1),
+                "Arguments stand in brackets: default(\"you\")",
+            ),
+            ("{% if user.a && user.b %}x{% endif %}", (1, 1), "Write and"),
+            (
+                "{% if user.a %}{% elsif user.b %}{% endif %}",
+                (1, 19),
+                "Write {% elif ... %}",
+            ),
+            (
+                "{% unless user.a %}x{% endunless %}",
+                (1, 4),
+                "Write {% if not ... %} ... {% endif %}",
+            ),
+            ("{% assign a = 1 %}", (1, 4), super::super::NO_STATE),
+            ("{{ user.name|upcase }}", (1, 4), "Write upper"),
+            (
+                "{{ user.name|e }}",
+                (1, 4),
+                "Take it out: nothing is escaped, and what users send is marked by itself",
+            ),
+            (
+                "{{ user.first-name }}",
+                (1, 4),
+                "Write user[\"first-name\"]",
+            ),
         ] {
             let (line, column, message, told) = first(source);
             assert_eq!(
