@@ -116,14 +116,7 @@ impl App {
             allow: settings.auth.outbound_allow.clone(),
             ports: settings.auth.outbound_ports.clone(),
         };
-        let auth = Arc::new(Authenticator::new(
-            outbound.clone(),
-            jwks_settings(settings),
-            clock.clone(),
-            lifecycle.tracker().clone(),
-            tokio::runtime::Handle::current(),
-            metrics.clone(),
-        )?);
+        let auth = authenticator(settings, &outbound, &clock, &lifecycle, &metrics)?;
         let origins = Arc::new(Origins::default());
         let sources = Arc::new(Sources::new(
             mints.clone(),
@@ -353,6 +346,24 @@ fn own_database(settings: &Settings) -> Database {
         settings.own_connections,
         options,
     )
+}
+
+fn authenticator(
+    settings: &Settings,
+    outbound: &OutboundPolicy,
+    clock: &Clock,
+    lifecycle: &Lifecycle,
+    metrics: &Metrics,
+) -> Result<Arc<Authenticator>, OutboundSetupError> {
+    let authenticator = Authenticator::new(
+        outbound.clone(),
+        jwks_settings(settings),
+        clock.clone(),
+        lifecycle.tracker().clone(),
+        tokio::runtime::Handle::current(),
+        metrics.clone(),
+    )?;
+    Ok(Arc::new(authenticator))
 }
 
 fn jwks_settings(settings: &Settings) -> JwksSettings {

@@ -47,7 +47,7 @@ pub async fn run(args: EmulateArgs) -> anyhow::Result<()> {
         EmulatorError::Bind { .. } => {
             anyhow::anyhow!("{error}. `--port PORT` takes another, `--port 0` any that is free")
         }
-        error => error.into(),
+        error @ EmulatorError::NoRandomness => error.into(),
     })?;
     let url = emulator.url();
     let greeting = if args.json {

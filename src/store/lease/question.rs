@@ -73,6 +73,10 @@ impl Execute<'_, Postgres> for Question {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing is asked of a database here"
+    )]
     fn only_reads(sql: &'static str) -> bool {
         Question::new(sqlx::query(sql)).unwrap().only_reads()
     }

@@ -1,4 +1,4 @@
-//! PgBouncer in front of a test's database. Needs the program: `apt-get install pgbouncer`.
+//! `PgBouncer` in front of a test's database. Needs the program: `apt-get install pgbouncer`.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! Behind PgBouncer: connections that are handed out by session, and by transaction.
+//! Behind `PgBouncer`: connections that are handed out by session, and by transaction.
 
 use std::time::{Duration, Instant};
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use persona_gateway::clock::Clock;
 use persona_gateway::store::migrate::{EarlierRoles, MigrateError, migrate as run};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use url::Url;
-use uuid::Uuid;
 
 use crate::harness::postgres::{TestDatabase, migrate, typed};
 use crate::harness::sql;
@@ -42,7 +42,7 @@ async fn own(database: &TestDatabase, kind: &str) -> String {
 
 /// A tenant, made by the owner.
 async fn tenant(database: &TestDatabase) -> String {
-    let id = Uuid::now_v7().to_string();
+    let id = Clock::system().new_id().to_string();
     let make = format!("insert into tenant (id, slug, name) values ('{id}', 'acme', 'Acme')");
     let mut owner = database.owner().await;
     sql::run(
