@@ -29,7 +29,7 @@ use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
-use crate::tenants::access::Origins;
+use crate::tenants::access::{Access, Origins, Revisions};
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
 use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
@@ -155,12 +155,15 @@ impl App {
             checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
         let mut refresher = refresh::Refresher {
-            database: own.clone(),
-            keys,
-            auth,
-            origins: origins.clone(),
+            access: Access {
+                database: own.clone(),
+                keys,
+                auth,
+                origins: origins.clone(),
+            },
             sources,
-            seen: Vec::new(),
+            seen: Revisions::new(),
+            polled: None,
             recognised: false,
             told,
         };

@@ -1,23 +1,25 @@
-//! Keeps memory true: hears of changes, and looks for itself now and then in case a notice was lost.
+//! Keeps memory true: hears of changes, and looks for itself now and then in case a notice was lost. Everything is read at the start
+//! and whenever notices may have been lost; else what is read is bounded by what changed, and not by how many tenants there are.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::auth::Authenticator;
-use crate::crypto::seal::KeyRing;
 use crate::domain::ids::TenantId;
 use crate::lifecycle::{Lifecycle, Part};
 use crate::sources::Sources;
-use crate::store::{Database, StoreError};
-use crate::tenants::access::{self, Origins};
+use crate::store::StoreError;
+use crate::store::changes::{Change, Changes, Touched};
+use crate::tenants::access::{Access, Revisions};
 use crate::tenants::master_keys::{self, MasterKeyRefusal};
 
-/// How long a change may go unnoticed where notices are lost.
+/// How often a page of the tenants' revisions is compared with what is known, in case a notice was lost.
 const POLL: Duration = Duration::from_secs(5);
-/// How often everything that decides who may call is read anew even though nothing seems to have changed.
-const FULL_READ: Duration = Duration::from_mins(1);
+/// Tenants in such a page. The next poll takes the next.
+const POLLED: usize = 2_000;
 /// How long the listening connection may be silent before it is asked whether anybody is there.
 const PROBE: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between tries to reach a lost database.
@@ -25,13 +27,12 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What is kept true.
 pub(super) struct Refresher {
-    pub(super) database: Database,
-    pub(super) keys: KeyRing,
-    pub(super) auth: Arc<Authenticator>,
-    pub(super) origins: Arc<Origins>,
+    pub(super) access: Access,
     pub(super) sources: Arc<Sources>,
-    /// The revisions that the last poll found.
-    pub(super) seen: Vec<(TenantId, i64)>,
+    /// The revisions at which it was last read who may call.
+    pub(super) seen: Revisions,
+    /// Where the last poll ended; `None` where the next begins from the first tenant.
+    pub(super) polled: Option<TenantId>,
     /// Whether the database has been found to be one of these keys.
     pub(super) recognised: bool,
     /// What was told last of a database that can't be used.
@@ -92,36 +93,21 @@ impl Refresher {
         backoff: &mut Duration,
     ) -> Result<(), StoreError> {
         // Listen first, read then: nothing can change unseen in between.
-        let mut changes = self.database.listen().await?;
+        let mut changes = self.access.database.listen().await?;
         self.recognise().await?;
         self.everything().await?;
         self.works(lifecycle);
         *backoff = BACKOFF.0;
         let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
         let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);
-        let mut full_read = Instant::now() + FULL_READ;
         loop {
             tokio::select! {
                 change = changes.next() => {
                     let Some(change) = change? else { return Ok(()) };
-                    // Changes come in bursts; who may call is read once for all of them.
-                    let mut touches_access = false;
-                    for change in std::iter::once(change).chain(std::iter::from_fn(|| changes.buffered())) {
-                        self.sources.heard(change.tenant, change.revision);
-                        touches_access |= change.touches_access;
-                    }
-                    if touches_access {
-                        self.access().await?;
-                    }
+                    self.heard(change, &mut changes).await?;
                 }
                 _ = probes.tick() => changes.probe().await?,
-                _ = polls.tick() => {
-                    let is_new = self.revisions().await?;
-                    if is_new || Instant::now() >= full_read {
-                        full_read = Instant::now() + FULL_READ;
-                        self.access().await?;
-                    }
-                }
+                _ = polls.tick() => self.poll().await?,
             }
         }
     }
@@ -132,7 +118,7 @@ impl Refresher {
         if self.recognised {
             return Ok(());
         }
-        let recognised = master_keys::recognise(&self.database, &self.keys).await;
+        let recognised = master_keys::recognise(&self.access.database, &self.access.keys).await;
         recognised.map_err(|error| match error {
             MasterKeyRefusal::Store(error) => error,
             refused => StoreError::Unsafe(refused.to_string()),
@@ -142,24 +128,78 @@ impl Refresher {
     }
 
     async fn everything(&mut self) -> Result<(), StoreError> {
-        self.revisions().await?;
-        self.access().await
-    }
-
-    async fn access(&self) -> Result<(), StoreError> {
-        access::refresh(&self.database, &self.keys, &self.auth, &self.origins).await
-    }
-
-    /// Passes every revision on; says whether any is new.
-    async fn revisions(&mut self) -> Result<bool, StoreError> {
-        let mut tx = self.database.platform().await?;
-        let revisions = tx.revisions().await?;
-        tx.commit().await?;
-        for (tenant, revision) in &revisions {
+        self.seen = self.access.read_all().await?;
+        self.polled = None;
+        for (tenant, revision) in &self.seen {
             self.sources.heard(*tenant, *revision);
         }
-        let changed = revisions != self.seen;
-        self.seen = revisions;
-        Ok(changed)
+        Ok(())
+    }
+
+    /// Takes in a change and all that came with it: changes come in bursts, and a tenant is read once for all of its own.
+    async fn heard(&mut self, change: Change, changes: &mut Changes) -> Result<(), StoreError> {
+        let mut touched = BTreeSet::new();
+        let mut shared = false;
+        for change in std::iter::once(change).chain(std::iter::from_fn(|| changes.buffered())) {
+            self.sources.heard(change.tenant, change.revision);
+            match change.touched {
+                Touched::Access => _ = touched.insert(change.tenant),
+                Touched::SharedIssuers => shared = true,
+                Touched::Content => self.pass_over(change),
+            }
+        }
+        self.read(touched).await?;
+        if shared {
+            self.access.read_shared().await?;
+        }
+        Ok(())
+    }
+
+    /// A change that is no matter of who may call needs no reading, unless one before it went unheard.
+    fn pass_over(&mut self, change: Change) {
+        if let Some(seen) = self.seen.get_mut(&change.tenant)
+            && *seen + 1 == change.revision
+        {
+            *seen = change.revision;
+        }
+    }
+
+    async fn read(&mut self, tenants: BTreeSet<TenantId>) -> Result<(), StoreError> {
+        let tenants: Vec<TenantId> = tenants.into_iter().collect();
+        let read = self.access.read_some(&tenants).await?;
+        for tenant in &tenants {
+            match read.get(tenant) {
+                Some(revision) => _ = self.seen.insert(*tenant, *revision),
+                None => _ = self.seen.remove(tenant),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a page of the tenants with what is known: new ones, changed ones and those that are gone are read. Of shared
+    /// issuers, which have no revision and are few, all are.
+    async fn poll(&mut self) -> Result<(), StoreError> {
+        let limit = i64::try_from(POLLED).unwrap_or(i64::MAX);
+        let mut tx = self.access.database.platform().await?;
+        let page = tx.revisions(self.polled, limit).await?;
+        tx.commit().await?;
+        for (tenant, revision) in &page {
+            self.sources.heard(*tenant, *revision);
+        }
+        let begin = self.polled.map_or(Bound::Unbounded, Bound::Excluded);
+        let last = page.last().map(|(tenant, _)| *tenant);
+        let last = last.filter(|_| page.len() >= POLLED);
+        let end = last.map_or(Bound::Unbounded, Bound::Included);
+        let page: Revisions = page.into_iter().collect();
+        let known = self.seen.range((begin, end));
+        let gone = known.filter(|(tenant, _)| !page.contains_key(tenant));
+        let gone = gone.map(|(tenant, _)| *tenant);
+        let other = page
+            .iter()
+            .filter(|(tenant, revision)| self.seen.get(tenant) != Some(revision));
+        let differing = gone.chain(other.map(|(tenant, _)| *tenant)).collect();
+        self.polled = last;
+        self.read(differing).await?;
+        self.access.read_shared().await
     }
 }

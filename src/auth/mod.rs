@@ -17,7 +17,7 @@ mod sso;
 mod verify;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -28,7 +28,7 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
 
-use directory::Index;
+use directory::{Index, Part};
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{
@@ -36,7 +36,7 @@ pub use check::{
 };
 pub use claimed::Claimed;
 pub use directory::{
-    Directory, DirectoryFault, FaultReason, IssuerEntry, RegisteredUrl, TenantEntry,
+    Directory, DirectoryFault, FaultReason, IssuerEntry, Owner, RegisteredUrl, TenantEntry,
 };
 pub use explain::{Step, TokenReport};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
@@ -92,7 +92,8 @@ impl From<KeysUnavailable> for AuthError {
 
 /// Turns bearer tokens into callers. One per process, shared by reference.
 pub struct Authenticator {
-    index: RwLock<Arc<Index>>,
+    /// Held for look-ups and for putting in what is ready, never while something is computed or waited for.
+    index: RwLock<Index>,
     /// Whether there was ever a directory. Before, no issuer is known, which is not the token's fault.
     is_filled: AtomicBool,
     fetcher: Arc<Fetcher>,
@@ -130,13 +131,25 @@ impl Authenticator {
         })
     }
 
-    /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under
-    /// way finish by the old one. Key sets of issuers that did not move stay. To be called by one
-    /// task at a time.
+    /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under way finish by the rules that
+    /// they began with. Key sets of issuers that did not move stay. To be called by one task at a time.
     pub fn replace_directory(&self, directory: Directory) -> Vec<DirectoryFault> {
-        let (index, faults) = Index::build(directory, &self.index(), &self.fetcher);
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
+        let before = |owner| self.index().part(owner);
+        let (index, faults) = Index::build(directory, before, &self.fetcher);
+        let old = std::mem::replace(&mut *self.index_to_change(), index);
         self.is_filled.store(true, Ordering::Release);
+        // Not under the lock: it may be large.
+        drop(old);
+        faults
+    }
+
+    /// The same for what belongs to one owner, at a cost that does not depend on how much the others have. Nothing is left of an
+    /// owner whose `part` is empty; what of the part is another's is not taken in.
+    pub fn replace_part(&self, owner: Owner, part: Directory) -> Vec<DirectoryFault> {
+        let before = self.index().part(owner);
+        let part = part.by_owner().remove(&owner).unwrap_or_default();
+        let (part, mut faults) = Part::open(part, before.as_deref(), &self.fetcher);
+        faults.extend(self.index_to_change().replace(owner, part));
         faults
     }
 
@@ -146,8 +159,7 @@ impl Authenticator {
         if !self.is_filled.load(Ordering::Acquire) {
             return Err(AuthError::NotKnownYet);
         }
-        let index = self.index();
-        let issuer = index.find(&token)?;
+        let issuer = self.index().find(&token)?;
         // A token that its own claims refuse is not worth a fetch.
         verify::check_claims(&token, &issuer.config, self.fetcher.clock.now())?;
         let keys = issuer.current_keys(token.algorithm()).await?;
@@ -165,7 +177,7 @@ impl Authenticator {
                 Ok(SecondLook::Unchanged) | Err(_) => return Err(refusal.into()),
             },
         };
-        let (tenant, active) = index.tenant(&issuer, &verified)?;
+        let (tenant, active) = self.index().tenant(&issuer, &verified)?;
         if !active {
             return Err(AuthError::TenantSuspended { tenant });
         }
@@ -196,8 +208,11 @@ impl Authenticator {
         remotes.map(jwks::RemoteKeys::health).collect()
     }
 
-    fn index(&self) -> Arc<Index> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&index)
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_to_change(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

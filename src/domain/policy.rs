@@ -255,6 +255,9 @@ impl Policy {
     }
 }
 
+/// The origins that stand for any port.
+const ANY_PORT: [&str; 2] = ["http://localhost:*", "http://127.0.0.1:*"];
+
 /// A web origin (RFC 6454), or any port of a loopback host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin(String);
@@ -262,7 +265,7 @@ pub struct Origin(String);
 impl Origin {
     /// `None` unless `scheme://host[:port]` with http or https, or `http://localhost:*`, `http://127.0.0.1:*`.
     pub fn parse(text: &str) -> Option<Self> {
-        if matches!(text, "http://localhost:*" | "http://127.0.0.1:*") {
+        if ANY_PORT.contains(&text) {
             return Some(Self(text.to_owned()));
         }
         // A URL may hold a `*` in its host, but no browser sends one: an admin who means a wildcard must be told.
@@ -282,13 +285,22 @@ impl Origin {
 
     /// Whether a browser's `Origin` header names this origin.
     pub fn matches(&self, origin: &str) -> bool {
-        match self.0.strip_suffix(":*") {
-            Some(host) => origin.strip_prefix(host).is_some_and(|port| {
+        Self::naming(origin).any(|text| self.0 == text)
+    }
+
+    /// The texts that an allowed origin may have for a browser's `Origin` header to name it: where there are many, one looks
+    /// these up instead of asking each.
+    pub fn naming(origin: &str) -> impl Iterator<Item = &str> {
+        let any_port = ANY_PORT.into_iter().filter(|any| {
+            let host = any.strip_suffix(":*").unwrap_or(any);
+            origin.strip_prefix(host).is_some_and(|port| {
                 port.is_empty()
                     || (port.starts_with(':') && port.chars().skip(1).all(|c| c.is_ascii_digit()))
-            }),
-            None => self.0 == origin,
-        }
+            })
+        });
+        // A browser names no `*`.
+        let itself = Some(origin).filter(|origin| !origin.contains('*'));
+        itself.into_iter().chain(any_port)
     }
 }
 

@@ -24,8 +24,19 @@ pub struct Change {
     pub tenant: TenantId,
     /// The revision that it brought.
     pub revision: i64,
-    /// Whether it may matter to who can call at all.
-    pub touches_access: bool,
+    /// What kind of thing changed.
+    pub touched: Touched,
+}
+
+/// What a change may matter to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// Who can call: the tenant itself, or its issuers.
+    Access,
+    /// Who can call: what belongs to the installation.
+    SharedIssuers,
+    /// What is served to those who can.
+    Content,
 }
 
 impl Change {
@@ -41,10 +52,11 @@ impl Change {
         Some(Self {
             tenant,
             revision,
-            touches_access: matches!(
-                table,
-                "tenant" | "issuer" | "issuer_audience" | "shared_issuer"
-            ),
+            touched: match table {
+                "tenant" | "issuer" | "issuer_audience" => Touched::Access,
+                "shared_issuer" => Touched::SharedIssuers,
+                _ => Touched::Content,
+            },
         })
     }
 }

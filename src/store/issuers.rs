@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::StoreError;
 use super::pairs::PairRow;
@@ -38,14 +39,19 @@ pub struct SharedIssuerRow {
 }
 
 impl PlatformTx {
-    /// Every enabled issuer of every tenant.
-    pub async fn issuers(&mut self) -> Result<Vec<(TenantId, IssuerRow)>, StoreError> {
+    /// Every enabled issuer of these tenants.
+    pub async fn issuers_of(
+        &mut self,
+        tenants: &[TenantId],
+    ) -> Result<Vec<(TenantId, IssuerRow)>, StoreError> {
+        let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let rows = sqlx::query!(
             r#"select i.tenant_id, i.id, i.config as "config: Json<Map<String, Value>>", i.shared_secret, i.created_at,
                       (select coalesce(jsonb_agg(jsonb_build_object('audience', p.audience, 'claimedAt', p.claimed_at, 'claimedBy', p.claimed_by)
                                           order by p.audience collate "C"), '[]')
                        from issuer_audience p where p.tenant_id = i.tenant_id and p.issuer_id = i.id) as "pairs!: Json<Vec<PairRow>>"
-               from issuer i where i.enabled order by i.tenant_id, i.id"#
+               from issuer i where i.enabled and i.tenant_id = any($1) order by i.tenant_id, i.id"#,
+            &tenants
         )
         .fetch_all(self.connection())
         .await?;
@@ -63,13 +69,16 @@ impl PlatformTx {
         Ok(issuers.collect())
     }
 
-    /// Every issuer URL of every tenant, those of disabled issuers too, and whether anybody but the tenant vouched for it.
-    pub async fn registered_issuers(
+    /// Every issuer URL of these tenants, those of disabled issuers too, and whether anybody but the tenant vouched for it.
+    pub async fn registered_issuers_of(
         &mut self,
+        tenants: &[TenantId],
     ) -> Result<Vec<(String, TenantId, bool)>, StoreError> {
+        let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let rows = sqlx::query!(
             r#"select issuer_url, tenant_id, bool_or(claimed_by is not null and claimed_by <> 'audience') as "is_proven!"
-               from issuer_audience group by issuer_url, tenant_id"#
+               from issuer_audience where tenant_id = any($1) group by issuer_url, tenant_id"#,
+            &tenants
         )
         .fetch_all(self.connection())
         .await?;

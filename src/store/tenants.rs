@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
@@ -22,6 +23,21 @@ pub struct TenantRow {
     pub active: bool,
     /// Its policy document.
     pub policy: Map<String, Value>,
+}
+
+/// What of a tenant decides who may call.
+#[derive(Debug, Clone)]
+pub struct CallableTenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name in shared issuers' claims.
+    pub slug: String,
+    /// Whether its users are served.
+    pub active: bool,
+    /// Its revision.
+    pub revision: i64,
+    /// What its policy says of origins; null where it says nothing.
+    pub allowed_origins: Value,
 }
 
 /// A tenant as operators see it.
@@ -51,21 +67,37 @@ impl PlatformTx {
         Ok(id.map(TenantId))
     }
 
-    /// Every tenant.
-    pub async fn tenants(&mut self) -> Result<Vec<TenantRow>, StoreError> {
+    /// What of these tenants decides who may call; nothing of those that do not exist. The revision is at most as new as what is
+    /// read of them later in this transaction.
+    pub async fn callable_tenants(
+        &mut self,
+        tenants: &[TenantId],
+    ) -> Result<Vec<CallableTenant>, StoreError> {
+        let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
         let rows = sqlx::query!(
-            r#"select id, slug, name, status = 'active' as "active!", policy as "policy: Json<Map<String, Value>>" from tenant"#
+            r#"select t.id as "id!", t.slug as "slug!", t.status = 'active' as "active!", coalesce(r.revision, 0) as "revision!",
+                      t.policy -> 'allowedOrigins' as "origins?: Json<Value>"
+               from tenant t left join config_revision r on r.tenant_id = t.id where t.id = any($1)"#,
+            &tenants
         )
         .fetch_all(self.connection())
         .await?;
-        let tenants = rows.into_iter().map(|row| TenantRow {
+        let tenants = rows.into_iter().map(|row| CallableTenant {
             id: TenantId(row.id),
             slug: row.slug,
-            name: row.name,
             active: row.active,
-            policy: row.policy.0,
+            revision: row.revision,
+            allowed_origins: row.origins.map(|origins| origins.0).unwrap_or_default(),
         });
         Ok(tenants.collect())
+    }
+
+    /// Every tenant's id.
+    pub async fn tenant_ids(&mut self) -> Result<Vec<TenantId>, StoreError> {
+        let ids = sqlx::query_scalar!("select id from tenant order by id")
+            .fetch_all(self.connection())
+            .await?;
+        Ok(ids.into_iter().map(TenantId).collect())
     }
 
     /// Tenants by their name in URLs, from after `after` on.
@@ -92,15 +124,24 @@ impl PlatformTx {
         Ok(tenants.collect())
     }
 
-    /// Every tenant's revision.
-    pub async fn revisions(&mut self) -> Result<Vec<(TenantId, i64)>, StoreError> {
-        let rows =
-            sqlx::query!("select tenant_id, revision from config_revision order by tenant_id")
-                .fetch_all(self.connection())
-                .await?;
+    /// Tenants and their revisions (0 before the first change) in the order of their ids, from after `after` on.
+    pub async fn revisions(
+        &mut self,
+        after: Option<TenantId>,
+        limit: i64,
+    ) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select t.id, coalesce(r.revision, 0) as "revision!"
+               from tenant t left join config_revision r on r.tenant_id = t.id
+               where $1::uuid is null or t.id > $1 order by t.id limit $2"#,
+            after.map(|after| after.0),
+            limit
+        )
+        .fetch_all(self.connection())
+        .await?;
         Ok(rows
             .into_iter()
-            .map(|row| (TenantId(row.tenant_id), row.revision))
+            .map(|row| (TenantId(row.id), row.revision))
             .collect())
     }
 }

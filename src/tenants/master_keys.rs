@@ -114,9 +114,9 @@ async fn has_sealed(
 
 async fn tenants(database: &Database) -> Result<Vec<TenantId>, StoreError> {
     let mut tx = database.platform().await?;
-    let tenants = tx.tenants().await?;
+    let tenants = tx.tenant_ids().await?;
     tx.commit().await?;
-    Ok(tenants.into_iter().map(|tenant| tenant.id).collect())
+    Ok(tenants)
 }
 
 /// Seals everything again with the ring's first key. Can be stopped and begun again at any time: what is done stays done,

@@ -23,6 +23,8 @@ mod kit;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod piecewise;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod providers;

@@ -58,11 +58,10 @@ pub async fn checkpoint_all(
     clock: &Clock,
 ) -> Result<u64, CheckpointError> {
     let mut platform = database.platform().await?;
-    let tenants = platform.tenants().await?;
+    let trails = platform.tenant_ids().await?;
     platform.commit().await?;
     let mut made = 0;
-    let trails = tenants.into_iter().map(|tenant| tenant.id);
-    for trail in trails.chain([PLATFORM]) {
+    for trail in trails.into_iter().chain([PLATFORM]) {
         let mut tx = database.tenant(trail).await?;
         let newest = tx.newest_checkpoint().await?;
         let head = tx.audit_head().await?;

@@ -30,7 +30,7 @@ fn store(url: &SecretString, connections: u32) -> Database {
 
 async fn look(store: &Database) -> Result<(), StoreError> {
     let mut tx = store.platform().await?;
-    tx.revisions().await?;
+    tx.revisions(None, 1).await?;
     tx.commit().await
 }
 
@@ -71,13 +71,16 @@ async fn a_statement_without_an_answer_ends_and_its_connection_is_thrown_away() 
     let store = store(&wire.url(), 1);
     let mut tx = store.platform().await.unwrap();
     wire.silence();
-    let error = tokio::time::timeout(PATIENCE, tx.revisions())
+    let error = tokio::time::timeout(PATIENCE, tx.revisions(None, 1))
         .await
         .expect("it ends")
         .unwrap_err();
     assert!(error.is_transient(), "{error}");
     let again = Instant::now();
-    assert!(tx.revisions().await.is_err(), "nothing more is asked there");
+    assert!(
+        tx.revisions(None, 1).await.is_err(),
+        "nothing more is asked there"
+    );
     assert!(tx.commit().await.is_err());
     assert!(again.elapsed() < Duration::from_secs(1), "nor waited for");
     until("the socket is closed", PATIENCE, || async {
@@ -129,7 +132,7 @@ async fn a_transaction_has_an_end_however_short_its_statements_are() {
     let store = Database::new(&typed(&database.login_url), None, "test", 1, short);
     let mut tx = store.platform().await.unwrap();
     let ended = loop {
-        if let Err(error) = tx.revisions().await {
+        if let Err(error) = tx.revisions(None, 1).await {
             break error;
         }
     };
@@ -199,7 +202,11 @@ async fn whoever_leaves_in_the_middle_leaves_a_connection_that_answers_the_next(
         waiting.abort();
         sql::run(&mut blocker, "rollback").await.unwrap();
         let mut tx = store.platform().await.unwrap();
-        assert_eq!(tx.revisions().await.unwrap(), [], "an answer of its own");
+        assert_eq!(
+            tx.revisions(None, 1).await.unwrap(),
+            [],
+            "an answer of its own"
+        );
         assert!(tx.takes_writes().await.unwrap());
         tx.commit().await.unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod floods;
+mod growth;
 mod neighbours;
 mod pool;
 mod pools;
