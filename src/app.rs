@@ -29,7 +29,7 @@ use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
-use crate::tenants::access::{Access, Origins, Revisions};
+use crate::tenants::access::{Access, Origins};
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
 use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
@@ -154,19 +154,13 @@ impl App {
             "checkpoints",
             checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
-        let mut refresher = refresh::Refresher {
-            access: Access {
-                database: own.clone(),
-                keys,
-                auth,
-                origins: origins.clone(),
-            },
-            sources,
-            seen: Revisions::new(),
-            polled: None,
-            recognised: false,
-            told,
+        let access = Access {
+            database: own.clone(),
+            keys,
+            auth,
+            origins: origins.clone(),
         };
+        let mut refresher = refresh::Refresher::new(access, sources, told);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;

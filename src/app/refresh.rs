@@ -27,19 +27,31 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What is kept true.
 pub(super) struct Refresher {
-    pub(super) access: Access,
-    pub(super) sources: Arc<Sources>,
+    access: Access,
+    sources: Arc<Sources>,
     /// The revisions at which it was last read who may call.
-    pub(super) seen: Revisions,
+    seen: Revisions,
     /// Where the last poll ended; `None` where the next begins from the first tenant.
-    pub(super) polled: Option<TenantId>,
+    polled: Option<TenantId>,
     /// Whether the database has been found to be one of these keys.
-    pub(super) recognised: bool,
+    recognised: bool,
     /// What was told last of a database that can't be used.
-    pub(super) told: Option<String>,
+    told: Option<String>,
 }
 
 impl Refresher {
+    /// Has read nothing yet. `told` is what was told of the database already.
+    pub(super) fn new(access: Access, sources: Arc<Sources>, told: Option<String>) -> Self {
+        Self {
+            access,
+            sources,
+            seen: Revisions::new(),
+            polled: None,
+            recognised: false,
+            told,
+        }
+    }
+
     /// One try at start-up, so that a service whose database is there is ready at once.
     pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
         let read = match self.recognise().await {

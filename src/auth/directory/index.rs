@@ -335,12 +335,12 @@ impl Index {
     /// The one tenant whose token a refused one would be: by its issuer and audience, else by its issuer where that is one
     /// tenant's alone. `None` where it could be several tenants', so that none is told of another's.
     pub(in super::super) fn claimed_tenant(&self, claims: &Claims) -> Option<TenantId> {
-        let tenant = self.candidate(claims)??;
+        let tenant = self.candidate(claims)?;
         self.active.contains_key(&tenant).then_some(tenant)
     }
 
-    /// The inner `None` is a tenant that does not exist.
-    fn candidate(&self, claims: &Claims) -> Option<Option<TenantId>> {
+    /// Each that it could be is a tenant, or `None` for one that does not exist.
+    fn candidate(&self, claims: &Claims) -> Option<TenantId> {
         let forms = forms(&claims.issuer, &claims.all);
         let is_known = |iss: &&String| {
             self.audience_claims.contains_key(*iss) || self.registered.contains_key(*iss)
@@ -364,11 +364,11 @@ impl Index {
             })
             .peekable();
         if meant.peek().is_some() {
-            return sole(meant);
+            return sole(meant)?;
         }
         let mut waiting = self.waiting(issuer, &claims.all).map(Some).peekable();
         if waiting.peek().is_some() {
-            return sole(waiting);
+            return sole(waiting)?;
         }
         let shared = self.parts.get(&Owner::Installation).into_iter();
         let shared = shared.flat_map(|part| &part.issuers);
@@ -378,10 +378,10 @@ impl Index {
         let proven = registered.into_iter().flat_map(|tenants| &tenants.proven);
         let mut known = shared.chain(proven.map(|tenant| Some(*tenant))).peekable();
         if known.peek().is_some() {
-            return sole(known);
+            return sole(known)?;
         }
         let others = registered.into_iter().flat_map(|tenants| &tenants.others);
-        sole(others.map(|tenant| Some(*tenant)))
+        sole(others.map(|tenant| Some(*tenant)))?
     }
 
     /// The tenant of a verified token, and whether it is active.
