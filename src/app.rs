@@ -154,12 +154,7 @@ impl App {
             "checkpoints",
             checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
-        let access = Access {
-            database: own.clone(),
-            keys,
-            auth,
-            origins: origins.clone(),
-        };
+        let access = Access::new(own.clone(), keys, auth, origins.clone());
         let mut refresher = refresh::Refresher::new(access, sources, told);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));

@@ -114,6 +114,21 @@ pub struct Access {
 pub type Revisions = BTreeMap<TenantId, i64>;
 
 impl Access {
+    /// `keys` open shared secrets; what is read goes to `auth` and `origins`.
+    pub fn new(
+        database: Database,
+        keys: KeyRing,
+        auth: Arc<Authenticator>,
+        origins: Arc<Origins>,
+    ) -> Self {
+        Self {
+            database,
+            keys,
+            auth,
+            origins,
+        }
+    }
+
     /// Reads everything anew, page by page, and swaps it in.
     pub async fn read_all(&self) -> Result<Revisions, StoreError> {
         let mut directory = Directory::default();

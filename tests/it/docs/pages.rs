@@ -6,11 +6,12 @@ use std::path::Path;
 use super::reader::{Dev, Printed, Walk, blocks};
 
 /// The pages whose commands are run, each by a test below or in `typescript.rs`.
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "README.md",
     "docs/ADMIN.md",
     "docs/BUNDLES.md",
     "docs/CLIENTS.md",
+    "docs/DATABASES.md",
     "docs/admin/as-code.md",
     "docs/admin/people.md",
     "docs/admin/previews.md",
@@ -60,7 +61,8 @@ fn every_page_with_commands_is_run() {
         .iter()
         .filter(|path| {
             let page = std::fs::read_to_string(path).unwrap();
-            blocks(&page).iter().any(|block| block.language == "sh")
+            let mut blocks = blocks(&page).into_iter();
+            blocks.any(|block| ["sh", "bash", "shell", "console"].contains(&block.language))
         })
         .map(|path| path.strip_prefix(root).unwrap().to_str().unwrap())
         .collect();
@@ -207,6 +209,21 @@ async fn the_walk_of_admins() {
             r#"{"key":"farewell","archived":false}"#,
         ],
     );
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases() {
+    let page = include_str!("../../../docs/DATABASES.md");
+    let dev = Dev::start().await;
+    Walk::of(page)
+        .without(
+            "MIGRATE_DATABASE_URL",
+            "store/roles.rs does it with an owner",
+        )
+        .without("create role", "store/roles.rs runs what is printed")
+        .run(&dev)
+        .await;
     dev.stop().await;
 }
 

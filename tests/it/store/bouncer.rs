@@ -163,7 +163,7 @@ async fn no_tenants_setting_is_left_for_another_and_time_limits_hold() {
     let store = store(&url, &database.login_url);
     let served = (0..200).map(async |_| {
         let mut tx = store.platform().await.unwrap();
-        tx.revisions().await.unwrap();
+        tx.revisions(None, 1).await.unwrap();
         tx.commit().await.unwrap();
     });
     let looks = (0..4).map(|_| look(&url, &tenants));
@@ -189,7 +189,7 @@ async fn no_tenants_setting_is_left_for_another_and_time_limits_hold() {
         .unwrap();
     let begun = Instant::now();
     let mut tx = store.platform().await.unwrap();
-    let refused = tx.revisions().await.unwrap_err();
+    let refused = tx.revisions(None, 1).await.unwrap_err();
     assert!(
         matches!(&refused, StoreError::Unavailable(error)
         if error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("55P03")),
