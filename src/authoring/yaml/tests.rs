@@ -258,10 +258,6 @@ fn spaces_that_are_none_are_named_with_their_place() {
             "indent with spaces: YAML takes no tabs",
         ),
         (
-            "a:\n  -\tb: 1\n    c: 2\n",
-            "indent with spaces: YAML takes no tabs",
-        ),
-        (
             "a:\n  b: 1\n\u{a0} c: 2\n",
             "3:1: the name of this member holds U+00A0 NO-BREAK SPACE: write plain spaces",
         ),
@@ -286,6 +282,7 @@ fn spaces_that_are_none_are_named_with_their_place() {
     }
     for text in [
         "a: 10\u{a0}km\n",
+        "a:\n  -\tb: 1\n    c: 2\n",
         "a: \u{645}\u{6cc}\u{200c}\u{62e}\u{648}\n",
         "\u{645}\u{6cc}\u{200c}\u{62e}: x\n",
         "a: |\n  \tx\n  \u{a0}y\n",

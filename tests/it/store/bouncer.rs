@@ -172,7 +172,7 @@ async fn no_tenants_setting_is_left_for_another_and_time_limits_hold() {
     // Whoever comes next on the same server connections finds nothing of them.
     for _ in 0..8 {
         let mut next = connect(&url).await;
-        let left = "select concat_ws('|', current_setting('app.tenant', true), current_user = session_user,
+        let left = "select concat_ws('|', coalesce(current_setting('app.tenant', true), ''), current_user = session_user,
                            current_setting('lock_timeout')) as left";
         assert_eq!(sql::texts(&mut next, left).await, ["|t|0"]);
         assert_eq!(
