@@ -1,7 +1,7 @@
 //! Cleaning of text that somebody else wrote, before a person or a model reads it.
 //!
 //! Invisible characters carry instructions that no reviewer sees (Unicode tags, bidi controls, zero-width
-//! characters), so they go, but for those that a script or an emoji needs where it needs them ([`joining`]). What is
+//! characters), so they go, but for those that a script or an emoji needs where it needs them (`joining`). What is
 //! left is in Unicode's form NFC, and is cut between the characters that people see.
 
 mod capped;
