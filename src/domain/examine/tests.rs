@@ -258,6 +258,29 @@ fn a_value_that_may_be_absent_wants_a_guard() {
 }
 
 #[test]
+fn what_may_be_absent_is_named_as_the_template_names_it() {
+    let document = sound(json!({
+        "systemPrompt": "{% for x in metadata.items %}{{ x }}{{ x.first }}{% endfor %}{{ metadata[\"ticket\"] }}{{ metadata.items[0] }}",
+    }));
+    let advice: Vec<String> = persona(&key("guide"), &document, &tenant().around())
+        .findings
+        .into_iter()
+        .filter(|finding| finding.message.contains("prints nothing"))
+        .map(|finding| finding.advice)
+        .collect();
+    let of = |said: &str| {
+        format!(
+            "Write {{{{ {said}|default(\"...\") }}}}, or put the sentence under {{% if {said} %}}"
+        )
+    };
+    // An item of a loop is there.
+    assert_eq!(
+        advice,
+        [of("metadata[\"ticket\"]"), of("metadata.items[0]")]
+    );
+}
+
+#[test]
 fn pins_are_compared_with_what_was_sealed_and_what_is_live() {
     let with_pin = |number: i32| json!({ "systemPrompt": "{{ snippets.tone }}", "snippets": { "tone": number } });
     assert_eq!(

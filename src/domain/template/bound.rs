@@ -16,6 +16,8 @@ const BYTES_PER_CHAR: usize = 4;
 const NUMBER_CHARS: usize = 45;
 /// More than a flag, or a position in a loop.
 const SHORT_CHARS: usize = 25;
+/// So many characters at most become of one in another case, and as many in Unicode's form NFC (UAX 15).
+const GROWTH: usize = 3;
 /// The marks around a value, with a space on either side: characters, and bytes.
 const FENCE: Size = Size {
     chars: 22,
@@ -212,17 +214,19 @@ impl Longest {
 
     fn of(trust: Trust, chars: Option<usize>) -> Self {
         let chars = |cap: usize| chars.map_or(cap, |chars| chars.min(cap));
+        // Cleaning brings others' text into Unicode's form NFC.
+        let cleaned = |cap: usize| chars(cap).saturating_mul(GROWTH).min(cap);
         match trust {
             Trust::Tenant => Self::tenant(chars(TENANT_CHARS)),
             Trust::Issuer => Self {
                 tenant: NUMBER_CHARS,
-                issuer: chars(FACT_CHARS),
+                issuer: cleaned(FACT_CHARS),
                 caller: 0,
             },
             Trust::Caller => Self {
                 tenant: NUMBER_CHARS,
                 issuer: 0,
-                caller: chars(CALLER_CHARS),
+                caller: cleaned(CALLER_CHARS),
             },
         }
     }
@@ -246,9 +250,9 @@ impl Longest {
         }
     }
 
-    /// A character in another case is three at most.
+    /// All of it in another case.
     fn in_other_case(self) -> Self {
-        let up_to = |chars: usize, cap: usize| chars.saturating_mul(3).min(cap);
+        let up_to = |chars: usize, cap: usize| chars.saturating_mul(GROWTH).min(cap);
         Self {
             tenant: up_to(self.tenant, TENANT_CHARS),
             issuer: up_to(self.issuer, FACT_CHARS),

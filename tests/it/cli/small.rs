@@ -115,6 +115,42 @@ async fn migrate_prepares_an_empty_database_and_a_login_that_can_work() {
 }
 
 #[tokio::test]
+async fn migrate_drops_the_months_of_the_ledger_that_are_older_than_is_kept() {
+    let bench = Bench::new().await;
+    bench.apply("{\"tenant\": \"acme\"}").await.unwrap();
+    let tenant = bench.tenant("acme").await;
+    let mut owner = bench.database.owner().await;
+    sql::run(
+        &mut owner,
+        format!(
+            "call ensure_session_partitions(now() - interval '15 months', 16);
+             insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+                 select '{tenant}', gen_random_uuid(), date_trunc('month', now() at time zone 'UTC') - d * interval '1 month' + interval '1 day',
+                        '{tenant}', d::text, 'c', 'p', 1, '\\x00', '{{}}'
+                 from generate_series(0, 15) d"
+        ),
+    )
+    .await
+    .unwrap();
+    let kept = async |months: Option<&str>| {
+        let mut migrate = program(&["migrate"]).env(
+            "MIGRATE_DATABASE_URL",
+            bench.database.owner_url.expose_secret(),
+        );
+        if let Some(months) = months {
+            migrate = migrate.env("GATEWAY__LEDGER__RETENTION_MONTHS", months);
+        }
+        let ended = migrate.run().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let left = bench.database.rows("select subject from session").await;
+        left.len()
+    };
+    // What ended more than so many months ago goes: this month and thirteen before stay, for the one that is begun.
+    assert_eq!(kept(None).await, 14);
+    assert_eq!(kept(Some("2")).await, 3);
+}
+
+#[tokio::test]
 async fn migrate_with_the_owner_alone_says_what_to_do_next() {
     let database = TestDatabase::create_empty().await;
     let owner = database.owner_url.expose_secret();

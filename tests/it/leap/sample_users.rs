@@ -133,6 +133,24 @@ async fn sample_users_are_listed_page_by_page_and_only_editors_write_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_has_two_hundred_sample_users_at_most() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Editor).await;
+    for n in 0..200 {
+        let made = create(&app, &key, &format!("u-{n}"), &json!({})).await;
+        assert_eq!(made.status(), 201, "{n}");
+    }
+    let refused = problem(
+        create(&app, &key, "one-more", &json!({})).await,
+        409,
+        "conflict",
+    )
+    .await;
+    assert_eq!(refused["detail"], "A tenant has at most 200 sample users.");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_sample_user_is_told_at_once() {
     let app = spawn().await;
     let key = app.admin_key("demo", Role::Editor).await;

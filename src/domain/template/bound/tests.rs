@@ -127,7 +127,43 @@ fn sources() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What the property below sends: lists of three items, texts of sixty characters.
+struct Short;
+
+impl Known for Short {
+    fn max_chars(&self, path: &str) -> Option<usize> {
+        matches!(path, "metadata.text" | "metadata.list.*").then_some(60)
+    }
+
+    fn max_items(&self, path: &str) -> Option<usize> {
+        (path == "metadata.list").then_some(3)
+    }
+}
+
 proptest! {
+    /// Characters that are more in another case, and more or fewer in Unicode's form NFC.
+    #[test]
+    fn no_prompt_is_larger_than_a_schema_lets_it_be(
+        filter in prop::sample::select(vec![
+            "", "|upper", "|lower", "|title", "|capitalize", "|trim", "|truncate(3)", "|truncate(1, true, 'more')", "|upper|lower", "|default('-')",
+        ]),
+        text in prop_oneof![
+            "[a-zßŉΐİ\u{958}\u{1d160}\u{fb2c}e\u{301} ]{0,60}",
+            "[ßŉΐİ\u{958}\u{1d160}\u{fb2c}]".prop_map(|one| one.repeat(60)),
+        ],
+        list in prop::collection::vec("[a-zßŉΐİ\u{958}\u{1d160} ]{0,60}", 0..4),
+    ) {
+        let prompt = compiled(&format!(
+            "{{{{ metadata.text{filter} }}}}{{% for x in metadata.list %}}{{{{ x{filter} }}}}{{% endfor %}}"
+        ));
+        let metadata = json!({ "text": text, "list": list });
+        let input = TemplateInput::new(Fence::new(b"seed")).metadata(&metadata);
+        let largest = prompt.largest(&BTreeMap::new(), &Short);
+        let rendered = prompt.render(&input, &mut Budget::whole()).unwrap();
+        prop_assert!(rendered.text().chars().count() <= largest.chars, "{} of {}", rendered.text(), largest.chars);
+        prop_assert!(rendered.text().len() <= largest.bytes);
+    }
+
     #[test]
     fn no_prompt_is_larger_than_the_bound(
         source in sources(),
