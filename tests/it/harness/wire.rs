@@ -3,12 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite, copy, copy_bidirectional, sink};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use url::Url;
+
+use super::wait::until;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The way to the server of a URL.
 pub(crate) struct Wire {
@@ -18,11 +23,11 @@ pub(crate) struct Wire {
     silent: Arc<AtomicUsize>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct State {
-    /// Connections of earlier ages are silent.
-    age: u32,
-    /// New ones are, too.
+    /// Held by each connection that is carried. Those that hold an earlier one are silent.
+    carried: Arc<()>,
+    /// New ones are silent, too.
     cut: bool,
 }
 
@@ -80,25 +85,29 @@ impl Wire {
         });
     }
 
-    /// All connections of now go silent; new ones work. As when their processes are stopped.
-    pub(crate) fn silence(&self) {
-        self.state.send_modify(|state| state.age += 1);
+    /// All connections of now are silent when this returns; new ones work. As when their processes are stopped.
+    pub(crate) async fn silence(&self) {
+        let cut = self.state.borrow().cut;
+        self.turn(cut).await;
     }
 
-    /// All connections go silent, new ones too. As when the host is gone.
-    pub(crate) fn cut(&self) {
-        self.state.send_modify(|state| {
-            state.age += 1;
-            state.cut = true;
-        });
+    /// All connections are silent when this returns, new ones too. As when the host is gone.
+    pub(crate) async fn cut(&self) {
+        self.turn(true).await;
     }
 
     /// New connections work again.
-    pub(crate) fn mend(&self) {
-        self.state.send_modify(|state| {
-            state.age += 1;
-            state.cut = false;
-        });
+    pub(crate) async fn mend(&self) {
+        self.turn(false).await;
+    }
+
+    async fn turn(&self, cut: bool) {
+        let carried = Arc::default();
+        let before = self.state.send_replace(State { carried, cut });
+        until("nothing is carried any more", PATIENCE, || async {
+            (Arc::strong_count(&before.carried) == 1).then_some(())
+        })
+        .await;
     }
 
     /// How many silent connections the client has not given up.
@@ -113,11 +122,12 @@ async fn carry(
     mut state: watch::Receiver<State>,
     silent: &AtomicUsize,
 ) {
-    let born = *state.borrow_and_update();
+    let born = state.borrow_and_update().clone();
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server), if !born.cut => return,
-        _ = state.wait_for(|now| born.cut || now.age != born.age) => {}
+        _ = state.wait_for(|now| born.cut || !Arc::ptr_eq(&now.carried, &born.carried)) => {}
     }
+    drop(born);
     silent.fetch_add(1, Ordering::SeqCst);
     // What is sent is taken, and goes nowhere.
     _ = copy(&mut client, &mut sink()).await;

@@ -94,7 +94,7 @@ async fn mints_and_preferences_outlive_the_silence_of_every_connection() {
     for _ in 0..3 {
         warm(&app).await;
         prefer(&app, Method::PUT).await;
-        wire.silence();
+        wire.silence().await;
         let answers = join_all((0..24).map(|_| mint(&app, "ann"))).await;
         recorded(&app, answers).await;
         for method in [Method::GET, Method::PUT] {
@@ -140,7 +140,7 @@ async fn statements_whose_answer_is_lost_end_in_time_and_block_nobody_after() {
                 app.database.rows(&waits).await.pop()
             })
             .await;
-            wire.silence();
+            wire.silence().await;
             crate::harness::sql::run(&mut blocker, "rollback".to_owned())
                 .await
                 .unwrap();
@@ -160,7 +160,7 @@ async fn while_the_database_is_out_of_reach_it_is_not_ready_and_says_why() {
     let (app, wire) = wired(&[]).await;
     warm(&app).await;
     assert_eq!(ready(&app).await, (200, "ready\n".to_owned()));
-    wire.cut();
+    wire.cut().await;
     let reason = until("balancers are told", PATIENCE, || async {
         let (status, text) = ready(&app).await;
         (status == 503).then_some(text)
@@ -169,7 +169,7 @@ async fn while_the_database_is_out_of_reach_it_is_not_ready_and_says_why() {
     assert!(reason.contains("what is live can't be read"), "{reason}");
     let answers = join_all((0..8).map(|_| mint(&app, "ann"))).await;
     assert_eq!(recorded(&app, answers).await, 0);
-    wire.mend();
+    wire.mend().await;
     until("it is ready again", PATIENCE, || async {
         (ready(&app).await.0 == 200).then_some(())
     })
@@ -226,7 +226,7 @@ async fn an_instance_that_cannot_record_sessions_says_so_until_it_can() {
 async fn it_stops_in_time_also_while_nothing_answers() {
     let (app, wire) = wired(&[("GATEWAY__SERVER__SHUTDOWN_TIMEOUT_MS", "4000")]).await;
     warm(&app).await;
-    wire.cut();
+    wire.cut().await;
     let late = join_all((0..8).map(|_| mint(&app, "ann"))).await;
     assert_eq!(recorded(&app, late).await, 0);
     tokio::time::timeout(PATIENCE, app.app.stop())

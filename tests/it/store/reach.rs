@@ -70,6 +70,9 @@ async fn refusing(code: &'static str, message: &'static str) -> u16 {
 async fn run(args: &[&str], url: &str) -> Ended {
     program(args)
         .env("DATABASE_URL", url)
+        // Somebody may run `dev` beside the tests.
+        .env("GATEWAY__SERVER__PORT", "0")
+        .env("GATEWAY__SERVER__OPS_PORT", "0")
         .env(
             "GATEWAY_MASTER_KEY",
             "bm9ib2R5IHdpbGwgZXZlciBndWVzcyB0aGlzIGtleSE=",
@@ -250,7 +253,7 @@ async fn a_database_that_comes_after_the_gateway_never_means_401_to_users_or_adm
     })
     .await;
     assert_eq!(admin().await.status(), 200);
-    wire.cut();
+    wire.cut().await;
     let gone = late.mint(&token, &context("support")).await;
     assert_eq!(
         gone.status(),

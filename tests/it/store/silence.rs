@@ -43,7 +43,7 @@ async fn an_idle_connection_that_went_silent_costs_a_moment_and_its_siblings_not
     for tx in open {
         tx.unwrap().commit().await.unwrap();
     }
-    wire.silence();
+    wire.silence().await;
     until("all four are silent", PATIENCE, || async {
         (wire.silent() == 4).then_some(())
     })
@@ -70,7 +70,7 @@ async fn a_statement_without_an_answer_ends_and_its_connection_is_thrown_away() 
     let wire = Wire::to(&database.login_url).await;
     let store = store(&wire.url(), 1);
     let mut tx = store.platform().await.unwrap();
-    wire.silence();
+    wire.silence().await;
     let error = tokio::time::timeout(PATIENCE, tx.revisions(None, 1))
         .await
         .expect("it ends")
@@ -97,12 +97,12 @@ async fn commit_rollback_and_connecting_end_too() {
     let wire = Wire::to(&database.login_url).await;
     let store = store(&wire.url(), 1);
     let tx = store.platform().await.unwrap();
-    wire.silence();
+    wire.silence().await;
     let commit = tokio::time::timeout(PATIENCE, tx.commit()).await;
     assert!(commit.expect("it ends").unwrap_err().is_transient());
 
     let tx = store.platform().await.unwrap();
-    wire.silence();
+    wire.silence().await;
     drop(tx);
     // Waits for the only turn, which the rollback has, then connects.
     until("the rollback was given up", PATIENCE, || async {
@@ -110,13 +110,13 @@ async fn commit_rollback_and_connecting_end_too() {
     })
     .await;
 
-    wire.cut();
+    wire.cut().await;
     let refused = tokio::time::timeout(PATIENCE, look(&store)).await;
     assert!(refused.expect("it ends").unwrap_err().is_transient());
-    wire.mend();
+    wire.mend().await;
     look(&store).await.expect("as soon as the database is back");
 
-    wire.silence();
+    wire.silence().await;
     tokio::time::timeout(PATIENCE, store.close())
         .await
         .expect("so does a goodbye");
@@ -149,7 +149,7 @@ async fn a_listener_whose_connection_went_silent_notices() {
     let store = store(&wire.url(), 1);
     let mut changes = store.listen().await.unwrap();
     changes.probe().await.expect("it is only quiet");
-    wire.silence();
+    wire.silence().await;
     let error = tokio::time::timeout(PATIENCE, changes.probe())
         .await
         .expect("it ends")
