@@ -484,6 +484,7 @@ fn filters_do_what_jinja_authors_expect() {
         ("'héllo'|length", "5"),
         ("metadata.numbers|length", "3"),
         ("metadata.numbers|join('-')", "1-2-3"),
+        ("['', 'a', '']|join('-')", "-a-"),
         ("metadata.numbers|first", "1"),
         ("metadata.numbers|last", "3"),
         ("'one two three'|truncate(9)", "one two…"),
@@ -938,6 +939,37 @@ fn outside(text: &str, marks: &Fence) -> String {
     }
     fixed.push_str(rest);
     fixed
+}
+
+#[test]
+fn a_list_that_somebody_sent_is_joined_without_what_nobody_can_see() {
+    let joined = |list: serde_json::Value| {
+        render_with(
+            "[{{ metadata.list|join(', ') }}]",
+            TemplateKind::Name,
+            &json!({ "list": list }),
+        )
+        .expect("renders")
+        .text()
+        .to_owned()
+    };
+    for (list, text) in [
+        (
+            json!(["", "admin", "\u{200d}", " ", "user", ""]),
+            "[admin, user]",
+        ),
+        (json!(["", "\u{200d}"]), "[]"),
+        (json!([]), "[]"),
+    ] {
+        assert_eq!(joined(list.clone()), text, "{list}");
+        let printed = render_with(
+            "[{{ metadata.list }}]",
+            TemplateKind::Name,
+            &json!({ "list": list }),
+        )
+        .expect("renders");
+        assert_eq!(printed.text(), text, "{list}");
+    }
 }
 
 proptest! {

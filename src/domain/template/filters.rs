@@ -264,7 +264,9 @@ fn join<'a>(
         Some(separator) => separator.to_text(budget)?,
         None => Text::Borrowed(""),
     };
-    let capped = Val::list(value.iterate(budget)?);
+    let mut items = value.iterate(budget)?;
+    items.retain(|item| !value.leaves_out(item));
+    let capped = Val::list(items);
     let trust = capped
         .trust()
         .max(separator.map_or(Trust::Tenant, Val::trust));

@@ -94,6 +94,12 @@ impl<'a> Val<'a> {
         Ok(self)
     }
 
+    /// Whether an item has no place where this list is written out: somebody outside sent it, and nothing of it can be seen. A list that
+    /// the template made keeps its places.
+    pub(super) fn leaves_out(&self, item: &Self) -> bool {
+        matches!(item, Self::Absent) && !matches!(self, Self::List(_))
+    }
+
     pub(super) fn of_count(count: usize) -> Self {
         i64::try_from(count).map_or(Self::Absent, |count| Self::Number(count.into()))
     }

@@ -37,13 +37,17 @@ impl<'a> Val<'a> {
             return Ok(None);
         };
         let mut text = String::new();
+        let mut is_first = true;
         for at in 0..count {
             budget.step()?;
-            let item = self.entry(at);
+            let item = self.entry(at).unless_blank(budget)?;
             if item.is_list_or_map() {
                 return Ok(None);
             }
-            if at > 0 {
+            if self.leaves_out(&item) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
                 budget.append(separator.len())?;
                 text.push_str(separator);
             }
