@@ -115,6 +115,7 @@ impl App {
         let outbound = OutboundPolicy {
             allow: settings.auth.outbound_allow.clone(),
             ports: settings.auth.outbound_ports.clone(),
+            proxy: settings.proxy.clone(),
         };
         let auth = authenticator(settings, &outbound, &clock, &lifecycle, &metrics)?;
         let origins = Arc::new(Origins::default());
@@ -384,6 +385,7 @@ fn limit_options(settings: &Settings) -> LimitOptions {
 fn anam_options(settings: &Settings) -> AnamOptions {
     AnamOptions {
         base_url: settings.anam.base_url.clone(),
+        proxy: settings.proxy.clone(),
         connect_timeout: settings.anam.connect_timeout,
         timeout: settings.anam.timeout,
         deadline: settings.anam.deadline,

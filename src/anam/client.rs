@@ -17,6 +17,7 @@ use super::reason::Reason;
 use super::wire::{ErrorAnswer, MintAnswer, MintBody};
 use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
+use crate::config::WebProxy;
 use crate::telemetry::metrics::Metrics;
 
 /// Where Anam is and how long to wait for it.
@@ -24,6 +25,8 @@ use crate::telemetry::metrics::Metrics;
 pub struct AnamOptions {
     /// Such as `https://api.anam.ai`. The operator's, never a tenant's: the key goes there.
     pub base_url: Url,
+    /// What https goes through.
+    pub proxy: Option<WebProxy>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for one answer.
@@ -98,16 +101,24 @@ impl Anam {
         } else {
             reqwest::Client::builder()
         };
+        let set_up = |error: reqwest::Error| SetUpError(error.to_string());
+        let proxy = options.proxy.as_ref();
+        let builder = match proxy.filter(|proxy| proxy.serves(&options.base_url)) {
+            Some(proxy) => {
+                let proxy = reqwest::Proxy::https(proxy.url().expose_secret());
+                builder.proxy(proxy.map_err(set_up)?)
+            }
+            None => builder.no_proxy(),
+        };
         let http = builder
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout)
             // A redirect would carry the key elsewhere.
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .pool_idle_timeout(Duration::from_mins(1))
             .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| SetUpError(error.to_string()))?;
+            .map_err(set_up)?;
         Ok(Self {
             http,
             mint_url,

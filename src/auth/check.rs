@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use serde_json::Value;
@@ -73,17 +74,21 @@ impl Authenticator {
             },
             secrets: config.takes_secret().then(|| shared(secrets)),
         };
-        let mut report = report(config, &found);
         let now = self.fetcher.clock.now();
+        let mut report = report(config, &found);
         report.token = token.map(|token| explain(token, config, &found, now));
         report
     }
 
     async fn published(&self, config: &IssuerConfig, source: &KeySource) -> Result<KeySet, Fault> {
-        let fault = |error: FetchError| Fault::new(place_of_keys(source), error.to_string());
-        match (source, RemoteSource::of(source, config.issuer())) {
+        let fault = |error: FetchError| match error {
+            FetchError::Roots(message) => Fault::new(PLACE_OF_ROOTS, message),
+            error => Fault::new(place_of_keys(source), error.to_string()),
+        };
+        let now = self.fetcher.clock.now();
+        match (source, RemoteSource::of(config)) {
             (KeySource::Jwks(set), _) => KeySet::admit(set).map_err(|error| fault(error.into())),
-            (_, Some(remote)) => match remote.fetch(&self.fetcher.outbound).await {
+            (_, Some(remote)) => match remote.fetch(&self.fetcher.outbound, now).await {
                 Ok((keys, _)) => Ok(keys),
                 Err(error) => Err(fault(error)),
             },
@@ -152,10 +157,11 @@ pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
     })
 }
 
-/// What keeps a key set that stands in the configuration itself from being used. Nothing is fetched, so other sources have no problems here.
-pub fn problems_of_given_keys(config: &IssuerConfig) -> Vec<Fault> {
+/// What keeps keys and certificates that stand in the configuration itself from being used now. Nothing is fetched, so other sources
+/// have no problems here.
+pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<Fault> {
     let Some(source @ KeySource::Jwks(set)) = config.keys() else {
-        return Vec::new();
+        return problem_of_roots(config, now).into_iter().collect();
     };
     let refused = |refusal: SetRefusal| FetchError::from(refusal).to_string();
     let admitted =
@@ -166,6 +172,13 @@ pub fn problems_of_given_keys(config: &IssuerConfig) -> Vec<Fault> {
     };
     report(config, &found).problems
 }
+
+fn problem_of_roots(config: &IssuerConfig, now: DateTime<Utc>) -> Option<Fault> {
+    let fault = config.root_certificates()?.good_at(now).err()?;
+    Some(Fault::new(PLACE_OF_ROOTS, fault))
+}
+
+const PLACE_OF_ROOTS: &str = "/rootCertificate";
 
 /// Where a configuration says where its keys are.
 fn place_of_keys(source: &KeySource) -> &'static str {

@@ -176,7 +176,7 @@ impl IssuerKeys {
             (None, Some(KeySource::Jwks(set))) => {
                 Some(Published::Static(Arc::new(KeySet::admit(set)?)))
             }
-            (None, Some(source)) => RemoteSource::of(source, entry.config.issuer()).map(|source| {
+            (None, Some(_)) => RemoteSource::of(&entry.config).map(|source| {
                 Published::Remote(RemoteKeys::new(entry.id, source, Arc::clone(fetcher)))
             }),
         };
@@ -197,7 +197,8 @@ impl Issuer {
     /// The published keys, if they serve another form of this issuer, too.
     fn published_for(&self, entry: &IssuerEntry) -> Option<Published> {
         let same = self.config.issuer() == entry.config.issuer()
-            && self.config.keys() == entry.config.keys();
+            && self.config.keys() == entry.config.keys()
+            && self.config.root_certificates() == entry.config.root_certificates();
         self.keys.published.clone().filter(|_| same)
     }
 

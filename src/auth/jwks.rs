@@ -17,7 +17,7 @@ use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
-use crate::domain::issuer::KeySource;
+use crate::domain::issuer::{IssuerConfig, KeySource, RootCertificates};
 use crate::domain::json;
 use crate::domain::text::clean_line;
 use crate::domain::web_url;
@@ -63,6 +63,9 @@ pub enum FetchError {
     /// The address of the keys may not be reached, or did not answer as it should.
     #[error("the key address: {0}")]
     Outbound(#[from] OutboundError),
+    /// None of the issuer's root certificates is good now.
+    #[error("the issuer's root certificate {0}")]
+    Roots(String),
     /// The answer is no usable key set.
     #[error("the key set {0}")]
     Set(#[from] SetRefusal),
@@ -108,6 +111,7 @@ impl FetchError {
             | Self::Discovery { error, .. }
             | Self::Discovered { error, .. } => error.as_label(),
             Self::Set(error) => error.as_label(),
+            Self::Roots(_) => "root_certificate",
             Self::DiscoveryMalformed => "discovery_malformed",
             Self::DiscoveryIssuer { .. } => "discovery_issuer",
             Self::DiscoveryJwksUri => "discovery_jwks_uri",
@@ -122,36 +126,55 @@ pub(super) struct KeysUnavailable {
     pub(super) retry_after: Duration,
 }
 
-/// Where a set is fetched.
+/// Where a set is fetched, and by what the servers there are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum RemoteSource {
+pub(super) struct RemoteSource {
+    place: Place,
+    roots: Option<RootCertificates>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
     JwksUrl(Url),
     Discovery { document: Url, issuer: String },
 }
 
 impl RemoteSource {
     /// `None` where nothing is fetched.
-    pub(super) fn of(source: &KeySource, issuer: &str) -> Option<Self> {
-        match source {
-            KeySource::JwksUrl(url) => Some(Self::JwksUrl(url.clone())),
-            KeySource::Discovery(document) | KeySource::MetadataUrl(document) => {
-                Some(Self::Discovery {
-                    document: document.clone(),
-                    issuer: issuer.to_owned(),
-                })
-            }
-            KeySource::Jwks(_) => None,
-        }
+    pub(super) fn of(config: &IssuerConfig) -> Option<Self> {
+        let place = match config.keys()? {
+            KeySource::JwksUrl(url) => Place::JwksUrl(url.clone()),
+            KeySource::Discovery(document) | KeySource::MetadataUrl(document) => Place::Discovery {
+                document: document.clone(),
+                issuer: config.issuer().to_owned(),
+            },
+            KeySource::Jwks(_) => return None,
+        };
+        Some(Self {
+            place,
+            roots: config.root_certificates().cloned(),
+        })
     }
 
     /// Fetches the set, and how long the issuer says that it lives.
     pub(super) async fn fetch(
         &self,
         outbound: &Outbound,
+        now: DateTime<Utc>,
     ) -> Result<(KeySet, Option<Duration>), FetchError> {
-        let fetched = match self {
-            Self::JwksUrl(url) => outbound.get(url).await?,
-            Self::Discovery { document, issuer } => {
+        let trusting;
+        let outbound = match &self.roots {
+            None => outbound,
+            Some(roots) => {
+                let good = roots.good_at(now).map_err(FetchError::Roots)?;
+                let unusable = |_error| FetchError::Roots("can't be used".to_owned());
+                trusting = outbound.trusting(&good).map_err(unusable)?;
+                &trusting
+            }
+        };
+        let fetched = match &self.place {
+            Place::JwksUrl(url) => outbound.get(url).await?,
+            Place::Discovery { document, issuer } => {
                 let found = outbound.get(document).await;
                 let found = found.map_err(|error| FetchError::Discovery {
                     address: document.clone(),
@@ -381,7 +404,7 @@ impl RemoteKeys {
         state.fetches += 1;
         let keys = Arc::clone(self);
         let fetching = async move {
-            let result = keys.source.fetch(&keys.fetcher.outbound).await;
+            let result = keys.source.fetch(&keys.fetcher.outbound, now).await;
             keys.settle(result);
             drop(done);
         };
@@ -492,7 +515,10 @@ mod tests {
             runtime: Handle::current(),
             metrics: Metrics::new(),
         };
-        let source = RemoteSource::JwksUrl(Url::parse("https://id.example.com/keys").unwrap());
+        let source = RemoteSource {
+            place: Place::JwksUrl(Url::parse("https://id.example.com/keys").unwrap()),
+            roots: None,
+        };
         let id = IssuerId(uuid::Uuid::nil());
         let keys = RemoteKeys::new(id, source, Arc::new(fetcher));
         keys.settle(Ok((set(), None)));

@@ -12,11 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Method, Request, Response, StatusCode, header};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Response, StatusCode, header};
+use secrecy::ExposeSecret;
 use url::{Host, Url};
 
 use failure::ResolveFailure;
 pub use failure::{BadCertificate, OutboundError};
+
+use crate::config::WebProxy;
 
 /// Most bytes of an answer.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -24,12 +27,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What may be reached beyond public addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct OutboundPolicy {
     /// Networks that may be reached though they are not public; also by plain http and on any port.
     pub allow: Vec<IpNet>,
     /// Ports at public addresses.
     pub ports: Vec<u16>,
+    /// What public addresses are asked through. It resolves names, so these are judged by their text alone.
+    pub proxy: Option<WebProxy>,
 }
 
 impl Default for OutboundPolicy {
@@ -38,6 +43,7 @@ impl Default for OutboundPolicy {
         Self {
             allow: Vec::new(),
             ports: vec![443],
+            proxy: None,
         }
     }
 }
@@ -77,6 +83,8 @@ pub struct Outbound {
     public: Client,
     /// Dials listed addresses only: for plain http and for other ports.
     listed: Client,
+    /// Dials the installation's proxy and nothing else.
+    proxied: Option<Client>,
 }
 
 impl fmt::Debug for Outbound {
@@ -92,6 +100,8 @@ impl fmt::Debug for Outbound {
 enum Reach {
     Public,
     Listed,
+    /// Public, through the installation's proxy.
+    Proxied,
 }
 
 impl Outbound {
@@ -99,20 +109,31 @@ impl Outbound {
     /// and still fetches by http from listed networks: enough to develop with.
     pub fn new(policy: OutboundPolicy) -> Result<Self, OutboundSetupError> {
         let policy = Arc::new(policy);
-        Self::with_roots(&policy, Roots::System).or_else(|error| {
+        Self::with_roots(&policy, &Roots::System).or_else(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::error!(
                 error,
                 "no root certificates: signing keys cannot be fetched by https; install ca-certificates"
             );
-            Self::with_roots(&policy, Roots::None)
+            Self::with_roots(&policy, &Roots::None)
         })
     }
 
-    fn with_roots(policy: &Arc<OutboundPolicy>, roots: Roots) -> Result<Self, OutboundSetupError> {
+    /// The same guard, believing nobody but whom these have signed.
+    pub(super) fn trusting(&self, ders: &[&[u8]]) -> Result<Self, OutboundSetupError> {
+        let roots: Result<Vec<_>, _> = ders.iter().map(|der| Certificate::from_der(der)).collect();
+        Self::with_roots(&self.policy, &Roots::These(roots?))
+    }
+
+    fn with_roots(policy: &Arc<OutboundPolicy>, roots: &Roots) -> Result<Self, OutboundSetupError> {
+        let proxied = match &policy.proxy {
+            Some(proxy) => Some(through(proxy, roots)?),
+            None => None,
+        };
         Ok(Self {
-            public: client(policy, Reach::Public, roots)?,
-            listed: client(policy, Reach::Listed, roots)?,
+            public: direct(policy, Reach::Public, roots)?,
+            listed: direct(policy, Reach::Listed, roots)?,
+            proxied,
             policy: Arc::clone(policy),
         })
     }
@@ -138,9 +159,17 @@ impl Outbound {
             "https" | "http" => Reach::Listed,
             _ => return refuse,
         };
+        let is_proxied = |proxy: &WebProxy| reach == Reach::Public && proxy.serves(url);
+        let reach = match &self.policy.proxy {
+            Some(proxy) if is_proxied(proxy) => Reach::Proxied,
+            _ => reach,
+        };
         let literal = match url.host() {
             None | Some(Host::Domain("")) => return refuse,
             Some(Host::Domain(_)) if reach == Reach::Listed && self.policy.allow.is_empty() => {
+                return refuse;
+            }
+            Some(Host::Domain(name)) if reach == Reach::Proxied && !is_outside(name) => {
                 return refuse;
             }
             Some(Host::Domain(_)) => return Ok(reach),
@@ -185,11 +214,24 @@ impl Outbound {
     }
 
     async fn send(&self, request: Request) -> Result<Response, OutboundError> {
-        let client = match self.reach(request.url())? {
-            Reach::Public => &self.public,
-            Reach::Listed => &self.listed,
-        };
-        client.execute(request).await.map_err(failed)
+        match (self.reach(request.url())?, &self.proxied) {
+            (Reach::Public, _) => self.public.execute(request).await.map_err(failed),
+            (Reach::Listed, _) => self.listed.execute(request).await.map_err(failed),
+            (Reach::Proxied, Some(client)) => {
+                let answer = client.execute(request).await;
+                answer.map_err(|error| {
+                    let is_connecting = error.is_connect();
+                    match failed(error) {
+                        // What of the way there failed is between us and the proxy.
+                        OutboundError::Refused | OutboundError::Broken if is_connecting => {
+                            OutboundError::Proxy
+                        }
+                        other => other,
+                    }
+                })
+            }
+            (Reach::Proxied, None) => Err(OutboundError::NotAllowed),
+        }
     }
 }
 
@@ -215,38 +257,87 @@ fn failed(error: reqwest::Error) -> OutboundError {
 }
 
 /// Whose certificates are believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Roots {
     /// Those that the system trusts.
     System,
+    /// These alone.
+    These(Vec<Certificate>),
     /// Nobody's.
     None,
 }
 
-fn client(
+fn direct(
     policy: &Arc<OutboundPolicy>,
     reach: Reach,
-    roots: Roots,
+    roots: &Roots,
 ) -> Result<Client, reqwest::Error> {
+    let resolver = GuardedResolver {
+        policy: Arc::clone(policy),
+        reach,
+    };
+    bounded(roots)
+        .no_proxy()
+        .https_only(reach == Reach::Public)
+        .dns_resolver(resolver)
+        .build()
+}
+
+/// The proxy's own name is the operator's, so it is not judged.
+fn through(proxy: &WebProxy, roots: &Roots) -> Result<Client, reqwest::Error> {
+    bounded(roots)
+        .proxy(reqwest::Proxy::https(proxy.url().expose_secret())?)
+        .https_only(true)
+        .build()
+}
+
+fn bounded(roots: &Roots) -> ClientBuilder {
     let builder = match roots {
         Roots::System => Client::builder(),
+        Roots::These(roots) => Client::builder().tls_certs_only(roots.iter().cloned()),
         Roots::None => Client::builder().tls_certs_only([]),
     };
     builder
         .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
         .referer(false)
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TOTAL_TIMEOUT)
         .pool_max_idle_per_host(0)
-        .https_only(reach == Reach::Public)
         .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(GuardedResolver {
-            policy: Arc::clone(policy),
-            reach,
-        })
-        .build()
+}
+
+/// Endings of names that are looked up within a network, or nowhere (RFC 6761, 6762, 7686, 8375, 9476, and what people and clusters use).
+const INSIDE: [&str; 19] = [
+    "alt",
+    "cluster",
+    "consul",
+    "corp",
+    "docker",
+    "domain",
+    "home",
+    "home.arpa",
+    "internal",
+    "intranet",
+    "invalid",
+    "lan",
+    "local",
+    "localdomain",
+    "localhost",
+    "onion",
+    "private",
+    "svc",
+    "test",
+];
+
+/// Whether a name is one of the public internet, by its text: what a proxy looks up for us must not be a name of its own network.
+fn is_outside(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_inside = INSIDE.iter().any(|ending| {
+        let above = name.strip_suffix(ending);
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    });
+    name.contains('.') && !name.split('.').any(str::is_empty) && !is_inside
 }
 
 /// Judges the addresses of a name; the client dials just these, so no second look-up can slip another address in.
@@ -273,7 +364,7 @@ impl Resolve for GuardedResolver {
 }
 
 fn may_dial(policy: &OutboundPolicy, reach: Reach, address: IpAddr) -> bool {
-    policy.allows(address) || (reach == Reach::Public && is_public(address))
+    policy.allows(address) || (reach != Reach::Listed && is_public(address))
 }
 
 /// Whether a name may be dialled, by all the addresses that it has. One that leads outside and inside is refused whole:
@@ -409,7 +500,7 @@ mod tests {
             allow: vec!["127.0.0.1/32".parse().unwrap()],
             ..OutboundPolicy::default()
         };
-        let outbound = Outbound::with_roots(&Arc::new(policy), Roots::None).unwrap();
+        let outbound = Outbound::with_roots(&Arc::new(policy), &Roots::None).unwrap();
         let url = Url::parse(&format!("http://{address}/")).unwrap();
         let (plain, ()) = tokio::join!(outbound.get(&url), async {
             let (mut stream, _) = listener.accept().await.unwrap();

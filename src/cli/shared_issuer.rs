@@ -68,7 +68,7 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let config = IssuerConfig::parse(&source.value).and_then(|config| {
-        let problems = problems_of_given_keys(&config);
+        let problems = problems_of_given_keys(&config, Clock::system().now());
         if problems.is_empty() {
             Ok(config)
         } else {

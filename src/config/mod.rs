@@ -12,6 +12,7 @@ mod read;
 mod reference;
 mod sections;
 mod settings;
+mod web_proxy;
 
 pub use database_url::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault};
 pub use environment::environment;
@@ -22,3 +23,4 @@ pub use settings::{
     AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
     LogSettings, MigrateSettings, ServerSettings, Settings,
 };
+pub use web_proxy::{Bypass, WebProxy};

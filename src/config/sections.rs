@@ -14,6 +14,7 @@ use super::{
         AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
         LogSettings, ServerSettings,
     },
+    web_proxy::{Bypass, WebProxy},
 };
 use crate::domain::web_url;
 
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) migrate_url: Option<DatabaseUrl>,
     pub(super) anam: Option<AnamSettings>,
     pub(super) auth: Option<AuthSettings>,
+    pub(super) proxy: Option<WebProxy>,
     pub(super) limits: Option<LimitSettings>,
     pub(super) ledger: Option<LedgerSettings>,
     pub(super) log: Option<LogSettings>,
@@ -49,6 +51,7 @@ impl Parts {
             migrate_url: postgres_url(read, "database.migrate_url"),
             anam: anam(read),
             auth: auth(read),
+            proxy: proxy(read),
             limits: limits(read),
             ledger: ledger(read),
             log: log(read),
@@ -227,6 +230,16 @@ fn auth(read: &mut Reader<'_>) -> Option<AuthSettings> {
         outbound_allow: outbound_allow?,
         outbound_ports: outbound_ports?,
     })
+}
+
+fn proxy(read: &mut Reader<'_>) -> Option<WebProxy> {
+    let bypass = read.list("proxy.bypass", Bypass::FORM)?;
+    let url = read.secret("proxy.url")?;
+    let proxy = WebProxy::new(&url, bypass);
+    if proxy.is_none() {
+        read.reject("proxy.url", format!("must be {}", WebProxy::FORM));
+    }
+    proxy
 }
 
 fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {

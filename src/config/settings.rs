@@ -14,6 +14,7 @@ use super::{
     master_key::MasterKeys,
     read::Reader,
     sections::{Parts, master_keys},
+    web_proxy::WebProxy,
 };
 
 /// The public and the operations listener.
@@ -175,6 +176,8 @@ pub struct Settings {
     pub anam: AnamSettings,
     /// Tokens and key sets.
     pub auth: AuthSettings,
+    /// What https goes through.
+    pub proxy: Option<WebProxy>,
     /// Rates and numbers in flight.
     pub limits: LimitSettings,
     /// The record of sessions.
@@ -218,6 +221,7 @@ impl Settings {
                     .map(|(pool, url)| pool.with(url, parts.direct_url))?,
                 anam: parts.anam?,
                 auth: parts.auth?,
+                proxy: parts.proxy,
                 limits: parts.limits?,
                 ledger: parts.ledger?,
                 log: parts.log?,

@@ -7,6 +7,7 @@ mod audience;
 mod claims;
 mod parse;
 mod required;
+mod root;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +26,7 @@ pub use audience::AudienceClaim;
 pub(super) use claims::fact;
 pub use claims::{ClaimMap, ClaimPath};
 pub use required::RequiredClaims;
+pub use root::RootCertificates;
 
 /// A signature algorithm that the gateway accepts (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -165,6 +167,8 @@ pub struct IssuerConfig {
     required_claims: RequiredClaims,
     algorithms: BTreeSet<Algorithm>,
     keys: KeySources,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root_certificate: Option<RootCertificates>,
     leeway_seconds: u32,
     max_lifetime_seconds: u32,
     claims: ClaimMap,
@@ -229,6 +233,11 @@ impl IssuerConfig {
     /// Where the public keys come from; `None` with a shared secret alone.
     pub fn keys(&self) -> Option<&KeySource> {
         self.keys.published.as_ref()
+    }
+
+    /// What the issuer's own servers are believed by; `None` is what everybody's are.
+    pub fn root_certificates(&self) -> Option<&RootCertificates> {
+        self.root_certificate.as_ref()
     }
 
     /// Whether tokens may be signed with a shared secret.

@@ -165,7 +165,7 @@ impl Operator<'_> {
             );
         }
         if let Some(parsed) = &parsed {
-            faults.extend_under("/config", problems_of_given_keys(parsed));
+            faults.extend_under("/config", problems_of_given_keys(parsed, self.clock.now()));
         }
         faults.into_result(()).map_err(Refusal::Invalid)?;
         let id = IssuerId(self.clock.new_id());

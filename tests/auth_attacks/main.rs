@@ -9,6 +9,8 @@ mod as_they_are;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod explaining;

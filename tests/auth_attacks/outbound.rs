@@ -203,6 +203,7 @@ async fn problem(server: &Server, allow: &[&str], url: String) -> String {
             .map(|network| network.parse().unwrap())
             .collect(),
         ports: vec![443, server.address.port()],
+        proxy: None,
     };
     let auth = persona_gateway::auth::Authenticator::new(
         policy,

@@ -28,6 +28,11 @@ pub enum OutboundError {
     /// The host is there, and nobody listens at the port.
     #[error("connection refused: nobody listens at that port")]
     Refused,
+    /// It is asked for through the installation's proxy, which did not connect.
+    #[error(
+        "the proxy of this installation did not connect to it: it may forbid the address, not know the name, or be down"
+    )]
+    Proxy,
     /// Nothing came in time.
     #[error("no answer within 5 seconds")]
     NoAnswer,
@@ -86,6 +91,7 @@ impl OutboundError {
             Self::Unreachable => "unreachable",
             Self::NoSuchHost(_) => "no_such_host",
             Self::Refused => "refused",
+            Self::Proxy => "proxy",
             Self::NoAnswer => "no_answer",
             Self::Certificate(_) => "certificate",
             Self::Broken => "broken",
@@ -156,7 +162,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<OutboundError> {
     }
     if let Some(rustls::Error::InvalidCertificate(bad)) = error.downcast_ref() {
         return Some(OutboundError::Certificate(match bad {
-            CertificateError::UnknownIssuer => BadCertificate::Untrusted,
+            // A trusted name with another key is nobody who is trusted, either.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                BadCertificate::Untrusted
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 BadCertificate::Expired
             }

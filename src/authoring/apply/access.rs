@@ -43,7 +43,7 @@ impl Work<'_> {
         };
         let mut stored = self.change.tx.tenant_issuers().await?;
         for (index, issuer) in wanted.iter().enumerate() {
-            let problems = problems_of_given_keys(&issuer.parsed);
+            let problems = problems_of_given_keys(&issuer.parsed, self.change.now);
             self.faults
                 .extend_under(&format!("/issuers/{index}"), problems);
             let url = issuer.parsed.issuer();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
 use crate::domain::issuer::{
-    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, RequiredClaims,
+    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, RequiredClaims, RootCertificates,
 };
 
 /// `issuer` and its parts.
@@ -72,6 +72,7 @@ fn issuer() -> Schema {
                 .with("uniqueItems", true),
             ),
             ("keys", Schema::link("keySource")),
+            ("rootCertificate", root_certificate()),
             (
                 "secret",
                 Schema::link("secretReference").about(
@@ -123,6 +124,13 @@ fn issuer() -> Schema {
             },
         ],
     }))
+}
+
+fn root_certificate() -> Schema {
+    Schema::text(
+        "The certificate, in PEM, by which the servers that keys are fetched from are believed, where no public authority signs theirs. They are believed by it alone. Up to three, one after another.",
+    )
+    .chars(1..=RootCertificates::MAX_BYTES)
 }
 
 fn required_claims() -> Schema {

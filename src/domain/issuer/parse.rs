@@ -10,16 +10,17 @@ use super::super::web_url;
 use super::required::is_value;
 use super::{
     Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySource, KeySources,
-    RequiredClaims, TENANT_ID,
+    RequiredClaims, RootCertificates, TENANT_ID,
 };
 
-const MEMBERS: [&str; 11] = [
+const MEMBERS: [&str; 12] = [
     "issuer",
     "audiences",
     "audienceClaim",
     "requiredClaims",
     "algorithms",
     "keys",
+    "rootCertificate",
     "leewaySeconds",
     "maxLifetimeSeconds",
     "claims",
@@ -79,6 +80,7 @@ impl Reader {
         }
         let required_claims = self.required_claims(members.get("requiredClaims"));
         let keys = self.keys(members.get("keys"), issuer.as_deref());
+        let root_certificate = self.root_certificate(members.get("rootCertificate"), keys.as_ref());
         let algorithms = self.algorithms(members.get("algorithms"), keys.as_ref());
         let leeway_seconds = self.seconds(
             members,
@@ -102,6 +104,7 @@ impl Reader {
             required_claims: required_claims?,
             algorithms: algorithms?,
             keys: keys?,
+            root_certificate: root_certificate?,
             leeway_seconds: leeway_seconds?,
             max_lifetime_seconds: max_lifetime_seconds?,
             claims: claims?,
@@ -303,6 +306,36 @@ impl Reader {
         }
     }
 
+    /// `Some(None)` where there is none.
+    #[expect(
+        clippy::option_option,
+        reason = "a fault is neither there nor not there"
+    )]
+    fn root_certificate(
+        &mut self,
+        value: Option<&Value>,
+        keys: Option<&KeySources>,
+    ) -> Option<Option<RootCertificates>> {
+        let Some(value) = value else {
+            return Some(None);
+        };
+        let Some(text) = value.as_str() else {
+            return self.fault("/rootCertificate", "must be a text: a certificate in PEM");
+        };
+        let is_fetched =
+            |keys: &KeySources| !matches!(keys.published, None | Some(KeySource::Jwks(_)));
+        if !keys.is_none_or(is_fetched) {
+            return self.fault(
+                "/rootCertificate",
+                "goes with keys that are fetched: discovery, jwksUrl or metadataUrl",
+            );
+        }
+        match RootCertificates::parse(text) {
+            Ok(roots) => Some(Some(roots)),
+            Err(message) => self.fault("/rootCertificate", message),
+        }
+    }
+
     fn algorithms(
         &mut self,
         value: Option<&Value>,
@@ -333,7 +366,7 @@ impl Reader {
                 }
                 None => {
                     whole = false;
-                    self.fault::<()>(pointer, format!("must be one of {}", names()));
+                    self.fault::<()>(pointer, unknown_algorithm(item.as_str()));
                 }
             }
         }
@@ -445,6 +478,23 @@ fn fetchable(text: &str) -> Result<Url, String> {
         return Err("must hold no user name, password or fragment".to_owned());
     }
     Ok(url)
+}
+
+/// What is wrong with a name of an algorithm; those that people may mean have words of their own.
+fn unknown_algorithm(name: Option<&str>) -> String {
+    let names = names();
+    match name {
+        Some("ES512") => format!(
+            "must be one of {names}: ES512, on the curve P-521, can't be verified here; have the issuer sign with ES256 or ES384"
+        ),
+        Some("ES256K") => format!(
+            "must be one of {names}: ES256K, on the curve secp256k1, can't be verified here; have the issuer sign with ES256"
+        ),
+        Some("none") => {
+            format!("must be one of {names}: a token without a signature proves nothing")
+        }
+        _ => format!("must be one of {names}"),
+    }
 }
 
 fn names() -> String {

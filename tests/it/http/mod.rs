@@ -3,6 +3,7 @@ mod bodies;
 mod bytes;
 mod codes;
 mod cors;
+mod egress;
 mod limits;
 mod proxies;
 mod refusals;
