@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Authenticator;
 use super::explain::{TokenReport, explain};
 use super::jwks::{FetchError, RemoteSource};
-use super::keys::{Key, KeySet, SetRefusal};
+use super::keys::{Key, KeySet, SetRefusal, SkippedKey};
 use super::verify::peek;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
@@ -80,11 +80,8 @@ impl Authenticator {
         report
     }
 
-    async fn published(&self, config: &IssuerConfig, source: &KeySource) -> Result<KeySet, Fault> {
-        let fault = |error: FetchError| match error {
-            FetchError::Roots(message) => Fault::new(PLACE_OF_ROOTS, message),
-            error => Fault::new(place_of_keys(source), error.to_string()),
-        };
+    async fn published(&self, config: &IssuerConfig, source: &KeySource) -> Result<KeySet, NoKeys> {
+        let fault = |error: FetchError| NoKeys::of(error, source);
         let now = self.fetcher.clock.now();
         match (source, RemoteSource::of(config)) {
             (KeySource::Jwks(set), _) => KeySet::admit(set).map_err(|error| fault(error.into())),
@@ -92,13 +89,16 @@ impl Authenticator {
                 Ok((keys, _)) => Ok(keys),
                 Err(error) => Err(fault(error)),
             },
-            (_, None) => Err(fault(SetRefusal::NoUsableKey.into())),
+            (_, None) => Err(fault(SetRefusal::Empty.into())),
         }
     }
 }
 
-fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, Fault> {
-    let fault = |message: String| Fault::new("/keys/sharedSecret", message);
+fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, NoKeys> {
+    let fault = |message: String| NoKeys {
+        fault: Fault::new("/keys/sharedSecret", message),
+        skipped: Vec::new(),
+    };
     if secrets.is_empty() {
         return Err(fault(
             "no shared secret is given, and none is stored".to_owned(),
@@ -110,8 +110,31 @@ fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, Fault> {
 
 /// What there is to judge by: each where the configuration has such keys.
 pub(super) struct Found {
-    published: Option<Result<KeySet, Fault>>,
-    secrets: Option<Result<KeySet, Fault>>,
+    published: Option<Result<KeySet, NoKeys>>,
+    secrets: Option<Result<KeySet, NoKeys>>,
+}
+
+/// Why there are no keys, and what of them was skipped.
+struct NoKeys {
+    fault: Fault,
+    skipped: Vec<SkippedKey>,
+}
+
+impl NoKeys {
+    fn of(error: FetchError, source: &KeySource) -> Self {
+        let message = error.to_string();
+        let (place, message, skipped) = match error {
+            FetchError::Roots(message) => (PLACE_OF_ROOTS, message, Vec::new()),
+            FetchError::Set(refusal) => {
+                (place_of_keys(source), message, refusal.skipped().to_vec())
+            }
+            _ => (place_of_keys(source), message, Vec::new()),
+        };
+        Self {
+            fault: Fault::new(place, message),
+            skipped,
+        }
+    }
 }
 
 impl Found {
@@ -125,7 +148,7 @@ impl Found {
         keys.as_ref()?.as_ref().ok()
     }
 
-    fn sets(&self) -> impl Iterator<Item = &Result<KeySet, Fault>> {
+    fn sets(&self) -> impl Iterator<Item = &Result<KeySet, NoKeys>> {
         self.published.iter().chain(&self.secrets)
     }
 }
@@ -163,9 +186,7 @@ pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<
     let Some(source @ KeySource::Jwks(set)) = config.keys() else {
         return problem_of_roots(config, now).into_iter().collect();
     };
-    let refused = |refusal: SetRefusal| FetchError::from(refusal).to_string();
-    let admitted =
-        KeySet::admit(set).map_err(|refusal| Fault::new(place_of_keys(source), refused(refusal)));
+    let admitted = KeySet::admit(set).map_err(|refusal| NoKeys::of(refusal.into(), source));
     let found = Found {
         published: Some(admitted),
         secrets: None,
@@ -194,7 +215,7 @@ fn report(config: &IssuerConfig, found: &Found) -> CheckReport {
     let configured = config.algorithms();
     let mut problems: Vec<Fault> = found
         .sets()
-        .filter_map(|set| set.as_ref().err().cloned())
+        .filter_map(|set| Some(set.as_ref().err()?.fault.clone()))
         .collect();
     let mut notes = Vec::new();
     let sets: Vec<&KeySet> = found.sets().filter_map(|set| set.as_ref().ok()).collect();
@@ -207,7 +228,10 @@ fn report(config: &IssuerConfig, found: &Found) -> CheckReport {
             algorithm: key.algorithm(),
         })
         .collect();
-    let skipped = sets.iter().flat_map(|set| set.skipped());
+    let skipped = found.sets().flat_map(|set| match set {
+        Ok(set) => set.skipped(),
+        Err(none) => &none.skipped,
+    });
     let skipped = skipped.map(|skipped| SkipReport {
         index: skipped.index,
         kid: skipped.kid.clone(),

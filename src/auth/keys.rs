@@ -23,6 +23,8 @@ pub use set::{KeySet, SkippedKey};
 
 /// Most usable keys of one set: a token without `kid` is tried against each of its algorithm.
 pub const MAX_KEYS: usize = 32;
+/// Most keys that a message names.
+const MAX_TOLD_KEYS: usize = 8;
 /// Longest key id, in characters.
 const MAX_KID_CHARS: usize = 256;
 
@@ -147,7 +149,7 @@ impl fmt::Display for Skip {
 }
 
 /// Why there is no key set at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetRefusal {
     /// Not an object with a list `keys`, or a name stands in it twice.
     #[error("is no JWK set: {{\"keys\": [...]}}, no name twice, no deep nesting")]
@@ -163,9 +165,12 @@ pub enum SetRefusal {
     /// A page for people.
     #[error("is HTML, not a key set: the address leads to a page, such as a sign-in or an error")]
     Html,
-    /// Every member was skipped, or there was none.
-    #[error("holds no key that can verify signatures")]
-    NoUsableKey,
+    /// There is no member.
+    #[error("holds no keys")]
+    Empty,
+    /// Every member was skipped; never empty.
+    #[error("holds no key that can verify signatures: {}", reasons(.0))]
+    NoUsableKey(Vec<SkippedKey>),
     /// An HS256 secret below 32 bytes.
     #[error("a shared secret needs at least 32 bytes (RFC 7518, 3.2)")]
     ShortSecret,
@@ -173,16 +178,38 @@ pub enum SetRefusal {
 
 impl SetRefusal {
     /// Stable name for logs and metrics.
-    pub fn as_label(self) -> &'static str {
+    pub fn as_label(&self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::Certificates => "certificates",
             Self::Document => "document",
             Self::Html => "html",
-            Self::NoUsableKey => "no_usable_key",
+            Self::Empty => "empty",
+            Self::NoUsableKey(_) => "no_usable_key",
             Self::ShortSecret => "short_secret",
         }
     }
+
+    /// The members that were skipped, where all were.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        match self {
+            Self::NoUsableKey(skipped) => skipped,
+            _ => &[],
+        }
+    }
+}
+
+/// Each key with its reason, the first few of many.
+fn reasons(skipped: &[SkippedKey]) -> String {
+    let mut told: Vec<String> = skipped
+        .iter()
+        .take(MAX_TOLD_KEYS)
+        .map(ToString::to_string)
+        .collect();
+    if let more @ 1.. = skipped.len().saturating_sub(MAX_TOLD_KEYS) {
+        told.push(format!("and {more} more"));
+    }
+    told.join("; ")
 }
 
 /// Members of a JWK that only a private or symmetric key has (RFC 7518, 6; RFC 8037, 2).

@@ -2,7 +2,7 @@
 
 use persona_gateway::auth::{
     AuthError, Claimed, Directory, DirectoryFault, FaultReason, IssuerEntry, JwksSettings, Refusal,
-    RegisteredUrl, SetRefusal,
+    RegisteredUrl, SetRefusal, Skip, SkippedKey,
 };
 use persona_gateway::domain::ids::{IssuerId, TenantId};
 use persona_gateway::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
@@ -370,7 +370,11 @@ async fn unusable_issuers_are_left_out_and_named() {
         [
             FaultReason::Keys(SetRefusal::ShortSecret),
             FaultReason::Secret,
-            FaultReason::Keys(SetRefusal::NoUsableKey),
+            FaultReason::Keys(SetRefusal::NoUsableKey(vec![SkippedKey {
+                index: 0,
+                kid: Some("k".into()),
+                reason: Skip::Symmetric,
+            }])),
             FaultReason::Secret,
         ]
     );

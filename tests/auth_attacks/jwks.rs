@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use persona_gateway::auth::{
-    AuthError, Directory, FetchError, JwksSettings, OutboundError, Refusal, SetRefusal,
+    AuthError, Directory, FetchError, JwksSettings, OutboundError, Refusal, SetRefusal, Skip,
+    SkippedKey,
 };
 use persona_gateway::domain::issuer::IssuerConfig;
 use serde_json::{Value, json};
@@ -372,8 +373,8 @@ async fn good_keys_outlive_every_kind_of_bad_answer_until_they_are_too_old() {
         ("redirect", b"HTTP/1.1 302 Found\r\nlocation: /keys\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(), OutboundError::Redirect { status: 302, target: "/keys".to_owned() }.into()),
         ("hang up", Vec::new(), OutboundError::Broken.into()),
         ("HTML", response("<html></html>", ""), SetRefusal::Html.into()),
-        ("empty set", response(r#"{"keys":[]}"#, ""), SetRefusal::NoUsableKey.into()),
-        ("only secrets", response(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, ""), SetRefusal::NoUsableKey.into()),
+        ("empty set", response(r#"{"keys":[]}"#, ""), SetRefusal::Empty.into()),
+        ("only secrets", response(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, ""), SetRefusal::NoUsableKey(vec![SkippedKey { index: 0, kid: None, reason: Skip::Symmetric }]).into()),
         ("gzip", response(&keys, "content-encoding: gzip\r\n"), OutboundError::Compressed("gzip".to_owned()).into()),
         ("huge", response(&format!("{}{keys}", " ".repeat(300_000)), ""), OutboundError::TooLarge.into()),
     ];

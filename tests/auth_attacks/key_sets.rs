@@ -466,13 +466,27 @@ fn what_is_no_key_set_is_refused_whole() {
             "{name}"
         );
     }
-    for keys in [json!([]), json!([1, null]), json!([HMAC.jwk("k")])] {
+    let mut private = ED.jwk("old");
+    private["d"] = json!("AAAA");
+    let many: Vec<Value> = (0..10)
+        .map(|number| HMAC.jwk(&format!("k{number}")))
+        .collect();
+    for (keys, expected) in [
+        (json!([]), "holds no keys"),
+        (
+            json!([1, private, HMAC.jwk("k"), {"kid": "p", "kty": "EC", "crv": "P-521"}]),
+            "holds no key that can verify signatures: \
+             the key at /keys/0 is no JWK: a member is missing, or has the wrong type or base64url; \
+             the key \"old\" holds its private part and must be replaced; \
+             the key \"k\" is a secret; secrets are never taken from a key set; \
+             the key \"p\" is of a kind not used here: RSA, P-256, P-384 and Ed25519 are, for signatures",
+        ),
+        (json!(many), "and 2 more"),
+    ] {
         let bytes = json!({"keys": keys}).to_string();
-        assert_eq!(
-            KeySet::parse(bytes.as_bytes()).err(),
-            Some(SetRefusal::NoUsableKey),
-            "{keys}"
-        );
+        let refusal = KeySet::parse(bytes.as_bytes()).err().unwrap();
+        assert!(refusal.to_string().ends_with(expected), "{refusal}");
+        assert_eq!(refusal.skipped().len(), keys.as_array().unwrap().len());
     }
     assert_eq!(KeySet::parse(text.as_bytes()).unwrap().keys().len(), 3);
 }

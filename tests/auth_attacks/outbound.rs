@@ -355,7 +355,7 @@ async fn answers_that_are_long_compressed_cut_or_odd_bring_no_keys() {
         (
             "no keys",
             response(r#"{"keys":[]}"#, ""),
-            "the key set holds no key that can verify signatures",
+            "the key set holds no keys",
         ),
     ] {
         server.answer("/keys", Answer::Raw(answer));
@@ -365,6 +365,30 @@ async fn answers_that_are_long_compressed_cut_or_odd_bring_no_keys() {
             "{name}"
         );
     }
+}
+
+#[tokio::test]
+async fn check_says_for_each_key_why_it_is_skipped_where_all_are() {
+    let mut encryption = Signer::ed().jwk("enc");
+    encryption["use"] = json!("enc");
+    let server = Server::with_keys(&[encryption, json!({"kty": "oct", "k": "AAAA"})]).await;
+    let bench = Bench::new(JwksSettings::default());
+    let fetched = config(
+        &json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"jwksUrl": server.url("/keys")}}),
+    );
+    let report = bench.auth.check(&fetched, &[], None).await;
+    assert_eq!(
+        report.problems[0].message,
+        "the key set holds no key that can verify signatures: \
+         the key \"enc\" is not for verifying signatures, by its `use` or `key_ops`; \
+         the key at /keys/1 is a secret; secrets are never taken from a key set"
+    );
+    let skipped: Vec<_> = report
+        .skipped
+        .iter()
+        .map(|key| (key.index, key.kid.as_deref()))
+        .collect();
+    assert_eq!(skipped, [(0, Some("enc")), (1, None)]);
 }
 
 #[tokio::test]

@@ -37,6 +37,15 @@ pub struct SkippedKey {
     pub reason: Skip,
 }
 
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kid {
+            Some(kid) => write!(f, "the key {kid:?} {}", self.reason),
+            None => write!(f, "the key at /keys/{} {}", self.index, self.reason),
+        }
+    }
+}
+
 /// What a set has for a token.
 #[derive(Debug)]
 pub(in crate::auth) enum Match<'k> {
@@ -88,7 +97,7 @@ impl KeySet {
             });
         }
         if keys.is_empty() {
-            return Err(SetRefusal::NoUsableKey);
+            return Err(SetRefusal::Empty);
         }
         Ok(Self {
             keys,
@@ -136,10 +145,14 @@ impl KeySet {
             let kid = key.kid.as_deref().map(told);
             skipped.push(SkippedKey { index, kid, reason });
         }
-        if keys.is_empty() {
-            return Err(SetRefusal::NoUsableKey);
-        }
         skipped.sort_unstable_by_key(|skipped| skipped.index);
+        if keys.is_empty() {
+            return Err(if skipped.is_empty() {
+                SetRefusal::Empty
+            } else {
+                SetRefusal::NoUsableKey(skipped)
+            });
+        }
         Ok(Self {
             keys,
             skipped,
