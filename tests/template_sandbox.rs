@@ -472,6 +472,71 @@ fn values_compare_naturally() {
 }
 
 #[test]
+fn characters_are_what_people_see_wherever_they_are_counted() {
+    let family = "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}";
+    let thumb = "\u{1F44D}\u{1F3FD}";
+    let iran = "\u{1F1EE}\u{1F1F7}";
+    let metadata = json!({
+        "family": format!("{family}{thumb}{iran}!"),
+        "accents": "e\u{301}a\u{308}\u{301}z",
+        "hindi": "\u{915}\u{94D}\u{937}\u{93F}\u{924}\u{93F}",
+        "persian": "\u{645}\u{6CC}\u{200C}\u{62E}",
+        "lines": "a\r\nb",
+        "many": "\u{1D49C}".repeat(80),
+        "one": format!("a{}", "\u{301}".repeat(5_000)),
+        "resume": "re\u{301}sume\u{301} of ada",
+    });
+    let cases = [
+        ("metadata.family|length", "4".to_owned()),
+        ("metadata.family[:1]", family.to_owned()),
+        ("metadata.family[0]", family.to_owned()),
+        ("metadata.family|first", family.to_owned()),
+        ("metadata.family[1:3]", format!("{thumb}{iran}")),
+        ("metadata.family[-2]", iran.to_owned()),
+        ("metadata.family[-2:]", format!("{iran}!")),
+        ("metadata.family[:-3]", family.to_owned()),
+        ("metadata.family|last", "!".to_owned()),
+        ("metadata.family[9]", String::new()),
+        ("metadata.family[4:]", String::new()),
+        (
+            "metadata.family|truncate(3, true)",
+            format!("{family}{thumb}…"),
+        ),
+        (
+            "metadata.family|truncate(4)",
+            format!("{family}{thumb}{iran}!"),
+        ),
+        ("metadata.accents[:1]", "\u{E9}".to_owned()),
+        ("metadata.accents[1]", "\u{E4}\u{301}".to_owned()),
+        ("metadata.accents|length", "3".to_owned()),
+        (
+            "metadata.hindi[:1]",
+            "\u{915}\u{94D}\u{937}\u{93F}".to_owned(),
+        ),
+        ("metadata.hindi|length", "2".to_owned()),
+        // The joiner goes with the letter before it, and is cleaned away where nothing follows.
+        ("metadata.persian[:2]", "\u{645}\u{6CC}".to_owned()),
+        (
+            "metadata.persian[:3]",
+            "\u{645}\u{6CC}\u{200C}\u{62E}".to_owned(),
+        ),
+        ("metadata.lines|length", "3".to_owned()),
+        ("metadata.many[78:]", "\u{1D49C}".repeat(2)),
+        ("metadata.many|truncate(80)", "\u{1D49C}".repeat(80)),
+        ("metadata.one|length", "1".to_owned()),
+        (
+            "metadata.resume|title",
+            "R\u{E9}sum\u{E9} Of Ada".to_owned(),
+        ),
+    ];
+    for (source, expected) in cases {
+        let found = fenced(&format!("{{{{ {source} }}}}"), &metadata);
+        let found = found.trim_start_matches("<< ").trim_end_matches(" >>");
+        assert_eq!(found, expected, "{source}");
+    }
+}
+
+#[test]
 fn filters_do_what_jinja_authors_expect() {
     let metadata =
         json!({ "f": 2.567, "big": 1e300, "n": -7, "numbers": [1, 2, 3], "map": { "a": 1 } });

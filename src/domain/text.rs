@@ -13,7 +13,7 @@ use std::fmt;
 use unicode_normalization::char::is_combining_mark;
 
 use self::capped::Capped;
-pub(super) use self::capped::seen_end;
+pub(super) use self::capped::{seen_end, seen_starts};
 use super::characters::unseen;
 
 /// Brackets that only our own fences may use in a prompt, and two that look the same.

@@ -18,6 +18,8 @@ const READ_TOGETHER: usize = 4;
 const SCANNED: usize = 4;
 /// Units a byte where characters are judged or changed one by one.
 const CHARACTER: usize = 16;
+/// Units a byte where what people see as one character is told from the next.
+const TOLD_APART: usize = 20;
 /// Units a byte of a text that grows as it is written: it moves several times.
 const GROWING: usize = 4;
 /// One piece of it.
@@ -76,6 +78,11 @@ impl Budget {
     /// Bytes whose characters are judged or changed, into a text of as many bytes or a few times more.
     pub(super) fn change(&mut self, bytes: usize) -> Result<(), RenderFault> {
         self.spend(bytes.saturating_mul(CHARACTER).saturating_add(2 * PIECE))
+    }
+
+    /// Bytes in which what people see as one character is told from the next.
+    pub(super) fn tell_apart(&mut self, bytes: usize) -> Result<(), RenderFault> {
+        self.spend(bytes.saturating_mul(TOLD_APART))
     }
 
     /// How many bytes could be paid for if their characters were changed.

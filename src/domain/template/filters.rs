@@ -6,7 +6,7 @@ use super::{
     input::Trust,
     value::{Text, Val},
 };
-use crate::domain::{decimal::Decimal, text::seen_end};
+use crate::domain::{decimal::Decimal, text::is_part};
 
 /// Most places that a number is rounded to.
 const MAX_PLACES: usize = 38;
@@ -373,8 +373,8 @@ fn title(text: &str) -> String {
             (true, false) => result.extend(c.to_lowercase()),
             (false, false) => result.extend(c.to_uppercase()),
         }
-        // An apostrophe does not start a word: O'brien's.
-        inside = c.is_alphanumeric() || matches!(c, '\'' | '\u{2019}');
+        // An apostrophe does not start a word: O'brien's. Nor does what comes after an accent.
+        inside = c.is_alphanumeric() || matches!(c, '\'' | '\u{2019}') || (inside && is_part(c));
     }
     result
 }
@@ -387,13 +387,13 @@ fn truncate<'a>(
     end: &Text<'a>,
     budget: &mut Budget,
 ) -> Result<Text<'a>, RenderFault> {
-    if text.count(budget)? <= length {
+    if text.offset(length, budget)? == text.len() {
         return Ok(text.clone());
     }
     let keep = length.saturating_sub(end.count(budget)?);
     let end_of_cut = text.offset(keep, budget)?;
     budget.change(end_of_cut)?;
-    let (cut, rest) = text.split_at(seen_end(text, end_of_cut));
+    let (cut, rest) = text.split_at(end_of_cut);
     let cut = match cut.rfind(char::is_whitespace) {
         Some(at) if whole_words && !rest.starts_with(char::is_whitespace) => {
             cut.get(..at).unwrap_or(cut)

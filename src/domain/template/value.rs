@@ -151,7 +151,7 @@ impl<'a> Val<'a> {
         })
     }
 
-    /// Characters of a text, entries of a list or map.
+    /// Characters of a text, as people see them; entries of a list or map.
     pub(super) fn len(&self, budget: &mut Budget) -> Result<Option<usize>, RenderFault> {
         match self {
             Self::Text(text, _) => text.count(budget).map(Some),
@@ -200,10 +200,10 @@ impl<'a> Val<'a> {
             return self.entry(at).unless_blank(budget);
         };
         let start = text.offset(at, budget)?;
-        let Some(found) = text.get(start..).and_then(|rest| rest.chars().next()) else {
+        if start == text.len() {
             return Ok(Self::Absent);
-        };
-        let end = start.saturating_add(found.len_utf8());
+        }
+        let end = text.offset(at.saturating_add(1), budget)?;
         Ok(Self::Text(text.part(start, end, budget)?, *trust))
     }
 
@@ -229,7 +229,13 @@ impl<'a> Val<'a> {
         if self.is_map() {
             return Ok(Self::Absent);
         }
-        let Some(len) = self.len(budget)? else {
+        let from_end = [start, stop].into_iter().flatten().any(|index| index < 0);
+        let len = match self {
+            // From the start on, nothing past the end of the part is looked at.
+            Self::Text(..) if !from_end => Some(usize::MAX),
+            _ => self.len(budget)?,
+        };
+        let Some(len) = len else {
             return Ok(Self::Absent);
         };
         let bound = |index: Option<i64>, otherwise: usize| match index {

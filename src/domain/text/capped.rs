@@ -99,10 +99,17 @@ impl Capped {
     }
 }
 
+/// Where each of what people see as characters begins, in bytes.
+pub(in crate::domain) fn seen_starts(text: &str) -> impl Iterator<Item = usize> {
+    text.grapheme_indices(true).map(|(start, _)| start)
+}
+
 /// The last place up to `at` between two characters that people see.
 pub(in crate::domain) fn seen_end(text: &str, at: usize) -> usize {
-    let begun = text.grapheme_indices(true).map(|(start, _)| start);
-    let last = begun.take_while(|start| *start <= at).last().unwrap_or(0);
+    let last = seen_starts(text)
+        .take_while(|start| *start <= at)
+        .last()
+        .unwrap_or(0);
     let inside = text.get(last..at).unwrap_or_default();
     if inside.chars().count() > MAX_SEEN {
         at

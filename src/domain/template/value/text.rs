@@ -3,6 +3,7 @@
 use std::{ops::Deref, rc::Rc};
 
 use super::super::{budget::Budget, fault::RenderFault};
+use crate::domain::text::seen_starts;
 
 /// A text of the program or the input, or one that was made of them. A clone copies none of it.
 #[derive(Debug, Clone)]
@@ -64,22 +65,48 @@ impl Text<'_> {
         Ok(self.contains(part))
     }
 
-    /// Its characters, counted.
+    /// What people see as its characters, counted: a letter with its accents is one, and a family of emoji.
     pub(in super::super) fn count(&self, budget: &mut Budget) -> Result<usize, RenderFault> {
         budget.read(self.len())?;
-        Ok(self.chars().count())
+        if is_byte_by_byte(self.as_bytes()) {
+            return Ok(self.len());
+        }
+        budget.tell_apart(self.len())?;
+        Ok(seen_starts(self).count())
     }
 
-    /// The byte offset of the character at a position; the end where there is none.
+    /// The byte offset of the character at a position, as [`Text::count`] counts them; the end where there is none.
     pub(in super::super) fn offset(
         &self,
         at: usize,
         budget: &mut Budget,
     ) -> Result<usize, RenderFault> {
-        budget.scan(at.saturating_mul(4).min(self.len()))?;
-        let found = self.char_indices().nth(at);
-        Ok(found.map_or(self.len(), |(offset, _)| offset))
+        // No character has less than a byte.
+        let Some(plain) = self.as_bytes().get(..=at) else {
+            return Ok(self.len());
+        };
+        budget.read(plain.len())?;
+        if is_byte_by_byte(plain) {
+            return Ok(at);
+        }
+        // Nobody knows how long the characters before it are: more and more is looked at.
+        let mut looked_at = plain.len().saturating_mul(4);
+        loop {
+            let end = self.floor_char_boundary(looked_at);
+            budget.tell_apart(end)?;
+            let start = seen_starts(self.get(..end).unwrap_or_default()).nth(at);
+            match start {
+                Some(start) => return Ok(start),
+                None if end == self.len() => return Ok(end),
+                None => looked_at = looked_at.saturating_mul(2),
+            }
+        }
     }
+}
+
+/// Whether each byte is what people see as a character.
+fn is_byte_by_byte(text: &[u8]) -> bool {
+    text.is_ascii() && !text.contains(&b'\r')
 }
 
 impl Deref for Text<'_> {
