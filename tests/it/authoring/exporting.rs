@@ -1,7 +1,8 @@
 //! Out and in again: nothing is lost on the way.
 
 use persona_gateway::authoring::yaml::{Source, write};
-use serde_json::Value;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+use serde_json::{Value, json};
 
 use super::applying::demo;
 use crate::harness::tenants::Bench;
@@ -84,6 +85,27 @@ async fn the_demo_goes_around_unchanged() {
 #[tokio::test]
 async fn awkward_values_go_around_unchanged() {
     goes_around(CORNERS, "corners").await;
+}
+
+#[tokio::test]
+async fn an_issuers_root_certificate_goes_around_unchanged() {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.not_after = date_time_ymd(2099, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let pem = authority.self_signed(&key).unwrap().pem();
+    let both = format!("# ours\r\n{}\n{pem}", pem.replace('\n', "\r\n"));
+    let bundle = json!({
+        "tenant": "rooted",
+        "issuers": [{
+            "issuer": "https://id.rooted.example",
+            "audiences": ["app"],
+            "keys": { "discovery": true },
+            "rootCertificate": both,
+            "leewaySeconds": 30,
+        }],
+    });
+    goes_around(&bundle.to_string(), "rooted").await;
 }
 
 #[tokio::test]

@@ -198,12 +198,14 @@ impl Signer {
         for (name, value) in more.as_object().unwrap() {
             claims[name] = value.clone();
         }
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!(
-            "{}.{}",
-            part(&json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid })),
-            part(&claims)
-        );
+        self.token_of(&claims.to_string())
+    }
+
+    /// A token of these claims, written just so.
+    pub(crate) fn token_of(&self, claims: &str) -> String {
+        let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid }).to_string();
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let signed = format!("{}.{}", part(&header), part(claims));
         let signature = self.pair.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

@@ -6,6 +6,7 @@ mod merge;
 mod mint;
 mod numbers;
 mod rules;
+mod scripts;
 mod silence;
 mod templates;
 mod upstream;
