@@ -16,7 +16,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use self::shape::misshapen;
+use self::shape::{LISTS, is_well_shaped};
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::tool::references;
@@ -318,23 +318,28 @@ impl Settings {
     pub fn read(members: &Map<String, Value>) -> (Self, Vec<Fault>) {
         let mut faults = Faults::new();
         let mut good = Map::new();
+        let mut parts = Map::new();
         for (name, value) in members {
-            let alone = Map::from_iter([(name.clone(), value.clone())]);
-            match serde_json::from_value::<Self>(Value::Object(alone)) {
-                Ok(_) => match misshapen(name, value) {
-                    Some(message) => faults.add(step(name), message),
-                    None => {
-                        good.insert(name.clone(), value.clone());
-                    }
-                },
-                Err(error) => {
-                    let alone = |value| Value::Object(Map::from_iter([(name.clone(), value)]));
-                    reading::explain(name, value, &alone, &error, &mut faults);
-                }
+            let alone = |value| Value::Object(Map::from_iter([(name.clone(), value)]));
+            let error = serde_json::from_value::<Self>(alone(value.clone())).err();
+            let is_list = LISTS.contains(&name.as_str()) && value.is_array();
+            if error.is_none() && (is_list || is_well_shaped(value)) {
+                good.insert(name.clone(), value.clone());
+            } else if let Some(part) =
+                reading::explain(name, value, &alone, error.as_ref(), &mut faults)
+            {
+                parts.insert(name.clone(), part);
             }
         }
-        let settings: Self = serde_json::from_value(Value::Object(good)).unwrap_or_default();
+        let of = |members| serde_json::from_value::<Self>(Value::Object(members));
+        let settings = of(good.clone()).unwrap_or_default();
         faults.extend_under("", settings.check());
+        // What is left of an object with a wrong member is held to its limits, but not to what its members need of each other.
+        let places: Vec<String> = parts.keys().map(|name| step(name) + "/").collect();
+        good.extend(parts);
+        let mut others = of(good).unwrap_or_default().check();
+        others.retain(|fault| places.iter().any(|at| fault.pointer.starts_with(at)));
+        faults.extend_under("", others);
         (settings, faults.into_vec())
     }
 

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use super::nearest::nearest;
 use super::settings::{Tool, is_uuid_shaped};
 use super::web_url;
 
@@ -25,6 +26,8 @@ pub const MAX_URL_BYTES: usize = 2_000;
 pub const MAX_HEADERS: usize = 50;
 /// Longest name and longest value of a webhook's header, in bytes.
 pub const MAX_HEADER_BYTES: usize = 8_000;
+/// A member's name is misspelt if it is no further from another.
+const MAX_EDITS: usize = 2;
 /// `toolTimeoutSeconds`.
 pub const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=600;
 /// What a webhook is called with.
@@ -71,7 +74,7 @@ impl Tool {
         let mut faults = Faults::new();
         let tool = &self.0;
         let kind = (text(tool, "type"), text(tool, "subtype"));
-        let known: &[&str] = match kind {
+        let members: &[&str] = match kind {
             (Some("client"), None) => &CLIENT_MEMBERS,
             (Some("server"), Some("webhook")) => &WEBHOOK_MEMBERS,
             (Some("server"), Some("knowledge")) => &KNOWLEDGE_MEMBERS,
@@ -84,10 +87,14 @@ impl Tool {
                 return faults.into_vec();
             }
         };
-        for name in tool.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in tool.keys().filter(|name| !members.contains(&name.as_str())) {
+            let known = members.join(", ");
             faults.add(
                 step(name),
-                format!("unknown here; a tool of this type has {}", known.join(", ")),
+                match nearest(name, members.iter().copied(), MAX_EDITS) {
+                    Some(near) => format!("is unknown; did you mean {near}? Known are {known}"),
+                    None => format!("is unknown; a tool of this type has {known}"),
+                },
             );
         }
         check_name(tool, kind.0 == Some("system"), &mut faults);

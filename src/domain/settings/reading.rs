@@ -3,6 +3,7 @@
 use serde_json::{Error, Map, Value};
 
 use super::Settings;
+use super::shape::{LISTS, is_well_shaped};
 use crate::domain::fault::{Faults, step};
 use crate::domain::nearest::nearest;
 
@@ -11,53 +12,115 @@ const MAX_EDITS: usize = 2;
 /// Objects inside each other are looked into so deep.
 const MAX_DEPTH: usize = 4;
 
-/// Says what is wrong with a member that can't be read. `within` puts a value in its place and everything around it.
+/// Says all that is wrong with a member that can't be read, or reads as something else than it is. `within` puts a value in its place and
+/// everything around it. What is left of an object without its wrong members.
 pub(super) fn explain(
     name: &str,
     value: &Value,
     within: &dyn Fn(Value) -> Value,
-    error: &Error,
+    error: Option<&Error>,
     faults: &mut Faults,
-) {
-    descend(&step(name), value, within, error, MAX_DEPTH, faults);
+) -> Option<Value> {
+    descend(&step(name), value, within, error, MAX_DEPTH, faults)
 }
 
 fn descend(
     at: &str,
     value: &Value,
     within: &dyn Fn(Value) -> Value,
-    error: &Error,
+    error: Option<&Error>,
+    depth: usize,
+    faults: &mut Faults,
+) -> Option<Value> {
+    let depth = depth.checked_sub(1);
+    let left = match (value, depth) {
+        (Value::Null, _) => {
+            faults.add(at, "leave it out instead of null");
+            return None;
+        }
+        (Value::Object(members), Some(depth)) => members_of(at, members, within, depth, faults),
+        (Value::Array(items), Some(depth)) if LISTS.iter().any(|list| at == step(list)) => {
+            items_of(at, items, within, depth, faults);
+            return None;
+        }
+        // The reader takes a list for an object.
+        (Value::Array(_), _) if error.is_none_or(|error| !is_of_type(error)) => {
+            faults.add(at, "must be no list");
+            return None;
+        }
+        _ => None,
+    };
+    match (left, error) {
+        (Some(left), _) => read(within(left.clone())).ok().map(|_| left),
+        (None, Some(error)) => {
+            let name = at.rsplit('/').next().unwrap_or(at);
+            faults.add(at, words(name, &error.to_string()));
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// What is left without the wrong members; `None` where none is wrong by itself.
+fn members_of(
+    at: &str,
+    members: &Map<String, Value>,
+    within: &dyn Fn(Value) -> Value,
+    depth: usize,
+    faults: &mut Faults,
+) -> Option<Value> {
+    let mut left = Map::new();
+    let mut found = false;
+    for (name, member) in members {
+        let alone = |value: Value| within(Value::Object(Map::from_iter([(name.clone(), value)])));
+        // What it lacks beside itself is no fault of this member.
+        let error = read(alone(member.clone())).err();
+        let error = error.filter(|error| !error.to_string().starts_with("missing field"));
+        let right = if error.is_none() && is_well_shaped(member) {
+            Some(member.clone())
+        } else {
+            found = true;
+            let place = format!("{at}{}", step(name));
+            descend(&place, member, &alone, error.as_ref(), depth, faults)
+        };
+        left.extend(right.map(|right| (name.clone(), right)));
+    }
+    found.then_some(Value::Object(left))
+}
+
+/// Items that can be read are held to their limits here: what is left of a list would tell the places of other items.
+fn items_of(
+    at: &str,
+    items: &[Value],
+    within: &dyn Fn(Value) -> Value,
     depth: usize,
     faults: &mut Faults,
 ) {
-    let mut found = false;
-    let depth = depth.checked_sub(1);
-    if let (Some(depth), Value::Object(members)) = (depth, value) {
-        for (name, member) in members {
-            let alone =
-                |value: Value| within(Value::Object(Map::from_iter([(name.clone(), value)])));
-            let Err(error) = serde_json::from_value::<Settings>(alone(member.clone())) else {
-                continue;
-            };
-            // What it lacks beside itself is no fault of this member.
-            if error.to_string().starts_with("missing field") {
-                continue;
+    let alone = |value: Value| within(Value::Array(vec![value]));
+    for (index, item) in items.iter().enumerate() {
+        let place = format!("{at}/{index}");
+        match read(alone(item.clone())) {
+            Ok(settings) => {
+                let first = format!("{at}/0");
+                for fault in settings.check() {
+                    if let Some(inside) = fault.pointer.strip_prefix(&first) {
+                        faults.add(format!("{place}{inside}"), fault.message);
+                    }
+                }
             }
-            found = true;
-            descend(
-                &format!("{at}{}", step(name)),
-                member,
-                &alone,
-                &error,
-                depth,
-                faults,
-            );
+            Err(error) => {
+                descend(&place, item, &alone, Some(&error), depth, faults);
+            }
         }
     }
-    if !found {
-        let name = at.rsplit('/').next().unwrap_or(at);
-        faults.add(at, words(name, &error.to_string()));
-    }
+}
+
+fn is_of_type(error: &Error) -> bool {
+    error.to_string().starts_with("invalid type")
+}
+
+fn read(document: Value) -> Result<Settings, Error> {
+    serde_json::from_value(document)
 }
 
 /// An error of the reader, without the types of the language that it is written in.
@@ -94,6 +157,7 @@ fn words(name: &str, error: &str) -> String {
         "i32" | "i64" => "a whole number",
         "f32" | "f64" | "a JSON number" => "a number",
         "a sequence" => "a list",
+        "a map" => "an object",
         text if text.starts_with("struct ") => "an object",
         text if text.starts_with("enum ") || text.contains("variant") => "a text in quotes",
         other => return format!("must be {other}"),
@@ -106,11 +170,20 @@ fn words(name: &str, error: &str) -> String {
     let is = match is {
         Some(found) if found.starts_with("string") => "it is a text",
         Some(found) if found.starts_with("boolean") => "it is true or false",
-        Some(found) if found.starts_with("integer") || found.starts_with("floating") => {
-            "it is another number"
+        Some(found)
+            if ["integer", "floating", "number"]
+                .iter()
+                .any(|kind| found.starts_with(kind)) =>
+        {
+            if wanted.contains("number") {
+                "it is another number"
+            } else {
+                "it is a number"
+            }
         }
         Some("sequence") => "it is a list",
         Some("map") => "it is an object",
+        Some("null") => "it is null",
         _ => return format!("must be {wanted}"),
     };
     format!("must be {wanted}; {is}")

@@ -235,6 +235,16 @@ fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
         "voiceDetectionOptions": { "endOfSpeechSensitivity": "high", "sensitivity": 1 },
         "sessionOptions": { "videoQuality": "best", "sessionReplay": { "enableSessionReplay": "yes" } },
         "skipGreeting": "no",
+        "voiceGenerationOptions": { "speed": "fast", "stability": 2, "emotion": null, "style": [1] },
+        "directorNotes": [],
+        "tools": [
+            "end_call",
+            { "type": "system", "name": "end_call" },
+            { "type": "system", "name": "stop" },
+            null,
+            { "type": "client", "name": "open page", "parameter": {} },
+        ],
+        "toolIds": [5, ID, "x", true],
     }))
     .unwrap_err();
     let told: Vec<(&str, &str)> = faults
@@ -256,6 +266,34 @@ fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
             "must be true or false; it is a text",
         ),
         ("/skipGreeting", "must be true or false; it is a text"),
+        (
+            "/voiceGenerationOptions/speed",
+            "must be a number; it is a text",
+        ),
+        ("/voiceGenerationOptions/stability", "must be 0 to 1"),
+        (
+            "/voiceGenerationOptions/emotion",
+            "leave it out instead of null",
+        ),
+        (
+            "/voiceGenerationOptions/style",
+            "must be a number; it is a list",
+        ),
+        ("/directorNotes", "must be no list"),
+        ("/tools/0", "must be an object; it is a text"),
+        ("/tools/2/name", ""),
+        ("/tools/3", "leave it out instead of null"),
+        ("/tools/4/name", ""),
+        (
+            "/tools/4/parameter",
+            "is unknown; did you mean parameters? Known are type, name",
+        ),
+        ("/toolIds/0", "must be a text in quotes; it is a number"),
+        ("/toolIds/2", "must be the UUID"),
+        (
+            "/toolIds/3",
+            "must be a text in quotes; it is true or false",
+        ),
     ] {
         let found = told
             .iter()
@@ -266,7 +304,7 @@ fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
             "{pointer}: {told:?}"
         );
     }
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(told.len(), 18, "{told:#?}");
 }
 
 #[test]
