@@ -94,7 +94,11 @@ fn what_is_not_percent_encoded_is_refused_with_what_to_write() {
 #[test]
 fn each_parameter_is_honoured_or_refused_by_name() {
     for (parameter, word) in [
-        ("channel_binding=require", "channel_binding"),
+        ("channel_binding=required", "disable, prefer or require"),
+        (
+            "channel_binding=require&sslmode=disable",
+            "remove sslmode=disable",
+        ),
         ("sslmode=allow", "allow"),
         ("sslmode=verify", "verify-full"),
         ("sslrootcert=/ca.pem", "verify-full"),
@@ -123,6 +127,27 @@ fn each_parameter_is_honoured_or_refused_by_name() {
     }
     let url = read("postgres://app:p@db/x?sslmode=require&sslrootcert=/ca.pem").unwrap();
     assert_eq!(url.tls(), DatabaseTls::VerifyCa);
+}
+
+#[test]
+fn who_asks_for_bound_channels_gets_a_server_that_proves_itself() {
+    for rest in [
+        // As Neon prints it.
+        "sslmode=require&channel_binding=require",
+        "channel_binding=require&sslmode=prefer",
+        "channel_binding=require",
+        "channel_binding=require&sslmode=require&sslrootcert=/ca.pem",
+        "channel_binding=require&sslmode=verify-ca&sslrootcert=/ca.pem",
+        "channel_binding=require&sslrootcert=system",
+    ] {
+        let url = read(&format!("postgresql://app:p@ep-1.neon.example/x?{rest}")).unwrap();
+        assert_eq!(url.tls(), DatabaseTls::VerifyFull, "{rest}");
+        assert_eq!(url.root_certificates().is_some(), rest.contains("ca.pem"));
+        let again = DatabaseUrl::parse(&url.to_url()).unwrap();
+        assert_eq!(again.tls(), DatabaseTls::VerifyFull, "{rest}");
+    }
+    let fault = refused("postgres://app@/x?host=/run/pg&channel_binding=require");
+    assert!(fault.contains("a socket has none"), "{fault}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Parameters {
     pub(super) application_name: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
     tls: Option<DatabaseTls>,
+    /// The server has to prove that nobody stands between.
+    proven: bool,
     roots: Option<String>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -63,10 +65,7 @@ const AS_IT_IS: [(&str, &[&str]); 9] = [
 
 /// Parameters that would be passed over, and what to do instead.
 const REFUSED: [(&str, &str); 45] = [
-    (
-        "channel_binding",
-        "channels can't be bound here: remove it, and write sslmode=verify-full, which has the server prove itself",
-    ),
+    ("channel_binding", "it must be disable, prefer or require"),
     ("gssencmode", "there is no GSSAPI here: remove it"),
     (
         "target_session_attrs",
@@ -191,7 +190,7 @@ const REFUSED: [(&str, &str); 45] = [
     ),
 ];
 
-const HONOURED: &str = "sslmode, sslrootcert, sslcert, sslkey, application_name, connect_timeout, host, port, dbname, user and password";
+const HONOURED: &str = "sslmode, channel_binding, sslrootcert, sslcert, sslkey, application_name, connect_timeout, host, port, dbname, user and password";
 
 impl Parameters {
     pub(super) fn read(query: &str) -> Result<Self, DatabaseUrlFault> {
@@ -244,6 +243,7 @@ impl Parameters {
                 self.connect_timeout = Some(Duration::from_secs(seconds));
             }
             "sslmode" => self.tls = Some(mode_of(&value)?),
+            "channel_binding" if value == "require" => self.proven = true,
             "sslrootcert" => self.roots = Some(value),
             "sslcert" => self.certificate = Some(PathBuf::from(value)),
             "sslkey" => self.key = Some(PathBuf::from(value)),
@@ -254,10 +254,21 @@ impl Parameters {
 
     /// How much the connection is protected, and with whose certificates. A file of them that would not be looked into is refused.
     pub(super) fn protection(&self) -> Result<(DatabaseTls, Option<PathBuf>), DatabaseUrlFault> {
-        let Some(roots) = &self.roots else {
-            return Ok((self.tls.unwrap_or(DatabaseTls::Prefer), None));
+        let tls = if self.proven {
+            if self.tls == Some(DatabaseTls::Disable) {
+                return fault(
+                    "has channel_binding=require, for which there must be TLS: remove sslmode=disable",
+                );
+            }
+            // Channels can't be bound here. Whoever asks for it wants nobody in between, and the certificate proves that.
+            Some(DatabaseTls::VerifyFull)
+        } else {
+            self.tls
         };
-        let tls = match self.tls {
+        let Some(roots) = &self.roots else {
+            return Ok((tls.unwrap_or(DatabaseTls::Prefer), None));
+        };
+        let tls = match tls {
             Some(DatabaseTls::VerifyFull) => DatabaseTls::VerifyFull,
             // As in libpq: whoever gives certificates wants them looked at.
             Some(DatabaseTls::VerifyCa | DatabaseTls::Require) if roots != PUBLIC_ROOTS => {
@@ -271,6 +282,11 @@ impl Parameters {
         };
         let file = (roots != PUBLIC_ROOTS).then(|| PathBuf::from(roots));
         Ok((tls, file))
+    }
+
+    /// Whether there must be TLS to a server that proves itself, which a socket has not.
+    pub(super) fn needs_proof(&self) -> bool {
+        self.proven
     }
 
     /// The certificate that logs in, with its key.

@@ -61,6 +61,11 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
     }
     let is_socket = matches!(host, DatabaseHost::Socket(_));
     let (tls, root_certificates) = parameters.protection()?;
+    if is_socket && parameters.needs_proof() {
+        return fault(
+            "has channel_binding=require, for which there must be TLS, and a socket has none: remove it",
+        );
+    }
     Ok(DatabaseUrl {
         host,
         port,
