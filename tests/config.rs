@@ -251,6 +251,30 @@ fn all_mistakes_are_reported_at_once_each_with_its_place() {
     assert_eq!(report, expected);
 }
 
+#[test]
+fn a_proxy_and_what_goes_past_it_are_judged_apart() {
+    let report = mistakes(&[
+        (
+            "GATEWAY__PROXY__URL",
+            "https://gateway:hidden-word@proxy.example:3128",
+        ),
+        ("GATEWAY__PROXY__BYPASS", "10.0.0.0/8,*x"),
+    ]);
+    let [bypass, url] = report.as_slice() else {
+        panic!("{report:?}")
+    };
+    assert!(
+        bypass.starts_with("proxy.bypass (GATEWAY__PROXY__BYPASS): \"*x\" is not a name"),
+        "{bypass}"
+    );
+    assert!(
+        url.starts_with("proxy.url (GATEWAY__PROXY__URL): must be an http:// address"),
+        "{url}"
+    );
+    assert!(!url.contains("hidden-word"), "{url}");
+    assert!(load(&[]).unwrap().proxy.is_none());
+}
+
 /// A variable, its wrong value, and what the report must say.
 #[test]
 fn every_kind_of_wrong_value_is_refused_with_advice() {

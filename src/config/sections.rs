@@ -233,9 +233,9 @@ fn auth(read: &mut Reader<'_>) -> Option<AuthSettings> {
 }
 
 fn proxy(read: &mut Reader<'_>) -> Option<WebProxy> {
-    let bypass = read.list("proxy.bypass", Bypass::FORM)?;
+    let bypass = read.list("proxy.bypass", Bypass::FORM);
     let url = read.secret("proxy.url")?;
-    let proxy = WebProxy::new(&url, bypass);
+    let proxy = WebProxy::new(&url, bypass.unwrap_or_default());
     if proxy.is_none() {
         read.reject("proxy.url", format!("must be {}", WebProxy::FORM));
     }

@@ -399,7 +399,7 @@ async fn through_a_proxy_keys_are_fetched_and_certificates_are_judged() {
 
 #[tokio::test]
 async fn a_proxy_that_refuses_or_is_down_is_named() {
-    let words = "the key address: the proxy of this installation did not connect to it: it may forbid the address, not know the name, or be down";
+    let words = "the key address: the proxy of this installation did not connect to it: it may forbid the address, not know the name, want another password, or be down";
     let (refusing, asked) = proxy(None).await;
     let down = TcpListener::bind("127.0.0.1:0")
         .await

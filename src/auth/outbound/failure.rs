@@ -30,7 +30,7 @@ pub enum OutboundError {
     Refused,
     /// It is asked for through the installation's proxy, which did not connect.
     #[error(
-        "the proxy of this installation did not connect to it: it may forbid the address, not know the name, or be down"
+        "the proxy of this installation did not connect to it: it may forbid the address, not know the name, want another password, or be down"
     )]
     Proxy,
     /// Nothing came in time.
