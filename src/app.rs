@@ -14,7 +14,10 @@ use futures_util::future::join_all;
 use tokio::time::MissedTickBehavior;
 
 use crate::anam::{Anam, AnamOptions};
-use crate::auth::{Authenticator, JwksSettings, OutboundPolicy, OutboundSetupError, SingleSignOn};
+use crate::auth::{
+    Authenticator, IntrospectionSettings, JwksSettings, OutboundPolicy, OutboundSetupError,
+    SingleSignOn,
+};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::crypto::password::{HashError, Passwords};
@@ -262,6 +265,7 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
+        gateway.auth.forget_introspected();
         gateway.sources.forget_idle(IDLE_TENANT);
         sweeper.round().await;
     }
@@ -351,6 +355,10 @@ fn authenticator(
     let authenticator = Authenticator::new(
         outbound.clone(),
         jwks_settings(settings),
+        IntrospectionSettings {
+            per_second: settings.auth.introspections_per_second,
+            in_flight: settings.auth.introspections_in_flight,
+        },
         clock.clone(),
         lifecycle.tracker().clone(),
         tokio::runtime::Handle::current(),

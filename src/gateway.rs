@@ -11,7 +11,7 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
-use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany};
+use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
 use crate::refusals::{Refusals, Refused, Why};
 use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
@@ -22,12 +22,23 @@ use crate::work::{Work, WorkError};
 /// How a user's page calls; nothing of it is believed yet.
 #[derive(Debug, Clone, Copy)]
 pub struct UserCall<'a> {
-    /// The JWT, without `Bearer`.
+    /// The token, without `Bearer`.
     pub token: &'a str,
+    /// Where it is opaque, and the page says whose it is.
+    pub opaque: Option<Opaque<'a>>,
     /// The page's web origin, where the browser names one that is not the gateway's own.
     pub origin: Option<&'a str>,
     /// The request.
     pub request: Option<RequestId>,
+}
+
+/// What a request says of an opaque token, which says nothing itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Opaque<'a> {
+    /// The tenant whose issuer is to be asked: its name in URLs, or its id.
+    pub sent_for: &'a str,
+    /// Where the request comes from, if that is known.
+    pub from: Option<IpAddr>,
 }
 
 /// The rooms that a use case may enter.
@@ -64,19 +75,31 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Judges a user's JWT, and counts refusals.
+    /// Judges a user's token, and counts refusals.
     pub async fn authenticate(&self, call: &UserCall<'_>) -> Result<Caller, AuthError> {
-        let judged = self.auth.authenticate(call.token).await;
+        let judged = match call.opaque {
+            None => self.auth.authenticate(call.token).await,
+            Some(Opaque { sent_for, from }) => {
+                let from = from.map(one_address);
+                self.auth.introspect(call.token, sent_for, from).await
+            }
+        };
         match &judged {
             Ok(caller) => note_tenant(caller.tenant),
             Err(AuthError::NotKnownYet) => {}
+            Err(AuthError::TooManyRefused { .. }) => {
+                self.metrics.limit_refusal(Limit::Introspection);
+            }
             Err(error) => self.note_refused_token(call, error),
         }
         judged
     }
 
     fn note_refused_token(&self, call: &UserCall<'_>, error: &AuthError) {
-        let claimed = self.auth.claimed(call.token);
+        let claimed = match call.opaque {
+            None => self.auth.claimed(call.token),
+            Some(Opaque { sent_for, .. }) => self.auth.claimed_for(sent_for),
+        };
         let reason = error.as_label();
         self.metrics.auth_refusal(reason);
         tracing::info!(
@@ -90,7 +113,10 @@ impl Gateway {
         let why = match error {
             AuthError::Refused(refusal) => Why::Token(*refusal),
             AuthError::KeysUnavailable { .. } => Why::KeysUnavailable,
-            AuthError::TenantSuspended { .. } | AuthError::NotKnownYet => return,
+            AuthError::IntrospectionUnavailable { .. } => Why::IntrospectionUnavailable,
+            AuthError::TenantSuspended { .. }
+            | AuthError::TooManyRefused { .. }
+            | AuthError::NotKnownYet => return,
         };
         self.refusals
             .note(Refused::token(why, claimed, call.request));

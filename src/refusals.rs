@@ -43,6 +43,8 @@ pub enum Why {
     Token(Refusal),
     /// The issuer's keys can't be had, so the token was not judged.
     KeysUnavailable,
+    /// The issuer's introspection endpoint gave no answer, so the token was not judged.
+    IntrospectionUnavailable,
     /// The page's origin is not among the tenant's.
     Origin,
 }
@@ -53,6 +55,7 @@ impl Why {
         match self {
             Self::Token(refusal) => refusal.as_label(),
             Self::KeysUnavailable => "keys_unavailable",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::Origin => "origin_not_allowed",
         }
     }
@@ -60,7 +63,11 @@ impl Why {
     /// The reason of this name.
     pub fn named(label: &str) -> Option<Self> {
         let tokens = Refusal::ALL.iter().copied().map(Self::Token);
-        let mut all = tokens.chain([Self::KeysUnavailable, Self::Origin]);
+        let mut all = tokens.chain([
+            Self::KeysUnavailable,
+            Self::IntrospectionUnavailable,
+            Self::Origin,
+        ]);
         all.find(|why| why.as_label() == label)
     }
 
@@ -69,6 +76,9 @@ impl Why {
         match self {
             Self::Token(refusal) => refusal.to_string(),
             Self::KeysUnavailable => "the issuer's signing keys can't be fetched".to_owned(),
+            Self::IntrospectionUnavailable => {
+                "the issuer's introspection endpoint gave no answer that can be used".to_owned()
+            }
             Self::Origin => "the page's origin is not in the policy's allowedOrigins".to_owned(),
         }
     }
@@ -79,6 +89,9 @@ impl Why {
             Self::Token(refusal) => refusal.advice(),
             Self::KeysUnavailable => {
                 "Look whether the issuer's key set can be reached; POST /v1/admin/issuers/{issuer}:check says what comes back."
+            }
+            Self::IntrospectionUnavailable => {
+                "Look what the endpoint answers: POST /v1/admin/issuers/{issuer}:check asks it. One that is slow, or asked more often than auth.introspections_per_second, is answered for so, too."
             }
             Self::Origin => {
                 "Add the origin to the policy's allowedOrigins if the page is yours: scheme, host and port must be the same."
@@ -382,7 +395,14 @@ mod tests {
             assert_eq!(Why::named(why.as_label()), Some(why));
             assert!(why.advice().ends_with('.') && !why.meaning().ends_with('.'));
         }
-        assert_eq!(Why::named("origin_not_allowed"), Some(Why::Origin));
+        for why in [
+            Why::KeysUnavailable,
+            Why::IntrospectionUnavailable,
+            Why::Origin,
+        ] {
+            assert_eq!(Why::named(why.as_label()), Some(why));
+            assert!(why.advice().ends_with('.') && !why.meaning().ends_with('.'));
+        }
         assert_eq!(Why::named("others"), None);
     }
 }

@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::Schema;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, RefOr};
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse, ToSchema};
 
 use crate::web::codes::Code;
@@ -117,12 +118,46 @@ impl Modify for Credentials {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "The logged-in user's own JWT, from one of the tenant's registered issuers.",
+                "The logged-in user's own JWT, from one of the tenant's registered issuers; or an opaque token, with the header `Persona-Gateway-Tenant`.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("userJwt", SecurityScheme::Http(scheme));
         components.add_security_scheme("adminKey", SecurityScheme::Http(admin));
+    }
+}
+
+/// What goes with an opaque token, at each operation for users.
+struct Opaque;
+
+impl Modify for Opaque {
+    fn modify(&self, document: &mut Description) {
+        let header = ParameterBuilder::new()
+            .name("Persona-Gateway-Tenant")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "With an opaque token: the tenant whose issuer is asked about it, by its name in URLs or its id. Not looked at with a JWT.",
+            ))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        let of_users = SecurityRequirement::new("userJwt", <[&str; 0]>::default());
+        for item in document.paths.paths.values_mut() {
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.delete,
+            ];
+            for operation in operations.into_iter().flatten() {
+                let security = operation.security.as_ref();
+                if security.is_some_and(|needed| needed.contains(&of_users)) {
+                    let parameters = operation.parameters.get_or_insert_default();
+                    parameters.push(RefOr::T(header.clone()));
+                }
+            }
+        }
     }
 }
 
@@ -189,7 +224,7 @@ impl Modify for Codes {
     ),
     components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed, NoAdmin,
         AdminForbidden, Absent, Conflicting, Expired, Stale, AdminInvalid)),
-    modifiers(&Admin, &Credentials, &Codes),
+    modifiers(&Opaque, &Admin, &Credentials, &Codes),
 )]
 struct Document;
 

@@ -5,28 +5,23 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
 use super::openapi::{Preferences, PreferencesPatch};
-use crate::gateway::{Gateway, UserCall};
+use crate::gateway::Gateway;
 use crate::store::preferences::StoredPreferences;
 use crate::tenants::preferences::{Change, WriteError, write};
 use crate::tenants::visit::{Visit, visit};
+use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::codes::Code;
 use crate::web::cors::foreign_origin;
 use crate::web::etag::Validator;
-use crate::web::trace::request_id;
-use crate::web::{Problem, bearer};
+use crate::web::user::user_call;
 
 const JSON: &[&str] = &["application/json"];
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
 pub(super) async fn enter(request: &HttpRequest, gateway: &Gateway) -> Result<Visit, Problem> {
-    let token = bearer::bearer(request)?;
     let origin = foreign_origin(request);
-    let call = UserCall {
-        token,
-        origin: origin.as_deref(),
-        request: request_id(request),
-    };
+    let call = user_call(request, origin.as_deref())?;
     Ok(visit(gateway, call).await?)
 }
 

@@ -6,12 +6,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::gateway::{Gateway, UserCall};
+use crate::gateway::Gateway;
 use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_session};
+use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
-use crate::web::trace::request_id;
-use crate::web::{Problem, bearer};
+use crate::web::user::user_call;
 
 /// What a page sends.
 #[derive(Debug, ToSchema)]
@@ -100,21 +100,10 @@ pub(super) async fn from_request(
     gateway: &Gateway,
     limits: BodyLimits,
 ) -> Result<Result<Minted, MintError>, Problem> {
-    let token = bearer::bearer(request)?;
-    let body = body::read(request, payload, limits, &["application/json"]);
     let origin = foreign_origin(request);
-    Ok(mint_session(
-        gateway,
-        MintCall {
-            by: UserCall {
-                token,
-                origin: origin.as_deref(),
-                request: request_id(request),
-            },
-            body,
-        },
-    )
-    .await)
+    let by = user_call(request, origin.as_deref())?;
+    let body = body::read(request, payload, limits, &["application/json"]);
+    Ok(mint_session(gateway, MintCall { by, body }).await)
 }
 
 /// The head of a good answer.

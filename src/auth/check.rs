@@ -59,20 +59,23 @@ pub struct SkipReport {
 }
 
 impl Authenticator {
-    /// Fetches (or admits) the keys of a configuration as it would be done in earnest, and judges a token by them. Touches
-    /// no cached key set. The caller limits how often an admin may ask.
+    /// Fetches (or admits) the keys of a configuration as it would be done in earnest, or asks who is asked about opaque tokens, and
+    /// judges a token by that. Touches nothing that is cached. The caller limits how often an admin may ask.
     pub async fn check(
         &self,
         config: &IssuerConfig,
         secrets: &[SecretSlice<u8>],
         token: Option<&str>,
     ) -> CheckReport {
+        if let Some(about) = config.introspection() {
+            return self.check_opaque(config, about, secrets, token).await;
+        }
         let found = Found {
             published: match config.keys() {
                 Some(source) => Some(self.published(config, source).await),
                 None => None,
             },
-            secrets: config.takes_secret().then(|| shared(secrets)),
+            secrets: config.is_signed_with_secret().then(|| shared(secrets)),
         };
         let now = self.fetcher.clock.now();
         let mut report = report(config, &found);

@@ -26,6 +26,17 @@ pub struct Claimed {
     pub kid: String,
 }
 
+impl Claimed {
+    /// Of an opaque token, which says nothing: what the request says of it, and the URL of the issuer that would be asked.
+    pub(super) fn of_opaque(tenant: Option<TenantId>, issuer: &str) -> Self {
+        Self {
+            tenant,
+            issuer: clean_line(issuer, MAX_CHARS).into_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A token read without judging it.
 pub(super) struct Claims {
     pub(super) issuer: String,

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::AuthError;
+use super::introspection::Introspector;
 use super::jwks::{Fetcher, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
 use super::keys::{KeySet, SetRefusal};
 use super::refusal::Refusal;
+use crate::crypto::token::NoRandomness;
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource, TenantBinding};
 
@@ -60,7 +62,8 @@ pub struct IssuerEntry {
     pub config: IssuerConfig,
     /// Those of its audiences that are not proven to be the tenant's: their tokens are refused.
     pub pending: Vec<String>,
-    /// The shared secrets, opened; only where the configuration says `sharedSecret`. Two while one replaces the other.
+    /// The secrets, opened: where the configuration says `sharedSecret`, those that sign, two while one replaces the other; where it says
+    /// `introspection`, the one that the gateway shows.
     pub secrets: Vec<SecretSlice<u8>>,
 }
 
@@ -91,8 +94,11 @@ pub enum FaultReason {
     #[error("the issuer's keys cannot be used: it {0}")]
     Keys(#[from] SetRefusal),
     /// A shared secret is configured, but none is stored, or the other way round.
-    #[error("a stored secret and the source sharedSecret go together")]
+    #[error("a stored secret goes together with the source sharedSecret or introspection")]
     Secret,
+    /// Opaque tokens can't be recognised without random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// Another issuer entry claims the same pair; neither gets it.
     #[error("another issuer has the same iss with audience {0:?}")]
     Contested(String),
@@ -146,6 +152,8 @@ struct IssuerKeys {
     secrets: Option<Arc<KeySet>>,
     /// What all others are judged by.
     published: Option<Published>,
+    /// Who is asked about opaque tokens.
+    introspector: Option<Arc<Introspector>>,
 }
 
 #[derive(Debug, Clone)]
@@ -156,20 +164,30 @@ enum Published {
 }
 
 impl IssuerKeys {
-    /// Opens the keys of an entry; published ones that did not move are `kept`.
+    /// Opens the keys of an entry. What was fetched `before` is kept where it did not move.
     fn open(
         entry: &IssuerEntry,
-        kept: Option<Published>,
+        before: Option<&Issuer>,
         fetcher: &Arc<Fetcher>,
     ) -> Result<Self, FaultReason> {
         if entry.config.takes_secret() == entry.secrets.is_empty() {
             return Err(FaultReason::Secret);
         }
         let mut keys = Self::default();
-        if entry.config.takes_secret() {
+        if let Some(about) = entry.config.introspection() {
+            let kept = before.and_then(|before| before.introspector_for(entry));
+            let introspector = match kept {
+                Some(kept) => kept,
+                None => Introspector::new(entry, about, Arc::clone(fetcher))?,
+            };
+            keys.introspector = Some(introspector);
+            return Ok(keys);
+        }
+        if entry.config.is_signed_with_secret() {
             let secrets = entry.secrets.iter().map(ExposeSecret::expose_secret);
             keys.secrets = Some(Arc::new(KeySet::shared_secrets(secrets)?));
         }
+        let kept = before.and_then(|before| before.published_for(entry));
         keys.published = match (kept, entry.config.keys()) {
             (Some(kept), _) => Some(kept),
             (None, None) => None,
@@ -194,12 +212,32 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
+    fn new(entry: IssuerEntry, keys: IssuerKeys) -> Self {
+        Self {
+            id: entry.id,
+            config: entry.config,
+            binding: entry.binding,
+            keys,
+        }
+    }
+
     /// The published keys, if they serve another form of this issuer, too.
     fn published_for(&self, entry: &IssuerEntry) -> Option<Published> {
         let same = self.config.issuer() == entry.config.issuer()
             && self.config.keys() == entry.config.keys()
             && self.config.root_certificates() == entry.config.root_certificates();
         self.keys.published.clone().filter(|_| same)
+    }
+
+    fn introspector_for(&self, entry: &IssuerEntry) -> Option<Arc<Introspector>> {
+        let introspector = self.keys.introspector.as_ref();
+        introspector
+            .filter(|introspector| introspector.serves(entry))
+            .map(Arc::clone)
+    }
+
+    pub(super) fn introspector(&self) -> Option<&Arc<Introspector>> {
+        self.keys.introspector.as_ref()
     }
 
     /// The keys that tokens of an algorithm are judged by: a secret never verifies what a public key should, nor the other way round.

@@ -21,7 +21,7 @@ use crate::domain::text::clean_line;
 const MAX_TOLD_CHARS: usize = 200;
 
 /// What the verifier makes of one token by one issuer's rules.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenReport {
     /// The verifier's own judgement.
@@ -39,7 +39,8 @@ pub struct TokenReport {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// What: `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `required`, `time`, `subject`, `tenant` or `facts`.
+    /// What: `form`, `algorithm`, `key`, `signature`, `introspection`, `issuer`, `type`, `audience`, `kind`, `required`, `time`, `subject`,
+    /// `tenant` or `facts`.
     pub name: &'static str,
     /// Whether it is as it must be; absent where it could not be judged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,12 +56,7 @@ pub(super) fn explain(
     found: &Found,
     now: DateTime<Utc>,
 ) -> TokenReport {
-    let mut report = TokenReport {
-        accepted: false,
-        steps: Vec::new(),
-        subject: None,
-        facts: None,
-    };
+    let mut report = TokenReport::default();
     let read = Lenient::read(text);
     let strict = peek(text.trim());
     report.form(&strict, &read.faults);
@@ -90,20 +86,13 @@ pub(super) fn explain(
         report.subject = Some(verified.subject.as_str().to_owned());
     }
     if let Some(claims) = &read.claims {
-        let (facts, left_out) = rules.claims().facts(claims);
-        let told = facts_found(rules, &facts, &left_out);
-        if report.accepted {
-            report.add("facts", true, told);
-        } else {
-            report.unjudged("facts", format!("were it accepted: {told}"));
-        }
-        report.facts = Some(facts);
+        report.facts_of(claims, rules);
     }
     report
 }
 
 impl TokenReport {
-    fn add(&mut self, name: &'static str, passed: bool, message: impl Into<String>) {
+    pub(super) fn add(&mut self, name: &'static str, passed: bool, message: impl Into<String>) {
         self.steps.push(Step {
             name,
             passed: Some(passed),
@@ -111,7 +100,7 @@ impl TokenReport {
         });
     }
 
-    fn unjudged(&mut self, name: &'static str, message: impl Into<String>) {
+    pub(super) fn unjudged(&mut self, name: &'static str, message: impl Into<String>) {
         self.steps.push(Step {
             name,
             passed: None,
@@ -196,6 +185,17 @@ impl TokenReport {
             ),
         };
         self.add("issuer", judged.is_ok(), message);
+        self.claims_but_issuer(claims, access_token_type, rules, now);
+    }
+
+    /// What is judged of a JWT and of what is said of an opaque token alike.
+    pub(super) fn claims_but_issuer(
+        &mut self,
+        claims: &Map<String, Value>,
+        access_token_type: bool,
+        rules: &IssuerConfig,
+        now: DateTime<Utc>,
+    ) {
         let judged = verify::check_audience(claims, rules);
         self.add("audience", judged.is_ok(), audience(claims, rules, judged));
 
@@ -223,6 +223,18 @@ impl TokenReport {
             Err(refusal) => refusal.to_string(),
         };
         self.add("subject", judged.is_ok(), message);
+    }
+
+    /// What the claim map takes, or would take.
+    pub(super) fn facts_of(&mut self, claims: &Map<String, Value>, rules: &IssuerConfig) {
+        let (facts, left_out) = rules.claims().facts(claims);
+        let told = facts_found(rules, &facts, &left_out);
+        if self.accepted {
+            self.add("facts", true, told);
+        } else {
+            self.unjudged("facts", format!("were it accepted: {told}"));
+        }
+        self.facts = Some(facts);
     }
 
     fn required(&mut self, claims: &Map<String, Value>, rules: &IssuerConfig) {

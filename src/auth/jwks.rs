@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::introspection::{IntrospectionSettings, Room};
 use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
@@ -208,6 +209,9 @@ fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
 pub(super) struct Fetcher {
     pub(super) outbound: Outbound,
     pub(super) settings: JwksSettings,
+    pub(super) introspection: IntrospectionSettings,
+    /// Where what is known of opaque tokens has its place.
+    pub(super) room: Room,
     pub(super) clock: Clock,
     pub(super) tracker: TaskTracker,
     /// Fetches outlive the request that started them, and its worker.
@@ -510,6 +514,8 @@ mod tests {
         let fetcher = Fetcher {
             outbound: Outbound::new(OutboundPolicy::default()).unwrap(),
             settings: JwksSettings::default(),
+            introspection: IntrospectionSettings::default(),
+            room: Room::new(0),
             clock: Clock::manual(DateTime::UNIX_EPOCH),
             tracker: TaskTracker::new(),
             runtime: Handle::current(),

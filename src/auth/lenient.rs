@@ -52,6 +52,13 @@ impl Lenient {
         read
     }
 
+    /// Without looking at what it is made of.
+    pub(super) fn undressed(text: &str) -> Self {
+        let mut read = Self::default();
+        read.undress(text.trim());
+        read
+    }
+
     fn fault(&mut self, fault: impl Into<String>) {
         self.faults.push(fault.into());
     }
@@ -93,7 +100,7 @@ impl Lenient {
         match parts.as_slice() {
             [] | [""] => self.fault("is empty: paste the token alone"),
             [_] => self.fault(
-                "is no JWT: it has one part instead of three, so it is an opaque token or something else; opaque tokens can't be used, let the page ask for a JWT for your audience",
+                "is no JWT: it has one part instead of three, so it is an opaque token or something else; let the page ask for a JWT for your audience, or register the issuer with `introspection` if it gives none",
             ),
             [header, _, _, _, _] => {
                 self.header = self.object("header", header);

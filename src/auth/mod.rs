@@ -7,6 +7,7 @@ mod check;
 mod claimed;
 mod directory;
 mod explain;
+mod introspection;
 mod jwks;
 mod jws;
 mod keys;
@@ -16,6 +17,7 @@ mod refusal;
 mod sso;
 mod verify;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -29,6 +31,7 @@ use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
 
 use directory::{Index, Part};
+use introspection::{ALL_BYTES, Room};
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{
@@ -39,6 +42,7 @@ pub use directory::{
     Directory, DirectoryFault, FaultReason, IssuerEntry, Owner, RegisteredUrl, TenantEntry,
 };
 pub use explain::{Step, TokenReport};
+pub use introspection::{IntrospectionSettings, is_opaque};
 pub use jwks::{FetchError, JwksSettings, KeyHealth};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip, SkippedKey};
@@ -64,6 +68,18 @@ pub enum AuthError {
         /// When another try makes sense; at least a second.
         retry_after: Duration,
     },
+    /// The issuer's introspection endpoint cannot be asked at the moment, or gives no answer: 503.
+    #[error("the issuer did not say whether the token is good")]
+    IntrospectionUnavailable {
+        /// When another try makes sense; at least a second.
+        retry_after: Duration,
+    },
+    /// Too many tokens that were refused came from there: 429.
+    #[error("too many tokens from this address were refused")]
+    TooManyRefused {
+        /// When the next one is looked at.
+        retry_after: Duration,
+    },
     /// The token is good, its tenant is suspended: 403.
     #[error("the tenant is suspended")]
     TenantSuspended {
@@ -79,6 +95,8 @@ impl AuthError {
             Self::Refused(refusal) => refusal.as_label(),
             Self::NotKnownYet => "not_known_yet",
             Self::KeysUnavailable { .. } => "keys_unavailable",
+            Self::IntrospectionUnavailable { .. } => "introspection_unavailable",
+            Self::TooManyRefused { .. } => "too_many_refused",
             Self::TenantSuspended { .. } => "tenant_suspended",
         }
     }
@@ -106,11 +124,12 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// Knows no issuer until [`Authenticator::replace_directory`]. Key fetches run as tasks of
+    /// Knows no issuer until [`Authenticator::replace_directory`]. Fetches run as tasks of
     /// `tracker` on `runtime`, which should outlive the web workers.
     pub fn new(
         outbound: OutboundPolicy,
         settings: JwksSettings,
+        introspection: IntrospectionSettings,
         clock: Clock,
         tracker: TaskTracker,
         runtime: Handle,
@@ -119,6 +138,8 @@ impl Authenticator {
         let fetcher = Fetcher {
             outbound: Outbound::new(outbound)?,
             settings,
+            introspection,
+            room: Room::new(ALL_BYTES),
             clock,
             tracker,
             runtime,
@@ -191,6 +212,53 @@ impl Authenticator {
             facts: verified.facts,
             left_out: verified.left_out,
         })
+    }
+
+    /// Judges an opaque token (see [`is_opaque`]) by what its issuer's endpoint says of it. `sent_for` names the tenant that the page
+    /// means, by its name in URLs or its id: nothing in the token does, and it is shown to that tenant's issuer alone. `from` is where it
+    /// came from, where that is known.
+    pub async fn introspect(
+        &self,
+        token: &str,
+        sent_for: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Caller, AuthError> {
+        introspection::check_form(token)?;
+        if !self.is_filled.load(Ordering::Acquire) {
+            return Err(AuthError::NotKnownYet);
+        }
+        let (tenant, issuer) = self.index().introspecting(sent_for)?;
+        let introspector = issuer.introspector().ok_or(Refusal::NoIntrospection)?;
+        let known = introspector.judge(token, from).await?;
+        if !self.index().is_active(tenant)? {
+            return Err(AuthError::TenantSuspended { tenant });
+        }
+        if !known.left_out.is_empty() {
+            tracing::info!(issuer.id = %issuer.id, facts = ?known.left_out, "claims left out");
+        }
+        Ok(Caller {
+            tenant,
+            issuer: issuer.id,
+            subject: known.subject.clone(),
+            facts: known.facts.clone(),
+            left_out: known.left_out.clone(),
+        })
+    }
+
+    /// Whose a refused opaque token would be, by the tenant that it was sent for.
+    pub fn claimed_for(&self, sent_for: &str) -> Claimed {
+        self.index().claimed_for(sent_for)
+    }
+
+    /// Forgets what was learned of tokens that nobody believes any more; call it now and then.
+    pub fn forget_introspected(&self) {
+        let introspectors: Vec<_> = {
+            let index = self.index();
+            index.introspectors().map(Arc::clone).collect()
+        };
+        for introspector in introspectors {
+            introspector.tidy();
+        }
     }
 
     /// What a refused token claims to be, and whose it would be; for those who have to find out why it was refused.

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Refusal {
     /// Longer than the cap.
-    #[error("the token is longer than 8 kB")]
+    #[error("the token is longer than 16 kB")]
     TooLarge,
     /// Not three parts of strict base64url, or not two JSON objects without duplicate names.
     #[error("the token is no compact JWS of two strict JSON objects")]
@@ -75,9 +75,15 @@ pub enum Refusal {
     /// The signature is not the key's.
     #[error("the signature does not fit")]
     Signature,
-    /// A shared issuer's token names no tenant, or one that does not exist.
-    #[error("the claim that names the tenant is missing or names none")]
+    /// A shared issuer's token names no tenant, or one that does not exist; or an opaque one was sent for none that does.
+    #[error("the claim or header that names the tenant is missing or names none")]
     UnknownTenant,
+    /// An opaque token was sent for a tenant that has no issuer to ask about it.
+    #[error("the token is opaque, and the tenant has no issuer with introspection")]
+    NoIntrospection,
+    /// The issuer's endpoint says that an opaque token is not good.
+    #[error("the issuer's introspection endpoint says that the token is not active")]
+    Inactive,
 }
 
 impl Refusal {
@@ -108,6 +114,8 @@ impl Refusal {
         Self::KeyIssuer,
         Self::Signature,
         Self::UnknownTenant,
+        Self::NoIntrospection,
+        Self::Inactive,
     ];
 
     /// Whether other keys of the issuer could let the same token in.
@@ -123,7 +131,7 @@ impl Refusal {
         match self {
             Self::TooLarge => "Ask the issuer for fewer claims in the token, such as fewer groups.",
             Self::Malformed => {
-                "Send the JWT itself, whole, without quotes or line breaks; opaque tokens can't be used."
+                "Send the JWT itself, whole, without quotes or line breaks. With an opaque token, send the header Persona-Gateway-Tenant, too, and register an issuer with introspection."
             }
             Self::Header => {
                 "Let the issuer sign plain tokens: without encryption, compression, or extensions that must be understood."
@@ -134,7 +142,7 @@ impl Refusal {
                 "Let the issuer sign with RS256, ES256, EdDSA or another algorithm that the issuer's `algorithms` may list."
             }
             Self::Claims => {
-                "See that iss, sub and exp are there once, iss and sub as texts, aud as a text or a list of texts, and the dates as numbers."
+                "See that iss, sub and exp are there once, iss and sub as texts, aud (or the issuer's audienceClaim) as a text or a list of texts, and the dates as numbers; of an opaque token, in what its introspection endpoint answers."
             }
             Self::UnknownIssuer => {
                 "Register the issuer, its URL byte for byte as the token's iss says it, with the token's aud among its audiences; or enable it."
@@ -183,6 +191,12 @@ impl Refusal {
             Self::UnknownTenant => {
                 "Let the issuer put the tenant's name or id into the claim that the shared issuer is registered with."
             }
+            Self::NoIntrospection => {
+                "Register an issuer whose keys are introspection, if its tokens are opaque; else let the page ask for a JWT."
+            }
+            Self::Inactive => {
+                "It has expired, was revoked, is another server's, or the gateway's client may not look at it: POST /v1/admin/issuers/{issuer}:check asks about one."
+            }
         }
     }
 
@@ -214,6 +228,8 @@ impl Refusal {
             Self::KeyIssuer => "key_issuer",
             Self::Signature => "signature",
             Self::UnknownTenant => "unknown_tenant",
+            Self::NoIntrospection => "no_introspection",
+            Self::Inactive => "inactive",
         }
     }
 }

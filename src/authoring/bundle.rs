@@ -290,7 +290,7 @@ impl BundleIssuer {
                 if parsed.takes_secret() != secret.is_some() {
                     faults.add(
                         "/secret",
-                        "goes together with keys: {sharedSecret: true}: give both or neither",
+                        "goes together with keys: {sharedSecret: true} or {introspection: {...}}: give both or neither",
                     );
                 }
                 faults.into_result(Self {
@@ -435,10 +435,17 @@ fn check_aliases(bundle: &Bundle, contexts: &BTreeMap<&str, Context>, faults: &m
     }
 }
 
-/// A token names its issuer by (issuer, audience), so no pair may stand for two.
+/// A JWT names its issuer by (issuer, audience), so no pair may stand for two; an opaque token names nothing.
 fn check_pairs(issuers: &[BundleIssuer], faults: &mut Faults) {
+    let is_opaque = |issuer: &&BundleIssuer| issuer.parsed.introspection().is_some();
+    if issuers.iter().filter(is_opaque).count() > 1 {
+        faults.add(
+            "/issuers",
+            "two of them have `introspection`: an opaque token does not say which to ask, so a tenant has one",
+        );
+    }
     let mut seen = BTreeSet::new();
-    for issuer in issuers {
+    for issuer in issuers.iter().filter(|issuer| !is_opaque(issuer)) {
         let url = issuer.parsed.issuer();
         for audience in issuer.parsed.audiences() {
             if !seen.insert((url, audience)) {

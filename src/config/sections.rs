@@ -218,6 +218,8 @@ fn auth(read: &mut Reader<'_>) -> Option<AuthSettings> {
     );
     let jwks_max_stale = read.seconds("auth.jwks_max_stale_seconds", 1..=7 * DAY_SECONDS);
     let jwks_wait = read.millis("auth.jwks_wait_ms", 10..=60_000);
+    let introspections_per_second = read.integer("auth.introspections_per_second", 1..=10_000);
+    let introspections_in_flight = read.integer("auth.introspections_in_flight", 1..=10_000);
     let outbound_allow = read.list("auth.outbound_allow", NETWORK);
     let outbound_ports = read.list("auth.outbound_ports", "a port such as 443");
     Some(AuthSettings {
@@ -227,6 +229,8 @@ fn auth(read: &mut Reader<'_>) -> Option<AuthSettings> {
         jwks_refresh_ceiling: jwks_refresh_ceiling?,
         jwks_max_stale: jwks_max_stale?,
         jwks_wait: jwks_wait?,
+        introspections_per_second: introspections_per_second?,
+        introspections_in_flight: introspections_in_flight?,
         outbound_allow: outbound_allow?,
         outbound_ports: outbound_ports?,
     })

@@ -111,6 +111,10 @@ pub struct AuthSettings {
     pub jwks_max_stale: Duration,
     /// How long a request waits for a key set.
     pub jwks_wait: Duration,
+    /// Questions about opaque tokens to one issuer in a second.
+    pub introspections_per_second: u32,
+    /// Questions about opaque tokens to one issuer at the same time.
+    pub introspections_in_flight: usize,
     /// Networks that may be asked although they are not public.
     pub outbound_allow: Vec<IpNet>,
     /// Ports that may be asked at public addresses.

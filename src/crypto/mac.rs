@@ -1,10 +1,13 @@
-//! Marks texts that leave and come back (cursors), so that nobody can write one.
+//! Marks texts that leave and come back (cursors), so that nobody can write one; and recognises secrets that are not kept.
+
+use std::fmt;
 
 use aws_lc_rs::hkdf::{KeyType, Prk};
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hmac, rand};
 use secrecy::zeroize::Zeroizing;
 
 use super::seal::KeyRing;
+use super::token::NoRandomness;
 use crate::domain::ids::TenantId;
 
 /// Bytes of a mark.
@@ -64,6 +67,35 @@ fn mark(master: &Prk, purpose: &str, tenant: TenantId, text: &[u8]) -> [u8; MARK
     short
 }
 
+/// What a secret is recognised by in memory: HMAC-SHA256 under a key that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+/// Takes fingerprints. Those of another process, or of another of these, are different ones.
+pub struct Fingerprints(hmac::Key);
+
+impl Fingerprints {
+    /// Under a new key.
+    pub fn new() -> Result<Self, NoRandomness> {
+        let mut key = Zeroizing::new([0; 32]);
+        rand::fill(&mut *key).map_err(|_unspecified| NoRandomness)?;
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &*key)))
+    }
+
+    /// The fingerprint of a secret.
+    pub fn of(&self, secret: &[u8]) -> Fingerprint {
+        let mut all = [0; 32];
+        all.copy_from_slice(hmac::sign(&self.0, secret).as_ref());
+        Fingerprint(all)
+    }
+}
+
+impl fmt::Debug for Fingerprints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fingerprints").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -85,5 +117,13 @@ mod tests {
         assert!(!ring.is_marked("other", one, b"text", &mark));
         assert!(!ring.is_marked("cursor", one, b"texts", &mark));
         assert!(!ring.is_marked("cursor", one, b"text", &[]));
+    }
+
+    #[test]
+    fn a_fingerprint_is_one_of_its_secret_and_of_its_key() {
+        let (one, other) = (Fingerprints::new().unwrap(), Fingerprints::new().unwrap());
+        assert_eq!(one.of(b"token"), one.of(b"token"));
+        assert_ne!(one.of(b"token"), one.of(b"tokens"));
+        assert_ne!(one.of(b"token"), other.of(b"token"));
     }
 }

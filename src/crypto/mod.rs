@@ -1,5 +1,6 @@
 //! Digests, random tokens, passwords and the sealing of secrets at rest.
 
+pub mod client_secret;
 pub mod digest;
 pub mod guessable;
 pub mod mac;

@@ -5,6 +5,7 @@
 
 mod audience;
 mod claims;
+mod introspection;
 mod parse;
 mod required;
 mod root;
@@ -25,6 +26,7 @@ use super::web_url;
 pub use audience::AudienceClaim;
 pub(super) use claims::fact;
 pub use claims::{ClaimMap, ClaimPath};
+pub use introspection::{ClientAuthentication, Introspection};
 pub use required::RequiredClaims;
 pub use root::RootCertificates;
 
@@ -127,13 +129,16 @@ pub enum KeySource {
 }
 
 /// What an issuer's tokens are verified with: public keys, a shared secret, or both, such as while it moves from one to the
-/// other. A token's algorithm says which of them it is judged by, so that a public key is never a secret.
-#[derive(Debug, Clone, PartialEq)]
+/// other. A token's algorithm says which of them it is judged by, so that a public key is never a secret. Or, of opaque tokens, who is
+/// asked.
+#[derive(Debug, Clone, Default, PartialEq)]
 struct KeySources {
-    /// There is one, or a secret.
+    /// There is one, or a secret, or `introspection`.
     published: Option<KeySource>,
     /// `"sharedSecret": true`: a secret, which is sealed apart from this configuration.
     shared_secret: bool,
+    /// Alone.
+    introspection: Option<Introspection>,
 }
 
 impl Serialize for KeySources {
@@ -151,6 +156,9 @@ impl Serialize for KeySources {
         if self.shared_secret {
             map.serialize_entry("sharedSecret", &true)?;
         }
+        if let Some(introspection) = &self.introspection {
+            map.serialize_entry("introspection", introspection)?;
+        }
         map.end()
     }
 }
@@ -165,6 +173,7 @@ pub struct IssuerConfig {
     audience_claim: AudienceClaim,
     #[serde(skip_serializing_if = "RequiredClaims::is_empty")]
     required_claims: RequiredClaims,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     algorithms: BTreeSet<Algorithm>,
     keys: KeySources,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,13 +233,13 @@ impl IssuerConfig {
         &self.required_claims
     }
 
-    /// The algorithms that this issuer may sign with. Never empty; symmetric ones go with a shared secret, others with
-    /// public keys.
+    /// The algorithms that this issuer may sign with: none where its tokens are opaque. Symmetric ones go with a shared secret, others
+    /// with public keys.
     pub fn algorithms(&self) -> &BTreeSet<Algorithm> {
         &self.algorithms
     }
 
-    /// Where the public keys come from; `None` with a shared secret alone.
+    /// Where the public keys come from; `None` with a shared secret alone, and where tokens are opaque.
     pub fn keys(&self) -> Option<&KeySource> {
         self.keys.published.as_ref()
     }
@@ -241,8 +250,28 @@ impl IssuerConfig {
     }
 
     /// Whether tokens may be signed with a shared secret.
-    pub fn takes_secret(&self) -> bool {
+    pub fn is_signed_with_secret(&self) -> bool {
         self.keys.shared_secret
+    }
+
+    /// Who is asked about this issuer's tokens, where they are opaque.
+    pub fn introspection(&self) -> Option<&Introspection> {
+        self.keys.introspection.as_ref()
+    }
+
+    /// Whether a secret goes with it, sealed apart: the one that signs tokens, or the gateway's own at the introspection endpoint.
+    pub fn takes_secret(&self) -> bool {
+        self.keys.shared_secret || self.keys.introspection.is_some()
+    }
+
+    /// Whether the secret that is stored for `before` may serve. One that says who the gateway is goes to no other endpoint, and with
+    /// no other id, than it was given for.
+    pub fn may_keep_secret_of(&self, before: &Self) -> bool {
+        let asked = |config: &Self| {
+            let asked = config.introspection()?;
+            Some((asked.endpoint().clone(), asked.client_id().to_owned()))
+        };
+        self.takes_secret() && before.takes_secret() && asked(self) == asked(before)
     }
 
     /// Whether whoever signs with these keys must hold the issuer's own URL: they are found by discovery there, or in its own

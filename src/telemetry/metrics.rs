@@ -65,6 +65,8 @@ pub enum Limit {
     Admin,
     /// Requests to the admin API at the same time.
     AdminInFlight,
+    /// Opaque tokens from one address that were refused.
+    Introspection,
     /// Work that takes the processor for long, at the same time.
     Work,
     /// Tries to sign in to one account.
@@ -88,6 +90,7 @@ impl Limit {
             Self::InFlight => "in_flight",
             Self::Admin => "admin",
             Self::AdminInFlight => "admin_in_flight",
+            Self::Introspection => "introspection",
             Self::Work => "work",
             Self::SignInAccount => "sign_in_account",
             Self::SignInAddress => "sign_in_address",
@@ -188,6 +191,7 @@ struct Inner {
     auth_refusals: Family<ByReason, Counter>,
     origin_refusals: Family<ByAsked, Counter>,
     jwks_fetches: Family<ByResult, Counter>,
+    introspections: Family<ByResult, Counter>,
     sign_ins: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
     limit_refusals: Family<ByLimit, Counter>,
@@ -212,6 +216,7 @@ impl Metrics {
             auth_refusals: Family::default(),
             origin_refusals: Family::default(),
             jwks_fetches: Family::default(),
+            introspections: Family::default(),
             sign_ins: Family::default(),
             anam_requests: Family::default(),
             limit_refusals: Family::default(),
@@ -281,6 +286,14 @@ impl Metrics {
     pub fn jwks_fetch(&self, result: &'static str) {
         self.0
             .jwks_fetches
+            .get_or_create(&ByResult { result })
+            .inc();
+    }
+
+    /// An issuer was asked about an opaque token: `ok`, `refused`, or the label of the failure.
+    pub fn introspection(&self, result: &'static str) {
+        self.0
+            .introspections
             .get_or_create(&ByResult { result })
             .inc();
     }
@@ -389,6 +402,11 @@ impl Inner {
             self.jwks_fetches.clone(),
         );
         registry.register(
+            "introspections",
+            "Questions to issuers about opaque tokens, by result",
+            self.introspections.clone(),
+        );
+        registry.register(
             "sign_ins",
             "Tries to sign in to administer, by result",
             self.sign_ins.clone(),
@@ -466,6 +484,7 @@ mod tests {
         clone.auth_refusal("expired");
         clone.origin_refusal(Asked::Preflight);
         clone.jwks_fetch("ok");
+        clone.introspection("refused");
         clone.sign_in("wrong");
         clone.anam_request("timeout");
         clone.limit_refusal(Limit::User);
@@ -490,6 +509,7 @@ mod tests {
             r#"gateway_auth_refusals_total{reason="expired"} 1"#,
             r#"gateway_origin_refusals_total{asked="preflight"} 1"#,
             r#"gateway_jwks_fetch_total{result="ok"} 1"#,
+            r#"gateway_introspections_total{result="refused"} 1"#,
             r#"gateway_sign_ins_total{result="wrong"} 1"#,
             r#"gateway_anam_requests_total{result="timeout"} 1"#,
             r#"gateway_limit_refusals_total{limit="user"} 1"#,

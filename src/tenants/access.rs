@@ -10,7 +10,6 @@ use crate::auth::{
     Authenticator, Directory, DirectoryFault, IssuerEntry, Owner, RegisteredUrl, TenantEntry,
 };
 use crate::crypto::seal::KeyRing;
-use crate::crypto::shared_secret;
 use crate::domain::ids::TenantId;
 use crate::domain::issuer::{ClaimPath, IssuerConfig, TenantBinding};
 use crate::domain::policy::Origin;
@@ -18,6 +17,7 @@ use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::PlatformTx;
 use crate::store::{Database, StoreError};
+use crate::tenants::issuer_secret;
 
 /// Tenants that are read in one transaction when all are.
 const PAGE: i64 = 500;
@@ -286,13 +286,14 @@ fn shared_issuer(row: SharedIssuerRow) -> Option<IssuerEntry> {
 }
 
 fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<IssuerEntry> {
+    let config = parse(&row.id, &Value::Object(row.config))?;
     let secrets = match row.shared_secret {
         None => Vec::new(),
         Some(sealed) => {
             match keys.open(&sealed, &SealedColumn::IssuerSecret.place(tenant, row.id.0)) {
-                Ok(secrets) => shared_secret::bytes(&secrets),
+                Ok(secret) => issuer_secret::bytes(&config, &secret),
                 Err(error) => {
-                    tracing::error!(issuer.id = %row.id, %error, "an issuer's shared secret can't be opened");
+                    tracing::error!(issuer.id = %row.id, %error, "an issuer's secret can't be opened");
                     return None;
                 }
             }
@@ -304,7 +305,7 @@ fn own_issuer(keys: &KeyRing, tenant: TenantId, row: IssuerRow) -> Option<Issuer
     Some(IssuerEntry {
         id: row.id,
         binding: TenantBinding::Fixed(tenant),
-        config: parse(&row.id, &Value::Object(row.config))?,
+        config,
         pending,
         secrets,
     })

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::change::Change;
+use super::issuer_secret;
 use super::refusal::Refusal;
 use crate::auth::{CheckReport, TENANT_CLAIM, testimony};
-use crate::crypto::shared_secret;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::IssuerConfig;
@@ -23,7 +23,7 @@ use crate::store::tenant_tx::TenantTx;
 pub struct WantedIssuer {
     config: Map<String, Value>,
     parsed: IssuerConfig,
-    /// HS256 only; `None` keeps the one that is stored.
+    /// Only where one goes with it; `None` keeps the one that is stored.
     secret: Option<SecretString>,
 }
 
@@ -32,17 +32,17 @@ impl WantedIssuer {
     pub fn read(config: &Value, secret: Option<SecretString>) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
         let parsed = faults.take("/config", IssuerConfig::parse(config));
-        if let Some(Err(bad)) = secret.as_ref().map(shared_secret::judge) {
-            faults.add("/sharedSecret", bad.to_string());
-        }
-        if let Some(parsed) = &parsed
-            && secret.is_some()
-            && !parsed.takes_secret()
-        {
-            faults.add(
+        match (&parsed, &secret) {
+            (Some(parsed), Some(secret)) if parsed.takes_secret() => {
+                if let Err(bad) = issuer_secret::judge(parsed, secret) {
+                    faults.add("/sharedSecret", bad);
+                }
+            }
+            (Some(_), Some(_)) => faults.add(
                 "/sharedSecret",
-                "goes together with keys: {\"sharedSecret\": true}",
-            );
+                "goes together with keys: {\"sharedSecret\": true} or {\"introspection\": {...}}",
+            ),
+            _ => {}
         }
         match (parsed, config) {
             (Some(parsed), Value::Object(config)) => faults.into_result(Self {
@@ -62,6 +62,10 @@ impl WantedIssuer {
     fn wants_secret(&self) -> bool {
         self.parsed.takes_secret()
     }
+
+    fn is_introspecting(&self) -> bool {
+        self.parsed.introspection().is_some()
+    }
 }
 
 /// One of the tenant's issuers.
@@ -79,16 +83,18 @@ pub async fn check(
     existing: Option<&IssuerRow>,
     sample_token: Option<&SecretString>,
 ) -> Result<CheckReport, Refusal> {
-    let stored = match existing.and_then(|row| Some((row.id, row.shared_secret.as_deref()?))) {
-        Some((id, sealed)) if wanted.wants_secret() && wanted.secret.is_none() => Some(
-            gateway
-                .keys
-                .open(sealed, &SealedColumn::IssuerSecret.place(tenant, id.0))?,
-        ),
-        _ => None,
-    };
+    let stored =
+        match existing.and_then(|row| Some((row.id, issuer_secret::kept(&wanted.parsed, row)?))) {
+            Some((id, sealed)) if wanted.secret.is_none() => Some(
+                gateway
+                    .keys
+                    .open(sealed, &SealedColumn::IssuerSecret.place(tenant, id.0))?,
+            ),
+            _ => None,
+        };
     let secret = wanted.secret.as_ref().or(stored.as_ref());
-    let bytes = secret.map(shared_secret::bytes).unwrap_or_default();
+    let bytes = secret.map(|secret| issuer_secret::bytes(&wanted.parsed, secret));
+    let bytes = bytes.unwrap_or_default();
     let token = sample_token.map(ExposeSecret::expose_secret);
     Ok(gateway.auth.check(&wanted.parsed, &bytes, token).await)
 }
@@ -136,6 +142,11 @@ pub async fn prove(
     let slug = tx.tenant_row().await?.ok_or(Refusal::NotFound)?.slug;
     tx.commit().await?;
     let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
+    if wanted.is_introspecting() {
+        return Err(Refusal::Conflict(
+            "There is nothing to prove: the request names the tenant whose issuer is asked about an opaque token.".into(),
+        ));
+    }
     if !wanted.parsed.has_keys_of_its_own_url() {
         return Err(Refusal::Conflict(format!(
             "Its keys are not found at the issuer's own URL, so a token proves nothing about who that is: use discovery, use the audience `{}`, or ask whoever runs the installation.",
@@ -239,13 +250,17 @@ pub async fn replace(
     before: &IssuerRow,
     wanted: &WantedIssuer,
 ) -> Result<IssuerRow, Refusal> {
-    if wanted.wants_secret() && wanted.secret.is_none() && before.shared_secret.is_none() {
-        return Err(Refusal::fault(
-            "/sharedSecret",
-            "is missing: none is stored",
-        ));
+    let kept = issuer_secret::kept(&wanted.parsed, before);
+    if wanted.wants_secret() && wanted.secret.is_none() && kept.is_none() {
+        let why = match before.shared_secret {
+            None => "is missing: none is stored",
+            Some(_) => {
+                "is missing: the stored one stays for the same kind of keys alone, and for the same endpoint and clientId"
+            }
+        };
+        return Err(Refusal::fault("/sharedSecret", why));
     }
-    save(change, before.id, wanted, before.shared_secret.as_deref()).await?;
+    save(change, before.id, wanted, kept).await?;
     if !before.enabled {
         change.tx.enable_issuer(before.id, false).await?;
     }
@@ -327,8 +342,18 @@ async fn write(
     sealed: Option<&[u8]>,
 ) -> Result<(), Refusal> {
     let own = tx.tenant_issuers().await?;
-    let holder = own.iter().find(|row| {
-        row.id != id
+    let others = || own.iter().filter(|row| row.id != id);
+    if wanted.is_introspecting()
+        && let Some(other) = others().find(|row| is_introspecting(&row.config))
+    {
+        return Err(Refusal::Exists(format!(
+            "Your issuer {} has `introspection` already, and a tenant has one such issuer: change that one.",
+            other.id
+        )));
+    }
+    let holder = others().find(|row| {
+        !wanted.is_introspecting()
+            && !is_introspecting(&row.config)
             && url_of(&row.config) == wanted.parsed.issuer()
             && shares_audience(&row.config, &wanted.config)
     });
@@ -362,6 +387,12 @@ pub fn shares_audience(one: &Map<String, Value>, other: &Map<String, Value>) -> 
     };
     let theirs = of(other);
     of(one).iter().any(|audience| theirs.contains(audience))
+}
+
+/// Whether a stored configuration is that of an issuer with opaque tokens.
+pub fn is_introspecting(config: &Map<String, Value>) -> bool {
+    let keys = config.get("keys");
+    keys.is_some_and(|keys| keys.get("introspection").is_some())
 }
 
 /// The issuer URL of a stored configuration.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod catalogue;
 pub mod change;
 pub mod invitations;
+pub mod issuer_secret;
 pub mod issuers;
 pub mod master_keys;
 pub mod members;

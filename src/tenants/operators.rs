@@ -158,11 +158,16 @@ impl Operator<'_> {
             "/config",
             IssuerConfig::parse(&Value::Object(config.clone())),
         );
-        if parsed.as_ref().is_some_and(IssuerConfig::takes_secret) {
-            faults.add(
-                "/config/keys",
-                "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant",
-            );
+        if let Some(parsed) = parsed.as_ref().filter(|parsed| parsed.takes_secret()) {
+            let why = match parsed.introspection() {
+                Some(_) => {
+                    "an issuer that many tenants share needs public keys: opaque tokens are introspected for one tenant each"
+                }
+                None => {
+                    "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant"
+                }
+            };
+            faults.add("/config/keys", why);
         }
         if let Some(parsed) = &parsed {
             faults.extend_under("/config", problems_of_given_keys(parsed, self.clock.now()));

@@ -48,6 +48,8 @@ codes! {
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin not allowed";
     /// The issuer's keys could not be fetched yet. Try again.
     KeysUnavailable = "keys_unavailable", SERVICE_UNAVAILABLE, "Issuer keys unavailable";
+    /// The issuer did not say whether the opaque token is good. Try again.
+    IntrospectionUnavailable = "introspection_unavailable", SERVICE_UNAVAILABLE, "Issuer gives no answer";
     /// The request is malformed in a way that HTTP or JSON knows.
     MalformedRequest = "malformed_request", BAD_REQUEST, "Malformed request";
     /// The body is well-formed, but not what this operation takes; `errors` says where.

@@ -50,7 +50,13 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
 }
 
 /// Headers that every page may send, asked for or not: what this API reads.
-const READ_HERE: [&str; 4] = ["authorization", "content-type", "if-match", "if-none-match"];
+const READ_HERE: [&str; 5] = [
+    "authorization",
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "persona-gateway-tenant",
+];
 /// Longest list of other headers that a preflight is answered with, and longest name in it.
 const MAX_ASKED: (usize, usize) = (100, 100);
 /// How long browsers may keep the answer to a preflight, in seconds: as long as any of them does. Each call is judged all the same.

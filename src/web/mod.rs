@@ -16,6 +16,7 @@ pub mod path;
 pub mod people;
 pub mod problem;
 pub mod trace;
+pub mod user;
 pub mod work;
 
 pub use problem::Problem;

@@ -323,6 +323,12 @@ impl From<AuthError> for Problem {
             AuthError::KeysUnavailable { retry_after } => Self::new(Code::KeysUnavailable)
                 .detail("The keys of the token's issuer could not be fetched yet; the token was not judged.")
                 .retry_after(retry_after),
+            AuthError::IntrospectionUnavailable { retry_after } => Self::new(Code::IntrospectionUnavailable)
+                .detail("The token's issuer did not say yet whether the token is good; the token was not judged.")
+                .retry_after(retry_after),
+            AuthError::TooManyRefused { retry_after } => Self::new(Code::RateLimited)
+                .detail("Too many tokens from this address were refused: send none until then.")
+                .retry_after(retry_after),
         }
     }
 }

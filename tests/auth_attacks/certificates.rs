@@ -78,7 +78,12 @@ impl Authority {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
-                    head(&mut stream).await;
+                    let head = head(&mut stream).await;
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.strip_prefix("content-length: "));
+                    let length = length.map_or(0, |length| length.parse().unwrap());
+                    stream.read_exact(&mut vec![0; length]).await.unwrap();
                     let keys = json!({"keys": [ED.jwk("ed")]}).to_string();
                     stream.write_all(&response(&keys, "")).await.unwrap();
                     let _closed = stream.shutdown().await;
@@ -148,6 +153,7 @@ fn authenticator(proxy: Option<WebProxy>) -> Authenticator {
     Authenticator::new(
         policy,
         JwksSettings::default(),
+        persona_gateway::auth::IntrospectionSettings::default(),
         persona_gateway::clock::Clock::manual(now()),
         tokio_util::task::TaskTracker::new(),
         tokio::runtime::Handle::current(),
@@ -413,4 +419,49 @@ async fn a_proxy_that_refuses_or_is_down_is_named() {
         assert_eq!(found, Err(words.to_owned()), "{address}");
     }
     assert_eq!(asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_introspection_endpoint_is_reached_and_believed_as_keys_are() {
+    let authority = Authority::new(&Odd::default());
+    let server = authority.serve("id.acme.example", false).await;
+    let (address, asked) = proxy(Some(server)).await;
+    let url = SecretString::from(format!("http://{address}"));
+    let auth = authenticator(Some(WebProxy::new(&url, Vec::new()).unwrap()));
+    let problem = async |host: &str, root: Option<&str>| {
+        let about =
+            json!({"endpoint": format!("https://{host}/introspect"), "clientId": "gateway"});
+        let mut document =
+            json!({"issuer": ISSUER, "audiences": ["app"], "keys": {"introspection": about}});
+        if let Some(root) = root {
+            document["rootCertificate"] = json!(root);
+        }
+        let secret = secrecy::SecretSlice::from(b"secret".to_vec());
+        let report = auth.check(&config(&document), &[secret], None).await;
+        report.problems[0].message.clone()
+    };
+    // The server answers with keys, whatever it is asked.
+    let answered = problem("id.acme.example", Some(&authority.pem)).await;
+    assert!(answered.contains("has no `active`"), "{answered}");
+    let head = asked.lock().unwrap()[0].clone();
+    assert!(head.starts_with("CONNECT id.acme.example:443 "), "{head}");
+    for (host, root, words) in [
+        (
+            "id.acme.example",
+            None,
+            "is signed by nobody who is trusted here",
+        ),
+        (
+            "vault.internal",
+            Some(authority.pem.as_str()),
+            "address not allowed",
+        ),
+        ("169.254.169.254", None, "address not allowed"),
+    ] {
+        let told = problem(host, root).await;
+        assert!(
+            told.starts_with("the endpoint: ") && told.contains(words),
+            "{told}"
+        );
+    }
 }

@@ -17,7 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use persona_gateway::auth::{
-    Authenticator, Directory, IssuerEntry, JwksSettings, OutboundPolicy, TenantEntry,
+    Authenticator, Directory, IntrospectionSettings, IssuerEntry, JwksSettings, OutboundPolicy,
+    TenantEntry,
 };
 use persona_gateway::clock::Clock;
 use persona_gateway::domain::ids::{IssuerId, TenantId};
@@ -281,6 +282,7 @@ impl Bench {
         let auth = Authenticator::new(
             policy,
             settings,
+            IntrospectionSettings::default(),
             clock.clone(),
             tracker.clone(),
             runtime,

@@ -17,6 +17,8 @@ mod explaining;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod jwks;
 #[cfg(test)]
 mod key_sets;

@@ -208,6 +208,7 @@ async fn problem(server: &Server, allow: &[&str], url: String) -> String {
     let auth = persona_gateway::auth::Authenticator::new(
         policy,
         JwksSettings::default(),
+        persona_gateway::auth::IntrospectionSettings::default(),
         persona_gateway::clock::Clock::manual(crate::kit::now()),
         tokio_util::task::TaskTracker::new(),
         tokio::runtime::Handle::current(),

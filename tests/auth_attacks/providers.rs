@@ -15,7 +15,7 @@ const DIRECTORY: &str = "0f3b5c1e-9a44-4d6f-8f53-2b7f2f6c1a10";
 const APP: &str = "6e74172b-be56-4843-9ff4-e66a39bb12e3";
 
 /// The issuer files of a page, in its order, read as `apply` reads them.
-fn files(page: &str) -> Vec<IssuerConfig> {
+pub(crate) fn files(page: &str) -> Vec<IssuerConfig> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/issuers/{page}.md"));
     let text = std::fs::read_to_string(path).unwrap();
     let blocks = text.split("```yaml\n").skip(1);

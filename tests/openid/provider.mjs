@@ -23,7 +23,7 @@ server.listen(0, '127.0.0.1', () => {
     conformIdTokenClaims: process.env.USERINFO === 'true',
     pkce: { required: () => true },
     cookies: { keys: ['of a test'] },
-    features: { devInteractions: { enabled: false } },
+    features: { devInteractions: { enabled: false }, introspection: { enabled: true } },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, ...people.get(sub) }) }),
   });
@@ -45,8 +45,29 @@ server.listen(0, '127.0.0.1', () => {
   });
 
   const serve = provider.callback();
+  // Access tokens are opaque; one is given here without anybody signing in.
+  const accessToken = async (sub) => {
+    const grant = new provider.Grant({ accountId: sub, clientId: client.client_id });
+    grant.addOIDCScope('openid profile');
+    const grantId = await grant.save();
+    const known = await provider.Client.find(client.client_id);
+    const claims = { accountId: sub, client: known, grantId, gty: 'authorization_code', scope: 'openid profile' };
+    return new provider.AccessToken(claims).save();
+  };
+  const revoke = async (token) => {
+    await (await provider.AccessToken.find(token)).destroy();
+    return '';
+  };
   answer = (request, response) => {
     if (request.url === '/test/asked') return response.end(JSON.stringify(asked));
+    const [, what, value] = /^\/test\/(token|revoke)\/(.+)$/.exec(request.url) ?? [];
+    if (what) {
+      (what === 'token' ? accessToken(value) : revoke(value)).then(
+        (text) => response.end(text),
+        (error) => response.writeHead(500).end(String(error)),
+      );
+      return undefined;
+    }
     if (request.url !== '/test/person') {
       const path = request.url.split('?')[0];
       asked[path] = (asked[path] ?? 0) + 1;

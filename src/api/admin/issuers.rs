@@ -89,13 +89,13 @@ struct IssuerBody {
     /// Its configuration, as in a bundle.
     #[schema(value_type = Object, example = json!({"issuer": "https://login.acme.example/", "audiences": ["acme-app"], "algorithms": ["RS256"], "keys": {"discovery": true}}))]
     config: Map<String, Value>,
-    /// Whether a shared secret is stored; it is never shown.
+    /// Whether a shared secret, or the client secret for introspection, is stored; it is never shown.
     has_shared_secret: bool,
     /// Whether its tokens are taken.
     enabled: bool,
     /// Since when it is registered.
     created_at: DateTime<Utc>,
-    /// Each of its audiences, and whether tokens for it are taken.
+    /// Each of its audiences, and whether tokens for it are taken; none where they are opaque, since those claim no audience from anybody.
     audiences: Vec<PairBody>,
     #[serde(skip)]
     etag: String,
@@ -168,8 +168,9 @@ struct WishBody {
     #[schema(value_type = Object, example = json!({"issuer": "https://login.acme.example/", "audiences": ["acme-app"], "algorithms": ["RS256"], "keys": {"discovery": true}}))]
     config: Value,
     /// The shared secret, where `keys` has `"sharedSecret": true`: 32 bytes or more, 48 for HS384, 64 for HS512; two, a line each, while one
-    /// replaces the other. Sealed, and never shown again. Of an issuer that has one it stays unless set.
-    #[schema(nullable = false, min_length = 32, write_only)]
+    /// replaces the other. The client secret, where `keys` has `introspection`. Sealed, and never shown again. Of an issuer that has one it
+    /// stays unless set; a client secret for the same endpoint and clientId alone.
+    #[schema(nullable = false, min_length = 1, write_only)]
     shared_secret: Option<String>,
     /// A token that must pass. It is judged and forgotten.
     #[schema(nullable = false, write_only)]
@@ -187,7 +188,7 @@ struct CandidateBody {
     /// Its configuration, as in a bundle, without `secret`.
     #[schema(value_type = Object)]
     config: Value,
-    /// The shared secret, where `keys` has `"sharedSecret": true`.
+    /// The shared secret, where `keys` has `"sharedSecret": true`; the client secret, where it has `introspection`.
     #[schema(nullable = false, write_only)]
     shared_secret: Option<String>,
     /// A token to judge. It is forgotten afterwards.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::super::claimed::Claims;
+use super::super::claimed::{Claimed, Claims};
+use super::super::introspection::Introspector;
 use super::super::jwks::Fetcher;
 use super::super::refusal::Refusal;
 use super::super::verify::{Unverified, Verified};
@@ -29,6 +30,8 @@ pub(in super::super) struct Part {
     /// (iss, the claim that plays the audience), once an entry.
     audience_claims: Vec<(String, AudienceClaim)>,
     issuers: Vec<Serving>,
+    /// Whose tokens are opaque. They are found by their tenant, so of these there is one.
+    introspecting: Option<Arc<Issuer>>,
 }
 
 /// An issuer, and the audiences whose tokens are taken.
@@ -52,14 +55,24 @@ impl Part {
             ..Self::default()
         };
         for entry in directory.issuers {
+            if entry.config.introspection().is_some() {
+                match IssuerKeys::open(&entry, before.and_then(Self::introspecting), fetcher) {
+                    Ok(keys) => part.introspecting = Some(Arc::new(Issuer::new(entry, keys))),
+                    Err(reason) => faults.push(DirectoryFault {
+                        issuer: entry.id,
+                        reason,
+                    }),
+                }
+                continue;
+            }
             part.wait(&entry);
             let audiences: Vec<String> = entry.serves().cloned().collect();
             if audiences.is_empty() {
                 // Nobody's keys are fetched for what serves nobody.
                 continue;
             }
-            let kept = before.and_then(|before| before.issuer(&entry)?.published_for(&entry));
-            match IssuerKeys::open(&entry, kept, fetcher) {
+            let before = before.and_then(|before| before.issuer(&entry));
+            match IssuerKeys::open(&entry, before, fetcher) {
                 Ok(keys) => part.add(entry, audiences, keys),
                 Err(reason) => faults.push(DirectoryFault {
                     issuer: entry.id,
@@ -75,16 +88,15 @@ impl Part {
         issuers.find(|issuer| issuer.id == entry.id)
     }
 
+    fn introspecting(&self) -> Option<&Issuer> {
+        self.introspecting.as_deref()
+    }
+
     fn add(&mut self, entry: IssuerEntry, audiences: Vec<String>, keys: IssuerKeys) {
         let claim = entry.config.audience_claim();
         let url = entry.config.issuer().to_owned();
         self.audience_claims.push((url, claim));
-        let issuer = Arc::new(Issuer {
-            id: entry.id,
-            config: entry.config,
-            binding: entry.binding,
-            keys,
-        });
+        let issuer = Arc::new(Issuer::new(entry, keys));
         self.issuers.push(Serving { issuer, audiences });
     }
 
@@ -395,8 +407,44 @@ impl Index {
             TenantBinding::ByClaim { claim } => token.text(claim).and_then(|name| self.named(name)),
         };
         let tenant = tenant.ok_or(Refusal::UnknownTenant)?;
-        let active = self.active.get(&tenant).ok_or(Refusal::UnknownTenant)?;
-        Ok((tenant, *active))
+        Ok((tenant, self.is_active(tenant)?))
+    }
+
+    /// The issuer whose endpoint is asked about opaque tokens that were sent for a tenant.
+    pub(in super::super) fn introspecting(
+        &self,
+        sent_for: &str,
+    ) -> Result<(TenantId, Arc<Issuer>), Refusal> {
+        let tenant = self.named(sent_for).ok_or(Refusal::UnknownTenant)?;
+        let part = self.parts.get(&Owner::Tenant(tenant));
+        let issuer = part.and_then(|part| part.introspecting.as_ref());
+        let issuer = issuer.ok_or(Refusal::NoIntrospection)?;
+        Ok((tenant, Arc::clone(issuer)))
+    }
+
+    /// What may be told of a refused opaque token that was sent for a tenant.
+    pub(in super::super) fn claimed_for(&self, sent_for: &str) -> Claimed {
+        let tenant = self.named(sent_for);
+        let tenant = tenant.filter(|tenant| self.active.contains_key(tenant));
+        match self.introspecting(sent_for) {
+            Ok((_, issuer)) => Claimed::of_opaque(tenant, issuer.config.issuer()),
+            Err(_) => Claimed::of_opaque(tenant, ""),
+        }
+    }
+
+    /// Whether a tenant is active.
+    pub(in super::super) fn is_active(&self, tenant: TenantId) -> Result<bool, Refusal> {
+        self.active
+            .get(&tenant)
+            .copied()
+            .ok_or(Refusal::UnknownTenant)
+    }
+
+    /// Who is asked about opaque tokens, of all.
+    pub(in super::super) fn introspectors(&self) -> impl Iterator<Item = &Arc<Introspector>> {
+        let issuers = self.parts.values();
+        let issuers = issuers.filter_map(|part| part.introspecting());
+        issuers.filter_map(Issuer::introspector)
     }
 
     /// What reads as an id is an id, so that no tenant can call itself by another's.
@@ -420,6 +468,7 @@ impl Part {
             && self.pending.is_empty()
             && self.audience_claims.is_empty()
             && self.issuers.is_empty()
+            && self.introspecting.is_none()
     }
 }
 

@@ -103,7 +103,7 @@ impl OutboundError {
     }
 
     /// Of an answer that is no 200.
-    pub(super) fn of_status(status: StatusCode, headers: &header::HeaderMap) -> Self {
+    pub(in super::super) fn of_status(status: StatusCode, headers: &header::HeaderMap) -> Self {
         let target = headers
             .get(header::LOCATION)
             .filter(|_| status.is_redirection());

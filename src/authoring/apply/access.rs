@@ -8,7 +8,6 @@ use crate::auth::problems_of_given_keys;
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
 use crate::authoring::plan::Verb;
 use crate::crypto::seal::{Aad, last_four};
-use crate::crypto::shared_secret;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{IssuerId, ProviderKeyId};
 use crate::store::StoreError;
@@ -16,7 +15,8 @@ use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::pairs::ClaimedBy;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::sealed::SealedColumn;
-use crate::tenants::issuers::{self, shares_audience, url_of};
+use crate::tenants::issuer_secret;
+use crate::tenants::issuers::{self, is_introspecting, shares_audience, url_of};
 use crate::tenants::provider_keys;
 use crate::tenants::refusal::Refusal;
 
@@ -25,7 +25,8 @@ impl Work<'_> {
     pub(super) fn shared_issuers_stay(&mut self, bundle: &Bundle, shared: &[SharedIssuerRow]) {
         for (index, issuer) in bundle.issuers.iter().flatten().enumerate() {
             let is_taken = |row: &SharedIssuerRow| {
-                url_of(&row.config) == issuer.parsed.issuer()
+                issuer.parsed.introspection().is_none()
+                    && url_of(&row.config) == issuer.parsed.issuer()
                     && shares_audience(&row.config, &issuer.config)
             };
             if shared.iter().any(is_taken) {
@@ -47,8 +48,12 @@ impl Work<'_> {
             self.faults
                 .extend_under(&format!("/issuers/{index}"), problems);
             let url = issuer.parsed.issuer();
-            // Several may share a URL; then the one that shares an audience is meant.
-            let same_url = |row: &IssuerRow| url_of(&row.config) == url;
+            // Several may share a URL; then the one that shares an audience is meant. Of those with opaque tokens there is one.
+            let is_opaque = issuer.parsed.introspection().is_some();
+            let same_url = |row: &IssuerRow| {
+                is_introspecting(&row.config) == is_opaque
+                    && (is_opaque || url_of(&row.config) == url)
+            };
             let found = stored
                 .iter()
                 .position(|row| same_url(row) && shares_audience(&row.config, &issuer.config))
@@ -58,8 +63,7 @@ impl Work<'_> {
                 .as_ref()
                 .map_or_else(|| IssuerId(self.change.new_id()), |row| row.id);
             let aad = SealedColumn::IssuerSecret.place(self.change.tx.tenant(), id.0);
-            let stored_secret = found.as_ref().and_then(|row| row.shared_secret.clone());
-            let Some(secret) = self.wanted_secret(issuer, index, stored_secret, &aad)? else {
+            let Some(secret) = self.wanted_secret(issuer, index, found.as_ref(), &aad)? else {
                 continue;
             };
             let same = found
@@ -188,21 +192,28 @@ impl Work<'_> {
         &mut self,
         issuer: &BundleIssuer,
         index: usize,
-        stored: Option<Vec<u8>>,
+        found: Option<&IssuerRow>,
         aad: &Aad,
     ) -> Result<Option<WantedSecret>, ApplyError> {
         let at = format!("/issuers/{index}/secret");
+        let is_stored = found.is_some_and(|row| row.shared_secret.is_some());
         let Some(reference) = &issuer.secret else {
             return Ok(Some(WantedSecret {
-                is_new: stored.is_some(),
+                is_new: is_stored,
                 sealed: None,
             }));
         };
+        let stored = found.and_then(|row| issuer_secret::kept(&issuer.parsed, row));
+        let stored = stored.map(<[u8]>::to_vec);
         if *reference == SecretRef::Stored {
             if stored.is_none() {
                 self.faults.add(
                     at,
-                    "says stored, but none is: name an environment variable or a file",
+                    if is_stored {
+                        "says stored, but the stored one stays for the same kind of keys alone, and for the same endpoint and clientId: name an environment variable or a file"
+                    } else {
+                        "says stored, but none is: name an environment variable or a file"
+                    },
                 );
                 return Ok(None);
             }
@@ -231,8 +242,8 @@ impl Work<'_> {
                 sealed: Some(sealed),
             }));
         }
-        if let Err(bad) = shared_secret::judge(&secret) {
-            self.faults.add(at, bad.to_string());
+        if let Err(bad) = issuer_secret::judge(&issuer.parsed, &secret) {
+            self.faults.add(at, bad);
             return Ok(None);
         }
         Ok(Some(WantedSecret {

@@ -1,11 +1,12 @@
 //! Issuers, and references to secrets.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
 use crate::domain::issuer::{
-    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, RequiredClaims, RootCertificates,
+    Algorithm, AudienceClaim, ClaimMap, ClaimPath, ClientAuthentication, Introspection,
+    IssuerConfig, RequiredClaims, RootCertificates,
 };
 
 /// `issuer` and its parts.
@@ -27,17 +28,8 @@ fn name(about: &str) -> Schema {
 
 fn issuer() -> Schema {
     let (shortest, longest) = IssuerConfig::LIFETIME_BOUNDS_SECONDS;
-    let with = |symmetric: bool| {
-        let names = Algorithm::ALL.into_iter();
-        let names = names.filter(move |known| known.is_symmetric() == symmetric);
-        names.map(Algorithm::as_str).collect::<Vec<_>>()
-    };
-    // What must stand among the algorithms, where there are any.
-    let one_of = |names: Vec<&str>| json!({ "algorithms": { "contains": { "enum": names } } });
-    let has = |form: &str| json!({ "properties": { "keys": { "required": [form] } }, "required": ["keys"] });
-    let forms = ["discovery", "jwksUrl", "metadataUrl", "jwks"].map(has);
     object(
-        "Who signs users' JWTs.",
+        "Who gives users their tokens.",
         vec![
             (
                 "issuer",
@@ -76,7 +68,7 @@ fn issuer() -> Schema {
             (
                 "secret",
                 Schema::link("secretReference").about(
-                    "The shared secret of 32 bytes or more, by reference; with keys: {sharedSecret: true} only. Two, a line each, while one replaces the other.",
+                    "With keys: {sharedSecret: true}, the shared secret of 32 bytes or more, or two, a line each, while one replaces the other; with keys: {introspection: {...}}, the client secret. By reference.",
                 ),
             ),
             (
@@ -101,14 +93,43 @@ fn issuer() -> Schema {
         ],
     )
     .required(["issuer", "audiences", "keys"])
-    .also(json!({
+    .also(what_goes_together())
+}
+
+fn root_certificate() -> Schema {
+    Schema::text(
+        "The certificate, in PEM, by which the servers that keys are fetched from are believed, where no public authority signs theirs. They are believed by it alone. Up to three, one after another.",
+    )
+    .chars(1..=RootCertificates::MAX_BYTES)
+}
+
+/// What of an issuer goes with which keys.
+fn what_goes_together() -> Value {
+    let with = |symmetric: bool| {
+        let names = Algorithm::ALL.into_iter();
+        let names = names.filter(move |known| known.is_symmetric() == symmetric);
+        names.map(Algorithm::as_str).collect::<Vec<_>>()
+    };
+    // What must stand among the algorithms, where there are any.
+    let one_of = |names: Vec<&str>| json!({ "algorithms": { "contains": { "enum": names } } });
+    let has = |form: &str| json!({ "properties": { "keys": { "required": [form] } }, "required": ["keys"] });
+    let forms = ["discovery", "jwksUrl", "metadataUrl", "jwks"].map(has);
+    let secrets = ["sharedSecret", "introspection"].map(has);
+    json!({
         "allOf": [
             {
                 "if": has("sharedSecret"),
-                "then": { "required": ["secret"], "properties": one_of(with(true)) },
-                "else": { "properties": {
-                    "secret": false, "algorithms": { "items": { "enum": with(false) } },
-                } },
+                "then": { "properties": one_of(with(true)) },
+                "else": { "properties": { "algorithms": { "items": { "enum": with(false) } } } },
+            },
+            {
+                "if": { "anyOf": secrets },
+                "then": { "required": ["secret"] },
+                "else": { "properties": { "secret": false } },
+            },
+            {
+                "if": has("introspection"),
+                "then": { "properties": { "algorithms": false, "atJwtStrict": { "const": false } } },
             },
             {
                 "if": { "anyOf": forms },
@@ -123,14 +144,7 @@ fn issuer() -> Schema {
                 "then": { "properties": { "audiences": { "maxItems": 1 } } },
             },
         ],
-    }))
-}
-
-fn root_certificate() -> Schema {
-    Schema::text(
-        "The certificate, in PEM, by which the servers that keys are fetched from are believed, where no public authority signs theirs. They are believed by it alone. Up to three, one after another.",
-    )
-    .chars(1..=RootCertificates::MAX_BYTES)
+    })
 }
 
 fn required_claims() -> Schema {
@@ -158,17 +172,56 @@ fn required_claims() -> Schema {
     .examples([json!({ "token_use": "access" })])
 }
 
+/// An address that can be fetched.
+fn url(about: &str, example: &str) -> Schema {
+    Schema::text(about)
+        .pattern("^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9\\[][-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=%]*$")
+        .with("format", "uri")
+        .chars(0..=2048)
+        .examples([json!(example)])
+}
+
+fn introspection() -> Schema {
+    object(
+        "Who says whether an opaque token is good, and who it is for.",
+        vec![
+            (
+                "endpoint",
+                url(
+                    "The introspection endpoint.",
+                    "https://login.acme.example/oauth2/introspect",
+                ),
+            ),
+            (
+                "clientId",
+                Schema::text("What the authorization server calls the gateway.")
+                    .chars(1..=Introspection::MAX_CLIENT_ID_CHARS)
+                    .pattern("^[ -~]*$")
+                    .examples([json!("persona-gateway")]),
+            ),
+            (
+                "authentication",
+                Schema::choice(
+                    "Whether clientId and secret go into the Authorization header or into the body.",
+                    ClientAuthentication::ALL.map(ClientAuthentication::as_str),
+                )
+                .default(ClientAuthentication::default().as_str()),
+            ),
+            (
+                "cacheSeconds",
+                Schema::whole(
+                    "How long a token is believed without asking again, never longer than it lives. One that is revoked is taken for as long; 0 asks each time.",
+                    0..=Introspection::MAX_CACHE_SECONDS,
+                )
+                .default(Introspection::DEFAULT_CACHE_SECONDS),
+            ),
+        ],
+    )
+    .required(["endpoint", "clientId"])
+}
+
 fn key_source() -> Schema {
     let yes = || Schema::raw(json!({ "const": true }));
-    let url = |about: &str, example: &str| {
-        Schema::text(about)
-            .pattern(
-                "^[Hh][Tt][Tt][Pp][Ss]?://[A-Za-z0-9\\[][-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=%]*$",
-            )
-            .with("format", "uri")
-            .chars(0..=2048)
-            .examples([json!(example)])
-    };
     let published = || {
         [
             ("discovery", yes(), "OIDC discovery at the issuer's URL."),
@@ -207,7 +260,14 @@ fn key_source() -> Schema {
         "HS256, HS384 or HS512, with a secret that both sides know.",
         vec![("sharedSecret", yes())],
     );
-    let forms = forms.into_iter().chain([secret.required(["sharedSecret"])]);
+    let forms = forms.into_iter().chain([
+        secret.required(["sharedSecret"]),
+        object(
+            "Opaque tokens: an endpoint is asked about each (RFC 7662). Alone.",
+            vec![("introspection", introspection())],
+        )
+        .required(["introspection"]),
+    ]);
     Schema::one_of(
         "Where the keys come from; a shared secret may stand beside public keys, such as while an issuer moves from one to the other.",
         forms,
@@ -221,7 +281,7 @@ fn claim_path() -> String {
 
 fn claim_map() -> Schema {
     let usual = ClaimMap::default();
-    let usual: serde_json::Map<String, serde_json::Value> = usual
+    let usual: Map<String, Value> = usual
         .iter()
         .map(|(name, path)| (name.to_owned(), path.to_string().into()))
         .collect();

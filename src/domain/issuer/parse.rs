@@ -1,17 +1,19 @@
 //! JSON -> [`IssuerConfig`], gathering every fault on the way.
 
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::super::fault::Fault;
-use super::super::web_url;
 use super::required::is_value;
 use super::{
-    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySource, KeySources,
-    RequiredClaims, RootCertificates, TENANT_ID,
+    Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySources, RequiredClaims,
+    TENANT_ID,
 };
+
+pub(super) use keys::fetchable;
 
 const MEMBERS: [&str; 12] = [
     "issuer",
@@ -97,6 +99,10 @@ impl Reader {
         let claims = self.claims(members.get("claims"));
         let at_jwt_strict = self.flag(members, "atJwtStrict");
         let refuse_id_tokens = self.flag(members, "refuseIdTokens");
+        let is_opaque = |keys: &KeySources| keys.introspection.is_some();
+        if at_jwt_strict == Some(true) && keys.as_ref().is_some_and(is_opaque) {
+            self.fault::<()>("/atJwtStrict", "goes with keys: an opaque token has no typ");
+        }
         Some(IssuerConfig {
             issuer: issuer?,
             audiences: audiences?,
@@ -243,104 +249,17 @@ impl Reader {
         Some(RequiredClaims::new(required))
     }
 
-    fn keys(&mut self, value: Option<&Value>, issuer: Option<&str>) -> Option<KeySources> {
-        const FORMS: &str = "must hold one of \"discovery\": true, \"jwksUrl\": URL, \"metadataUrl\": URL and \
-                             \"jwks\": {\"keys\": [...]}, or \"sharedSecret\": true, or one of them and it";
-        let Some(members) = value.and_then(Value::as_object) else {
-            return self.fault("/keys", FORMS);
-        };
-        let shared_secret = match members.get("sharedSecret") {
-            None => false,
-            Some(Value::Bool(true)) => true,
-            Some(_) => {
-                return self.fault(
-                    "/keys/sharedSecret",
-                    "must be true; leave it out for another source of keys",
-                );
-            }
-        };
-        let mut published = members.iter().filter(|(form, _)| *form != "sharedSecret");
-        match (published.next(), published.next()) {
-            (None, _) if shared_secret => Some(KeySources {
-                published: None,
-                shared_secret,
-            }),
-            (Some((form, value)), None) => Some(KeySources {
-                published: Some(self.published(form, value, issuer)?),
-                shared_secret,
-            }),
-            _ => self.fault("/keys", FORMS),
-        }
-    }
-
-    fn published(&mut self, form: &str, value: &Value, issuer: Option<&str>) -> Option<KeySource> {
-        match (form, value) {
-            ("jwksUrl", Value::String(text)) => match fetchable(text) {
-                Ok(url) => Some(KeySource::JwksUrl(url)),
-                Err(message) => self.fault("/keys/jwksUrl", message),
-            },
-            ("metadataUrl", Value::String(text)) => match fetchable(text) {
-                Ok(url) => Some(KeySource::MetadataUrl(url)),
-                Err(message) => self.fault("/keys/metadataUrl", message),
-            },
-            ("jwksUrl" | "metadataUrl", _) => self.fault(format!("/keys/{form}"), "must be a URL"),
-            ("discovery", Value::Bool(true)) => match discovery_url(issuer?) {
-                Ok(url) => Some(KeySource::Discovery(url)),
-                Err(message) => self.fault(
-                    "/issuer",
-                    format!("must be a URL for discovery to work: it {message}"),
-                ),
-            },
-            ("discovery", _) => self.fault(
-                "/keys/discovery",
-                "must be true; leave it out for another source of keys, or say metadataUrl where the document is elsewhere",
-            ),
-            ("jwks", set) if set.get("keys").is_some_and(Value::is_array) => {
-                Some(KeySource::Jwks(set.clone()))
-            }
-            ("jwks", _) => self.fault("/keys/jwks", "must be a JWK set: {\"keys\": [...]}"),
-            _ => self.fault(
-                format!("/keys/{}", escape(form)),
-                "is not known here; known are discovery, jwksUrl, metadataUrl, jwks and sharedSecret",
-            ),
-        }
-    }
-
-    /// `Some(None)` where there is none.
-    #[expect(
-        clippy::option_option,
-        reason = "a fault is neither there nor not there"
-    )]
-    fn root_certificate(
-        &mut self,
-        value: Option<&Value>,
-        keys: Option<&KeySources>,
-    ) -> Option<Option<RootCertificates>> {
-        let Some(value) = value else {
-            return Some(None);
-        };
-        let Some(text) = value.as_str() else {
-            return self.fault("/rootCertificate", "must be a text: a certificate in PEM");
-        };
-        let is_fetched =
-            |keys: &KeySources| !matches!(keys.published, None | Some(KeySource::Jwks(_)));
-        if !keys.is_none_or(is_fetched) {
-            return self.fault(
-                "/rootCertificate",
-                "goes with keys that are fetched: discovery, jwksUrl or metadataUrl",
-            );
-        }
-        match RootCertificates::parse(text) {
-            Ok(roots) => Some(Some(roots)),
-            Err(message) => self.fault("/rootCertificate", message),
-        }
-    }
-
     fn algorithms(
         &mut self,
         value: Option<&Value>,
         keys: Option<&KeySources>,
     ) -> Option<BTreeSet<Algorithm>> {
+        if value.is_some() && keys.is_some_and(|keys| keys.introspection.is_some()) {
+            return self.fault(
+                "/algorithms",
+                "goes with keys: opaque tokens are not signed",
+            );
+        }
         let Some(value) = value else {
             let keys = keys?;
             let public = Algorithm::USUAL.into_iter();
@@ -467,19 +386,6 @@ impl Reader {
     }
 }
 
-/// An address that can be fetched at all. Whether it may be is for the outbound guard to say, which
-/// knows the installation's allow list.
-fn fetchable(text: &str) -> Result<Url, String> {
-    if text.len() > 2048 {
-        return Err("must be a URL of at most 2048 characters".to_owned());
-    }
-    let url = web_url::parse(text).map_err(|fault| fault.to_string())?;
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must hold no user name, password or fragment".to_owned());
-    }
-    Ok(url)
-}
-
 /// What is wrong with a name of an algorithm; those that people may mean have words of their own.
 fn unknown_algorithm(name: Option<&str>) -> String {
     let names = names();
@@ -499,21 +405,6 @@ fn unknown_algorithm(name: Option<&str>) -> String {
 
 fn names() -> String {
     Algorithm::ALL.map(Algorithm::as_str).join(", ")
-}
-
-/// OIDC Discovery 1.0, section 4.1: a trailing slash of the issuer is dropped first.
-fn discovery_url(issuer: &str) -> Result<Url, String> {
-    if issuer.contains(TENANT_ID) {
-        return Err(format!(
-            "must be without {TENANT_ID}; say metadataUrl instead"
-        ));
-    }
-    let base = fetchable(issuer)?;
-    if base.query().is_some() {
-        return Err("must hold no query".to_owned());
-    }
-    let root = issuer.strip_suffix('/').unwrap_or(issuer);
-    fetchable(&format!("{root}/.well-known/openid-configuration"))
 }
 
 fn escape(name: &str) -> String {

@@ -425,3 +425,135 @@ fn a_form_stands_for_the_issuers_of_all_directories() {
     discovered["keys"] = json!({"discovery": true});
     assert_eq!(faults(&discovered), ["/issuer"]);
 }
+
+#[test]
+fn an_issuer_with_opaque_tokens_says_who_is_asked_and_nothing_of_keys() {
+    let opaque = |introspection: Value, more: Value| {
+        let mut config = json!({
+            "issuer": "https://id.example", "audiences": ["app"], "keys": {"introspection": introspection},
+        });
+        for (name, value) in more.as_object().unwrap() {
+            config[name] = value.clone();
+        }
+        IssuerConfig::parse(&config)
+    };
+    let usual = json!({"endpoint": "https://id.example/introspect", "clientId": "gateway"});
+    let config = opaque(usual.clone(), json!({})).unwrap();
+    let about = config.introspection().unwrap();
+    assert_eq!(
+        about.authentication(),
+        ClientAuthentication::ClientSecretBasic
+    );
+    assert_eq!(about.cache_seconds(), 60);
+    assert!(config.takes_secret() && !config.is_signed_with_secret());
+    assert!(config.algorithms().is_empty() && config.keys().is_none());
+    assert!(!config.has_keys_of_its_own_url());
+    let written = serde_json::to_value(&config).unwrap();
+    assert_eq!(
+        IssuerConfig::parse(&written),
+        Ok(config.clone()),
+        "{written}"
+    );
+
+    let with = |name: &str, value: Value| {
+        let mut about = usual.clone();
+        about[name] = value;
+        about
+    };
+    for (introspection, more, at) in [
+        (json!(true), json!({}), "/keys/introspection"),
+        (
+            json!({"clientId": "gateway"}),
+            json!({}),
+            "/keys/introspection/endpoint",
+        ),
+        (
+            with("endpoint", json!("https://u:p@id.example/")),
+            json!({}),
+            "/keys/introspection/endpoint",
+        ),
+        (
+            with("endpoint", json!("ftp://id.example/")),
+            json!({}),
+            "/keys/introspection/endpoint",
+        ),
+        (
+            with("clientId", json!("")),
+            json!({}),
+            "/keys/introspection/clientId",
+        ),
+        (
+            with("clientId", json!("fünf")),
+            json!({}),
+            "/keys/introspection/clientId",
+        ),
+        (
+            with("clientId", json!("x".repeat(257))),
+            json!({}),
+            "/keys/introspection/clientId",
+        ),
+        (
+            with("authentication", json!("none")),
+            json!({}),
+            "/keys/introspection/authentication",
+        ),
+        (
+            with("cacheSeconds", json!(301)),
+            json!({}),
+            "/keys/introspection/cacheSeconds",
+        ),
+        (
+            with("cacheSeconds", json!(-1)),
+            json!({}),
+            "/keys/introspection/cacheSeconds",
+        ),
+        (
+            with("clientSecret", json!("s")),
+            json!({}),
+            "/keys/introspection/clientSecret",
+        ),
+        (
+            usual.clone(),
+            json!({"algorithms": ["RS256"]}),
+            "/algorithms",
+        ),
+        (usual.clone(), json!({"atJwtStrict": true}), "/atJwtStrict"),
+    ] {
+        let faults = opaque(introspection.clone(), more).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(faults[0].pointer, at);
+    }
+    for beside in ["sharedSecret", "discovery"] {
+        let keys = json!({"keys": {"introspection": usual, beside: true}});
+        assert_eq!(opaque(usual.clone(), keys).unwrap_err()[0].pointer, "/keys");
+    }
+}
+
+#[test]
+fn a_secret_stays_for_what_it_was_given_for_alone() {
+    let config = |keys: Value| {
+        let config = json!({"issuer": "https://id.example", "audiences": ["app"], "keys": keys});
+        IssuerConfig::parse(&config).unwrap()
+    };
+    let asked = |endpoint: &str, id: &str, cache: u32| {
+        let about = json!({"endpoint": endpoint, "clientId": id, "cacheSeconds": cache});
+        config(json!({ "introspection": about }))
+    };
+    let (here, signed) = (
+        asked("https://a.example/", "gateway", 1),
+        config(json!({"sharedSecret": true})),
+    );
+    let both = config(json!({"sharedSecret": true, "discovery": true}));
+    assert!(asked("https://a.example/", "gateway", 2).may_keep_secret_of(&here));
+    assert!(both.may_keep_secret_of(&signed));
+    for other in [
+        asked("https://a.example/x", "gateway", 1),
+        asked("https://b.example/", "gateway", 1),
+        asked("https://a.example/", "another", 1),
+        signed.clone(),
+        config(json!({"discovery": true})),
+    ] {
+        assert!(!other.may_keep_secret_of(&here), "{other:?}");
+        assert!(!here.may_keep_secret_of(&other), "{other:?}");
+    }
+}

@@ -1,4 +1,4 @@
-//! A real `OpenID` provider: the certified `oidc-provider` of npm, run by node.
+//! A real `OpenID` provider, whose access tokens are opaque: the certified `oidc-provider` of npm, run by node.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -86,6 +86,25 @@ impl OpenIdProvider {
         let asked: Value = answer.json().await.unwrap();
         let count = |path: &str| asked[path].as_u64().unwrap_or(0);
         (count("/.well-known/openid-configuration"), count("/jwks"))
+    }
+
+    /// An opaque access token of a user.
+    pub(crate) async fn access_token(&self, subject: &str) -> String {
+        self.told(&format!("token/{subject}")).await
+    }
+
+    /// Makes an access token good for nothing.
+    pub(crate) async fn revoke(&self, token: &str) {
+        self.told(&format!("revoke/{token}")).await;
+    }
+
+    async fn told(&self, what: &str) -> String {
+        let url = format!("{}/test/{what}", self.issuer);
+        let answer = self.http.get(url).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        text
     }
 
     /// Ends it, and waits until it has.

@@ -58,6 +58,7 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
             .await
             .unwrap(),
         Code::KeysUnavailable => keys_unavailable(app).await,
+        Code::IntrospectionUnavailable => super::opaque::unavailable(app).await,
         Code::MalformedRequest => raw(app, &token, "application/json", "{").await,
         Code::InvalidRequest => app.mint(&token, &json!({ "other": 1 })).await,
         Code::UnsupportedMediaType => raw(app, &token, "text/plain", "{}").await,

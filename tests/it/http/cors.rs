@@ -95,7 +95,13 @@ async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
         assert_eq!(headers["access-control-max-age"], "7200");
         let methods = headers["access-control-allow-methods"].to_str().unwrap();
         assert!(methods.contains("PATCH"));
-        let always = ["authorization", "content-type", "if-match", "if-none-match"];
+        let always = [
+            "authorization",
+            "content-type",
+            "if-match",
+            "if-none-match",
+            "persona-gateway-tenant",
+        ];
         assert_eq!(sendable(headers), always);
         assert!(!headers.contains_key("access-control-allow-credentials"));
     }
@@ -170,10 +176,10 @@ async fn a_page_may_send_whatever_its_tools_add_but_not_what_proxies_say() {
     ];
     let answer = preflight_for(&app, OURS, &lines).await;
     let names = sendable(answer.headers());
-    assert_eq!(names.get(4..).unwrap(), ["x-one", "x-two"]);
+    assert_eq!(names.get(5..).unwrap(), ["x-one", "x-two"]);
     let many: Vec<String> = (0..1_000).map(|number| format!("x-{number}")).collect();
     let answer = preflight_for(&app, OURS, &[&many.join(",")]).await;
-    assert_eq!(sendable(answer.headers()).len(), 104);
+    assert_eq!(sendable(answer.headers()).len(), 105);
 
     // What the preflight lets through, the request may carry.
     let mut request = app

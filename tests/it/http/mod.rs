@@ -5,6 +5,7 @@ mod codes;
 mod cors;
 mod egress;
 mod limits;
+mod opaque;
 mod proxies;
 mod refusals;
 mod tokens;

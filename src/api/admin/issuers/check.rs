@@ -83,7 +83,8 @@ struct TokenBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TokenStep)]
 struct CheckStepBody {
-    /// `form`, `algorithm`, `key`, `signature`, `issuer`, `audience`, `kind`, `required`, `time`, `subject`, `tenant` or `facts`.
+    /// `form`, `algorithm`, `key`, `signature`, `introspection`, `issuer`, `type`, `audience`, `kind`, `required`, `time`, `subject`,
+    /// `tenant` or `facts`.
     #[schema(example = "audience")]
     name: &'static str,
     /// Whether it is right; absent where it could not be judged.

@@ -1,0 +1,202 @@
+//! Trying an introspection endpoint out: does it know the gateway, and would a token pass?
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+use super::super::Authenticator;
+use super::super::check::CheckReport;
+use super::super::explain::TokenReport;
+use super::super::jws::MAX_TOKEN_BYTES;
+use super::super::lenient::{Lenient, told};
+use super::{
+    Endpoint, IntrospectionError, Said, check_form, check_issuer, check_type, is_opaque, judge,
+};
+use crate::crypto::token::random_token;
+use crate::domain::fault::Fault;
+use crate::domain::issuer::{Introspection, IssuerConfig};
+
+/// What a made-up token begins with, for whoever reads the authorization server's log.
+const MADE_UP: &str = "persona-gateway-check-";
+
+impl Authenticator {
+    /// Asks the endpoint about a made-up token, which must not be good, and about a given one, as it would be done in earnest. Nothing
+    /// is remembered.
+    pub(in super::super) async fn check_opaque(
+        &self,
+        config: &IssuerConfig,
+        about: &Introspection,
+        secrets: &[SecretSlice<u8>],
+        token: Option<&str>,
+    ) -> CheckReport {
+        let mut report = CheckReport {
+            keys: Vec::new(),
+            skipped: Vec::new(),
+            offered: BTreeSet::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+            token: None,
+        };
+        let secret = secrets
+            .first()
+            .and_then(|secret| std::str::from_utf8(secret.expose_secret()).ok());
+        let secret = secret.map(SecretString::from);
+        let endpoint = secret.as_ref().map(|secret| Endpoint {
+            about,
+            roots: config.root_certificates(),
+            secret,
+        });
+        let asked = match endpoint {
+            None => Err(Fault::new(
+                "/keys/introspection",
+                "no client secret is given, and none is stored that may be shown to this endpoint",
+            )),
+            Some(endpoint) => self.probe(endpoint).await.map(|()| endpoint),
+        };
+        if about.cache_seconds() > 0 {
+            report.notes.push(format!(
+                "a token that is revoked is taken for up to {} seconds more (cacheSeconds)",
+                about.cache_seconds()
+            ));
+        }
+        if let Some(text) = token {
+            let mut read = Lenient::undressed(text);
+            form(&mut read);
+            let now = self.fetcher.clock.now();
+            let said = match asked {
+                Ok(endpoint) if check_form(&read.token).is_ok() && is_opaque(&read.token) => {
+                    let said = endpoint.ask(&self.fetcher.outbound, &read.token, now);
+                    Some(said.await)
+                }
+                _ => None,
+            };
+            report.token = Some(explain(text, &read, said, config, now));
+        }
+        report.problems.extend(asked.err());
+        report
+    }
+
+    /// An endpoint that calls whatever it is asked about good would let everybody in.
+    async fn probe(&self, endpoint: Endpoint<'_>) -> Result<(), Fault> {
+        let at = |member: &str| format!("/keys/introspection/{member}");
+        let made_up =
+            random_token(MADE_UP).map_err(|error| Fault::new(at("endpoint"), error.to_string()))?;
+        let (outbound, now) = (&self.fetcher.outbound, self.fetcher.clock.now());
+        match endpoint.ask(outbound, made_up.expose_secret(), now).await {
+            Ok(Said::Inactive) => Ok(()),
+            Ok(Said::Active(_)) => Err(Fault::new(
+                at("endpoint"),
+                "the endpoint says that a made-up token is active, so it would let everybody in",
+            )),
+            Err(
+                error @ (IntrospectionError::Credentials { .. }
+                | IntrospectionError::Forbidden { .. }),
+            ) => Err(Fault::new(at("clientId"), error.to_string())),
+            Err(IntrospectionError::Roots(why)) => Err(Fault::new("/rootCertificate", why)),
+            Err(error) => Err(Fault::new(at("endpoint"), error.to_string())),
+        }
+    }
+}
+
+/// What keeps a text from being an opaque token.
+fn form(read: &mut Lenient) {
+    let length = read.token.len();
+    if read.token.is_empty() {
+        read.faults
+            .push("is empty: paste the token alone".to_owned());
+    } else if length > MAX_TOKEN_BYTES {
+        read.faults.push(format!(
+            "has {length} bytes, and at most {MAX_TOKEN_BYTES} are taken"
+        ));
+    } else if check_form(&read.token).is_err() {
+        read.faults.push(
+            "has characters that no bearer token has (RFC 6750): letters, digits, `-._~+/`, and `=` at the end are taken".to_owned(),
+        );
+    } else if !is_opaque(&read.token) {
+        read.faults.push(
+            "is a JWT, which is judged by its issuer's keys and never introspected: register an issuer with keys for it".to_owned(),
+        );
+    }
+}
+
+fn explain(
+    text: &str,
+    read: &Lenient,
+    said: Option<Result<Said, IntrospectionError>>,
+    rules: &IssuerConfig,
+    now: DateTime<Utc>,
+) -> TokenReport {
+    let mut report = TokenReport::default();
+    let is_sound = read.faults.is_empty();
+    if is_sound {
+        let length = read.token.len();
+        report.add(
+            "form",
+            true,
+            format!("is an opaque token of {length} characters"),
+        );
+    } else {
+        report.add("form", false, read.faults.join("; "));
+    }
+    let members = match said {
+        None => {
+            report.unjudged(
+                "introspection",
+                "could not be judged: the endpoint was not asked",
+            );
+            return report;
+        }
+        Some(Err(error)) => {
+            report.unjudged("introspection", format!("could not be judged: {error}"));
+            return report;
+        }
+        Some(Ok(Said::Inactive)) => {
+            report.add(
+                "introspection",
+                false,
+                "the endpoint says `active: false`: the token has expired, was revoked or cut, is another server's, or the client may not look at it",
+            );
+            return report;
+        }
+        Some(Ok(Said::Active(members))) => members,
+    };
+    report.add("introspection", true, "the endpoint says `active: true`");
+
+    let judged = check_issuer(&members, rules);
+    let message = match (&judged, members.contains_key("iss")) {
+        (Ok(()), false) => "the answer names no iss, which it need not".to_owned(),
+        (Ok(()), true) => "iss is the issuer's, byte for byte".to_owned(),
+        (Err(_), _) => format!(
+            "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
+            told(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
+            rules.issuer()
+        ),
+    };
+    report.add("issuer", judged.is_ok(), message);
+    let judged = check_type(&members);
+    let message = match (&judged, told(&members, "token_type")) {
+        (_, None) => "the answer names no token_type that is a text".to_owned(),
+        (Ok(()), Some(name)) => format!("token_type is {name}"),
+        (Err(_), Some(name)) => format!(
+            "token_type is {name}, but only bearer tokens are taken: send the access token, and one that is bound to no key"
+        ),
+    };
+    report.add("type", judged.is_ok(), message);
+    report.claims_but_issuer(&members, false, rules, now);
+
+    let judged = judge(&members, rules, now)
+        .ok()
+        .filter(|_| is_sound && text.trim() == read.token);
+    if let Some(known) = judged {
+        report.accepted = true;
+        report.add(
+            "tenant",
+            true,
+            "the issuer is this tenant's own, so its users are",
+        );
+        report.subject = Some(known.subject.as_str().to_owned());
+    }
+    report.facts_of(&members, rules);
+    report
+}

@@ -1,0 +1,232 @@
+//! What was learned of tokens, for a while, in bounded memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, Utc};
+
+use crate::crypto::mac::Fingerprint;
+
+/// What the look-up itself takes for one token, in bytes, about.
+const PLACE_BYTES: usize = 256;
+
+/// Bytes that everybody's may have together. Cheap to clone; clones count together.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Room {
+    most: usize,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Room {
+    pub(in super::super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            taken: Arc::default(),
+        }
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let within = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.most);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Fingerprints of tokens -> what is known of them. The oldest goes where there is no room.
+#[derive(Debug)]
+pub(super) struct Known<V> {
+    /// Bytes that it may have.
+    most: usize,
+    bytes: usize,
+    room: Room,
+    entries: HashMap<Fingerprint, Entry<V>>,
+    /// The oldest first; one that was replaced has another number by now.
+    order: VecDeque<(Fingerprint, u64)>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    until: DateTime<Utc>,
+    bytes: usize,
+    number: u64,
+}
+
+impl<V: Clone> Known<V> {
+    pub(super) fn new(most: usize, room: Room) -> Self {
+        Self {
+            most,
+            bytes: 0,
+            room,
+            entries: HashMap::new(),
+            order: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    pub(super) fn find(&self, token: &Fingerprint, now: DateTime<Utc>) -> Option<V> {
+        let entry = self.entries.get(token)?;
+        (now < entry.until).then(|| entry.value.clone())
+    }
+
+    /// `bytes` is what the value takes.
+    pub(super) fn add(
+        &mut self,
+        token: Fingerprint,
+        value: V,
+        bytes: usize,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) {
+        self.remove(&token);
+        let bytes = bytes.saturating_add(PLACE_BYTES);
+        if until <= now || bytes > self.most {
+            return;
+        }
+        while self.bytes + bytes > self.most || !self.room.take(bytes) {
+            // Others may have all the room there is.
+            if !self.forget_oldest() {
+                return;
+            }
+        }
+        self.bytes += bytes;
+        let number = self.next;
+        self.next += 1;
+        self.order.push_back((token, number));
+        let entry = Entry {
+            value,
+            until,
+            bytes,
+            number,
+        };
+        self.entries.insert(token, entry);
+        if self.order.len() > 2 * self.entries.len() + 64 {
+            self.tidy_order();
+        }
+    }
+
+    /// Forgets what is over.
+    pub(super) fn tidy(&mut self, now: DateTime<Utc>) {
+        let over = self.entries.iter().filter(|(_, entry)| entry.until <= now);
+        let over: Vec<Fingerprint> = over.map(|(token, _)| *token).collect();
+        for token in &over {
+            self.remove(token);
+        }
+        self.tidy_order();
+        self.order.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+
+    fn tidy_order(&mut self) {
+        let entries = &self.entries;
+        self.order
+            .retain(|(token, number)| is(entries, token, *number));
+    }
+
+    /// False where there is none.
+    fn forget_oldest(&mut self) -> bool {
+        while let Some((token, number)) = self.order.pop_front() {
+            if is(&self.entries, &token, number) {
+                self.remove(&token);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn remove(&mut self, token: &Fingerprint) {
+        if let Some(entry) = self.entries.remove(token) {
+            self.bytes -= entry.bytes;
+            self.room.give_back(entry.bytes);
+        }
+    }
+}
+
+fn is<V>(entries: &HashMap<Fingerprint, Entry<V>>, token: &Fingerprint, number: u64) -> bool {
+    entries
+        .get(token)
+        .is_some_and(|entry| entry.number == number)
+}
+
+impl<V> Drop for Known<V> {
+    fn drop(&mut self) {
+        self.room.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::crypto::mac::Fingerprints;
+
+    const BYTES: usize = 1_000;
+    /// Room for four.
+    const MOST: usize = 4 * (BYTES + PLACE_BYTES);
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn found(known: &Known<u32>, tokens: &[Fingerprint], now: i64) -> Vec<u32> {
+        let found = tokens.iter().filter_map(|token| known.find(token, at(now)));
+        found.collect()
+    }
+
+    #[test]
+    fn the_oldest_goes_where_there_is_no_room_and_what_is_over_is_not_found() {
+        let fingerprints = Fingerprints::new().unwrap();
+        let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
+        let room = Room::new(usize::MAX);
+        let mut known = Known::new(MOST, room.clone());
+        for (number, token) in (0..).zip(&tokens) {
+            known.add(*token, number, BYTES, at(60), at(0));
+        }
+        assert_eq!(found(&known, &tokens, 59), [4, 5, 6, 7]);
+        assert_eq!(found(&known, &tokens, 60), [0; 0]);
+        // Learned anew, it is the newest.
+        known.add(tokens[4], 44, BYTES, at(90), at(0));
+        known.add(tokens[0], 0, BYTES, at(90), at(0));
+        assert_eq!(found(&known, &tokens, 0), [0, 44, 6, 7]);
+        known.add(tokens[1], 1, MOST, at(90), at(0));
+        known.add(tokens[2], 2, BYTES, at(0), at(0));
+        assert_eq!(
+            found(&known, &tokens, 0),
+            [0, 44, 6, 7],
+            "too large, or over"
+        );
+        known.tidy(at(60));
+        assert_eq!(known.order.len(), 2);
+        assert_eq!(
+            room.taken.load(Ordering::Relaxed),
+            2 * (BYTES + PLACE_BYTES)
+        );
+        drop(known);
+        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn one_takes_nothing_from_others_where_all_room_is_taken() {
+        let fingerprints = Fingerprints::new().unwrap();
+        let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
+        let room = Room::new(MOST);
+        let mut first = Known::new(MOST, room.clone());
+        let mut second = Known::new(MOST, room.clone());
+        for (number, token) in (0..3).zip(&tokens) {
+            first.add(*token, number, BYTES, at(60), at(0));
+        }
+        for (number, token) in (0..).zip(&tokens) {
+            second.add(*token, number, BYTES, at(60), at(0));
+        }
+        assert_eq!(found(&first, &tokens, 0), [0, 1, 2]);
+        assert_eq!(found(&second, &tokens, 0), [7]);
+    }
+}

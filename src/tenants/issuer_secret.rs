@@ -1,0 +1,34 @@
+//! The secret that goes with an issuer: what signs its tokens, or what the gateway shows at its introspection endpoint.
+
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde_json::Value;
+
+use crate::crypto::{client_secret, shared_secret};
+use crate::domain::issuer::IssuerConfig;
+use crate::store::issuers::IssuerRow;
+
+/// Judges a new one; `Err` says what would be right.
+pub fn judge(config: &IssuerConfig, written: &SecretString) -> Result<(), String> {
+    if config.introspection().is_some() {
+        client_secret::judge(written).map_err(|bad| bad.to_string())
+    } else {
+        shared_secret::judge(written).map_err(|bad| bad.to_string())
+    }
+}
+
+/// As the verifier takes it.
+pub fn bytes(config: &IssuerConfig, written: &SecretString) -> Vec<SecretSlice<u8>> {
+    if config.introspection().is_some() {
+        let bytes = written.expose_secret().as_bytes();
+        vec![SecretSlice::from(bytes.to_vec())]
+    } else {
+        shared_secret::bytes(written)
+    }
+}
+
+/// The sealed one of an issuer, where it may stay though the issuer becomes `wanted`: see [`IssuerConfig::may_keep_secret_of`].
+pub fn kept<'r>(wanted: &IssuerConfig, before: &'r IssuerRow) -> Option<&'r [u8]> {
+    let sealed = before.shared_secret.as_deref()?;
+    let config = IssuerConfig::parse(&Value::Object(before.config.clone())).ok()?;
+    wanted.may_keep_secret_of(&config).then_some(sealed)
+}
