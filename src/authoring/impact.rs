@@ -16,6 +16,7 @@ use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::store::Database;
 use crate::store::recent_sessions::RecentSession;
+use crate::store::stretch::Stretch;
 use crate::tenants::refusal::Refusal;
 
 /// Sessions that are looked at, unless somebody says how many.
@@ -83,6 +84,8 @@ pub struct Study {
     live: World,
     changed: World,
     context: Option<Key>,
+    /// Where it is; `None` when all were seen.
+    stretch: Option<Stretch>,
     before: Option<SessionId>,
     left: usize,
     counted: Counted,
@@ -108,6 +111,7 @@ impl Study {
             live: live.build()?,
             changed: changed.build()?,
             context,
+            stretch: Some(Stretch::newest(now)),
             before: None,
             left: sessions.min(MAX_SESSIONS),
             counted: Counted::default(),
@@ -116,18 +120,27 @@ impl Study {
 
     /// Decides some more; false once all were.
     pub async fn go_on(&mut self) -> Result<bool, Refusal> {
+        let Some(stretch) = self.stretch.filter(|_| self.left > 0) else {
+            return Ok(false);
+        };
         let asked = self.left.min(AT_ONCE);
         let limit = i64::try_from(asked).unwrap_or_default();
         let mut tx = self.database.tenant(self.tenant).await?;
         let context = self.context.as_ref().map(Key::as_str);
-        let rows = tx.recent_sessions(context, self.before, limit).await?;
+        let rows = tx
+            .recent_sessions(stretch, context, self.before, limit)
+            .await?;
         tx.commit().await?;
         for row in &rows {
             self.counted.count(row, &self.live, &self.changed);
         }
-        self.left = self.left.saturating_sub(asked);
-        self.before = rows.last().map(|row| row.session);
-        Ok(rows.len() == asked && self.left > 0)
+        self.left = self.left.saturating_sub(rows.len());
+        if rows.len() == asked {
+            self.before = rows.last().map(|row| row.session);
+        } else {
+            (self.stretch, self.before) = (stretch.older(), None);
+        }
+        Ok(self.stretch.is_some() && self.left > 0)
     }
 
     /// What was found.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,4 +56,12 @@ id! {
     ReviewId,
     /// A person who administers tenants.
     AdminId,
+}
+
+impl SessionId {
+    /// The time in it, to the millisecond: that of its rows in the ledger. `None` for an id that the gateway did not make.
+    pub fn at(self) -> Option<DateTime<Utc>> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-
 use super::record;
 use crate::anam::wire::MintBody;
 use crate::anam::{AnamError, MintRefused, SessionToken};
@@ -219,18 +217,9 @@ fn parse(body: &[u8]) -> Result<MintRequest, MintError> {
 
 /// A new session's id and the time inside it, so that the ledger's partition follows from the id alone.
 fn new_moment(gateway: &Gateway) -> Moment {
-    let id = gateway.clock.new_id();
-    let now = id
-        .get_timestamp()
-        .and_then(|at| {
-            let (seconds, nanos) = at.to_unix();
-            DateTime::<Utc>::from_timestamp(i64::try_from(seconds).ok()?, nanos)
-        })
-        .unwrap_or_else(|| gateway.clock.now());
-    Moment {
-        now,
-        session: SessionId(id),
-    }
+    let session = SessionId(gateway.clock.new_id());
+    let now = session.at().unwrap_or_else(|| gateway.clock.now());
+    Moment { now, session }
 }
 
 /// Says how the context was found; one that was not shows that a page and its tenant's contexts do not agree.

@@ -1,11 +1,12 @@
 //! The ledger read back: one session with all that is known of it, and pages of sessions.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::StoreError;
 use super::documents::DocumentKind;
 use super::sessions::Timings;
+use super::stretch::Stretch;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{IssuerId, RequestId, SessionId, VersionId};
 
@@ -97,6 +98,9 @@ impl TenantTx {
     /// One session.
     pub async fn session(&mut self, id: SessionId) -> Result<Option<SessionDetail>, StoreError> {
         let tenant = self.tenant().0;
+        // The time in its id leads to its month's partition.
+        let from = id.at();
+        let to = from.and_then(|at| at.checked_add_signed(TimeDelta::milliseconds(1)));
         let row = sqlx::query!(
             r#"select s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!", s.context_key as "context_key!",
                       s.persona_key as "persona_key!", s.persona_version as "persona_version!",
@@ -109,9 +113,12 @@ impl TenantTx {
                left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
                left join session_inputs i on i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
                                           and i.keep_until >= now()
-               where s.tenant_id = $1 and s.id = $2"#,
+               where s.tenant_id = $1 and s.id = $2
+                 and ($3::timestamptz is null or s.at >= $3 and s.at < $4)"#,
             tenant,
-            id.0
+            id.0,
+            from,
+            to
         )
         .fetch_optional(self.connection())
         .await?;
@@ -142,18 +149,43 @@ impl TenantTx {
         }))
     }
 
-    /// Sessions, newest first; `after` is the last one of the page before.
+    /// Sessions, newest first; `after` is the last one of the page before. There are none after `now`, but for those of
+    /// instances whose clock is a little ahead.
     pub async fn search_sessions(
         &mut self,
+        now: DateTime<Utc>,
+        filter: &SessionFilter,
+        after: Option<(DateTime<Utc>, SessionId)>,
+        limit: i64,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        // Each combination of filters deserves a plan of its own: a plan for all of them would read a tenant's whole ledger.
+        sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)")
+            .fetch_one(self.connection())
+            .await?;
+        let until = after.and_then(|(at, _)| at.checked_add_signed(TimeDelta::microseconds(1)));
+        let mut stretch = Some(
+            Stretch::newest(now)
+                .within(filter.from, filter.to)
+                .within(None, until),
+        );
+        let (mut found, mut left) = (Vec::new(), limit);
+        while let Some(reading) = stretch.filter(|_| left > 0) {
+            let rows = self.search_stretch(reading, filter, after, left).await?;
+            left = left.saturating_sub_unsigned(rows.len() as u64);
+            found.extend(rows);
+            stretch = reading.older();
+        }
+        Ok(found)
+    }
+
+    async fn search_stretch(
+        &mut self,
+        stretch: Stretch,
         filter: &SessionFilter,
         after: Option<(DateTime<Utc>, SessionId)>,
         limit: i64,
     ) -> Result<Vec<SessionRow>, StoreError> {
         let tenant = self.tenant().0;
-        // Each combination of filters deserves a plan of its own: a plan for all of them would read a tenant's whole ledger.
-        sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)")
-            .fetch_one(self.connection())
-            .await?;
         let rows = sqlx::query!(
             r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
                       s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
@@ -162,9 +194,8 @@ impl TenantTx {
                       coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
                from session s
                left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
-               where s.tenant_id = $1
-                 and ($2::timestamptz is null or s.at >= $2)
-                 and ($3::timestamptz is null or s.at < $3)
+                                           and o.at >= $2 and o.at < $3
+               where s.tenant_id = $1 and s.at >= $2 and s.at < $3
                  and ($4::timestamptz is null or s.at <= $4 and (s.at, s.id) < ($4, $5::uuid))
                  and ($6::text is null or s.subject = $6)
                  and ($7::text is null or s.context_key = $7)
@@ -176,8 +207,8 @@ impl TenantTx {
                order by s.at desc, s.id desc
                limit $12"#,
             tenant,
-            filter.from,
-            filter.to,
+            stretch.from,
+            stretch.to,
             after.map(|(at, _)| at),
             after.map(|(_, id)| id.0),
             filter.subject,

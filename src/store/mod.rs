@@ -33,6 +33,7 @@ pub mod sealed;
 pub mod secrets;
 pub mod sessions;
 pub mod sso;
+pub mod stretch;
 pub mod subjects;
 pub mod sweep;
 pub mod tenant_deletion;

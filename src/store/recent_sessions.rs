@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
+use super::stretch::Stretch;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{IssuerId, SessionId};
 
@@ -24,9 +25,10 @@ pub struct RecentSession {
 }
 
 impl TenantTx {
-    /// Sessions before the session `before`, the newest first; of one context where it is named.
+    /// Sessions of a stretch of time before the session `before`, the newest first; of one context where it is named.
     pub async fn recent_sessions(
         &mut self,
+        stretch: Stretch,
         context: Option<&str>,
         before: Option<SessionId>,
         limit: i64,
@@ -36,13 +38,16 @@ impl TenantTx {
             r#"select s.id, s.at, s.issuer_id, s.subject, i.inputs
                from session_inputs i
                join session s on s.tenant_id = i.tenant_id and s.id = i.session_id and s.at = i.at
-               where i.tenant_id = $1 and i.keep_until > now() and ($2::text is null or s.context_key = $2)
+               where i.tenant_id = $1 and i.at >= $5 and i.at < $6 and s.at >= $5 and s.at < $6
+                 and i.keep_until > now() and ($2::text is null or s.context_key = $2)
                  and ($3::uuid is null or i.session_id < $3)
                order by i.session_id desc limit $4"#,
             tenant,
             context,
             before.map(|session| session.0) as Option<Uuid>,
-            limit
+            limit,
+            stretch.from,
+            stretch.to
         )
         .fetch_all(self.connection())
         .await?;

@@ -171,7 +171,9 @@ async fn search(
     let filter = asked.filter()?;
     let after = page.after.as_deref().and_then(place);
     let mut tx = gateway.database.tenant(may.tenant).await?;
-    let rows = tx.search_sessions(&filter, after, page.rows()).await?;
+    let rows = tx
+        .search_sessions(gateway.clock.now(), &filter, after, page.rows())
+        .await?;
     tx.commit().await?;
     let position = |row: &SessionRow| format!("{} {}", row.at.timestamp_micros(), row.id);
     Ok(page.answer(&request, keys, rows, position, SessionItem::from))

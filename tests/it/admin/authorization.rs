@@ -62,7 +62,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     found
 }
 
-fn guarded() -> impl Iterator<Item = Operation> {
+pub(crate) fn guarded() -> impl Iterator<Item = Operation> {
     operations()
         .into_iter()
         .filter(|operation| operation.permission.is_some())
@@ -213,7 +213,7 @@ pub(crate) async fn things(app: &TestApp) -> (Things, Things) {
 }
 
 /// What operations want to be sent; the others take an empty object.
-fn sent_to(operation: &str) -> Value {
+pub(crate) fn sent_to(operation: &str) -> Value {
     match operation {
         "releaseVersion" => json!({ "version": 1 }),
         "patchDocument" => json!({ "content": { "text": "Be kind." } }),

@@ -200,7 +200,10 @@ async fn a_search_reads_little_of_a_large_ledger() {
             6,
         ),
     ] {
-        let found = tx.search_sessions(&filter, None, 50).await.unwrap();
+        let found = tx
+            .search_sessions(app.clock.now(), &filter, None, 50)
+            .await
+            .unwrap();
         assert_eq!(found.len(), wanted, "{filter:?}");
     }
     tx.commit().await.unwrap();

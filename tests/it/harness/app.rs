@@ -48,6 +48,8 @@ pub(crate) struct TestOptions {
     pub(crate) no_demo: bool,
     /// How far the machine's clock is ahead.
     pub(crate) ahead: TimeDelta,
+    /// How long Anam takes to answer.
+    pub(crate) anam_latency: Duration,
 }
 
 /// A running service and everything around it.
@@ -98,6 +100,7 @@ async fn started(options: TestOptions) -> TestApp {
     let anam = Emulator::start(EmulatorConfig {
         api_keys: ApiKeys::Only(known.into_iter().map(SecretString::from).collect()),
         mode: if options.lax { Mode::Lax } else { Mode::Strict },
+        latency: options.anam_latency,
         ..EmulatorConfig::default()
     })
     .unwrap();

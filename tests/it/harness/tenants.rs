@@ -300,20 +300,25 @@ pub(crate) async fn serve(tenants: &[&Tenant], mut options: TestOptions) -> Test
     }
     let app = super::spawn_with(options).await;
     for tenant in tenants {
-        let bundle = Bundle::parse(&tenant.bundle()).unwrap();
-        let find_secret = |_: &SecretRef| {
-            let key = tenant.anam_key.clone();
-            key.map(SecretString::from).ok_or_else(String::new)
-        };
-        let applier = Applier {
-            database: &app.app.gateway.database,
-            clock: &app.clock,
-            keys: &app.keys,
-            find_secret: &find_secret,
-        };
-        let options = ApplyOptions::by("test");
-        applier.apply(&bundle, &options).await.unwrap();
-        app.wait_for_token(&tenant.user("first")).await;
+        add(&app, tenant).await;
     }
     app
+}
+
+/// Another tenant for a running service.
+pub(crate) async fn add(app: &TestApp, tenant: &Tenant) {
+    let bundle = Bundle::parse(&tenant.bundle()).unwrap();
+    let find_secret = |_: &SecretRef| {
+        let key = tenant.anam_key.clone();
+        key.map(SecretString::from).ok_or_else(String::new)
+    };
+    let applier = Applier {
+        database: &app.app.gateway.database,
+        clock: &app.clock,
+        keys: &app.keys,
+        find_secret: &find_secret,
+    };
+    let options = ApplyOptions::by("test");
+    applier.apply(&bundle, &options).await.unwrap();
+    app.wait_for_token(&tenant.user("first")).await;
 }

@@ -1,13 +1,11 @@
 //! A tenant whose admins and users ask for more than their share: others don't notice.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
 use reqwest::{Method, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -156,138 +154,5 @@ async fn a_tenant_has_half_of_the_connections_at_most() {
     drop(first);
     assert!(database.tenant(one).await.is_ok());
     drop(second);
-    app.stop().await;
-}
-
-/// What tenant alpha floods the gateway with: name, method, path, body.
-fn floods(draft: &str) -> Vec<(&'static str, Method, String, Value)> {
-    let post = |name, path: String, body| (name, Method::POST, path, body);
-    let get = |name, path: &str| (name, Method::GET, path.to_owned(), Value::Null);
-    let bundle = json!({ "tenant": "alpha", "snippets": { "tone": { "text": "Be kind." } } });
-    vec![
-        post(
-            "preview",
-            "/v1/admin/preview".into(),
-            json!({ "against": "live" }),
-        ),
-        post(
-            "impact",
-            "/v1/admin/impact".into(),
-            json!({ "use": [{ "draft": draft }], "sessions": 2_000 }),
-        ),
-        post(
-            "validate",
-            format!("/v1/admin/drafts/{draft}:validate"),
-            Value::Null,
-        ),
-        post(
-            "apply, dry run",
-            "/v1/admin/bundle:apply".into(),
-            json!({ "bundle": bundle, "dryRun": true }),
-        ),
-        get("export", "/v1/admin/bundle"),
-        get("audit export", "/v1/admin/audit/export"),
-        get("session search", "/v1/admin/sessions?limit=100"),
-        get("audit search", "/v1/admin/audit?limit=100"),
-        get("documents", "/v1/admin/documents"),
-    ]
-}
-
-/// Latencies of mints, sorted, and how many failed.
-async fn mints(app: &TestApp, tenant: &Tenant, count: usize) -> (Vec<Duration>, usize) {
-    let (mut times, mut failed) = (Vec::new(), 0);
-    for user in 0..count {
-        let token = tenant.user(&format!("user-{}", user % 50));
-        let begun = Instant::now();
-        let status = app.mint(&token, &json!({})).await.status();
-        times.push(begun.elapsed());
-        failed += usize::from(status != 200);
-    }
-    times.sort();
-    (times, failed)
-}
-
-/// Not a test: it judges nothing by time. `cargo test --release --test it what_floods_cost -- --ignored --nocapture` prints
-/// what mints of one tenant take while another floods the gateway, each flood beside a quiet round.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures"]
-async fn what_floods_cost() {
-    const CONNECTIONS: usize = 20;
-    const MINTS: usize = 300;
-    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
-    let options = with(&[("SERVER__WORKERS", "2")]);
-    let app = serve(&[&alpha, &beta], options).await;
-    let key = app.admin_key("alpha", Role::Owner).await;
-    for round in 0..40 {
-        let users: Vec<String> = (0..50)
-            .map(|n| alpha.user(&format!("u-{round}-{n}")))
-            .collect();
-        join_all(
-            users
-                .iter()
-                .map(|user| async { app.mint(user, &json!({})).await }),
-        )
-        .await;
-    }
-    let new = json!({ "kind": "persona", "key": "flood", "content": { "name": "F", "systemPrompt": "Be {{ user.plan }}." } });
-    let made: Value = app
-        .tell(Method::POST, "/v1/admin/documents", &key, &new)
-        .await
-        .json()
-        .await
-        .unwrap();
-    let draft = made["id"].as_str().unwrap().to_owned();
-    let mut all = floods(&draft);
-    all.push((
-        "preferences",
-        Method::PUT,
-        "/v1/me/preferences".into(),
-        json!({ "displayName": "Ann" }),
-    ));
-    mints(&app, &beta, MINTS).await;
-    for (name, method, path, body) in all {
-        let (quiet, _) = mints(&app, &beta, MINTS).await;
-        let stop = tokio_util::sync::CancellationToken::new();
-        let flooding: Vec<_> = (0..CONNECTIONS)
-            .map(|connection| {
-                let token = match name {
-                    "preferences" => alpha.user(&format!("u-0-{connection}")),
-                    _ => key.clone(),
-                };
-                let mut request = app.request(method.clone(), &path, &token);
-                if !body.is_null() {
-                    request = request.json(&body);
-                }
-                let stop = stop.clone();
-                tokio::spawn(async move {
-                    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-                    while !stop.is_cancelled() {
-                        let answer = request.try_clone().unwrap().send().await.unwrap();
-                        *statuses.entry(answer.status().as_u16()).or_default() += 1;
-                        _ = answer.bytes().await;
-                    }
-                    statuses
-                })
-            })
-            .collect();
-        let (flooded, failed) = mints(&app, &beta, MINTS).await;
-        stop.cancel();
-        let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
-        for connection in flooding {
-            for (status, count) in connection.await.unwrap() {
-                *statuses.entry(status).or_default() += count;
-            }
-        }
-        let at = |times: &[Duration], percent: usize| {
-            times[times.len() * percent / 100].as_secs_f64() * 1e3
-        };
-        println!(
-            "{name:16} p50 {:6.1} -> {:6.1} ms, p99 {:6.1} -> {:6.1} ms, {failed} failed; {statuses:?}",
-            at(&quiet, 50),
-            at(&flooded, 50),
-            at(&quiet, 99),
-            at(&flooded, 99),
-        );
-    }
     app.stop().await;
 }
