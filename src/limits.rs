@@ -20,9 +20,12 @@ use crate::turns::{Turn, Turns};
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
-/// How long a request to the admin API waits for others from its address, and then for others of its tenant: who sends more than
-/// may run at the same time is slowed down before being refused.
+/// How long a request to the admin API waits for others from its address, then for its tenant's rate, and then for others of its
+/// tenant: who sends more than may be is slowed down before being refused.
 const AT_DOOR: Duration = Duration::from_secs(2);
+
+/// Seconds of requests to the admin API that a tenant may send at once, before it is slowed down to its rate.
+const ADMIN_BURST_SECONDS: u32 = 2;
 
 /// Limits of this instance; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -168,7 +171,11 @@ impl Limits {
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
             try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
-            admin_tenants: keyed(options.admin_per_minute),
+            admin_tenants: options.admin_per_minute.map(|rate| {
+                let at_once = NonZeroU32::new(rate.get() / 60 * ADMIN_BURST_SECONDS);
+                let quota = Quota::per_minute(rate).allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
+                RateLimiter::keyed(quota)
+            }),
             admin_addresses: keyed(options.admin_per_minute),
             sign_in: SignInLimits::default(),
             clock: DefaultClock::default(),
@@ -243,12 +250,18 @@ impl Limits {
         Ok(AddressAdmitted { _address: turn })
     }
 
-    /// Counts a request with a tenant's admin credential in.
+    /// Counts a request with a tenant's admin credential in. One of too many in too short a time waits for its place in the rate,
+    /// so that whoever asks for one thing after the other is slowed down and not refused.
     pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
         if let Some(tenants) = &self.admin_tenants {
-            tenants
-                .check_key(&tenant)
-                .map_err(|until| self.often(Limit::Admin, &until))?;
+            let door = tokio::time::Instant::now() + AT_DOOR;
+            while let Err(until) = tenants.check_key(&tenant) {
+                let pause = until.wait_time_from(self.clock.now());
+                if tokio::time::Instant::now() + pause > door {
+                    return Err(self.often(Limit::Admin, &until));
+                }
+                tokio::time::sleep(pause).await;
+            }
         }
         let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
         Ok(AdminAdmitted { _tenant: turn })
@@ -362,6 +375,37 @@ mod tests {
         let full = limits.admit_admin(one).await.unwrap_err();
         assert_eq!(full.limit(), Limit::AdminInFlight);
         drop(inside);
+    }
+
+    #[tokio::test]
+    async fn admin_requests_over_their_rate_wait_for_a_place_in_it_where_it_is_near() {
+        let limits = |rate| {
+            Limits::new(LimitOptions {
+                admin_per_minute: NonZeroU32::new(rate),
+                ..LimitOptions::default()
+            })
+        };
+        let tenant = TenantId(Uuid::from_u128(1));
+        // A hundred in a second, two hundred at once.
+        let quick = limits(6_000);
+        for _ in 0..200 {
+            quick.admit_admin(tenant).await.unwrap();
+        }
+        assert!(
+            quick.admit_admin(tenant).now_or_never().is_none(),
+            "it waits"
+        );
+        quick.admit_admin(tenant).await.unwrap();
+        // One in twenty seconds.
+        let slow = limits(3);
+        slow.admit_admin(tenant).await.unwrap();
+        let refused = slow.admit_admin(tenant).await.unwrap_err();
+        assert!(matches!(
+            refused,
+            TooMany::Often { limit: Limit::Admin, retry_after } if retry_after > Duration::from_secs(10)
+        ));
+        let other = TenantId(Uuid::from_u128(2));
+        slow.admit_admin(other).await.unwrap();
     }
 
     #[test]

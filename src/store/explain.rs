@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::StoreError;
 use super::documents::DocumentKind;
@@ -37,6 +38,49 @@ pub struct SessionRow {
     pub expires_at: Option<DateTime<Utc>>,
     /// How long it took.
     pub timings: Timings,
+}
+
+/// A row of a search.
+struct Found {
+    id: Uuid,
+    request_id: Option<Uuid>,
+    at: DateTime<Utc>,
+    issuer_id: Uuid,
+    subject: String,
+    context_key: String,
+    persona_key: String,
+    persona_version: i32,
+    outcome: Option<String>,
+    code: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+    auth_us: Option<i32>,
+    decide_us: Option<i32>,
+    anam_us: Option<i32>,
+    total_us: Option<i32>,
+}
+
+impl From<Found> for SessionRow {
+    fn from(row: Found) -> Self {
+        Self {
+            id: SessionId(row.id),
+            request: row.request_id.map(RequestId),
+            at: row.at,
+            issuer: IssuerId(row.issuer_id),
+            subject: unless_erased(row.subject),
+            context: row.context_key,
+            persona: row.persona_key,
+            persona_version: row.persona_version,
+            outcome: row.outcome,
+            code: row.code,
+            expires_at: row.expires_at,
+            timings: Timings {
+                auth: row.auth_us,
+                decide: row.decide_us,
+                anam: row.anam_us,
+                total: row.total_us,
+            },
+        }
+    }
 }
 
 /// A session with its explanation.
@@ -178,6 +222,8 @@ impl TenantTx {
         Ok(found)
     }
 
+    /// A new month's partition has no statistics, so the order of the join is not left to the planner: sessions by time, each
+    /// with its outcome looked up; or, where few are wanted of many, outcomes by time, each with its session looked up.
     async fn search_stretch(
         &mut self,
         stretch: Stretch,
@@ -186,62 +232,87 @@ impl TenantTx {
         limit: i64,
     ) -> Result<Vec<SessionRow>, StoreError> {
         let tenant = self.tenant().0;
-        let rows = sqlx::query!(
-            r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
-                      s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
-                      o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
-                      o.auth_us as "auth_us?", o.decide_us as "decide_us?",
-                      coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
-               from session s
-               left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
-                                           and o.at >= $2 and o.at < $3
-               where s.tenant_id = $1 and s.at >= $2 and s.at < $3
-                 and ($4::timestamptz is null or s.at <= $4 and (s.at, s.id) < ($4, $5::uuid))
-                 and ($6::text is null or s.subject = $6)
-                 and ($7::text is null or s.context_key = $7)
-                 and ($8::text is null or s.persona_key = $8)
-                 and ($9::int is null or s.persona_version = $9)
-                 and ($10::text is null or o.outcome = $10)
-                 and ($11::text is null or o.outcome = 'failed' and o.code = $11)
-                 and ($13::uuid is null or s.request_id = $13)
-               order by s.at desc, s.id desc
-               limit $12"#,
-            tenant,
-            stretch.from,
-            stretch.to,
-            after.map(|(at, _)| at),
-            after.map(|(_, id)| id.0),
-            filter.subject,
-            filter.context,
-            filter.persona,
-            filter.version,
-            filter.outcome,
-            filter.code,
-            limit,
-            filter.request.map(|id| id.0)
-        )
-        .fetch_all(self.connection())
-        .await?;
-        let sessions = rows.into_iter().map(|row| SessionRow {
-            id: SessionId(row.id),
-            request: row.request_id.map(RequestId),
-            at: row.at,
-            issuer: IssuerId(row.issuer_id),
-            subject: unless_erased(row.subject),
-            context: row.context_key,
-            persona: row.persona_key,
-            persona_version: row.persona_version,
-            outcome: row.outcome,
-            code: row.code,
-            expires_at: row.expires_at,
-            timings: Timings {
-                auth: row.auth_us,
-                decide: row.decide_us,
-                anam: row.anam_us,
-                total: row.total_us,
-            },
-        });
-        Ok(sessions.collect())
+        let (after_at, after_id) = after.map(|(at, id)| (at, id.0)).unzip();
+        let is_rare = filter.code.is_some()
+            || matches!(filter.outcome.as_deref(), Some(outcome) if outcome != "issued");
+        let rows = if is_rare {
+            sqlx::query_as!(
+                Found,
+                r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
+                          s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
+                          o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
+                          o.auth_us as "auth_us?", o.decide_us as "decide_us?",
+                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
+                   from session_outcome o
+                   cross join lateral (select * from session s
+                                       where s.tenant_id = o.tenant_id and s.id = o.session_id and s.at = o.at
+                                         and s.at >= $2 and s.at < $3 limit 1) s
+                   where o.tenant_id = $1 and o.at >= $2 and o.at < $3 and o.outcome <> 'issued'
+                     and ($10::text is null or o.outcome = $10)
+                     and ($11::text is null or o.outcome = 'failed' and o.code = $11)
+                     and ($4::timestamptz is null or o.at <= $4 and (o.at, o.session_id) < ($4, $5::uuid))
+                     and ($6::text is null or s.subject = $6)
+                     and ($7::text is null or s.context_key = $7)
+                     and ($8::text is null or s.persona_key = $8)
+                     and ($9::int is null or s.persona_version = $9)
+                     and ($13::uuid is null or s.request_id = $13)
+                   order by o.at desc, o.session_id desc
+                   limit $12"#,
+                tenant,
+                stretch.from,
+                stretch.to,
+                after_at,
+                after_id,
+                filter.subject,
+                filter.context,
+                filter.persona,
+                filter.version,
+                filter.outcome,
+                filter.code,
+                limit,
+                filter.request.map(|id| id.0)
+            )
+            .fetch_all(self.connection())
+            .await?
+        } else {
+            sqlx::query_as!(
+                Found,
+                r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
+                          s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
+                          o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
+                          o.auth_us as "auth_us?", o.decide_us as "decide_us?",
+                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
+                   from session s
+                   left join lateral (select * from session_outcome o
+                                      where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
+                                        and o.at >= $2 and o.at < $3 limit 1) o on true
+                   where s.tenant_id = $1 and s.at >= $2 and s.at < $3
+                     and ($4::timestamptz is null or s.at <= $4 and (s.at, s.id) < ($4, $5::uuid))
+                     and ($6::text is null or s.subject = $6)
+                     and ($7::text is null or s.context_key = $7)
+                     and ($8::text is null or s.persona_key = $8)
+                     and ($9::int is null or s.persona_version = $9)
+                     and ($10::text is null or o.outcome = $10)
+                     and ($12::uuid is null or s.request_id = $12)
+                   order by s.at desc, s.id desc
+                   limit $11"#,
+                tenant,
+                stretch.from,
+                stretch.to,
+                after_at,
+                after_id,
+                filter.subject,
+                filter.context,
+                filter.persona,
+                filter.version,
+                filter.outcome,
+                limit,
+                filter.request.map(|id| id.0)
+            )
+            .fetch_all(self.connection())
+            .await?
+        };
+        Ok(rows.into_iter().map(SessionRow::from).collect())
     }
 
     /// How these versions stand now; those that don't exist are left out.

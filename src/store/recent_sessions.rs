@@ -35,10 +35,13 @@ impl TenantTx {
     ) -> Result<Vec<RecentSession>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
+            // Each session is looked up: a new month's partition has no statistics to plan a join by.
             r#"select s.id, s.at, s.issuer_id, s.subject, i.inputs
                from session_inputs i
-               join session s on s.tenant_id = i.tenant_id and s.id = i.session_id and s.at = i.at
-               where i.tenant_id = $1 and i.at >= $5 and i.at < $6 and s.at >= $5 and s.at < $6
+               cross join lateral (select * from session s
+                                   where s.tenant_id = i.tenant_id and s.id = i.session_id and s.at = i.at
+                                     and s.at >= $5 and s.at < $6 limit 1) s
+               where i.tenant_id = $1 and i.at >= $5 and i.at < $6
                  and i.keep_until > now() and ($2::text is null or s.context_key = $2)
                  and ($3::uuid is null or i.session_id < $3)
                order by i.session_id desc limit $4"#,

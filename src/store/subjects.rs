@@ -56,8 +56,10 @@ impl TenantTx {
                       s.persona_version as "persona_version!", s.trace as "trace!",
                       o.outcome as "outcome?", o.code as "code?", i.inputs as "inputs?"
                from session s
-               left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
-               left join session_inputs i on i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
+               left join lateral (select * from session_outcome o
+                                  where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at limit 1) o on true
+               left join lateral (select * from session_inputs i
+                                  where i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at limit 1) i on true
                where s.tenant_id = $1 and s.subject = $2
                  and ($3::timestamptz is null or s.at >= $3 and (s.at, s.id) > ($3, $4::uuid))
                order by s.at, s.id limit $5"#,

@@ -83,8 +83,7 @@ impl PlatformTx {
              select s.tenant_id, s.id, s.at, 'unknown' from session s
              where s.at >= $1 and s.at < $2
                and not exists (select from session_outcome o
-                               where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
-                                 and o.at >= $1 and o.at < $2)
+                               where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at)
              on conflict do nothing",
             from,
             until
