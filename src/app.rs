@@ -48,6 +48,9 @@ const IDLE_TENANT: Duration = Duration::from_mins(30);
 /// How often is looked for audit trails that are due for a checkpoint.
 const CHECKPOINTS: Duration = Duration::from_mins(15);
 
+/// How long what an admin asks for may wait for a thread, and how long it may work.
+const WORK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
+
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -109,7 +112,9 @@ impl App {
         let own = own_database(settings);
         let mints = own.apart("mints", settings.database.mint_connections);
         let users = own.apart("users", settings.database.user_connections);
-        let admins = own.apart("admins", settings.database.admin_connections);
+        let admins = own
+            .apart("admins", settings.database.admin_connections)
+            .patient();
         let told = refuse_powerful_roles(&own).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
@@ -305,8 +310,8 @@ fn work(threads: usize) -> Work {
     let options = WorkOptions {
         threads,
         of_tenant: threads / 4,
-        patience: Duration::from_secs(10),
-        longest: Duration::from_secs(30),
+        patience: WORK.0,
+        longest: WORK.1,
         niceness: 10,
     };
     Work::new(options, tokio::runtime::Handle::current())

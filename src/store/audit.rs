@@ -36,9 +36,11 @@ pub struct AuditEvent<'a> {
 }
 
 impl TenantTx {
-    /// Adds a row to the tenant's chain.
+    /// Adds a row to the tenant's chain. It waits for whoever else has added one and not finished.
     pub async fn audit(&mut self, event: &AuditEvent<'_>) -> Result<(), StoreError> {
         let tenant = self.tenant();
+        // The trigger takes the same, and would wait no longer than a statement may.
+        self.take("audit_event").await?;
         insert(self.connection(), tenant, event).await
     }
 

@@ -84,6 +84,9 @@ pub enum StoreError {
     /// The login role or the schema is not as it must be.
     #[error("{0}")]
     Unsafe(String),
+    /// Others have kept what this one waited for as long as it would wait.
+    #[error("other changes of the same tenant take long")]
+    Taken,
     /// Anything else; a bug, or a missing right.
     #[error("the database refused: {0}")]
     Refused(#[source] sqlx::Error),
@@ -92,7 +95,10 @@ pub enum StoreError {
 impl StoreError {
     /// Whether a later try may succeed, also after somebody has set the database right.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Unreachable(_) | Self::Taken
+        )
     }
 
     /// Whether a later try may succeed although nobody does anything about it.
@@ -195,7 +201,8 @@ pub struct Database {
     pool: Arc<Pool>,
     /// A tenant has half of the connections at most, and waits for the others among its own.
     shares: Turns<TenantId>,
-    acquire_timeout: Duration,
+    /// How long a transaction waits for one of them, and how long for what others of its tenant are changing.
+    patience: (Duration, Duration),
     /// The roles of this database, known when [`Database::check_rights`] has passed; nothing is read or written before.
     roles: Arc<OnceLock<Roles>>,
 }
@@ -227,7 +234,7 @@ impl Database {
                 Handle::current(),
             )),
             shares: share(connections),
-            acquire_timeout: options.acquire_timeout,
+            patience: (options.acquire_timeout, options.lock_timeout),
             roles: Arc::default(),
         }
     }
@@ -238,9 +245,17 @@ impl Database {
         Self {
             pool: Arc::new(self.pool.apart(name, connections)),
             shares: share(connections),
-            acquire_timeout: self.acquire_timeout,
+            patience: self.patience,
             roles: self.roles.clone(),
         }
+    }
+
+    /// The same for people who change things, and would rather wait for their colleagues than try again: five times as long.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        let (share, change) = self.patience;
+        self.patience = (share.saturating_mul(5), change.saturating_mul(5));
+        self
     }
 
     /// Closes the connections; statements under way finish first, or are cut off when their time is over.

@@ -220,15 +220,15 @@ impl PlatformTx {
         set_password(self.connection(), person, before, hash).await
     }
 
-    /// Remembers a place that somebody signed in from, and forgets the oldest.
+    /// Remembers the place that somebody signed in from last, and forgets the one of eight that they have not come from for longest.
     pub async fn remember_place(
         &mut self,
         person: AdminId,
         place: &[u8],
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "update admin set sign_in_places = array_prepend($2, sign_in_places[1:7])
-             where id = $1 and $2 <> all (sign_in_places)",
+            "update admin set sign_in_places = array_prepend($2, (array_remove(sign_in_places, $2))[1:7])
+             where id = $1 and sign_in_places[1] is distinct from $2",
             person.0,
             place
         )
@@ -285,14 +285,7 @@ impl PlatformTx {
 impl TenantTx {
     /// Nobody else changes who is a member until this transaction ends: the last owner stays.
     pub async fn lock_members(&mut self) -> Result<(), StoreError> {
-        let tenant = self.tenant().0;
-        sqlx::query!(
-            "select pg_advisory_xact_lock(hashtextextended('members ' || $1::uuid, 0))",
-            tenant
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        self.take("members").await
     }
 
     /// The tenant's members, by address, from after `after` on.

@@ -162,7 +162,8 @@ impl PlatformTx {
         Ok(writable == Some(true))
     }
 
-    /// Writes outcomes. One that stands already stays: a session has one outcome.
+    /// Writes outcomes. One that stands already stays: a session has one outcome. One of a tenant that is deleted meanwhile goes
+    /// with it.
     pub async fn insert_outcomes(&mut self, rows: &[Outcome]) -> Result<(), StoreError> {
         let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
         let ids: Vec<Uuid> = rows.iter().map(|row| row.session.0).collect();
@@ -190,8 +191,10 @@ impl PlatformTx {
         sqlx::query!(
             "insert into session_outcome (tenant_id, session_id, at, outcome, code, token_hash, expires_at,
                                           auth_us, decide_us, anam_us, total_us)
-             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[],
-                                  $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::int[])
+             select o.* from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::bytea[],
+                                    $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::int[]) o (tenant_id)
+             join tenant t on t.id = o.tenant_id
+             for key share of t
              on conflict do nothing",
             &tenants,
             &ids,

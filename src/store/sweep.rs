@@ -80,10 +80,11 @@ impl PlatformTx {
     ) -> Result<u64, StoreError> {
         let done = sqlx::query!(
             "insert into session_outcome (tenant_id, session_id, at, outcome)
-             select s.tenant_id, s.id, s.at, 'unknown' from session s
+             select s.tenant_id, s.id, s.at, 'unknown' from session s join tenant t on t.id = s.tenant_id
              where s.at >= $1 and s.at < $2
                and not exists (select from session_outcome o
                                where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at)
+             for key share of t
              on conflict do nothing",
             from,
             until

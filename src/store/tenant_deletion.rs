@@ -41,6 +41,10 @@ async fn delete_on(
 ) -> Result<BTreeMap<String, u64>, StoreError> {
     let mut transaction = connection.begin().await?;
     look_at(&mut transaction, tenant).await?;
+    // Whoever writes a row of this tenant has its row shared until they end: from here on nobody begins to.
+    sqlx::query!("select from tenant where id = $1 for update", tenant.0)
+        .execute(&mut *transaction)
+        .await?;
     let trail = sqlx::query!(
         "select seq, encode(hash, 'hex') as hash from audit_event where tenant_id = $1 order by seq desc limit 1",
         tenant.0

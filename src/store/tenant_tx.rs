@@ -3,17 +3,26 @@
 //! The login role itself may touch nothing. A transaction takes a role and (for a tenant's rows) a tenant in the same message
 //! that begins it, and both end with it: a connection carries nothing over.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::lease::Lease;
 use super::roles::Roles;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
 use crate::turns::Turn;
 
+/// How often is looked whether somebody else has finished.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A transaction that sees the rows of one tenant. Dropped without [`TenantTx::commit`], it rolls back.
 #[derive(Debug)]
 pub struct TenantTx {
     tenant: TenantId,
     roles: Roles,
+    /// How long it waits for what others are changing.
+    patience: Duration,
     // Dropped in this order: the connection is given back before the share.
     lease: Lease,
     _share: Turn<TenantId>,
@@ -34,6 +43,7 @@ impl Database {
         Ok(TenantTx {
             tenant,
             roles: roles.clone(),
+            patience: self.patience.1,
             lease,
             _share: share,
         })
@@ -41,7 +51,7 @@ impl Database {
 
     /// One of the connections that a tenant may have at the same time: however much is asked for it, others find one.
     async fn share(&self, tenant: TenantId) -> Result<Turn<TenantId>, StoreError> {
-        tokio::time::timeout(self.acquire_timeout, self.shares.take(tenant))
+        tokio::time::timeout(self.patience.0, self.shares.take(tenant))
             .await
             .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
             .ok_or_else(|| sqlx::Error::PoolClosed.into())
@@ -68,6 +78,29 @@ impl TenantTx {
 
     pub(super) fn connection(&mut self) -> &mut Lease {
         &mut self.lease
+    }
+
+    /// Nobody else who asks for it changes what `what` names of this tenant until this transaction ends. It looks again and again instead
+    /// of waiting in the server: statements have short limits, so that a database that fell silent is soon found out, and who
+    /// waits for somebody else's change may wait longer than that.
+    pub(super) async fn take(&mut self, what: &str) -> Result<(), StoreError> {
+        let name = format!("{what} {}", self.tenant.0);
+        let end = Instant::now() + self.patience;
+        loop {
+            let taken = sqlx::query_scalar!(
+                r#"select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as "taken!""#,
+                name
+            )
+            .fetch_one(&mut self.lease)
+            .await?;
+            if taken {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(StoreError::Taken);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Goes through the other door for a statement, within this transaction: people belong to no tenant, and what is

@@ -168,14 +168,7 @@ impl TenantTx {
 
     /// Nobody else who asks for this lock changes the tenant's documents until this transaction ends.
     pub async fn lock_authoring(&mut self) -> Result<(), StoreError> {
-        let tenant = self.tenant().0;
-        sqlx::query!(
-            "select pg_advisory_xact_lock(hashtextextended('authoring ' || $1::uuid, 0))",
-            tenant
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        self.take("authoring").await
     }
 
     /// This tenant's revision; 0 before its first change.

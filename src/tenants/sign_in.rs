@@ -250,7 +250,7 @@ async fn remember_place(
     email: &Email,
     address: Option<IpAddr>,
 ) -> Result<(), StoreError> {
-    let Some(address) = address.filter(|_| !proven.at_known_place) else {
+    let Some(address) = address else {
         return Ok(());
     };
     let nobodys = TenantId(Uuid::nil());
@@ -267,8 +267,6 @@ pub(super) struct Proven {
     pub(super) password_hash: String,
     pub(super) operator: bool,
     pub(super) memberships: Vec<MembershipRow>,
-    /// Whether they have signed in from there before.
-    at_known_place: bool,
 }
 
 /// Counts a try in, waits for its turn and checks the password. Takes as long, and says the same, whether the account is
@@ -334,7 +332,6 @@ pub(super) async fn prove(
         person: person.id,
         password_hash,
         operator: person.operator,
-        at_known_place,
         // What a tenant's identity provider opened, a password does not.
         memberships: memberships
             .into_iter()

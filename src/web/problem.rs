@@ -434,6 +434,11 @@ impl From<StoreError> for Problem {
             // Whatever is read at the edge is bounded there; this is the last net under it.
             tracing::warn!(%error, "a request's value came as far as the database");
             Self::new(Code::InvalidRequest).detail(UNSTORABLE)
+        } else if matches!(error, StoreError::Taken) {
+            tracing::warn!(%error, "an admin waited in vain");
+            Self::new(Code::Overloaded)
+                .detail("Other changes of this tenant are under way and take long. Nothing was changed: try again.")
+                .retry_after(DEFAULT_RETRY)
         } else if error.is_transient() {
             log_not_done(&error, "the database is not available");
             Self::new(Code::Unavailable).retry_after(DEFAULT_RETRY)

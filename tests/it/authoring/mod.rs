@@ -2,6 +2,7 @@
 
 mod amending;
 mod applying;
+mod bounds;
 mod exporting;
 mod faults;
 mod judging;
@@ -10,3 +11,4 @@ mod ordered;
 mod releasing;
 mod sealing;
 mod unreleased;
+mod waiting;

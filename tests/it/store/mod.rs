@@ -5,6 +5,7 @@ mod bouncer;
 mod catalogue;
 mod filling;
 mod migrations;
+mod places;
 mod reach;
 mod roles;
 mod row_security;

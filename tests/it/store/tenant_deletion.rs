@@ -1,17 +1,23 @@
 //! A tenant goes with every row of it, and nothing else does.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use persona_gateway::clock::Clock;
-use persona_gateway::domain::ids::TenantId;
+use persona_gateway::domain::ids::{SessionId, TenantId};
+use persona_gateway::store::StoreError;
 use persona_gateway::store::audit::AuditEvent;
+use persona_gateway::store::sessions::{Outcome, OutcomeResult, Timings};
 use persona_gateway::store::tenant_deletion::delete_tenant;
 use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::filling::{ALPHA, BETA, fill, id_of, tenant_tables};
 use crate::harness::postgres::{TestDatabase, typed};
 use crate::harness::sql::{self, attempt, refusal};
+use crate::harness::tenants::Bench;
+use crate::harness::wait::until;
 
 /// How many rows of a tenant there are, by table.
 async fn rows_of(owner: &mut PgConnection, tenant: &str) -> BTreeMap<String, i64> {
@@ -21,6 +27,21 @@ async fn rows_of(owner: &mut PgConnection, tenant: &str) -> BTreeMap<String, i64
         counts.insert(table, sql::number(owner, &count).await.unwrap());
     }
     counts
+}
+
+fn event(action: &'static str) -> AuditEvent<'static> {
+    let clock = Clock::system();
+    AuditEvent {
+        id: clock.new_id(),
+        at: clock.now(),
+        actor: "cli:tester",
+        action,
+        target: "tenant/a",
+        before_hash: None,
+        after_hash: None,
+        request_id: None,
+        details: json!({ "id": ALPHA }),
+    }
 }
 
 #[tokio::test]
@@ -41,18 +62,7 @@ async fn no_table_has_a_row_of_a_deleted_tenant_and_every_other_row_stays() {
             .all(|rows| *rows > 0)
     );
 
-    let clock = Clock::system();
-    let event = AuditEvent {
-        id: clock.new_id(),
-        at: clock.now(),
-        actor: "cli:tester",
-        action: "tenant.delete",
-        target: "tenant/a",
-        before_hash: None,
-        after_hash: None,
-        request_id: None,
-        details: json!({ "id": ALPHA }),
-    };
+    let event = event("tenant.delete");
     let last = "select encode(hash, 'hex') from audit_event where tenant_id = 'aaaaaaaa-0000-7000-8000-000000000000'";
     let last = sql::texts(&mut owner, last).await;
     let gone = delete_tenant(
@@ -126,4 +136,63 @@ async fn the_service_can_delete_no_tenant_whatever_it_sets() {
             refusal(attempt(&mut login, "gateway_tenant", Some(ALPHA), delete).await);
         assert_eq!(code, "23001", "{table}: {message}");
     }
+}
+
+/// What became of a session of the tenant that goes.
+fn outcome(session: Uuid) -> Outcome {
+    Outcome {
+        tenant: TenantId(ALPHA.parse().unwrap()),
+        session: SessionId(session),
+        at: Clock::system().now(),
+        result: OutcomeResult::Failed { code: "internal" },
+        timings: Timings::default(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
+    let bench = Bench::new().await;
+    let mut owner = bench.database.owner().await;
+    fill(&mut owner).await;
+    let tenant = TenantId(ALPHA.parse().unwrap());
+    // A change and an outcome are under way; the deletion waits for both.
+    let mut writer = bench.store.platform().await.unwrap();
+    writer
+        .insert_outcomes(&[outcome(Uuid::from_u128(1))])
+        .await
+        .unwrap();
+    let mut change = bench.store.tenant(tenant).await.unwrap();
+    change.audit(&event("policy.update")).await.unwrap();
+    let url = typed(&bench.database.owner_url);
+    let deleting =
+        tokio::spawn(async move { delete_tenant(&url, tenant, &event("tenant.delete")).await });
+    let waiting = format!(
+        "select count(*) from pg_stat_activity where datname = '{}' and wait_event_type = 'Lock'",
+        bench.database.name
+    );
+    until("the deletion waits", Duration::from_secs(20), || async {
+        (bench.database.rows(&waiting).await[0]["count"] == 1).then_some(())
+    })
+    .await;
+    writer.commit().await.unwrap();
+    change.commit().await.unwrap();
+    let gone = deleting.await.unwrap().unwrap();
+    assert_eq!((gone["session_outcome"], gone["audit_event"]), (2, 2));
+
+    // What comes afterwards finds no tenant: an outcome is dropped beside others that stay, a change is refused.
+    let mut other = outcome(Uuid::from_u128(3));
+    other.tenant = TenantId(BETA.parse().unwrap());
+    let mut writer = bench.store.platform().await.unwrap();
+    writer
+        .insert_outcomes(&[outcome(Uuid::from_u128(2)), other])
+        .await
+        .unwrap();
+    writer.commit().await.unwrap();
+    let mut change = bench.store.tenant(tenant).await.unwrap();
+    let late = change.audit(&event("policy.update")).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    drop(change);
+    let after = rows_of(&mut owner, ALPHA).await;
+    assert!(after.values().all(|rows| *rows == 0), "{after:?}");
+    assert_eq!(rows_of(&mut owner, BETA).await["session_outcome"], 2);
 }
