@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -150,19 +150,23 @@ fn open(address: &str) {
     }
 }
 
-/// The code that a browser of this machine brings.
+/// The code that a browser of this machine brings, or why it brings none.
 async fn brought(listener: &TcpListener, sign_in: &SignIn) -> anyhow::Result<SecretString> {
     loop {
         let (mut stream, _) = listener.accept().await?;
         let asked = tokio::time::timeout(REQUEST, target(&mut stream)).await;
-        let code = asked
+        let brought = asked
             .ok()
             .flatten()
-            .and_then(|target| sign_in.code_of(&target));
-        let (status, said) = match &code {
-            Some(_) => (
+            .and_then(|target| sign_in.brought(&target));
+        let (status, said) = match &brought {
+            Some(Ok(_)) => (
                 "200 OK",
                 "The command line has the code: it says how it went. You can close this page.",
+            ),
+            Some(Err(_)) => (
+                "200 OK",
+                "The command line knows, and says what to do. You can close this page.",
             ),
             None => (
                 "404 Not Found",
@@ -179,8 +183,8 @@ async fn brought(listener: &TcpListener, sign_in: &SignIn) -> anyhow::Result<Sec
         );
         // Whether the browser shows it does not matter.
         _ = tokio::time::timeout(REQUEST, stream.write_all(answer.as_bytes())).await;
-        if let Some(code) = code {
-            return Ok(code);
+        if let Some(brought) = brought {
+            return brought.map_err(|words| anyhow!("nobody was signed in: {words}"));
         }
     }
 }

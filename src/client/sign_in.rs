@@ -13,6 +13,10 @@ use super::error::ClientError;
 use super::transport::{Call, Client, ClientOptions, Repeat, segment};
 use crate::crypto::digest::sha256;
 use crate::crypto::token::{random_token, same_secret};
+use crate::domain::text::clean_line;
+
+/// Characters of what a page says of a sign-in that failed.
+const MAX_WORDS: usize = 500;
 
 /// A sign-in that has begun and waits for its code.
 pub struct SignIn {
@@ -81,15 +85,21 @@ impl SignIn {
         Ok(url)
     }
 
-    /// The code that a browser brings, where it comes from this sign-in.
-    pub fn code_of(&self, target: &str) -> Option<SecretString> {
+    /// What a browser brings, where it comes from this sign-in: the code, or in words why there is none.
+    pub fn brought(&self, target: &str) -> Option<Result<SecretString, String>> {
         let url = Url::parse("http://127.0.0.1/").ok()?.join(target).ok()?;
         let of = |wanted: &str| {
             let mut pairs = url.query_pairs().filter(|(name, _)| name == wanted);
             let value = pairs.next()?.1.into_owned();
-            pairs.next().is_none().then(|| SecretString::from(value))
+            pairs.next().is_none().then_some(value)
         };
-        of("code").filter(|_| of("state").is_some_and(|state| same_secret(&state, &self.state)))
+        let state = SecretString::from(of("state")?);
+        same_secret(&state, &self.state).then_some(())?;
+        match (of("code"), of("error_description")) {
+            (Some(code), None) => Some(Ok(SecretString::from(code))),
+            (None, Some(words)) => Some(Err(clean_line(&words, MAX_WORDS).into_owned())),
+            _ => None,
+        }
     }
 
     /// Whether a text may be the code of a last page: a code is good for one try, so what can't be one is not sent.
@@ -131,22 +141,30 @@ mod tests {
         let address = sign_in.address(4711).unwrap();
         assert_eq!(address.path(), "/base/v1/admin/sso/acme/start");
         let state = sign_in.state.expose_secret();
-        let code = |target: &str| {
-            let code = sign_in.code_of(target)?;
-            Some(code.expose_secret().to_owned())
+        let brought = |target: &str| {
+            let brought = sign_in.brought(target)?;
+            Some(brought.map(|code| code.expose_secret().to_owned()))
         };
         assert_eq!(
-            code(&format!("/?code=one&state={state}")),
-            Some("one".into())
+            brought(&format!("/?code=one&state={state}")),
+            Some(Ok("one".into()))
+        );
+        assert_eq!(
+            brought(&format!(
+                "/?error=sign_in_failed&error_description=Too+late.%1B%0A&state={state}"
+            )),
+            Some(Err("Too late.".into()))
         );
         for bad in [
             "/?code=one".to_owned(),
             "/?code=one&state=other".to_owned(),
+            "/?error=x&error_description=Too+late&state=other".to_owned(),
+            format!("/?code=one&error_description=Too+late&state={state}"),
             format!("/?state={state}"),
             format!("/?code=one&code=two&state={state}"),
             format!("/?code=one&state={state}&state=other"),
         ] {
-            assert_eq!(code(&bad), None, "{bad}");
+            assert_eq!(brought(&bad), None, "{bad}");
         }
     }
 }

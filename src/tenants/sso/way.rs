@@ -153,21 +153,38 @@ pub enum CameIn {
     Vouched(Vouched),
 }
 
+/// Somebody has not come in.
+#[derive(Debug)]
+pub struct NotIn {
+    /// Why.
+    pub why: SsoFailure,
+    /// The program that waits for them, where it was it that sent them.
+    pub program: Option<Program>,
+}
+
 /// Lets in whom the provider vouches for.
-pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<CameIn, SsoFailure> {
-    let outcome = come_in(gateway, slug, back).await;
+pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<CameIn, NotIn> {
+    let mut program = None;
+    let outcome = come_in(gateway, slug, back, &mut program).await;
     counted(gateway, outcome, |came_in| {
         matches!(came_in, CameIn::Token(_))
     })
+    .map_err(|why| NotIn { why, program })
 }
 
-async fn come_in(gateway: &Gateway, slug: &str, back: CameBack) -> Result<CameIn, SsoFailure> {
+async fn come_in(
+    gateway: &Gateway,
+    slug: &str,
+    back: CameBack,
+    program: &mut Option<Program>,
+) -> Result<CameIn, SsoFailure> {
     admit_address(gateway, &back.from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
     let now = gateway.clock.now();
     let left = Departure::open(gateway, tenant.id, &back.browser)
         .filter(|left| same_secret(&back.state, &SecretString::from(left.state.as_str())))
         .ok_or(SignInError::Refused("sso_state"))?;
+    program.clone_from(&left.program);
     if left.expires_at <= now {
         return Err(SignInError::Refused("sso_too_late").into());
     }

@@ -183,7 +183,7 @@ async fn without_a_role_for_new_people_only_members_and_the_invited_come_in() {
         people[0]["count"], 0,
         "nothing is left of who was turned away"
     );
-    let sent = json!({ "email": "ann@example.com", "role": "publisher" });
+    let sent = json!({ "email": "ann@example.com", "role": "owner" });
     body(
         bench
             .app
@@ -193,7 +193,7 @@ async fn without_a_role_for_new_people_only_members_and_the_invited_come_in() {
     )
     .await;
     let signed_in = body(bench.come_in().await, 200).await;
-    assert_eq!(signed_in["role"], "publisher");
+    assert_eq!(signed_in["role"], "owner", "an owner wanted it so");
     let listed = body(
         bench
             .app

@@ -1,5 +1,7 @@
 //! The last page of a single sign-on, and the code that it gives: for a person, a command line, a console.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use persona_gateway::crypto::digest::sha256;
@@ -404,5 +406,57 @@ async fn where_the_browser_is_elsewhere_the_code_is_pasted_and_the_token_may_be_
     let token = ended.out.trim();
     assert!(token.starts_with("pgs_") && token.len() == 47, "{ended:?}");
     assert_eq!(bench.app.status_of(token).await, 200);
+    bench.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_ends_the_command_that_waits_with_the_reason() {
+    let bench = with_ann().await;
+    let app = &bench.app;
+    let server = app.url("/");
+    let login = ["login", "--server", &server, "--tenant", "demo"];
+
+    // The provider says no.
+    let running = program(&login).start();
+    let address = running.err_with("/start?").await;
+    let mut browser = Browser::of_a_person();
+    let back = browser.follow(address.trim(), "/callback").await;
+    let (_, state) = back
+        .query_pairs()
+        .find(|(name, _)| name == "state")
+        .unwrap();
+    let denied = app.url(&format!(
+        "/v1/admin/sso/demo/callback?state={state}&error=access_denied"
+    ));
+    let page = sad_page(&mut browser, &Url::parse(&denied).unwrap(), 401).await;
+    let link = between(&page, "<a href=\"http://127.0.0.1:", "\"");
+    let told = Url::parse(&format!("http://127.0.0.1:{}", link.replace("&amp;", "&"))).unwrap();
+    let pairs: BTreeMap<String, String> = told.query_pairs().into_owned().collect();
+    assert_eq!(pairs["error"], "sign_in_failed");
+    let mut forged = told.clone();
+    forged
+        .query_pairs_mut()
+        .clear()
+        .append_pair("error_description", "x")
+        .append_pair("state", STATE);
+    assert_eq!(Browser::new().get(&forged).await.status(), 404);
+    assert_eq!(Browser::new().get(&told).await.status(), 200);
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.err.contains("identity provider did not sign you in"),
+        "{ended:?}"
+    );
+
+    // There is nothing to sign in with.
+    let nowhere = ["login", "--server", &server, "--tenant", "nobody"];
+    let running = program(&nowhere).start();
+    let address = running.err_with("/start?").await;
+    let page = sad_page(&mut browser, &Url::parse(address.trim()).unwrap(), 404).await;
+    let link = between(&page, "<a href=\"http://127.0.0.1:", "\"");
+    let told = Url::parse(&format!("http://127.0.0.1:{}", link.replace("&amp;", "&"))).unwrap();
+    assert_eq!(Browser::new().get(&told).await.status(), 200);
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
     bench.app.stop().await;
 }

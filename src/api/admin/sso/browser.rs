@@ -159,17 +159,20 @@ async fn start(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let sent = Box::pin(begin(&request, &path, &gateway)).await;
-    sent.or_else(|problem| refused(&request, &path, problem))
+    let mut waits = None;
+    let sent = Box::pin(begin(&request, &path, &gateway, &mut waits)).await;
+    sent.or_else(|problem| refused(&request, &path, problem, waits.as_ref()))
 }
 
 async fn begin(
     request: &HttpRequest,
     tenant: &str,
     gateway: &Gateway,
+    waits: &mut Option<Program>,
 ) -> Result<HttpResponse, Problem> {
     let from = visitor(request);
     let program = query::<StartQuery>(request)?.program()?;
+    waits.clone_from(&program);
     let own = OwnAddress::of(request)?;
     let sent = way::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
     Ok(HttpResponse::Found()
@@ -182,11 +185,24 @@ async fn begin(
         .finish())
 }
 
-/// A problem in the form that whoever asks can read.
-fn refused(request: &HttpRequest, tenant: &str, problem: Problem) -> Result<HttpResponse, Problem> {
+/// A problem in the form that whoever asks can read; a page leads on to the program that waits for somebody.
+fn refused(
+    request: &HttpRequest,
+    tenant: &str,
+    problem: Problem,
+    waits: Option<&Program>,
+) -> Result<HttpResponse, Problem> {
     if !wants_page(request) {
         return Err(problem);
     }
+    let (code, words) = (problem.code().as_str(), problem.in_words());
+    let told = waits.and_then(|program| program.way_back_without(code, &words));
+    let told = told.map_or_else(String::new, |url| {
+        format!(
+            "<p>The command line on this computer still waits: <a href=\"{}\">tell it</a>, so that it ends.</p>\n",
+            escape(url.as_str())
+        )
+    });
     let again = match problem.code() {
         Code::SignInFailed | Code::IdentityProviderUnavailable => {
             let tenant: String = url::form_urlencoded::byte_serialize(tenant.as_bytes()).collect();
@@ -202,7 +218,7 @@ fn refused(request: &HttpRequest, tenant: &str, problem: Problem) -> Result<Http
         request,
         &problem,
         "You are not signed in",
-        &again,
+        &(again + &told),
     ))
 }
 
@@ -233,14 +249,16 @@ async fn callback(
     path: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Result<HttpResponse, Problem> {
-    let came = Box::pin(finish(&request, &path, &gateway)).await;
-    came.or_else(|problem| refused(&request, &path, problem))
+    let mut waits = None;
+    let came = Box::pin(finish(&request, &path, &gateway, &mut waits)).await;
+    came.or_else(|problem| refused(&request, &path, problem, waits.as_ref()))
 }
 
 async fn finish(
     request: &HttpRequest,
     tenant: &str,
     gateway: &Gateway,
+    waits: &mut Option<Program>,
 ) -> Result<HttpResponse, Problem> {
     let from = visitor(request);
     let asked: CallbackQuery = query(request)?;
@@ -256,7 +274,12 @@ async fn finish(
         from,
         shows_pages: wants_page(request),
     };
-    let mut answer = match way::finish(gateway, tenant, back).await? {
+    let came_in = way::finish(gateway, tenant, back).await;
+    let came_in = came_in.map_err(|not_in| {
+        *waits = not_in.program;
+        Problem::from(not_in.why)
+    })?;
+    let mut answer = match came_in {
         CameIn::Token(signed_in) => signed_in_answer(signed_in),
         CameIn::Vouched(vouched) => last_page(&own, tenant, &vouched),
     };
