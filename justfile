@@ -21,7 +21,7 @@ lint:
 fmt:
     cargo fmt
 
-# All that CI does, in its order.
+# All that CI does, in its order, but for advisories.
 ci:
     .ci/run
 

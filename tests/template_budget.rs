@@ -235,6 +235,12 @@ fn a_large_honest_prompt_takes_a_small_share() {
     let cost = cost(&source, &metadata);
     assert!(cost.outcome.is_ok(), "{cost:?}");
     assert!(cost.spent < Budget::WHOLE / 4, "{cost:?}");
+    // As BUNDLES.md says of the largest source.
+    let fixed = self::cost(&"Be kind and brief. ".repeat(800), &json!({}));
+    assert!(
+        fixed.outcome.is_ok() && fixed.spent < Budget::WHOLE / 50,
+        "{fixed:?}"
+    );
 }
 
 // --- the search

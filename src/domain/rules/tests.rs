@@ -524,7 +524,7 @@ fn rules_read_as_much_as_they_may_and_no_more() {
     world.metadata = said(json!("x".repeat(2_000)));
     assert_eq!(tried(&world, 200), Ok(Some(0)));
     world.metadata = said(json!("x".repeat(64_000)));
-    assert_eq!(tried(&world, 50), Ok(Some(0)));
+    assert_eq!(tried(&world, 60), Ok(Some(0)));
     assert_eq!(tried(&world, 200), Err(TooMuch));
     world.metadata = said(json!(vec![1; 32_000]));
     assert_eq!(tried(&world, 200), Err(TooMuch));

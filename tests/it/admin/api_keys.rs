@@ -4,7 +4,7 @@ use persona_gateway::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::admins::body;
+use crate::harness::admins::{body, state};
 use crate::harness::{TestApp, pointers, problem, spawn};
 
 const KEYS: &str = "/v1/admin/api-keys";
@@ -240,5 +240,36 @@ async fn a_repeated_creation_gives_the_same_key() {
         text(&body(answer, 201).await, "key")
     };
     assert_eq!(create().await, create().await);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_goes_on_when_its_maker_is_no_member_any_more() {
+    let app = spawn().await;
+    let owner = app.signed_in("demo", "ann@example.com", Role::Owner).await;
+    let maker = app.signed_in("demo", "bob@example.com", Role::Owner).await;
+    let sent = json!({ "name": "deploy", "role": "viewer" });
+    let made = body(app.tell(Method::POST, KEYS, &maker, &sent).await, 201).await;
+    let key = made["key"].as_str().unwrap();
+    let members = body(app.ask(Method::GET, "/v1/admin/members", &owner).await, 200).await;
+    let mut members = members["items"].as_array().unwrap().iter();
+    let of_maker = members.find(|member| member["email"] == "bob@example.com");
+    let path = format!(
+        "/v1/admin/members/{}",
+        of_maker.unwrap()["id"].as_str().unwrap()
+    );
+    let (etag, _) = state(app.ask(Method::GET, &path, &owner).await, 200).await;
+    let gone = app
+        .request(Method::DELETE, &path, &owner)
+        .header("if-match", etag);
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    problem(
+        app.ask(Method::GET, "/v1/admin/me", &maker).await,
+        401,
+        "unauthenticated",
+    )
+    .await;
+    let me = body(app.ask(Method::GET, "/v1/admin/me", key).await, 200).await;
+    assert_eq!(me["role"], "viewer");
     app.stop().await;
 }

@@ -1,5 +1,5 @@
-//! Every merge patch of the `OpenAPI` document is answered with the whole state that it leaves: what was sent is in it, the usual
-//! value too, and a read gives the same.
+//! Every merge patch and every `PUT` of the `OpenAPI` document is answered with the whole state that it leaves: what was sent is in it,
+//! the usual value too, and a read gives the same.
 
 use persona_gateway::api::openapi;
 use persona_gateway::domain::role::Role;
@@ -90,6 +90,86 @@ async fn every_merge_patch_is_answered_with_the_state_that_it_leaves() {
             );
             let read = state(app.ask(Method::GET, &path, token).await, 200).await;
             assert_eq!(read, (etag, patched), "{operation} {patch}");
+            walked += 1;
+        }
+    }
+    assert!(walked > 10, "{walked}");
+    app.stop().await;
+}
+
+/// What to put, by operation, given what a read says now; none where a test of its own does it.
+fn puts(operation: &str, now: &Value) -> Vec<Value> {
+    match operation {
+        "putCatalogueEntry" => vec![json!({ "name": "Cara" }), json!({ "name": "Cara again" })],
+        "putDraft" => vec![
+            json!({ "content": { "text": "Be kind." } }),
+            json!({ "title": "Brief", "content": {} }),
+        ],
+        "putIssuer" => [60, 30]
+            .map(|leeway| {
+                let mut config = now["config"].clone();
+                config["leewaySeconds"] = json!(leeway);
+                json!({ "config": config })
+            })
+            .to_vec(),
+        "putPolicy" => vec![
+            json!({ "timeZone": "UTC", "catalogueSync": { "everyHours": 24 } }),
+            json!({ "retainInputsDays": 3, "requiredApprovals": 0 }),
+            json!({}),
+        ],
+        "putSampleUser" => vec![
+            json!({ "description": "Known", "facts": { "plan": "pro" }, "preferences": {} }),
+            json!({ "facts": {} }),
+        ],
+        "putUserPreferences" | "putPreferences" => {
+            vec![
+                json!({ "languageCode": "de", "displayName": "Sam" }),
+                json!({ "tone": "dry" }),
+                json!({}),
+            ]
+        }
+        // Of a secret nothing can be read; the provider of single sign-on must be there.
+        "putSecret" | "putSso" => Vec::new(),
+        other => panic!("{other} is new: say here what to send it"),
+    }
+}
+
+/// Operations whose answer is what was sent, and nothing more.
+const TO_THE_LETTER: [&str; 2] = ["putUserPreferences", "putPreferences"];
+
+#[tokio::test]
+async fn every_put_is_answered_with_the_state_that_it_leaves() {
+    let app = spawn().await;
+    let (things, _) = things(&app).await;
+    let (owner, user) = (app.admin_key("demo", Role::Owner).await, app.user("user-1"));
+    let mut walked = 0;
+    for operation in operations() {
+        if operation.method != Method::PUT {
+            continue;
+        }
+        let path = fill(&operation.path, &things);
+        let token = if operation.permission.is_some() {
+            &owner
+        } else {
+            &user
+        };
+        if puts(&operation.name, &json!({ "config": {} })).is_empty() {
+            continue;
+        }
+        let (_, now) = state(app.ask(Method::GET, &path, token).await, 200).await;
+        for sent in puts(&operation.name, &now) {
+            let (etag, before) = state(app.ask(Method::GET, &path, token).await, 200).await;
+            let answer = app.tell_if(Method::PUT, &path, token, &etag, &sent).await;
+            let (etag, put) = state(answer, 200).await;
+            assert!(
+                holds(&put, &sent),
+                "{operation}: {sent} on {before} gave {put}"
+            );
+            if TO_THE_LETTER.contains(&operation.name.as_str()) {
+                assert_eq!(put, sent, "{operation}");
+            }
+            let read = state(app.ask(Method::GET, &path, token).await, 200).await;
+            assert_eq!(read, (etag, put), "{operation} {sent}");
             walked += 1;
         }
     }

@@ -29,7 +29,7 @@ struct Desk {
 
 impl Desk {
     async fn new(role: Role) -> Self {
-        let app = service(&["acme"]).await;
+        let app = Box::pin(service(&["acme"])).await;
         let key = app.admin_key("acme", role).await;
         Self {
             app,

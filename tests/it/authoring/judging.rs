@@ -295,6 +295,14 @@ async fn a_version_that_needs_approvals_is_released_only_with_those_of_others() 
     assert_eq!(standing["rejectedBy"], json!([]), "the last word counts");
     body(release().await, 200).await;
 
+    // Going back asks nobody: what comes back had its approvals, or was there before the policy asked.
+    let back = format!("{ASSISTANT}:rollback");
+    let back = body(app.tell(Method::POST, &back, &ann, &json!({})).await, 200).await;
+    assert_eq!(
+        (&back["way"], &back["version"]),
+        (&json!("rollback"), &json!(1))
+    );
+
     // Another version starts anew, a bundle's too.
     app.apply("tenant: demo\nsnippets:\n  fresh: {text: x}\n")
         .await;

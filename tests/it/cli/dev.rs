@@ -1,9 +1,12 @@
 //! `dev`: everything on one machine, from nothing.
 
+use persona_gateway::dev::emulator::{ApiKeys, Emulator, EmulatorConfig};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::harness::cli::{Folder, Running, program};
+use crate::harness::postgres::TestDatabase;
 
 fn start(folder: &Folder, more: &[&str]) -> Running {
     let data = folder.path().join("data");
@@ -304,4 +307,44 @@ async fn a_port_that_is_taken_is_named_before_anything_is_made() {
     );
     assert!(ended.err.contains("`--port 0`"), "{}", ended.err);
     assert!(!data.exists(), "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_database_and_another_anam_are_used_where_the_environment_names_them() {
+    let database = TestDatabase::create().await;
+    let anam = Emulator::start(EmulatorConfig {
+        api_keys: ApiKeys::Only(vec![SecretString::from("a-key-of-ours-0123456789")]),
+        ..EmulatorConfig::default()
+    })
+    .unwrap();
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let args = [
+        "dev",
+        "--json",
+        "--port",
+        "0",
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    let named = |args: &[&str]| {
+        program(args)
+            .folder(folder.path())
+            .env("DATABASE_URL", database.owner_url.expose_secret())
+            .env("ANAM_API_KEY", "a-key-of-ours-0123456789")
+            .env("ANAM_BASE_URL", &anam.url())
+    };
+    let running = named(&args).start();
+    let line = ready(&running).await;
+    assert_eq!(of(&line, "anam"), anam.url());
+    assert!(!data.join("pg").exists(), "no Postgres of its own");
+    let (status, answer) = mint(&line, &of(&line, "userToken"), "support").await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(anam.requests().len(), 1);
+    let sessions = database.rows("select count(*) from session").await;
+    assert_eq!(sessions[0]["count"], 1);
+    stop(running).await;
+    let fresh = named(&[&args[..], &["--fresh"]].concat()).run().await;
+    assert_eq!(fresh.code, Some(1), "{fresh:?}");
+    assert!(fresh.err.contains("drop it yourself"), "{fresh:?}");
 }

@@ -8,3 +8,4 @@ mod preferences;
 mod serve;
 mod shared_issuer;
 mod small;
+mod surroundings;

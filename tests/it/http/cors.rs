@@ -223,7 +223,7 @@ async fn a_tenants_origin_is_refused_for_another_tenants_token() {
     let exposed = answer.headers()["access-control-expose-headers"]
         .to_str()
         .unwrap();
-    for name in ["etag", "retry-after", "server-timing"] {
+    for name in ["etag", "retry-after", "server-timing", "x-request-id"] {
         assert!(exposed.contains(name));
     }
     for (token, origin) in [

@@ -387,3 +387,23 @@ async fn another_tenants_drafts_and_sample_users_are_like_unknown_ones() {
     );
     app.stop().await;
 }
+
+#[tokio::test]
+async fn twenty_drafts_and_versions_are_tried_together_and_no_more() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Viewer).await;
+    let version = json!({ "kind": "persona", "key": "assistant", "version": 1 });
+    for (uses, status) in [(20, 200), (21, 422)] {
+        let uses = vec![version.clone(); uses];
+        for path in ["/v1/admin/preview", "/v1/admin/impact"] {
+            let answer = app
+                .tell(Method::POST, path, &key, &json!({ "use": uses }))
+                .await;
+            let told = body(answer, status).await;
+            if status == 422 {
+                assert_eq!(pointers(&told), ["/use"], "{path}: {told}");
+            }
+        }
+    }
+    app.stop().await;
+}

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, spawn};
+use crate::harness::{TestApp, pointers, problem, spawn};
 
 async fn get(app: &TestApp, path: &str, token: &str) -> Value {
     let answer = app.request(Method::GET, path, token).send().await.unwrap();
@@ -75,5 +75,78 @@ async fn contexts_are_listed_with_the_metadata_each_wants_and_nothing_of_their_r
         json!(["low", "normal", "high", "urgent"])
     );
     assert!(!listed.to_string().contains("persona"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_tenant_adds_is_described_and_every_choice_has_its_limit() {
+    let app = spawn().await;
+    app.apply(
+        "tenant: demo
+policy:
+  preferences:
+    experience: {values: [beginner, expert]}
+    nickname: {maxLength: 3}
+    wantsJokes: {type: boolean}
+    speed: {minimum: 1, maximum: 5}
+",
+    )
+    .await;
+    let token = app.user("ann");
+    let options = get(&app, "/v1/me/options", &token).await;
+    assert_eq!(
+        options["preferences"],
+        json!({
+            "experience": { "values": ["beginner", "expert"] }, "nickname": { "maxLength": 3 },
+            "wantsJokes": { "type": "boolean" }, "speed": { "minimum": 1, "maximum": 5 },
+        })
+    );
+    let text = |chars: usize| json!("x".repeat(chars));
+    for (field, good, bad) in [
+        ("displayName", text(80), text(81)),
+        ("tone", text(40), text(41)),
+        ("systemPrompt", text(4_000), text(4_001)),
+        ("nickname", text(3), text(4)),
+        ("wantsJokes", json!(true), json!("true")),
+        ("speed", json!(5), json!(6)),
+        ("experience", json!("expert"), json!("novice")),
+    ] {
+        app.prefer(&token, &json!({ field: good })).await;
+        let put = app.request(Method::PUT, "/v1/me/preferences", &token);
+        let put = put.json(&json!({ field: bad })).send().await.unwrap();
+        let told = problem(put, 422, "preference_invalid").await;
+        assert_eq!(pointers(&told), [format!("/{field}")], "{told}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_without_entries_limits_no_persona_and_leaves_nothing_to_choose() {
+    let app = spawn().await;
+    app.apply(
+        "tenant: demo
+catalogue: {avatars: [], voices: [], llms: [], languages: []}
+personas:
+  anybody:
+    name: Anybody
+    systemPrompt: Be kind.
+    avatarId: 00000000-0000-4000-8000-000000000001
+    voiceId: 00000000-0000-4000-8000-000000000002
+    llmId: 00000000-0000-4000-8000-000000000003
+    overridable: [avatarId]
+contexts:
+  open: {default: anybody}
+",
+    )
+    .await;
+    let token = app.user("ann");
+    let options = get(&app, "/v1/me/options", &token).await;
+    for kind in ["avatars", "voices", "llms", "languages"] {
+        assert_eq!(options[kind], json!([]), "{kind}");
+    }
+    let put = app.request(Method::PUT, "/v1/me/preferences", &token);
+    let choice = json!({ "avatarId": "30fa96d0-26c4-4e55-94a0-517025942e18" });
+    let put = put.json(&choice).send().await.unwrap();
+    problem(put, 422, "preference_invalid").await;
     app.stop().await;
 }

@@ -7,6 +7,7 @@ use persona_gateway::domain::ids::TenantId;
 use persona_gateway::sources::load::Rows;
 use serde_json::{Value, json};
 
+use crate::harness::logs::logged;
 use crate::harness::wait::until;
 use crate::harness::{TestApp, context, problem, spawn};
 
@@ -198,6 +199,11 @@ async fn a_broken_release_is_passed_over_for_the_one_before_it() {
     })
     .await;
     assert_eq!(version, 2);
+    let told = logged();
+    let told = told
+        .lines()
+        .find(|line| line.contains("the release before it is used") && line.contains("assistant"));
+    assert!(told.is_some_and(|line| line.contains("ERROR")), "{told:?}");
 
     release(
         &app,

@@ -199,7 +199,7 @@ fn refused(
     let told = waits.and_then(|program| program.way_back_without(code, &words));
     let told = told.map_or_else(String::new, |url| {
         format!(
-            "<p>The command line on this computer still waits: <a href=\"{}\">tell it</a>, so that it ends.</p>\n",
+            "<p>If you began on this computer's command line, it still waits: <a href=\"{}\">tell it</a>, so that it ends.</p>\n",
             escape(url.as_str())
         )
     });

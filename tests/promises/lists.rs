@@ -1,0 +1,147 @@
+//! Lists of the pages are whole: codes of problems, rooms of the code, kinds of tests, files of a production.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use persona_gateway::web::codes::Code;
+
+use super::sentences::file;
+
+/// The first two cells of each row of a table whose first cell is this wide.
+fn rows(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?, cells.next()?))
+    })
+}
+
+#[test]
+fn the_table_of_codes_is_what_callers_of_the_user_api_get() {
+    let page = file("docs/API.md");
+    let told: BTreeMap<&str, &str> = rows(&page)
+        .filter(|(status, code)| status.parse::<u16>().is_ok() && code.starts_with('`'))
+        .map(|(status, code)| (code.trim_matches('`'), status))
+        .collect();
+    // Of the one code with two statuses of clients' slowness, and of all others, once each.
+    for (code, status) in &told {
+        let known = Code::ALL.iter().find(|known| known.as_str() == *code);
+        let known = known.unwrap_or_else(|| panic!("{code} is no code"));
+        assert_eq!(known.status().as_u16().to_string(), *status, "{code}");
+    }
+    let for_admins = [
+        "already_exists",
+        "approval_missing",
+        "conflict",
+        "document_invalid",
+        "forbidden",
+        "idempotency_key_reused",
+        "identity_provider_unavailable",
+        "in_use",
+        "inputs_expired",
+        "merge_conflict",
+        "precondition_required",
+        "sign_in_failed",
+    ];
+    for code in Code::ALL {
+        let is_told = told.contains_key(code.as_str());
+        assert_ne!(
+            is_told,
+            for_admins.contains(&code.as_str()),
+            "{}",
+            code.as_str()
+        );
+    }
+}
+
+#[test]
+fn the_map_has_every_room_and_every_kind_of_test() {
+    let map = file("docs/ARCHITECTURE.md");
+    let lib = file("src/lib.rs");
+    for room in lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    {
+        let named = [
+            format!("| `{room}/` |"),
+            format!("| `{room}.rs` |"),
+            format!("| `{room}.rs`, `{room}/` |"),
+        ];
+        assert!(
+            named.iter().any(|row| map.contains(row)),
+            "the map has no room {room}"
+        );
+    }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for entry in fs::read_dir(tests).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_str().unwrap().to_owned();
+        // What npm installs for tests/it/docs.
+        if name == "typescript" {
+            continue;
+        }
+        let name = if entry.path().is_dir() {
+            format!("`tests/{name}/`")
+        } else {
+            format!("`tests/{name}`")
+        };
+        assert!(map.contains(&name), "the map has no {name}");
+    }
+}
+
+#[test]
+fn the_way_to_production_is_as_readme_says() {
+    let compose = file("docker-compose.yml");
+    for part in [
+        "postgres:",
+        "migrate:",
+        "gateway:",
+        "read_only: true",
+        "no-new-privileges",
+        "cap_drop: [ALL]",
+        "service_completed_successfully",
+    ] {
+        assert!(compose.contains(part), "docker-compose.yml has no {part}");
+    }
+    let image = file("Dockerfile");
+    let user = image
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix("USER "));
+    assert!(
+        user.is_some_and(|user| !user.starts_with("root") && !user.starts_with('0')),
+        "{user:?}"
+    );
+}
+
+#[test]
+fn ci_does_what_its_script_does_and_nothing_else() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows");
+    for entry in fs::read_dir(folder).unwrap() {
+        let workflow = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let runs: Vec<&str> = workflow
+            .lines()
+            .filter_map(|line| {
+                line.trim_start()
+                    .trim_start_matches("- ")
+                    .strip_prefix("run: ")
+            })
+            .collect();
+        assert!(!runs.is_empty());
+        assert!(
+            runs.iter().all(|run| run.starts_with(".ci/run")),
+            "{runs:?}"
+        );
+    }
+    assert!(file("justfile").contains("just --list"));
+}
+
+#[test]
+fn the_sdk_of_the_page_is_the_one_that_tests_drive() {
+    let tests = file("tests/browser/sdk.rs");
+    let (_, version) = tests.split_once("@anam-ai/js-sdk@").unwrap();
+    let version = version.split('"').next().unwrap();
+    let readme = file("README.md");
+    assert!(readme.contains(&format!("npm pack --silent @anam-ai/js-sdk@{version}\n")));
+    assert!(readme.contains(&format!("anam-ai-js-sdk-{version}.tgz")));
+}

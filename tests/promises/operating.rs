@@ -1,0 +1,204 @@
+//! README, and the pages for whoever runs the gateway or calls it.
+
+use super::sentences::hold;
+
+const CONNECTIONS: &str = "database.own_connections + database.mint_connections + database.user_connections + database.admin_connections + 1";
+
+#[test]
+fn readme() {
+    hold(
+        "README.md",
+        &[
+            ("GATEWAY=http://127.0.0.1:{} ", &["server.port"]),
+            (
+                "PostgreSQL {} or later is used",
+                &["src/dev/postgres/binaries.rs OLDEST"],
+            ),
+            ("**Health**: port {} answers", &["server.ops_port"]),
+            (
+                "makes the next {} months",
+                &["src/store/migrate.rs PARTITION_MONTHS_AHEAD"],
+            ),
+            (
+                "say {} months before they end",
+                &["src/sessions/sweep.rs WARN_BEFORE / 30.6666666666666667"],
+            ),
+            (
+                "`ledger.retention_months` ({})",
+                &["ledger.retention_months"],
+            ),
+            ("and one more: {}.", &[CONNECTIONS]),
+            (
+                "by a poll within {} seconds (for each {} tenants)",
+                &["src/app/refresh.rs POLL", "src/app/refresh.rs POLLED"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn calling() {
+    hold(
+        "docs/API.md",
+        &[
+            (
+                "`context` is one line of 1 to {} characters",
+                &["src/domain/key.rs MAX_CHARS"],
+            ),
+            (
+                "an object in a body of {} kB, nested {} levels deep",
+                &[
+                    "server.max_body_bytes / 1024",
+                    "src/domain/json.rs MAX_DEPTH",
+                ],
+            ),
+            (
+                "with every fault, or the first {}.",
+                &["src/domain/schema/run.rs MAX_TOLD"],
+            ),
+            (
+                "| `displayName` | one line of up to {} characters |",
+                &["src/domain/preferences.rs \"displayName\" =>"],
+            ),
+            (
+                "| `tone` | one line of up to {} characters, such",
+                &["src/domain/preferences.rs \"tone\" =>"],
+            ),
+            (
+                "text of up to {} characters; used where the persona allows it",
+                &["src/domain/preferences.rs MAX_PROMPT_CHARS"],
+            ),
+            (
+                "more than {} levels, a U+0000",
+                &["src/domain/json.rs MAX_DEPTH"],
+            ),
+            (
+                "browsers may keep that answer for {} hours",
+                &["src/web/cors.rs MAX_AGE / 3600"],
+            ),
+            (
+                "| a token | {} kB |",
+                &["src/auth/jws.rs MAX_TOKEN_BYTES / 1024"],
+            ),
+            (
+                "| a body | {} kB, {} levels |",
+                &[
+                    "server.max_body_bytes / 1024",
+                    "src/domain/json.rs MAX_DEPTH",
+                ],
+            ),
+            (
+                "| headers, body to arrive | {} s, {} s |",
+                &[
+                    "server.client_timeout_ms / 1000",
+                    "server.body_timeout_ms / 1000",
+                ],
+            ),
+            (
+                "| Anam to answer | {} s a try, {} s with the retry |",
+                &["anam.timeout_ms / 1000", "anam.deadline_ms / 1000"],
+            ),
+            (
+                "| requests of one user | {} a minute |",
+                &["limits.user_mints_per_minute"],
+            ),
+            (
+                "| under way for one tenant, for all | {}, {} |",
+                &["limits.tenant_mints_in_flight", "limits.mints_in_flight"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn proxies() {
+    hold(
+        "docs/PROXIES.md",
+        &[
+            (
+                "A token has up to {} kB",
+                &["src/auth/jws.rs MAX_TOKEN_BYTES / 1024"],
+            ),
+            (
+                "`server.keep_alive_seconds`, {} as it comes",
+                &["server.keep_alive_seconds"],
+            ),
+            (
+                "of the upstream) | 60 s | {}, as it comes",
+                &["server.keep_alive_seconds"],
+            ),
+            (
+                "after `server.client_timeout_ms`, {} s.",
+                &["server.client_timeout_ms / 1000"],
+            ),
+            (
+                "`server.body_timeout_ms` and `anam.deadline_ms`: {} s",
+                &["server.body_timeout_ms / 1000 + anam.deadline_ms / 1000"],
+            ),
+            (
+                "| the admin API | {} s in line and {} s of work |",
+                &["src/app.rs WORK.0", "src/app.rs WORK.1"],
+            ),
+            (
+                "Bodies have {} kB at most, in the admin API {} MB",
+                &[
+                    "server.max_body_bytes / 1024",
+                    "server.max_admin_body_bytes / 1048576",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn databases() {
+    hold(
+        "docs/DATABASES.md",
+        &[
+            (
+                "needs PostgreSQL {} or later",
+                &["src/dev/postgres/binaries.rs OLDEST"],
+            ),
+            (
+                "has held its lock for {} minutes",
+                &["src/store/migrate.rs LOCK_PATIENCE"],
+            ),
+        ],
+    );
+    hold(
+        "docs/CONFIGURATION.md",
+        &[
+            (
+                "on which it listens for changes: {} as it comes",
+                &[CONNECTIONS],
+            ),
+            (
+                "PostgreSQL {} or later. One",
+                &["src/dev/postgres/binaries.rs OLDEST"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_map() {
+    hold(
+        "docs/ARCHITECTURE.md",
+        &[
+            (
+                "every {} seconds it compares a page of {} tenants' revisions",
+                &["src/app/refresh.rs POLL", "src/app/refresh.rs POLLED"],
+            ),
+            (
+                "asked for in the last {} minutes,",
+                &["src/app.rs IDLE_TENANT"],
+            ),
+            ("up to {} rows, commits them", &["src/ledger.rs BATCH"]),
+            ("JSON bodies above {} kB", &["src/web/body.rs LARGE / 1024"]),
+            (
+                "PostgreSQL {} or later; [migrations",
+                &["src/dev/postgres/binaries.rs OLDEST"],
+            ),
+        ],
+    );
+}
