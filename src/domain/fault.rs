@@ -4,6 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Most faults that are told together.
+const MAX_FAULTS: usize = 200;
+/// Most bytes of their places and words, the first one's aside: who sends thousands of mistakes, or one under a name of 60 kB twenty times,
+/// does not get an answer many times as long.
+const MAX_BYTES: usize = 64 * 1024;
+
 /// One thing wrong with a document, a preference or metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
@@ -40,9 +46,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Collects faults, then says whether there were any.
+/// Collects faults, then says whether there were any. What is over the limit of a list that people can use is counted as one.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    told: Vec<Fault>,
+    /// Of places and words.
+    bytes: usize,
+    more: bool,
+}
 
 impl Faults {
     /// No fault yet.
@@ -52,13 +63,35 @@ impl Faults {
 
     /// Notes one.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault::new(pointer, message));
+        self.push(Fault::new(pointer, message));
+    }
+
+    fn push(&mut self, fault: Fault) {
+        let bytes = fault.pointer.len().saturating_add(fault.message.len());
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.more |= self.told.len() >= MAX_FAULTS;
+        self.more |= self.bytes > MAX_BYTES && !self.is_empty();
+        if !self.more {
+            self.told.push(fault);
+        }
+    }
+
+    /// Whether no more are told, for whoever would have to work for another one. Notes that there may be more.
+    pub fn is_full(&mut self) -> bool {
+        self.more |= self.told.len() >= MAX_FAULTS || self.bytes > MAX_BYTES;
+        self.more
+    }
+
+    /// How many are told so far.
+    pub fn len(&self) -> usize {
+        self.told.len()
     }
 
     /// Notes several that were found at `prefix`.
     pub fn extend_under(&mut self, prefix: &str, faults: impl IntoIterator<Item = Fault>) {
-        self.0
-            .extend(faults.into_iter().map(|fault| fault.under(prefix)));
+        for fault in faults {
+            self.push(fault.under(prefix));
+        }
     }
 
     /// Keeps the value, or notes its faults at `prefix` and goes on without it.
@@ -74,25 +107,68 @@ impl Faults {
 
     /// `value` where nothing was noted.
     pub fn into_result<T>(self, value: T) -> Result<T, Vec<Fault>> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             Ok(value)
         } else {
-            Err(self.0)
+            Err(self.into_vec())
         }
     }
 
     /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.told.is_empty()
     }
 
     /// The faults alone, where there is no value to give.
-    pub fn into_vec(self) -> Vec<Fault> {
-        self.0
+    pub fn into_vec(mut self) -> Vec<Fault> {
+        if self.more {
+            let words = "has more faults than are told at once; correct these first";
+            self.told.push(Fault::new("", words));
+        }
+        self.told
     }
 }
 
 /// `name` as one step of an RFC 6901 pointer.
 pub fn step(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_faults_stays_one_that_people_can_read() {
+        let mut many = Faults::new();
+        let mut long = Faults::new();
+        for at in 0..100_000 {
+            many.add(format!("/{at}"), "is unknown");
+            long.add("/".to_owned() + &"x".repeat(60_000), "is unknown");
+        }
+        assert!(many.is_full() && long.is_full());
+        let (many, long) = (many.into_vec(), long.into_vec());
+        assert_eq!((many.len(), long.len()), (MAX_FAULTS + 1, 2));
+        for list in [&many, &long] {
+            let last = list.last().unwrap();
+            assert!(last.message.contains("more faults"), "{last}");
+        }
+    }
+
+    #[test]
+    fn a_single_fault_is_told_however_long_it_is() {
+        let mut faults = Faults::new();
+        faults.add("/".to_owned() + &"x".repeat(1_000_000), "is unknown");
+        assert_eq!(faults.into_vec().len(), 1);
+    }
+
+    #[test]
+    fn as_many_as_can_be_told_are_told_without_a_word_about_more() {
+        let mut faults = Faults::new();
+        for at in 0..MAX_FAULTS {
+            faults.add(format!("/{at}"), "is unknown");
+        }
+        assert_eq!(faults.len(), MAX_FAULTS);
+        assert_eq!(faults.into_vec().len(), MAX_FAULTS);
+    }
 }

@@ -74,6 +74,9 @@ impl Members {
     pub fn finish(mut self) -> Result<(), Vec<Fault>> {
         let known = self.known.join(", ");
         for name in self.rest.keys() {
+            if self.faults.is_full() {
+                break;
+            }
             let message = if known.is_empty() {
                 "is unknown; nothing is expected here".to_owned()
             } else {

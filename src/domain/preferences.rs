@@ -174,6 +174,9 @@ impl Preferences {
         let mut faults = Faults::new();
         let mut choices = BTreeMap::new();
         for (field, value) in members {
+            if faults.is_full() {
+                break;
+            }
             match accept(field, value, policy, catalogue) {
                 Ok(fact) => {
                     choices.insert(field.clone(), fact);

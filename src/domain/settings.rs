@@ -306,11 +306,9 @@ fn within(value: Option<Decimal>, range: &RangeInclusive<f64>) -> bool {
 impl Settings {
     /// Reads settings member by member, so that every wrong one is told at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        let (settings, faults) = Self::read(members);
-        if faults.is_empty() {
-            Ok(settings)
-        } else {
-            Err(faults)
+        match Self::read(members) {
+            (settings, faults) if faults.is_empty() => Ok(settings),
+            (_, faults) => Err(faults),
         }
     }
 
@@ -320,6 +318,9 @@ impl Settings {
         let mut good = Map::new();
         let mut parts = Map::new();
         for (name, value) in members {
+            if faults.is_full() {
+                break;
+            }
             let alone = |value| Value::Object(Map::from_iter([(name.clone(), value)]));
             let error = serde_json::from_value::<Self>(alone(value.clone())).err();
             let is_list = LISTS.contains(&name.as_str()) && value.is_array();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::super::fault::Fault;
+use super::super::fault::{Fault, Faults};
 use super::required::is_value;
 use super::{
     Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySources, RequiredClaims,
@@ -34,19 +34,19 @@ pub(super) fn issuer(json: &Value) -> Result<IssuerConfig, Vec<Fault>> {
     let mut reader = Reader::default();
     let config = reader.issuer(json);
     match config {
-        Some(config) if reader.faults.is_empty() => Ok(config),
-        _ => Err(reader.faults),
+        Some(config) => reader.faults.into_result(config),
+        None => Err(reader.faults.into_vec()),
     }
 }
 
 #[derive(Default)]
 struct Reader {
-    faults: Vec<Fault>,
+    faults: Faults,
 }
 
 impl Reader {
     fn fault<T>(&mut self, pointer: impl Into<String>, message: impl Into<String>) -> Option<T> {
-        self.faults.push(Fault::new(pointer, message));
+        self.faults.add(pointer, message);
         None
     }
 

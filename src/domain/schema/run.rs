@@ -12,7 +12,7 @@ use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
 use super::same;
 use super::tag::Tag;
 use crate::domain::decimal::Decimal;
-use crate::domain::fault::{Fault, step};
+use crate::domain::fault::{Fault, Faults, step};
 
 /// What a check may cost, in units of about a nanosecond. [`super::price`] holds schemas to it before they are sealed.
 pub(super) const BUDGET: u64 = 8_000_000;
@@ -73,7 +73,7 @@ pub(super) struct Run<'p> {
     depth: usize,
     /// Whether faults are noted; without, the first one ends the check.
     telling: bool,
-    told: Vec<Fault>,
+    told: Faults,
 }
 
 /// Whether `value` fits, as cheaply as can be.
@@ -94,7 +94,7 @@ pub(super) fn tell(program: &Program, value: &Value) -> Vec<Fault> {
     let mut run = Run::new(program, TELLING, true);
     // What was found when the budget ended is told all the same.
     let _ended = run.node(0, value, &Place::Root, None);
-    run.told
+    run.told.into_vec()
 }
 
 impl<'p> Run<'p> {
@@ -104,7 +104,7 @@ impl<'p> Run<'p> {
             left: budget,
             depth: 0,
             telling,
-            told: Vec::new(),
+            told: Faults::new(),
         }
     }
 
@@ -116,15 +116,15 @@ impl<'p> Run<'p> {
 
     /// Notes a fault, where faults are noted; `false`, as the verdict of whoever found it.
     fn fail(&mut self, at: &Place<'_>, message: impl FnOnce() -> String) -> bool {
-        if self.telling && self.told.len() < MAX_TOLD {
-            self.told.push(Fault::new(at.pointer(), message()));
+        if !self.is_done() {
+            self.told.add(at.pointer(), message());
         }
         false
     }
 
     /// Whether nothing is gained by looking on after a fault.
-    fn is_done(&self) -> bool {
-        !self.telling || self.told.len() >= MAX_TOLD
+    fn is_done(&mut self) -> bool {
+        !self.telling || self.told.len() >= MAX_TOLD || self.told.is_full()
     }
 
     fn node(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {

@@ -72,6 +72,9 @@ fn members_of(
     let mut left = Map::new();
     let mut found = false;
     for (name, member) in members {
+        if faults.is_full() {
+            break;
+        }
         let alone = |value: Value| within(Value::Object(Map::from_iter([(name.clone(), value)])));
         // What it lacks beside itself is no fault of this member.
         let error = read(alone(member.clone())).err();
@@ -98,6 +101,9 @@ fn items_of(
 ) {
     let alone = |value: Value| within(Value::Array(vec![value]));
     for (index, item) in items.iter().enumerate() {
+        if faults.is_full() {
+            break;
+        }
         let place = format!("{at}/{index}");
         match read(alone(item.clone())) {
             Ok(settings) => {
