@@ -266,21 +266,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn note(
-        &mut self,
-        verb: Verb,
-        target: String,
-        note: impl Into<String>,
-        details: Value,
-    ) -> Result<(), StoreError> {
+    fn note(&mut self, verb: Verb, target: String, note: impl Into<String>, details: Value) {
         let action = format!(
             "{}.{}",
             target.split('/').next().unwrap_or_default(),
             verb.as_str()
         );
-        self.change.note(&action, &target, details).await?;
+        self.change.note(&action, &target, details);
         self.step(verb, target, note);
-        Ok(())
     }
 
     fn step(&mut self, verb: Verb, target: String, note: impl Into<String>) {
@@ -325,8 +318,7 @@ impl Work<'_> {
                 target,
                 changed.join(" and "),
                 json!({ "changed": changed }),
-            )
-            .await?;
+            );
             let whole = |name: String, policy: Map<String, Value>| {
                 Map::from_iter([
                     ("name".into(), name.into()),
@@ -367,8 +359,7 @@ impl Work<'_> {
                 format!("catalogue/{}", kind.as_str()),
                 note,
                 json!({ "added": added, "removed": removed }),
-            )
-            .await?;
+            );
             if verb == Verb::Change {
                 let whole = |entries: &[CatalogueEntry]| {
                     Map::from_iter([(kind.as_str().to_owned(), json!(entries))])
@@ -414,8 +405,7 @@ impl Work<'_> {
                     .tx
                     .archive_document(row.document, Some(self.change.now))
                     .await?;
-                self.note(Verb::Remove, target, "archived", json!({}))
-                    .await?;
+                self.note(Verb::Remove, target, "archived", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }

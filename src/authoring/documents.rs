@@ -44,13 +44,11 @@ pub async fn create(
     }
     let id = DocumentId(change.new_id());
     change.tx.insert_document(id, kind, key.as_str()).await?;
-    change
-        .note(
-            &format!("{}.create", kind.as_str()),
-            &target(kind, key),
-            json!({}),
-        )
-        .await?;
+    change.note(
+        &format!("{}.create", kind.as_str()),
+        &target(kind, key),
+        json!({}),
+    );
     let row = find(&mut change.tx, kind, key).await?;
     drafts::insert(change, &row, None, title, content).await
 }
@@ -123,13 +121,11 @@ pub async fn rename(
     is_free(change, kind, new).await?;
     change.tx.rename_document(row.id, new.as_str()).await?;
     let details = json!({ "from": key.as_str() });
-    change
-        .note(
-            &format!("{}.rename", kind.as_str()),
-            &target(kind, new),
-            details,
-        )
-        .await?;
+    change.note(
+        &format!("{}.rename", kind.as_str()),
+        &target(kind, new),
+        details,
+    );
     find(&mut change.tx, kind, new).await
 }
 
@@ -140,13 +136,11 @@ pub async fn delete(change: &mut Change, kind: DocumentKind, key: &Key) -> Resul
     is_unknown_outside(change, &row, "deleted: archive it").await?;
     change.tx.delete_document(row.id).await?;
     let details = json!({ "drafts": row.drafts, "latestVersion": row.latest_version });
-    change
-        .note(
-            &format!("{}.delete", kind.as_str()),
-            &target(kind, key),
-            details,
-        )
-        .await?;
+    change.note(
+        &format!("{}.delete", kind.as_str()),
+        &target(kind, key),
+        details,
+    );
     Ok(())
 }
 
@@ -227,13 +221,11 @@ async fn set_archived(
         return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
     }
     let verb = if archived { "archive" } else { "restore" };
-    change
-        .note(
-            &format!("{}.{verb}", kind.as_str()),
-            &target(kind, key),
-            json!({}),
-        )
-        .await?;
+    change.note(
+        &format!("{}.{verb}", kind.as_str()),
+        &target(kind, key),
+        json!({}),
+    );
     find(&mut change.tx, kind, key).await
 }
 

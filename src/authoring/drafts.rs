@@ -138,13 +138,11 @@ pub(super) fn overtaken() -> Refusal {
 async fn note(change: &mut Change, draft: &DraftRow, verb: &str) -> Result<(), Refusal> {
     let target = Key::parse(&draft.key).map(|key| target(draft.kind, &key));
     let details = json!({ "draft": draft.id, "baseVersion": draft.base_version });
-    change
-        .note(
-            &format!("draft.{verb}"),
-            &target.unwrap_or_default(),
-            details,
-        )
-        .await?;
+    change.note(
+        &format!("draft.{verb}"),
+        &target.unwrap_or_default(),
+        details,
+    );
     Ok(())
 }
 

@@ -34,9 +34,7 @@ pub async fn replace(
     }
     update(change, &before.name, &document).await?;
     let details = json!({ "changed": ["policy"], "before": before.policy, "after": document });
-    change
-        .note("tenant.change", &target(before), details)
-        .await?;
+    change.note("tenant.change", &target(before), details);
     tenant(&mut change.tx).await
 }
 
@@ -51,9 +49,7 @@ pub async fn rename(
     }
     update(change, name, &before.policy).await?;
     let details = json!({ "changed": ["name"], "before": before.name, "after": name });
-    change
-        .note("tenant.change", &target(before), details)
-        .await?;
+    change.note("tenant.change", &target(before), details);
     tenant(&mut change.tx).await
 }
 

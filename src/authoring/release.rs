@@ -329,15 +329,14 @@ async fn add(
         }
     }
     let action = format!("{}.{}", what.kind.as_str(), act.way.as_str());
-    change
-        .note_hashes(
-            &action,
-            &target(what.kind, what.key),
-            None,
-            Some(&what.version.hash),
-            details,
-        )
-        .await
+    change.note_hashes(
+        &action,
+        &target(what.kind, what.key),
+        None,
+        Some(&what.version.hash),
+        details,
+    );
+    Ok(())
 }
 
 /// What is released.

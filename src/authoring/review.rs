@@ -88,15 +88,13 @@ pub async fn review(
         .insert_review(document.id, version.id, &row)
         .await?;
     let verdict = if approves { "approve" } else { "reject" };
-    change
-        .note_hashes(
-            &format!("{}.review", kind.as_str()),
-            &target(kind, key),
-            None,
-            Some(&version.hash),
-            json!({ "version": number, "verdict": verdict }),
-        )
-        .await?;
+    change.note_hashes(
+        &format!("{}.review", kind.as_str()),
+        &target(kind, key),
+        None,
+        Some(&version.hash),
+        json!({ "version": number, "verdict": verdict }),
+    );
     Ok(row)
 }
 

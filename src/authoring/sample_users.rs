@@ -35,7 +35,7 @@ pub async fn put(
         .tx
         .put_sample_user(key, description, user, change.now)
         .await?;
-    note(change, if is_new { "create" } else { "change" }, key).await?;
+    note(change, if is_new { "create" } else { "change" }, key);
     Ok(row)
 }
 
@@ -63,11 +63,12 @@ pub async fn delete(change: &mut Change, key: &Key) -> Result<(), Refusal> {
         }
     }
     change.tx.delete_sample_user(key).await?;
-    note(change, "delete", key).await
+    note(change, "delete", key);
+    Ok(())
 }
 
-async fn note(change: &mut Change, verb: &str, key: &Key) -> Result<(), Refusal> {
+fn note(change: &mut Change, verb: &str, key: &Key) {
     let action = format!("sample-user.{verb}");
     let target = format!("sample-user/{key}");
-    Ok(change.note(&action, &target, json!({})).await?)
+    change.note(&action, &target, json!({}));
 }

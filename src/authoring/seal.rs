@@ -149,9 +149,7 @@ pub(super) async fn insert(
     let details = json!({ "version": number, "message": sealing.message });
     let action = format!("{}.seal", sealing.kind.as_str());
     let target = target(sealing.kind, sealing.key);
-    change
-        .note_hashes(&action, &target, None, Some(&sealed.hash), details)
-        .await?;
+    change.note_hashes(&action, &target, None, Some(&sealed.hash), details);
     Ok(sealed)
 }
 

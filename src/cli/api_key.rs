@@ -107,9 +107,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
         .map_err(|refusal| super::refused(&refusal))?;
     let details = json!({ "id": row.id, "role": row.role.as_str(), "tenant": args.tenant });
     let target = format!("api_key/{}", row.prefix);
-    change
-        .note_platform("api_key.create", &target, details)
-        .await?;
+    change.note_platform("api_key.create", &target, details);
     change.commit().await?;
     if args.json {
         super::say(json!({
@@ -194,9 +192,7 @@ async fn revoke(args: RevokeArgs) -> anyhow::Result<ExitCode> {
             .map_err(|refusal| super::refused(&refusal))?;
         let details = json!({ "id": key.id, "tenant": args.tenant });
         let target = format!("api_key/{}", key.prefix);
-        change
-            .note_platform("api_key.revoke", &target, details)
-            .await?;
+        change.note_platform("api_key.revoke", &target, details);
         change.commit().await?;
     }
     if args.json {

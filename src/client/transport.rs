@@ -212,6 +212,7 @@ impl Client {
             }
         }
         let mut tries = 0;
+        let mut unheard = false;
         loop {
             let mut request = self
                 .http
@@ -245,12 +246,14 @@ impl Client {
                     }
                 }
                 Err(error) => {
+                    unheard = error.is_timeout();
                     let nothing_was_sent = error.is_connect();
                     let may_repeat = nothing_was_sent || call.repeat != Repeat::Refused;
                     (unreachable(&error), may_repeat)
                 }
             };
-            if !may_repeat || tries >= self.options.retries {
+            // Who was silent for so long would be silent again, and somebody sits there and waits.
+            if unheard || !may_repeat || tries >= self.options.retries {
                 return Err(error);
             }
             let asked = match &error {

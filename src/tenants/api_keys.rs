@@ -59,8 +59,7 @@ pub async fn create(
             "api_key.create",
             &target(&row),
             json!({ "id": row.id, "name": row.name, "role": row.role.as_str(), "expiresAt": row.expires_at }),
-        )
-        .await?;
+        );
     Ok((row, key))
 }
 
@@ -91,13 +90,11 @@ pub async fn rotate(
         expires_at: life.map(|life| change.now + life),
     };
     let (row, key) = add(change, new, Some(id)).await?;
-    change
-        .note(
-            "api_key.rotate",
-            &target(&old),
-            json!({ "id": old.id, "by": row.id, "prefix": row.prefix, "endsAt": ends_at }),
-        )
-        .await?;
+    change.note(
+        "api_key.rotate",
+        &target(&old),
+        json!({ "id": old.id, "by": row.id, "prefix": row.prefix, "endsAt": ends_at }),
+    );
     Ok((row, key))
 }
 
@@ -108,9 +105,7 @@ pub async fn revoke(change: &mut Change, id: ApiKeyId) -> Result<(), Refusal> {
         return Ok(());
     }
     change.tx.revoke_api_key(id, change.now).await?;
-    change
-        .note("api_key.revoke", &target(&key), json!({ "id": key.id }))
-        .await?;
+    change.note("api_key.revoke", &target(&key), json!({ "id": key.id }));
     Ok(())
 }
 

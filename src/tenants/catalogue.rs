@@ -81,9 +81,7 @@ pub async fn put(
         "catalogue.create"
     };
     let details = json!({ "name": entry.name, "enabled": enabled });
-    change
-        .note(action, &target(kind, &entry.id), details)
-        .await?;
+    change.note(action, &target(kind, &entry.id), details);
     find(&mut change.tx, kind, &entry.id).await
 }
 
@@ -99,13 +97,11 @@ pub async fn delete(change: &mut Change, row: &CatalogueRow) -> Result<(), Refus
         .delete_catalogue_entry(row.kind, &row.entry.id)
         .await?;
     let details = json!({ "name": row.entry.name });
-    change
-        .note(
-            "catalogue.remove",
-            &target(row.kind, &row.entry.id),
-            details,
-        )
-        .await?;
+    change.note(
+        "catalogue.remove",
+        &target(row.kind, &row.entry.id),
+        details,
+    );
     Ok(())
 }
 
@@ -137,9 +133,7 @@ pub async fn allow(
             "catalogue.disallow"
         };
         let target = format!("catalogue/{}", kind.as_str());
-        change
-            .note(action, &target, json!({ "ids": changed }))
-            .await?;
+        change.note(action, &target, json!({ "ids": changed }));
     }
     Ok(changed)
 }

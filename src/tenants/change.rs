@@ -1,4 +1,4 @@
-//! One change of an admin: a transaction in which every verb leaves its row in the audit trail.
+//! One change of an admin: a transaction in which every verb leaves its row in the audit trail, all of them at its end.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub struct Change {
     /// Seals secrets.
     pub keys: KeyRing,
     clock: Clock,
+    notes: Vec<Note>,
+    platform_notes: Vec<Note>,
 }
 
 impl Change {
@@ -51,6 +53,8 @@ impl Change {
             keys: keys.clone(),
             clock: clock.clone(),
             admin,
+            notes: Vec::new(),
+            platform_notes: Vec::new(),
         })
     }
 
@@ -67,62 +71,85 @@ impl Change {
         self.clock.new_id()
     }
 
-    /// Tells the audit trail what is done (such as `persona.release`) to what (such as `persona/support`).
-    pub async fn note(
-        &mut self,
-        action: &str,
-        target: &str,
-        details: Value,
-    ) -> Result<(), StoreError> {
-        self.note_hashes(action, target, None, None, details).await
+    /// Tells the audit trail what is done (such as `persona.release`) to what (such as `persona/support`), at the end of the change: a
+    /// trail is a chain, and whoever adds to it keeps others from adding until their own transaction ends.
+    pub fn note(&mut self, action: &str, target: &str, details: Value) {
+        self.note_hashes(action, target, None, None, details);
     }
 
     /// The same, with the SHA-256 of what was before and of what is now.
-    pub async fn note_hashes(
+    pub fn note_hashes(
         &mut self,
         action: &str,
         target: &str,
         before_hash: Option<&[u8]>,
         after_hash: Option<&[u8]>,
         details: Value,
-    ) -> Result<(), StoreError> {
-        let event = AuditEvent {
-            id: self.clock.new_id(),
-            at: self.now,
-            actor: &self.admin.actor.label,
-            action,
-            target,
-            before_hash,
-            after_hash,
-            request_id: self.admin.request_id.as_deref(),
-            details,
-        };
-        self.tx.audit(&event).await
+    ) {
+        let note = self.written(action, target, details);
+        self.notes.push(Note {
+            before_hash: before_hash.map(<[u8]>::to_vec),
+            after_hash: after_hash.map(<[u8]>::to_vec),
+            ..note
+        });
     }
 
     /// Tells the platform's trail what an operator does to the tenant.
-    pub async fn note_platform(
-        &mut self,
-        action: &str,
-        target: &str,
-        details: Value,
-    ) -> Result<(), StoreError> {
-        let event = AuditEvent {
+    pub fn note_platform(&mut self, action: &str, target: &str, details: Value) {
+        let note = self.written(action, target, details);
+        self.platform_notes.push(note);
+    }
+
+    fn written(&self, action: &str, target: &str, details: Value) -> Note {
+        Note {
             id: self.clock.new_id(),
             at: self.now,
-            actor: &self.admin.actor.label,
-            action,
-            target,
+            action: action.to_owned(),
+            target: target.to_owned(),
             before_hash: None,
             after_hash: None,
-            request_id: self.admin.request_id.as_deref(),
             details,
-        };
-        self.tx.audit_platform(&event).await
+        }
     }
 
     /// Makes it last.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let request = self.admin.request_id.as_deref();
+        let actor = self.admin.actor.label.as_str();
+        for note in self.notes {
+            self.tx.audit(&note.event(actor, request)).await?;
+        }
+        for note in self.platform_notes {
+            self.tx.audit_platform(&note.event(actor, request)).await?;
+        }
         self.tx.commit().await
+    }
+}
+
+/// What is told at the end.
+#[derive(Debug)]
+struct Note {
+    id: Uuid,
+    at: DateTime<Utc>,
+    action: String,
+    target: String,
+    before_hash: Option<Vec<u8>>,
+    after_hash: Option<Vec<u8>>,
+    details: Value,
+}
+
+impl Note {
+    fn event<'a>(&'a self, actor: &'a str, request_id: Option<&'a str>) -> AuditEvent<'a> {
+        AuditEvent {
+            id: self.id,
+            at: self.at,
+            actor,
+            action: &self.action,
+            target: &self.target,
+            before_hash: self.before_hash.as_deref(),
+            after_hash: self.after_hash.as_deref(),
+            request_id,
+            details: self.details.clone(),
+        }
     }
 }

@@ -68,13 +68,11 @@ pub async fn invite(
     let (id, now) = (InvitationId(change.new_id()), change.now);
     let by = change.admin.actor.label.clone();
     let (row, token) = issue(&mut change.tx, id, now, &email, role, &by).await?;
-    change
-        .note(
-            "invitation.create",
-            &target(&email),
-            json!({ "role": role.as_str() }),
-        )
-        .await?;
+    change.note(
+        "invitation.create",
+        &target(&email),
+        json!({ "role": role.as_str() }),
+    );
     Ok((row, token))
 }
 
@@ -114,9 +112,7 @@ pub async fn revoke(change: &mut Change, id: InvitationId) -> Result<(), Refusal
         .revoke_invitation(id, change.now)
         .await?
         .ok_or(Refusal::NotFound)?;
-    change
-        .note("invitation.revoke", &format!("person/{email}"), json!({}))
-        .await?;
+    change.note("invitation.revoke", &format!("person/{email}"), json!({}));
     Ok(())
 }
 

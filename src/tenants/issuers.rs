@@ -210,18 +210,14 @@ pub async fn claim(
         let target = target(&row.config);
         let mut details =
             json!({ "id": row.id, "audiences": claimed.audiences, "by": by.as_str() });
-        change
-            .note("issuer.claim", &target, details.clone())
-            .await?;
+        change.note("issuer.claim", &target, details.clone());
         if by == ClaimedBy::Operator || !claimed.from.is_empty() {
             let slug = change.tx.tenant_row().await?.map(|tenant| tenant.slug);
             if let Some(members) = details.as_object_mut() {
                 members.insert("tenant".into(), json!(slug));
                 members.insert("from".into(), json!(claimed.from));
             }
-            change
-                .note_platform("issuer.claim", &target, details)
-                .await?;
+            change.note_platform("issuer.claim", &target, details);
         }
     }
     Ok(())
@@ -240,7 +236,7 @@ pub async fn create(change: &mut Change, wanted: &WantedIssuer) -> Result<Issuer
     }
     let id = IssuerId(change.new_id());
     save(change, id, wanted, None).await?;
-    told(change, "issuer.create", wanted, id).await?;
+    told(change, "issuer.create", wanted, id);
     find(&mut change.tx, id).await
 }
 
@@ -264,7 +260,7 @@ pub async fn replace(
     if !before.enabled {
         change.tx.enable_issuer(before.id, false).await?;
     }
-    told(change, "issuer.change", wanted, before.id).await?;
+    told(change, "issuer.change", wanted, before.id);
     find(&mut change.tx, before.id).await
 }
 
@@ -283,9 +279,7 @@ pub async fn enable(
         } else {
             "issuer.disable"
         };
-        change
-            .note(action, &target(&before.config), json!({ "id": id }))
-            .await?;
+        change.note(action, &target(&before.config), json!({ "id": id }));
     }
     find(&mut change.tx, id).await
 }
@@ -294,22 +288,15 @@ pub async fn enable(
 pub async fn delete(change: &mut Change, row: &IssuerRow) -> Result<(), Refusal> {
     change.tx.delete_issuer(row.id).await?;
     let details = json!({ "id": row.id, "config": row.config });
-    change
-        .note("issuer.remove", &target(&row.config), details)
-        .await?;
+    change.note("issuer.remove", &target(&row.config), details);
     Ok(())
 }
 
-async fn told(
-    change: &mut Change,
-    action: &str,
-    wanted: &WantedIssuer,
-    id: IssuerId,
-) -> Result<(), StoreError> {
+fn told(change: &mut Change, action: &str, wanted: &WantedIssuer, id: IssuerId) {
     let details = json!({
         "id": id, "config": wanted.config, "sharedSecretChanged": wanted.secret.is_some(),
     });
-    change.note(action, &target(&wanted.config), details).await
+    change.note(action, &target(&wanted.config), details);
 }
 
 fn target(config: &Map<String, Value>) -> String {

@@ -25,13 +25,11 @@ pub async fn change_role(
     }
     keep_an_owner(change, &member).await?;
     change.tx.set_role(member.id, role).await?;
-    change
-        .note(
-            "member.change_role",
-            &format!("person/{}", member.email),
-            json!({ "from": member.role.as_str(), "to": role.as_str() }),
-        )
-        .await?;
+    change.note(
+        "member.change_role",
+        &format!("person/{}", member.email),
+        json!({ "from": member.role.as_str(), "to": role.as_str() }),
+    );
     Ok(MemberRow { role, ..member })
 }
 
@@ -39,13 +37,11 @@ pub async fn change_role(
 pub async fn remove(change: &mut Change, member: &MemberRow) -> Result<(), Refusal> {
     keep_an_owner(change, member).await?;
     change.tx.delete_membership(member.id).await?;
-    change
-        .note(
-            "member.remove",
-            &format!("person/{}", member.email),
-            json!({ "role": member.role.as_str() }),
-        )
-        .await?;
+    change.note(
+        "member.remove",
+        &format!("person/{}", member.email),
+        json!({ "role": member.role.as_str() }),
+    );
     Ok(())
 }
 

@@ -131,9 +131,7 @@ pub async fn add(
     let details = json!({
         "id": id, "label": label, "lastFour": row.last_four, "tested": tested.map(Probe::as_str),
     });
-    change
-        .note("provider_key.create", "provider_key", details)
-        .await?;
+    change.note("provider_key.create", "provider_key", details);
     Ok(find(&mut change.tx, id).await?.0)
 }
 
@@ -156,9 +154,7 @@ pub async fn retire(
     if key.active {
         change.tx.retire_provider_key(id).await?;
         let details = json!({ "id": id, "label": key.label, "lastFour": key.last_four });
-        change
-            .note("provider_key.retire", "provider_key", details)
-            .await?;
+        change.note("provider_key.retire", "provider_key", details);
     }
     find(&mut change.tx, id).await
 }
@@ -169,9 +165,7 @@ pub async fn delete(change: &mut Change, key: &ProviderKeyInfo) -> Result<(), Re
         return Err(Refusal::InUse("It is active: retire it first.".into()));
     }
     let details = json!({ "id": key.id, "label": key.label, "lastFour": key.last_four });
-    change
-        .note("provider_key.remove", "provider_key", details)
-        .await?;
+    change.note("provider_key.remove", "provider_key", details);
     Ok(())
 }
 

@@ -69,7 +69,7 @@ pub async fn set(change: &mut Change, name: &Key, value: &SecretText) -> Result<
         Set::Same(_) => return Ok(set),
     };
     let details = json!({ "lastFour": row.last_four });
-    change.note(action, &target(name), details).await?;
+    change.note(action, &target(name), details);
     Ok(set)
 }
 
@@ -129,9 +129,7 @@ pub async fn delete(change: &mut Change, name: &Key) -> Result<(), Refusal> {
         }));
     }
     change.tx.delete_secret(name).await?;
-    change
-        .note("secret.remove", &target(name), json!({}))
-        .await?;
+    change.note("secret.remove", &target(name), json!({}));
     Ok(())
 }
 

@@ -180,25 +180,21 @@ pub async fn put(
         revision: stored.map_or(1, |stored| stored.revision + 1),
     };
     change.tx.put_sso_provider(&row, change.now).await?;
-    change
-        .note(
-            "sso.set",
-            "sso",
-            json!({
-                "issuer": row.issuer, "clientId": row.client_id, "allowedDomains": row.allowed_domains,
-                "newPersonRole": row.new_person_role.map(Role::as_str),
-            }),
-        )
-        .await?;
+    change.note(
+        "sso.set",
+        "sso",
+        json!({
+            "issuer": row.issuer, "clientId": row.client_id, "allowedDomains": row.allowed_domains,
+            "newPersonRole": row.new_person_role.map(Role::as_str),
+        }),
+    );
     Ok(row)
 }
 
 /// Removes the tenant's provider. Sessions that it opened go on to their end.
 pub async fn remove(change: &mut Change, stored: &ProviderRow) -> Result<(), Refusal> {
     change.tx.delete_sso_provider().await?;
-    change
-        .note("sso.remove", "sso", json!({ "issuer": stored.issuer }))
-        .await?;
+    change.note("sso.remove", "sso", json!({ "issuer": stored.issuer }));
     Ok(())
 }
 

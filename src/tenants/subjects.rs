@@ -40,7 +40,7 @@ pub async fn erase(change: &mut Change, subject: &Subject) -> Result<Erased, Ref
         "sessions": erased.sessions,
         "inputs": erased.inputs,
     });
-    change.note("user.erase", &target, details).await?;
+    change.note("user.erase", &target, details);
     Ok(erased)
 }
 

@@ -130,7 +130,7 @@ async fn export(
     let mut change = Change::begin(&gateway, &may).await?;
     let target = subjects::target(&change, &subject)?;
     // Who takes a person's data out leaves a trace, too.
-    change.note("user.export", &target, json!({})).await?;
+    change.note("user.export", &target, json!({}));
     change.commit().await?;
     let now = gateway.clock.now();
     let export = SubjectExport::new(gateway.database.clone(), may.tenant, subject, now);

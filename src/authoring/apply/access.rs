@@ -92,8 +92,7 @@ impl Work<'_> {
                 format!("issuer/{url}"),
                 "",
                 json!({ "config": issuer.config }),
-            )
-            .await?;
+            );
             if let Some(row) = &found {
                 self.tell(&row.config, &issuer.config);
             }
@@ -103,7 +102,7 @@ impl Work<'_> {
             let target = format!("issuer/{}", url_of(&row.config));
             if self.options.prune {
                 self.change.tx.delete_issuer(row.id).await?;
-                self.note(Verb::Remove, target, "", json!({})).await?;
+                self.note(Verb::Remove, target, "", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }
@@ -116,11 +115,9 @@ impl Work<'_> {
         let name = bundle.name.as_deref().unwrap_or(&bundle.tenant);
         self.change.tx.insert_tenant(&bundle.tenant, name).await?;
         let target = format!("tenant/{}", bundle.tenant);
-        let told = self
-            .change
+        self.change
             .note_platform("tenant.create", &target, json!({}));
-        told.await?;
-        self.note(Verb::Create, target, "", json!({})).await?;
+        self.note(Verb::Create, target, "", json!({}));
         Ok(())
     }
 
@@ -306,8 +303,7 @@ impl Work<'_> {
             "provider_key".into(),
             note,
             json!({ "lastFour": row.last_four }),
-        )
-        .await?;
+        );
         Ok(())
     }
 }

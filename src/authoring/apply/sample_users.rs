@@ -49,7 +49,7 @@ impl Work<'_> {
             } else {
                 Verb::Create
             };
-            self.note(verb, target(key), "", json!({})).await?;
+            self.note(verb, target(key), "", json!({}));
             if let Some(before) = before {
                 self.tell(before, &after);
             }
@@ -57,7 +57,7 @@ impl Work<'_> {
         for key in stored.keys().filter(|key| !wanted.contains_key(*key)) {
             if self.options.prune {
                 self.change.tx.delete_sample_user(key).await?;
-                self.note(Verb::Remove, target(key), "", json!({})).await?;
+                self.note(Verb::Remove, target(key), "", json!({}));
             } else {
                 self.plan.left_alone.push(target(key));
             }

@@ -41,7 +41,7 @@ impl Work<'_> {
             if self.options.prune {
                 // Whether something still needs it shows when everything is judged.
                 self.change.tx.delete_secret(&name).await?;
-                self.note(Verb::Remove, target, "", json!({})).await?;
+                self.note(Verb::Remove, target, "", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }
@@ -75,8 +75,7 @@ impl Work<'_> {
             end => format!("ends in {end}"),
         };
         let details = json!({ "lastFour": row.last_four });
-        self.note(verb, secrets::target(name), note, details)
-            .await?;
+        self.note(verb, secrets::target(name), note, details);
         Ok(())
     }
 }

@@ -224,7 +224,7 @@ async fn finish(
         "outcome": outcome.as_str(), "new": totals.new, "changed": totals.changed,
         "retired": totals.retired, "returned": totals.returned,
     });
-    change.note("catalogue.sync", "catalogue", details).await?;
+    change.note("catalogue.sync", "catalogue", details);
     let rows = change.tx.catalogue_syncs(None, 10).await?;
     change.commit().await?;
     let row = rows.into_iter().find(|row| row.id == id);

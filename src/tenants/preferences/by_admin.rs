@@ -43,9 +43,7 @@ pub async fn write(
     };
     let fields = differing(&before, &written.preferences.to_document());
     let target = target(change, subject)?;
-    change
-        .note(action, &target, json!({ "fields": fields }))
-        .await?;
+    change.note(action, &target, json!({ "fields": fields }));
     Ok(written)
 }
 

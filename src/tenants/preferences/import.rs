@@ -63,9 +63,7 @@ pub async fn write(
     let changed = change.tx.put_many_preferences(batch).await?;
     if changed > 0 {
         let details = json!({ "lines": batch.len(), "changed": changed });
-        change
-            .note("preference.import", "preferences", details)
-            .await?;
+        change.note("preference.import", "preferences", details);
     }
     Ok(changed)
 }
