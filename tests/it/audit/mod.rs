@@ -4,6 +4,7 @@ mod api;
 mod command;
 mod platform;
 mod tamper;
+mod together;
 
 use persona_gateway::domain::ids::TenantId;
 use persona_gateway::store::audit::AuditEvent;

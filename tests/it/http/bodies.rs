@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use persona_gateway::dev::seed;
+use persona_gateway::domain::role::Role;
 use reqwest::{Method, Response};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -452,6 +454,52 @@ async fn no_text_or_number_of_a_caller_makes_the_service_fail() {
                 );
             }
         }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_faults_are_no_answer_of_megabytes() {
+    let app = spawn().await;
+    let key = app.admin_key(seed::TENANT, Role::Owner).await;
+    let unknown: Map<String, Value> = (0..4_000)
+        .map(|at| (format!("m{at}"), Value::from(1)))
+        .collect();
+    let long = json!({ "metadata": { "x".repeat(50_000): 1, "priority": "x" } });
+    let token = app.user("user-1");
+    let answers = [
+        app.mint(&token, &Value::Object(unknown.clone())).await,
+        app.mint(
+            &token,
+            &json!({ "context": "support", "metadata": unknown }),
+        )
+        .await,
+        app.mint(&token, &long).await,
+        app.request(Method::PATCH, "/v1/me/preferences", &token)
+            .json(&unknown)
+            .send()
+            .await
+            .unwrap(),
+        app.request(Method::PATCH, "/v1/admin/policy", &key)
+            .header("if-match", "*")
+            .json(&unknown)
+            .send()
+            .await
+            .unwrap(),
+        app.request(Method::POST, "/v1/admin/issuers:check", &key)
+            .json(&json!({ "config": unknown }))
+            .send()
+            .await
+            .unwrap(),
+    ];
+    for answer in answers {
+        let (url, status) = (answer.url().clone(), answer.status());
+        let body = answer.text().await.unwrap();
+        assert!(
+            body.len() < 128 * 1024,
+            "{url} {status}: {} bytes",
+            body.len()
+        );
     }
     app.stop().await;
 }
