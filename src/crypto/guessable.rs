@@ -2,6 +2,8 @@
 //!
 //! Who guesses an HS256 secret offline needs one token and has no limit, so what is in a list is as good as public.
 
+mod habits;
+
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -28,12 +30,22 @@ pub fn fingerprint(secret: &[u8]) -> [u8; FINGERPRINT_LEN] {
     short
 }
 
-/// Whether a secret stands in published lists.
+/// Whether a secret stands in published lists, as it is or as attackers' rules would change it.
 pub fn is_known(secret: &[u8]) -> bool {
+    let origins = habits::origins(secret.trim_ascii());
+    origins.iter().any(|origin| is_listed(origin))
+}
+
+fn is_listed(secret: &[u8]) -> bool {
     static SORTED: LazyLock<Vec<&[u8]>> =
         LazyLock::new(|| KNOWN.chunks_exact(FINGERPRINT_LEN).collect());
-    let wanted = fingerprint(secret.trim_ascii());
+    let wanted = fingerprint(secret);
     SORTED.binary_search(&wanted.as_slice()).is_ok()
+}
+
+/// Whether a secret is made of the words that stand in every secret that somebody made up, or is the digest of one.
+pub fn is_habit(secret: &[u8]) -> bool {
+    habits::is_habit(secret)
 }
 
 /// How many guesses a text withstands, as a power of ten, 19 at most. Knows dictionaries, keyboards, sequences, repetitions

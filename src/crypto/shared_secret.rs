@@ -89,6 +89,9 @@ fn judge_one(text: &str) -> Result<(), BadSecret> {
     {
         return Err(BadSecret::Published);
     }
+    if readings.iter().any(|read| guessable::is_habit(read)) {
+        return Err(BadSecret::Guessable);
+    }
     Ok(())
 }
 
@@ -116,7 +119,10 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, BadSecret> {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+    use crate::crypto::digest::sha256;
 
     fn judged(text: &str) -> Result<(), BadSecret> {
         judge(&SecretString::from(text))
@@ -161,6 +167,41 @@ mod tests {
                 BadSecret::Guessable,
             ),
             ("supersecretsupersecretsupersecret1", BadSecret::Guessable),
+            // What people make of a published one.
+            ("joTUpPiQ7NqrH4ptBBJvgMRC5eoKMi9r", BadSecret::Published),
+            ("r9iMKoe5CRMgvJBBtp4HrqN7QiPpUToj1!", BadSecret::Published),
+            (
+                "The quick brown fox jumps over the lazy dog",
+                BadSecret::Published,
+            ),
+            (
+                "A_STRING_SECRET_AT_LEAST_256_BITS_LONG",
+                BadSecret::Published,
+            ),
+            // Made of the usual words, and of what documentation shows.
+            (
+                "super_secret_jwt_key_change_in_production",
+                BadSecret::Guessable,
+            ),
+            (
+                "MySuperSecretKeyForJWTTokenSigning2024!",
+                BadSecret::Guessable,
+            ),
+            (
+                "ThisIsASecretKeyThatIsAtLeast32Characters!!",
+                BadSecret::Guessable,
+            ),
+            (
+                "dev-secret-do-not-use-in-production-please",
+                BadSecret::Guessable,
+            ),
+            ("secret1secret2secret3secret4secret5", BadSecret::Guessable),
+            ("550e8400-e29b-41d4-a716-446655440000", BadSecret::Guessable),
+            // The SHA-256 of `secret`.
+            (
+                "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+                BadSecret::Guessable,
+            ),
             // 32 zero bytes, and 0 to 31.
             (
                 "base64url:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -190,6 +231,16 @@ mod tests {
             "crisp-otter.Lanterns^over_quiet=mills 41",
         ] {
             assert_eq!(judged(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_random_secret_is_refused() {
+        for number in 0..200_u32 {
+            let bytes = sha256(&number.to_be_bytes());
+            for text in [hex::encode(bytes), STANDARD.encode(bytes)] {
+                assert_eq!(judged(&text), Ok(()), "{text}");
+            }
         }
     }
 
