@@ -84,7 +84,7 @@ pub(super) async fn insert(
         })
         .await?;
     let draft = find(&mut change.tx, id).await?;
-    note(change, &draft, "open").await?;
+    note(change, &draft, "open");
     Ok(draft)
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn store(
     {
         return Err(overtaken());
     }
-    note(change, draft, verb).await?;
+    note(change, draft, verb);
     find(&mut change.tx, draft.id).await
 }
 
@@ -127,7 +127,8 @@ pub async fn discard(change: &mut Change, draft: &DraftRow) -> Result<(), Refusa
     if !change.tx.delete_draft(draft.id, draft.revision).await? {
         return Err(overtaken());
     }
-    note(change, draft, "discard").await
+    note(change, draft, "discard");
+    Ok(())
 }
 
 /// Another change came between reading and writing, within the same second as it were.
@@ -135,7 +136,7 @@ pub(super) fn overtaken() -> Refusal {
     Refusal::Conflict("Somebody else wrote this draft just now: read it again.".into())
 }
 
-async fn note(change: &mut Change, draft: &DraftRow, verb: &str) -> Result<(), Refusal> {
+fn note(change: &mut Change, draft: &DraftRow, verb: &str) {
     let target = Key::parse(&draft.key).map(|key| target(draft.kind, &key));
     let details = json!({ "draft": draft.id, "baseVersion": draft.base_version });
     change.note(
@@ -143,7 +144,6 @@ async fn note(change: &mut Change, draft: &DraftRow, verb: &str) -> Result<(), R
         &target.unwrap_or_default(),
         details,
     );
-    Ok(())
 }
 
 pub(super) fn check_size(content: &Map<String, Value>) -> Result<(), Refusal> {
