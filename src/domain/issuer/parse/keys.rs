@@ -54,13 +54,8 @@ impl Reader {
     }
 
     fn introspection(&mut self, value: &Value) -> Option<Introspection> {
-        Introspection::parse(value.clone())
-            .map_err(|faults| {
-                let found = faults.into_iter();
-                let found = found.map(|fault| fault.under("/keys/introspection"));
-                self.faults.extend(found);
-            })
-            .ok()
+        self.faults
+            .take("/keys/introspection", Introspection::parse(value.clone()))
     }
 
     fn published(&mut self, form: &str, value: &Value, issuer: Option<&str>) -> Option<KeySource> {
