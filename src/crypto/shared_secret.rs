@@ -269,25 +269,4 @@ mod tests {
         let three = format!("{good}\n{other}\n{good}");
         assert_eq!(judged(&three), Err(BadSecret::TooMany));
     }
-
-    #[test]
-    fn throw_away() {
-        let known = "r9iMKoe5CRMgvJBBtp4HrqN7QiPpUToj";
-        let rev: String = known.chars().rev().collect();
-        for text in [
-            rev.clone(), format!("{known}{known}"), format!("{known}1"), format!("{known}!"), format!("1{known}"), known.to_lowercase(), known.to_uppercase(),
-            format!("{known}{rev}"), "YOUR-256-BIT-SECRET-YOUR-256-BIT-SECRET".into(), "a-string-secret-at-least-256-bits-long!".into(), "A-STRING-SECRET-AT-LEAST-256-BITS-LONG".into(),
-            "00000000-0000-0000-0000-000000000000".into(), "12345678-1234-1234-1234-123456789012".into(), "550e8400-e29b-41d4-a716-446655440000".into(), "123e4567-e89b-12d3-a456-426614174000".into(),
-            "Passw0rdPassw0rdPassw0rdPassw0rd".into(), "correct horse battery staple correct".into(), "MySuperSecretKeyForJWTTokenSigning2024!".into(), "changeme-changeme-changeme-changeme".into(),
-            "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p".into(), "zaq12wsxcde34rfvbgt56yhnmju78ik,lo90".into(), "asdfghjklasdfghjklasdfghjklasdfghjkl".into(), "00112233445566778899aabbccddeeff".into(),
-            "a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6".into(), "fedcba9876543210fedcba9876543210".into(), "ffffffffffffffffffffffffffffffff".into(), "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
-            "my32bytesecretmy32bytesecretmy32".into(), "The quick brown fox jumps over the lazy dog".into(), "Lorem ipsum dolor sit amet, consectetur".into(), "to be or not to be that is the question".into(),
-            "this-is-a-very-secret-key-for-development-only".into(), "dev-secret-do-not-use-in-production-please".into(), "super_secret_jwt_key_change_in_production".into(), "ThisIsASecretKeyThatIsAtLeast32Characters!!".into(),
-            "acme-acme-acme-acme-acme-acme-acme-2024".into(), "20240101202402012024030120240401".into(), "abcabcabcabcabcabcabcabcabcabcabc".into(), "passwordpasswordpasswordpassword".into(), "secret1secret2secret3secret4secret5".into(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(), "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8".into(), "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b".into(), "d41d8cd98f00b204e9800998ecf8427e".into(), "5f4dcc3b5aa765d61d8327deb882cf99".into(),
-            "base64url:4749Ly-0vLyv".into(), "\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}\u{1F600}".into(), "                                a".into(), "\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}\u{0}\u{1}".into(),
-        ] {
-            eprintln!("{:?} {text}", judged(&text));
-        }
-    }
 }
