@@ -153,7 +153,7 @@ async fn is_unknown_outside(
     let (releases, _) = change.tx.count_releases(row.id, change.now).await?;
     if releases > 0 {
         return Err(Refusal::Conflict(format!(
-            "It was released before, and sessions and the audit trail speak of it. It can't be {instead}."
+            "It was released or scheduled before, and sessions and the audit trail speak of it. It can't be {instead}."
         )));
     }
     if row.kind == DocumentKind::Snippet

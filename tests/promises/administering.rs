@@ -101,7 +101,7 @@ fn who_may() {
                 ],
             ),
             (
-                "({} in a minute, 100 of them at once, and {} at the same time; others wait {} seconds for their turn)",
+                "({} in a minute, those of half a second at once, and {} at the same time; others wait {} seconds for their turn)",
                 &[
                     "limits.admin_requests_per_minute",
                     "limits.admin_requests_in_flight",

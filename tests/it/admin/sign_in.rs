@@ -343,7 +343,11 @@ async fn an_unknown_account_takes_as_long_as_a_known_one() {
     let app = with_ann().await;
     let mut known = Duration::MAX;
     let mut unknown = Duration::MAX;
-    for round in 0..4 {
+    // On a busy machine single times say little: the shortest of some do.
+    for round in 0..40 {
+        if round >= 4 && unknown * 2 > known {
+            break;
+        }
         let started = std::time::Instant::now();
         app.try_sign_in(ANN, "a wrong long password").await;
         known = known.min(started.elapsed());
