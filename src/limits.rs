@@ -20,8 +20,8 @@ use crate::turns::{Turn, Turns};
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
-/// How long a request to the admin API waits for others from its address, then for its tenant's rate, and then for others of its
-/// tenant: who sends more than may be is slowed down before being refused.
+/// How long a request to the admin API waits for others from its address, then for others of its tenant, and then for its tenant's
+/// rate: who sends more than may be is slowed down before being refused.
 const AT_DOOR: Duration = Duration::from_secs(2);
 
 /// Of the requests to the admin API in a minute, a tenant may send this part at once before it is slowed down to its rate: those
@@ -254,6 +254,8 @@ impl Limits {
     /// Counts a request with a tenant's admin credential in. One of too many in too short a time waits for its place in the rate,
     /// so that whoever asks for one thing after the other is slowed down and not refused.
     pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
+        // The turn first: those who wait for the rate look again and again, so they are few, and the others stand in a line.
+        let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
         if let Some(tenants) = &self.admin_tenants {
             let door = tokio::time::Instant::now() + AT_DOOR;
             while let Err(until) = tenants.check_key(&tenant) {
@@ -264,7 +266,6 @@ impl Limits {
                 tokio::time::sleep(pause).await;
             }
         }
-        let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
         Ok(AdminAdmitted { _tenant: turn })
     }
 
