@@ -410,6 +410,24 @@ mod tests {
         slow.admit_admin(other).await.unwrap();
     }
 
+    #[tokio::test]
+    async fn no_more_look_for_a_place_in_the_rate_than_may_be_under_way() {
+        let limits = Limits::new(LimitOptions {
+            admin_per_minute: NonZeroU32::new(3),
+            admin_in_flight: NonZeroU32::new(1),
+            ..LimitOptions::default()
+        });
+        let tenant = TenantId(Uuid::from_u128(1));
+        let inside = limits.admit_admin(tenant).await.unwrap();
+        let mut next = Box::pin(limits.admit_admin(tenant));
+        assert!(
+            next.as_mut().now_or_never().is_none(),
+            "it stands in the line, though its rate would refuse it"
+        );
+        drop(inside);
+        assert_eq!(next.await.unwrap_err().limit(), Limit::Admin);
+    }
+
     #[test]
     fn addresses_of_one_ipv6_network_are_one() {
         let limits = Limits::new(LimitOptions {
