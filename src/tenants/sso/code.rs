@@ -91,15 +91,15 @@ impl Program {
 
     /// Where its code is brought, if it listens.
     pub fn way_back(&self, code: &SecretString) -> Option<Url> {
-        self.told(&[("code", code.expose_secret())])
+        self.listener_url(&[("code", code.expose_secret())])
     }
 
     /// Where it is told that nobody comes, if it listens: what is wrong for programs, and in words (RFC 6749, 4.1.2.1).
     pub fn way_back_without(&self, error: &str, words: &str) -> Option<Url> {
-        self.told(&[("error", error), ("error_description", words)])
+        self.listener_url(&[("error", error), ("error_description", words)])
     }
 
-    fn told(&self, what: &[(&str, &str)]) -> Option<Url> {
+    fn listener_url(&self, what: &[(&str, &str)]) -> Option<Url> {
         let listener = self.listener.as_ref()?;
         let mut url = Url::parse(&listener.redirect_uri).ok()?;
         url.query_pairs_mut()

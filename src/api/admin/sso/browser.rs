@@ -196,8 +196,8 @@ fn refused(
         return Err(problem);
     }
     let (code, words) = (problem.code().as_str(), problem.in_words());
-    let told = waits.and_then(|program| program.way_back_without(code, &words));
-    let told = told.map_or_else(String::new, |url| {
+    let way_back = waits.and_then(|program| program.way_back_without(code, &words));
+    let link_back = way_back.map_or_else(String::new, |url| {
         format!(
             "<p>If you began on this computer's command line, it still waits: <a href=\"{}\">tell it</a>, so that it ends.</p>\n",
             escape(url.as_str())
@@ -218,7 +218,7 @@ fn refused(
         request,
         &problem,
         "You are not signed in",
-        &(again + &told),
+        &(again + &link_back),
     ))
 }
 
