@@ -11,6 +11,7 @@ use persona_gateway::config::DatabaseUrl;
 use persona_gateway::dev::postgres::Cluster;
 use persona_gateway::store::migrate::{EarlierRoles, ensure_database, migrate};
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection, Executor};
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut words = std::env::args_os().skip(1);
@@ -22,7 +23,7 @@ fn main() -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         ensure_database(&url_of("postgres")?, "scratch").await?;
         migrate(&url, None, EarlierRoles::Keep).await?;
-        anyhow::Ok(())
+        plan_outer_joins_as_written(&url).await
     })?;
     let status = Command::new(program)
         .args(words)
@@ -35,4 +36,17 @@ fn main() -> anyhow::Result<ExitCode> {
             .and_then(|code| u8::try_from(code).ok())
             .unwrap_or(1),
     ))
+}
+
+/// Makes this database plan `left join` as nested loops only. sqlx infers which columns may be null from the plan of a query, and takes
+/// the wrong side of an outer join for the nullable one where the planner turns the join round to hash or merge; whether it does
+/// depends on the month's partitions and their statistics, so that `.sqlx` would differ from one machine or day to the next.
+async fn plan_outer_joins_as_written(url: &DatabaseUrl) -> anyhow::Result<()> {
+    let mut connection = sqlx::PgConnection::connect(url.to_url().expose_secret()).await?;
+    for join in ["hashjoin", "mergejoin"] {
+        let statement = format!("alter database scratch set enable_{join} = off");
+        connection.execute(sqlx::AssertSqlSafe(statement)).await?;
+    }
+    connection.close().await?;
+    Ok(())
 }
