@@ -1,14 +1,16 @@
 //! The `OpenAPI` 3.1 document, generated from the handlers.
 
+mod preferences;
+
+pub use self::preferences::{Preferences, PreferencesPatch};
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use serde::Serialize;
-use serde_json::{Map, Value};
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr, Required};
-use utoipa::{Modify, OpenApi, ToResponse, ToSchema};
+use utoipa::{Modify, OpenApi, ToResponse};
 
 use crate::web::codes::Code;
 use crate::web::problem::ProblemBody;
@@ -38,70 +40,6 @@ problems! {
     Expired: "`inputs_expired`: what a replay needs is not kept any more";
     Stale: "`precondition_failed`: `current` is what it is now";
     AdminInvalid: "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where";
-}
-
-/// A user's choices: Anam's own field names, `displayName`, `tone`, and what the tenant adds.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Preferences {
-    /// An avatar of the catalogue.
-    #[schema(nullable = false)]
-    avatar_id: Option<String>,
-    /// A voice of the catalogue.
-    #[schema(nullable = false)]
-    voice_id: Option<String>,
-    /// An LLM of the catalogue.
-    #[schema(nullable = false)]
-    llm_id: Option<String>,
-    /// A language of the catalogue, ISO 639-1.
-    #[schema(nullable = false, example = "en")]
-    language_code: Option<String>,
-    /// A prompt of the user's own; used where the persona allows one.
-    #[schema(nullable = false, min_length = 1, max_length = 4000)]
-    system_prompt: Option<String>,
-    /// How the user wants to be called.
-    #[schema(nullable = false, example = "Sam", min_length = 1, max_length = 80)]
-    display_name: Option<String>,
-    /// How the user wants to be spoken to.
-    #[schema(
-        nullable = false,
-        example = "friendly",
-        min_length = 1,
-        max_length = 40
-    )]
-    tone: Option<String>,
-    /// What the tenant adds; see `GET /v1/me/options`.
-    #[serde(flatten)]
-    #[schema(value_type = Object, additional_properties = true)]
-    own: Map<String, Value>,
-}
-
-/// A change of a user's choices: `null` takes one away.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PreferencesPatch {
-    /// An avatar of the catalogue.
-    avatar_id: Option<String>,
-    /// A voice of the catalogue.
-    voice_id: Option<String>,
-    /// An LLM of the catalogue.
-    llm_id: Option<String>,
-    /// A language of the catalogue, ISO 639-1.
-    #[schema(example = "en")]
-    language_code: Option<String>,
-    /// A prompt of the user's own; used where the persona allows one.
-    #[schema(min_length = 1, max_length = 4000)]
-    system_prompt: Option<String>,
-    /// How the user wants to be called.
-    #[schema(example = "Sam", min_length = 1, max_length = 80)]
-    display_name: Option<String>,
-    /// How the user wants to be spoken to.
-    #[schema(example = "friendly", min_length = 1, max_length = 40)]
-    tone: Option<String>,
-    /// What the tenant adds; see `GET /v1/me/options`.
-    #[serde(flatten)]
-    #[schema(value_type = Object, additional_properties = true)]
-    own: Map<String, Value>,
 }
 
 struct Credentials;

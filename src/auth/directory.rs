@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::AuthError;
 use super::introspection::Introspector;
-use super::jwks::{Fetcher, KeyHealth, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
+use super::jwks::{Fetcher, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
 use super::keys::{KeySet, SetRefusal};
 use super::refusal::Refusal;
 use crate::crypto::token::NoRandomness;
@@ -195,8 +195,7 @@ impl IssuerKeys {
                 Some(Published::Static(Arc::new(KeySet::admit(set)?)))
             }
             (None, Some(_)) => RemoteSource::of(&entry.config).map(|source| {
-                let name = entry.id.to_string();
-                Published::Remote(RemoteKeys::new(name, source, Arc::clone(fetcher)))
+                Published::Remote(RemoteKeys::new(entry.id, source, Arc::clone(fetcher)))
             }),
         };
         Ok(keys)
@@ -269,10 +268,9 @@ impl Issuer {
         }
     }
 
-    /// State of the published keys, where they are fetched.
-    pub(super) fn key_health(&self) -> Option<KeyHealth> {
+    pub(super) fn remote(&self) -> Option<&RemoteKeys> {
         match &self.keys.published {
-            Some(Published::Remote(remote)) => Some(remote.health(self.id)),
+            Some(Published::Remote(remote)) => Some(remote),
             _ => None,
         }
     }

@@ -5,9 +5,7 @@
 
 mod check;
 mod claimed;
-mod client_auth;
 mod directory;
-mod discovery;
 mod explain;
 mod introspection;
 mod jwks;
@@ -52,7 +50,7 @@ pub use outbound::{
     BadCertificate, MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError,
 };
 pub use refusal::Refusal;
-pub use sso::{SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
+pub use sso::{SingleSignOn, SsoBegun, SsoError, SsoIdentity, SsoProvider};
 pub use verify::{Unverified, Verified, peek, verify};
 
 /// Why a caller is not let in.
@@ -152,11 +150,6 @@ impl Authenticator {
             is_filled: AtomicBool::new(false),
             fetcher: Arc::new(fetcher),
         })
-    }
-
-    /// Asks identity providers by the same rules as issuers.
-    pub fn single_sign_on(&self) -> SingleSignOn {
-        SingleSignOn::new(Arc::clone(&self.fetcher))
     }
 
     /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under way finish by the rules that
@@ -279,10 +272,8 @@ impl Authenticator {
     /// State of all fetched key sets, in no order: for gauges.
     pub fn key_health(&self) -> Vec<KeyHealth> {
         let index = self.index();
-        index
-            .issuers()
-            .filter_map(directory::Issuer::key_health)
-            .collect()
+        let remotes = index.issuers().filter_map(directory::Issuer::remote);
+        remotes.map(jwks::RemoteKeys::health).collect()
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {

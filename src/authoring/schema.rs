@@ -8,7 +8,6 @@ mod access;
 mod catalogue;
 mod contexts;
 mod kept_tests;
-mod names;
 mod personas;
 mod policy;
 mod settings;

@@ -10,16 +10,16 @@ use serde_json::Value;
 
 pub(in crate::domain) use self::texts::Noting;
 use self::texts::{own_words, render};
-use super::caller::Caller;
+use super::caller::{Caller, Fact};
 use super::catalogue::CatalogueKind;
 use super::draw;
 use super::fault::Fault;
 use super::ids::SessionId;
 use super::key::Key;
-use super::preferences::{Preferences, catalogue_kind};
+use super::preferences::{MAX_PROMPT_CHARS, Preferences};
 use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Target, TooMuch};
-use super::settings::{SessionOptions, SessionReplay, Settings, VoiceDetection};
+use super::settings::{ByName, SessionOptions, Setting, Settings};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
 use super::template::{Piece, RenderFault};
 use super::text;
@@ -27,13 +27,6 @@ use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
     Versioned,
 };
-
-/// Sent where nobody names a language: Anam's sources disagree on its default.
-const FALLBACK_LANGUAGE: &str = "en";
-/// Sent where nobody says when silence ends a session: a closed tab would hold its slot for minutes.
-const FALLBACK_SILENCE_SECONDS: u32 = 120;
-/// Sent where nobody caps a session, seconds.
-const FALLBACK_MAX_LENGTH: u32 = 3_600;
 
 /// The session that a decision is for.
 #[derive(Debug, Clone, Copy)]
@@ -267,7 +260,6 @@ pub(in crate::domain) fn give(
     let mut merge = Merge::new(persona);
     merge.apply_preferences(snapshot, preferences);
     merge.drop_foreign_voice_options(snapshot);
-    merge.fill_in();
     if let Some(missing) = merge.settings.missing().next() {
         return Err(Undecided::Incomplete {
             persona: persona_key.clone(),
@@ -440,28 +432,31 @@ impl<'a> Merge<'a> {
     }
 
     fn apply_preferences(&mut self, snapshot: &Snapshot, preferences: &Preferences) {
-        for (field, _) in preferences.iter() {
-            let Some(kind) = catalogue_kind(field) else {
+        for (field, choice) in preferences.iter() {
+            let setting = Settings::TABLE.iter().find(|one| one.name == field);
+            let Some(setting) = setting.filter(|setting| setting.choice.is_some()) else {
                 continue;
             };
-            let Some(value) = preferences.text(field) else {
+            // Only psql can have stored something else than an id.
+            if setting.catalogue.is_some() && !matches!(choice, Fact::Text(_)) {
+                continue;
+            }
+            let Ok(value) = serde_json::to_value(choice) else {
                 continue;
             };
-            if let Some(reason) = self.refusal(snapshot, field, kind, value) {
-                self.passed_over.push(PassedOver {
+            let reason = self.refusal(snapshot, setting, &value);
+            let reason = reason.or_else(|| {
+                let is_set = self.settings.set(setting.name, value);
+                (!is_set).then_some(PassedOverReason::OutOfRange)
+            });
+            match reason {
+                Some(reason) => self.passed_over.push(PassedOver {
                     field: field.clone(),
                     reason,
-                });
-            } else {
-                let place = match kind {
-                    CatalogueKind::Avatar => &mut self.settings.avatar_id,
-                    CatalogueKind::Voice => &mut self.settings.voice_id,
-                    CatalogueKind::Llm => &mut self.settings.llm_id,
-                    CatalogueKind::Language => &mut self.settings.language_code,
-                    CatalogueKind::Tool => continue,
-                };
-                *place = Some(value.to_owned());
-                self.winners.insert(field.clone(), Winner::Preference);
+                }),
+                None => {
+                    self.winners.insert(field.clone(), Winner::Preference);
+                }
             }
         }
     }
@@ -469,17 +464,20 @@ impl<'a> Merge<'a> {
     fn refusal(
         &self,
         snapshot: &Snapshot,
-        field: &str,
-        kind: CatalogueKind,
-        value: &str,
+        setting: &Setting,
+        value: &Value,
     ) -> Option<PassedOverReason> {
-        if self.winners.get(field) == Some(&Winner::Lock) {
+        if self.winners.get(setting.name) == Some(&Winner::Lock) {
             return Some(PassedOverReason::Locked);
         }
-        if !self.is_overridable(field) {
+        if !self.is_overridable(setting.name) {
             return Some(PassedOverReason::NotOverridable);
         }
-        let Some(entry) = snapshot.catalogue.find(kind, value) else {
+        let (Some(kind), Some(id)) = (setting.catalogue, value.as_str()) else {
+            let fits = setting.check(value).is_empty();
+            return (!fits).then_some(PassedOverReason::OutOfRange);
+        };
+        let Some(entry) = snapshot.catalogue.find(kind, id) else {
             return Some(PassedOverReason::NotInCatalogue);
         };
         match kind {
@@ -533,48 +531,13 @@ impl<'a> Merge<'a> {
         self.winners.remove("voiceGenerationOptions");
     }
 
-    /// Values that Anam must always be told.
-    fn fill_in(&mut self) {
-        let mut filled = Vec::new();
-        if self.settings.language_code.is_none() {
-            self.settings.language_code = Some(FALLBACK_LANGUAGE.into());
-            filled.push("languageCode");
-        }
-        if self.settings.max_session_length_seconds.is_none() {
-            self.settings.max_session_length_seconds = Some(FALLBACK_MAX_LENGTH);
-            filled.push("maxSessionLengthSeconds");
-        }
-        let voice = self
-            .settings
-            .voice_detection_options
-            .get_or_insert_with(VoiceDetection::default);
-        if voice.silence_before_session_end_seconds.is_none() {
-            voice.silence_before_session_end_seconds = Some(FALLBACK_SILENCE_SECONDS.into());
-            filled.push("voiceDetectionOptions.silenceBeforeSessionEndSeconds");
-        }
-        let options = self
-            .settings
-            .session_options
-            .get_or_insert_with(SessionOptions::default);
-        if options.session_replay.is_none() {
-            // Anam records unless told otherwise; recording people is for the tenant to switch on.
-            options.session_replay = Some(SessionReplay {
-                enable_session_replay: false,
-            });
-            filled.push("sessionOptions.sessionReplay.enableSessionReplay");
-        }
-        for field in filled {
-            self.winners.insert(field.to_owned(), Winner::Gateway);
-        }
-    }
-
     /// The user's own prompt, where the persona allows one: plain text, never a template.
     fn own_prompt(&mut self, preferences: &Preferences) -> Option<String> {
         let prompt = preferences.text("systemPrompt")?;
         if self.is_overridable("systemPrompt") {
             self.winners
                 .insert("systemPrompt".into(), Winner::Preference);
-            return Some(text::clean_block(prompt, 4_000).into_owned());
+            return Some(text::clean_block(prompt, MAX_PROMPT_CHARS).into_owned());
         }
         self.passed_over.push(PassedOver {
             field: "systemPrompt".into(),

@@ -22,6 +22,7 @@ pub mod key;
 pub mod members;
 pub mod merge;
 pub mod merge_patch;
+pub mod names;
 pub mod nearest;
 pub mod pattern;
 pub mod persona;

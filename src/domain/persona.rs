@@ -7,17 +7,9 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, Faults, step};
 use super::kept_test;
 use super::key::Key;
+use super::preferences::Standard;
 use super::settings::Settings;
 use super::template::{Template, TemplateFault, TemplateKind, VariableUse};
-
-/// What a user may be allowed to choose for themselves.
-pub const OVERRIDABLE: [&str; 5] = [
-    "avatarId",
-    "voiceId",
-    "llmId",
-    "languageCode",
-    "systemPrompt",
-];
 
 /// A persona version, read and checked. Templates are compiled here, once, when it goes live.
 #[derive(Debug)]
@@ -30,7 +22,7 @@ pub struct Persona {
     pub greeting: Option<Template>,
     /// Everything else that Anam takes.
     pub settings: Settings,
-    /// Fields of [`OVERRIDABLE`] in which a user's preference wins over this version.
+    /// Those of [`Standard::overridable`] in which a user's preference wins over this version.
     pub overridable: Vec<String>,
     /// Exact snippet versions that the prompt includes.
     pub snippets: BTreeMap<Key, i32>,
@@ -196,13 +188,14 @@ fn overridable(value: Option<Value>, faults: &mut Faults) -> Vec<String> {
             return Vec::new();
         }
     };
+    let known: Vec<&str> = Standard::overridable().collect();
     let mut names = Vec::new();
     for (at, field) in fields.iter().enumerate() {
-        match field.as_str().filter(|name| OVERRIDABLE.contains(name)) {
-            Some(name) => names.push(name.to_owned()),
+        match known.iter().find(|name| field == **name) {
+            Some(name) => names.push((*name).to_owned()),
             None => faults.add(
                 format!("/overridable/{at}"),
-                format!("must be one of: {}", OVERRIDABLE.join(", ")),
+                format!("must be one of: {}", known.join(", ")),
             ),
         }
     }

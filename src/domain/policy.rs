@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
-use super::preferences::{PreferenceField, STANDARD_FIELDS};
+use super::preferences::{PreferenceField, Standard};
 use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
@@ -158,7 +158,7 @@ impl Policy {
                 ("preferences", Value::Object(fields)) => {
                     for (field, definition) in fields {
                         let at = format!("{at}{}", step(field));
-                        if STANDARD_FIELDS.contains(&field.as_str()) {
+                        if Standard::named(field).is_some() {
                             faults.add(at, "is a standard preference and needs no definition");
                         } else if let Some(definition) = faults.take(&at, PreferenceField::parse(field, definition)) {
                             policy.preference_fields.insert(field.clone(), definition);

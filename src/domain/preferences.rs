@@ -1,5 +1,9 @@
 //! A user's own choices, within what the tenant's catalogue and policy allow.
 
+mod standard;
+
+pub use self::standard::{MAX_PROMPT_CHARS, Standard, StandardForm};
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -9,18 +13,8 @@ use super::catalogue::{Catalogue, CatalogueKind};
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::policy::Policy;
+use super::settings::{Setting, Settings};
 use super::text;
-
-/// Preferences that every tenant has.
-pub const STANDARD_FIELDS: [&str; 7] = [
-    "avatarId",
-    "voiceId",
-    "llmId",
-    "languageCode",
-    "systemPrompt",
-    "displayName",
-    "tone",
-];
 
 /// Most values of a choice.
 pub const MAX_CHOICES: usize = 100;
@@ -28,8 +22,6 @@ pub const MAX_CHOICES: usize = 100;
 pub const MAX_CHOICE_CHARS: usize = 100;
 /// Longest text of a field that a tenant adds, in characters.
 pub const MAX_TEXT_CHARS: usize = 500;
-/// The longest prompt that a user may bring, in characters.
-const MAX_PROMPT_CHARS: usize = 4_000;
 
 /// A user's stored choices, by field name. Values are as they were when written: [`crate::domain::decide`]
 /// passes over what the catalogue no longer allows.
@@ -153,17 +145,6 @@ impl PreferenceField {
     }
 }
 
-/// The catalogue kind that a preference chooses from.
-pub fn catalogue_kind(field: &str) -> Option<CatalogueKind> {
-    match field {
-        "avatarId" => Some(CatalogueKind::Avatar),
-        "voiceId" => Some(CatalogueKind::Voice),
-        "llmId" => Some(CatalogueKind::Llm),
-        "languageCode" => Some(CatalogueKind::Language),
-        _ => None,
-    }
-}
-
 impl Preferences {
     /// Reads what a user sent; every fault at once, naming the field and what it may be.
     pub fn parse(
@@ -242,44 +223,51 @@ fn accept(
     policy: &Policy,
     catalogue: &Catalogue,
 ) -> Result<Fact, String> {
-    if let Some(kind) = catalogue_kind(field) {
-        return if let Some(entry) = value.as_str().and_then(|id| catalogue.find(kind, id)) {
-            Ok(Fact::Text(entry.id.clone()))
-        } else {
-            let allowed: Vec<&str> = catalogue
-                .of(kind)
-                .iter()
-                .map(|entry| entry.id.as_str())
-                .take(50)
-                .collect();
-            Err(match allowed.as_slice() {
-                [] => "can't be chosen: the catalogue has none".into(),
-                ids => format!("must be one of: {}", ids.join(", ")),
-            })
-        };
-    }
-    let line = |max_chars| PreferenceField::Text { max_chars }.accept(value);
-    match field {
-        "displayName" => line(80),
-        "tone" => line(40),
-        "systemPrompt" => match value.as_str() {
-            Some(prompt) => match text::refused_block(prompt, MAX_PROMPT_CHARS) {
+    match Standard::named(field).map(|standard| standard.form) {
+        Some(StandardForm::Setting(setting)) => match setting.catalogue {
+            Some(kind) => listed(value, kind, catalogue),
+            None => fitting(setting, value),
+        },
+        Some(StandardForm::Prompt(max_chars)) => match value.as_str() {
+            Some(prompt) => match text::refused_block(prompt, max_chars) {
                 None => Ok(Fact::Text(prompt.to_owned())),
                 Some(message) => Err(message),
             },
-            None => Err(format!(
-                "must be a text of 1 to {MAX_PROMPT_CHARS} characters"
-            )),
+            None => Err(format!("must be a text of 1 to {max_chars} characters")),
         },
-        _ => {
+        Some(StandardForm::Line(max_chars)) => PreferenceField::Text { max_chars }.accept(value),
+        None => {
             if let Some(definition) = policy.preference_fields.get(field) {
-                definition.accept(value)
-            } else {
-                let own = policy.preference_fields.keys().map(String::as_str);
-                let known: Vec<&str> = STANDARD_FIELDS.into_iter().chain(own).collect();
-                Err(format!("is unknown; preferences are {}", known.join(", ")))
+                return definition.accept(value);
             }
+            let own = policy.preference_fields.keys().map(String::as_str);
+            let known: Vec<&str> = Standard::names().chain(own).collect();
+            Err(format!("is unknown; preferences are {}", known.join(", ")))
         }
+    }
+}
+
+/// An entry of the catalogue.
+fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<Fact, String> {
+    if let Some(entry) = value.as_str().and_then(|id| catalogue.find(kind, id)) {
+        return Ok(Fact::Text(entry.id.clone()));
+    }
+    let entries = catalogue.of(kind).iter().take(50);
+    let allowed: Vec<&str> = entries.map(|entry| entry.id.as_str()).collect();
+    Err(match allowed.as_slice() {
+        [] => "can't be chosen: the catalogue has none".into(),
+        ids => format!("must be one of: {}", ids.join(", ")),
+    })
+}
+
+/// A value that a setting without a catalogue takes, judged as authors' values are.
+fn fitting(setting: &Setting, value: &Value) -> Result<Fact, String> {
+    let alone = Map::from_iter([(setting.name.to_owned(), value.clone())]);
+    let faults = Settings::parse(&alone).err().unwrap_or_default();
+    match faults.into_iter().next() {
+        Some(fault) => Err(fault.message),
+        None => serde_json::from_value(value.clone())
+            .map_err(|_error| "must be a text, a number, true or false".to_owned()),
     }
 }
 

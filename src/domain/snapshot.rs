@@ -70,7 +70,7 @@ pub struct LivePersona {
     pub version: i32,
     /// SHA-256 of its content, hex.
     pub hash: String,
-    /// Defaults under the version under locks.
+    /// What the gateway says under the policy's defaults under the version under its locks.
     pub settings: Settings,
     /// For each settings member that is set: who won.
     pub winners: BTreeMap<String, Winner>,
@@ -112,7 +112,7 @@ pub enum Winner {
 }
 
 impl LivePersona {
-    /// Lays a version between the tenant's defaults and locks.
+    /// Lays a version between the tenant's defaults, with what the gateway says below them, and its locks.
     pub fn new(
         key: &Key,
         version: i32,
@@ -128,23 +128,17 @@ impl LivePersona {
             .map(String::as_str)
             .collect();
         snippets.retain(|(key, _)| included.contains(key.as_str()));
-        let mut from_version = BTreeMap::new();
-        let below = policy
-            .defaults
-            .overlaid(&persona.settings, &mut from_version);
-        let mut from_lock = BTreeMap::new();
-        let settings = below.overlaid(&policy.locks, &mut from_lock);
-        let winners = from_lock
-            .into_iter()
-            .map(|(path, locked)| {
-                let winner = match (locked, from_version.get(&path)) {
-                    (true, _) => Winner::Lock,
-                    (false, Some(true)) => Winner::Persona,
-                    (false, _) => Winner::Default,
-                };
-                (path, winner)
-            })
-            .collect();
+        let layers = [
+            (&policy.defaults, Winner::Default),
+            (&persona.settings, Winner::Persona),
+            (&policy.locks, Winner::Lock),
+        ];
+        let mut settings = Settings::fallback();
+        let mut winners = settings.winners(Winner::Gateway);
+        for (layer, winner) in layers {
+            settings = settings.overlaid(layer);
+            winners.extend(layer.winners(winner));
+        }
         Self {
             version,
             hash,

@@ -133,6 +133,8 @@ pub enum PassedOverReason {
     NotOverridable,
     /// The catalogue no longer has the value.
     NotInCatalogue,
+    /// The setting does not take the value.
+    OutOfRange,
     /// The chosen avatar can't be rendered by the persona's model, or its own model does not suit the persona's settings.
     AvatarLacksModel,
     /// The persona wants zero data retention, and the chosen voice or LLM is not known to offer it.

@@ -17,8 +17,6 @@ mod explaining;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
-mod identity_provider;
-#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;
@@ -34,7 +32,5 @@ mod piecewise;
 mod properties;
 #[cfg(test)]
 mod providers;
-#[cfg(test)]
-mod sso;
 #[cfg(test)]
 mod tokens;

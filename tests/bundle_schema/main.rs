@@ -45,8 +45,36 @@ mod judges {
             .value
     }
 
-    /// A bundle that says everything which can be said.
+    /// A bundle that says everything which can be said; of settings that its file does not have yet, what the schema says.
     pub(crate) fn full() -> Value {
-        yaml(include_str!("full.yaml"))
+        let mut bundle = yaml(include_str!("full.yaml"));
+        let definitions = schema()["$defs"].take();
+        for (place, group) in [
+            ("", "settings"),
+            ("/voiceDetectionOptions", "voiceDetectionOptions"),
+            ("/sessionOptions", "sessionOptions"),
+        ] {
+            let guide = bundle
+                .pointer_mut(&format!("/personas/guide{place}"))
+                .unwrap();
+            let guide = guide.as_object_mut().unwrap();
+            for (name, form) in definitions[group]["properties"].as_object().unwrap() {
+                guide.entry(name.as_str()).or_insert_with(|| sample(form));
+            }
+        }
+        bundle
+    }
+
+    /// A value that fits a schema.
+    fn sample(form: &Value) -> Value {
+        let one_of = |keyword: &str| form[keyword].as_array().map(|values| values[0].clone());
+        let said = one_of("examples")
+            .or(one_of("enum"))
+            .or(form.get("minimum").cloned());
+        said.unwrap_or_else(|| match form["type"].as_str().unwrap() {
+            "boolean" => Value::Bool(true),
+            "string" => Value::from("x"),
+            other => panic!("say {form} in full.yaml: {other}"),
+        })
     }
 }

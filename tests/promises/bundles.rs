@@ -148,14 +148,14 @@ fn settings() {
             (
                 "| `maxSessionLengthSeconds` | {} to {}. The gateway sends {} where nobody says",
                 &[
-                    "src/domain/settings/bounds.rs SESSION_LENGTH_SECONDS.0",
-                    "src/domain/settings/bounds.rs SESSION_LENGTH_SECONDS.1",
-                    "src/domain/decide.rs FALLBACK_MAX_LENGTH",
+                    "#/$defs/settings/properties/maxSessionLengthSeconds/minimum",
+                    "#/$defs/settings/properties/maxSessionLengthSeconds/maximum",
+                    "src/domain/settings/bounds.rs FALLBACK_SESSION_LENGTH",
                 ],
             ),
             (
                 "(the gateway sends {} where nobody says), `silenceBeforeAutoEnd",
-                &["src/domain/decide.rs FALLBACK_SILENCE_SECONDS"],
+                &["src/domain/settings/bounds.rs FALLBACK_SILENCE_SECONDS"],
             ),
             (
                 "`style` {} to {}, `useSpeakerBoost`, `model`, `speed` {} to {}. Cartesia: `volume` {} to {}, `speed` {} to {}, `emotion`. Fish \
@@ -165,8 +165,8 @@ fn settings() {
                     "src/domain/settings/bounds.rs SHARE.1",
                     "src/domain/settings/bounds.rs ELEVENLABS_SPEED.0",
                     "src/domain/settings/bounds.rs ELEVENLABS_SPEED.1",
-                    "src/domain/settings/bounds.rs VOLUME.0",
-                    "src/domain/settings/bounds.rs VOLUME.1",
+                    "#/$defs/voiceGenerationOptions/properties/volume/minimum",
+                    "#/$defs/voiceGenerationOptions/properties/volume/maximum",
                     "src/domain/settings/bounds.rs CARTESIA_SPEED.0",
                     "src/domain/settings/bounds.rs CARTESIA_SPEED.1",
                     "src/domain/settings/bounds.rs FISH_AUDIO_SPEED.0",
@@ -176,7 +176,7 @@ fn settings() {
             (
                 "`customStylePrompt` ({} characters), `expressivity` {} to {}",
                 &[
-                    "src/domain/settings/bounds.rs STYLE_PROMPT_CHARS",
+                    "#/$defs/directorNotes/properties/customStylePrompt/maxLength",
                     "#/$defs/directorNotes/properties/expressivity/minimum",
                     "#/$defs/directorNotes/properties/expressivity/maximum",
                 ],

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use persona_gateway::domain::preferences::Standard;
+use persona_gateway::domain::settings::{Form, Setting, Settings};
 use persona_gateway::web::codes::Code;
 
 use super::sentences::file;
@@ -52,6 +54,40 @@ fn the_table_of_codes_is_what_callers_of_the_user_api_get() {
             code.as_str()
         );
     }
+}
+
+#[test]
+fn the_page_of_bundles_names_every_setting_and_those_that_users_may_choose() {
+    fn names(table: &[Setting], found: &mut Vec<&'static str>) {
+        for setting in table {
+            found.push(setting.name);
+            if let Form::Group { members, .. } = setting.form {
+                names(members, found);
+            }
+        }
+    }
+    let page = file("docs/BUNDLES.md");
+    let (_, section) = page.split_once("\n### Settings\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut settings = Vec::new();
+    names(Settings::TABLE, &mut settings);
+    assert!(settings.len() > 30, "{settings:?}");
+    for name in settings {
+        let is_told =
+            section.contains(&format!("`{name}`")) || section.contains(&format!(".{name}`"));
+        assert!(
+            is_told,
+            "docs/BUNDLES.md tells nothing of the setting {name}"
+        );
+    }
+    let listed: Vec<String> = Standard::overridable()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let row = format!(
+        "| `overridable` | fields in which a user's preference wins: {} |",
+        listed.join(", ")
+    );
+    assert!(page.contains(&row), "docs/BUNDLES.md has not: {row}");
 }
 
 #[test]

@@ -58,15 +58,15 @@ fn calling() {
             ),
             (
                 "| `displayName` | one line of up to {} characters |",
-                &["src/domain/preferences.rs \"displayName\" =>"],
+                &["src/domain/preferences/standard.rs MAX_DISPLAY_NAME_CHARS"],
             ),
             (
                 "| `tone` | one line of up to {} characters, such",
-                &["src/domain/preferences.rs \"tone\" =>"],
+                &["src/domain/preferences/standard.rs MAX_TONE_CHARS"],
             ),
             (
                 "text of up to {} characters; used where the persona allows it",
-                &["src/domain/preferences.rs MAX_PROMPT_CHARS"],
+                &["src/domain/preferences/standard.rs MAX_PROMPT_CHARS"],
             ),
             (
                 "more than {} levels, a U+0000",

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Definitions;
-use super::names::names_of;
 use super::words::{Schema, object};
 use crate::domain::context::{MAX_ALIASES, MAX_DESCRIPTION_CHARS, MAX_RULES};
+use crate::domain::names::names_of;
 use crate::domain::rules::{
     ARMS, MAX_ATTRIBUTE_CHARS, MAX_CLAUSES, MAX_NAME_CHARS, MAX_VALUES, MAX_WEIGHT, Operator,
     ReadAs, TIME_ATTRIBUTES,

@@ -6,7 +6,7 @@ use super::Definitions;
 use super::settings::{agreements, members};
 use super::words::{Schema, object};
 use crate::domain::key::Key;
-use crate::domain::persona::OVERRIDABLE;
+use crate::domain::preferences::Standard;
 use crate::domain::template::TemplateKind;
 
 /// `key`, `snippet` and `persona`.
@@ -66,7 +66,7 @@ fn overridable() -> (&'static str, Schema) {
         "overridable",
         Schema::list(
             "Fields in which a user's preference wins.",
-            Schema::choice("A field.", OVERRIDABLE),
+            Schema::choice("A field.", Standard::overridable()),
         )
         .examples([json!(["avatarId", "voiceId", "languageCode"])]),
     )

@@ -7,7 +7,7 @@ use super::words::{CONTROLS, Schema, object};
 use crate::domain::policy::{
     CatalogueSync, MAX_APPROVALS, MAX_RETENTION_DAYS, MAX_SYNC_HOURS, Policy,
 };
-use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, STANDARD_FIELDS};
+use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, Standard};
 
 /// `policy` and its parts.
 pub(super) fn definitions() -> Definitions {
@@ -49,7 +49,7 @@ fn policy() -> Schema {
                         "propertyNames",
                         json!({
                             "pattern": "^[A-Za-z][A-Za-z0-9_]{0,63}$",
-                            "not": { "enum": STANDARD_FIELDS },
+                            "not": { "enum": Standard::names().collect::<Vec<_>>() },
                         }),
                     )
                     .with("additionalProperties", Schema::link("preferenceField"))

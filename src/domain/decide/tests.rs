@@ -451,6 +451,42 @@ fn members(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<Str
     prop::collection::vec((name, value), 0..6).prop_map(|members| members.into_iter().collect())
 }
 
+#[test]
+fn a_stored_choice_beyond_the_limits_of_its_setting_is_passed_over() {
+    let world = snapshot(
+        json!({ "locks": { "skipGreeting": true } }),
+        json!({ "p": persona(json!({})) }),
+        json!({ "default": { "default": "p" } }),
+    );
+    let mut live = world.personas.into_values().next().unwrap();
+    for name in ["maxSessionLengthSeconds", "skipGreeting"] {
+        live.persona.overridable.push(name.to_owned());
+    }
+    let world = snapshot(json!({}), json!({}), json!({}));
+    let merge = Merge::new(&live);
+    for (name, value, reason) in [
+        ("maxSessionLengthSeconds", json!(60), None),
+        (
+            "maxSessionLengthSeconds",
+            json!(0),
+            Some(PassedOverReason::OutOfRange),
+        ),
+        ("skipGreeting", json!(false), Some(PassedOverReason::Locked)),
+        (
+            "uninterruptibleGreeting",
+            json!(true),
+            Some(PassedOverReason::NotOverridable),
+        ),
+    ] {
+        let setting = Settings::TABLE.iter().find(|one| one.name == name).unwrap();
+        assert_eq!(
+            merge.refusal(&world, setting, &value),
+            reason,
+            "{name}: {value}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

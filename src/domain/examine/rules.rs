@@ -17,7 +17,7 @@ use crate::domain::context::Reading;
 use crate::domain::fault::step;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
-use crate::domain::preferences::STANDARD_FIELDS;
+use crate::domain::preferences::Standard;
 use crate::domain::rules::{Clause, Operator, Rule, Target};
 use crate::domain::schema::MetadataSchema;
 use crate::domain::template::Template;
@@ -368,12 +368,10 @@ fn unknown_attribute(
         }
         "preferences" => {
             let own = &around.snapshot.policy.preference_fields;
-            if STANDARD_FIELDS.contains(&rest) || own.contains_key(rest) {
+            if Standard::named(rest).is_some() || own.contains_key(rest) {
                 return None;
             }
-            let known = STANDARD_FIELDS
-                .into_iter()
-                .chain(own.keys().map(String::as_str));
+            let known = Standard::names().chain(own.keys().map(String::as_str));
             (
                 "is no preference of the tenant",
                 format!(

@@ -1,17 +1,16 @@
 //! Anam's settings of a persona, beside the catalogue and the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use super::Surroundings;
 use crate::domain::catalogue::{Catalogue, CatalogueKind};
-use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::fault::{Fault, step};
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
-use crate::domain::preferences::catalogue_kind;
-use crate::domain::settings::Settings;
+use crate::domain::settings::{NamedId, Settings};
 use crate::domain::tool::references::references_of;
 
 /// Findings of a persona's settings; `given` where a context gives the persona, `document` as it is written.
@@ -64,46 +63,26 @@ pub(super) fn findings(
 
 /// Ids that can't be chosen, told apart from those that could once.
 fn ids(settings: &Settings, around: &Surroundings<'_>) -> Vec<Finding> {
-    let faults = not_in_catalogue(settings, &around.snapshot.catalogue);
-    let retired = |fault: &Fault| {
-        let (kind, id) = chosen(settings, &fault.pointer)?;
-        around
-            .retired
-            .contains(&(kind, id.to_owned()))
-            .then_some(kind)
-    };
-    let told = faults.into_iter().map(|fault| match retired(&fault) {
-        Some(kind) => Finding::error(
-            fault.pointer,
-            format!(
-                "was retired from the tenant's catalogue of {}s",
-                kind.as_str()
-            ),
-            "Choose one that Anam still has, or sync the catalogue",
-        ),
-        None => Finding::of_fault(fault, "Choose from the catalogue, or add the id to it"),
+    let document = settings.to_document();
+    let strange = strangers(&document, &around.snapshot.catalogue);
+    let findings = strange.map(|named| {
+        if around.retired.contains(&(named.kind, named.id.to_owned())) {
+            Finding::error(
+                named.pointer(),
+                format!(
+                    "was retired from the tenant's catalogue of {}s",
+                    named.kind.as_str()
+                ),
+                "Choose one that Anam still has, or sync the catalogue",
+            )
+        } else {
+            Finding::of_fault(
+                stranger(&named),
+                "Choose from the catalogue, or add the id to it",
+            )
+        }
     });
-    told.collect()
-}
-
-/// The id at a place of a persona.
-fn chosen<'p>(settings: &'p Settings, pointer: &str) -> Option<(CatalogueKind, &'p str)> {
-    if let Some(index) = pointer.strip_prefix("/toolIds/") {
-        let id = settings
-            .tool_ids
-            .as_ref()?
-            .get(index.parse::<usize>().ok()?)?;
-        return Some((CatalogueKind::Tool, id));
-    }
-    let kind = catalogue_kind(pointer.strip_prefix('/')?)?;
-    let id = match kind {
-        CatalogueKind::Avatar => &settings.avatar_id,
-        CatalogueKind::Voice => &settings.voice_id,
-        CatalogueKind::Llm => &settings.llm_id,
-        CatalogueKind::Language => &settings.language_code,
-        CatalogueKind::Tool => return None,
-    };
-    Some((kind, id.as_deref()?))
+    findings.collect()
 }
 
 /// What the catalogue knows of the chosen things that does not go with the rest.
@@ -152,35 +131,27 @@ fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
 
 /// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
 pub fn not_in_catalogue(settings: &Settings, catalogue: &Catalogue) -> Vec<Fault> {
-    let mut faults = Faults::new();
-    let fields = [
-        ("avatarId", &settings.avatar_id),
-        ("voiceId", &settings.voice_id),
-        ("llmId", &settings.llm_id),
-        ("languageCode", &settings.language_code),
-    ];
-    for (field, id) in fields {
-        let Some((kind, id)) = catalogue_kind(field).zip(id.as_ref()) else {
-            continue;
-        };
-        if catalogue.limits(kind) && catalogue.find(kind, id).is_none() {
-            faults.add(
-                step(field),
-                format!("is not in the tenant's catalogue of {}s", kind.as_str()),
-            );
-        }
-    }
-    for (index, id) in settings.tool_ids.iter().flatten().enumerate() {
-        if catalogue.limits(CatalogueKind::Tool)
-            && catalogue.find(CatalogueKind::Tool, id).is_none()
-        {
-            faults.add(
-                format!("/toolIds/{index}"),
-                "is not in the tenant's catalogue of tools",
-            );
-        }
-    }
-    faults.into_vec()
+    let document = settings.to_document();
+    let strange = strangers(&document, catalogue);
+    strange.map(|named| stranger(&named)).collect()
+}
+
+fn strangers<'d>(
+    document: &'d Map<String, Value>,
+    catalogue: &Catalogue,
+) -> impl Iterator<Item = NamedId<'d>> {
+    let named = Settings::named_ids(document).into_iter();
+    named.filter(|named| {
+        catalogue.limits(named.kind) && catalogue.find(named.kind, named.id).is_none()
+    })
+}
+
+fn stranger(named: &NamedId<'_>) -> Fault {
+    let message = format!(
+        "is not in the tenant's catalogue of {}s",
+        named.kind.as_str()
+    );
+    Fault::new(named.pointer(), message)
 }
 
 /// Secrets that the tools of a persona refer to, be they its own or the policy's, and that the tenant does not have.
@@ -227,7 +198,5 @@ pub fn clashes_with_policy(settings: &Settings, policy: &Policy) -> Vec<Fault> {
 
 /// The settings of a persona between the policy's defaults and its locks.
 pub fn laid_into(settings: &Settings, policy: &Policy) -> Settings {
-    let mut winners = BTreeMap::new();
-    let below = policy.defaults.overlaid(settings, &mut winners);
-    below.overlaid(&policy.locks, &mut winners)
+    policy.defaults.overlaid(settings).overlaid(&policy.locks)
 }

@@ -5,7 +5,7 @@ use super::schema::{Place, Schemas};
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::nearest::nearest;
-use crate::domain::preferences::STANDARD_FIELDS;
+use crate::domain::preferences::Standard;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::{Budget, Least, Root, Size, Template, VariableUse};
 
@@ -92,9 +92,9 @@ impl Users<'_> {
             }
             Root::Preferences => {
                 let own = &self.around.snapshot.policy.preference_fields;
-                if !STANDARD_FIELDS.contains(&first) && !own.contains_key(first) {
+                if Standard::named(first).is_none() && !own.contains_key(first) {
                     let added = || own.keys().map(String::as_str);
-                    let known = || STANDARD_FIELDS.into_iter().chain(added());
+                    let known = || Standard::names().chain(added());
                     return undeclared(
                         "is no preference of the tenant".into(),
                         format!(

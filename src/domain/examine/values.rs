@@ -8,8 +8,9 @@ use crate::domain::caller::Fact;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::decimal::Decimal;
 use crate::domain::policy::Policy;
-use crate::domain::preferences::{PreferenceField, STANDARD_FIELDS, catalogue_kind};
+use crate::domain::preferences::{PreferenceField, Standard, StandardForm};
 use crate::domain::rules::WEEKDAYS;
+use crate::domain::settings::Form;
 
 /// Values listed in a message.
 const MAX_LISTED: usize = 20;
@@ -159,14 +160,62 @@ impl Values {
                 },
                 ..chosen
             },
-            None if STANDARD_FIELDS.contains(&name) => Self {
-                texts: catalogue_kind(name).map_or(Texts::Any, |kind| {
-                    let ids = catalogue.of(kind).iter().map(|entry| entry.id.clone());
-                    Texts::OneOf(ids.collect())
-                }),
-                ..chosen
+            None => match Standard::named(name).map(|standard| standard.form) {
+                Some(StandardForm::Setting(setting)) => match setting.catalogue {
+                    Some(kind) => {
+                        let ids = catalogue.of(kind).iter().map(|entry| entry.id.clone());
+                        Self {
+                            texts: Texts::OneOf(ids.collect()),
+                            ..chosen
+                        }
+                    }
+                    None => Self::of_form(&setting.form, chosen),
+                },
+                Some(StandardForm::Prompt(_) | StandardForm::Line(_)) => Self {
+                    texts: Texts::Any,
+                    ..chosen
+                },
+                None => Self::any(),
             },
-            None => Self::any(),
+        }
+    }
+
+    /// What a setting without a catalogue can be, beside what `none` says.
+    fn of_form(form: &Form, none: Self) -> Self {
+        match form {
+            Form::Flag => Self {
+                flags: vec![false, true],
+                ..none
+            },
+            Form::Whole(range) => Self {
+                numbers: Numbers::Range {
+                    min: Some((*range.start()).into()),
+                    max: Some((*range.end()).into()),
+                    whole: true,
+                },
+                ..none
+            },
+            Form::Number(range) => Self {
+                numbers: Numbers::Range {
+                    min: Decimal::from_f64(*range.start()),
+                    max: Decimal::from_f64(*range.end()),
+                    whole: false,
+                },
+                ..none
+            },
+            Form::WholeOf(numbers) => Self {
+                numbers: Numbers::OneOf(numbers.iter().map(|number| (*number).into()).collect()),
+                ..none
+            },
+            Form::OneOf(names) => Self {
+                texts: Texts::OneOf(names().iter().map(|name| (*name).to_owned()).collect()),
+                ..none
+            },
+            Form::Id(_) | Form::Language | Form::Text(_) => Self {
+                texts: Texts::Any,
+                ..none
+            },
+            Form::Ids(_) | Form::Tools | Form::Group { .. } => Self::any(),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Error, Map, Value};
 
 use super::Settings;
-use super::shape::{LISTS, is_well_shaped};
+use super::shape::{is_list, is_well_shaped};
 use crate::domain::fault::{Faults, step};
 use crate::domain::nearest::nearest;
 
@@ -39,7 +39,7 @@ fn descend(
             return None;
         }
         (Value::Object(members), Some(depth)) => members_of(at, members, within, depth, faults),
-        (Value::Array(items), Some(depth)) if LISTS.iter().any(|list| at == step(list)) => {
+        (Value::Array(items), Some(depth)) if at.strip_prefix('/').is_some_and(is_list) => {
             items_of(at, items, within, depth, faults);
             return None;
         }

@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-/// The members that are lists.
-pub(super) const LISTS: [&str; 2] = ["tools", "toolIds"];
+use super::{Form, Settings};
+
+/// Whether a setting is a list.
+pub(super) fn is_list(name: &str) -> bool {
+    Settings::TABLE
+        .iter()
+        .any(|setting| setting.name == name && matches!(setting.form, Form::Ids(_) | Form::Tools))
+}
 
 /// Whether a value, or a member of it, is neither null, which would say nothing, nor a list.
 pub(super) fn is_well_shaped(value: &Value) -> bool {

@@ -200,8 +200,7 @@ fn layers_merge_member_by_member_where_members_are_independent_and_whole_where_t
         "toolIds": [],
     }))
     .unwrap();
-    let mut winners = BTreeMap::new();
-    let merged = below.overlaid(&above, &mut winners);
+    let merged = below.overlaid(&above);
     assert_eq!(
         serde_json::to_value(&merged).unwrap(),
         json!({
@@ -211,22 +210,22 @@ fn layers_merge_member_by_member_where_members_are_independent_and_whole_where_t
             "toolIds": [],
         })
     );
-    let from_above: Vec<&str> = winners
+    let mut winners = below.winners("below");
+    winners.extend(above.winners("above"));
+    let winners: Vec<(&str, &str)> = winners
         .iter()
-        .filter(|(_, above)| **above)
-        .map(|(path, _)| path.as_str())
+        .map(|(at, who)| (at.as_str(), *who))
         .collect();
     assert_eq!(
-        from_above,
+        winners,
         [
-            "toolIds",
-            "voiceDetectionOptions.endOfSpeechSensitivity",
-            "voiceGenerationOptions"
+            ("languageCode", "below"),
+            ("toolIds", "above"),
+            ("voiceDetectionOptions.endOfSpeechSensitivity", "above"),
+            ("voiceDetectionOptions.speechEnhancementLevel", "below"),
+            ("voiceGenerationOptions", "above"),
         ]
     );
-    let mut set = merged.set_members();
-    set.sort_unstable();
-    assert_eq!(set, winners.into_keys().collect::<Vec<_>>());
 }
 
 #[test]
@@ -328,4 +327,63 @@ fn names_of_earlier_days_get_their_successor() {
         );
         assert_eq!(faults[0].pointer, format!("/{name}"));
     }
+}
+
+#[test]
+fn a_table_has_what_is_read_and_nothing_else() {
+    use crate::domain::names::names_of;
+    fn names(table: &[Setting]) -> Vec<&str> {
+        table.iter().map(|setting| setting.name).collect()
+    }
+    assert_eq!(names(Settings::TABLE), names_of::<Settings>());
+    assert_eq!(names(SessionOptions::TABLE), names_of::<SessionOptions>());
+    assert_eq!(names(SessionReplay::TABLE), names_of::<SessionReplay>());
+}
+
+#[test]
+fn a_setting_is_set_by_its_name_with_a_value_of_its_type_only() {
+    let mut settings = Settings::default();
+    assert!(settings.set("languageCode", json!("de")));
+    for (name, value) in [
+        ("languageCode", json!(7)),
+        ("skipGreeting", json!("no")),
+        ("greeting", json!("Hi")),
+    ] {
+        assert!(!settings.set(name, value), "{name}");
+    }
+    assert_eq!(settings, parse(&json!({ "languageCode": "de" })).unwrap());
+    assert!(settings.has("languageCode") && !settings.has("skipGreeting"));
+}
+
+#[test]
+fn the_gateway_says_what_anam_leaves_unclear_or_costly() {
+    let said = Settings::fallback();
+    assert_eq!(
+        Value::Object(said.to_document()),
+        json!({
+            "languageCode": "en",
+            "maxSessionLengthSeconds": 3_600,
+            "voiceDetectionOptions": { "silenceBeforeSessionEndSeconds": 120 },
+            "sessionOptions": { "sessionReplay": { "enableSessionReplay": false } },
+        })
+    );
+    assert_eq!(said.check(), []);
+}
+
+#[test]
+fn only_single_values_can_be_chosen_by_users() {
+    fn nested(table: &[Setting]) -> impl Iterator<Item = &Setting> {
+        table.iter().flat_map(|setting| match setting.form {
+            Form::Group { members, .. } => members,
+            _ => &[],
+        })
+    }
+    for setting in Settings::TABLE {
+        let is_single = !matches!(
+            setting.form,
+            Form::Group { .. } | Form::Ids(_) | Form::Tools
+        );
+        assert!(is_single || setting.choice.is_none(), "{}", setting.name);
+    }
+    assert!(nested(Settings::TABLE).all(|setting| setting.choice.is_none()));
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::catalogue::CatalogueKind;
 use crate::domain::fault::step;
+use crate::domain::settings::Settings;
 use crate::store::StoreError;
 use crate::store::documents::DocumentKind;
 use crate::store::tenant_tx::TenantTx;
@@ -32,15 +33,12 @@ pub struct Place {
 /// An entry: kind and id.
 pub type EntryName = (CatalogueKind, String);
 
-/// The setting that names one entry of a kind, where there is one.
-fn field(kind: CatalogueKind) -> Option<&'static str> {
-    match kind {
-        CatalogueKind::Avatar => Some("avatarId"),
-        CatalogueKind::Voice => Some("voiceId"),
-        CatalogueKind::Llm => Some("llmId"),
-        CatalogueKind::Language => Some("languageCode"),
-        CatalogueKind::Tool => None,
-    }
+/// The preferences by which users choose entries of a kind.
+fn choices(kind: CatalogueKind) -> impl Iterator<Item = &'static str> {
+    let of_kind = Settings::TABLE
+        .iter()
+        .filter(move |setting| setting.catalogue == Some(kind) && setting.choice.is_some());
+    of_kind.map(|setting| setting.name)
 }
 
 /// Who uses these entries now.
@@ -78,12 +76,14 @@ pub async fn usage(
     for kind in CatalogueKind::ALL {
         let of_kind = entries.iter().filter(|(of, _)| *of == kind);
         let ids: Vec<String> = of_kind.map(|(_, id)| id.clone()).collect();
-        let Some(field) = field(kind).filter(|_| !ids.is_empty()) else {
+        if ids.is_empty() {
             continue;
-        };
-        for (id, users) in tx.users_who_chose(field, &ids).await? {
-            if let Some(usage) = used.get_mut(&(kind, id)) {
-                usage.users = users;
+        }
+        for field in choices(kind) {
+            for (id, users) in tx.users_who_chose(field, &ids).await? {
+                if let Some(usage) = used.get_mut(&(kind, id)) {
+                    usage.users = usage.users.saturating_add(users);
+                }
             }
         }
     }
@@ -97,25 +97,11 @@ fn note(
     prefix: &str,
     settings: &Map<String, Value>,
 ) {
-    let single = CatalogueKind::ALL.into_iter().filter_map(|kind| {
-        let field = field(kind)?;
-        let id = settings.get(field)?.as_str()?;
-        Some((kind, id, step(field)))
-    });
-    let tools = settings.get("toolIds").and_then(Value::as_array);
-    let tools = tools.into_iter().flatten().enumerate();
-    let tools = tools.filter_map(|(index, id)| {
-        Some((
-            CatalogueKind::Tool,
-            id.as_str()?,
-            format!("/toolIds/{index}"),
-        ))
-    });
-    for (kind, id, pointer) in single.chain(tools) {
-        if let Some(usage) = used.get_mut(&(kind, id.to_owned())) {
+    for named in Settings::named_ids(settings) {
+        if let Some(usage) = used.get_mut(&(named.kind, named.id.to_owned())) {
             usage.places.push(Place {
                 persona: persona.cloned(),
-                pointer: format!("{prefix}{pointer}"),
+                pointer: format!("{prefix}{}", named.pointer()),
             });
         }
     }

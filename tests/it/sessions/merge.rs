@@ -1,5 +1,9 @@
 //! Field by field: lock, then preference, then persona, then default; and what Anam is always told.
 
+use persona_gateway::domain::catalogue::CatalogueKind;
+use persona_gateway::domain::preferences::{Standard, StandardForm};
+use persona_gateway::domain::settings::{Form, Setting};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, context, spawn};
@@ -177,6 +181,56 @@ async fn options_written_for_the_personas_voice_are_not_sent_with_a_chosen_voice
         trace["notes"],
         json!(["voiceGenerationOptions left out: the provider of the chosen voice is unknown"])
     );
+    app.stop().await;
+}
+
+/// Something that the persona `bare` does not have and a user may choose.
+fn choice_of(setting: &Setting) -> Value {
+    match (setting.catalogue, &setting.form) {
+        (Some(CatalogueKind::Avatar), _) => json!(LIV),
+        (Some(CatalogueKind::Voice), _) => json!(CARAS_VOICE),
+        (Some(CatalogueKind::Llm), _) => json!(GPT_4O),
+        (Some(CatalogueKind::Language), _) => json!("en"),
+        (_, Form::Flag) => json!(true),
+        (_, Form::Whole(range)) => json!(range.start()),
+        (_, Form::WholeOf(numbers)) => json!(numbers[0]),
+        (_, Form::Number(range)) => json!(range.start()),
+        (_, Form::Text(_)) => json!("x"),
+        (_, Form::OneOf(names)) => json!(names()[0]),
+        (of, form) => panic!("{form:?} of {of:?} can't be chosen"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_setting_that_users_may_choose_reaches_anam_where_the_persona_lists_it() {
+    let app = spawn().await;
+    let names: Vec<&str> = Standard::overridable().collect();
+    let listed = format!(
+        "systemPrompt: Be brief.\n    overridable: [{}]",
+        names.join(", ")
+    );
+    let open = MERGING.replace("systemPrompt: Be brief.", &listed);
+    let open = open.replace("    llmId: a7cf662c-2ace-4de1-a21e-ef0fbf144bb7\n", "");
+    app.apply(&open).await;
+    let token = app.user("chooser");
+    for standard in Standard::all() {
+        let StandardForm::Setting(setting) = standard.form else {
+            continue;
+        };
+        let choice = json!({ setting.name: choice_of(setting) });
+        let put = app.request(Method::PUT, "/v1/me/preferences", &token);
+        let put = put.json(&choice).send().await.unwrap();
+        assert_eq!(put.status(), 200, "{choice}");
+        let sent = app.minted_config(&token, &context("bare")).await;
+        let persona = &sent["personaConfig"];
+        assert_eq!(persona[setting.name], choice[setting.name], "{choice}");
+        let fields = &app.last_trace().await["fields"];
+        assert_eq!(fields[setting.name], "preference", "{choice}");
+        let wrong = json!({ setting.name: { "no": "such value" } });
+        let put = app.request(Method::PUT, "/v1/me/preferences", &token);
+        let put = put.json(&wrong).send().await.unwrap();
+        assert_eq!(put.status(), 422, "{wrong}");
+    }
     app.stop().await;
 }
 

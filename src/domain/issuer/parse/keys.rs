@@ -3,9 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::super::{
-    Introspection, KeySource, KeySources, RootCertificates, TENANT_ID, discovery_address,
-};
+use super::super::{Introspection, KeySource, KeySources, RootCertificates, TENANT_ID};
 use super::{Reader, escape};
 use crate::domain::web_url;
 
@@ -150,5 +148,6 @@ fn discovery_url(issuer: &str) -> Result<Url, String> {
     if base.query().is_some() {
         return Err("must hold no query".to_owned());
     }
-    fetchable(&discovery_address(issuer))
+    let root = issuer.strip_suffix('/').unwrap_or(issuer);
+    fetchable(&format!("{root}/.well-known/openid-configuration"))
 }

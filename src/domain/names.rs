@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 /// Members of a struct or values of an enum; none for any other type.
-pub(super) fn names_of<T: DeserializeOwned>() -> &'static [&'static str] {
+pub fn names_of<T: DeserializeOwned>() -> &'static [&'static str] {
     match T::deserialize(Listener) {
         Err(Told(names)) => names,
         Ok(_) => &[],
