@@ -16,6 +16,7 @@ use actix_web::{HttpResponse, ResponseError, guard};
 
 use crate::web::Problem;
 use crate::web::codes::Code;
+use crate::web::operation::Operations;
 
 /// The user API's routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -50,6 +51,14 @@ pub fn routes(config: &mut ServiceConfig) {
         ))
         .configure(admin::routes)
         .configure(operator::routes);
+    for resource in operations() {
+        resource.configure(config);
+    }
+}
+
+/// What can be done, resource by resource.
+pub fn operations() -> Vec<Operations> {
+    admin::operations()
 }
 
 /// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).

@@ -2,6 +2,8 @@
 
 mod preferences;
 
+use std::collections::BTreeMap;
+
 pub use self::preferences::{Preferences, PreferencesPatch};
 
 use actix_web::HttpResponse;
@@ -13,6 +15,7 @@ use utoipa::openapi::{OpenApi as Description, RefOr, Required};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use crate::web::codes::Code;
+use crate::web::operation::describe;
 use crate::web::problem::ProblemBody;
 
 macro_rules! problems {
@@ -168,9 +171,36 @@ struct Document;
 
 /// The document as JSON text, indented.
 pub fn document() -> String {
-    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    let mut described = describe::Document::default();
+    for resource in super::operations() {
+        resource.describe(&mut described);
+    }
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    let mut schemas: BTreeMap<String, Value> = described.schemas.into_inner();
+    if let Some(others) = document.pointer_mut("/components/schemas") {
+        schemas.extend(taken(others));
+        *others = serde_json::json!(schemas);
+    }
+    let mut paths = described.paths;
+    if let Some(others) = document.pointer_mut("/paths") {
+        for (path, operations) in taken(others) {
+            if let Value::Object(operations) = operations {
+                paths.entry(path).or_default().extend(operations);
+            }
+        }
+        *others = serde_json::json!(paths);
+    }
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// The members of an object, which is left empty.
+fn taken(object: &mut Value) -> Map<String, Value> {
+    match object.take() {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
 }
 
 /// This document.
@@ -187,8 +217,6 @@ pub async fn get() -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     /// Merging keeps one of two schemas of the same name, and says nothing.

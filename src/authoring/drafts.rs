@@ -12,6 +12,9 @@ use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
+/// Longest title of a draft, characters.
+pub const MAX_TITLE: usize = 200;
+
 /// Drafts of one document at most.
 const MAX_DRAFTS: i64 = 50;
 /// The largest content, bytes of JSON.

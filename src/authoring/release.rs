@@ -24,6 +24,8 @@ use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
+/// Longest note of a release, characters.
+pub const MAX_NOTE: usize = 500;
 /// How far ahead a release may be scheduled.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(366);
 /// So many releases back an earlier version is looked for.

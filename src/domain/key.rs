@@ -19,6 +19,9 @@ impl Key {
     /// Longest key, in characters.
     pub const MAX_CHARS: usize = 64;
 
+    /// What keys look like, as an ECMAScript pattern.
+    pub const PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
+
     /// The key named `text`.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());

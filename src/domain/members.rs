@@ -1,15 +1,21 @@
 //! Reads the members of a JSON object one by one, noting every fault with its pointer, and refuses what is left over.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use super::nearest::nearest_first;
 use super::text;
+
+/// A member's name.
+type Name = Cow<'static, str>;
 
 /// An object that is being read.
 #[derive(Debug)]
 pub struct Members {
     rest: Map<String, Value>,
-    known: Vec<&'static str>,
+    known: Vec<Name>,
     faults: Faults,
 }
 
@@ -26,43 +32,52 @@ impl Members {
     /// A member that may be absent. `read` says what would be right.
     pub fn optional<T>(
         &mut self,
-        name: &'static str,
+        name: impl Into<Name>,
         read: impl FnOnce(Value) -> Result<T, String>,
     ) -> Option<T> {
-        self.known.push(name);
-        let value = self.rest.remove(name)?;
-        match read(value) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.faults.add(step(name), message);
-                None
-            }
-        }
+        self.nested(name, |value| {
+            read(value).map_err(|message| vec![Fault::new("", message)])
+        })
     }
 
     /// A member that must be there.
     pub fn required<T>(
         &mut self,
-        name: &'static str,
+        name: impl Into<Name>,
         read: impl FnOnce(Value) -> Result<T, String>,
     ) -> Option<T> {
-        if !self.rest.contains_key(name) {
-            self.known.push(name);
-            self.faults.add(step(name), "is missing");
-            return None;
+        let name = name.into();
+        if self.has(&name) {
+            self.optional(name, read)
+        } else {
+            self.missing(name)
         }
-        self.optional(name, read)
+    }
+
+    /// Whether a member of this name is there and was not read yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.rest.contains_key(name)
+    }
+
+    /// Notes that a member is not there, and must be.
+    pub fn missing<T>(&mut self, name: impl Into<Name>) -> Option<T> {
+        let name = name.into();
+        self.faults.add(step(&name), "is missing");
+        self.known.push(name);
+        None
     }
 
     /// An optional member that is itself an object with a reader of its own.
     pub fn nested<T>(
         &mut self,
-        name: &'static str,
+        name: impl Into<Name>,
         read: impl FnOnce(Value) -> Result<T, Vec<Fault>>,
     ) -> Option<T> {
+        let name = name.into();
+        let value = self.rest.remove(name.as_ref());
+        let at = step(&name);
         self.known.push(name);
-        let value = self.rest.remove(name)?;
-        self.faults.take(&step(name), read(value))
+        self.faults.take(&at, read(value?))
     }
 
     /// Notes a fault.
@@ -72,15 +87,15 @@ impl Members {
 
     /// Every fault, unknown members among them; call it last.
     pub fn finish(mut self) -> Result<(), Vec<Fault>> {
-        let known = self.known.join(", ");
         for name in self.rest.keys() {
             if self.faults.is_full() {
                 break;
             }
-            let message = if known.is_empty() {
+            let message = if self.known.is_empty() {
                 "is unknown; nothing is expected here".to_owned()
             } else {
-                format!("is unknown; known are {known}")
+                let known = nearest_first(name, self.known.iter().map(AsRef::as_ref));
+                format!("is unknown; known are {}", known.join(", "))
             };
             self.faults.add(step(name), message);
         }

@@ -22,6 +22,21 @@ pub fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// All candidates: first those that `name` may have meant, the nearest first, then the others as they come.
+pub fn nearest_first<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Vec<&'a str> {
+    let mut sorted: Vec<&str> = candidates.into_iter().collect();
+    let chars = name.chars().take(MAX_CHARS + 1).count();
+    if chars <= MAX_CHARS {
+        // Farther than half its length, a name has little of it left.
+        let far = chars / 2 + 1;
+        sorted.sort_by_cached_key(|candidate| edits(name, candidate).min(far));
+    }
+    sorted
+}
+
 /// Levenshtein's distance, row by row.
 fn edits(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
@@ -41,7 +56,7 @@ fn edits(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{edits, nearest};
+    use super::{edits, nearest, nearest_first};
 
     #[test]
     fn the_distance_counts_single_edits() {
@@ -56,5 +71,16 @@ mod tests {
         let names = ["server.port", "server.host"];
         assert_eq!(nearest("server.prot", names, 3), Some("server.port"));
         assert_eq!(nearest("database", names, 3), None);
+    }
+
+    #[test]
+    fn names_that_may_be_meant_come_first_and_the_others_keep_their_order() {
+        let names = ["content", "note", "liveFrom", "percent", "dryRun"];
+        assert_eq!(
+            nearest_first("livefrom", names),
+            ["liveFrom", "content", "note", "percent", "dryRun"]
+        );
+        assert_eq!(nearest_first("x", names), names);
+        assert_eq!(nearest_first(&"x".repeat(100_000), names), names);
     }
 }

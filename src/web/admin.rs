@@ -27,29 +27,32 @@ use crate::tenants::admin::{Admin, authenticate};
 pub trait Permission: 'static {
     /// The least role that has it.
     const ROLE: Role;
+    /// Its name, as operations say it in `x-permission`.
+    const NAME: &'static str;
 }
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $role:ident;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $role:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
 
         impl Permission for $name {
             const ROLE: Role = Role::$role;
+            const NAME: &'static str = $text;
         }
     )+};
 }
 
 permissions! {
     /// To see everything but secrets.
-    View = Viewer;
+    View = "view", Viewer;
     /// To write drafts, seal and review them.
-    Edit = Editor;
+    Edit = "edit", Editor;
     /// To change what is live.
-    Publish = Publisher;
+    Publish = "publish", Publisher;
     /// To change who may do what, policy, issuers and keys.
-    Own = Owner;
+    Own = "own", Owner;
 }
 
 /// An admin whose role has the permission `P`. The request counts as under way as long as this is held.

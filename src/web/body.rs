@@ -78,17 +78,27 @@ pub async fn read_object(
 }
 
 async fn parse(request: &HttpRequest, bytes: web::Bytes) -> Result<Map<String, Value>, Problem> {
+    on_the_side(request, bytes, object).await
+}
+
+/// Reads the bytes of a body; a work thread reads those of large ones.
+pub(super) async fn on_the_side<T: Send + 'static>(
+    request: &HttpRequest,
+    bytes: web::Bytes,
+    read: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
     let gateway = request.app_data::<web::Data<Gateway>>();
     let tenant = request.extensions().get::<Tenant>().copied();
     match (gateway, tenant) {
         (Some(gateway), Some(Tenant(tenant))) if bytes.len() > LARGE => {
-            gateway.work(tenant, async move || object(&bytes)).await?
+            gateway.work(tenant, async move || read(&bytes)).await?
         }
-        _ => object(&bytes),
+        _ => read(&bytes),
     }
 }
 
-fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+/// A body that is a JSON object.
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match json::parse(bytes)? {
         Value::Object(members) => Ok(members),
         _ => Err(Problem::new(Code::InvalidRequest)

@@ -86,11 +86,16 @@ impl Validator {
 
     /// `If-None-Match` of a read: whether the client has this very content already.
     pub fn is_known_to(&self, request: &HttpRequest) -> bool {
-        listed(request, &IF_NONE_MATCH).is_some_and(|tags| {
-            tags.iter()
-                .any(|tag| tag == "*" || tag.trim_start_matches("W/") == self.tag)
-        })
+        is_known(request, &self.tag)
     }
+}
+
+/// The same for the value of an `ETag`.
+pub fn is_known(request: &HttpRequest, etag: &str) -> bool {
+    listed(request, &IF_NONE_MATCH).is_some_and(|tags| {
+        tags.iter()
+            .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    })
 }
 
 fn listed(request: &HttpRequest, name: &HeaderName) -> Option<Vec<String>> {

@@ -132,7 +132,7 @@ where
 }
 
 /// One printable ASCII text of 1 to 255 characters.
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let mut sent = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(first) = sent.next() else {
         return Ok(None);

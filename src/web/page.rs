@@ -20,7 +20,7 @@ use crate::domain::ids::TenantId;
 /// Items of a page, unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
-const MAX_LIMIT: usize = 100;
+pub const MAX_LIMIT: i64 = 100;
 
 /// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
 const MAX_QUERY_BYTES: usize = 2_048;
@@ -107,7 +107,7 @@ impl Page {
             None => DEFAULT_LIMIT,
             Some(limit) => usize::try_from(limit)
                 .ok()
-                .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+                .filter(|_| (1..=MAX_LIMIT).contains(&limit))
                 .ok_or_else(|| wrong("/limit", format!("must be 1 to {MAX_LIMIT}")))?,
         };
         let list = list_name(request);
@@ -138,29 +138,46 @@ impl Page {
         &self,
         request: &HttpRequest,
         keys: &KeyRing,
-        mut rows: Vec<R>,
+        rows: Vec<R>,
         position: impl Fn(&R) -> String,
         view: impl Fn(R) -> T,
     ) -> HttpResponse {
+        let (body, next) = self.body(request, keys, rows, position, view);
+        answer(&body, next.as_deref())
+    }
+
+    /// The page out of the rows that were read, and the address of the next one.
+    pub(super) fn body<R, T>(
+        &self,
+        request: &HttpRequest,
+        keys: &KeyRing,
+        mut rows: Vec<R>,
+        position: impl Fn(&R) -> String,
+        view: impl Fn(R) -> T,
+    ) -> (PageBody<T>, Option<String>) {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next = rows
             .last()
             .filter(|_| more)
             .map(|last| seal(keys, self.tenant, &self.list, &position(last)));
-        let mut answer = HttpResponse::Ok();
-        answer.insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(cursor) = &next {
-            answer.insert_header((
-                LINK,
-                format!("<{}>; rel=\"next\"", next_url(request, cursor)),
-            ));
-        }
-        answer.json(PageBody {
+        let address = next.as_deref().map(|cursor| next_url(request, cursor));
+        let body = PageBody {
             items: rows.into_iter().map(view).collect(),
             next,
-        })
+        };
+        (body, address)
     }
+}
+
+/// A page, and where the next one is.
+pub(super) fn answer<T: Serialize>(body: &PageBody<T>, next: Option<&str>) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    if let Some(address) = next {
+        answer.insert_header((LINK, format!("<{address}>; rel=\"next\"")));
+    }
+    answer.json(body)
 }
 
 fn wrong(pointer: &str, message: impl Into<String>) -> Problem {

@@ -46,7 +46,7 @@ pub struct Problem {
     errors: Vec<Fault>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
-    allow: Option<&'static str>,
+    allow: Option<Box<str>>,
     // Boxed, so that the errors of a hundred functions stay small.
     session: Option<Box<SessionId>>,
     more: Option<Box<More>>,
@@ -178,8 +178,8 @@ impl Problem {
 
     /// Lists the methods that the address takes.
     #[must_use]
-    pub fn allow(mut self, methods: &'static str) -> Self {
-        self.allow = Some(methods);
+    pub fn allow(mut self, methods: &str) -> Self {
+        self.allow = Some(methods.into());
         self
     }
 
@@ -274,8 +274,8 @@ impl ResponseError for Problem {
         if let Some(challenge) = self.challenge {
             answer.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
-        if let Some(methods) = self.allow {
-            answer.insert_header((ALLOW, methods));
+        if let Some(methods) = &self.allow {
+            answer.insert_header((ALLOW, methods.as_ref()));
         }
         if let Some(after) = self.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -17,10 +17,10 @@ use crate::tenants::refusal::Refusal;
 /// An answer with a JSON body, written out.
 #[derive(Debug)]
 pub struct Ready {
-    status: StatusCode,
-    location: Option<String>,
-    etag: Option<String>,
-    body: Bytes,
+    pub(super) status: StatusCode,
+    pub(super) location: Option<String>,
+    pub(super) etag: Option<String>,
+    pub(super) body: Bytes,
 }
 
 impl Ready {

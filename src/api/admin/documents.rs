@@ -1,22 +1,17 @@
 //! `/v1/admin/documents`: personas, contexts and snippets as wholes.
 
-use actix_web::http::header::ETAG;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
-use super::drafts::{DraftBody, location};
-use super::{amend, checked, named, read_members};
-use crate::api::answers::{Acting, Changing, Creating, Listing, ReadingOne};
-use crate::api::{only, reading};
+use super::amend;
+use super::drafts::DraftBody;
 use crate::authoring::documents;
+use crate::authoring::drafts::MAX_TITLE;
 use crate::authoring::export::order;
 use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
-use crate::domain::members::{Members, block, number, object};
 use crate::gateway::Gateway;
 use crate::sources::Serving;
 use crate::sources::load::{PassedOver, Served, all_served};
@@ -24,56 +19,51 @@ use crate::store::documents::{DocumentFilter, DocumentKind, DocumentRow};
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
-use crate::web::admin::{Edit, May, Publish, View};
-use crate::web::body::AdminBodyLimits;
-use crate::web::etag::{Conditions, Validator};
-use crate::web::once::{Created, once};
-use crate::web::page::{Page, PageBody, query};
+use crate::web::admin::{Edit, Publish, View};
+use crate::web::etag::Validator;
+use crate::web::input::{Block, Line, Object, VersionNumber, Whole, input};
+use crate::web::operation::{
+    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Page, PageOf, Path, Tagged,
+    operations,
+};
 use crate::web::problem::{FaultBody, Problem};
-use crate::web::work::{Ready, work};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/documents")
-                .route(reading().to(list))
-                .route(web::post().to(create)),
-            "GET, HEAD, POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}")
-                .route(reading().to(get))
-                .route(web::patch().to(amend::amend))
-                .route(web::delete().to(delete)),
-            "GET, HEAD, PATCH, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:duplicate")
-                .route(web::post().to(duplicate)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:rename")
-                .route(web::post().to(rename)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:archive")
-                .route(web::post().to(archive)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/documents/{kind}/{key:[^/:]+}:restore")
-                .route(web::post().to(restore)),
-            "POST",
-        ));
+operations! {
+    "Admin: documents";
+
+    "/v1/admin/documents" {
+        /// The tenant's documents, by kind and key.
+        GET listDocuments => list;
+        /// Makes a document with its first draft.
+        POST createDocument => create;
+    }
+    "/v1/admin/documents/{kind}/{key}" {
+        /// One document, with what is live of it.
+        GET getDocument => get;
+        /// Changes what is live, in one call: seals a version that says what the live one says with the patch, and releases it. All of it
+        /// happens or nothing. Where the policy asks for approvals, the version is sealed and waits for them: 202, and a release of it is
+        /// another call.
+        PATCH patchDocument => amend::amend;
+        /// Deletes a document that was never released, with its drafts and versions. One that was released can be archived.
+        DELETE deleteDocument => delete;
+    }
+    "/v1/admin/documents/{kind}/{key}:duplicate" {
+        /// Makes a document out of another one: its first draft says what that one says.
+        POST duplicateDocument => duplicate;
+    }
+    "/v1/admin/documents/{kind}/{key}:rename" {
+        /// Gives a document that was never released another key. Drafts that name the old one are left as they are.
+        POST renameDocument => rename;
+    }
+    "/v1/admin/documents/{kind}/{key}:archive" {
+        /// Takes a document out of use, unless something live needs it. Nothing of it is lost.
+        POST archiveDocument => archive;
+    }
+    "/v1/admin/documents/{kind}/{key}:restore" {
+        /// Brings a document back: what was live of it is live again.
+        POST restoreDocument => restore;
+    }
 }
-
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(list, create, get, delete, duplicate, rename, archive, restore))]
-pub struct Doc;
 
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -179,336 +169,164 @@ impl DocumentBody {
     }
 }
 
-/// A new document with its first draft.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct NewDocument {
-    /// `persona`, `context` or `snippet`.
-    #[schema(example = "snippet", pattern = "^(persona|context|snippet)$")]
-    kind: String,
-    /// Its name within the kind.
-    #[schema(example = "house-rules", pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
-    key: String,
-    /// What the draft is about.
-    #[schema(nullable = false, max_length = 200)]
-    title: Option<String>,
-    /// The draft's content; may have faults still.
-    #[schema(value_type = Option<Object>, nullable = false, example = json!({ "text": "Be kind." }))]
-    content: Option<Value>,
+input! {
+    /// A new document with its first draft.
+    struct NewDocument {
+        /// Its kind.
+        #[example("snippet")]
+        kind: DocumentKind,
+        /// Its name within the kind.
+        #[example("house-rules")]
+        key: Key,
+        /// What the draft is about.
+        title: Block<MAX_TITLE> = Block::default(),
+        /// The draft's content; may have faults still.
+        #[example({ "text": "Be kind." })]
+        content: Object = Object::new(),
+    }
+
+    /// A copy of a document.
+    struct Duplicate {
+        /// The copy's name within the kind.
+        #[example("support-agent-fr")]
+        key: Key,
+        /// The version to copy. Unless set: the live one, else the newest, else the draft that was written last.
+        from: Option<VersionNumber>,
+        /// What the draft is about.
+        title: Block<MAX_TITLE> = Block::default(),
+    }
+
+    /// Another key.
+    struct Rename {
+        /// The document's name from now on.
+        #[example("house-rules")]
+        key: Key,
+    }
+
+    /// Which documents.
+    struct DocumentsFilter {
+        /// Only this kind.
+        kind: Option<DocumentKind>,
+        /// Only those whose key holds this text.
+        holds: Option<Line<64>>,
+        /// Archived ones too.
+        archived: bool = false,
+    }
 }
 
-/// A copy of a document.
-#[derive(Debug, Serialize, ToSchema)]
-struct Duplicate {
-    /// The copy's name within the kind.
-    #[schema(example = "support-agent-fr", pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
-    key: String,
-    /// The version to copy. Unless set: the live one, else the newest, else the draft that was written last.
-    #[schema(nullable = false, minimum = 1)]
-    from: Option<i32>,
-    /// What the draft is about.
-    #[schema(nullable = false, max_length = 200)]
-    title: Option<String>,
-}
-
-/// Another key.
-#[derive(Debug, Serialize, ToSchema)]
-struct Rename {
-    /// The document's name from now on.
-    #[schema(example = "house-rules", pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
-    key: String,
-}
-
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Only this kind.
-    #[param(nullable = false, pattern = "^(persona|context|snippet)$")]
-    kind: Option<String>,
-    /// Only those whose key holds this text.
-    #[param(nullable = false, max_length = 64)]
-    holds: Option<String>,
-    /// Archived ones too.
-    #[param(nullable = false)]
-    archived: Option<bool>,
-    /// Items of a page, 50 unless set.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-    /// Where to go on: `next` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
-}
-
-/// The tenant's documents, by kind and key.
-#[utoipa::path(
-    get, path = "/v1/admin/documents", tag = "Admin: documents", operation_id = "listDocuments", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(ListQuery),
-    responses(
-        (status = 200, description = "A page of documents", body = PageBody<DocumentBody>, headers(("Link" = String, description = "The next page, rel=next"))),
-        Listing,
-    )
-)]
-async fn list(
-    may: May<View>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let asked: ListQuery = query(&request)?;
-    let keys = &gateway.keys;
-    let page = Page::read(
-        &request,
-        keys,
-        may.tenant,
-        asked.limit,
-        asked.cursor.as_deref(),
-    )?;
-    let kind = match asked.kind.as_deref() {
-        None => None,
-        Some(name) => Some(
-            DocumentKind::named(name)
-                .ok_or_else(|| Refusal::fault("/kind", "must be persona, context or snippet"))?,
-        ),
-    };
+async fn list(call: Call<View>, page: PageOf<DocumentsFilter>) -> Answer<Page<DocumentBody>> {
+    let asked = &page.filter;
     let filter = DocumentFilter {
-        kind,
+        kind: asked.kind,
         key: None,
         holds: asked.holds.as_deref(),
-        archived: asked.archived.unwrap_or_default(),
-        after: page.after.as_deref().and_then(|at| at.split_once('/')),
+        archived: asked.archived,
+        after: page.after().and_then(|at| at.split_once('/')),
     };
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+    let mut tx = call.read().await?;
     let rows = tx.documents(&filter, page.rows()).await?;
     tx.commit().await?;
+    let gateway = call.gateway();
     let serving = gateway
         .sources
-        .serving(&gateway.database, may.tenant)
+        .serving(&gateway.database, call.tenant)
         .await?;
-    Ok(page.answer(
-        &request,
-        keys,
+    Ok(page.of(
         rows,
         |row| format!("{}/{}", row.kind.as_str(), row.key),
         |row| DocumentBody::new(row, &serving),
     ))
 }
 
-/// Makes a document with its first draft.
-#[utoipa::path(
-    post, path = "/v1/admin/documents", tag = "Admin: documents", operation_id = "createDocument", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("edit"))),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    request_body(content = NewDocument, content_type = "application/json"),
-    responses(
-        (status = 201, description = "The first draft", body = DraftBody, headers(("Location" = String, description = "The draft"), ("ETag" = String, description = "Its state"))),
-        Creating,
-    )
-)]
-async fn create(
-    may: May<Edit>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, sent, async move |change, sent| {
-        let mut members = Members::new(sent);
-        let kind = members.required("kind", |value| {
-            let kind = value.as_str().and_then(DocumentKind::named);
-            kind.ok_or_else(|| "must be persona, context or snippet".into())
-        });
-        let key = members.required("key", |value| document_key(&value));
-        let title = members.optional("title", block(200)).unwrap_or_default();
-        let content = members.optional("content", object).unwrap_or_default();
-        checked(members.finish())?;
-        let (Some(kind), Some(key)) = (kind, key) else {
-            return Err(Refusal::NotFound.into());
-        };
+async fn create(call: Call<Edit>, sent: Once<Body<NewDocument>>) -> Answer<Created<DraftBody>> {
+    call.once(sent, async move |change, sent| {
+        let NewDocument {
+            kind,
+            key,
+            title,
+            content,
+        } = sent;
         let draft = documents::create(change, kind, &key, &title, content).await?;
-        let body = DraftBody::from(draft);
-        Ok(Created::at(location(&body), &body).etag(&body.etag()))
+        Ok(DraftBody::from(draft).created())
     })
     .await
 }
 
-/// One document, with what is live of it.
-#[utoipa::path(
-    get, path = "/v1/admin/documents/{kind}/{key}", tag = "Admin: documents", operation_id = "getDocument", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
-    responses(
-        (status = 200, description = "The document", body = DocumentBody, headers(("ETag" = String, description = "Its state"))),
-        (status = 304, description = "Nothing changed since"),
-        ReadingOne,
-    )
-)]
 async fn get(
-    may: May<View>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let (body, validator) = read(&gateway, may.tenant, kind, &key).await?;
-    if validator.is_known_to(&request) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header((ETAG, validator.etag()))
-            .finish());
-    }
-    Ok(shown(&body, &validator).into())
+    call: Call<View>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+) -> Answer<Tagged<DocumentBody>> {
+    read(call.gateway(), call.tenant, kind, &key).await
 }
 
-/// Deletes a document that was never released, with its drafts and versions. One that was released can be archived.
-#[utoipa::path(
-    delete, path = "/v1/admin/documents/{kind}/{key}", tag = "Admin: documents", operation_id = "deleteDocument", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("edit"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    responses(
-        (status = 204, description = "Gone"),
-        Changing,
-    )
-)]
 async fn delete(
-    may: May<Edit>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    known(&mut change, &request, kind, &key).await?;
-    documents::delete(&mut change, kind, &key).await?;
-    change.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    call: Call<Edit>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+    seen: IfMatch,
+) -> Answer<NoContent> {
+    call.change(async move |change| {
+        seen_document(change, seen, kind, &key).await?;
+        documents::delete(change, kind, &key).await?;
+        Ok(NoContent)
+    })
+    .await
 }
 
-/// Makes a document out of another one: its first draft says what that one says.
-#[utoipa::path(
-    post, path = "/v1/admin/documents/{kind}/{key}:duplicate", tag = "Admin: documents", operation_id = "duplicateDocument",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("edit"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "The name of the one that is copied"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    request_body(content = Duplicate, content_type = "application/json"),
-    responses(
-        (status = 201, description = "The first draft of the new document", body = DraftBody, headers(("Location" = String, description = "The draft"), ("ETag" = String, description = "Its state"))),
-        Creating,
-    )
-)]
 async fn duplicate(
-    may: May<Edit>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, sent, async move |change, sent| {
-        let mut members = Members::new(sent);
-        let copy = members.required("key", |value| document_key(&value));
-        let from = members.optional("from", number(1, i32::MAX.into()));
-        let title = members.optional("title", block(200)).unwrap_or_default();
-        checked(members.finish())?;
-        let copy = copy.ok_or(Refusal::NotFound)?;
-        let from = from.and_then(|from| i32::try_from(from).ok());
+    call: Call<Edit>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+    sent: Once<Body<Duplicate>>,
+) -> Answer<Created<DraftBody>> {
+    call.once(sent, async move |change, sent| {
+        let Duplicate {
+            key: copy,
+            from,
+            title,
+        } = sent;
+        let from = from.map(Whole::get);
         let draft = documents::duplicate(change, kind, &key, &copy, from, &title).await?;
-        let body = DraftBody::from(draft);
-        Ok(Created::at(location(&body), &body).etag(&body.etag()))
+        Ok(DraftBody::from(draft).created())
     })
     .await
 }
 
-/// Gives a document that was never released another key. Drafts that name the old one are left as they are.
-#[utoipa::path(
-    post, path = "/v1/admin/documents/{kind}/{key}:rename", tag = "Admin: documents", operation_id = "renameDocument",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("edit"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    request_body(content = Rename, content_type = "application/json"),
-    responses((status = 200, description = "The document under its new key", body = DocumentBody), Creating)
-)]
 async fn rename(
-    may: May<Edit>,
-    request: HttpRequest,
-    path: web::Path<(String, String)>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let sent = read_members(&request, payload, **limits).await?;
-    once(&request, &gateway, &may, sent, async move |change, sent| {
-        let mut members = Members::new(sent);
-        let new = members.required("key", |value| document_key(&value));
-        checked(members.finish())?;
-        let new = new.ok_or(Refusal::NotFound)?;
-        let row = documents::rename(change, kind, &key, &new).await?;
+    call: Call<Edit>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+    sent: Once<Body<Rename>>,
+) -> Answer<Json<DocumentBody>> {
+    call.once(sent, async move |change, sent| {
+        let row = documents::rename(change, kind, &key, &sent.key).await?;
         // It was never released, so nothing of it is served.
-        Ok(Created::done(&DocumentBody::served(row, Served::default())))
+        Ok(Json::new(&DocumentBody::served(row, Served::default())))
     })
     .await
 }
 
-/// Takes a document out of use, unless something live needs it. Nothing of it is lost.
-#[utoipa::path(
-    post, path = "/v1/admin/documents/{kind}/{key}:archive", tag = "Admin: documents", operation_id = "archiveDocument",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
-    responses(
-        (status = 200, description = "The document, archived", body = DocumentBody),
-        Acting,
-    )
-)]
 async fn archive(
-    may: May<Publish>,
-    path: web::Path<(String, String)>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let admin = may.clone();
-    work(&gateway, &may, async move |gateway| {
-        let mut change = Change::begin(gateway, &admin).await?;
-        let row = documents::archive(&mut change, kind, &key).await?;
-        change.commit().await?;
-        let (body, validator) = read(gateway, admin.tenant, row.kind, &key).await?;
-        Ok(shown(&body, &validator))
-    })
-    .await
+    call: Call<Publish>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+) -> Answer<Tagged<DocumentBody>> {
+    let name = key.clone();
+    call.change(async move |change| Ok(documents::archive(change, kind, &name).await?))
+        .await?;
+    read(call.gateway(), call.tenant, kind, &key).await
 }
 
-/// Brings a document back: what was live of it is live again.
-#[utoipa::path(
-    post, path = "/v1/admin/documents/{kind}/{key}:restore", tag = "Admin: documents", operation_id = "restoreDocument",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("publish"))),
-    params(("kind" = String, Path, description = "persona, context or snippet"), ("key" = String, Path, description = "Its name")),
-    responses(
-        (status = 200, description = "The document, in use", body = DocumentBody),
-        Acting,
-    )
-)]
 async fn restore(
-    may: May<Publish>,
-    path: web::Path<(String, String)>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let (kind, key) = named(&path.0, &path.1)?;
-    let admin = may.clone();
-    work(&gateway, &may, async move |gateway| {
-        let mut change = Change::begin(gateway, &admin).await?;
-        let row = documents::restore(&mut change, kind, &key).await?;
-        change.commit().await?;
-        let (body, validator) = read(gateway, admin.tenant, row.kind, &key).await?;
-        Ok(shown(&body, &validator))
-    })
-    .await
-}
-
-/// A document's key in a body.
-fn document_key(value: &Value) -> Result<Key, String> {
-    Key::parse(value.as_str().unwrap_or_default()).map_err(|bad| bad.to_string())
+    call: Call<Publish>,
+    Path(kind): Path<DocumentKind>,
+    Path(key): Path<Key>,
+) -> Answer<Tagged<DocumentBody>> {
+    let name = key.clone();
+    call.change(async move |change| Ok(documents::restore(change, kind, &name).await?))
+        .await?;
+    read(call.gateway(), call.tenant, kind, &key).await
 }
 
 /// The document with what is live of it, and its state. The state is read first: what changes meanwhile makes it stale.
@@ -517,7 +335,7 @@ async fn read(
     tenant: TenantId,
     kind: DocumentKind,
     key: &Key,
-) -> Result<(DocumentBody, Validator), Problem> {
+) -> Answer<Tagged<DocumentBody>> {
     let mut tx = gateway.database.tenant(tenant).await?;
     let row = documents::find(&mut tx, kind, key).await?;
     let document = row.id;
@@ -532,7 +350,7 @@ async fn read(
         body.content = version.map(|row| order::of_document(kind, row.content));
         tx.commit().await?;
     }
-    Ok((body, validator))
+    Ok(Tagged::new(&body, &validator))
 }
 
 /// The state that changes of a document are based on.
@@ -549,18 +367,17 @@ pub(super) async fn validator(
 }
 
 /// The document, provided that the caller has seen it as it is. The tenant's documents are locked from here on.
-pub(super) async fn known(
+pub(super) async fn seen_document(
     change: &mut Change,
-    sent: impl Into<Conditions>,
+    seen: IfMatch,
     kind: DocumentKind,
     key: &Key,
 ) -> Result<DocumentRow, Problem> {
     change.lock_authoring().await?;
     let row = documents::find(&mut change.tx, kind, key).await?;
     let validator = validator(&mut change.tx, &row, change.now).await?;
-    let sent = sent.into();
     let mut current = Value::Null;
-    if validator.check_write(sent.clone()).is_err() {
+    if !seen.names(&validator) {
         let served = all_served(&mut change.tx, change.now).await?;
         let served = served.get(&(kind, key.clone())).cloned();
         let mut body = DocumentBody::served(row.clone(), served.unwrap_or_default());
@@ -570,10 +387,6 @@ pub(super) async fn known(
         }
         current = serde_json::to_value(&body).unwrap_or_default();
     }
-    validator.require(sent, || current)?;
+    seen.check(&validator, || current)?;
     Ok(row)
-}
-
-fn shown(body: &DocumentBody, validator: &Validator) -> Ready {
-    Ready::ok(body).etag(Some(validator.etag().to_owned()))
 }

@@ -43,6 +43,7 @@ use crate::store::documents::DocumentKind;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::body::{self, AdminBodyLimits};
+use crate::web::operation::Operations;
 
 /// The admin API's routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -50,11 +51,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(me::routes)
         .configure(sign_in::routes)
         .configure(people::routes)
-        .configure(api_keys::routes)
         .configure(sso::routes)
         .configure(sso::browser::routes)
-        .configure(documents::routes)
-        .configure(drafts::routes)
         .configure(versions::routes)
         .configure(releases::routes)
         .configure(sample_users::routes)
@@ -77,13 +75,19 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(bundle::routes);
 }
 
+/// What admins can do, resource by resource.
+pub fn operations() -> Vec<Operations> {
+    vec![
+        api_keys::operations(),
+        documents::operations(),
+        drafts::operations(),
+    ]
+}
+
 /// The admin API's part of the `OpenAPI` document, resource by resource.
 pub fn descriptions() -> Vec<Description> {
     let parts: &[fn() -> Description] = &[
         me::Doc::openapi,
-        documents::Doc::openapi,
-        amend::Doc::openapi,
-        drafts::Doc::openapi,
         versions::Doc::openapi,
         releases::Doc::openapi,
         sample_users::Doc::openapi,
@@ -105,7 +109,6 @@ pub fn descriptions() -> Vec<Description> {
         bundle::Doc::openapi,
         sign_in::Doc::openapi,
         people::Doc::openapi,
-        api_keys::Doc::openapi,
         sso::Doc::openapi,
         sso::browser::Doc::openapi,
         catalogue_syncs::Doc::openapi,

@@ -1,0 +1,226 @@
+//! What bodies and queries hold. The type of a member reads it and describes it, so that each limit stands once.
+
+mod kinds;
+mod names;
+pub mod schemas;
+mod words;
+
+use serde_json::{Map, Value, json};
+
+pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, Whole};
+pub use self::names::wire_name;
+pub use self::schemas::Schemas;
+pub use self::words::word;
+use crate::domain::fault::Fault;
+use crate::domain::members::{self, Members};
+
+/// A value that somebody sends.
+pub trait Member: Sized {
+    /// Whether an object that has it as a member must name it.
+    const REQUIRED: bool = true;
+
+    /// Whether an empty body is an object without members, where it is the whole body.
+    const MAY_BE_NOTHING: bool = false;
+
+    /// Reads it. The pointers of faults begin at this value.
+    fn read(value: Value) -> Result<Self, Vec<Fault>>;
+
+    /// Its JSON Schema.
+    fn schema(schemas: &mut Schemas) -> Value;
+
+    /// Reads the member `name` of an object; nothing where there is a fault, which is noted.
+    fn read_from(members: &mut Members, name: String) -> Option<Self> {
+        if members.has(&name) {
+            members.nested(name, Self::read)
+        } else {
+            members.missing(name)
+        }
+    }
+}
+
+/// A member that may be absent. `null` is not the same as absent.
+impl<T: Member> Member for Option<T> {
+    const REQUIRED: bool = false;
+
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        T::read(value).map(Some)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        T::schema(schemas)
+    }
+
+    fn read_from(members: &mut Members, name: String) -> Option<Self> {
+        Some(members.nested(name, T::read))
+    }
+}
+
+/// An object's members, each with its name, its schema and whether it must be there.
+pub trait Fields: Sized {
+    /// Reads them; nothing where there is a fault, which is noted. What is left over is not looked at.
+    fn read_all(members: &mut Members) -> Option<Self>;
+
+    /// Describes them.
+    fn fields(schemas: &mut Schemas) -> Vec<Field>;
+}
+
+/// One member of an object.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name as it is sent.
+    pub name: String,
+    /// Its JSON Schema, with a description.
+    pub schema: Value,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+impl Field {
+    /// Describes a member of the type `T`, from what stands beside it in an [`input!`](crate::web::input!).
+    pub fn of<T: Member>(
+        schemas: &mut Schemas,
+        name: &str,
+        doc: &[&str],
+        example: Option<Value>,
+        has_default: bool,
+    ) -> Self {
+        let mut schema = T::schema(schemas);
+        if let Some(members) = schema.as_object_mut() {
+            members.insert("description".to_owned(), schemas::text(doc).into());
+            if let Some(example) = example {
+                members.insert("examples".to_owned(), json!([example]));
+            }
+        }
+        Self {
+            name: wire_name(name),
+            schema,
+            required: T::REQUIRED && !has_default,
+        }
+    }
+}
+
+/// No members.
+impl Fields for () {
+    fn read_all(_: &mut Members) -> Option<Self> {
+        Some(())
+    }
+
+    fn fields(_: &mut Schemas) -> Vec<Field> {
+        Vec::new()
+    }
+}
+
+/// Reads an object that has these members and no others.
+pub fn read_object<T: Fields>(value: Value) -> Result<T, Vec<Fault>> {
+    let object = members::object(value).map_err(|message| vec![Fault::new("", message)])?;
+    let mut members = Members::new(object);
+    let all = T::read_all(&mut members);
+    members.finish()?;
+    all.ok_or_else(Vec::new)
+}
+
+/// The schema of an object that has these members and no others.
+pub fn object_schema<T: Fields>(schemas: &mut Schemas, doc: &[&str]) -> Value {
+    let fields = T::fields(schemas);
+    let required: Vec<&String> = fields
+        .iter()
+        .filter(|field| field.required)
+        .map(|field| &field.name)
+        .collect();
+    let mut schema = json!({ "type": "object", "description": schemas::text(doc) });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    let properties: Map<String, Value> = fields
+        .into_iter()
+        .map(|field| (field.name, field.schema))
+        .collect();
+    schema["properties"] = Value::Object(properties);
+    schema["additionalProperties"] = Value::Bool(false);
+    schema
+}
+
+/// Declares what somebody sends: an object with these members and no others. Names are sent in camel case. A member whose type is an
+/// `Option` may be absent; so may one that has a default behind `=`.
+///
+/// ```ignore
+/// input! {
+///     /// A draft to open.
+///     struct NewDraft {
+///         /// The version to build on; the newest unless set.
+///         #[example(3)]
+///         from: Option<Whole<i32, 1, MAX_VERSION>>,
+///         /// What it is about.
+///         title: Block<200> = Block::default(),
+///     }
+/// }
+/// ```
+macro_rules! input {
+    ($(
+        $(#[doc = $doc:literal])+
+        $vis:vis struct $Name:ident {
+            $(
+                $(#[doc = $field_doc:literal])+
+                $(#[example($($example:tt)+)])?
+                $field_vis:vis $field:ident : $ty:ty $(= $default:expr)?
+            ),* $(,)?
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        $vis struct $Name {
+            $($(#[doc = $field_doc])+ $field_vis $field: $ty,)*
+        }
+
+        impl $crate::web::input::Fields for $Name {
+            fn read_all(members: &mut $crate::domain::members::Members) -> Option<Self> {
+                $(let $field = $crate::web::input::input!(@read members, $field, $ty $(, $default)?);)*
+                Some(Self { $($field: $field?),* })
+            }
+
+            fn fields(
+                schemas: &mut $crate::web::input::Schemas,
+            ) -> Vec<$crate::web::input::Field> {
+                vec![$(
+                    $crate::web::input::Field::of::<$ty>(
+                        schemas,
+                        stringify!($field),
+                        &[$($field_doc),+],
+                        $crate::web::input::input!(@example $($($example)+)?),
+                        $crate::web::input::input!(@has_default $($default)?),
+                    )
+                ),*]
+            }
+        }
+
+        impl $crate::web::input::Member for $Name {
+            const MAY_BE_NOTHING: bool = true;
+
+            fn read(value: serde_json::Value) -> Result<Self, Vec<$crate::domain::fault::Fault>> {
+                $crate::web::input::read_object(value)
+            }
+
+            fn schema(schemas: &mut $crate::web::input::Schemas) -> serde_json::Value {
+                schemas.named(stringify!($Name), |schemas| {
+                    $crate::web::input::object_schema::<Self>(schemas, &[$($doc),+])
+                })
+            }
+        }
+    )+};
+    (@read $members:ident, $field:ident, $ty:ty) => {
+        <$ty as $crate::web::input::Member>::read_from(
+            $members,
+            $crate::web::input::wire_name(stringify!($field)),
+        )
+    };
+    (@read $members:ident, $field:ident, $ty:ty, $default:expr) => {
+        $crate::web::input::input!(@read $members, $field, Option<$ty>)
+            .map(|sent| sent.unwrap_or_else(|| $default))
+    };
+    (@example) => { None };
+    (@example $($example:tt)+) => { Some(serde_json::json!($($example)+)) };
+    (@has_default) => { false };
+    (@has_default $default:expr) => { true };
+}
+
+pub(crate) use input;

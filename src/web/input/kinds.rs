@@ -1,0 +1,159 @@
+//! The kinds of values that people send most.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::{Member, Schemas};
+use crate::domain::fault::Fault;
+use crate::domain::members::{block, flag, line, number, object};
+
+fn at_this_place(message: impl Into<String>) -> Vec<Fault> {
+    vec![Fault::new("", message)]
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident: $read:ident, $least:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct $name<const MAX: usize>(String);
+
+        impl<const MAX: usize> Deref for $name<MAX> {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<const MAX: usize> From<$name<MAX>> for String {
+            fn from(text: $name<MAX>) -> Self {
+                text.0
+            }
+        }
+
+        impl<const MAX: usize> Member for $name<MAX> {
+            fn read(value: Value) -> Result<Self, Vec<Fault>> {
+                $read(MAX)(value).map(Self).map_err(at_this_place)
+            }
+
+            fn schema(_: &mut Schemas) -> Value {
+                let least: usize = $least;
+                match least {
+                    0 => json!({ "type": "string", "maxLength": MAX }),
+                    least => json!({ "type": "string", "minLength": least, "maxLength": MAX }),
+                }
+            }
+        }
+    )+};
+}
+
+texts! {
+    /// One clean line of 1 to `MAX` characters.
+    Line: line, 1;
+    /// A clean text of at most `MAX` characters, of any number of lines; may be empty.
+    Block: block, 0;
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole<N, const MIN: i64, const MAX: i64>(N);
+
+impl<N, const MIN: i64, const MAX: i64> Whole<N, MIN, MAX> {
+    /// The number.
+    pub fn get(self) -> N {
+        self.0
+    }
+}
+
+impl<N: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for Whole<N, MIN, MAX> {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let number = number(MIN, MAX)(value).map_err(at_this_place)?;
+        // The bounds are within the type's.
+        let number = N::try_from(number).map_err(|_wide| at_this_place("is too large"))?;
+        Ok(Self(number))
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+/// The number of a version.
+pub type VersionNumber = Whole<i32, 1, 2_147_483_647>;
+
+impl Member for bool {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        flag(value).map_err(at_this_place)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+/// An object whose members are read by something else.
+pub type Object = Map<String, Value>;
+
+impl Member for Object {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        object(value).map_err(at_this_place)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "object" })
+    }
+}
+
+/// A moment, RFC 3339 with any offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(DateTime<Utc>);
+
+impl Moment {
+    /// The moment in UTC.
+    pub fn get(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+impl Member for Moment {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        value
+            .as_str()
+            .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+            .map(|moment| Self(moment.to_utc()))
+            .ok_or_else(|| at_this_place("must be a moment such as 2030-01-31T08:00:00Z"))
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// A text of 1 to `MAX` bytes that nobody else may see.
+#[derive(Debug, Clone)]
+pub struct Secret<const MAX: usize>(SecretString);
+
+impl<const MAX: usize> Secret<MAX> {
+    /// The text.
+    pub fn into_inner(self) -> SecretString {
+        self.0
+    }
+}
+
+impl<const MAX: usize> Member for Secret<MAX> {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        match value {
+            Value::String(text) if (1..=MAX).contains(&text.len()) => {
+                Ok(Self(SecretString::from(text)))
+            }
+            _ => Err(at_this_place(format!("must be a text of 1 to {MAX} bytes"))),
+        }
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "minLength": 1, "maxLength": MAX, "writeOnly": true })
+    }
+}

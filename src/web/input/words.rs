@@ -1,0 +1,62 @@
+//! Members that are one of a few words.
+
+use serde_json::{Value, json};
+
+use super::{Member, Schemas};
+use crate::domain::fault::Fault;
+use crate::domain::key::Key;
+use crate::domain::role::Role;
+use crate::store::documents::DocumentKind;
+
+/// Reads one of a few words.
+pub fn word<T: Copy>(
+    value: &Value,
+    words: &[T],
+    text: impl Fn(T) -> &'static str,
+) -> Result<T, Vec<Fault>> {
+    let sent = value.as_str();
+    let found = words.iter().find(|word| Some(text(**word)) == sent);
+    found.copied().ok_or_else(|| {
+        let texts: Vec<&str> = words.iter().map(|word| text(*word)).collect();
+        let list = match texts.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, before)) => format!("{} or {last}", before.join(", ")),
+            None => String::new(),
+        };
+        vec![Fault::new("", format!("must be {list}"))]
+    })
+}
+
+/// Makes an enumeration a member: the words that it may be, in the order in which people read them.
+macro_rules! words {
+    ($($name:ty: $($variant:ident),+;)+) => {$(
+        impl $crate::web::input::Member for $name {
+            fn read(value: serde_json::Value) -> Result<Self, Vec<$crate::domain::fault::Fault>> {
+                $crate::web::input::word(&value, &[$(Self::$variant),+], Self::as_str)
+            }
+
+            fn schema(_: &mut $crate::web::input::Schemas) -> serde_json::Value {
+                serde_json::json!({ "type": "string", "enum": [$(Self::$variant.as_str()),+] })
+            }
+        }
+    )+};
+}
+
+pub(crate) use words;
+
+words! {
+    Role: Viewer, Editor, Publisher, Owner;
+    DocumentKind: Persona, Context, Snippet;
+}
+
+/// A document's key.
+impl Member for Key {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Self::parse(value.as_str().unwrap_or_default())
+            .map_err(|bad| vec![Fault::new("", bad.to_string())])
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "pattern": Self::PATTERN })
+    }
+}

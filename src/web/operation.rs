@@ -1,0 +1,179 @@
+//! Operations of the API. One line of a table and the types of a handler's signature say all there is to say of one: the routes, HEAD,
+//! 405 with `Allow` and the entry in the `OpenAPI` document follow from them.
+
+mod body;
+mod call;
+pub mod describe;
+mod handler;
+mod headers;
+mod output;
+mod page;
+mod parameters;
+
+use std::fmt;
+
+use actix_web::http::Method;
+use actix_web::web::ServiceConfig;
+use actix_web::{ResponseError, Route, guard, web};
+
+pub use self::body::{Body, Once, Patch};
+pub use self::call::Call;
+pub use self::describe::{Described, Document};
+pub use self::handler::{Handler, Intake, Part};
+pub use self::headers::IfMatch;
+pub use self::output::{Answer, Created, Json, NoContent, Output, Tagged, Written};
+pub use self::page::{Page, PageOf};
+pub use self::parameters::{Path, PathPart, Query};
+use super::Problem;
+use super::codes::Code;
+use super::input::schemas;
+
+/// The operations of a resource.
+pub struct Operations {
+    tag: &'static str,
+    addresses: Vec<Address>,
+}
+
+/// What can be done at one address.
+struct Address {
+    path: &'static str,
+    operations: Vec<Operation>,
+}
+
+/// One thing that can be done there.
+struct Operation {
+    method: Method,
+    id: &'static str,
+    doc: String,
+    describe: fn(&mut Described<'_>),
+    route: Box<dyn Fn(Route) -> Route>,
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = self.addresses.iter().map(|address| address.path);
+        f.debug_list().entries(paths).finish()
+    }
+}
+
+impl Operations {
+    /// None yet; `tag` is what the document groups them under.
+    pub fn new(tag: &'static str) -> Self {
+        Self {
+            tag,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Goes on at an address: literal segments and parameters such as `{draft}`, each without slashes and colons unless it says otherwise
+    /// (`{subject:[^/]+}`).
+    #[must_use]
+    pub fn at(mut self, path: &'static str) -> Self {
+        self.addresses.push(Address {
+            path,
+            operations: Vec::new(),
+        });
+        self
+    }
+
+    /// Adds an operation at the last address.
+    #[must_use]
+    pub fn with<A, H: Handler<A>>(
+        mut self,
+        method: Method,
+        id: &'static str,
+        doc: &[&str],
+        handler: H,
+    ) -> Self {
+        if let Some(address) = self.addresses.last_mut() {
+            let path = address.path;
+            address.operations.push(Operation {
+                method,
+                id,
+                doc: schemas::text(doc),
+                describe: H::describe,
+                route: Box::new(move |route| {
+                    let handler = handler.clone();
+                    route.to(move |request, payload| {
+                        handler.answer(Intake::new(path, request, payload))
+                    })
+                }),
+            });
+        }
+        self
+    }
+
+    /// Makes routes of them.
+    pub fn configure(&self, config: &mut ServiceConfig) {
+        for address in &self.addresses {
+            let mut resource = web::resource(parameters::pattern(address.path));
+            let mut allowed = Vec::new();
+            for operation in &address.operations {
+                allowed.push(operation.method.as_str());
+                let route = if operation.method == Method::GET {
+                    // HEAD is the same without its body (RFC 9110, section 9.3.2).
+                    allowed.push("HEAD");
+                    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+                } else {
+                    web::method(operation.method.clone())
+                };
+                resource = resource.route((operation.route)(route));
+            }
+            let allowed = allowed.join(", ");
+            // Any other method is answered with the ones that exist (RFC 9110, section 15.5.6).
+            config.service(resource.default_service(web::to(move || {
+                let problem = Problem::new(Code::MethodNotAllowed).allow(&allowed);
+                async move { problem.error_response() }
+            })));
+        }
+    }
+
+    /// Adds them to a document.
+    pub fn describe(&self, document: &mut Document) {
+        for address in &self.addresses {
+            for operation in &address.operations {
+                document.add(
+                    self.tag,
+                    address.path,
+                    &operation.method,
+                    operation.id,
+                    &operation.doc,
+                    operation.describe,
+                );
+            }
+        }
+    }
+}
+
+/// Declares the operations of a resource: a function `operations` that gives them.
+///
+/// ```ignore
+/// operations! {
+///     "Admin: drafts";
+///
+///     "/v1/admin/drafts/{draft}" {
+///         /// One draft.
+///         GET getDraft => get;
+///         /// Writes a draft. What was read must still be so.
+///         PUT putDraft => put;
+///     }
+/// }
+/// ```
+macro_rules! operations {
+    ($tag:literal; $(
+        $path:literal {
+            $($(#[doc = $doc:literal])+ $method:ident $id:ident => $handler:path;)+
+        }
+    )+) => {
+        /// The operations of this resource.
+        pub fn operations() -> $crate::web::operation::Operations {
+            $crate::web::operation::Operations::new($tag)
+                $(
+                    .at($path)
+                    $(.with(actix_web::http::Method::$method, stringify!($id), &[$($doc),+], $handler))+
+                )+
+        }
+    };
+}
+
+pub(crate) use operations;

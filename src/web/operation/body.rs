@@ -1,0 +1,197 @@
+//! Bodies: JSON objects that are read by the type that describes them.
+
+use serde_json::{Map, Value, json};
+
+use super::describe::Described;
+use super::handler::{Intake, Part};
+use crate::crypto::digest::sha256;
+use crate::domain::fault::Fault;
+use crate::tenants::refusal::Refusal;
+use crate::web::Problem;
+use crate::web::body::{self, AdminBodyLimits};
+use crate::web::input::Member;
+use crate::web::once::idempotency_key;
+
+const JSON: &[&str] = &["application/json"];
+const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+
+/// A body as it was sent: an object that was read, or what is wrong with it. Whether it is right is asked at the point where it counts: what
+/// is not there has no faults.
+#[derive(Debug)]
+pub struct Body<T>(Result<T, Vec<Fault>>);
+
+/// A body that says what changes: a JSON merge patch (RFC 7396).
+#[derive(Debug)]
+pub struct Patch<T>(Body<T>);
+
+/// A body of a call that can be made again: with an `Idempotency-Key`, the first answer is given again.
+#[derive(Debug)]
+pub struct Once<S> {
+    pub(super) sent: S,
+    pub(super) key: Option<Key>,
+}
+
+/// A call that can be told from others.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// As it was sent.
+    pub(super) key: String,
+    /// SHA-256 of method, address and body.
+    pub(super) asked: Vec<u8>,
+}
+
+/// Something that is sent as a body.
+pub trait Sent: Sized + Send + 'static {
+    /// What is read.
+    type Input: Member + Send + 'static;
+
+    /// The media types that are taken, the usual one first.
+    const MEDIA_TYPES: &'static [&'static str];
+
+    #[doc(hidden)]
+    fn new(read: Result<Self::Input, Vec<Fault>>) -> Self;
+
+    /// What was sent, or every fault of it.
+    fn into_checked(self) -> Result<Self::Input, Refusal>;
+
+    /// What was sent, where it has no fault.
+    fn get(&self) -> Option<&Self::Input>;
+}
+
+impl<T: Member + Send + 'static> Sent for Body<T> {
+    type Input = T;
+
+    const MEDIA_TYPES: &'static [&'static str] = JSON;
+
+    fn new(read: Result<T, Vec<Fault>>) -> Self {
+        Self(read)
+    }
+
+    fn into_checked(self) -> Result<T, Refusal> {
+        self.checked()
+    }
+
+    fn get(&self) -> Option<&T> {
+        self.0.as_ref().ok()
+    }
+}
+
+impl<T: Member + Send + 'static> Sent for Patch<T> {
+    type Input = T;
+
+    const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
+
+    fn new(read: Result<T, Vec<Fault>>) -> Self {
+        Self(Body(read))
+    }
+
+    fn into_checked(self) -> Result<T, Refusal> {
+        self.checked()
+    }
+
+    fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+}
+
+impl<T> Body<T> {
+    /// What was sent, or every fault of it.
+    pub fn checked(self) -> Result<T, Refusal> {
+        self.0.map_err(Refusal::Invalid)
+    }
+}
+
+impl<T> Patch<T> {
+    /// What was sent, or every fault of it.
+    pub fn checked(self) -> Result<T, Refusal> {
+        self.0.checked()
+    }
+}
+
+impl<S> Once<S> {
+    /// What was sent, for a call that is not kept.
+    pub fn into_sent(self) -> S {
+        self.sent
+    }
+}
+
+impl<S: Sent> Once<S> {
+    /// What was sent, where it has no fault.
+    pub fn get(&self) -> Option<&S::Input> {
+        self.sent.get()
+    }
+}
+
+impl<T: Member + Send + 'static> Part for Body<T> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(read::<Self>(intake, None).await?.0)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        describe::<Self>(operation);
+    }
+}
+
+impl<T: Member + Send + 'static> Part for Patch<T> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(read::<Self>(intake, None).await?.0)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        describe::<Self>(operation);
+    }
+}
+
+impl<S: Sent> Part for Once<S> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        let key = idempotency_key(&intake.request)?;
+        let (method, address) = (intake.request.method(), intake.request.uri());
+        let call = key
+            .is_some()
+            .then(|| (method.to_string(), address.to_string()));
+        let (sent, asked) = read::<S>(intake, call).await?;
+        let key = key.zip(asked).map(|(key, asked)| Key { key, asked });
+        Ok(Self { sent, key })
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.header(
+            "Idempotency-Key",
+            "Repeats with the same key get the first answer, for a day",
+            &json!({ "type": "string", "minLength": 1, "maxLength": 255 }),
+            false,
+        );
+        describe::<S>(operation);
+        operation.may_refuse(409, "Conflicting");
+    }
+}
+
+/// Reads a body, and the digest of the `call` that it belongs to.
+async fn read<S: Sent>(
+    intake: &mut Intake,
+    call: Option<(String, String)>,
+) -> Result<(S, Option<Vec<u8>>), Problem> {
+    let payload = intake.payload()?;
+    let limits = intake.data::<actix_web::web::Data<AdminBodyLimits>>()?.0;
+    let bytes = body::read(&intake.request, payload, limits, S::MEDIA_TYPES).await?;
+    // A change of many members at once is never an empty body; a call whose members may all be absent can be.
+    body::on_the_side(&intake.request, bytes, move |bytes| {
+        let members = if bytes.is_empty() && S::Input::MAY_BE_NOTHING {
+            Map::new()
+        } else {
+            body::object(bytes)?
+        };
+        let asked = call.map(|(method, address)| {
+            let call = serde_json::to_vec(&(method, address, &members));
+            sha256(&call.unwrap_or_default()).to_vec()
+        });
+        Ok((S::new(S::Input::read(Value::Object(members))), asked))
+    })
+    .await
+}
+
+fn describe<S: Sent>(operation: &mut Described<'_>) {
+    let schema = S::Input::schema(operation.schemas);
+    let optional = S::Input::MAY_BE_NOTHING && S::Input::read(Value::Object(Map::new())).is_ok();
+    operation.body(S::MEDIA_TYPES, &schema, !optional);
+}

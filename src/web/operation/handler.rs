@@ -1,0 +1,165 @@
+//! Handlers are functions whose parameters are parts of a request. They are taken one after the other, so that the first that can't be
+//! taken gives the answer: who asks is known before anything else is looked at.
+
+use std::any::type_name;
+use std::fmt;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+
+use super::describe::Described;
+use super::output::Output;
+use super::parameters;
+use crate::gateway::Gateway;
+use crate::tenants::sign_in::Visitor;
+use crate::web::Problem;
+use crate::web::codes::Code;
+use crate::web::people::visitor;
+
+/// A request whose parts are taken.
+pub struct Intake {
+    /// Its head.
+    pub request: HttpRequest,
+    payload: Option<web::Payload>,
+    path: &'static str,
+    parameters_taken: usize,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Intake {
+    pub(super) fn new(path: &'static str, request: HttpRequest, payload: web::Payload) -> Self {
+        Self {
+            request,
+            payload: Some(payload),
+            path,
+            parameters_taken: 0,
+        }
+    }
+
+    /// The running service.
+    pub fn gateway(&self) -> Result<&web::Data<Gateway>, Problem> {
+        self.data()
+    }
+
+    /// What the server was given for all requests.
+    pub fn data<T: 'static>(&self) -> Result<&T, Problem> {
+        self.request.app_data::<T>().ok_or_else(|| {
+            tracing::error!(what = type_name::<T>(), "the server was not given this");
+            Problem::new(Code::Internal)
+        })
+    }
+
+    /// The body, once.
+    pub fn payload(&mut self) -> Result<web::Payload, Problem> {
+        self.payload
+            .take()
+            .ok_or_else(|| Problem::new(Code::Internal))
+    }
+
+    /// The next parameter of the path, decoded. What is no percent-encoded UTF-8 is at no address.
+    pub(super) fn next_parameter(&mut self) -> Result<String, Problem> {
+        let at = self.parameters_taken;
+        self.parameters_taken += 1;
+        parameters::value(self.path, self.request.uri().path(), at)
+            .ok_or_else(|| Problem::new(Code::NotFound))
+    }
+}
+
+/// A part of a request that a handler asks for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no part of a request",
+    note = "parts are `Call<P>`, `Person`, `Operator`, `Path<T>`, `Query<T>`, `PageOf<T>`, `IfMatch`, `Body<T>`, `Patch<T>`, `Once<S>`, `Visitor`"
+)]
+pub trait Part: Sized {
+    /// Takes it.
+    fn take(intake: &mut Intake) -> impl Future<Output = Result<Self, Problem>>;
+
+    /// Says what it asks of a request, and what it may refuse.
+    fn describe(operation: &mut Described<'_>);
+}
+
+/// The head of a request, for what no other part tells.
+impl Part for HttpRequest {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(intake.request.clone())
+    }
+
+    fn describe(_: &mut Described<'_>) {}
+}
+
+/// The running service.
+impl Part for web::Data<Gateway> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        intake.gateway().cloned()
+    }
+
+    fn describe(_: &mut Described<'_>) {}
+}
+
+/// Where the request comes from.
+impl Part for Visitor {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(visitor(&intake.request))
+    }
+
+    fn describe(_: &mut Described<'_>) {}
+}
+
+/// An async function from parts of a request to an answer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handler",
+    note = "a handler is an async function of at most seven parts of a request (`Part`) that gives an `Answer<T>`, where `T` is an `Output`"
+)]
+pub trait Handler<A>: Clone + 'static {
+    /// Describes the operation.
+    fn describe(operation: &mut Described<'_>);
+
+    /// Takes the parts, and answers.
+    fn answer(&self, intake: Intake) -> LocalBoxFuture<'static, Result<HttpResponse, Problem>>;
+}
+
+macro_rules! handlers {
+    ($(($($part:ident)*);)+) => {$(
+        impl<F, R, O, $($part),*> Handler<($($part,)*)> for F
+        where
+            F: Fn($($part),*) -> R + Clone + 'static,
+            R: Future<Output = Result<O, Problem>>,
+            O: Output,
+            $($part: Part,)*
+        {
+            fn describe(operation: &mut Described<'_>) {
+                $($part::describe(operation);)*
+                O::describe(operation);
+            }
+
+            #[expect(non_snake_case, reason = "each part is named as its type")]
+            fn answer(&self, intake: Intake) -> LocalBoxFuture<'static, Result<HttpResponse, Problem>> {
+                let handler = self.clone();
+                async move {
+                    let mut intake = intake;
+                    $(let $part = $part::take(&mut intake).await?;)*
+                    let answer = handler($($part),*).await?;
+                    Ok(answer.into_response(&intake.request))
+                }
+                .boxed_local()
+            }
+        }
+    )+};
+}
+
+handlers! {
+    (A);
+    (A B);
+    (A B C);
+    (A B C D);
+    (A B C D E);
+    (A B C D E G);
+    (A B C D E G H);
+}

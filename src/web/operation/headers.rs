@@ -1,0 +1,47 @@
+//! Conditions of a request (RFC 9110, section 13).
+
+use serde_json::{Value, json};
+
+use super::describe::Described;
+use super::handler::{Intake, Part};
+use crate::web::Problem;
+use crate::web::etag::{Conditions, Validator};
+
+/// `If-Match` of an admin's change, which must be there: nobody overwrites what they haven't seen.
+#[derive(Debug, Clone)]
+pub struct IfMatch(Conditions);
+
+impl IfMatch {
+    /// Whether what is there is what the caller has seen: 428 where the header is missing, and 412, with what is there now as `current`,
+    /// where it changed.
+    pub fn check(
+        self,
+        validator: &Validator,
+        current: impl FnOnce() -> Value,
+    ) -> Result<(), Problem> {
+        validator.require(self.0, current)
+    }
+
+    /// Whether a check of this state would pass.
+    pub fn names(&self, validator: &Validator) -> bool {
+        validator.check_write(self.0.clone()).is_ok()
+    }
+}
+
+impl Part for IfMatch {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(Self(Conditions::from(&intake.request)))
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.header(
+            "If-Match",
+            "The ETag of a read, or `*` for whatever is there: 428 without it, 412 with `current` if it changed since",
+            &json!({ "type": "string", "examples": ["*"] }),
+            true,
+        );
+        operation.may_refuse(404, "Absent");
+        operation.may_refuse(412, "Stale");
+        operation.may_refuse(428, "Refused");
+    }
+}

@@ -1,0 +1,158 @@
+//! What operations answer.
+
+use std::marker::PhantomData;
+
+use actix_web::http::header::ETAG;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::describe::Described;
+use crate::web::Problem;
+use crate::web::etag::{Validator, is_known};
+use crate::web::work::Ready;
+
+/// What a handler gives.
+pub type Answer<T> = Result<T, Problem>;
+
+/// Something that an operation answers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no answer of an operation",
+    note = "answers are `Json<T>`, `Tagged<T>`, `Created<T>`, `Page<T>`, `NoContent`, or what implements `Output`"
+)]
+pub trait Output {
+    /// The response.
+    fn into_response(self, request: &HttpRequest) -> HttpResponse;
+
+    /// Says what it is.
+    fn describe(operation: &mut Described<'_>);
+}
+
+/// An answer that can be kept, and given again.
+pub trait Written: Output + From<Ready> + Into<Ready> {}
+
+impl<T: Output + From<Ready> + Into<Ready>> Written for T {}
+
+macro_rules! written {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name<T>(Ready, PhantomData<fn() -> T>);
+
+        impl<T> From<Ready> for $name<T> {
+            fn from(ready: Ready) -> Self {
+                Self(ready, PhantomData)
+            }
+        }
+
+        impl<T> From<$name<T>> for Ready {
+            fn from(answer: $name<T>) -> Self {
+                answer.0
+            }
+        }
+    )+};
+}
+
+written! {
+    /// 200, with something that has no state to be named.
+    Json;
+    /// 200, with something whose state the `ETag` names: who has seen it is answered 304.
+    Tagged;
+    /// 201, with something new and its address.
+    Created;
+}
+
+impl<T: Serialize> Json<T> {
+    /// With this body.
+    pub fn new(body: &T) -> Self {
+        Ready::ok(body).into()
+    }
+}
+
+impl<T: Serialize> Tagged<T> {
+    /// With this body, whose state is this.
+    pub fn new(body: &T, validator: &Validator) -> Self {
+        Ready::ok(body)
+            .etag(Some(validator.etag().to_owned()))
+            .into()
+    }
+}
+
+impl<T: Serialize> Created<T> {
+    /// At this address.
+    pub fn at(location: impl Into<String>, body: &T) -> Self {
+        Ready::ok(body)
+            .status(StatusCode::CREATED)
+            .location(Some(location.into()))
+            .into()
+    }
+
+    /// In this state.
+    #[must_use]
+    pub fn with_state(self, validator: &Validator) -> Self {
+        self.0.etag(Some(validator.etag().to_owned())).into()
+    }
+}
+
+impl<T: ToSchema> Output for Json<T> {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.0.into()
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<T>(200, &[]);
+    }
+}
+
+const STATE: (&str, &str) = ("ETag", "Its state");
+
+impl<T: ToSchema> Output for Tagged<T> {
+    fn into_response(self, request: &HttpRequest) -> HttpResponse {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match &self.0.etag {
+            Some(tag) if is_read && is_known(request, tag) => HttpResponse::NotModified()
+                .insert_header((ETAG, tag.as_str()))
+                .finish(),
+            _ => self.0.into(),
+        }
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<T>(200, &[STATE]);
+        if operation.is_read() {
+            operation.header(
+                "If-None-Match",
+                "An ETag that was seen before: 304 while it is still so",
+                &json!({ "type": "string" }),
+                false,
+            );
+            operation.answers(304, &json!({ "description": "Nothing changed since" }));
+        }
+    }
+}
+
+impl<T: ToSchema> Output for Created<T> {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.0.into()
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<T>(201, &[("Location", "Where it is"), STATE]);
+    }
+}
+
+/// 204: done, and nothing to show.
+#[derive(Debug)]
+pub struct NoContent;
+
+impl Output for NoContent {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::NoContent().finish()
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers(204, &json!({ "description": "Done" }));
+    }
+}

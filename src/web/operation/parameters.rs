@@ -1,0 +1,285 @@
+//! Parameters of paths and queries.
+
+use std::ops::Deref;
+
+use serde_json::{Map, Value, json};
+
+use super::describe::Described;
+use super::handler::{Intake, Part};
+use crate::domain::fault::{Faults, step};
+use crate::domain::ids;
+use crate::domain::key::Key;
+use crate::domain::members::Members;
+use crate::store::documents::DocumentKind;
+use crate::web::Problem;
+use crate::web::codes::Code;
+use crate::web::input::{Field, Fields, Schemas};
+use crate::web::path::decode;
+
+/// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
+const MAX_QUERY_BYTES: usize = 2_048;
+
+/// The next parameter of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T> Deref for Path<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// What a parameter of a path can be.
+pub trait PathPart: Sized {
+    /// What it is, for the document.
+    const MEANING: &'static str;
+
+    /// Reads it; what has not its form is at no address.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// Its JSON Schema.
+    fn schema() -> Value;
+}
+
+impl<T: PathPart> Part for Path<T> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        let text = intake.next_parameter()?;
+        T::parse(&text)
+            .map(Self)
+            .ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.path_parameter(T::MEANING, &T::schema());
+        operation.may_refuse(404, "Absent");
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident: $meaning:literal;)+) => {$(
+        impl PathPart for ids::$name {
+            const MEANING: &'static str = $meaning;
+
+            fn parse(text: &str) -> Option<Self> {
+                uuid::Uuid::try_parse(text).ok().map(Self)
+            }
+
+            fn schema() -> Value {
+                json!({ "type": "string", "format": "uuid" })
+            }
+        }
+    )+};
+}
+
+ids! {
+    AdminId: "The person's id";
+    ApiKeyId: "The key's id";
+    DraftId: "The draft's id";
+    InvitationId: "The invitation's id";
+    IssuerId: "The issuer's id";
+    ProviderKeyId: "The provider key's id";
+    ReleaseId: "The release's id";
+    SessionId: "The session's id";
+}
+
+impl PathPart for Key {
+    const MEANING: &'static str = "Its name within the kind";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": Self::PATTERN })
+    }
+}
+
+impl PathPart for DocumentKind {
+    const MEANING: &'static str = "The document's kind";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::named(text)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "enum": ["persona", "context", "snippet"] })
+    }
+}
+
+/// The query, whose members are the only ones taken.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: Fields> Part for Query<T> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        let fields = T::fields(&mut Schemas::default());
+        let mut members = query_members(intake.request.query_string(), &fields)?;
+        let all = T::read_all(&mut members);
+        finished(members, all).map(Self)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        let fields = T::fields(operation.schemas);
+        operation.query_parameters(fields);
+        operation.may_refuse(422, "AdminInvalid");
+    }
+}
+
+/// The members of a query, to be read as those of an object are. Where a field wants a number or a flag, a text that is one becomes one.
+/// A text is percent-encoded UTF-8 without control characters.
+pub(super) fn query_members(query: &str, fields: &[Field]) -> Result<Members, Problem> {
+    let mut faults = Faults::new();
+    let mut object = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // A name that is no text is not repeated.
+        let name = text_of(name);
+        match (name, text_of(value)) {
+            (Some(name), Some(value)) => {
+                let kind = fields.iter().find(|field| field.name == name);
+                let value = typed(value, kind.and_then(|field| field.schema.get("type")));
+                if object.insert(name.clone(), value).is_some() {
+                    faults.add(step(&name), "is there more than once");
+                }
+            }
+            (name, _) => faults.add(
+                name.map(|name| step(&name)).unwrap_or_default(),
+                format!("must be percent-encoded UTF-8 of at most {MAX_QUERY_BYTES} bytes, none of them a control character"),
+            ),
+        }
+    }
+    match faults.into_vec() {
+        faults if faults.is_empty() => Ok(Members::new(object)),
+        faults => Err(unreadable(faults)),
+    }
+}
+
+/// What was read, where there is no fault.
+pub(super) fn finished<T>(members: Members, all: Option<T>) -> Result<T, Problem> {
+    members.finish().map_err(unreadable)?;
+    all.ok_or_else(|| unreadable(Vec::new()))
+}
+
+fn unreadable(faults: Vec<crate::domain::fault::Fault>) -> Problem {
+    Problem::new(Code::InvalidRequest)
+        .detail("The query can't be taken; see errors.")
+        .errors(faults)
+}
+
+/// One part of a query, decoded once and strictly.
+fn text_of(raw: &str) -> Option<String> {
+    let text = decode(&raw.replace('+', " "))?;
+    (text.len() <= MAX_QUERY_BYTES && !text.contains(char::is_control)).then_some(text)
+}
+
+fn typed(text: String, kind: Option<&Value>) -> Value {
+    match kind.and_then(Value::as_str) {
+        Some("integer") => match text.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_no_number) => text.into(),
+        },
+        Some("boolean") => match text.as_str() {
+            "true" => true.into(),
+            "false" => false.into(),
+            _ => text.into(),
+        },
+        _ => text.into(),
+    }
+}
+
+/// The pattern of a path for the router: parameters hold neither slashes nor colons unless they say otherwise.
+pub(super) fn pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for (at, part) in path.split('{').enumerate() {
+        if at == 0 {
+            pattern.push_str(part);
+            continue;
+        }
+        let (parameter, rest) = part.split_once('}').unwrap_or((part, ""));
+        let limit = if parameter.contains(':') {
+            ""
+        } else {
+            ":[^/:]+"
+        };
+        pattern.push_str(&format!("{{{parameter}{limit}}}{rest}"));
+    }
+    pattern
+}
+
+/// The path as people write it, and the names of its parameters.
+pub(super) fn shown(path: &str) -> (String, Vec<String>) {
+    let mut text = String::new();
+    let mut names = Vec::new();
+    for (at, part) in path.split('{').enumerate() {
+        if at == 0 {
+            text.push_str(part);
+            continue;
+        }
+        let (parameter, rest) = part.split_once('}').unwrap_or((part, ""));
+        let name = parameter.split(':').next().unwrap_or_default();
+        names.push(name.to_owned());
+        text.push_str(&format!("{{{name}}}{rest}"));
+    }
+    (text, names)
+}
+
+/// The value of a path's parameter, counted from 0. It is read from the address as it was sent, since the router decodes in part.
+pub(super) fn value(path: &str, sent: &str, index: usize) -> Option<String> {
+    let of_parameter = |segment: &&str| segment.contains('{');
+    let at = path
+        .split('/')
+        .enumerate()
+        .filter(|(_, segment)| of_parameter(segment))
+        .nth(index)?;
+    let (position, segment) = at;
+    let (before, rest) = segment.split_once('{')?;
+    let (_, after) = rest.rsplit_once('}')?;
+    let raw = sent.split('/').nth(position)?;
+    decode(raw.strip_prefix(before)?.strip_suffix(after)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_hold_no_colon_unless_they_say_so() {
+        assert_eq!(
+            pattern("/v1/a/{kind}/{key}:seal"),
+            "/v1/a/{kind:[^/:]+}/{key:[^/:]+}:seal"
+        );
+        assert_eq!(
+            pattern("/v1/u/{subject:[^/]+}/x"),
+            "/v1/u/{subject:[^/]+}/x"
+        );
+        assert_eq!(
+            shown("/v1/u/{subject:[^/]+}/x"),
+            ("/v1/u/{subject}/x".to_owned(), vec!["subject".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_parameter_is_decoded_once_and_without_the_verb_behind_it() {
+        let path = "/v1/a/{kind}/{key}:seal";
+        let sent = "/v1/a/snippet/a%2541%2Fb:seal";
+        assert_eq!(value(path, sent, 0).as_deref(), Some("snippet"));
+        assert_eq!(value(path, sent, 1).as_deref(), Some("a%41/b"));
+        assert_eq!(value(path, sent, 2), None);
+        assert_eq!(value(path, "/v1/a/snippet/%FF:seal", 1), None);
+    }
+
+    #[test]
+    fn texts_of_a_query_become_what_their_field_wants() {
+        for (text, kind, value) in [
+            ("12", "integer", json!(12)),
+            ("1e2", "integer", json!("1e2")),
+            ("true", "boolean", json!(true)),
+            ("TRUE", "boolean", json!("TRUE")),
+            ("12", "string", json!("12")),
+        ] {
+            assert_eq!(typed(text.to_owned(), Some(&json!(kind))), value);
+        }
+    }
+}
