@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod answers;
+mod choices;
 pub mod contexts;
 pub mod dropin;
 pub mod openapi;
@@ -21,36 +22,8 @@ use crate::web::operation::Operations;
 /// The user API's routes.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(only(
-            web::resource("/v1/session-token").route(web::post().to(session_token::mint)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/api/session-token").route(web::post().to(dropin::mint)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/me/preferences")
-                .route(reading().to(preferences::get))
-                .route(web::put().to(preferences::put))
-                .route(web::patch().to(preferences::patch))
-                .route(web::delete().to(preferences::delete)),
-            "GET, HEAD, PUT, PATCH, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/me/options").route(reading().to(options::get)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/contexts").route(reading().to(contexts::list)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/openapi.json").route(reading().to(openapi::get)),
-            "GET, HEAD",
-        ))
         .configure(admin::routes)
-        .configure(operator::routes);
+        .configure(operator::audit::routes);
     for resource in operations() {
         resource.configure(config);
     }
@@ -58,7 +31,17 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// What can be done, resource by resource.
 pub fn operations() -> Vec<Operations> {
-    admin::operations()
+    let mut operations = vec![
+        session_token::operations(),
+        dropin::operations(),
+        contexts::operations(),
+        preferences::operations(),
+        options::operations(),
+        openapi::operations(),
+    ];
+    operations.extend(admin::operations());
+    operations.extend([operator::operations(), operator::issuer_pairs::operations()]);
+    operations
 }
 
 /// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).

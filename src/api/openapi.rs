@@ -1,223 +1,263 @@
-//! The `OpenAPI` 3.1 document, generated from the handlers.
+//! The `OpenAPI` 3.1 document, as the operations describe themselves.
 
 mod preferences;
 
 use std::collections::BTreeMap;
 
-pub use self::preferences::{Preferences, PreferencesPatch};
-
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{OpenApi as Description, RefOr, Required};
-use utoipa::{Modify, OpenApi, ToResponse};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi as Description;
 
+pub use self::preferences::{Preferences, PreferencesPatch};
 use crate::web::codes::Code;
-use crate::web::operation::describe;
+use crate::web::input::Schemas;
+use crate::web::operation::{Answer, Described, Document, Output, operations};
 use crate::web::problem::ProblemBody;
 
-macro_rules! problems {
-    ($($name:ident: $description:literal;)+) => {$(
-        #[doc = $description]
-        #[derive(Debug, ToResponse)]
-        #[response(description = $description, content_type = "application/problem+json")]
-        #[expect(dead_code, reason = "documentation only")]
-        pub struct $name(#[to_schema] ProblemBody);
-    )+};
-}
+operations! {
+    "Meta";
 
-problems! {
-    MalformedRequest: "Not well-formed: `malformed_request`";
-    Unauthenticated: "No usable token: `unauthenticated`, one body for all reasons";
-    Forbidden: "`origin_not_allowed` or `tenant_suspended`";
-    Refused: "Refused for the reason that the status names";
-    Invalid: "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where";
-    TooMany: "`rate_limited`, or all of Anam's sessions are taken; see Retry-After";
-    Failed: "Not the request's fault; `code` says whose";
-    NoAdmin: "No usable admin credential: `unauthenticated`; of a sign-in `sign_in_failed`, one body for all reasons";
-    AdminForbidden: "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`";
-    Absent: "`not_found`: no such thing in this tenant";
-    Conflicting: "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do";
-    Expired: "`inputs_expired`: what a replay needs is not kept any more";
-    Stale: "`precondition_failed`: `current` is what it is now";
-    AdminInvalid: "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where";
-}
-
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut Description) {
-        let admin = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
-                "An API key (`pgk_...`) or the token of a sign-in (`pgs_...`). The operation's `x-permission` says which role it needs.",
-            ))
-            .build();
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some(
-                "The logged-in user's own JWT, from one of the tenant's registered issuers; or an opaque token, with the header `Persona-Gateway-Tenant`.",
-            ))
-            .build();
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("userJwt", SecurityScheme::Http(scheme));
-        components.add_security_scheme("adminKey", SecurityScheme::Http(admin));
+    "/v1/openapi.json" {
+        /// This document.
+        GET getOpenApi => get;
     }
 }
 
-/// What goes with an opaque token, at each operation for users.
-struct Opaque;
+/// Refusals that operations refer to, by name.
+const REFUSALS: &[(&str, &str)] = &[
+    ("MalformedRequest", "Not well-formed: `malformed_request`"),
+    (
+        "Unauthenticated",
+        "No usable token: `unauthenticated`, one body for all reasons",
+    ),
+    ("Forbidden", "`origin_not_allowed` or `tenant_suspended`"),
+    ("Refused", "Refused for the reason that the status names"),
+    (
+        "Invalid",
+        "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where",
+    ),
+    (
+        "TooMany",
+        "`rate_limited`, or all of Anam's sessions are taken; see Retry-After",
+    ),
+    ("Failed", "Not the request's fault; `code` says whose"),
+    (
+        "NoAdmin",
+        "No usable admin credential: `unauthenticated`; of a sign-in `sign_in_failed`, one body for all reasons",
+    ),
+    (
+        "AdminForbidden",
+        "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`",
+    ),
+    ("Absent", "`not_found`: no such thing in this tenant"),
+    (
+        "Conflicting",
+        "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do",
+    ),
+    (
+        "Expired",
+        "`inputs_expired`: what a replay needs is not kept any more",
+    ),
+    (
+        "Stale",
+        "`precondition_failed`: `current` is what it is now",
+    ),
+    (
+        "AdminInvalid",
+        "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where",
+    ),
+];
 
-impl Modify for Opaque {
-    fn modify(&self, document: &mut Description) {
-        let header = ParameterBuilder::new()
-            .name("Persona-Gateway-Tenant")
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some(
-                "With an opaque token: the tenant whose issuer is asked about it, by its name in URLs or its id. Not looked at with a JWT.",
-            ))
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-            .build();
-        let of_users = SecurityRequirement::new("userJwt", <[&str; 0]>::default());
-        for item in document.paths.paths.values_mut() {
-            let operations = [
-                &mut item.get,
-                &mut item.put,
-                &mut item.post,
-                &mut item.patch,
-                &mut item.delete,
-            ];
-            for operation in operations.into_iter().flatten() {
-                let security = operation.security.as_ref();
-                if security.is_some_and(|needed| needed.contains(&of_users)) {
-                    let parameters = operation.parameters.get_or_insert_default();
-                    parameters.push(RefOr::T(header.clone()));
-                }
-            }
-        }
-    }
-}
+/// Groups of operations, and what they are about.
+const TAGS: &[(&str, &str)] = &[
+    (
+        "Sessions",
+        "What a user's page asks for: tokens and contexts",
+    ),
+    ("Me", "A user's own choices"),
+    (
+        "Admin: documents",
+        "Personas, contexts and snippets as wholes",
+    ),
+    ("Admin: drafts", "What is being written"),
+    (
+        "Admin: versions",
+        "What was sealed, and what reviewers say of it",
+    ),
+    ("Admin: releases", "What is live, when, and for how many"),
+    (
+        "Admin: see before you leap",
+        "Sample users, previews and the impact of a change",
+    ),
+    ("Admin: sessions", "What users got, and why"),
+    ("Admin: users", "Users' choices, looked after by admins"),
+    (
+        "Admin: catalogue",
+        "What personas and users can choose from",
+    ),
+    (
+        "Admin: policy",
+        "What a tenant has laid down for all its personas and users",
+    ),
+    ("Admin: issuers", "Whose tokens are taken"),
+    ("Admin: provider keys", "Keys of Anam's API"),
+    ("Admin: secrets", "Secrets that personas refer to"),
+    ("Admin: access", "People, machines and how they come in"),
+    ("Admin: audit", "Who changed what"),
+    ("Admin: as code", "The whole tenant as one document"),
+    ("Operator", "What whoever runs the installation does"),
+    ("Meta", "This document"),
+];
 
-/// Adds the admin API.
-struct Admin;
-
-impl Modify for Admin {
-    fn modify(&self, document: &mut Description) {
-        for part in admin_parts() {
-            document.merge(part);
-        }
-    }
-}
-
-/// What the admin API's resources say of themselves.
+/// What the admin API's resources say of themselves that are not described as operations yet.
 fn admin_parts() -> Vec<Description> {
     let mut parts = super::admin::descriptions();
-    parts.push(super::operator::document());
+    parts.push(super::operator::audit::Doc::openapi());
     parts
 }
 
-/// Lists every code with its status and meaning. Not as an enumeration: later versions may add codes, and a client
-/// should not break over one.
-struct Codes;
-
-impl Modify for Codes {
-    fn modify(&self, document: &mut Description) {
-        let list = Code::ALL.iter().map(|code| {
-            let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
-            format!("- `{name}` ({status}):{meaning}\n")
-        });
-        let text = format!(
-            "The stable code that programs should look at; more may come.\n\n{}",
-            list.collect::<String>()
-        );
-        let body = document
-            .components
-            .as_mut()
-            .and_then(|components| components.schemas.get_mut("ProblemBody"));
-        if let Some(RefOr::T(Schema::Object(body))) = body
-            && let Some(RefOr::T(Schema::Object(code))) = body.properties.get_mut("code")
-        {
-            code.description = Some(text);
-        }
-    }
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Persona gateway",
-        description = "Gives each logged-in user of a SaaS product the right AI persona: JWT in, personalised Anam session token out."
-    ),
-    paths(
-        super::session_token::mint,
-        super::dropin::mint,
-        super::preferences::get,
-        super::preferences::put,
-        super::preferences::patch,
-        super::preferences::delete,
-        super::options::get,
-        super::contexts::list,
-        get,
-    ),
-    components(responses(MalformedRequest, Unauthenticated, Forbidden, Refused, Invalid, TooMany, Failed, NoAdmin,
-        AdminForbidden, Absent, Conflicting, Expired, Stale, AdminInvalid)),
-    modifiers(&Opaque, &Admin, &Credentials, &Codes),
-)]
-struct Document;
-
 /// The document as JSON text, indented.
 pub fn document() -> String {
-    let mut described = describe::Document::default();
+    let mut document = Document::default();
     for resource in super::operations() {
-        resource.describe(&mut described);
+        resource.describe(&mut document);
     }
-    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
-    let mut schemas: BTreeMap<String, Value> = described.schemas.into_inner();
-    if let Some(others) = document.pointer_mut("/components/schemas") {
-        schemas.extend(taken(others));
-        *others = serde_json::json!(schemas);
-    }
-    let mut paths = described.paths;
-    if let Some(others) = document.pointer_mut("/paths") {
-        for (path, operations) in taken(others) {
+    let responses = refusals(&mut document.schemas);
+    let mut paths = document.paths;
+    let mut schemas = document.schemas.into_inner();
+    for part in admin_parts() {
+        let mut part = serde_json::to_value(part).unwrap_or_default();
+        for (path, operations) in taken(part.pointer_mut("/paths")) {
             if let Value::Object(operations) = operations {
                 paths.entry(path).or_default().extend(operations);
             }
         }
-        *others = serde_json::json!(paths);
+        schemas.extend(taken(part.pointer_mut("/components/schemas")));
     }
+    describe_codes(&mut schemas);
+    let tags: Vec<Value> = TAGS
+        .iter()
+        .map(|(name, meaning)| json!({ "name": name, "description": meaning }))
+        .collect();
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Persona gateway",
+            "description": "Gives each logged-in user of a SaaS product the right AI persona: JWT in, personalised Anam session token out.",
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{ "url": "/", "description": "The installation that gives this document" }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": responses,
+            "securitySchemes": {
+                "adminKey": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "An API key (`pgk_...`) or the token of a sign-in (`pgs_...`). The operation's `x-permission` says which role it needs.",
+                },
+                "userJwt": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "The logged-in user's own JWT, from one of the tenant's registered issuers; or an opaque token, with the header `Persona-Gateway-Tenant`.",
+                },
+            },
+        },
+    });
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 }
 
 /// The members of an object, which is left empty.
-fn taken(object: &mut Value) -> Map<String, Value> {
-    match object.take() {
-        Value::Object(members) => members,
+fn taken(object: Option<&mut Value>) -> Map<String, Value> {
+    match object.map(Value::take) {
+        Some(Value::Object(members)) => members,
         _ => Map::new(),
     }
 }
 
-/// This document.
-#[utoipa::path(
-    get, path = "/v1/openapi.json", tag = "Meta", operation_id = "getOpenApi",
-    responses((status = 200, description = "OpenAPI 3.1", body = Object))
-)]
-pub async fn get() -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .body(document())
+fn refusals(schemas: &mut Schemas) -> Map<String, Value> {
+    let body = schemas.output::<ProblemBody>();
+    let response = |(name, meaning): &(&str, &str)| {
+        let content = json!({ "application/problem+json": { "schema": body } });
+        let response = json!({ "description": meaning, "content": content });
+        ((*name).to_owned(), response)
+    };
+    REFUSALS.iter().map(response).collect()
+}
+
+/// Lists every code with its status and meaning. Not as an enumeration: later versions may add codes, and a client should not break over
+/// one.
+fn describe_codes(schemas: &mut BTreeMap<String, Value>) {
+    let list: String = Code::ALL
+        .iter()
+        .map(|code| {
+            let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
+            format!("- `{name}` ({status}):{meaning}\n")
+        })
+        .collect();
+    let body = schemas.get_mut("ProblemBody");
+    if let Some(code) = body.and_then(|body| body.pointer_mut("/properties/code")) {
+        code["description"] =
+            format!("The stable code that programs should look at; more may come.\n\n{list}")
+                .into();
+    }
+}
+
+/// This document, as an answer.
+#[derive(Debug)]
+struct OpenApiDocument(String);
+
+impl Output for OpenApiDocument {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "application/json"))
+            .insert_header((CACHE_CONTROL, "public, max-age=300"))
+            .body(self.0)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers(
+            200,
+            &json!({
+                "description": "OpenAPI 3.1",
+                "content": { "application/json": { "schema": { "type": "object" } } },
+            }),
+        );
+    }
+}
+
+async fn get() -> Answer<OpenApiDocument> {
+    Ok(OpenApiDocument(document()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_schemas_have_one_name() {
+        let mut document = Document::default();
+        for resource in crate::api::operations() {
+            resource.describe(&mut document);
+        }
+        assert_eq!(document.schemas.clashes(), [""; 0]);
+    }
+
+    #[test]
+    fn every_group_is_described_and_every_operation_is_in_one() {
+        let document: Value = serde_json::from_str(&document()).unwrap();
+        for operations in document["paths"].as_object().unwrap().values() {
+            for operation in operations.as_object().unwrap().values() {
+                let tag = operation["tags"][0].as_str().unwrap();
+                assert!(TAGS.iter().any(|(name, _)| *name == tag), "{tag}");
+            }
+        }
+    }
 
     /// Merging keeps one of two schemas of the same name, and says nothing.
     #[test]
@@ -230,6 +270,5 @@ mod tests {
                 assert_eq!(*known, text, "the schema {name}");
             }
         }
-        assert!(seen.len() > 40);
     }
 }

@@ -1,15 +1,20 @@
 //! `GET /v1/me/options`: what this user may choose.
 
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::preferences::enter;
 use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind};
-use crate::gateway::Gateway;
-use crate::web::Problem;
+use crate::web::operation::{Answer, Json, User, operations};
+
+operations! {
+    "Me";
+
+    "/v1/me/options" {
+        /// What this user may choose from, in the tenant's order.
+        GET getOptions => get;
+    }
+}
 
 /// What can be chosen.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,39 +47,22 @@ pub struct OptionView {
     pub attributes: Map<String, Value>,
 }
 
-/// What this user may choose from, in the tenant's order.
-#[utoipa::path(
-    get, path = "/v1/me/options", tag = "Me", operation_id = "getOptions", security(("userJwt" = [])),
-    responses(
-        (status = 200, description = "The options", body = OptionsView),
-        (status = 401, response = crate::api::openapi::Unauthenticated),
-        (status = 403, response = crate::api::openapi::Forbidden),
-        (status = 429, response = crate::api::openapi::TooMany),
-        (status = 503, response = crate::api::openapi::Failed),
-    )
-)]
-pub async fn get(
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let visit = enter(&request, &gateway).await?;
-    let snapshot = &visit.tenant.snapshot;
+async fn get(user: User) -> Answer<Json<OptionsView>> {
+    let snapshot = &user.tenant.snapshot;
     let fields = snapshot.policy.preference_fields.iter();
     let view = OptionsView {
-        avatars: of(&snapshot.catalogue, CatalogueKind::Avatar),
-        voices: of(&snapshot.catalogue, CatalogueKind::Voice),
-        llms: of(&snapshot.catalogue, CatalogueKind::Llm),
-        languages: of(&snapshot.catalogue, CatalogueKind::Language),
+        avatars: options(&snapshot.catalogue, CatalogueKind::Avatar),
+        voices: options(&snapshot.catalogue, CatalogueKind::Voice),
+        llms: options(&snapshot.catalogue, CatalogueKind::Llm),
+        languages: options(&snapshot.catalogue, CatalogueKind::Language),
         preferences: fields
             .map(|(name, field)| (name.clone(), field.to_document()))
             .collect(),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .json(view))
+    Ok(Json::new(&view).private())
 }
 
-fn of(catalogue: &Catalogue, kind: CatalogueKind) -> Vec<OptionView> {
+fn options(catalogue: &Catalogue, kind: CatalogueKind) -> Vec<OptionView> {
     let view = |entry: &CatalogueEntry| {
         let mut attributes = entry.attributes.clone();
         attributes.retain(|name, _| name != "id" && name != "name");

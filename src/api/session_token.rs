@@ -1,32 +1,133 @@
 //! `POST /v1/session-token`.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::domain::request::MAX_CONTEXT_CHARS;
 use crate::gateway::Gateway;
 use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_session};
 use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
+use crate::web::operation::{Answer, Described, Intake, Output, Part, operations};
 use crate::web::user::user_call;
 
-/// What a page sends.
-#[derive(Debug, ToSchema)]
-#[schema(as = MintRequest)]
-#[expect(
-    dead_code,
-    reason = "documentation only: the body is read by domain::request, strictly"
-)]
-pub struct MintBody {
-    /// The situation, such as `support`. Left out or unknown, the tenant's context `default` answers, if it has one.
-    #[schema(nullable = false, example = "support", min_length = 1, max_length = 64)]
-    context: Option<String>,
-    /// What the context wants to know; see `GET /v1/contexts`.
-    #[schema(nullable = false, value_type = Option<Object>)]
-    metadata: Option<serde_json::Value>,
+operations! {
+    "Sessions";
+
+    "/v1/session-token" {
+        /// Turns the user's JWT and a context into a personalised Anam session token.
+        POST mintSessionToken => mint;
+    }
+}
+
+const JSON: &[&str] = &["application/json"];
+
+/// A page's request for a token. Its body is read once the user is known; `domain::request` reads it, strictly.
+pub(super) struct TokenRequest {
+    head: HttpRequest,
+    payload: web::Payload,
+    limits: BodyLimits,
+    gateway: web::Data<Gateway>,
+}
+
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest").finish_non_exhaustive()
+    }
+}
+
+impl Part for TokenRequest {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(Self {
+            head: intake.request.clone(),
+            payload: intake.payload()?,
+            limits: intake.body_limits()?,
+            gateway: intake.gateway()?.clone(),
+        })
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.for_users();
+        let schema = operation.schemas.named("MintRequest", |_| json!({
+            "type": "object",
+            "description": "What a page sends.",
+            "properties": {
+                "context": {
+                    "type": "string", "minLength": 1, "maxLength": MAX_CONTEXT_CHARS, "examples": ["support"],
+                    "description": "The situation, such as `support`. Left out or unknown, the tenant's context `default` answers, if it has one.",
+                },
+                "metadata": {
+                    "type": "object",
+                    "description": "What the context wants to know; see `GET /v1/contexts`.",
+                },
+            },
+            "additionalProperties": false,
+        }));
+        operation.body(JSON, &schema, false);
+        for status in [500, 502, 503, 504] {
+            operation.may_refuse(status, "Failed");
+        }
+    }
+}
+
+impl TokenRequest {
+    /// Does the main job. The outer error is a request that never got that far.
+    pub(super) async fn mint(self) -> Answer<Result<Minted, MintError>> {
+        let origin = foreign_origin(&self.head);
+        let by = user_call(&self.head, origin.as_deref())?;
+        let body = body::read(&self.head, self.payload, self.limits, JSON);
+        Ok(mint_session(&self.gateway, MintCall { by, body }).await)
+    }
+}
+
+/// 200, with a token and how long each step took.
+#[derive(Debug)]
+pub(super) struct Token<T> {
+    response: HttpResponse,
+    body: PhantomData<T>,
+}
+
+impl<T: Serialize> Token<T> {
+    pub(super) fn new(body: &T, minted: &Minted) -> Self {
+        let timing = HeaderName::from_static("server-timing");
+        let response = HttpResponse::Ok()
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header((timing, server_timing(minted.timings)))
+            .json(body);
+        Self {
+            response,
+            body: PhantomData,
+        }
+    }
+}
+
+impl<T: ToSchema> Output for Token<T> {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.response
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<T>(
+            200,
+            &[(
+                "Server-Timing",
+                "How long each step took, in milliseconds: auth, decide, anam, total",
+            )],
+        );
+    }
+}
+
+async fn mint(request: TokenRequest) -> Answer<Token<MintedView>> {
+    let minted = request.mint().await??;
+    Ok(Token::new(&MintedView::from(&minted), &minted))
 }
 
 /// A token, and what it is for.
@@ -60,61 +161,6 @@ pub struct PersonaView {
     /// Its display name.
     #[schema(example = "Ava")]
     pub name: String,
-}
-
-/// Turns the user's JWT and a context into a personalised Anam session token.
-#[utoipa::path(
-    post, path = "/v1/session-token", tag = "Sessions", operation_id = "mintSessionToken",
-    security(("userJwt" = [])),
-    request_body(content = Option<MintBody>, content_type = "application/json"),
-    responses(
-        (status = 200, description = "A token", body = MintedView),
-        (status = 400, response = crate::api::openapi::MalformedRequest),
-        (status = 401, response = crate::api::openapi::Unauthenticated),
-        (status = 403, response = crate::api::openapi::Forbidden),
-        (status = 408, response = crate::api::openapi::Refused),
-        (status = 413, response = crate::api::openapi::Refused),
-        (status = 415, response = crate::api::openapi::Refused),
-        (status = 422, response = crate::api::openapi::Invalid),
-        (status = 429, response = crate::api::openapi::TooMany),
-        (status = 500, response = crate::api::openapi::Failed),
-        (status = 502, response = crate::api::openapi::Failed),
-        (status = 503, response = crate::api::openapi::Failed),
-        (status = 504, response = crate::api::openapi::Failed),
-    )
-)]
-pub async fn mint(
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<BodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let minted = from_request(&request, payload, &gateway, **limits).await??;
-    Ok(answer(&minted).json(MintedView::from(&minted)))
-}
-
-/// Reads the request and does the main job. The outer error is a request that never got that far.
-pub(super) async fn from_request(
-    request: &HttpRequest,
-    payload: web::Payload,
-    gateway: &Gateway,
-    limits: BodyLimits,
-) -> Result<Result<Minted, MintError>, Problem> {
-    let origin = foreign_origin(request);
-    let by = user_call(request, origin.as_deref())?;
-    let body = body::read(request, payload, limits, &["application/json"]);
-    Ok(mint_session(gateway, MintCall { by, body }).await)
-}
-
-/// The head of a good answer.
-pub(super) fn answer(minted: &Minted) -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CACHE_CONTROL, "no-store"));
-    answer.insert_header((
-        HeaderName::from_static("server-timing"),
-        server_timing(minted.timings),
-    ));
-    answer
 }
 
 /// W3C Server-Timing, milliseconds.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Longest address (RFC 5321, with its path's angle brackets off).
-const MAX_LENGTH: usize = 254;
+pub const MAX_LENGTH: usize = 254;
 
 /// An e-mail address in lower case. ASCII only: two addresses that look the same are the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

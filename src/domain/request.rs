@@ -6,6 +6,9 @@ use super::decimal::Decimal;
 use super::fault::{Fault, Faults};
 use super::text;
 
+/// Longest name of a context that a page may ask for, characters.
+pub const MAX_CONTEXT_CHARS: usize = 64;
+
 /// Why a request's body can't be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
@@ -98,12 +101,17 @@ impl MintRequest {
         let mut request = Self::default();
         for (name, value) in members {
             match (name.as_str(), value) {
-                ("context", Value::String(name)) => match text::refused_line(&name, 64) {
-                    None => request.context = Some(name),
-                    Some(message) => faults.add("/context", message),
-                },
+                ("context", Value::String(name)) => {
+                    match text::refused_line(&name, MAX_CONTEXT_CHARS) {
+                        None => request.context = Some(name),
+                        Some(message) => faults.add("/context", message),
+                    }
+                }
                 ("metadata", Value::Object(members)) => request.metadata = members.into(),
-                ("context", _) => faults.add("/context", "must be one line of 1 to 64 characters"),
+                ("context", _) => faults.add(
+                    "/context",
+                    format!("must be one line of 1 to {MAX_CONTEXT_CHARS} characters"),
+                ),
                 ("metadata", _) => faults.add("/metadata", "must be an object"),
                 (unknown, _) => faults.add(
                     super::fault::step(unknown),

@@ -127,17 +127,17 @@ pub fn object_schema<T: Fields>(schemas: &mut Schemas, doc: &[&str]) -> Value {
         .filter(|field| field.required)
         .map(|field| &field.name)
         .collect();
-    let mut schema = json!({ "type": "object", "description": schemas::text(doc) });
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("description".to_owned(), schemas::text(doc).into());
     if !required.is_empty() {
-        schema["required"] = json!(required);
+        schema.insert("required".to_owned(), json!(required));
     }
-    let properties: Map<String, Value> = fields
-        .into_iter()
-        .map(|field| (field.name, field.schema))
-        .collect();
-    schema["properties"] = Value::Object(properties);
-    schema["additionalProperties"] = Value::Bool(false);
-    schema
+    let properties = fields.into_iter().map(|field| (field.name, field.schema));
+    let properties: Map<String, Value> = properties.collect();
+    schema.insert("properties".to_owned(), properties.into());
+    schema.insert("additionalProperties".to_owned(), false.into());
+    schema.into()
 }
 
 /// Declares what somebody sends: an object with these members and no others. Names are sent in camel case. A member whose type is an

@@ -9,6 +9,7 @@ mod headers;
 mod output;
 mod page;
 mod parameters;
+mod user;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use self::headers::IfMatch;
 pub use self::output::{Answer, Created, Json, NoContent, Output, Tagged, Written};
 pub use self::page::{Page, PageOf};
 pub use self::parameters::{Path, PathPart, Query};
+pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;
 use super::input::schemas;

@@ -21,6 +21,26 @@ pub struct Ready {
     pub(super) location: Option<String>,
     pub(super) etag: Option<String>,
     pub(super) body: Bytes,
+    pub(super) cache: Cache,
+}
+
+/// Who may keep an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Cache {
+    /// Nobody.
+    #[default]
+    NoStore,
+    /// The user's own browser, which asks each time whether it is still so.
+    Private,
+}
+
+impl Cache {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::NoStore => "no-store",
+            Self::Private => "private, no-cache",
+        }
+    }
 }
 
 impl Ready {
@@ -31,6 +51,7 @@ impl Ready {
             location: None,
             etag: None,
             body: serde_json::to_vec(body).unwrap_or_default().into(),
+            cache: Cache::default(),
         }
     }
 
@@ -48,6 +69,13 @@ impl Ready {
         self
     }
 
+    /// Who may keep it.
+    #[must_use]
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
     /// The state of what is shown.
     #[must_use]
     pub fn etag(mut self, etag: Option<String>) -> Self {
@@ -59,7 +87,7 @@ impl Ready {
 impl From<Ready> for HttpResponse {
     fn from(ready: Ready) -> Self {
         let mut answer = Self::build(ready.status);
-        answer.insert_header((CACHE_CONTROL, "no-store"));
+        answer.insert_header((CACHE_CONTROL, ready.cache.as_str()));
         answer.insert_header((CONTENT_TYPE, "application/json"));
         if let Some(location) = ready.location {
             answer.insert_header((LOCATION, location));

@@ -159,7 +159,7 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
     request_body(content = Option<ReplayRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "Both decisions, and how they differ", body = ReplayBody),
-        (status = 410, response = crate::api::openapi::Expired),
+        (status = 410, description = "`inputs_expired`: what a replay needs is not kept any more"),
         Creating,
     )
 )]

@@ -234,7 +234,7 @@ async fn get(
         ("number" = String, Path, description = "The version's number")),
     responses(
         (status = 200, description = "The reviews", body = Reviews),
-        (status = 409, response = crate::api::openapi::Conflicting),
+        (status = 409, description = "`conflict`"),
         ReadingOne,
     )
 )]

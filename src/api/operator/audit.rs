@@ -14,7 +14,7 @@ use crate::web::page::PageBody;
 use crate::web::people::Operator;
 
 /// Its routes.
-pub(super) fn routes(config: &mut ServiceConfig) {
+pub fn routes(config: &mut ServiceConfig) {
     config
         .service(only(
             web::resource("/v1/operator/audit").route(reading().to(search)),
@@ -33,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// Its part of the document.
 #[derive(Debug, OpenApi)]
 #[openapi(paths(search, export, mark))]
-pub(super) struct Doc;
+pub struct Doc;
 
 /// What was done to the installation: tenants, shared issuers, accounts, whose tokens are whose; the newest first. What admins did in
 /// a tenant stands in the tenant's own trail.

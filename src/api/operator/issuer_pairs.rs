@@ -1,59 +1,35 @@
 //! `/v1/operator/issuer-pairs`: whose the tokens of an issuer for an audience are, where nobody can prove it.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::NO_TENANT;
-use crate::api::admin::{checked, read_members};
-use crate::api::answers::{Creating, Listing};
-use crate::api::{only, reading};
 use crate::domain::issuer::IssuerConfig;
-use crate::domain::members::{Members, line};
 use crate::gateway::Gateway;
 use crate::store::pairs::{ClaimedBy, PairListing};
 use crate::tenants::operators::Pair;
-use crate::web::Problem;
-use crate::web::body::AdminBodyLimits;
-use crate::web::page::{Page, PageBody, query};
+use crate::web::input::{Line, input};
+use crate::web::operation::{Answer, Body, NoContent, Page, PageOf, operations};
 use crate::web::people::Operator;
 
-/// Their routes.
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/operator/issuer-pairs").route(reading().to(list)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/operator/issuer-pairs:assign").route(web::post().to(assign)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/operator/issuer-pairs:withdraw").route(web::post().to(withdraw)),
-            "POST",
-        ));
-}
+operations! {
+    "Operator";
 
-/// Their part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(list, assign, withdraw))]
-pub(super) struct Doc;
-
-/// Which are listed.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PairQuery {
-    /// Only those that nobody has proven; false unless set.
-    pending: Option<bool>,
-    /// Items of a page at most, 1 to 100; 50 unless set.
-    limit: Option<i64>,
-    /// The `next` of the page before.
-    cursor: Option<String>,
+    "/v1/operator/issuer-pairs" {
+        /// Pairs of issuer and audience of all tenants, by tenant. Several tenants may have the same one pending; one alone can have it
+        /// claimed.
+        GET listIssuerPairs => list;
+    }
+    "/v1/operator/issuer-pairs:assign" {
+        /// Gives a pair to a tenant that has it pending: its tokens are taken from now on.
+        POST assignIssuerPair => assign;
+    }
+    "/v1/operator/issuer-pairs:withdraw" {
+        /// Takes a pair from a tenant: its tokens are refused until somebody proves whose they are, or an operator assigns them.
+        POST withdrawIssuerPair => withdraw;
+    }
 }
 
 /// A tenant's issuer and one of its audiences.
@@ -103,105 +79,68 @@ impl From<PairListing> for PairBody {
     }
 }
 
-/// Which pair of which tenant.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = NamedIssuerPair)]
-struct NamedPair {
-    /// The tenant's name in URLs.
-    #[schema(example = "acme")]
-    tenant: String,
-    /// The `iss` of the tokens.
-    #[schema(example = "https://login.acme.example/")]
-    issuer: String,
-    /// Their `aud`.
-    #[schema(example = "acme-app")]
-    audience: String,
+input! {
+    /// Which pairs are listed.
+    struct PairsFilter {
+        /// Only those that nobody has proven.
+        pending: bool = false,
+    }
+
+    /// Which pair of which tenant.
+    struct NamedIssuerPair {
+        /// The tenant's name in URLs.
+        #[example("acme")]
+        tenant: Line<63>,
+        /// The `iss` of the tokens.
+        #[example("https://login.acme.example/")]
+        issuer: Line<{ IssuerConfig::MAX_NAME_CHARS }>,
+        /// Their `aud`.
+        #[example("acme-app")]
+        audience: Line<{ IssuerConfig::MAX_NAME_CHARS }>,
+    }
 }
 
-/// Pairs of issuer and audience of all tenants, by tenant. Several tenants may have the same one pending; one alone can have it claimed.
-#[utoipa::path(
-    get, path = "/v1/operator/issuer-pairs", tag = "Operator", operation_id = "listIssuerPairs", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("operator"))), params(PairQuery),
-    responses((status = 200, description = "A page", body = PageBody<PairBody>, headers(("Link" = String, description = "The next page"))), Listing)
-)]
+impl From<NamedIssuerPair> for Pair {
+    fn from(named: NamedIssuerPair) -> Self {
+        Self {
+            tenant: named.tenant.into(),
+            issuer: named.issuer.into(),
+            audience: named.audience.into(),
+        }
+    }
+}
+
 async fn list(
     _operator: Operator,
-    request: HttpRequest,
     gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let asked: PairQuery = query(&request)?;
-    let keys = &gateway.keys;
-    let cursor = asked.cursor.as_deref();
-    let page = Page::read(&request, keys, NO_TENANT, asked.limit, cursor)?;
+    page: PageOf<PairsFilter>,
+) -> Answer<Page<PairBody>> {
     let mut tx = gateway.database.platform().await?;
-    let pending = asked.pending == Some(true);
     let rows = tx
-        .pairs_page(pending, page.after.as_deref(), page.rows())
+        .pairs_page(page.filter.pending, page.after(), page.rows())
         .await?;
-    Ok(page.answer(
-        &request,
-        keys,
-        rows,
-        |row| row.position.clone(),
-        PairBody::from,
-    ))
+    Ok(page.of(rows, |row| row.position.clone(), PairBody::from))
 }
 
-/// Gives a pair to a tenant that has it pending: its tokens are taken from now on.
-#[utoipa::path(
-    post, path = "/v1/operator/issuer-pairs:assign", tag = "Operator", operation_id = "assignIssuerPair", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("operator"))),
-    request_body(content = NamedPair, content_type = "application/json"),
-    responses((status = 204, description = "It is the tenant's"), Creating)
-)]
 async fn assign(
     operator: Operator,
-    request: HttpRequest,
-    payload: web::Payload,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let pair = read(&request, payload, **limits).await?;
+    sent: Body<NamedIssuerPair>,
+) -> Answer<NoContent> {
+    let pair = sent.checked()?.into();
     let label = operator.label();
     operator.acting(&gateway, &label).assign_pair(&pair).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(NoContent)
 }
 
-/// Takes a pair from a tenant: its tokens are refused until somebody proves whose they are, or an operator assigns them.
-#[utoipa::path(
-    post, path = "/v1/operator/issuer-pairs:withdraw", tag = "Operator", operation_id = "withdrawIssuerPair", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("operator"))),
-    request_body(content = NamedPair, content_type = "application/json"),
-    responses((status = 204, description = "It is pending"), Creating)
-)]
 async fn withdraw(
     operator: Operator,
-    request: HttpRequest,
-    payload: web::Payload,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let pair = read(&request, payload, **limits).await?;
+    sent: Body<NamedIssuerPair>,
+) -> Answer<NoContent> {
+    let pair = sent.checked()?.into();
     let label = operator.label();
-    operator
-        .acting(&gateway, &label)
-        .withdraw_pair(&pair)
-        .await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-async fn read(
-    request: &HttpRequest,
-    payload: web::Payload,
-    limits: AdminBodyLimits,
-) -> Result<Pair, Problem> {
-    let mut members = Members::new(read_members(request, payload, limits).await?);
-    let most = IssuerConfig::MAX_NAME_CHARS;
-    let pair = Pair {
-        tenant: members.required("tenant", line(63)).unwrap_or_default(),
-        issuer: members.required("issuer", line(most)).unwrap_or_default(),
-        audience: members.required("audience", line(most)).unwrap_or_default(),
-    };
-    checked(members.finish())?;
-    Ok(pair)
+    let acting = operator.acting(&gateway, &label);
+    acting.withdraw_pair(&pair).await?;
+    Ok(NoContent)
 }

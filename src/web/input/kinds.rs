@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::{Member, Schemas};
+use crate::domain::email::{self, Email};
 use crate::domain::fault::Fault;
 use crate::domain::members::{block, flag, line, number, object};
 
@@ -129,6 +130,18 @@ impl Member for Moment {
 
     fn schema(_: &mut Schemas) -> Value {
         json!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// An e-mail address of a person who administers.
+impl Member for Email {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Self::parse(value.as_str().unwrap_or_default())
+            .map_err(|bad| at_this_place(bad.to_string()))
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "format": "email", "maxLength": email::MAX_LENGTH })
     }
 }
 

@@ -42,8 +42,6 @@ macro_rules! words {
     )+};
 }
 
-pub(crate) use words;
-
 words! {
     Role: Viewer, Editor, Publisher, Owner;
     DocumentKind: Persona, Context, Snippet;

@@ -8,7 +8,7 @@ use crate::crypto::digest::sha256;
 use crate::domain::fault::Fault;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
-use crate::web::body::{self, AdminBodyLimits};
+use crate::web::body;
 use crate::web::input::Member;
 use crate::web::once::idempotency_key;
 
@@ -172,7 +172,7 @@ async fn read<S: Sent>(
     call: Option<(String, String)>,
 ) -> Result<(S, Option<Vec<u8>>), Problem> {
     let payload = intake.payload()?;
-    let limits = intake.data::<actix_web::web::Data<AdminBodyLimits>>()?.0;
+    let limits = intake.body_limits()?;
     let bytes = body::read(&intake.request, payload, limits, S::MEDIA_TYPES).await?;
     // A change of many members at once is never an empty body; a call whose members may all be absent can be.
     body::on_the_side(&intake.request, bytes, move |bytes| {

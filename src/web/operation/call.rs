@@ -24,7 +24,7 @@ use crate::web::Problem;
 use crate::web::admin::{May, Permission};
 use crate::web::codes::Code;
 use crate::web::people::{Operator, Person};
-use crate::web::work::Ready;
+use crate::web::work::{Cache, Ready};
 
 /// A call of an admin whose role has the permission `P`. It counts as under way as long as this is held.
 pub struct Call<P> {
@@ -110,9 +110,9 @@ impl<P> Call<P> {
         let admin = Admin::clone(self);
         self.work(async move |gateway| {
             let mut change = Change::begin(gateway, &admin).await?;
-            let made = make(&mut change).await?;
+            let answer = make(&mut change).await?;
             change.commit().await?;
-            Ok(made)
+            Ok(answer)
         })
         .await
     }
@@ -141,19 +141,19 @@ impl<P> Call<P> {
         self.work(async move |gateway| {
             let mut change = Change::begin(gateway, &admin).await?;
             let Some(Key { key, asked }) = key else {
-                let made = make(&mut change, sent.into_checked()?).await?;
+                let answer = make(&mut change, sent.into_checked()?).await?;
                 change.commit().await?;
-                return Ok(made);
+                return Ok(answer);
             };
             let place = |row| SealedColumn::GivenAnswer.place(admin.tenant, row);
             match change.tx.take_answer(&admin.actor.label, &key, &asked).await? {
                 GivenAnswer::New(row) => {
-                    let made: Ready = make(&mut change, sent.into_checked()?).await?.into();
-                    let text = SecretString::from(Kept::of(&made).to_text());
+                    let ready: Ready = make(&mut change, sent.into_checked()?).await?.into();
+                    let text = SecretString::from(Kept::of(&ready).to_text());
                     let sealed = gateway.keys.seal(&text, &place(row)).map_err(Refusal::from)?;
                     change.tx.store_answer(row, &sealed).await?;
                     change.commit().await?;
-                    Ok(made.into())
+                    Ok(ready.into())
                 }
                 GivenAnswer::Known { request_hash, .. } if request_hash != asked => {
                     Err(Problem::new(Code::IdempotencyKeyReused).detail(
@@ -204,6 +204,7 @@ impl From<Kept> for Ready {
             location: kept.location,
             etag: kept.etag,
             body: kept.body.get().to_owned().into(),
+            cache: Cache::default(),
         }
     }
 }

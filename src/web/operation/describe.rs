@@ -28,7 +28,7 @@ impl Document {
         doc: &str,
         describe: fn(&mut Described<'_>),
     ) {
-        let (path, names) = parameters::shown(path);
+        let (path, names) = parameters::in_words(path);
         let mut operation = Described {
             schemas: &mut self.schemas,
             method: method.clone(),
@@ -38,6 +38,7 @@ impl Document {
             responses: BTreeMap::new(),
             security: json!([]),
             permission: None,
+            is_for_users: false,
         };
         describe(&mut operation);
         let entry = operation.entry(tag, id, doc);
@@ -59,6 +60,7 @@ pub struct Described<'a> {
     responses: BTreeMap<u16, Value>,
     security: Value,
     permission: Option<&'static str>,
+    is_for_users: bool,
 }
 
 impl Described<'_> {
@@ -80,6 +82,22 @@ impl Described<'_> {
         }
     }
 
+    /// The operation is for users.
+    pub fn for_users(&mut self) {
+        self.security = json!([{ "userJwt": [] }]);
+        self.is_for_users = true;
+        self.header(
+            "Persona-Gateway-Tenant",
+            "With an opaque token: the tenant whose issuer is asked about it, by its name in URLs or its id. Not looked at with a JWT.",
+            &json!({ "type": "string" }),
+            false,
+        );
+        self.may_refuse(401, "Unauthenticated");
+        self.may_refuse(403, "Forbidden");
+        self.may_refuse(429, "TooMany");
+        self.may_refuse(503, "Failed");
+    }
+
     /// It is refused for a reason that the document's response of this name tells.
     pub fn may_refuse(&mut self, status: u16, response: &str) {
         let reference = format!("#/components/responses/{response}");
@@ -97,7 +115,8 @@ impl Described<'_> {
     pub fn answers_with<T: ToSchema>(&mut self, status: u16, headers: &[(&str, &str)]) {
         let schema = self.schemas.output::<T>();
         let meaning = self.schemas.description(&schema).unwrap_or("Done");
-        let mut response = json!({ "description": meaning });
+        let mut response = Map::new();
+        response.insert("description".to_owned(), meaning.into());
         if !headers.is_empty() {
             let headers: Map<String, Value> = headers
                 .iter()
@@ -106,10 +125,11 @@ impl Described<'_> {
                     ((*name).to_owned(), header)
                 })
                 .collect();
-            response["headers"] = headers.into();
+            response.insert("headers".to_owned(), headers.into());
         }
-        response["content"] = json!({ "application/json": { "schema": schema } });
-        self.answers(status, &response);
+        let content = json!({ "application/json": { "schema": schema } });
+        response.insert("content".to_owned(), content);
+        self.answers(status, &response.into());
     }
 
     /// The next parameter of the path is this.
@@ -151,7 +171,12 @@ impl Described<'_> {
         self.may_refuse(408, "Refused");
         self.may_refuse(413, "Refused");
         self.may_refuse(415, "Refused");
-        self.may_refuse(422, "AdminInvalid");
+        let invalid = if self.is_for_users {
+            "Invalid"
+        } else {
+            "AdminInvalid"
+        };
+        self.may_refuse(422, invalid);
     }
 
     fn entry(self, tag: &str, id: &str, doc: &str) -> Value {
@@ -159,24 +184,28 @@ impl Described<'_> {
             .split_once(". ")
             .map_or(doc, |(first, _)| first)
             .trim_end_matches('.');
-        let mut entry =
-            json!({ "tags": [tag], "summary": summary, "description": doc, "operationId": id });
+        let mut entry = Map::new();
+        let mut insert = |name: &str, value: Value| entry.insert(name.to_owned(), value);
+        insert("tags", json!([tag]));
+        insert("summary", summary.into());
+        insert("description", doc.into());
+        insert("operationId", id.into());
         if !self.parameters.is_empty() {
-            entry["parameters"] = self.parameters.into();
+            insert("parameters", self.parameters.into());
         }
         if let Some(body) = self.body {
-            entry["requestBody"] = body;
+            insert("requestBody", body);
         }
         let responses: Map<String, Value> = self
             .responses
             .into_iter()
             .map(|(status, response)| (status.to_string(), response))
             .collect();
-        entry["responses"] = responses.into();
-        entry["security"] = self.security;
+        insert("responses", responses.into());
+        insert("security", self.security);
         if let Some(permission) = self.permission {
-            entry["x-permission"] = permission.into();
+            insert("x-permission", permission.into());
         }
-        entry
+        entry.into()
     }
 }

@@ -12,9 +12,10 @@ use super::output::Output;
 use super::parameters;
 use crate::gateway::Gateway;
 use crate::tenants::sign_in::Visitor;
-use crate::web::Problem;
+use crate::web::body::{AdminBodyLimits, BodyLimits};
 use crate::web::codes::Code;
 use crate::web::people::visitor;
+use crate::web::{Problem, path};
 
 /// A request whose parts are taken.
 pub struct Intake {
@@ -54,6 +55,15 @@ impl Intake {
             tracing::error!(what = type_name::<T>(), "the server was not given this");
             Problem::new(Code::Internal)
         })
+    }
+
+    /// Bounds on its body.
+    pub fn body_limits(&self) -> Result<BodyLimits, Problem> {
+        if path::is_for_admins(self.path) {
+            Ok(self.data::<web::Data<AdminBodyLimits>>()?.0)
+        } else {
+            Ok(***self.data::<web::Data<BodyLimits>>()?)
+        }
     }
 
     /// The body, once.
@@ -126,7 +136,7 @@ pub trait Handler<A>: Clone + 'static {
 }
 
 macro_rules! handlers {
-    ($(($($part:ident)*);)+) => {$(
+    ($(($($part:ident $name:ident),*);)+) => {$(
         impl<F, R, O, $($part),*> Handler<($($part,)*)> for F
         where
             F: Fn($($part),*) -> R + Clone + 'static,
@@ -139,13 +149,13 @@ macro_rules! handlers {
                 O::describe(operation);
             }
 
-            #[expect(non_snake_case, reason = "each part is named as its type")]
             fn answer(&self, intake: Intake) -> LocalBoxFuture<'static, Result<HttpResponse, Problem>> {
                 let handler = self.clone();
                 async move {
-                    let mut intake = intake;
-                    $(let $part = $part::take(&mut intake).await?;)*
-                    let answer = handler($($part),*).await?;
+                    let mut taken = intake;
+                    let intake = &mut taken;
+                    $(let $name = $part::take(intake).await?;)*
+                    let answer = handler($($name),*).await?;
                     Ok(answer.into_response(&intake.request))
                 }
                 .boxed_local()
@@ -155,11 +165,12 @@ macro_rules! handlers {
 }
 
 handlers! {
-    (A);
-    (A B);
-    (A B C);
-    (A B C D);
-    (A B C D E);
-    (A B C D E G);
-    (A B C D E G H);
+    ();
+    (A a);
+    (A a, B b);
+    (A a, B b, C c);
+    (A a, B b, C c, D d);
+    (A a, B b, C c, D d, E e);
+    (A a, B b, C c, D d, E e, G g);
+    (A a, B b, C c, D d, E e, G g, H h);
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::describe::Described;
 use crate::web::Problem;
 use crate::web::etag::{Validator, is_known};
-use crate::web::work::Ready;
+use crate::web::work::{Cache, Ready};
 
 /// What a handler gives.
 pub type Answer<T> = Result<T, Problem>;
@@ -40,6 +40,14 @@ macro_rules! written {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name<T>(Ready, PhantomData<fn() -> T>);
+
+        impl<T> $name<T> {
+            /// The user's own browser may keep it.
+            #[must_use]
+            pub fn private(self) -> Self {
+                self.0.cache(Cache::Private).into()
+            }
+        }
 
         impl<T> From<Ready> for $name<T> {
             fn from(ready: Ready) -> Self {
@@ -81,6 +89,11 @@ impl<T: Serialize> Tagged<T> {
 }
 
 impl<T: Serialize> Created<T> {
+    /// With this body, at no address of its own.
+    pub fn new(body: &T) -> Self {
+        Ready::ok(body).status(StatusCode::CREATED).into()
+    }
+
     /// At this address.
     pub fn at(location: impl Into<String>, body: &T) -> Self {
         Ready::ok(body)

@@ -191,38 +191,35 @@ fn typed(text: String, kind: Option<&Value>) -> Value {
 
 /// The pattern of a path for the router: parameters hold neither slashes nor colons unless they say otherwise.
 pub(super) fn pattern(path: &str) -> String {
-    let mut pattern = String::new();
-    for (at, part) in path.split('{').enumerate() {
-        if at == 0 {
-            pattern.push_str(part);
-            continue;
-        }
-        let (parameter, rest) = part.split_once('}').unwrap_or((part, ""));
-        let limit = if parameter.contains(':') {
-            ""
-        } else {
-            ":[^/:]+"
-        };
-        pattern.push_str(&format!("{{{parameter}{limit}}}{rest}"));
-    }
-    pattern
+    with_parameters(path, |parameter| match parameter.split_once(':') {
+        Some(_) => parameter.to_owned(),
+        None => format!("{parameter}:[^/:]+"),
+    })
 }
 
 /// The path as people write it, and the names of its parameters.
-pub(super) fn shown(path: &str) -> (String, Vec<String>) {
-    let mut text = String::new();
+pub(super) fn in_words(path: &str) -> (String, Vec<String>) {
     let mut names = Vec::new();
-    for (at, part) in path.split('{').enumerate() {
-        if at == 0 {
-            text.push_str(part);
-            continue;
-        }
-        let (parameter, rest) = part.split_once('}').unwrap_or((part, ""));
+    let path = with_parameters(path, |parameter| {
         let name = parameter.split(':').next().unwrap_or_default();
         names.push(name.to_owned());
-        text.push_str(&format!("{{{name}}}{rest}"));
+        name.to_owned()
+    });
+    (path, names)
+}
+
+/// The path with each parameter written as told.
+fn with_parameters(path: &str, mut write: impl FnMut(&str) -> String) -> String {
+    let (first, parts) = path.split_once('{').unwrap_or((path, ""));
+    let mut written = first.to_owned();
+    for part in parts.split('{').filter(|part| !part.is_empty()) {
+        let (parameter, rest) = part.split_once('}').unwrap_or((part, ""));
+        written.push('{');
+        written.push_str(&write(parameter));
+        written.push('}');
+        written.push_str(rest);
     }
-    (text, names)
+    written
 }
 
 /// The value of a path's parameter, counted from 0. It is read from the address as it was sent, since the router decodes in part.
@@ -255,7 +252,7 @@ mod tests {
             "/v1/u/{subject:[^/]+}/x"
         );
         assert_eq!(
-            shown("/v1/u/{subject:[^/]+}/x"),
+            in_words("/v1/u/{subject:[^/]+}/x"),
             ("/v1/u/{subject}/x".to_owned(), vec!["subject".to_owned()])
         );
     }

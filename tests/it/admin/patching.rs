@@ -35,6 +35,8 @@ fn patches(operation: &str) -> Vec<Value> {
             json!({ "languageCode": "de" }),
             json!({ "languageCode": null }),
         ],
+        // It holds a merge patch, and is answered with the version that it makes.
+        "patchDocument" => Vec::new(),
         other => panic!("{other} is new: say here what to send it"),
     }
 }
@@ -130,6 +132,8 @@ fn puts(operation: &str, now: &Value) -> Vec<Value> {
         }
         // Of a secret nothing can be read; the provider of single sign-on must be there.
         "putSecret" | "putSso" => Vec::new(),
+        // It holds a merge patch, and is answered with the version that it makes.
+        "patchDocument" => Vec::new(),
         other => panic!("{other} is new: say here what to send it"),
     }
 }
