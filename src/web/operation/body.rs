@@ -48,6 +48,9 @@ pub trait Sent: Sized + Send + 'static {
     /// The media types that are taken, the usual one first.
     const MEDIA_TYPES: &'static [&'static str];
 
+    /// Whether no bytes at all can be an object without members.
+    const MAY_BE_EMPTY: bool;
+
     #[doc(hidden)]
     fn new(read: Result<Self::Input, Vec<Fault>>) -> Self;
 
@@ -62,6 +65,7 @@ impl<T: Member + Send + 'static> Sent for Body<T> {
     type Input = T;
 
     const MEDIA_TYPES: &'static [&'static str] = JSON;
+    const MAY_BE_EMPTY: bool = T::MAY_BE_NOTHING;
 
     fn new(read: Result<T, Vec<Fault>>) -> Self {
         Self(read)
@@ -80,6 +84,7 @@ impl<T: Member + Send + 'static> Sent for Patch<T> {
     type Input = T;
 
     const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
+    const MAY_BE_EMPTY: bool = false;
 
     fn new(read: Result<T, Vec<Fault>>) -> Self {
         Self(Body(read))
@@ -174,9 +179,8 @@ async fn read<S: Sent>(
     let payload = intake.payload()?;
     let limits = intake.body_limits()?;
     let bytes = body::read(&intake.request, payload, limits, S::MEDIA_TYPES).await?;
-    // A change of many members at once is never an empty body; a call whose members may all be absent can be.
     body::on_the_side(&intake.request, bytes, move |bytes| {
-        let members = if bytes.is_empty() && S::Input::MAY_BE_NOTHING {
+        let members = if bytes.is_empty() && S::MAY_BE_EMPTY {
             Map::new()
         } else {
             body::object(bytes)?
@@ -192,6 +196,6 @@ async fn read<S: Sent>(
 
 fn describe<S: Sent>(operation: &mut Described<'_>) {
     let schema = S::Input::schema(operation.schemas);
-    let optional = S::Input::MAY_BE_NOTHING && S::Input::read(Value::Object(Map::new())).is_ok();
+    let optional = S::MAY_BE_EMPTY && S::Input::read(Value::Object(Map::new())).is_ok();
     operation.body(S::MEDIA_TYPES, &schema, !optional);
 }
