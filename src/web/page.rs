@@ -1,6 +1,8 @@
 //! Lists by keyset: a page is what comes behind the last item seen, so nothing is shown twice or left out while rows come
 //! and go, and a deep page costs what the first one does.
 
+use std::borrow::Cow;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LINK};
 use actix_web::{HttpRequest, web};
@@ -8,7 +10,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, Object, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::codes::Code;
 use super::{Problem, path};
@@ -83,14 +87,46 @@ pub struct Page {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct PageBody<T> {
     /// The items.
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
     pub next: Option<String>,
+}
+
+impl<T: ToSchema> PartialSchema for PageBody<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = Array::new(Ref::from_schema_name(T::name()));
+        let next = Object::builder()
+            .schema_type(Type::String)
+            .description(Some("The cursor of the next page; absent on the last one."));
+        let page = Object::builder()
+            .description(Some("A page of a list."))
+            .property("items", items)
+            .required("items")
+            .property("next", next);
+        page.into()
+    }
+}
+
+impl<T: ToSchema> utoipa::__dev::ComposeSchema for PageBody<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        Self::schema()
+    }
+}
+
+/// Named after its items: the derived name would be the same for pages of anything.
+impl<T: ToSchema> ToSchema for PageBody<T> {
+    fn name() -> Cow<'static, str> {
+        format!("PageBody_{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+    }
 }
 
 impl Page {
