@@ -10,9 +10,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
+use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, Object, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use super::codes::Code;
 use super::{Problem, path};
@@ -96,8 +96,8 @@ pub struct PageBody<T> {
     pub next: Option<String>,
 }
 
-impl<T: ToSchema> PartialSchema for PageBody<T> {
-    fn schema() -> RefOr<Schema> {
+impl<T: ToSchema> utoipa::__dev::ComposeSchema for PageBody<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         let items = Array::new(Ref::from_schema_name(T::name()));
         let next = Object::builder()
             .schema_type(Type::String)
@@ -108,12 +108,6 @@ impl<T: ToSchema> PartialSchema for PageBody<T> {
             .required("items")
             .property("next", next);
         page.into()
-    }
-}
-
-impl<T: ToSchema> utoipa::__dev::ComposeSchema for PageBody<T> {
-    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
-        Self::schema()
     }
 }
 
