@@ -16,7 +16,6 @@ use tokio::time::MissedTickBehavior;
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{
     Authenticator, IntrospectionSettings, JwksSettings, OutboundPolicy, OutboundSetupError,
-    SingleSignOn,
 };
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -120,12 +119,7 @@ impl App {
         let keys = KeyRing::new(&settings.master_keys);
         refuse_wrong_keys(&own, &keys).await?;
 
-        let outbound = OutboundPolicy {
-            allow: settings.auth.outbound_allow.clone(),
-            ports: settings.auth.outbound_ports.clone(),
-            proxy: settings.proxy.clone(),
-        };
-        let auth = authenticator(settings, &outbound, &clock, &lifecycle, &metrics)?;
+        let auth = authenticator(settings, &clock, &lifecycle, &metrics)?;
         let origins = Arc::new(Origins::default());
         let sources = Arc::new(Sources::new(
             mints.clone(),
@@ -152,7 +146,7 @@ impl App {
             keys: keys.clone(),
             work: work(settings.server.work_threads),
             passwords: Passwords::new()?,
-            sso: SingleSignOn::new(outbound, clock.clone())?,
+            sso: auth.single_sign_on(),
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
@@ -352,13 +346,17 @@ fn own_database(settings: &Settings) -> Database {
 
 fn authenticator(
     settings: &Settings,
-    outbound: &OutboundPolicy,
     clock: &Clock,
     lifecycle: &Lifecycle,
     metrics: &Metrics,
 ) -> Result<Arc<Authenticator>, OutboundSetupError> {
+    let outbound = OutboundPolicy {
+        allow: settings.auth.outbound_allow.clone(),
+        ports: settings.auth.outbound_ports.clone(),
+        proxy: settings.proxy.clone(),
+    };
     let authenticator = Authenticator::new(
-        outbound.clone(),
+        outbound,
         jwks_settings(settings),
         IntrospectionSettings {
             per_second: settings.auth.introspections_per_second,

@@ -10,7 +10,7 @@ mod architecture {
     const MAX_LINES: usize = 600;
 
     /// Crates that belong to one room, or a few.
-    const ROOMS_OF_CRATES: [(&str, &[&str]); 13] = [
+    const ROOMS_OF_CRATES: [(&str, &[&str]); 12] = [
         ("sqlx", &["store/"]),
         // The program asks Anam, issuers, and, as a client, gateways elsewhere.
         ("reqwest", &["anam/", "auth/", "client/"]),
@@ -21,7 +21,6 @@ mod architecture {
         ("minijinja", &["domain/template/"]),
         ("argon2", &["crypto/password.rs"]),
         ("jsonwebtoken", &["auth/"]),
-        ("openidconnect", &["auth/sso.rs"]),
         ("rpassword", &["cli/"]),
         ("clap", &["cli/"]),
         ("saphyr_parser", &["authoring/yaml.rs", "authoring/yaml/"]),

@@ -275,6 +275,60 @@ fn a_proxy_and_what_goes_past_it_are_judged_apart() {
     assert!(load(&[]).unwrap().proxy.is_none());
 }
 
+#[test]
+fn a_value_of_another_kind_is_refused_and_never_converted() {
+    for (line, problem) in [
+        (
+            "port = 8080.0",
+            "server.port: (a fraction) is not an integer",
+        ),
+        (
+            "port = true",
+            "server.port: (true or false) is not an integer",
+        ),
+        (
+            "port = 2026-11-28",
+            "server.port: (a date) is not an integer",
+        ),
+        ("port = \"yes\"", "server.port: \"yes\" is not an integer"),
+        ("port = [8080]", "server.port: [\"8080\"] is not an integer"),
+        (
+            "port = 99999999999999999999",
+            "server.port: (a huge integer) is not an integer",
+        ),
+        ("host = 7", "server.host: 7 is not a string"),
+        (
+            "host = true",
+            "server.host: (true or false) is not a string",
+        ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\", 1.5]",
+            "server.trusted_proxies: (a list of something else than strings and integers) is not a list",
+        ),
+        (
+            "trusted_proxies = [[\"10.0.0.0/8\"]]",
+            "is not a list of which each item",
+        ),
+        (
+            "trusted_proxies = 7",
+            "server.trusted_proxies: 7 is not a list",
+        ),
+        (
+            "port = { number = 1 }",
+            "server.port.number: no such setting",
+        ),
+    ] {
+        let folder = Folder::with("production.toml", &format!("[server]\n{line}\n"));
+        let report = lines(&Settings::load(&variables(&[]), &folder.0).unwrap_err());
+        let place = format!(" ({}:2)", folder.0.join("production.toml").display());
+        let [mistake] = report.as_slice() else {
+            panic!("{line}: {report:?}")
+        };
+        assert!(mistake.contains(&place), "{mistake}");
+        assert!(mistake.replace(&place, "").contains(problem), "{mistake}");
+    }
+}
+
 /// A variable, its wrong value, and what the report must say.
 #[test]
 fn every_kind_of_wrong_value_is_refused_with_advice() {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::AuthError;
 use super::introspection::Introspector;
-use super::jwks::{Fetcher, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
+use super::jwks::{Fetcher, KeyHealth, KeysUnavailable, RemoteKeys, RemoteSource, SecondLook};
 use super::keys::{KeySet, SetRefusal};
 use super::refusal::Refusal;
 use crate::crypto::token::NoRandomness;
@@ -195,7 +195,8 @@ impl IssuerKeys {
                 Some(Published::Static(Arc::new(KeySet::admit(set)?)))
             }
             (None, Some(_)) => RemoteSource::of(&entry.config).map(|source| {
-                Published::Remote(RemoteKeys::new(entry.id, source, Arc::clone(fetcher)))
+                let name = entry.id.to_string();
+                Published::Remote(RemoteKeys::new(name, source, Arc::clone(fetcher)))
             }),
         };
         Ok(keys)
@@ -268,9 +269,10 @@ impl Issuer {
         }
     }
 
-    pub(super) fn remote(&self) -> Option<&RemoteKeys> {
+    /// State of the published keys, where they are fetched.
+    pub(super) fn key_health(&self) -> Option<KeyHealth> {
         match &self.keys.published {
-            Some(Published::Remote(remote)) => Some(remote),
+            Some(Published::Remote(remote)) => Some(remote.health(self.id)),
             _ => None,
         }
     }

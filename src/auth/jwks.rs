@@ -7,25 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::discovery::Discovery;
 use super::introspection::{IntrospectionSettings, Room};
 use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
 use crate::domain::ids::IssuerId;
 use crate::domain::issuer::{IssuerConfig, KeySource, RootCertificates};
-use crate::domain::json;
-use crate::domain::text::clean_line;
-use crate::domain::web_url;
 use crate::telemetry::metrics::Metrics;
-
-/// Longest text of a fetched document that is told, in characters.
-const MAX_TOLD_CHARS: usize = 200;
 
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +151,14 @@ impl RemoteSource {
         })
     }
 
+    /// At this address, believed by what everybody's servers are.
+    pub(super) fn at(url: Url) -> Self {
+        Self {
+            place: Place::JwksUrl(url),
+            roots: None,
+        }
+    }
+
     /// Fetches the set, and how long the issuer says that it lives.
     pub(super) async fn fetch(
         &self,
@@ -181,28 +183,13 @@ impl RemoteSource {
                     address: document.clone(),
                     error,
                 })?;
-                let address = jwks_uri(&found.body, issuer)?;
+                let address = Discovery::read(&found.body, issuer)?.jwks_uri()?;
                 let keys = outbound.get(&address).await;
                 keys.map_err(|error| FetchError::Discovered { address, error })?
             }
         };
         Ok((KeySet::parse(&fetched.body)?, fetched.max_age))
     }
-}
-
-/// OIDC Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
-fn jwks_uri(document: &[u8], issuer: &str) -> Result<Url, FetchError> {
-    let members = json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
-    let found = members.get("issuer").and_then(Value::as_str);
-    if found != Some(issuer) {
-        return Err(FetchError::DiscoveryIssuer {
-            found: clean_line(found.unwrap_or_default(), MAX_TOLD_CHARS).into_owned(),
-            wanted: issuer.to_owned(),
-        });
-    }
-    let uri = members.get("jwks_uri").and_then(Value::as_str);
-    uri.and_then(|uri| web_url::parse(uri).ok())
-        .ok_or(FetchError::DiscoveryJwksUri)
 }
 
 /// What all issuers' fetches share.
@@ -219,9 +206,10 @@ pub(super) struct Fetcher {
     pub(super) metrics: Metrics,
 }
 
-/// The key set of one issuer entry of one tenant. Nothing is shared between entries.
+/// The key set of one issuer entry of one tenant, or of one identity provider. Nothing is shared between them.
 pub(super) struct RemoteKeys {
-    id: IssuerId,
+    /// How logs name it: the entry's id, or the provider's URL.
+    name: String,
     source: RemoteSource,
     fetcher: Arc<Fetcher>,
     state: Mutex<State>,
@@ -230,7 +218,7 @@ pub(super) struct RemoteKeys {
 impl fmt::Debug for RemoteKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteKeys")
-            .field("id", &self.id)
+            .field("name", &self.name)
             .field("source", &self.source)
             .finish_non_exhaustive()
     }
@@ -312,9 +300,9 @@ pub(super) enum SecondLook {
 }
 
 impl RemoteKeys {
-    pub(super) fn new(id: IssuerId, source: RemoteSource, fetcher: Arc<Fetcher>) -> Arc<Self> {
+    pub(super) fn new(name: String, source: RemoteSource, fetcher: Arc<Fetcher>) -> Arc<Self> {
         Arc::new(Self {
-            id,
+            name,
             source,
             fetcher,
             state: Mutex::default(),
@@ -355,6 +343,36 @@ impl RemoteKeys {
         state
             .usable(now, settings)
             .ok_or_else(|| state.unavailable(now, settings))
+    }
+
+    /// Starts a fetch unless the set is fresh, and waits for nothing.
+    pub(super) fn warm(self: &Arc<Self>) {
+        let now = self.fetcher.clock.now();
+        let mut state = self.state();
+        let age = state.good.as_ref();
+        let age = age.map(|good| good.age(now, &self.fetcher.settings));
+        if age != Some(Age::Fresh) {
+            self.start(&mut state, now);
+        }
+    }
+
+    /// Fetches the set now, whatever is known of it and whenever it was tried last: for whoever tries a configuration out.
+    pub(super) async fn fetch_now(&self) -> Result<(), FetchError> {
+        let now = self.fetcher.clock.now();
+        {
+            let mut state = self.state();
+            state.last_attempt = Some(now);
+            state.fetches += 1;
+        }
+        let result = self.source.fetch(&self.fetcher.outbound, now).await;
+        let error = result.as_ref().err().cloned();
+        self.settle(result);
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Why the last fetch failed; `None` after a good one, and before the first.
+    pub(super) fn last_error(&self) -> Option<FetchError> {
+        self.state().last_error.clone()
     }
 
     /// Looks again because the set `tried` does not verify a token: its key may be new, or another under the same id. At most one
@@ -441,7 +459,7 @@ impl RemoteKeys {
                     .max(settings.refresh_floor)
                     .min(settings.refresh_ceiling);
                 tracing::info!(
-                    issuer.id = %self.id,
+                    issuer.id = self.name,
                     keys = keys.keys().len(),
                     skipped = keys.skipped().len(),
                     "signing keys fetched"
@@ -449,7 +467,7 @@ impl RemoteKeys {
                 for skipped in keys.skipped() {
                     let (index, kid) = (skipped.index, skipped.kid.as_deref());
                     let reason = skipped.reason.as_label();
-                    tracing::warn!(issuer.id = %self.id, index, kid, reason, "key skipped");
+                    tracing::warn!(issuer.id = self.name, index, kid, reason, "key skipped");
                 }
                 state.last_error = None;
                 state.good = Some(Good {
@@ -459,19 +477,20 @@ impl RemoteKeys {
                 });
             }
             Err(error) => {
-                tracing::warn!(issuer.id = %self.id, reason = error.as_label(), %error, "signing keys not fetched");
+                tracing::warn!(issuer.id = self.name, reason = error.as_label(), %error, "signing keys not fetched");
                 state.last_error = Some(error);
                 state.failures += 1;
             }
         }
     }
 
-    pub(super) fn health(&self) -> KeyHealth {
+    /// Its state, as that of this issuer.
+    pub(super) fn health(&self, issuer: IssuerId) -> KeyHealth {
         let now = self.fetcher.clock.now();
         let state = self.state();
         let good = state.good.as_ref();
         KeyHealth {
-            issuer: self.id,
+            issuer,
             keys: good.map_or(0, |good| good.keys.keys().len()),
             age: good.map(|good| (now - good.fetched).to_std().unwrap_or_default()),
             fetches: state.fetches,
@@ -526,13 +545,13 @@ mod tests {
             roots: None,
         };
         let id = IssuerId(uuid::Uuid::nil());
-        let keys = RemoteKeys::new(id, source, Arc::new(fetcher));
+        let keys = RemoteKeys::new(id.to_string(), source, Arc::new(fetcher));
         keys.settle(Ok((set(), None)));
         let tried = Arc::new(set());
         let SecondLook::Keys(found) = keys.second_look(&tried).await.unwrap() else {
             panic!("the newer set was not offered");
         };
         assert!(!Arc::ptr_eq(&found, &tried));
-        assert_eq!(keys.health().fetches, 0);
+        assert_eq!(keys.health(id).fetches, 0);
     }
 }

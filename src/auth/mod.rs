@@ -5,7 +5,9 @@
 
 mod check;
 mod claimed;
+mod client_auth;
 mod directory;
+mod discovery;
 mod explain;
 mod introspection;
 mod jwks;
@@ -50,7 +52,7 @@ pub use outbound::{
     BadCertificate, MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError,
 };
 pub use refusal::Refusal;
-pub use sso::{SingleSignOn, SsoBegun, SsoError, SsoIdentity, SsoProvider};
+pub use sso::{SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
 pub use verify::{Unverified, Verified, peek, verify};
 
 /// Why a caller is not let in.
@@ -150,6 +152,11 @@ impl Authenticator {
             is_filled: AtomicBool::new(false),
             fetcher: Arc::new(fetcher),
         })
+    }
+
+    /// Asks identity providers by the same rules as issuers.
+    pub fn single_sign_on(&self) -> SingleSignOn {
+        SingleSignOn::new(Arc::clone(&self.fetcher))
     }
 
     /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under way finish by the rules that
@@ -272,8 +279,10 @@ impl Authenticator {
     /// State of all fetched key sets, in no order: for gauges.
     pub fn key_health(&self) -> Vec<KeyHealth> {
         let index = self.index();
-        let remotes = index.issuers().filter_map(directory::Issuer::remote);
-        remotes.map(jwks::RemoteKeys::health).collect()
+        index
+            .issuers()
+            .filter_map(directory::Issuer::key_health)
+            .collect()
     }
 
     fn index(&self) -> RwLockReadGuard<'_, Index> {

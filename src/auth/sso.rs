@@ -1,53 +1,41 @@
 //! Single sign-on of people who administer: `OpenID` Connect's code flow with PKCE, `state` and `nonce`, against a provider
-//! that a tenant's owner typed in. Every request to it goes through the outbound guard.
+//! that a tenant's owner typed in. Every request to it goes through the outbound guard, and its ID tokens are judged by the
+//! verifier and the key manager that users' tokens are judged by.
+
+mod flow;
+mod id_token;
+mod provider;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreIdTokenClaims,
-    CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
-};
-use openidconnect::http::Response;
-use openidconnect::{
-    AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
-    CsrfToken, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse, UserInfoError,
-};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::outbound::{Outbound, OutboundError, OutboundPolicy, OutboundSetupError};
-use crate::clock::Clock;
+use super::jwks::{FetchError, Fetcher, RemoteKeys, RemoteSource, SecondLook};
+use super::keys::KeySet;
+use super::outbound::OutboundError;
+use super::refusal::Refusal;
+use super::verify::peek;
+use crate::crypto::token::{NoRandomness, random_token};
 
-/// Signatures that an ID token may carry. None that the client's secret could make: whoever configures the provider knows
-/// that one.
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
-    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-    CoreJwsSigningAlgorithm::EdDsa,
-];
+use flow::Userinfo;
+use id_token::{Expected, IdTokenRefusal};
+use provider::Endpoints;
 
 /// How long what a provider says of itself is believed.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// How long a provider that could not be asked is left alone.
 const COOL_DOWN: TimeDelta = TimeDelta::seconds(10);
-/// How soon a provider is asked again for a key that it did not name before.
-const NEW_KEY: TimeDelta = TimeDelta::seconds(30);
 /// Most providers that are remembered.
 const MOST: usize = 256;
 
 /// A provider and what it knows the gateway as.
 #[derive(Debug, Clone)]
-pub struct SsoProvider {
+pub struct SsoClient {
     /// Its issuer identifier, character for character.
     pub issuer: String,
     /// The client that is registered there.
@@ -56,13 +44,26 @@ pub struct SsoProvider {
     pub client_secret: Option<SecretString>,
 }
 
-/// A browser is to be sent to the provider.
-#[derive(Debug)]
-pub struct SsoBegun {
-    /// Where to.
-    pub url: Url,
-    /// To be kept until it comes back.
+/// What ties one sign-in together: made anew for each, so that no part of one fits another.
+#[derive(Debug, Clone)]
+pub struct SsoAttempt {
+    /// The provider hands it back to the browser.
+    pub state: SecretString,
+    /// The ID token must repeat it.
+    pub nonce: SecretString,
+    /// Whoever exchanges the code must know it (RFC 7636).
     pub pkce_verifier: SecretString,
+}
+
+impl SsoAttempt {
+    /// A new one: 256 random bits for each.
+    pub fn random() -> Result<Self, NoRandomness> {
+        Ok(Self {
+            state: random_token("")?,
+            nonce: random_token("")?,
+            pkce_verifier: random_token("")?,
+        })
+    }
 }
 
 /// What a provider says of somebody who signed in there.
@@ -78,12 +79,25 @@ pub struct SsoIdentity {
     pub name: Option<String>,
 }
 
+impl SsoIdentity {
+    /// Out of an ID token's claims, or the userinfo endpoint's (OIDC Core, 5.1).
+    fn of(subject: String, claims: &Map<String, Value>) -> Self {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            subject,
+            email: text("email"),
+            email_verified: claims.get("email_verified") == Some(&Value::Bool(true)),
+            name: text("name"),
+        }
+    }
+}
+
 /// Why a provider helped nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SsoError {
     /// It can't be asked.
     #[error("the identity provider can't be asked: {0}")]
-    Unreachable(OutboundError),
+    Unreachable(#[from] OutboundError),
     /// What it says of itself is not what was configured, or makes no sense.
     #[error("the identity provider's configuration is not usable: {0}")]
     Misconfigured(String),
@@ -92,201 +106,199 @@ pub enum SsoError {
     Refused(&'static str),
 }
 
-/// Asks tenants' identity providers, and remembers what they say of themselves.
-#[derive(Debug)]
-pub struct SingleSignOn {
-    outbound: Outbound,
-    clock: Clock,
-    known: Mutex<HashMap<String, Arc<Provider>>>,
+impl From<FetchError> for SsoError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Outbound(error)
+            | FetchError::Discovery { error, .. }
+            | FetchError::Discovered { error, .. } => Self::Unreachable(error),
+            error => Self::Misconfigured(error.to_string()),
+        }
+    }
 }
 
-/// One provider. Whoever asks it holds the lock, and all others wait for that one's answer.
+impl From<IdTokenRefusal> for SsoError {
+    fn from(refusal: IdTokenRefusal) -> Self {
+        tracing::info!(%refusal, "an ID token was refused");
+        Self::Refused(match refusal {
+            IdTokenRefusal::AccessToken => "access_token_swapped",
+            _ => "id_token_refused",
+        })
+    }
+}
+
+/// Asks tenants' identity providers, and remembers what they say of themselves.
+pub struct SingleSignOn {
+    fetcher: Arc<Fetcher>,
+    providers: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+impl fmt::Debug for SingleSignOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SingleSignOn").finish_non_exhaustive()
+    }
+}
+
+/// One provider's place. Whoever asks it holds the lock, and all others wait for that one's answer.
+type Slot = tokio::sync::Mutex<Remembered>;
+
 #[derive(Debug, Default)]
-struct Provider(tokio::sync::Mutex<Option<Told>>);
+struct Remembered {
+    answer: Option<Answer>,
+    /// Its keys, and their address. They outlive an answer, so that no change of the clock or of the weather fetches them anew.
+    keys: Option<(Url, Arc<RemoteKeys>)>,
+}
 
 /// What a provider said of itself, or why it did not.
 #[derive(Debug, Clone)]
-struct Told {
+struct Answer {
     at: DateTime<Utc>,
-    said: Result<Arc<CoreProviderMetadata>, SsoError>,
+    provider: Result<Provider, SsoError>,
 }
 
-impl Told {
-    fn holds(&self, now: DateTime<Utc>) -> bool {
+impl Answer {
+    fn is_recent(&self, now: DateTime<Utc>) -> bool {
         let age = now - self.at;
-        age < if self.said.is_ok() { FRESH } else { COOL_DOWN }
+        age < if self.provider.is_ok() {
+            FRESH
+        } else {
+            COOL_DOWN
+        }
     }
+}
+
+/// A provider that can be used.
+#[derive(Debug, Clone)]
+struct Provider {
+    endpoints: Arc<Endpoints>,
+    keys: Arc<RemoteKeys>,
 }
 
 impl SingleSignOn {
     /// Nothing is asked before it is needed.
-    pub fn new(policy: OutboundPolicy, clock: Clock) -> Result<Self, OutboundSetupError> {
-        Ok(Self {
-            outbound: Outbound::new(policy)?,
-            clock,
-            known: Mutex::default(),
-        })
+    pub(super) fn new(fetcher: Arc<Fetcher>) -> Self {
+        Self {
+            fetcher,
+            providers: Mutex::default(),
+        }
     }
 
-    /// Whether there is a usable provider with this issuer identifier; it is asked now.
+    /// Whether there is a usable provider with this issuer identifier, with its keys; it is asked now.
     pub async fn check(&self, issuer: &str) -> Result<(), SsoError> {
-        self.ask(issuer, |_| false).await.map(|_| ())
+        let provider = self.ask(issuer, |_| false).await?;
+        Ok(provider.keys.fetch_now().await?)
     }
 
-    /// Where to send a browser that shall come back to `redirect_uri` with `state`.
+    /// Where to send a browser that shall come back to `redirect_uri`.
     pub async fn begin(
         &self,
-        provider: &SsoProvider,
+        client: &SsoClient,
         redirect_uri: &str,
-        state: String,
-        nonce: String,
-    ) -> Result<SsoBegun, SsoError> {
-        let now = self.clock.now();
-        let metadata = self.ask(&provider.issuer, |told| told.holds(now)).await?;
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let client = CoreClient::from_provider_metadata(
-            CoreProviderMetadata::clone(&metadata),
-            ClientId::new(provider.client_id.clone()),
-            None,
-        )
-        .set_redirect_uri(redirect(redirect_uri)?);
-        let (url, _, _) = client
-            .authorize_url(
-                CoreAuthenticationFlow::AuthorizationCode,
-                move || CsrfToken::new(state),
-                move || Nonce::new(nonce),
-            )
-            .add_scope(Scope::new("email".into()))
-            .add_scope(Scope::new("profile".into()))
-            .set_pkce_challenge(challenge)
-            .url();
-        Ok(SsoBegun {
-            url,
-            pkce_verifier: SecretString::from(verifier.into_secret()),
-        })
+        attempt: &SsoAttempt,
+    ) -> Result<Url, SsoError> {
+        let provider = self.recent(&client.issuer).await?;
+        // They are there when the browser comes back.
+        provider.keys.warm();
+        let endpoint = &provider.endpoints.authorization;
+        Ok(flow::authorization_url(
+            endpoint,
+            &client.client_id,
+            redirect_uri,
+            attempt,
+        ))
     }
 
     /// Whom the provider vouches for with this code.
     pub async fn finish(
         &self,
-        provider: &SsoProvider,
+        client: &SsoClient,
         redirect_uri: &str,
-        code: String,
-        nonce: &str,
-        pkce_verifier: &SecretString,
+        code: &str,
+        attempt: &SsoAttempt,
     ) -> Result<SsoIdentity, SsoError> {
-        let now = self.clock.now();
-        let metadata = self.ask(&provider.issuer, |told| told.holds(now)).await?;
-        let auth_type = auth_type(&metadata);
-        let secret = provider
-            .client_secret
-            .as_ref()
-            .map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
-        let client = CoreClient::from_provider_metadata(
-            CoreProviderMetadata::clone(&metadata),
-            ClientId::new(provider.client_id.clone()),
-            secret,
-        )
-        .set_auth_type(auth_type)
-        .set_redirect_uri(redirect(redirect_uri)?);
-
-        let http = |request: HttpRequest| self.send(request);
-        let exchange = client
-            .exchange_code(AuthorizationCode::new(code))
-            .map_err(|_no_endpoint| misconfigured("it names no token endpoint"))?
-            .set_pkce_verifier(PkceCodeVerifier::new(
-                pkce_verifier.expose_secret().to_owned(),
-            ));
-        let tokens =
-            Box::pin(exchange.request_async(&http))
-                .await
-                .map_err(|error| match error {
-                    RequestTokenError::Request(error) => SsoError::Unreachable(error),
-                    RequestTokenError::ServerResponse(_) => SsoError::Refused("code_refused"),
-                    RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-                        SsoError::Refused("token_answer_unreadable")
-                    }
-                })?;
-
-        let id_token: &CoreIdToken = tokens.id_token().ok_or(SsoError::Refused("no_id_token"))?;
-        let nonce = Nonce::new(nonce.to_owned());
-        let mut verifier = self.verifier(provider, &metadata);
-        let mut judged = id_token.claims(&verifier, &nonce);
-        if let Err(ClaimsVerificationError::SignatureVerification(
-            SignatureVerificationError::NoMatchingKey,
-        )) = judged
-        {
-            // The provider may have begun to sign with another key since it was asked.
-            let recent = |told: &Told| told.holds(now) && now - told.at < NEW_KEY;
-            let metadata = self.ask(&provider.issuer, recent).await?;
-            verifier = self.verifier(provider, &metadata);
-            judged = id_token.claims(&verifier, &nonce);
-        }
-        let claims: &CoreIdTokenClaims = judged.map_err(|error| {
-            tracing::info!(%error, "an ID token was refused");
-            SsoError::Refused("id_token_refused")
-        })?;
-        if let Some(expected) = claims.access_token_hash() {
-            let made = id_token.signing_alg().ok().and_then(|alg| {
-                let key = id_token.signing_key(&verifier).ok()?;
-                AccessTokenHash::from_token(tokens.access_token(), alg, key).ok()
-            });
-            if made.as_ref() != Some(expected) {
-                return Err(SsoError::Refused("access_token_swapped"));
-            }
-        }
-        let said = SsoIdentity {
-            subject: claims.subject().to_string(),
-            email: claims.email().map(|email| email.to_string()),
-            email_verified: claims.email_verified() == Some(true),
-            name: claims
-                .name()
-                .and_then(|names| names.get(None))
-                .map(|name| name.to_string()),
+        let provider = self.recent(&client.issuer).await?;
+        let outbound = &self.fetcher.outbound;
+        let exchange = flow::Exchange {
+            endpoints: &provider.endpoints,
+            client,
+            redirect_uri,
+            code,
+            pkce_verifier: &attempt.pkce_verifier,
         };
-        if said.email.is_some() {
-            return Ok(said);
+        let tokens = exchange.send(outbound).await?;
+        let expected = Expected {
+            issuer: &client.issuer,
+            client_id: &client.client_id,
+            nonce: &attempt.nonce,
+            access_token: &tokens.access_token,
+        };
+        let identity = self.judge(&provider, &expected, &tokens.id_token).await?;
+        if identity.email.is_some() {
+            return Ok(identity);
         }
         // Many providers put claims of scopes at the userinfo endpoint only. Its answer must be about the same person.
-        let asked = client
-            .user_info(
-                tokens.access_token().clone(),
-                Some(claims.subject().clone()),
-            )
-            .map_err(|_no_endpoint| SsoError::Refused("no_email"))?;
-        let info: CoreUserInfoClaims =
-            Box::pin(asked.request_async(&http))
-                .await
-                .map_err(|error| match error {
-                    UserInfoError::Request(error) => SsoError::Unreachable(error),
-                    _ => SsoError::Refused("userinfo_refused"),
-                })?;
+        let endpoint = provider.endpoints.userinfo.as_ref();
+        let endpoint = endpoint.ok_or(SsoError::Refused("no_email"))?;
+        let claims = match flow::userinfo(outbound, endpoint, &tokens.access_token).await? {
+            Userinfo::Plain(claims) => claims,
+            Userinfo::Signed(token) => {
+                let keys = self.keys(&provider).await?;
+                let claims = id_token::signed_userinfo(&token, &expected, &keys);
+                claims.map_err(|refusal| {
+                    tracing::info!(%refusal, "a signed answer about a user was refused");
+                    SsoError::Refused("userinfo_refused")
+                })?
+            }
+        };
+        if claims.get("sub").and_then(Value::as_str) != Some(&identity.subject) {
+            return Err(SsoError::Refused("userinfo_refused"));
+        }
+        let info = SsoIdentity::of(identity.subject, &claims);
         Ok(SsoIdentity {
-            email: info.email().map(|email| email.to_string()),
-            email_verified: info.email_verified() == Some(true),
-            name: info
-                .name()
-                .and_then(|names| names.get(None))
-                .map(|name| name.to_string())
-                .or(said.name),
-            subject: said.subject,
+            name: info.name.or(identity.name),
+            ..info
         })
     }
 
-    /// Judges the ID tokens of a provider that said this of itself.
-    fn verifier(
+    /// Judges an ID token, with another look at the provider's keys where they may be the reason why it is not good.
+    async fn judge(
         &self,
-        provider: &SsoProvider,
-        metadata: &CoreProviderMetadata,
-    ) -> CoreIdTokenVerifier<'static> {
-        let clock = self.clock.clone();
-        CoreIdTokenVerifier::new_public_client(
-            ClientId::new(provider.client_id.clone()),
-            metadata.issuer().clone(),
-            metadata.jwks().clone(),
-        )
-        .set_allowed_algs(ALGORITHMS)
-        .set_time_fn(move || clock.now())
+        provider: &Provider,
+        expected: &Expected<'_>,
+        id_token: &str,
+    ) -> Result<SsoIdentity, SsoError> {
+        let token = peek(id_token).map_err(IdTokenRefusal::from)?;
+        // A token that its own claims refuse is not worth a fetch.
+        let subject = expected.check_claims(&token, self.fetcher.clock.now())?;
+        let keys = self.keys(provider).await?;
+        if let Err(refusal) = id_token::check_signature(&token, &keys) {
+            let refused = IdTokenRefusal::from(refusal);
+            if !refusal.may_lie_in_the_keys() {
+                return Err(refused.into());
+            }
+            match provider.keys.second_look(&keys).await {
+                Ok(SecondLook::Keys(keys)) => {
+                    id_token::check_signature(&token, &keys).map_err(IdTokenRefusal::from)?;
+                }
+                // Behind a failed or slow fetch an unknown key may well exist.
+                Err(_cooling_down) if refusal == Refusal::UnknownKey => {
+                    return Err(unavailable(&provider.keys));
+                }
+                Ok(SecondLook::Unchanged) | Err(_) => return Err(refused.into()),
+            }
+        }
+        Ok(SsoIdentity::of(subject.as_str().to_owned(), token.claims()))
+    }
+
+    async fn keys(&self, provider: &Provider) -> Result<Arc<KeySet>, SsoError> {
+        let keys = provider.keys.current().await;
+        keys.map_err(|_cooling_down| unavailable(&provider.keys))
+    }
+
+    /// What a provider said of itself lately, or says now.
+    async fn recent(&self, issuer: &str) -> Result<Provider, SsoError> {
+        let now = self.fetcher.clock.now();
+        self.ask(issuer, |answer| answer.is_recent(now)).await
     }
 
     /// What a provider says of itself: what it said before where that is good `enough`, else it is asked, once for however
@@ -294,102 +306,57 @@ impl SingleSignOn {
     async fn ask(
         &self,
         issuer: &str,
-        enough: impl Fn(&Told) -> bool,
-    ) -> Result<Arc<CoreProviderMetadata>, SsoError> {
-        let provider = self.provider(issuer);
-        let mut told = provider.0.lock().await;
-        if let Some(told) = told.as_ref().filter(|told| enough(told)) {
-            return told.said.clone();
+        enough: impl Fn(&Answer) -> bool,
+    ) -> Result<Provider, SsoError> {
+        let slot = self.slot(issuer);
+        let mut remembered = slot.lock().await;
+        if let Some(answer) = remembered.answer.as_ref().filter(|answer| enough(answer)) {
+            return answer.provider.clone();
         }
-        let said = Box::pin(self.discover(issuer)).await.and_then(|metadata| {
-            self.check_endpoints(&metadata)?;
-            Ok(Arc::new(metadata))
+        let found = Endpoints::discover(issuer, &self.fetcher.outbound).await;
+        let provider = found.map(|endpoints| {
+            let kept = remembered.keys.take();
+            let kept = kept.filter(|(address, _)| *address == endpoints.jwks);
+            let (address, keys) = kept.unwrap_or_else(|| {
+                let source = RemoteSource::at(endpoints.jwks.clone());
+                let fetcher = Arc::clone(&self.fetcher);
+                let keys = RemoteKeys::new(issuer.to_owned(), source, fetcher);
+                (endpoints.jwks.clone(), keys)
+            });
+            remembered.keys = Some((address, Arc::clone(&keys)));
+            Provider {
+                endpoints: Arc::new(endpoints),
+                keys,
+            }
         });
-        *told = Some(Told {
-            at: self.clock.now(),
-            said: said.clone(),
+        remembered.answer = Some(Answer {
+            at: self.fetcher.clock.now(),
+            provider: provider.clone(),
         });
-        said
+        provider
     }
 
-    fn provider(&self, issuer: &str) -> Arc<Provider> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(provider) = known.get(issuer) {
-            return Arc::clone(provider);
+    fn slot(&self, issuer: &str) -> Arc<Slot> {
+        let mut slots = self
+            .providers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(issuer) {
+            return Arc::clone(slot);
         }
-        if known.len() >= MOST {
+        if slots.len() >= MOST {
             // Those that nobody is asking for; what they say is fetched again.
-            known.retain(|_, provider| Arc::strong_count(provider) > 1);
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        let provider = known.entry(issuer.to_owned()).or_default();
-        Arc::clone(provider)
-    }
-
-    /// The provider's own description and keys. The crate compares its `issuer` with ours, character for character.
-    async fn discover(&self, issuer: &str) -> Result<CoreProviderMetadata, SsoError> {
-        let issuer = IssuerUrl::new(issuer.to_owned())
-            .map_err(|_not_a_url| misconfigured("the issuer is not a URL"))?;
-        let http = |request: HttpRequest| self.send(request);
-        CoreProviderMetadata::discover_async(issuer, &http)
-            .await
-            .map_err(|error| match error {
-                DiscoveryError::Request(error) => SsoError::Unreachable(error),
-                DiscoveryError::Response(status, ..) => {
-                    SsoError::Unreachable(OutboundError::Status(status.as_u16()))
-                }
-                DiscoveryError::Validation(_) => {
-                    misconfigured("the provider there calls itself by another issuer")
-                }
-                DiscoveryError::Parse(error) => SsoError::Misconfigured(format!(
-                    "its description can't be read at {}",
-                    error.path()
-                )),
-                _ => misconfigured("its description can't be read"),
-            })
-    }
-
-    /// A description may point anywhere; the browser and the gateway go only where the guard lets them.
-    fn check_endpoints(&self, metadata: &CoreProviderMetadata) -> Result<(), SsoError> {
-        let token = metadata
-            .token_endpoint()
-            .ok_or_else(|| misconfigured("it names no token endpoint"))?;
-        for url in [metadata.authorization_endpoint().url(), token.url()] {
-            self.outbound.check(url).map_err(SsoError::Unreachable)?;
-        }
-        Ok(())
-    }
-
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, OutboundError> {
-        let request = reqwest::Request::try_from(request)
-            .map_err(|_bad_address| OutboundError::NotAllowed)?;
-        let answer = self.outbound.execute(request).await?;
-        let mut response = Response::new(answer.body);
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
-        Ok(response)
+        let slot = slots.entry(issuer.to_owned()).or_default();
+        Arc::clone(slot)
     }
 }
 
-fn misconfigured(what: &str) -> SsoError {
-    SsoError::Misconfigured(what.to_owned())
-}
-
-fn redirect(uri: &str) -> Result<RedirectUrl, SsoError> {
-    RedirectUrl::new(uri.to_owned())
-        .map_err(|_not_a_url| misconfigured("the gateway's own address is not a URL"))
-}
-
-/// The client's secret goes into the header, unless the provider takes it in the body only.
-fn auth_type(metadata: &CoreProviderMetadata) -> AuthType {
-    let in_body_only = metadata
-        .token_endpoint_auth_methods_supported()
-        .is_some_and(|methods| {
-            methods.contains(&CoreClientAuthMethod::ClientSecretPost)
-                && !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
-        });
-    if in_body_only {
-        AuthType::RequestBody
-    } else {
-        AuthType::BasicAuth
+/// Why a provider's keys can't be had.
+fn unavailable(keys: &RemoteKeys) -> SsoError {
+    match keys.last_error() {
+        Some(error) => error.into(),
+        None => OutboundError::NoAnswer.into(),
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::issuer::{Algorithm, AudienceClaim, ClaimPath, IssuerConfig};
 use crate::domain::json;
 
 /// Largest date that a token may hold: every whole number up to here is exact in a double.
-const MAX_DATE: i64 = 1 << 53;
+pub(super) const MAX_DATE: i64 = 1 << 53;
 
 /// A token that was read but not verified. Its issuer and audiences may pick the rules that it is
 /// then judged by, and nothing else.
@@ -49,6 +49,11 @@ impl Unverified<'_> {
 
     pub(super) fn claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+
+    /// Whether its `typ` says that it is an access token, and nothing else (RFC 9068).
+    pub(super) fn is_access_token_by_type(&self) -> bool {
+        self.jws.access_token_type()
     }
 }
 
@@ -207,29 +212,53 @@ pub(super) fn check_dates(
     rules: &IssuerConfig,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let now = now.timestamp();
-    let leeway = i64::from(rules.leeway_seconds());
-    let longest = i64::from(rules.max_lifetime_seconds());
-    let exp = date(claims, "exp")?.ok_or(Refusal::Claims)?;
-    let nbf = date(claims, "nbf")?;
-    let iat = date(claims, "iat")?;
-    if rules.at_jwt_strict() && iat.is_none() {
-        return Err(Refusal::Claims);
+    let bounds = DateBounds {
+        leeway: rules.leeway_seconds().into(),
+        longest: rules.max_lifetime_seconds().into(),
+        needs_iat: rules.at_jwt_strict(),
+    };
+    bounds.check(claims, now)
+}
+
+/// What dates a token may have; in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DateBounds {
+    /// How far each may be off.
+    pub(super) leeway: i64,
+    /// Longest time from `iat` (or from now, without one) to `exp`.
+    pub(super) longest: i64,
+    /// Whether `iat` must be there.
+    pub(super) needs_iat: bool,
+}
+
+impl DateBounds {
+    pub(super) fn check(
+        self,
+        claims: &Map<String, Value>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let now = now.timestamp();
+        let exp = date(claims, "exp")?.ok_or(Refusal::Claims)?;
+        let nbf = date(claims, "nbf")?;
+        let iat = date(claims, "iat")?;
+        if self.needs_iat && iat.is_none() {
+            return Err(Refusal::Claims);
+        }
+        if now >= exp + self.leeway {
+            return Err(Refusal::Expired);
+        }
+        if nbf.is_some_and(|nbf| nbf > now + self.leeway) {
+            return Err(Refusal::NotYetValid);
+        }
+        if iat.is_some_and(|iat| iat > now + self.leeway) {
+            return Err(Refusal::IssuedInFuture);
+        }
+        let from = iat.unwrap_or(now + self.leeway);
+        if exp - from > self.longest {
+            return Err(Refusal::Lifetime);
+        }
+        Ok(())
     }
-    if now >= exp + leeway {
-        return Err(Refusal::Expired);
-    }
-    if nbf.is_some_and(|nbf| nbf > now + leeway) {
-        return Err(Refusal::NotYetValid);
-    }
-    if iat.is_some_and(|iat| iat > now + leeway) {
-        return Err(Refusal::IssuedInFuture);
-    }
-    let from = iat.unwrap_or(now + leeway);
-    if exp - from > longest {
-        return Err(Refusal::Lifetime);
-    }
-    Ok(())
 }
 
 fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<Option<&'c str>, Refusal> {

@@ -1,4 +1,4 @@
-//! Lays the three sources over each other and remembers where each value came from.
+//! Reads the three sources; the `config` crate lays them over each other and carries along where each value was set.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,30 +24,13 @@ const DEFAULT_ENVIRONMENT: &str = "production";
 const KEY_EDITS: usize = 4;
 const VARIABLE_EDITS: usize = 2;
 
-/// A value before it has a type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Raw {
-    /// From a variable, or a TOML string.
-    Text(String),
-    Integer(i64),
-    List(Vec<String>),
-    /// Any other kind of TOML value; no setting is one.
-    Other(String),
-}
-
-/// A value and where it was set.
-#[derive(Debug, Clone)]
-pub(super) struct Setting {
-    pub(super) raw: Raw,
-    /// `built-in default`, `config/production.toml:3`, or the name of a variable.
-    pub(super) place: String,
-}
-
 /// Every key's value, laid over each other.
 #[derive(Debug)]
 pub(super) struct Layers {
     pub(super) environment: String,
-    pub(super) settings: BTreeMap<String, Setting>,
+    /// By dotted key. The origin of each is the place that set it: `built-in default`, `config/production.toml:3`, or the name of a
+    /// variable.
+    pub(super) settings: BTreeMap<String, Value>,
     pub(super) errors: Vec<ConfigError>,
 }
 
@@ -66,11 +49,11 @@ impl Layers {
             // In broken TOML, what looks like a name may be a piece of a secret.
             let well_formed = mistakes.is_empty();
             errors.append(&mut mistakes);
-            for (key, setting) in layer {
+            for (key, value) in layer {
                 if known.contains(&key) {
-                    from_file.insert(key, setting);
+                    from_file.insert(key, value);
                 } else if well_formed {
-                    errors.push(unknown_key(key, setting.place, &known));
+                    errors.push(unknown_key(key, &value, &known));
                 }
             }
         }
@@ -82,55 +65,59 @@ impl Layers {
         errors.extend(unknown_variables(env, &known));
         Self {
             environment,
-            settings: lay_over_each_other([defaults, from_file, from_variables]),
+            settings: merge([defaults, from_file, from_variables]),
             errors,
         }
+    }
+
+    /// Where a setting was set.
+    pub(super) fn place(&self, key: &str) -> Option<String> {
+        self.settings.get(key)?.origin().map(str::to_owned)
     }
 
     /// The configuration in force as TOML, each line with its source, secrets as `***`.
     pub(super) fn describe(&self) -> String {
         let mut text = format!("# environment: {}\n", self.environment);
         let mut current = "";
-        for (key, setting) in &self.settings {
+        for (key, value) in &self.settings {
             let (section, name) = key.split_once('.').unwrap_or(("", key));
             if section != current {
                 current = section;
                 // Writing to a String cannot fail.
                 writeln!(text, "\n[{section}]").unwrap_or_default();
             }
-            let value = shown(key, &setting.raw);
-            let line = format!("{name} = {value}");
-            writeln!(text, "{line:<44} # {}", setting.place).unwrap_or_default();
+            let line = format!("{name} = {}", in_toml(key, &value.kind));
+            let place = value.origin().unwrap_or_default();
+            writeln!(text, "{line:<44} # {place}").unwrap_or_default();
         }
         text
     }
 }
 
-/// Later layers win. Each value keeps its origin.
-fn lay_over_each_other(layers: [BTreeMap<String, Setting>; 3]) -> BTreeMap<String, Setting> {
+/// Later layers win.
+fn merge(layers: [BTreeMap<String, Value>; 3]) -> BTreeMap<String, Value> {
     let builder = layers
         .into_iter()
         .fold(Config::builder(), |builder, layer| {
             builder.add_source(Layer(layer))
         });
-    let merged = builder.build().and_then(|config| config.collect());
+    // No layer fails, since its mistakes were taken out before.
+    let sections = builder.build().and_then(|config| config.collect());
     let mut settings = BTreeMap::new();
-    for (section, value) in merged.unwrap_or_default() {
-        let ValueKind::Table(members) = value.kind else {
-            continue;
-        };
-        for (name, value) in members {
-            let place = value.origin().unwrap_or_default().to_owned();
-            let raw = Raw::from(value.kind);
-            settings.insert(format!("{section}.{name}"), Setting { raw, place });
-        }
+    for (section, value) in sections.unwrap_or_default() {
+        let members = value.into_table().unwrap_or_default();
+        settings.extend(
+            members
+                .into_iter()
+                .map(|(name, value)| (format!("{section}.{name}"), value)),
+        );
     }
     settings
 }
 
-/// One source of settings, as the `config` crate takes it.
+/// One source of settings: values by dotted key.
 #[derive(Debug, Clone)]
-struct Layer(BTreeMap<String, Setting>);
+struct Layer(BTreeMap<String, Value>);
 
 impl Source for Layer {
     fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
@@ -138,59 +125,39 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigCrateError> {
-        let values = self.0.iter().map(|(key, setting)| {
-            let value = Value::new(Some(&setting.place), ValueKind::from(setting.raw.clone()));
-            (key.clone(), value)
-        });
-        Ok(values.collect())
-    }
-}
-
-impl From<Raw> for ValueKind {
-    fn from(raw: Raw) -> Self {
-        match raw {
-            Raw::Text(text) => Self::String(text),
-            Raw::Integer(number) => Self::I64(number),
-            Raw::List(items) => Self::Array(items.into_iter().map(Value::from).collect()),
-            // No setting is of such a kind, and none is a list of lists: it only has to come out again.
-            Raw::Other(kind) => Self::Array(vec![Value::from(vec![kind])]),
-        }
-    }
-}
-
-impl From<ValueKind> for Raw {
-    fn from(kind: ValueKind) -> Self {
-        match kind {
-            ValueKind::String(text) => Self::Text(text),
-            ValueKind::I64(number) => Self::Integer(number),
-            ValueKind::Array(items) => {
-                let mut texts = Vec::with_capacity(items.len());
-                for item in items {
-                    match item.kind {
-                        ValueKind::Array(inner) => {
-                            let kind = inner.into_iter().next().map(|kind| kind.to_string());
-                            return Self::Other(kind.unwrap_or_default());
-                        }
-                        other => texts.push(other.to_string()),
-                    }
-                }
-                Self::List(texts)
-            }
-            other => Self::Other(other.to_string()),
-        }
+        Ok(self.0.clone().into_iter().collect())
     }
 }
 
 /// As TOML; a secret that is set shows as `***`.
-pub(super) fn shown(key: &str, raw: &Raw) -> String {
-    match raw {
-        Raw::Text(text) if text.is_empty() => r#""""#.to_owned(),
-        _ if keys::is_secret(key) => r#""***""#.to_owned(),
-        Raw::Text(text) => format!("{text:?}"),
-        Raw::Integer(number) => number.to_string(),
-        Raw::List(items) => format!("{items:?}"),
-        Raw::Other(kind) => format!("({kind})"),
-    }
+pub(super) fn in_toml(key: &str, kind: &ValueKind) -> String {
+    let text = match kind {
+        ValueKind::String(text) if text.is_empty() => r#""""#,
+        _ if keys::is_secret(key) => r#""***""#,
+        ValueKind::String(text) => return format!("{text:?}"),
+        ValueKind::I64(number) => return number.to_string(),
+        ValueKind::Array(items) => match texts(items) {
+            Some(items) => return format!("{items:?}"),
+            None => "(a list of something else than strings and integers)",
+        },
+        ValueKind::Boolean(_) => "(true or false)",
+        ValueKind::Float(_) => "(a fraction)",
+        ValueKind::I128(_) | ValueKind::U64(_) | ValueKind::U128(_) => "(a huge integer)",
+        ValueKind::Table(_) => "(a table)",
+        // `config` knows no dates, and TOML has no nothing: one stands for the other.
+        ValueKind::Nil => "(a date)",
+    };
+    text.to_owned()
+}
+
+/// The items of a list of strings and integers.
+pub(super) fn texts(items: &[Value]) -> Option<Vec<String>> {
+    let texts = items.iter().map(|item| match &item.kind {
+        ValueKind::String(text) => Some(text.clone()),
+        ValueKind::I64(number) => Some(number.to_string()),
+        _ => None,
+    });
+    texts.collect()
 }
 
 fn environment_name(env: &BTreeMap<String, String>, errors: &mut Vec<ConfigError>) -> String {
@@ -256,7 +223,7 @@ fn environment_file(
 fn flatten(
     text: &str,
     place: impl Fn(usize) -> String,
-) -> (BTreeMap<String, Setting>, Vec<ConfigError>) {
+) -> (BTreeMap<String, Value>, Vec<ConfigError>) {
     let line_of = |offset: usize| {
         let before = text.bytes().take(offset);
         before.filter(|byte| *byte == b'\n').count() + 1
@@ -292,43 +259,32 @@ fn collect(
     table: &DeTable<'_>,
     prefix: &str,
     place: &dyn Fn(usize) -> String,
-    values: &mut BTreeMap<String, Setting>,
+    values: &mut BTreeMap<String, Value>,
 ) {
     for (name, value) in table {
         let key = format!("{prefix}{}", name.get_ref());
         if let DeValue::Table(inner) = value.get_ref() {
             collect(inner, &format!("{key}."), place, values);
         } else {
-            let setting = Setting {
-                raw: raw(value.get_ref()),
-                place: place(name.span().start),
-            };
-            values.insert(key, setting);
+            let place = place(name.span().start);
+            values.insert(key, Value::new(Some(&place), kind(value.get_ref())));
         }
     }
 }
 
-fn raw(value: &DeValue<'_>) -> Raw {
+fn kind(value: &DeValue<'_>) -> ValueKind {
     match value {
-        DeValue::String(text) => Raw::Text(text.to_string()),
+        DeValue::String(text) => ValueKind::String(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Raw::Other("a huge integer".to_owned()), Raw::Integer),
-        DeValue::Array(items) => items
-            .iter()
-            .map(|item| match raw(item.get_ref()) {
-                Raw::Text(text) => Some(text),
-                Raw::Integer(number) => Some(number.to_string()),
-                Raw::List(_) | Raw::Other(_) => None,
-            })
-            .collect::<Option<Vec<_>>>()
-            .map_or(
-                Raw::Other("a list of something else than strings and integers".to_owned()),
-                Raw::List,
-            ),
-        DeValue::Boolean(_) => Raw::Other("true or false".to_owned()),
-        DeValue::Float(_) => Raw::Other("a fraction".to_owned()),
-        DeValue::Datetime(_) => Raw::Other("a date".to_owned()),
-        DeValue::Table(_) => Raw::Other("a table".to_owned()),
+            .map_or(ValueKind::I128(i128::MAX), ValueKind::I64),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|item| Value::from(kind(item.get_ref())));
+            ValueKind::Array(items.collect())
+        }
+        DeValue::Boolean(is_true) => ValueKind::Boolean(*is_true),
+        DeValue::Float(_) => ValueKind::Float(f64::NAN),
+        DeValue::Datetime(_) => ValueKind::Nil,
+        DeValue::Table(_) => ValueKind::Table(Map::new()),
     }
 }
 
@@ -336,7 +292,7 @@ fn from_variables(
     key: &str,
     env: &BTreeMap<String, String>,
     errors: &mut Vec<ConfigError>,
-) -> Option<Setting> {
+) -> Option<Value> {
     let mut set: Vec<_> = keys::variables(key)
         .into_iter()
         .filter_map(|variable| {
@@ -362,10 +318,7 @@ fn from_variables(
         Ok(value.clone())
     };
     match read.and_then(|text| encoding::value(&text).map(str::to_owned)) {
-        Ok(text) => Some(Setting {
-            raw: Raw::Text(text),
-            place: variable.name,
-        }),
+        Ok(text) => Some(Value::new(Some(&variable.name), text)),
         Err(problem) => {
             errors.push(ConfigError {
                 subject: key.to_owned(),
@@ -382,14 +335,14 @@ fn text_of_file(path: &str) -> Result<String, String> {
     encoding::text(&bytes).map_err(|fault| format!("{path:?}: {fault}"))
 }
 
-fn unknown_key(key: String, place: String, known: &BTreeSet<String>) -> ConfigError {
+fn unknown_key(key: String, value: &Value, known: &BTreeSet<String>) -> ConfigError {
     let problem = match nearest(&key, known.iter().map(String::as_str), KEY_EDITS) {
         Some(near) => format!("no such setting; did you mean {near}?"),
         None => "no such setting; `check-config --reference` lists them all".to_owned(),
     };
     ConfigError {
         subject: key,
-        place: Some(place),
+        place: value.origin().map(str::to_owned),
         problem,
     }
 }

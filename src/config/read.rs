@@ -2,12 +2,13 @@
 
 use std::{ops::RangeInclusive, str::FromStr, time::Duration};
 
+use config::ValueKind;
 use secrecy::SecretString;
 
 use super::{
     error::ConfigError,
     keys,
-    layers::{Layers, Raw, Setting, shown},
+    layers::{Layers, in_toml, texts},
 };
 
 /// Reads keys one after the other. A method that returns `None` has recorded why.
@@ -29,33 +30,29 @@ impl<'a> Reader<'a> {
     pub(super) fn reject(&mut self, key: &str, problem: impl Into<String>) {
         self.errors.push(ConfigError {
             subject: key.to_owned(),
-            place: self
-                .layers
-                .settings
-                .get(key)
-                .map(|setting| setting.place.clone()),
+            place: self.layers.place(key),
             problem: problem.into(),
         });
     }
 
     /// Records that a value is not `wanted`; shows the value unless it is a secret.
     fn reject_value(&mut self, key: &str, wanted: &str) {
-        let problem = match self.setting(key) {
-            Some(setting) if !keys::is_secret(key) => {
-                format!("{} is not {wanted}", shown(key, &setting.raw))
+        let problem = match self.kind(key) {
+            Some(kind) if !keys::is_secret(key) => {
+                format!("{} is not {wanted}", in_toml(key, kind))
             }
             _ => format!("must be {wanted}"),
         };
         self.reject(key, problem);
     }
 
-    fn setting(&self, key: &str) -> Option<&'a Setting> {
-        self.layers.settings.get(key)
+    fn kind(&self, key: &str) -> Option<&'a ValueKind> {
+        Some(&self.layers.settings.get(key)?.kind)
     }
 
     /// A string; empty ones too.
     pub(super) fn text(&mut self, key: &str) -> Option<&'a str> {
-        if let Some(Raw::Text(text)) = self.setting(key).map(|setting| &setting.raw) {
+        if let Some(ValueKind::String(text)) = self.kind(key) {
             return Some(text);
         }
         self.reject_value(key, "a string");
@@ -91,9 +88,9 @@ impl<'a> Reader<'a> {
         key: &str,
         range: RangeInclusive<i64>,
     ) -> Option<T> {
-        let number = match self.setting(key).map(|setting| &setting.raw) {
-            Some(Raw::Integer(number)) => Some(*number),
-            Some(Raw::Text(text)) => text.trim().parse().ok(),
+        let number = match self.kind(key) {
+            Some(ValueKind::I64(number)) => Some(*number),
+            Some(ValueKind::String(text)) => text.trim().parse().ok(),
             _ => None,
         };
         let typed = number
@@ -118,17 +115,17 @@ impl<'a> Reader<'a> {
 
     /// A list; in a variable its items are separated by commas. `wanted` describes an item.
     pub(super) fn list<T: FromStr>(&mut self, key: &str, wanted: &str) -> Option<Vec<T>> {
-        let items: Vec<&str> = match self.setting(key).map(|setting| &setting.raw) {
-            Some(Raw::List(items)) => items.iter().map(String::as_str).collect(),
-            Some(Raw::Text(text)) => text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .collect(),
-            _ => {
-                self.reject_value(key, &format!("a list of which each item is {wanted}"));
-                return None;
+        let items = match self.kind(key) {
+            Some(ValueKind::Array(items)) => texts(items),
+            Some(ValueKind::String(text)) => {
+                let items = text.split(',').map(|item| item.trim().to_owned());
+                Some(items.filter(|item| !item.is_empty()).collect())
             }
+            _ => None,
+        };
+        let Some(items) = items else {
+            self.reject_value(key, &format!("a list of which each item is {wanted}"));
+            return None;
         };
         let mut typed = Some(Vec::new());
         for item in items {

@@ -65,6 +65,11 @@ pub fn hash_token(token: &SecretString) -> TokenHash {
     TokenHash(sha256(token.expose_secret().as_bytes()))
 }
 
+/// What a code verifier is challenged by: its SHA-256 (RFC 7636, 4.2).
+pub fn s256(verifier: &SecretString) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(verifier.expose_secret().as_bytes()))
+}
+
 /// Whether two secrets are the same, in a time that depends on their lengths only.
 pub fn same_secret(one: &SecretString, other: &SecretString) -> bool {
     let (one, other) = (
@@ -107,6 +112,13 @@ mod tests {
             "TokenHash(ba7816bf...)"
         );
         assert!(!format!("{token:?}").contains("abc"));
+    }
+
+    #[test]
+    fn the_example_of_rfc_7636_gives_its_challenge() {
+        let verifier = SecretString::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        assert_eq!(s256(&verifier), challenge);
     }
 
     #[test]

@@ -343,6 +343,12 @@ pub fn form_of(iss: &str, claims: &Map<String, Value>) -> Option<String> {
     (is_id && iss.contains(directory)).then(|| iss.replacen(directory, TENANT_ID, 1))
 }
 
+/// Where an issuer describes itself (OIDC Discovery 1.0, 4).
+pub fn discovery_address(issuer: &str) -> String {
+    let root = issuer.strip_suffix('/').unwrap_or(issuer);
+    format!("{root}/.well-known/openid-configuration")
+}
+
 /// How a verified token of an issuer leads to its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

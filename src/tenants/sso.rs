@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::sign_in::{
     Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count_refused, ends_at,
 };
-use crate::auth::{SsoError, SsoProvider};
+use crate::auth::{SsoClient, SsoError};
 use crate::crypto::seal::SealError;
 use crate::crypto::token::NoRandomness;
 use crate::domain::email::{Email, is_domain};
@@ -215,7 +215,7 @@ async fn find(gateway: &Gateway, slug: &str) -> Result<(TenantRow, ProviderRow),
     Ok((row, provider))
 }
 
-fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoProvider, SealError> {
+fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoClient, SealError> {
     let client_secret = row
         .client_secret
         .as_ref()
@@ -225,7 +225,7 @@ fn open(gateway: &Gateway, tenant: TenantId, row: &ProviderRow) -> Result<SsoPro
                 .open(sealed, &SealedColumn::SsoClientSecret.place(tenant, row.id))
         })
         .transpose()?;
-    Ok(SsoProvider {
+    Ok(SsoClient {
         issuer: row.issuer.clone(),
         client_id: row.client_id.clone(),
         client_secret,

@@ -17,6 +17,8 @@ mod explaining;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]
+mod identity_provider;
+#[cfg(test)]
 mod introspection;
 #[cfg(test)]
 mod jwks;
@@ -32,5 +34,7 @@ mod piecewise;
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod sso;
 #[cfg(test)]
 mod tokens;

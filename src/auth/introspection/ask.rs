@@ -1,17 +1,14 @@
 //! One question to an introspection endpoint, and what it answers (RFC 7662, 2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request, StatusCode};
-use secrecy::zeroize::Zeroizing;
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Request, StatusCode};
+use secrecy::SecretString;
 use serde_json::{Map, Value};
-use url::form_urlencoded::{Serializer, byte_serialize};
 
+use super::super::client_auth::Client;
 use super::super::outbound::{Answered, Outbound, OutboundError};
-use crate::domain::issuer::{ClientAuthentication, Introspection, RootCertificates};
+use crate::domain::issuer::{Introspection, RootCertificates};
 use crate::domain::json;
 use crate::domain::text::clean_line;
 
@@ -134,41 +131,14 @@ fn question(
     about: &Introspection,
     secret: &SecretString,
     token: &str,
-) -> Result<Request, IntrospectionError> {
-    let mut request = Request::new(Method::POST, about.endpoint().clone());
-    let mut form = Serializer::new(String::new());
-    form.append_pair("token", token);
-    form.append_pair("token_type_hint", "access_token");
-    let headers = request.headers_mut();
-    match about.authentication() {
-        ClientAuthentication::ClientSecretBasic => {
-            headers.insert(AUTHORIZATION, basic(about.client_id(), secret)?);
-        }
-        ClientAuthentication::ClientSecretPost => {
-            form.append_pair("client_id", about.client_id());
-            form.append_pair("client_secret", secret.expose_secret());
-        }
-    }
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
-    *request.body_mut() = Some(form.finish().into());
-    Ok(request)
-}
-
-/// RFC 6749, 2.3.1: both are form-encoded first, so that a colon in the id is none between them.
-fn basic(id: &str, secret: &SecretString) -> Result<HeaderValue, IntrospectionError> {
-    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-    let secret = Zeroizing::new(encoded(secret.expose_secret()));
-    let pair = Zeroizing::new(format!("{}:{}", encoded(id), *secret));
-    let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    // Base64 always fits into a header.
-    let mut header =
-        HeaderValue::from_str(&header).map_err(|_unwritable| OutboundError::NotAllowed)?;
-    header.set_sensitive(true);
-    Ok(header)
+) -> Result<Request, OutboundError> {
+    let client = Client {
+        id: about.client_id(),
+        secret: Some(secret),
+        authentication: about.authentication(),
+    };
+    let form = [("token", token), ("token_type_hint", "access_token")];
+    client.post(about.endpoint(), &form)
 }
 
 fn read(answered: Answered) -> Result<Said, IntrospectionError> {
@@ -252,16 +222,6 @@ mod tests {
             headers,
             body: body.into(),
         }
-    }
-
-    #[test]
-    fn the_id_and_the_secret_are_form_encoded_before_they_are_put_together() {
-        let secret = SecretString::from("a:b c+ü%/");
-        let header = basic("my:id and", &secret).unwrap();
-        assert!(header.is_sensitive());
-        let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        let pair = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
-        assert_eq!(pair, "my%3Aid+and:a%3Ab+c%2B%C3%BC%25%2F");
     }
 
     #[test]

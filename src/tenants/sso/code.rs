@@ -1,14 +1,12 @@
 //! The code at the end of the way: it opens one session, once, for the program that began.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Member, SsoFailure, begin_here, counted, find};
-use crate::crypto::digest::sha256;
-use crate::crypto::token::{hash_token, same_secret};
+use crate::crypto::token::{hash_token, s256, same_secret};
 use crate::domain::email::Email;
 use crate::domain::fault::Faults;
 use crate::domain::role::Role;
@@ -189,11 +187,7 @@ async fn open_with_code(
     };
     // Whatever else is wrong: it was tried.
     tx.commit().await?;
-    let shown = URL_SAFE_NO_PAD.encode(sha256(verifier.expose_secret().as_bytes()));
-    if !same_secret(
-        &SecretString::from(taken.challenge),
-        &SecretString::from(shown),
-    ) {
+    if !same_secret(&taken.challenge.into(), &s256(verifier).into()) {
         return Err(SignInError::Refused("sso_verifier").into());
     }
     let (Some(person), Some(membership)) = (person, membership) else {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::code::{CODE_LASTS, CODE_PREFIX, Program, SignInCode, Vouched};
 use super::{Member, SsoFailure, begin_here, counted, find, open};
-use crate::auth::{SsoError, SsoIdentity};
+use crate::auth::{SsoAttempt, SsoError, SsoIdentity};
 use crate::crypto::seal::{Aad, SealError};
 use crate::crypto::token::{hash_token, random_token, same_secret};
 use crate::domain::email::Email;
@@ -100,21 +100,13 @@ pub async fn start(
     let _turn = admit_sso(gateway, tenant.id, from)
         .await
         .map_err(SignInError::from)?;
-    let (state, nonce) = (random_token("")?, random_token("")?);
-    let (state, nonce) = (state.expose_secret(), nonce.expose_secret());
-    let begun = gateway
-        .sso
-        .begin(
-            &open(gateway, tenant.id, &provider)?,
-            redirect_uri,
-            state.to_owned(),
-            nonce.to_owned(),
-        )
-        .await?;
+    let attempt = SsoAttempt::random()?;
+    let client = open(gateway, tenant.id, &provider)?;
+    let url = gateway.sso.begin(&client, redirect_uri, &attempt).await?;
     let departure = Departure {
-        state: state.to_owned(),
-        nonce: nonce.to_owned(),
-        pkce_verifier: begun.pkce_verifier.expose_secret().to_owned(),
+        state: attempt.state.expose_secret().to_owned(),
+        nonce: attempt.nonce.expose_secret().to_owned(),
+        pkce_verifier: attempt.pkce_verifier.expose_secret().to_owned(),
         provider: provider.id,
         revision: provider.revision,
         redirect_uri: redirect_uri.to_owned(),
@@ -122,7 +114,7 @@ pub async fn start(
         program,
     };
     Ok(SentOn {
-        url: begun.url,
+        url,
         browser: departure.seal(gateway, tenant.id)?,
     })
 }
@@ -198,20 +190,22 @@ async fn come_in(
     let turn = admit_sso(gateway, tenant.id, &back.from)
         .await
         .map_err(SignInError::from)?;
-    let identity = gateway
-        .sso
-        .finish(
-            &open(gateway, tenant.id, &provider)?,
-            &left.redirect_uri,
-            code,
-            &left.nonce,
-            &SecretString::from(left.pkce_verifier),
-        )
-        .await
-        .map_err(|error| match error {
-            SsoError::Refused(label) => SsoFailure::SignIn(SignInError::Refused(label)),
-            error => error.into(),
-        })?;
+    let client = open(gateway, tenant.id, &provider)?;
+    let attempt = SsoAttempt {
+        state: left.state.into(),
+        nonce: left.nonce.into(),
+        pkce_verifier: left.pkce_verifier.into(),
+    };
+    let identity = Box::pin(
+        gateway
+            .sso
+            .finish(&client, &left.redirect_uri, &code, &attempt),
+    )
+    .await
+    .map_err(|error| match error {
+        SsoError::Refused(label) => SsoFailure::SignIn(SignInError::Refused(label)),
+        error => error.into(),
+    })?;
     drop(turn);
     let email = vouched_for(&provider, &identity)?;
     let (person, role) =

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use url::Url;
 
-use super::super::{Introspection, KeySource, KeySources, RootCertificates, TENANT_ID};
+use super::super::{
+    Introspection, KeySource, KeySources, RootCertificates, TENANT_ID, discovery_address,
+};
 use super::{Reader, escape};
 use crate::domain::web_url;
 
@@ -148,6 +150,5 @@ fn discovery_url(issuer: &str) -> Result<Url, String> {
     if base.query().is_some() {
         return Err("must hold no query".to_owned());
     }
-    let root = issuer.strip_suffix('/').unwrap_or(issuer);
-    fetchable(&format!("{root}/.well-known/openid-configuration"))
+    fetchable(&discovery_address(issuer))
 }
