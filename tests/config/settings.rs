@@ -1,6 +1,4 @@
-//! The configuration as an operator meets it: files, variables, and every mistake named at once.
-
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+//! Files, variables, and every mistake named at once.
 
 use std::{
     collections::BTreeMap,
