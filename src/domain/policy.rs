@@ -16,13 +16,13 @@ pub const MAX_APPROVALS: u8 = 5;
 /// The longest time between two readings of Anam's lists, hours: a month.
 pub const MAX_SYNC_HOURS: u16 = 720;
 
-/// A tenant's policy document.
+/// A tenant's policy document. Its settings are on the heap, so that a new one makes no future larger that holds a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// What a persona gets where it says nothing.
-    pub defaults: Settings,
+    pub defaults: Box<Settings>,
     /// What every persona gets, whatever it or the user says.
-    pub locks: Settings,
+    pub locks: Box<Settings>,
     /// Web origins whose pages may call the user API, besides the gateway's own.
     pub allowed_origins: Vec<Origin>,
     /// Where `time.*` attributes are read; UTC unless set.
@@ -114,8 +114,8 @@ fn whole<N: TryFrom<u64> + PartialOrd + Copy>(value: &Value, least: N, most: N) 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            defaults: Settings::default(),
-            locks: Settings::default(),
+            defaults: Box::default(),
+            locks: Box::default(),
             allowed_origins: Vec::new(),
             time_zone: Tz::UTC,
             preference_fields: BTreeMap::new(),
@@ -135,10 +135,10 @@ impl Policy {
             let at = step(name);
             match (name.as_str(), value) {
                 ("defaults", Value::Object(settings)) => {
-                    policy.defaults = faults.take(&at, Settings::parse(settings)).unwrap_or_default();
+                    policy.defaults = faults.take(&at, Settings::parse(settings)).map(Box::new).unwrap_or_default();
                 }
                 ("locks", Value::Object(settings)) => {
-                    policy.locks = faults.take(&at, Settings::parse(settings)).unwrap_or_default();
+                    policy.locks = faults.take(&at, Settings::parse(settings)).map(Box::new).unwrap_or_default();
                 }
                 ("allowedOrigins", Value::Array(origins)) => {
                     for (index, origin) in origins.iter().enumerate() {
@@ -193,7 +193,7 @@ impl Policy {
     pub fn to_document(&self) -> Map<String, Value> {
         let mut document = Map::new();
         for (name, settings) in [("defaults", &self.defaults), ("locks", &self.locks)] {
-            if *settings != Settings::default()
+            if **settings != Settings::default()
                 && let Ok(value) = serde_json::to_value(settings)
             {
                 document.insert(name.into(), value);

@@ -129,9 +129,9 @@ impl LivePersona {
             .collect();
         snippets.retain(|(key, _)| included.contains(key.as_str()));
         let layers = [
-            (&policy.defaults, Winner::Default),
+            (&*policy.defaults, Winner::Default),
             (&persona.settings, Winner::Persona),
-            (&policy.locks, Winner::Lock),
+            (&*policy.locks, Winner::Lock),
         ];
         let mut settings = Settings::fallback();
         let mut winners = settings.winners(Winner::Gateway);

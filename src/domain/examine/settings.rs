@@ -160,7 +160,7 @@ pub fn missing_secrets(
     policy: &Policy,
     secrets: &BTreeSet<Key>,
 ) -> Vec<Fault> {
-    let layers = [&policy.locks, settings, &policy.defaults];
+    let layers = [&*policy.locks, settings, &*policy.defaults];
     let tools = layers.into_iter().find_map(|layer| layer.tools.as_deref());
     references_of(tools.unwrap_or_default())
         .filter(|(_, name)| !secrets.contains(name))
