@@ -9,6 +9,7 @@ mod secrets;
 
 pub(super) use self::sample_users::whole;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
@@ -17,14 +18,13 @@ use serde_json::{Map, Value, json};
 use self::judge::Placed;
 use self::older_snippets::pinned_as_sealed;
 use super::bundle::{Bundle, SecretRef, pinned};
-use super::document::is_left_out;
+use super::documents;
 use super::live_set::Name;
 use super::plan::{Plan, Step, Verb};
 use super::release::{self, What};
 use super::review::standing;
 use super::seal::{self, Sealing};
 use super::soundness::Before;
-use super::{documents, documents::section};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
@@ -379,24 +379,25 @@ impl Work<'_> {
             snippet_versions.insert(key.clone(), row.number);
         }
         let pins = self.older_snippets(bundle).await?;
-        for (key, content) in &bundle.snippets {
-            let number = self
-                .document(DocumentKind::Snippet, key, content, &live)
-                .await?;
-            snippet_versions.insert(key.clone(), number);
-        }
-        for (key, content) in &bundle.personas {
-            let content = pinned_as_sealed(content, &pins);
-            let content = pinned(&content, |snippet| snippet_versions.get(snippet).copied());
-            self.document(DocumentKind::Persona, key, &content, &live)
-                .await?;
-        }
-        for (key, content) in &bundle.contexts {
-            self.document(DocumentKind::Context, key, content, &live)
-                .await?;
+        for (kind, documents) in &bundle.documents {
+            for (key, content) in documents {
+                let content = match kind {
+                    DocumentKind::Persona => {
+                        let content = pinned_as_sealed(content, &pins);
+                        Cow::Owned(pinned(&content, |snippet| {
+                            snippet_versions.get(snippet).copied()
+                        }))
+                    }
+                    _ => Cow::Borrowed(content),
+                };
+                let number = self.document(*kind, key, &content, &live).await?;
+                if *kind == DocumentKind::Snippet {
+                    snippet_versions.insert(key.clone(), number);
+                }
+            }
         }
         for ((kind, key), row) in &live {
-            if !is_left_out(bundle, *kind, key) {
+            if !bundle.leaves_out(*kind, key) {
                 continue;
             }
             let target = format!("{}/{key}", kind.as_str());
@@ -468,7 +469,7 @@ impl Work<'_> {
         });
         if let Some(row) = unchanged {
             if let Some((number, percent)) = rollout {
-                let at = format!("/{}{}", section(kind), step(key.as_str()));
+                let at = format!("/{}{}", kind.section(), step(key.as_str()));
                 self.plan.findings.push(Finding::warning(
                     at,
                     format!("the rollout of version {number} to {percent} % of the users goes on"),

@@ -32,23 +32,21 @@ pub struct Bundle {
     pub secrets: Option<BTreeMap<Key, SecretRef>>,
     /// What may be chosen, kind by kind.
     pub catalogue: BTreeMap<CatalogueKind, Vec<CatalogueEntry>>,
-    /// Snippet documents.
-    pub snippets: BTreeMap<Key, Map<String, Value>>,
+    /// Its documents; of the kinds that it speaks of, be it to say that there are none. Snippet versions that personas do not pin themselves
+    /// are pinned when they are applied.
+    pub documents: BTreeMap<DocumentKind, Documents>,
     /// Older versions of snippets, by the numbers under which the bundle's personas pin them.
     pub older_snippets: BTreeMap<Key, BTreeMap<i32, Map<String, Value>>>,
-    /// Persona documents; snippet versions that they do not pin themselves are pinned when they are applied.
-    pub personas: BTreeMap<Key, Map<String, Value>>,
-    /// Context documents.
-    pub contexts: BTreeMap<Key, Map<String, Value>>,
     /// Users whom the tenant's admins made up, where the bundle speaks of them.
     pub sample_users: Option<BTreeMap<Key, BundleSampleUser>>,
-    /// Kinds of documents that the bundle speaks of, be it to say that there are none.
-    pub sections: BTreeSet<DocumentKind>,
     /// What is wrong with it: with any, it is never applied, only looked at further.
     pub faults: Vec<Fault>,
     /// What is wrong within its documents. Whoever examines them finds the same, with lines and advice.
     pub document_faults: Vec<Fault>,
 }
+
+/// Documents of one kind, by key.
+pub type Documents = BTreeMap<Key, Map<String, Value>>;
 
 /// One issuer.
 #[derive(Debug)]
@@ -140,21 +138,30 @@ impl Bundle {
     /// How much it speaks of: the tenant, secrets, issuers, documents, sample users, kinds of the catalogue.
     pub fn items(&self) -> usize {
         let older = self.older_snippets.keys();
-        let older = older.filter(|key| !self.snippets.contains_key(*key));
+        let older = older.filter(|key| !self.has(DocumentKind::Snippet, key));
         [
             1,
             self.issuers.as_ref().map_or(0, Vec::len),
             usize::from(self.provider_key.is_some()),
             self.secrets.as_ref().map_or(0, BTreeMap::len),
             self.catalogue.len(),
-            self.snippets.len(),
+            self.documents.values().map(BTreeMap::len).sum(),
             older.count(),
-            self.personas.len(),
-            self.contexts.len(),
             self.sample_users.as_ref().map_or(0, BTreeMap::len),
         ]
         .iter()
         .sum()
+    }
+
+    /// Whether it has this document.
+    pub fn has(&self, kind: DocumentKind, key: &Key) -> bool {
+        let documents = self.documents.get(&kind);
+        documents.is_some_and(|documents| documents.contains_key(key))
+    }
+
+    /// Whether it speaks of this kind of documents, and not of this one.
+    pub fn leaves_out(&self, kind: DocumentKind, key: &Key) -> bool {
+        self.documents.contains_key(&kind) && !self.has(kind, key)
     }
 
     /// Reads a bundle; every fault at once.
@@ -179,10 +186,26 @@ impl Bundle {
         };
         let mut faults = Faults::new();
         let mut within = Faults::new();
-        let mut contexts: BTreeMap<&str, Context> = BTreeMap::new();
+        let mut contexts = BTreeMap::new();
         let mut bundle = Self::default();
         for (name, value) in members {
             let at = step(name);
+            let mut kinds = DocumentKind::ALL.into_iter();
+            if let Some(kind) = kinds.find(|kind| kind.section() == name) {
+                match value {
+                    Value::Object(documents) => {
+                        bundle.read_documents(
+                            kind,
+                            documents,
+                            &mut contexts,
+                            &mut faults,
+                            &mut within,
+                        );
+                    }
+                    _ => faults.add(at, "must be an object"),
+                }
+                continue;
+            }
             match (name.as_str(), value) {
                 ("tenant", Value::String(slug)) if is_slug(slug) => bundle.tenant.clone_from(slug),
                 ("tenant", _) => faults.add(at, "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first"),
@@ -214,44 +237,8 @@ impl Bundle {
                     bundle.secrets = Some(read);
                 }
                 ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
-                ("snippets", Value::Object(documents)) => {
-                    bundle.sections.insert(DocumentKind::Snippet);
-                    for (key, mut document) in documents_of(&at, documents, &mut faults) {
-                        let at = format!("{at}{}", step(key.as_str()));
-                        let versions = document.remove("versions");
-                        let is_live = versions.is_none() || !document.is_empty();
-                        if let Some(versions) = versions {
-                            let read = older(&format!("{at}/versions"), &versions, &mut faults);
-                            bundle.older_snippets.insert(key.clone(), read);
-                        }
-                        // A snippet that only has older versions is not live; personas may pin those all the same.
-                        if is_live {
-                            within.take(&at, parse_snippet(&document));
-                            bundle.snippets.insert(key, document);
-                        }
-                    }
-                }
-                ("personas", Value::Object(documents)) => {
-                    bundle.sections.insert(DocumentKind::Persona);
-                    bundle.personas = documents_of(&at, documents, &mut faults);
-                    for (key, document) in &bundle.personas {
-                        // Any version will do here: which one it is, and whether there is one, shows when it is applied.
-                        let read = Persona::parse(&pinned(document, |_| Some(1)));
-                        within.take(&format!("{at}{}", step(key.as_str())), read);
-                    }
-                }
-                ("contexts", Value::Object(documents)) => {
-                    bundle.sections.insert(DocumentKind::Context);
-                    bundle.contexts = documents_of(&at, documents, &mut faults);
-                    for (name, document) in documents {
-                        let document = document.as_object().filter(|_| Key::parse(name).is_ok());
-                        let read = document.map(Context::parse);
-                        let read = read.and_then(|read| within.take(&format!("{at}{}", step(name)), read));
-                        contexts.extend(read.map(|context| (name.as_str(), context)));
-                    }
-                }
                 ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
-                ("policy" | "secrets" | "catalogue" | "snippets" | "personas" | "contexts" | "sampleUsers", _) => faults.add(at, "must be an object"),
+                ("policy" | "secrets" | "catalogue" | "sampleUsers", _) => faults.add(at, "must be an object"),
                 ("issuers", _) => faults.add(at, "must be a list"),
                 _ => faults.add(
                     at,
@@ -262,7 +249,7 @@ impl Bundle {
         if !members.contains_key("tenant") {
             faults.add("/tenant", "is missing: whose bundle is this?");
         }
-        check_aliases(&bundle, &contexts, &mut within);
+        bundle.check_aliases(&contexts, &mut within);
         bundle.faults = faults.into_vec();
         bundle.document_faults = within.into_vec();
         if bundle.tenant.is_empty() {
@@ -270,6 +257,61 @@ impl Bundle {
             return Err(bundle.faults);
         }
         Ok(bundle)
+    }
+
+    /// Reads the documents of a kind. Of those that stand in the way the faults go to `faults`, of what is wrong inside of them to `within`.
+    fn read_documents(
+        &mut self,
+        kind: DocumentKind,
+        documents: &Map<String, Value>,
+        contexts: &mut BTreeMap<Key, Context>,
+        faults: &mut Faults,
+        within: &mut Faults,
+    ) {
+        let section = step(kind.section());
+        let mut read = Documents::new();
+        for (key, mut document) in documents_of(&section, documents, faults) {
+            let at = format!("{section}{}", step(key.as_str()));
+            match kind {
+                DocumentKind::Snippet => {
+                    let versions = document.remove("versions");
+                    let is_live = versions.is_none() || !document.is_empty();
+                    if let Some(versions) = versions {
+                        let read = older(&format!("{at}/versions"), &versions, faults);
+                        self.older_snippets.insert(key.clone(), read);
+                    }
+                    // A snippet that only has older versions is not live; personas may pin those all the same.
+                    if !is_live {
+                        continue;
+                    }
+                    within.take(&at, parse_snippet(&document));
+                }
+                // Any version will do here: which one it is, and whether there is one, shows when it is applied.
+                DocumentKind::Persona => {
+                    within.take(&at, Persona::parse(&pinned(&document, |_| Some(1))));
+                }
+                DocumentKind::Context => {
+                    let context = within.take(&at, Context::parse(&document));
+                    contexts.extend(context.map(|context| (key.clone(), context)));
+                }
+            }
+            read.insert(key, document);
+        }
+        self.documents.insert(kind, read);
+    }
+
+    fn check_aliases(&self, contexts: &BTreeMap<Key, Context>, faults: &mut Faults) {
+        let mut seen: BTreeMap<&Key, &Key> = BTreeMap::new();
+        for (key, context) in contexts {
+            for (index, alias) in context.aliases.iter().enumerate() {
+                let at = format!("/contexts{}/aliases/{index}", step(key.as_str()));
+                if self.has(DocumentKind::Context, alias) {
+                    faults.add(at, "is the key of a context");
+                } else if let Some(other) = seen.insert(alias, key) {
+                    faults.add(at, format!("is an alias of `{other}` already"));
+                }
+            }
+        }
     }
 }
 
@@ -358,12 +400,8 @@ fn sample_users(
     read
 }
 
-fn documents_of(
-    at: &str,
-    documents: &Map<String, Value>,
-    faults: &mut Faults,
-) -> BTreeMap<Key, Map<String, Value>> {
-    let mut read = BTreeMap::new();
+fn documents_of(at: &str, documents: &Map<String, Value>, faults: &mut Faults) -> Documents {
+    let mut read = Documents::new();
     for (name, document) in documents {
         let at = format!("{at}{}", step(name));
         match (Key::parse(name), document) {
@@ -419,20 +457,6 @@ fn catalogue(
         read.insert(*kind, good);
     }
     read
-}
-
-fn check_aliases(bundle: &Bundle, contexts: &BTreeMap<&str, Context>, faults: &mut Faults) {
-    let mut seen: BTreeMap<&Key, &str> = BTreeMap::new();
-    for (key, context) in contexts {
-        for (index, alias) in context.aliases.iter().enumerate() {
-            let at = format!("/contexts{}/aliases/{index}", step(key));
-            if bundle.contexts.contains_key(alias) {
-                faults.add(at, "is the key of a context");
-            } else if let Some(other) = seen.insert(alias, key) {
-                faults.add(at, format!("is an alias of `{other}` already"));
-            }
-        }
-    }
 }
 
 /// A JWT names its issuer by (issuer, audience), so no pair may stand for two; an opaque token names nothing.

@@ -1,23 +1,11 @@
-//! What applying looks at in single documents: pins, ids, and what changed.
+//! What applying looks at in single documents.
 
 use std::collections::BTreeSet;
 
-use super::bundle::Bundle;
 use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
-use crate::store::documents::DocumentKind;
-
-/// Whether the bundle speaks of this kind of documents, and not of this one.
-pub(super) fn is_left_out(bundle: &Bundle, kind: DocumentKind, key: &Key) -> bool {
-    let listed = match kind {
-        DocumentKind::Snippet => bundle.snippets.contains_key(key),
-        DocumentKind::Persona => bundle.personas.contains_key(key),
-        DocumentKind::Context => bundle.contexts.contains_key(key),
-    };
-    bundle.sections.contains(&kind) && !listed
-}
 
 /// The personas that a context gives and that do not exist.
 pub(super) fn missing_personas(

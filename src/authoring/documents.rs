@@ -229,15 +229,6 @@ async fn set_archived(
     find(&mut change.tx, kind, key).await
 }
 
-/// Where documents of a kind stand in a bundle.
-pub(super) fn section(kind: DocumentKind) -> &'static str {
-    match kind {
-        DocumentKind::Snippet => "snippets",
-        DocumentKind::Persona => "personas",
-        DocumentKind::Context => "contexts",
-    }
-}
-
 /// The document in the audit trail and in plans.
 pub(super) fn target(kind: DocumentKind, key: &Key) -> String {
     format!("{}/{key}", kind.as_str())

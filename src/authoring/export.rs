@@ -68,11 +68,7 @@ pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
             .map(|row| row.number)
     };
     let mut pins = BTreeSet::new();
-    for (section, kind) in [
-        ("snippets", DocumentKind::Snippet),
-        ("personas", DocumentKind::Persona),
-        ("contexts", DocumentKind::Context),
-    ] {
+    for kind in DocumentKind::ALL {
         let mut documents = Map::new();
         for row in live.iter().filter(|row| row.kind == kind) {
             let mut content = row.content.clone();
@@ -82,7 +78,7 @@ pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
             }
             documents.insert(row.key.clone(), Value::Object(content));
         }
-        bundle.insert(section.into(), Value::Object(documents));
+        bundle.insert(kind.section().into(), Value::Object(documents));
     }
     if !pins.is_empty()
         && let Some(Value::Object(snippets)) = bundle.get_mut("snippets")

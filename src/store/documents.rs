@@ -12,7 +12,7 @@ use super::releases::percent;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{DocumentId, VersionId};
 
-/// The kinds of documents; the words in the database and in bundles.
+/// The kinds of documents; the words in the database and in bundles. What others refer to stands first: bundles are applied in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum DocumentKind {
@@ -28,6 +28,15 @@ impl DocumentKind {
             Self::Snippet => "snippet",
             Self::Persona => "persona",
             Self::Context => "context",
+        }
+    }
+
+    /// The member of a bundle that holds documents of this kind.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Snippet => "snippets",
+            Self::Persona => "personas",
+            Self::Context => "contexts",
         }
     }
 

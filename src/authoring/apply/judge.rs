@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::{ApplyError, Work};
-use crate::authoring::documents::section;
 use crate::authoring::examine::Examiner;
 use crate::authoring::live_set::Name;
 use crate::authoring::soundness::Before;
@@ -44,7 +43,7 @@ impl Work<'_> {
         let examiner = Examiner::at(&mut self.change.tx, now, &overlays).await?;
         for placed in std::mem::take(&mut self.placed) {
             let (kind, key) = &placed.name;
-            let at = format!("/{}{}", section(*kind), step(key.as_str()));
+            let at = format!("/{}{}", kind.section(), step(key.as_str()));
             let found = examiner.examine(*kind, key, &placed.content);
             let taken_once = placed.taken_once();
             for mut finding in found.findings {
