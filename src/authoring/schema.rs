@@ -14,6 +14,8 @@ mod settings;
 mod tools;
 mod words;
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use self::words::{Schema, map, object};
@@ -116,6 +118,12 @@ pub fn schema() -> Value {
         .map(|(name, part)| (name.to_owned(), part.into_value()));
     document.insert("$defs".into(), Value::Object(definitions.collect()));
     Value::Object(document)
+}
+
+/// The schema of a part of a bundle, by the name under which others link to it (`#/$defs/NAME`).
+pub fn part(name: &str) -> Option<Value> {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+    SCHEMA.get("$defs")?.get(name).cloned()
 }
 
 /// Schemas that others link to, by name.

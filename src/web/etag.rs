@@ -84,6 +84,19 @@ impl Validator {
             .map_err(|problem| problem.current(current()))
     }
 
+    /// `If-Match` or `If-None-Match` of an admin's write to an address where there may be nothing yet: one of them must be there.
+    pub fn require_any(
+        &self,
+        sent: Conditions,
+        current: impl FnOnce() -> Value,
+    ) -> Result<(), Problem> {
+        if sent.if_none_match.is_none() {
+            return self.require(sent, current);
+        }
+        self.check_write(sent)
+            .map_err(|problem| problem.current(current()))
+    }
+
     /// `If-None-Match` of a read: whether the client has this very content already.
     pub fn is_known_to(&self, request: &HttpRequest) -> bool {
         is_known(request, &self.tag)

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, Whole};
 pub use self::names::wire_name;
 pub use self::schemas::Schemas;
-pub use self::words::word;
+pub(crate) use self::words::answered_words;
+pub use self::words::{schema_of_words, word};
 use crate::domain::fault::Fault;
 use crate::domain::members::{self, Members};
 
@@ -79,7 +80,7 @@ impl Field {
     /// Describes a member of the type `T`, from what stands beside it in an [`input!`](crate::web::input!).
     pub fn of<T: Member>(
         schemas: &mut Schemas,
-        name: &str,
+        name: String,
         doc: &[&str],
         example: Option<Value>,
         has_default: bool,
@@ -92,7 +93,7 @@ impl Field {
             }
         }
         Self {
-            name: wire_name(name),
+            name,
             schema,
             required: T::REQUIRED && !has_default,
         }
@@ -141,7 +142,7 @@ pub fn object_schema<T: Fields>(schemas: &mut Schemas, doc: &[&str]) -> Value {
 }
 
 /// Declares what somebody sends: an object with these members and no others. Names are sent in camel case. A member whose type is an
-/// `Option` may be absent; so may one that has a default behind `=`.
+/// `Option` may be absent; so may one that has a default behind `=`. One that is sent under another name says so: `#[name("redirect_uri")]`.
 ///
 /// ```ignore
 /// input! {
@@ -161,6 +162,7 @@ macro_rules! input {
         $vis:vis struct $Name:ident {
             $(
                 $(#[doc = $field_doc:literal])+
+                $(#[name($wire:literal)])?
                 $(#[example($($example:tt)+)])?
                 $field_vis:vis $field:ident : $ty:ty $(= $default:expr)?
             ),* $(,)?
@@ -174,7 +176,9 @@ macro_rules! input {
 
         impl $crate::web::input::Fields for $Name {
             fn read_all(members: &mut $crate::domain::members::Members) -> Option<Self> {
-                $(let $field = $crate::web::input::input!(@read members, $field, $ty $(, $default)?);)*
+                $(let $field = $crate::web::input::input!(
+                    @read members, $crate::web::input::input!(@name $field $($wire)?), $ty $(, $default)?
+                );)*
                 Some(Self { $($field: $field?),* })
             }
 
@@ -184,7 +188,7 @@ macro_rules! input {
                 vec![$(
                     $crate::web::input::Field::of::<$ty>(
                         schemas,
-                        stringify!($field),
+                        $crate::web::input::input!(@name $field $($wire)?),
                         &[$($field_doc),+],
                         $crate::web::input::input!(@example $($($example)+)?),
                         $crate::web::input::input!(@has_default $($default)?),
@@ -207,14 +211,13 @@ macro_rules! input {
             }
         }
     )+};
-    (@read $members:ident, $field:ident, $ty:ty) => {
-        <$ty as $crate::web::input::Member>::read_from(
-            $members,
-            $crate::web::input::wire_name(stringify!($field)),
-        )
+    (@name $field:ident) => { $crate::web::input::wire_name(stringify!($field)) };
+    (@name $field:ident $wire:literal) => { $wire.to_owned() };
+    (@read $members:ident, $name:expr, $ty:ty) => {
+        <$ty as $crate::web::input::Member>::read_from($members, $name)
     };
-    (@read $members:ident, $field:ident, $ty:ty, $default:expr) => {
-        $crate::web::input::input!(@read $members, $field, Option<$ty>)
+    (@read $members:ident, $name:expr, $ty:ty, $default:expr) => {
+        $crate::web::input::input!(@read $members, $name, Option<$ty>)
             .map(|sent| sent.unwrap_or_else(|| $default))
     };
     (@example) => { None };

@@ -22,9 +22,12 @@ pub use self::call::Call;
 pub use self::describe::{Described, Document};
 pub use self::handler::{Handler, Intake, Part};
 pub use self::headers::IfMatch;
-pub use self::output::{Answer, Created, Json, NoContent, Output, Tagged, Written};
+pub use self::output::{
+    Absent, Answer, Conflicting, Created, Expired, Json, NoContent, Output, Stored, Tagged, Unless,
+    Written,
+};
 pub use self::page::{Page, PageOf};
-pub use self::parameters::{Path, PathPart, Query};
+pub use self::parameters::{Among, Path, PathPart, Query};
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::authoring::schema;
+
 /// Schemas by name.
 #[derive(Debug, Default)]
 pub struct Schemas {
@@ -32,6 +34,38 @@ impl Schemas {
             self.add(&name, &schema);
         }
         self.add(&T::name(), &T::schema())
+    }
+
+    /// A reference to the schema of a part of a bundle, as [`Self::bundle_part`] gives it.
+    pub fn bundle(&mut self, part: &str) -> Value {
+        let (first, rest) = part.split_at_checked(1).unwrap_or_default();
+        let name = format!("Bundle{}{rest}", first.to_ascii_uppercase());
+        self.named(&name, |schemas| schemas.bundle_part(part))
+    }
+
+    /// The schema of a part of a bundle; what it refers to is known afterwards.
+    pub fn bundle_part(&mut self, part: &str) -> Value {
+        let mut schema = schema::part(part).unwrap_or_default();
+        self.link(&mut schema);
+        schema
+    }
+
+    /// Makes references into the schema of bundles to references into this document.
+    fn link(&mut self, schema: &mut Value) {
+        match schema {
+            Value::Object(members) => {
+                let part = members.get("$ref").and_then(Value::as_str);
+                let part = part.and_then(|reference| reference.strip_prefix("#/$defs/"));
+                if let Some(part) = part.map(str::to_owned)
+                    && let Value::Object(reference) = self.bundle(&part)
+                {
+                    members.extend(reference);
+                }
+                members.values_mut().for_each(|member| self.link(member));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.link(item)),
+            _ => {}
+        }
     }
 
     /// Two of one name that differ: one of them must be called something else.
@@ -77,4 +111,27 @@ pub fn text(doc: &[&str]) -> String {
         text.push_str(line);
     }
     text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_bundles_bring_along_what_they_refer_to() {
+        let mut schemas = Schemas::default();
+        let policy = schemas.bundle("policy");
+        assert_eq!(policy["$ref"], "#/components/schemas/BundlePolicy");
+        assert_eq!(schemas.bundle("policy"), policy);
+        assert!(schemas.clashes().is_empty());
+        let all = json!(schemas.into_inner());
+        assert!(all["BundlePolicy"]["properties"]["locks"]["$ref"].is_string());
+        assert_eq!(all["BundlePolicy"]["additionalProperties"], false);
+        let text = all.to_string();
+        assert!(!text.contains("$defs"), "{text}");
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(all[name].is_object(), "{name}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Members that are one of a few words.
 
 use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::{Member, Schemas};
 use crate::domain::fault::Fault;
@@ -27,7 +29,28 @@ pub fn word<T: Copy>(
     })
 }
 
-/// Makes an enumeration a member: the words that it may be, in the order in which people read them.
+/// The schema of an answer's member that is one of a few words.
+pub fn schema_of_words(words: &[&str]) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.iter().copied()))
+        .into()
+}
+
+/// Describes an enumeration in answers: the words that it may be, in the order in which people read them.
+macro_rules! answered_words {
+    ($($name:ty: $($variant:ident),+;)+) => {$(
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                $crate::web::input::schema_of_words(&[$(Self::$variant.as_str()),+])
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+
+/// Makes an enumeration a member of inputs, and describes it in answers.
 macro_rules! words {
     ($($name:ty: $($variant:ident),+;)+) => {$(
         impl $crate::web::input::Member for $name {
@@ -39,8 +62,12 @@ macro_rules! words {
                 serde_json::json!({ "type": "string", "enum": [$(Self::$variant.as_str()),+] })
             }
         }
+
+        $crate::web::input::answered_words! { $name: $($variant),+; }
     )+};
 }
+
+pub(crate) use answered_words;
 
 words! {
     Role: Viewer, Editor, Publisher, Owner;

@@ -85,7 +85,7 @@ impl Intake {
 /// A part of a request that a handler asks for.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no part of a request",
-    note = "parts are `Call<P>`, `Person`, `Operator`, `Path<T>`, `Query<T>`, `PageOf<T>`, `IfMatch`, `Body<T>`, `Patch<T>`, `Once<S>`, `Visitor`"
+    note = "parts are `Call<P>`, `Person`, `Operator`, `Path<T>`, `Query<T>`, `Among<T>`, `PageOf<T>`, `IfMatch`, `Conditions`, `Body<T>`, `Patch<T>`, `Once<S>`, `Visitor`"
 )]
 pub trait Part: Sized {
     /// Takes it.
@@ -113,13 +113,29 @@ impl Part for web::Data<Gateway> {
     fn describe(_: &mut Described<'_>) {}
 }
 
-/// Where the request comes from.
+/// Where the request comes from: of calls whose credential is in what they send, and that are limited by address.
 impl Part for Visitor {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         Ok(visitor(&intake.request))
     }
 
-    fn describe(_: &mut Described<'_>) {}
+    fn describe(operation: &mut Described<'_>) {
+        operation.may_refuse(401, "NoAdmin");
+        operation.may_refuse(403, "AdminForbidden");
+        operation.may_refuse(429, "TooMany");
+        operation.may_refuse(503, "Failed");
+    }
+}
+
+/// A part whose refusal the handler itself answers.
+impl<P: Part> Part for Result<P, Problem> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(P::take(intake).await)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        P::describe(operation);
+    }
 }
 
 /// An async function from parts of a request to an answer.

@@ -45,3 +45,27 @@ impl Part for IfMatch {
         operation.may_refuse(428, "Refused");
     }
 }
+
+/// Conditions of a write to an address where there may be nothing yet.
+impl Part for Conditions {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Ok(Self::from(&intake.request))
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.header(
+            "If-Match",
+            "The ETag of a read, to change what is there: 428 without it, 412 with `current` if it changed since",
+            &json!({ "type": "string" }),
+            false,
+        );
+        operation.header(
+            "If-None-Match",
+            "`*`, to make something new: 412 with `current` if it is there already",
+            &json!({ "type": "string", "examples": ["*"] }),
+            false,
+        );
+        operation.may_refuse(412, "Stale");
+        operation.may_refuse(428, "Refused");
+    }
+}

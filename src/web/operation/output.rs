@@ -70,6 +70,8 @@ written! {
     Tagged;
     /// 201, with something new and its address.
     Created;
+    /// 200, with what was written and its state; or 201, where there was nothing before.
+    Stored;
 }
 
 impl<T: Serialize> Json<T> {
@@ -106,6 +108,21 @@ impl<T: Serialize> Created<T> {
     #[must_use]
     pub fn with_state(self, validator: &Validator) -> Self {
         self.0.etag(Some(validator.etag().to_owned())).into()
+    }
+}
+
+impl<T: Serialize> Stored<T> {
+    /// With this body, whose state is this.
+    pub fn new(body: &T, validator: &Validator, is_new: bool) -> Self {
+        let status = if is_new {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        Ready::ok(body)
+            .status(status)
+            .etag(Some(validator.etag().to_owned()))
+            .into()
     }
 }
 
@@ -153,6 +170,68 @@ impl<T: ToSchema> Output for Created<T> {
 
     fn describe(operation: &mut Described<'_>) {
         operation.answers_with::<T>(201, &[("Location", "Where it is"), STATE]);
+    }
+}
+
+impl<T: ToSchema> Output for Stored<T> {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.0.into()
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<T>(200, &[STATE]);
+        operation.answers_with::<T>(201, &[STATE]);
+    }
+}
+
+/// An answer that may be refused for the reason `R` too, which no part of the request tells.
+#[derive(Debug)]
+pub struct Unless<R, O>(pub O, PhantomData<fn() -> R>);
+
+/// A reason to refuse.
+pub trait Reason {
+    /// The status.
+    const STATUS: u16;
+    /// The document's response.
+    const RESPONSE: &'static str;
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident: $status:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name;
+
+        impl Reason for $name {
+            const STATUS: u16 = $status;
+            const RESPONSE: &'static str = stringify!($name);
+        }
+    )+};
+}
+
+reasons! {
+    /// Something that is named is not there.
+    Absent: 404;
+    /// What is there does not go with it.
+    Conflicting: 409;
+    /// What it needs is not kept any more.
+    Expired: 410;
+}
+
+impl<R, O> From<O> for Unless<R, O> {
+    fn from(answer: O) -> Self {
+        Self(answer, PhantomData)
+    }
+}
+
+impl<R: Reason, O: Output> Output for Unless<R, O> {
+    fn into_response(self, request: &HttpRequest) -> HttpResponse {
+        self.0.into_response(request)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        O::describe(operation);
+        operation.may_refuse(R::STATUS, R::RESPONSE);
     }
 }
 

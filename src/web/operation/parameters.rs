@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::describe::Described;
 use super::handler::{Intake, Part};
+use crate::domain::caller::Subject;
 use crate::domain::fault::{Faults, step};
 use crate::domain::ids;
 use crate::domain::key::Key;
@@ -96,6 +97,18 @@ impl PathPart for Key {
     }
 }
 
+impl PathPart for Subject {
+    const MEANING: &'static str = "The `sub` of the user's tokens, percent-encoded, slashes too";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS, "examples": ["auth0%7C123"] })
+    }
+}
+
 impl PathPart for DocumentKind {
     const MEANING: &'static str = "The document's kind";
 
@@ -124,6 +137,29 @@ impl<T: Fields> Part for Query<T> {
         let fields = T::fields(operation.schemas);
         operation.query_parameters(fields);
         operation.may_refuse(422, "AdminInvalid");
+    }
+}
+
+/// Members of a query to which others add theirs, which are passed over.
+#[derive(Debug)]
+pub struct Among<T>(pub T);
+
+impl<T: Fields> Part for Among<T> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        let fields = T::fields(&mut Schemas::default());
+        let is_known = |pair: &&str| {
+            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+            fields.iter().any(|field| field.name == name)
+        };
+        let query = intake.request.query_string().split('&');
+        let query: Vec<&str> = query.filter(is_known).collect();
+        let mut members = query_members(&query.join("&"), &fields)?;
+        let all = T::read_all(&mut members);
+        finished(members, all).map(Self)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        Query::<T>::describe(operation);
     }
 }
 
@@ -224,6 +260,8 @@ fn with_parameters(path: &str, mut write: impl FnMut(&str) -> String) -> String 
 
 /// The value of a path's parameter, counted from 0. It is read from the address as it was sent, since the router decodes in part.
 pub(super) fn value(path: &str, sent: &str, index: usize) -> Option<String> {
+    // Without the patterns of parameters, which may hold slashes.
+    let (path, _) = in_words(path);
     let of_parameter = |segment: &&str| segment.contains('{');
     let at = path
         .split('/')
@@ -265,6 +303,11 @@ mod tests {
         assert_eq!(value(path, sent, 1).as_deref(), Some("a%41/b"));
         assert_eq!(value(path, sent, 2), None);
         assert_eq!(value(path, "/v1/a/snippet/%FF:seal", 1), None);
+        let path = "/v1/u/{subject:[^/]+}:export";
+        let sent = "/v1/u/a%2Fb:c:export";
+        assert_eq!(value(path, sent, 0).as_deref(), Some("a/b:c"));
+        let path = "/v1/t/{tenant:[^/]+}/start";
+        assert_eq!(value(path, "/v1/t/acme/start", 0).as_deref(), Some("acme"));
     }
 
     #[test]
