@@ -60,15 +60,19 @@ impl Why {
         }
     }
 
-    /// The reason of this name.
-    pub fn named(label: &str) -> Option<Self> {
+    /// All reasons.
+    pub fn all() -> impl Iterator<Item = Self> {
         let tokens = Refusal::ALL.iter().copied().map(Self::Token);
-        let mut all = tokens.chain([
+        tokens.chain([
             Self::KeysUnavailable,
             Self::IntrospectionUnavailable,
             Self::Origin,
-        ]);
-        all.find(|why| why.as_label() == label)
+        ])
+    }
+
+    /// The reason of this name.
+    pub fn named(label: &str) -> Option<Self> {
+        Self::all().find(|why| why.as_label() == label)
     }
 
     /// What it means, in one sentence without a final stop.

@@ -56,6 +56,4 @@ answers! {
     Asking = &EACH, &WITH_BODY, &[ABSENT, INVALID];
     /// A change of something that must be as it was read.
     Changing = &EACH, &WITH_BODY, &[ABSENT, CONFLICTING, INVALID], &CONDITIONAL;
-    /// A step of a single sign-on.
-    SigningOn = &EACH, &[ABSENT, INVALID];
 }

@@ -2,14 +2,14 @@
 //! claims go through the platform's door alone.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::ids::{IssuerId, TenantId};
 
 /// What gave a pair to its tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ClaimedBy {
     /// The audience's own name: `persona-gateway/SLUG`.

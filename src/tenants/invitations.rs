@@ -61,16 +61,15 @@ pub fn state(row: &InvitationRow, now: DateTime<Utc>) -> InvitationState {
 /// Invites somebody; a new invitation takes the place of an older one to the same address. The token is shown this once.
 pub async fn invite(
     change: &mut Change,
-    email: &str,
+    email: &Email,
     role: Role,
 ) -> Result<(InvitationRow, SecretString), Refusal> {
-    let email = Email::parse(email).map_err(|error| Refusal::fault("/email", error.to_string()))?;
     let (id, now) = (InvitationId(change.new_id()), change.now);
     let by = change.admin.actor.label.clone();
-    let (row, token) = issue(&mut change.tx, id, now, &email, role, &by).await?;
+    let (row, token) = issue(&mut change.tx, id, now, email, role, &by).await?;
     change.note(
         "invitation.create",
-        &target(&email),
+        &target(email),
         json!({ "role": role.as_str() }),
     );
     Ok((row, token))

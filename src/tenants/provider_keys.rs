@@ -16,8 +16,10 @@ use crate::store::provider_keys::{ProviderKeyInfo, ProviderKeyRow};
 use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::TenantTx;
 
+/// Longest label, in characters.
+pub const MAX_LABEL: usize = 100;
 /// Shortest and longest key, in characters.
-const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=500;
+pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=500;
 
 /// A text that may be an Anam key: it can stand in a header.
 #[derive(Debug, Clone)]

@@ -36,6 +36,11 @@ pub struct Visitor {
     pub request_id: Option<String>,
 }
 
+/// Longest text that is looked at as an e-mail address, in characters. Whether it is one is not said to who isn't signed in.
+pub const MAX_EMAIL_CHARS: usize = 320;
+/// Longest password, or token of an invitation, or code of a single sign-on, that is looked at, in bytes.
+pub const MAX_SECRET_BYTES: usize = 1_024;
+
 /// A try to sign in.
 #[derive(Debug)]
 pub struct SignIn {

@@ -28,6 +28,12 @@ use crate::store::sealed::SealedColumn;
 use crate::store::sso::ProviderRow;
 use crate::store::tenants::TenantRow;
 
+/// Longest issuer identifier.
+pub const MAX_ISSUER_CHARS: usize = 500;
+/// Longest name that a provider calls the gateway by, in characters.
+pub const MAX_CLIENT_ID_CHARS: usize = 200;
+/// Longest secret of a client, in characters.
+pub const MAX_CLIENT_SECRET_CHARS: usize = 500;
 /// Most domains of one provider.
 pub const MAX_DOMAINS: usize = 20;
 
@@ -91,22 +97,24 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     let mut faults = Faults::new();
     let issuer = web_url::parse(&settings.issuer).ok();
     let plain = issuer.is_some_and(|url| url.query().is_none() && url.fragment().is_none());
-    if !plain || settings.issuer.len() > 500 {
+    if !plain || settings.issuer.len() > MAX_ISSUER_CHARS {
         faults.add(
             "/issuer",
             "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it",
         );
     }
-    if let Some(message) = text::refused_line(&settings.client_id, 200) {
+    if let Some(message) = text::refused_line(&settings.client_id, MAX_CLIENT_ID_CHARS) {
         faults.add("/clientId", message);
     }
     if let SecretChange::Set(secret) = &settings.client_secret
-        && !text::is_clean_line(secret.expose_secret(), 500)
+        && !text::is_clean_line(secret.expose_secret(), MAX_CLIENT_SECRET_CHARS)
     {
-        faults.add("/clientSecret", "must be one line of 1 to 500 characters");
+        let form = format!("must be one line of 1 to {MAX_CLIENT_SECRET_CHARS} characters");
+        faults.add("/clientSecret", form);
     }
     if settings.allowed_domains.is_empty() || settings.allowed_domains.len() > MAX_DOMAINS {
-        faults.add("/allowedDomains", "must list 1 to 20 domains");
+        let form = format!("must list 1 to {MAX_DOMAINS} domains");
+        faults.add("/allowedDomains", form);
     }
     for (at, domain) in settings.allowed_domains.iter().enumerate() {
         if !is_domain(domain) {

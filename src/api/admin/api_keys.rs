@@ -48,8 +48,7 @@ struct ApiKeyBody {
     #[schema(example = "nightly deploy")]
     name: String,
     /// What it may.
-    #[schema(example = "publisher")]
-    role: &'static str,
+    role: Role,
     /// Its first characters, as the audit trail names it.
     #[schema(example = "pgk_Ab3dE9xQ")]
     prefix: String,
@@ -89,7 +88,7 @@ impl From<StoredKey> for ApiKeyBody {
         Self {
             id: row.id.0,
             name: row.name,
-            role: row.role.as_str(),
+            role: row.role,
             prefix: row.prefix,
             created_by: row.created_by,
             created_at: row.created_at,

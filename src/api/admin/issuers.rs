@@ -1,83 +1,71 @@
 //! `/v1/admin/issuers`: who signs the users' JWTs.
 
 mod check;
+mod inputs;
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::check::CheckBody;
-use super::{checked, id, read_members};
-use crate::api::answers::{Acting, Changing, Creating, Reading, ReadingOne};
-use crate::api::{only, reading};
-use crate::domain::fault::{Fault, Faults};
+use self::inputs::{Candidate, IssuerProof, IssuerSample, Wanted};
+use crate::domain::fault::Fault;
 use crate::domain::ids::IssuerId;
-use crate::domain::members::{Members, flag};
-use crate::gateway::Gateway;
 use crate::store::issuers::IssuerRow;
 use crate::store::pairs::{ClaimedBy, PairRow};
 use crate::tenants::change::Change;
 use crate::tenants::issuers::{self, WantedIssuer};
 use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, Own, View};
-use crate::web::body::AdminBodyLimits;
+use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
-use crate::web::once::{Created, once};
+use crate::web::input::answered_words;
+use crate::web::operation::{
+    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Tagged, operations,
+};
 use crate::web::page::PageBody;
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/issuers")
-                .route(reading().to(list))
-                .route(web::post().to(create)),
-            "GET, HEAD, POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers:check").route(web::post().to(check)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers/{issuer:[^/:]+}")
-                .route(reading().to(get))
-                .route(web::put().to(put))
-                .route(web::delete().to(delete)),
-            "GET, HEAD, PUT, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers/{issuer:[^/:]+}:check")
-                .route(web::post().to(check_one)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers/{issuer:[^/:]+}:prove").route(web::post().to(prove)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers/{issuer:[^/:]+}:disable")
-                .route(web::post().to(disable)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/issuers/{issuer:[^/:]+}:enable").route(web::post().to(enable)),
-            "POST",
-        ));
-}
+operations! {
+    "Admin: issuers";
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(
-    list, create, check, get, put, delete, check_one, prove, disable, enable
-))]
-pub struct Doc;
+    "/v1/admin/issuers" {
+        /// The tenant's issuers, oldest first.
+        GET listIssuers => list;
+        /// Registers an issuer, after a try-out: its keys are fetched, and the sample token is judged.
+        POST createIssuer => create;
+    }
+    "/v1/admin/issuers:check" {
+        /// Tries an issuer out without saving it.
+        POST checkIssuer => check;
+    }
+    "/v1/admin/issuers/{issuer}" {
+        /// One issuer.
+        GET getIssuer => get;
+        /// Replaces an issuer's configuration, after a try-out. A shared secret that is not sent stays.
+        PUT putIssuer => put;
+        /// Removes an issuer: its tokens are refused from then on, everywhere within a second.
+        DELETE deleteIssuer => delete;
+    }
+    "/v1/admin/issuers/{issuer}:check" {
+        /// Tries a registered issuer out again: are its keys there, and would this token pass?
+        POST checkRegisteredIssuer => check_one;
+    }
+    "/v1/admin/issuers/{issuer}:prove" {
+        /// Proves whose an issuer's tokens are: a token that the issuer signed with keys of its own URL, and whose claim
+        /// `persona_gateway_tenant` names the tenant, gives the tenant the audiences that it is for. Where keys are typed in or a shared
+        /// secret, use an audience that names the tenant (`persona-gateway/SLUG`), or ask an operator.
+        POST proveIssuer => prove;
+    }
+    "/v1/admin/issuers/{issuer}:disable" {
+        /// Refuses an issuer's tokens until it is enabled again. Its pairs of (issuer, audience) stay its own.
+        POST disableIssuer => disable;
+    }
+    "/v1/admin/issuers/{issuer}:enable" {
+        /// Takes an issuer's tokens again.
+        POST enableIssuer => enable;
+    }
+}
 
 /// An issuer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,14 +85,11 @@ struct IssuerBody {
     created_at: DateTime<Utc>,
     /// Each of its audiences, and whether tokens for it are taken; none where they are opaque, since those claim no audience from anybody.
     audiences: Vec<PairBody>,
-    #[serde(skip)]
-    etag: String,
 }
 
 impl From<IssuerRow> for IssuerBody {
     fn from(row: IssuerRow) -> Self {
         Self {
-            etag: validator(&row).etag().to_owned(),
             id: row.id.0,
             has_shared_secret: row.shared_secret.is_some(),
             config: row.config,
@@ -123,17 +108,29 @@ struct PairBody {
     /// The `aud` of the tokens.
     #[schema(example = "acme-app")]
     audience: String,
-    /// `claimed`: tokens are taken; `pending`: they are refused until `:prove`, or until an operator assigns them.
-    #[schema(example = "claimed")]
-    state: &'static str,
+    /// Whether tokens for it are taken.
+    state: PairState,
     /// What gave it to the tenant: `audience` (its own name), `token`, `operator`, or `earlier` (before claims were proven).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "token")]
-    claimed_by: Option<&'static str>,
+    #[schema(nullable = false)]
+    claimed_by: Option<ClaimedBy>,
     /// When.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     claimed_at: Option<DateTime<Utc>>,
+}
+
+/// `claimed`: tokens are taken; `pending`: they are refused until `:prove`, or until an operator assigns them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = IssuerAudienceState)]
+enum PairState {
+    Claimed,
+    Pending,
+}
+
+answered_words! {
+    ClaimedBy: Audience, Token, Operator, Earlier;
 }
 
 impl From<PairRow> for PairBody {
@@ -141,11 +138,11 @@ impl From<PairRow> for PairBody {
         Self {
             audience: row.audience,
             state: if row.claimed_at.is_some() {
-                "claimed"
+                PairState::Claimed
             } else {
-                "pending"
+                PairState::Pending
             },
-            claimed_by: row.claimed_by.map(ClaimedBy::as_str),
+            claimed_by: row.claimed_by,
             claimed_at: row.claimed_at,
         }
     }
@@ -159,397 +156,158 @@ fn validator(row: &IssuerRow) -> Validator {
     Validator::new(1, content.as_bytes())
 }
 
-/// An issuer to register, or what it is from now on.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = IssuerWish)]
-struct WishBody {
-    /// Its configuration, as in a bundle, without `secret`.
-    #[schema(value_type = Object, example = json!({"issuer": "https://login.acme.example/", "audiences": ["acme-app"], "algorithms": ["RS256"], "keys": {"discovery": true}}))]
-    config: Value,
-    /// The shared secret, where `keys` has `"sharedSecret": true`: 32 bytes or more, 48 for HS384, 64 for HS512; two, a line each, while one
-    /// replaces the other. The client secret, where `keys` has `introspection`. Sealed, and never shown again. Of an issuer that has one it
-    /// stays unless set; a client secret for the same endpoint and clientId alone.
-    #[schema(nullable = false, min_length = 1, write_only)]
-    shared_secret: Option<String>,
-    /// A token that must pass. It is judged and forgotten.
-    #[schema(nullable = false, write_only)]
-    sample_token: Option<String>,
-    /// Saves it although its keys can't be fetched, match no algorithm, or the sample token is refused.
-    #[schema(nullable = false)]
-    accept_unchecked: Option<bool>,
-}
-
-/// An issuer to try out.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = IssuerCandidate)]
-struct CandidateBody {
-    /// Its configuration, as in a bundle, without `secret`.
-    #[schema(value_type = Object)]
-    config: Value,
-    /// The shared secret, where `keys` has `"sharedSecret": true`; the client secret, where it has `introspection`.
-    #[schema(nullable = false, write_only)]
-    shared_secret: Option<String>,
-    /// A token to judge. It is forgotten afterwards.
-    #[schema(nullable = false, write_only)]
-    sample_token: Option<String>,
-}
-
-/// A token to judge.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = IssuerSample)]
-struct SampleBody {
-    /// The token. It is forgotten afterwards.
-    #[schema(nullable = false, write_only)]
-    sample_token: Option<String>,
-}
-
-/// A token that speaks for the tenant.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = IssuerProof)]
-struct ProofBody {
-    /// A token of the issuer, for one of its audiences, whose claim `persona_gateway_tenant` is the tenant's name in URLs or its
-    /// id. It is judged and forgotten.
-    #[schema(write_only)]
-    token: String,
-}
-
-/// What a request asks for, read.
-struct Asked {
-    wanted: WantedIssuer,
-    sample_token: Option<SecretString>,
-    accept_unchecked: bool,
-}
-
-impl Asked {
-    fn read(sent: Map<String, Value>, may_be_unchecked: bool) -> Result<Self, Vec<Fault>> {
-        let mut members = Members::new(sent);
-        let config = members.required("config", Ok);
-        let secret = members.optional("sharedSecret", secret_text);
-        let sample_token = members.optional("sampleToken", secret_text);
-        let accept_unchecked =
-            may_be_unchecked && members.optional("acceptUnchecked", flag) == Some(true);
-        let mut faults = Faults::new();
-        let wanted = config.and_then(|config| faults.take("", WantedIssuer::read(&config, secret)));
-        faults.take("", members.finish());
-        match wanted {
-            Some(wanted) => faults.into_result(Self {
-                wanted,
-                sample_token,
-                accept_unchecked,
-            }),
-            None => Err(faults.into_vec()),
-        }
-    }
-}
-
-fn secret_text(value: Value) -> Result<SecretString, String> {
-    match value {
-        Value::String(text) => Ok(SecretString::from(text)),
-        _ => Err("must be a text".into()),
-    }
+fn tagged(row: IssuerRow) -> Tagged<IssuerBody> {
+    let validator = validator(&row);
+    Tagged::new(&IssuerBody::from(row), &validator)
 }
 
 /// Tries out what is to be saved, unless the admin wants it unchecked. The judgement is for the change to give: a call that
 /// is repeated gets its first answer, whatever the issuer says by now.
 async fn judged(
-    gateway: &Gateway,
-    may: &May<Own>,
-    asked: &Asked,
+    call: &Call<Own>,
+    wanted: &Wanted,
     existing: Option<&IssuerRow>,
-) -> Result<Vec<Fault>, Problem> {
-    if asked.accept_unchecked {
+) -> Answer<Vec<Fault>> {
+    if wanted.accept_unchecked {
         return Ok(Vec::new());
     }
-    gateway.admit_try_out(may.tenant)?;
-    let token = asked.sample_token.as_ref();
-    let report = issuers::check(gateway, may.tenant, &asked.wanted, existing, token).await?;
+    let gateway = call.gateway();
+    gateway.admit_try_out(call.tenant)?;
+    let token = wanted.sample_token.as_ref();
+    let report = issuers::check(gateway, call.tenant, &wanted.issuer, existing, token).await?;
     Ok(issuers::problems(&report))
 }
 
-/// The tenant's issuers, oldest first.
-#[utoipa::path(
-    get, path = "/v1/admin/issuers", tag = "Admin: issuers", operation_id = "listIssuers", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses((status = 200, description = "All of them", body = PageBody<IssuerBody>), Reading)
-)]
-async fn list(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+async fn list(call: Call<View>) -> Answer<Json<PageBody<IssuerBody>>> {
+    let mut tx = call.read().await?;
     let rows = tx.tenant_issuers().await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(PageBody {
-            items: rows.into_iter().map(IssuerBody::from).collect(),
-            next: None,
-        }))
+    Ok(Json::new(&PageBody {
+        items: rows.into_iter().map(IssuerBody::from).collect(),
+        next: None,
+    }))
 }
 
-/// Registers an issuer, after a try-out: its keys are fetched, and the sample token is judged.
-#[utoipa::path(
-    post, path = "/v1/admin/issuers", tag = "Admin: issuers", operation_id = "createIssuer", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    request_body(content = WishBody, content_type = "application/json"),
-    responses(
-        (status = 201, description = "The issuer", body = IssuerBody, headers(("Location" = String, description = "The issuer"), ("ETag" = String, description = "Its state"))),
-        Creating,
-    )
-)]
-async fn create(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let asked = Asked::read(sent.clone(), true);
-    let faults = match &asked {
-        Ok(asked) => judged(&gateway, &may, asked, None).await?,
-        Err(faults) => faults.clone(),
+async fn create(call: Call<Own>, sent: Once<Body<Wanted>>) -> Answer<Created<IssuerBody>> {
+    let faults = match sent.get() {
+        Some(wanted) => judged(&call, wanted, None).await?,
+        None => Vec::new(),
     };
-    once(&request, &gateway, &may, sent, async move |change, _| {
-        let asked = asked.map_err(Refusal::Invalid)?;
+    call.once(sent, async move |change, wanted| {
         if !faults.is_empty() {
             return Err(Refusal::Invalid(faults).into());
         }
-        let row = issuers::create(change, &asked.wanted).await?;
+        let row = issuers::create(change, &wanted.issuer).await?;
+        let validator = validator(&row);
         let body = IssuerBody::from(row);
-        let location = format!("/v1/admin/issuers/{}", body.id);
-        Ok(Created::at(location, &body).etag(&body.etag))
+        let address = format!("/v1/admin/issuers/{}", body.id);
+        Ok(Created::at(address, &body).with_state(&validator))
     })
     .await
 }
 
-/// Tries an issuer out without saving it.
-#[utoipa::path(
-    post, path = "/v1/admin/issuers:check", tag = "Admin: issuers", operation_id = "checkIssuer", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    request_body(content = CandidateBody, content_type = "application/json"),
-    responses((status = 200, description = "What was found, good or not", body = CheckBody), Creating)
-)]
-async fn check(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let asked = Asked::read(sent, false).map_err(Refusal::Invalid)?;
-    gateway.admit_try_out(may.tenant)?;
-    let sample = asked.sample_token.as_ref();
-    let report = issuers::check(&gateway, may.tenant, &asked.wanted, None, sample).await?;
-    let taken = issuers::taken(&gateway, may.tenant, &asked.wanted).await?;
-    Ok(found(&CheckBody::new(report, taken)))
+async fn check(call: Call<Own>, sent: Body<Candidate>) -> Answer<Json<CheckBody>> {
+    let Candidate {
+        issuer,
+        sample_token,
+    } = sent.checked()?;
+    let gateway = call.gateway();
+    gateway.admit_try_out(call.tenant)?;
+    let sample = sample_token.as_ref();
+    let report = issuers::check(gateway, call.tenant, &issuer, None, sample).await?;
+    let taken = issuers::taken(gateway, call.tenant, &issuer).await?;
+    Ok(Json::new(&CheckBody::new(report, taken)))
 }
 
-/// One issuer.
-#[utoipa::path(
-    get, path = "/v1/admin/issuers/{issuer}", tag = "Admin: issuers", operation_id = "getIssuer", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(("issuer" = String, Path, description = "Its id")),
-    responses(
-        (status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))),
-        ReadingOne,
-    )
-)]
-async fn get(
-    may: May<View>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let row = issuers::find(&mut tx, id(&path)?).await?;
-    Ok(shown(row))
+async fn get(call: Call<View>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
+    Ok(tagged(find(&call, *issuer).await?))
 }
 
-/// Replaces an issuer's configuration, after a try-out. A shared secret that is not sent stays.
-#[utoipa::path(
-    put, path = "/v1/admin/issuers/{issuer}", tag = "Admin: issuers", operation_id = "putIssuer", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = WishBody, content_type = "application/json"),
-    responses(
-        (status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))),
-        Changing,
-    )
-)]
 async fn put(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let issuer: IssuerId = id(&path)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let existing = issuers::find(&mut tx, issuer).await?;
-    drop(tx);
+    call: Call<Own>,
+    Path(issuer): Path<IssuerId>,
+    seen: IfMatch,
+    sent: Body<Wanted>,
+) -> Answer<Tagged<IssuerBody>> {
+    let existing = find(&call, issuer).await?;
     // Nobody is made to wait for a try-out only to hear that it was in vain.
-    require(&existing, &request)?;
-    let asked = Asked::read(sent, true).map_err(Refusal::Invalid)?;
-    let faults = judged(&gateway, &may, &asked, Some(&existing)).await?;
+    must_be_seen(&existing, seen.clone())?;
+    let wanted = sent.checked()?;
+    let faults = judged(&call, &wanted, Some(&existing)).await?;
     if !faults.is_empty() {
         return Err(Refusal::Invalid(faults).into());
     }
-    let mut change = Change::begin(&gateway, &may).await?;
-    let before = known(&mut change, &request, issuer).await?;
-    let row = issuers::replace(&mut change, &before, &asked.wanted).await?;
-    change.commit().await?;
-    Ok(shown(row))
+    call.change(async move |change| {
+        let before = seen_issuer(change, issuer, seen).await?;
+        Ok(tagged(
+            issuers::replace(change, &before, &wanted.issuer).await?,
+        ))
+    })
+    .await
 }
 
-/// Removes an issuer: its tokens are refused from then on, everywhere within a second.
-#[utoipa::path(
-    delete, path = "/v1/admin/issuers/{issuer}", tag = "Admin: issuers", operation_id = "deleteIssuer", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    responses((status = 204, description = "Gone"), Changing)
-)]
-async fn delete(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(&gateway, &may).await?;
-    let before = known(&mut change, &request, id(&path)?).await?;
-    issuers::delete(&mut change, &before).await?;
-    change.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+async fn delete(call: Call<Own>, Path(issuer): Path<IssuerId>, seen: IfMatch) -> Answer<NoContent> {
+    call.change(async move |change| {
+        let before = seen_issuer(change, issuer, seen).await?;
+        issuers::delete(change, &before).await?;
+        Ok(NoContent)
+    })
+    .await
 }
 
-/// Tries a registered issuer out again: are its keys there, and would this token pass?
-#[utoipa::path(
-    post, path = "/v1/admin/issuers/{issuer}:check", tag = "Admin: issuers", operation_id = "checkRegisteredIssuer",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id")),
-    request_body(content = Option<SampleBody>, content_type = "application/json"),
-    responses((status = 200, description = "What was found, good or not", body = CheckBody), Creating)
-)]
 async fn check_one(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let mut members = Members::new(sent);
-    let token = members.optional("sampleToken", secret_text);
-    members.finish().map_err(Refusal::Invalid)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let row = issuers::find(&mut tx, id(&path)?).await?;
-    drop(tx);
-    gateway.admit_try_out(may.tenant)?;
-    let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
-    let report = issuers::check(&gateway, may.tenant, &wanted, Some(&row), token.as_ref()).await?;
-    Ok(found(&CheckBody::new(report, None)))
+    call: Call<Own>,
+    issuer: Path<IssuerId>,
+    sent: Body<IssuerSample>,
+) -> Answer<Json<CheckBody>> {
+    let row = find(&call, *issuer).await?;
+    let token = sent.checked()?.sample_token.map(|sent| sent.0);
+    let gateway = call.gateway();
+    gateway.admit_try_out(call.tenant)?;
+    let stored = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
+    let report = issuers::check(gateway, call.tenant, &stored, Some(&row), token.as_ref()).await?;
+    Ok(Json::new(&CheckBody::new(report, None)))
 }
 
-/// Proves whose an issuer's tokens are: a token that the issuer signed with keys of its own URL, and whose claim `persona_gateway_tenant`
-/// names the tenant, gives the tenant the audiences that it is for. Where keys are typed in or a shared secret, use an audience that names
-/// the tenant (`persona-gateway/SLUG`), or ask an operator.
-#[utoipa::path(
-    post, path = "/v1/admin/issuers/{issuer}:prove", tag = "Admin: issuers", operation_id = "proveIssuer",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id")),
-    request_body(content = ProofBody, content_type = "application/json"),
-    responses((status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))), Creating)
-)]
 async fn prove(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let mut members = Members::new(read_members(&request, payload, **limits).await?);
-    let token = members.required("token", secret_text);
-    let issuer = id(&path)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    issuers::find(&mut tx, issuer).await?;
-    drop(tx);
-    checked(members.finish())?;
-    let token = token.ok_or_else(|| Refusal::Invalid(Vec::new()))?;
-    gateway.admit_try_out(may.tenant)?;
-    Ok(shown(issuers::prove(&gateway, &may, issuer, &token).await?))
+    call: Call<Own>,
+    issuer: Path<IssuerId>,
+    sent: Body<IssuerProof>,
+) -> Answer<Tagged<IssuerBody>> {
+    find(&call, *issuer).await?;
+    let token = sent.checked()?.token.0;
+    let gateway = call.gateway();
+    gateway.admit_try_out(call.tenant)?;
+    Ok(tagged(
+        issuers::prove(gateway, &call, *issuer, &token).await?,
+    ))
 }
 
-/// Refuses an issuer's tokens until it is enabled again. Its pairs of (issuer, audience) stay its own.
-#[utoipa::path(
-    post, path = "/v1/admin/issuers/{issuer}:disable", tag = "Admin: issuers", operation_id = "disableIssuer",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))), Acting)
-)]
-async fn disable(
-    may: May<Own>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    switch(&may, &gateway, &path, false).await
+async fn disable(call: Call<Own>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
+    switch(&call, *issuer, false).await
 }
 
-/// Takes an issuer's tokens again.
-#[utoipa::path(
-    post, path = "/v1/admin/issuers/{issuer}:enable", tag = "Admin: issuers", operation_id = "enableIssuer",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("issuer" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The issuer", body = IssuerBody, headers(("ETag" = String, description = "Its state"))), Acting)
-)]
-async fn enable(
-    may: May<Own>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    switch(&may, &gateway, &path, true).await
+async fn enable(call: Call<Own>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
+    switch(&call, *issuer, true).await
 }
 
-async fn switch(
-    may: &May<Own>,
-    gateway: &Gateway,
-    path: &str,
-    enabled: bool,
-) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(gateway, may).await?;
-    let row = issuers::enable(&mut change, id(path)?, enabled).await?;
-    change.commit().await?;
-    Ok(shown(row))
+async fn switch(call: &Call<Own>, issuer: IssuerId, enabled: bool) -> Answer<Tagged<IssuerBody>> {
+    call.change(async move |change| Ok(tagged(issuers::enable(change, issuer, enabled).await?)))
+        .await
 }
 
-/// The issuer as it is now, provided that the request knows it so.
-async fn known(
-    change: &mut Change,
-    request: &HttpRequest,
-    issuer: IssuerId,
-) -> Result<IssuerRow, Problem> {
+async fn find<P>(call: &Call<P>, issuer: IssuerId) -> Answer<IssuerRow> {
+    let mut tx = call.read().await?;
+    Ok(issuers::find(&mut tx, issuer).await?)
+}
+
+/// The issuer as it is now, provided that the caller has seen it so.
+async fn seen_issuer(change: &mut Change, issuer: IssuerId, seen: IfMatch) -> Answer<IssuerRow> {
     change.lock_authoring().await?;
     let row = issuers::find(&mut change.tx, issuer).await?;
-    require(&row, request)?;
+    must_be_seen(&row, seen)?;
     Ok(row)
 }
 
-fn require(row: &IssuerRow, request: &HttpRequest) -> Result<(), Problem> {
-    validator(row).require(request, || json!(IssuerBody::from(row.clone())))
-}
-
-fn shown(row: IssuerRow) -> HttpResponse {
-    let body = IssuerBody::from(row);
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, body.etag.as_str()))
-        .json(body)
-}
-
-fn found(report: &CheckBody) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(report)
+fn must_be_seen(row: &IssuerRow, seen: IfMatch) -> Answer<()> {
+    seen.check(&validator(row), || json!(IssuerBody::from(row.clone())))
 }

@@ -1,30 +1,21 @@
 //! `/v1/admin/me`: who the credential belongs to.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, ServiceConfig};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 
-use crate::api::answers::Reading;
-use crate::api::{only, reading};
-use crate::gateway::Gateway;
+use crate::domain::role::Role;
 use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, View};
+use crate::web::admin::View;
+use crate::web::operation::{Answer, Call, Json, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(only(
-        web::resource("/v1/admin/me").route(reading().to(get)),
-        "GET, HEAD",
-    ));
+operations! {
+    "Admin: access";
+
+    "/v1/admin/me" {
+        /// Who the credential belongs to, and what it may.
+        GET getMe => get;
+    }
 }
-
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(get))]
-pub struct Doc;
 
 /// Who acts, and where.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,9 +24,8 @@ struct Me {
     /// As the audit trail says it.
     #[schema(example = "key:pgk_Ab3dE9xQ")]
     actor: String,
-    /// `viewer`, `editor`, `publisher` or `owner`.
-    #[schema(example = "editor")]
-    role: &'static str,
+    /// What they may.
+    role: Role,
     /// The tenant's name in bundles.
     #[schema(example = "demo")]
     tenant: String,
@@ -44,24 +34,13 @@ struct Me {
     tenant_name: String,
 }
 
-/// Who the credential belongs to, and what it may.
-#[utoipa::path(
-    get, path = "/v1/admin/me", tag = "Admin: access", operation_id = "getMe", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses(
-        (status = 200, description = "Who", body = Me),
-        Reading,
-    )
-)]
-async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+async fn get(call: Call<View>) -> Answer<Json<Me>> {
+    let mut tx = call.read().await?;
     let tenant = tx.tenant_row().await?.ok_or(Refusal::NotFound)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(Me {
-            actor: may.actor.label.clone(),
-            role: may.role.as_str(),
-            tenant: tenant.slug,
-            tenant_name: tenant.name,
-        }))
+    Ok(Json::new(&Me {
+        actor: call.actor.label.clone(),
+        role: call.role,
+        tenant: tenant.slug,
+        tenant_name: tenant.name,
+    }))
 }

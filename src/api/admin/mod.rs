@@ -48,11 +48,6 @@ use crate::web::operation::Operations;
 /// The admin API's routes.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .configure(me::routes)
-        .configure(sign_in::routes)
-        .configure(people::routes)
-        .configure(sso::routes)
-        .configure(sso::browser::routes)
         .configure(versions::routes)
         .configure(releases::routes)
         .configure(sample_users::routes)
@@ -62,32 +57,36 @@ pub fn routes(config: &mut ServiceConfig) {
         .configure(comparison::routes)
         .configure(sessions::routes)
         .configure(replays::routes)
-        .configure(refusals::routes)
         .configure(audit::routes)
-        .configure(subjects::routes)
-        .configure(issuers::routes)
-        .configure(provider_keys::routes)
-        .configure(secrets::routes)
         .configure(catalogue::routes)
         .configure(catalogue_syncs::routes)
-        .configure(users::routes)
-        .configure(policy::routes)
         .configure(bundle::routes);
 }
 
 /// What admins can do, resource by resource.
 pub fn operations() -> Vec<Operations> {
     vec![
+        me::operations(),
+        sign_in::operations(),
+        people::operations(),
         api_keys::operations(),
+        sso::operations(),
+        sso::browser::operations(),
         documents::operations(),
         drafts::operations(),
+        refusals::operations(),
+        subjects::operations(),
+        issuers::operations(),
+        provider_keys::operations(),
+        secrets::operations(),
+        users::operations(),
+        policy::operations(),
     ]
 }
 
 /// The admin API's part of the `OpenAPI` document, resource by resource.
 pub fn descriptions() -> Vec<Description> {
     let parts: &[fn() -> Description] = &[
-        me::Doc::openapi,
         versions::Doc::openapi,
         releases::Doc::openapi,
         sample_users::Doc::openapi,
@@ -97,27 +96,15 @@ pub fn descriptions() -> Vec<Description> {
         comparison::Doc::openapi,
         sessions::Doc::openapi,
         replays::Doc::openapi,
-        refusals::Doc::openapi,
         audit::Doc::openapi,
-        subjects::Doc::openapi,
-        issuers::Doc::openapi,
-        provider_keys::Doc::openapi,
-        secrets::Doc::openapi,
         catalogue::Doc::openapi,
-        users::Doc::openapi,
-        policy::Doc::openapi,
         bundle::Doc::openapi,
-        sign_in::Doc::openapi,
-        people::Doc::openapi,
-        sso::Doc::openapi,
-        sso::browser::Doc::openapi,
         catalogue_syncs::Doc::openapi,
     ];
     parts.iter().map(|part| part()).collect()
 }
 
 const JSON: &[&str] = &["application/json"];
-const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
 /// The body of an admin's request, a JSON object; an empty body is an empty object.
 pub(super) async fn read_members(

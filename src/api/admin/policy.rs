@@ -1,99 +1,65 @@
 //! `/v1/admin/policy` and `/v1/admin/tenant`: what a tenant has laid down for all its personas and users, and its name.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{RefBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::checked;
-use crate::api::answers::{Changing, Reading};
-use crate::api::{only, reading};
+use crate::authoring::bundle::MAX_NAME_CHARS;
 use crate::authoring::export::order;
 use crate::authoring::policy;
-use crate::domain::members::{Members, line};
+use crate::domain::fault::Fault;
 use crate::domain::merge_patch::merged;
 use crate::domain::policy::Policy;
-use crate::gateway::Gateway;
 use crate::store::tenants::TenantRow;
-use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
-use crate::web::Problem;
-use crate::web::admin::{May, Own, View};
-use crate::web::body::{self, AdminBodyLimits};
-use crate::web::etag::{Conditions, Validator};
-use crate::web::work::{Ready, work};
+use crate::web::admin::{Own, View};
+use crate::web::etag::Validator;
+use crate::web::input::{Line, Member, Object, Schemas, input};
+use crate::web::operation::{Answer, Body, Call, IfMatch, Patch, Tagged, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/policy")
-                .route(reading().to(get))
-                .route(web::put().to(put))
-                .route(web::patch().to(patch)),
-            "GET, HEAD, PUT, PATCH",
-        ))
-        .service(only(
-            web::resource("/v1/admin/tenant")
-                .route(reading().to(get_tenant))
-                .route(web::patch().to(patch_tenant)),
-            "GET, HEAD, PATCH",
-        ));
+operations! {
+    "Admin: policy";
+
+    "/v1/admin/policy" {
+        /// The policy, with what has its usual value. `catalogueSync` is there only where it is set.
+        GET getPolicy => get;
+        /// Replaces the policy. Refused where something live would no longer be sound under it.
+        PUT putPolicy => put;
+        /// Changes members of the policy: a JSON merge patch (RFC 7396), where null takes a member away.
+        PATCH patchPolicy => patch;
+    }
+    "/v1/admin/tenant" {
+        /// The tenant.
+        GET getTenant => get_tenant;
+        /// Changes the tenant's name for people.
+        PATCH patchTenant => patch_tenant;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(get, put, patch, get_tenant, patch_tenant))]
-pub struct Doc;
+/// The name of a policy's schema in the document: that of bundles.
+const SCHEMA: &str = "BundlePolicy";
 
-/// A policy, as in a bundle.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Policy)]
-struct PolicyBody {
-    /// Web origins whose pages may call the user API.
-    #[schema(nullable = false, example = json!(["https://app.acme.example"]))]
-    allowed_origins: Option<Vec<String>>,
-    /// The IANA time zone in which `time.*` is read; UTC unless set.
-    #[schema(nullable = false, example = "Europe/Berlin")]
-    time_zone: Option<String>,
-    /// Settings that a persona gets where it says nothing.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    defaults: Option<Value>,
-    /// Settings that every persona gets, whatever it or a user says.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    locks: Option<Value>,
-    /// Preferences beyond the standard ones, by name.
-    #[schema(value_type = Option<Object>, nullable = false)]
-    preferences: Option<Value>,
-    /// Days that a session's inputs are kept for replays; 30 unless set.
-    #[schema(nullable = false, minimum = 0, maximum = 3650)]
-    retain_inputs_days: Option<u16>,
-    /// How many others must approve a version before it can be released; 0 unless set.
-    #[schema(nullable = false, minimum = 0, maximum = 5)]
-    required_approvals: Option<u8>,
-    /// Whether and how the catalogue follows Anam's lists.
-    #[schema(nullable = false)]
-    catalogue_sync: Option<CatalogueSyncBody>,
+/// The policy, as in a bundle.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct PolicyBody(Map<String, Value>);
+
+impl PartialSchema for PolicyBody {
+    fn schema() -> RefOr<Schema> {
+        let policy = RefBuilder::new().ref_location_from_schema_name(SCHEMA);
+        policy
+            .description(Some("The policy, as in a bundle"))
+            .into()
+    }
 }
 
-/// How the catalogue follows Anam's lists.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CatalogueSyncPolicy)]
-struct CatalogueSyncBody {
-    /// Whether the lists are read on schedule; `true` unless set.
-    #[schema(nullable = false)]
-    enabled: Option<bool>,
-    /// Hours between two readings; 24 unless set.
-    #[schema(nullable = false, minimum = 1, maximum = 720)]
-    every_hours: Option<u16>,
-    /// Whether users may choose what Anam lists anew before an admin has allowed it.
-    #[schema(nullable = false)]
-    allow_new: Option<bool>,
+impl ToSchema for PolicyBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Policy".into()
+    }
 }
 
 /// The tenant.
@@ -120,136 +86,107 @@ impl From<&TenantRow> for TenantBody {
     }
 }
 
-/// What the tenant is called from now on.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TenantChange)]
-struct TenantChangeBody {
-    /// Its name for people.
-    #[schema(min_length = 1, max_length = 200)]
-    name: String,
+input! {
+    /// What the tenant is called from now on.
+    struct TenantChange {
+        /// Its name for people.
+        #[example("Acme Inc.")]
+        name: Line<MAX_NAME_CHARS>,
+    }
 }
 
-/// The policy, with what has its usual value. `catalogueSync` is there only where it is set.
-#[utoipa::path(
-    get, path = "/v1/admin/policy", tag = "Admin: policy", operation_id = "getPolicy", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses(
-        (status = 200, description = "The policy", body = PolicyBody, headers(("ETag" = String, description = "Its state"))),
-        Reading,
-    )
-)]
-async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    Ok(shown(&policy::tenant(&mut tx).await?).into())
+/// A whole policy. It is read where the change is made, since it is judged together with what is live.
+#[derive(Debug)]
+struct NewPolicy(Object);
+
+impl Member for NewPolicy {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Object::read(value).map(Self)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        schemas.bundle("policy")
+    }
 }
 
-/// Replaces the policy. Refused where something live would no longer be sound under it.
-#[utoipa::path(
-    put, path = "/v1/admin/policy", tag = "Admin: policy", operation_id = "putPolicy", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = PolicyBody, content_type = "application/json"),
-    responses(
-        (status = 200, description = "The policy", body = PolicyBody, headers(("ETag" = String, description = "Its state"))),
-        Changing,
-    )
-)]
-async fn put(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = body::read_object(&request, payload, limits.0, super::JSON).await?;
-    write(&may, &request, &gateway, move |_| sent).await
+/// What changes in a policy.
+#[derive(Debug)]
+struct PolicyPatch(Object);
+
+impl Member for PolicyPatch {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Object::read(value).map(Self)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        schemas.named("PolicyPatch", |_| {
+            json!({
+                "type": "object",
+                "description": "Members of a policy; null takes one away.",
+                "examples": [{ "requiredApprovals": 1, "timeZone": null }],
+            })
+        })
+    }
 }
 
-/// Changes members of the policy: a JSON merge patch (RFC 7396), where null takes a member away.
-#[utoipa::path(
-    patch, path = "/v1/admin/policy", tag = "Admin: policy", operation_id = "patchPolicy", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = Object, content_type = "application/merge-patch+json", example = json!({"requiredApprovals": 1, "timeZone": null})),
-    responses(
-        (status = 200, description = "The policy", body = PolicyBody, headers(("ETag" = String, description = "Its state"))),
-        Changing,
-    )
-)]
-async fn patch(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
-    write(&may, &request, &gateway, move |before| merged(before, sent)).await
+async fn get(call: Call<View>) -> Answer<Tagged<PolicyBody>> {
+    let mut tx = call.read().await?;
+    Ok(tagged(&policy::tenant(&mut tx).await?))
 }
 
-/// The tenant.
-#[utoipa::path(
-    get, path = "/v1/admin/tenant", tag = "Admin: policy", operation_id = "getTenant", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses(
-        (status = 200, description = "The tenant", body = TenantBody, headers(("ETag" = String, description = "Its state"))),
-        Reading,
-    )
-)]
-async fn get_tenant(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    Ok(tenant_shown(&policy::tenant(&mut tx).await?))
-}
-
-/// Changes the tenant's name for people.
-#[utoipa::path(
-    patch, path = "/v1/admin/tenant", tag = "Admin: policy", operation_id = "patchTenant", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = TenantChangeBody, content_type = "application/merge-patch+json"),
-    responses(
-        (status = 200, description = "The tenant", body = TenantBody, headers(("ETag" = String, description = "Its state"))),
-        Changing,
-    )
-)]
-async fn patch_tenant(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
-    let mut members = Members::new(sent);
-    let name = members.required("name", line(200)).unwrap_or_default();
-    checked(members.finish())?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    change.lock_authoring().await?;
-    let before = policy::tenant(&mut change.tx).await?;
-    tenant_validator(&before).require(&request, || json!(TenantBody::from(&before)))?;
-    let row = policy::rename(&mut change, &before, &name).await?;
-    change.commit().await?;
-    Ok(tenant_shown(&row))
-}
-
-async fn write(
-    may: &May<Own>,
-    request: &HttpRequest,
-    gateway: &web::Data<Gateway>,
-    wish: impl FnOnce(&Map<String, Value>) -> Map<String, Value> + Send + 'static,
-) -> Result<HttpResponse, Problem> {
-    let (admin, conditions) = (Admin::clone(may), Conditions::from(request));
-    work(gateway, may, async move |gateway| {
-        let mut change = Change::begin(gateway, &admin).await?;
-        change.lock_authoring().await?;
-        let before = policy::tenant(&mut change.tx).await?;
-        validator(&before).require(conditions, || Value::Object(whole(&before)))?;
-        let wanted = wish(&before.policy);
-        let row = policy::replace(&mut change, &before, &wanted).await?;
-        change.commit().await?;
-        Ok(shown(&row))
+async fn put(call: Call<Own>, seen: IfMatch, sent: Body<NewPolicy>) -> Answer<Tagged<PolicyBody>> {
+    call.change(async move |change| {
+        let before = seen_policy(change, seen).await?;
+        let NewPolicy(wanted) = sent.checked()?;
+        Ok(tagged(&policy::replace(change, &before, &wanted).await?))
     })
     .await
+}
+
+async fn patch(
+    call: Call<Own>,
+    seen: IfMatch,
+    sent: Patch<PolicyPatch>,
+) -> Answer<Tagged<PolicyBody>> {
+    call.change(async move |change| {
+        let before = seen_policy(change, seen).await?;
+        let PolicyPatch(changes) = sent.checked()?;
+        let wanted = merged(&before.policy, changes);
+        Ok(tagged(&policy::replace(change, &before, &wanted).await?))
+    })
+    .await
+}
+
+async fn get_tenant(call: Call<View>) -> Answer<Tagged<TenantBody>> {
+    let mut tx = call.read().await?;
+    Ok(tagged_tenant(&policy::tenant(&mut tx).await?))
+}
+
+async fn patch_tenant(
+    call: Call<Own>,
+    seen: IfMatch,
+    sent: Patch<TenantChange>,
+) -> Answer<Tagged<TenantBody>> {
+    call.change(async move |change| {
+        change.lock_authoring().await?;
+        let before = policy::tenant(&mut change.tx).await?;
+        seen.check(&tenant_validator(&before), || {
+            json!(TenantBody::from(&before))
+        })?;
+        let name = sent.checked()?.name;
+        Ok(tagged_tenant(
+            &policy::rename(change, &before, &name).await?,
+        ))
+    })
+    .await
+}
+
+/// The tenant, provided that the caller has seen its policy as it is. The tenant's documents are locked from here on.
+async fn seen_policy(change: &mut Change, seen: IfMatch) -> Answer<TenantRow> {
+    change.lock_authoring().await?;
+    let row = policy::tenant(&mut change.tx).await?;
+    seen.check(&validator(&row), || Value::Object(whole(&row)))?;
+    Ok(row)
 }
 
 /// The policy with what has its usual value; as it is stored where it can't be read.
@@ -268,13 +205,10 @@ fn tenant_validator(row: &TenantRow) -> Validator {
     Validator::new(1, row.name.as_bytes())
 }
 
-fn shown(row: &TenantRow) -> Ready {
-    Ready::ok(&whole(row)).etag(Some(validator(row).etag().to_owned()))
+fn tagged(row: &TenantRow) -> Tagged<PolicyBody> {
+    Tagged::new(&PolicyBody(whole(row)), &validator(row))
 }
 
-fn tenant_shown(row: &TenantRow) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, tenant_validator(row).etag()))
-        .json(TenantBody::from(row))
+fn tagged_tenant(row: &TenantRow) -> Tagged<TenantBody> {
+    Tagged::new(&TenantBody::from(row), &tenant_validator(row))
 }

@@ -1,64 +1,53 @@
 //! `/v1/admin/provider-keys`: the tenant's own Anam keys. A key goes in and is never shown again.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{checked, id, read_members};
 use crate::anam::Probe;
-use crate::api::answers::{Acting, Changing, Creating, Reading, ReadingOne};
-use crate::api::{only, reading};
-use crate::domain::members::{Members, flag, line};
-use crate::gateway::Gateway;
+use crate::domain::fault::Fault;
+use crate::domain::ids::ProviderKeyId;
 use crate::store::provider_keys::ProviderKeyInfo;
-use crate::tenants::change::Change;
-use crate::tenants::provider_keys::{self, KeyText};
+use crate::tenants::provider_keys::{self, KEY_CHARS, KeyText, MAX_LABEL};
 use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, Own, View};
-use crate::web::body::AdminBodyLimits;
+use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
-use crate::web::once::{Created, once};
+use crate::web::input::{Line, Member, Schemas, input};
+use crate::web::operation::{
+    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Tagged, operations,
+};
 use crate::web::page::PageBody;
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/provider-keys")
-                .route(reading().to(list))
-                .route(web::post().to(add)),
-            "GET, HEAD, POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/provider-keys/{key:[^/:]+}")
-                .route(reading().to(get))
-                .route(web::delete().to(delete)),
-            "GET, HEAD, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/admin/provider-keys/{key:[^/:]+}:test").route(web::post().to(test)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/provider-keys/{key:[^/:]+}:retire")
-                .route(web::post().to(retire)),
-            "POST",
-        ));
+operations! {
+    "Admin: provider keys";
+
+    "/v1/admin/provider-keys" {
+        /// The tenant's keys, newest first.
+        GET listProviderKeys => list;
+        /// Adds a key, after Anam was asked whether it is good. It is in use at once; the one before stays active until it is
+        /// retired, so nothing fails meanwhile.
+        POST addProviderKey => add;
+    }
+    "/v1/admin/provider-keys/{key}" {
+        /// One key, without the key itself.
+        GET getProviderKey => get;
+        /// Forgets a retired key.
+        DELETE deleteProviderKey => delete;
+    }
+    "/v1/admin/provider-keys/{key}:test" {
+        /// Asks Anam whether a stored key is good.
+        POST testProviderKey => test;
+    }
+    "/v1/admin/provider-keys/{key}:retire" {
+        /// Takes a key out of use. If it was the newest, the one before it is in use again.
+        POST retireProviderKey => retire;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(list, add, get, delete, test, retire))]
-pub struct Doc;
-
-/// What may be told of an Anam key.
+/// An Anam API key, without the key itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProviderKey)]
@@ -95,230 +84,169 @@ impl ProviderKeyBody {
         let content = json!([self.id, self.active, self.in_use]).to_string();
         Validator::new(1, content.as_bytes())
     }
+
+    fn tagged(&self) -> Tagged<Self> {
+        Tagged::new(self, &self.validator())
+    }
 }
 
-/// A key to add.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = NewProviderKey)]
-struct NewKeyBody {
-    /// What people will call it.
-    #[schema(min_length = 1, max_length = 100, example = "production, autumn")]
-    label: String,
-    /// The Anam API key. Sealed, and never shown again.
-    #[schema(min_length = 8, max_length = 500, write_only)]
-    key: String,
-    /// Adds it without asking Anam whether it is good.
-    #[schema(nullable = false)]
-    skip_test: Option<bool>,
+input! {
+    /// A key to add.
+    struct NewProviderKey {
+        /// What people will call it.
+        #[example("production, autumn")]
+        label: Line<MAX_LABEL>,
+        /// The Anam API key. Sealed, and never shown again.
+        key: KeyText,
+        /// Adds it without asking Anam whether it is good.
+        skip_test: bool = false,
+    }
+
+    /// How a key is retired.
+    struct ProviderKeyRetirement {
+        /// Retires it although it is the only active one: from then on the platform's key is used, if there is one.
+        leave_none: bool = false,
+    }
 }
 
-/// How a key is retired.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ProviderKeyRetirement)]
-struct RetireBody {
-    /// Retires it although it is the only active one: from then on the platform's key is used, if there is one.
-    #[schema(nullable = false)]
-    leave_none: Option<bool>,
+impl Member for KeyText {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let read = match value {
+            Value::String(text) => Self::parse(SecretString::from(text)),
+            _ => Err("must be a text".to_owned()),
+        };
+        read.map_err(|message| vec![Fault::new("", message)])
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "minLength": KEY_CHARS.start(), "maxLength": KEY_CHARS.end(), "writeOnly": true })
+    }
 }
 
-/// What asking Anam told about a key.
+/// What Anam says of a key.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderKeyTest)]
 struct TestBody {
-    /// `good`; `refused`: Anam does not know it; `noPermission`: it may not read Anam's lists, and whether it may mint
-    /// can't be told; `noPlan`; `unreachable`: Anam gave no answer.
-    #[schema(example = "good")]
-    outcome: &'static str,
+    /// The outcome.
+    outcome: OutcomeBody,
     /// The same in words.
     message: &'static str,
 }
 
+/// `good`; `refused`: Anam does not know the key; `noPermission`: it may not read Anam's lists, and whether it may mint can't be told;
+/// `noPlan`; `unreachable`: Anam gave no answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProviderKeyOutcome)]
+enum OutcomeBody {
+    Good,
+    Refused,
+    NoPermission,
+    NoPlan,
+    Unreachable,
+}
+
 impl From<Probe> for TestBody {
     fn from(probe: Probe) -> Self {
-        Self {
-            outcome: probe.as_str(),
-            message: match probe {
-                Probe::Good => "Anam takes it.",
-                Probe::Refused => "Anam does not know it: tokens can't be minted with it.",
-                Probe::NoPermission => {
-                    "Anam knows it, but it may not read lists: the catalogue can't be synchronised with it. Whether it may mint shows with the first token."
-                }
-                Probe::NoPlan => "Anam knows it, but its account has no plan.",
-                Probe::Unreachable => "Anam gave no answer that tells. Try again.",
-            },
-        }
+        let (outcome, message) = match probe {
+            Probe::Good => (OutcomeBody::Good, "Anam takes it."),
+            Probe::Refused => (
+                OutcomeBody::Refused,
+                "Anam does not know it: tokens can't be minted with it.",
+            ),
+            Probe::NoPermission => (
+                OutcomeBody::NoPermission,
+                "Anam knows it, but it may not read lists: the catalogue can't be synchronised with it. Whether it may mint shows with the first token.",
+            ),
+            Probe::NoPlan => (
+                OutcomeBody::NoPlan,
+                "Anam knows it, but its account has no plan.",
+            ),
+            Probe::Unreachable => (
+                OutcomeBody::Unreachable,
+                "Anam gave no answer that tells. Try again.",
+            ),
+        };
+        Self { outcome, message }
     }
 }
 
-/// The tenant's keys, newest first.
-#[utoipa::path(
-    get, path = "/v1/admin/provider-keys", tag = "Admin: provider keys", operation_id = "listProviderKeys", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses((status = 200, description = "All of them", body = PageBody<ProviderKeyBody>), Reading)
-)]
-async fn list(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
+async fn list(call: Call<View>) -> Answer<Json<PageBody<ProviderKeyBody>>> {
+    let mut tx = call.read().await?;
     let (keys, current) = provider_keys::list(&mut tx).await?;
     let body = |key: ProviderKeyInfo| {
         let in_use = current == Some(key.id);
         ProviderKeyBody::new(key, in_use)
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(PageBody {
-            items: keys.into_iter().map(body).collect(),
-            next: None,
-        }))
+    Ok(Json::new(&PageBody {
+        items: keys.into_iter().map(body).collect(),
+        next: None,
+    }))
 }
 
-/// Adds a key, after Anam was asked whether it is good. It is in use at once; the one before stays active until it is
-/// retired, so nothing fails meanwhile.
-#[utoipa::path(
-    post, path = "/v1/admin/provider-keys", tag = "Admin: provider keys", operation_id = "addProviderKey", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day")),
-    request_body(content = NewKeyBody, content_type = "application/json"),
-    responses(
-        (status = 201, description = "The key", body = ProviderKeyBody, headers(("Location" = String, description = "The key"), ("ETag" = String, description = "Its state"))),
-        Creating,
-    )
-)]
 async fn add(
-    may: May<Own>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let mut members = Members::new(sent.clone());
-    let label = members.required("label", line(100));
-    let key = members.required("key", key_text);
-    let skip_test = members.optional("skipTest", flag).unwrap_or_default();
-    let faults = members.finish();
-    let probe = match &key {
-        Some(key) if faults.is_ok() && !skip_test => {
-            gateway.admit_try_out(may.tenant)?;
-            Some(provider_keys::test(&gateway, key).await)
+    call: Call<Own>,
+    sent: Once<Body<NewProviderKey>>,
+) -> Answer<Created<ProviderKeyBody>> {
+    let gateway = call.gateway();
+    let probe = match sent.get() {
+        Some(new) if !new.skip_test => {
+            gateway.admit_try_out(call.tenant)?;
+            Some(provider_keys::test(gateway, &new.key).await)
         }
         _ => None,
     };
-    once(&request, &gateway, &may, sent, async move |change, _| {
-        checked(faults)?;
-        let (Some(label), Some(key)) = (label, key) else {
-            return Err(Refusal::Invalid(Vec::new()).into());
-        };
+    call.once(sent, async move |change, sent| {
         if let Some(fault) = probe.and_then(provider_keys::objection) {
             return Err(Refusal::Invalid(vec![fault]).into());
         }
-        let added = provider_keys::add(change, &label, &key, probe).await?;
+        let added = provider_keys::add(change, &sent.label, &sent.key, probe).await?;
         let body = ProviderKeyBody::new(added, true);
-        let location = format!("/v1/admin/provider-keys/{}", body.id);
-        Ok(Created::at(location, &body).etag(body.validator().etag()))
+        let address = format!("/v1/admin/provider-keys/{}", body.id);
+        Ok(Created::at(address, &body).with_state(&body.validator()))
     })
     .await
 }
 
-fn key_text(value: Value) -> Result<KeyText, String> {
-    match value {
-        Value::String(text) => KeyText::parse(SecretString::from(text)),
-        _ => Err("must be a text".into()),
-    }
+async fn get(call: Call<View>, key: Path<ProviderKeyId>) -> Answer<Tagged<ProviderKeyBody>> {
+    let mut tx = call.read().await?;
+    let (key, in_use) = provider_keys::find(&mut tx, *key).await?;
+    Ok(ProviderKeyBody::new(key, in_use).tagged())
 }
 
-/// What may be told of one key.
-#[utoipa::path(
-    get, path = "/v1/admin/provider-keys/{key}", tag = "Admin: provider keys", operation_id = "getProviderKey", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(("key" = String, Path, description = "Its id")),
-    responses(
-        (status = 200, description = "The key", body = ProviderKeyBody, headers(("ETag" = String, description = "Its state"))),
-        ReadingOne,
-    )
-)]
-async fn get(
-    may: May<View>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let (key, in_use) = provider_keys::find(&mut tx, id(&path)?).await?;
-    Ok(shown(&ProviderKeyBody::new(key, in_use)))
-}
-
-/// Forgets a retired key.
-#[utoipa::path(
-    delete, path = "/v1/admin/provider-keys/{key}", tag = "Admin: provider keys", operation_id = "deleteProviderKey", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("key" = String, Path, description = "Its id"), ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    responses((status = 204, description = "Gone"), Changing)
-)]
 async fn delete(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let mut change = Change::begin(&gateway, &may).await?;
-    change.lock_authoring().await?;
-    let (key, in_use) = provider_keys::find(&mut change.tx, id(&path)?).await?;
-    let body = ProviderKeyBody::new(key.clone(), in_use);
-    body.validator().require(&request, || json!(body))?;
-    provider_keys::delete(&mut change, &key).await?;
-    change.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    call: Call<Own>,
+    Path(key): Path<ProviderKeyId>,
+    seen: IfMatch,
+) -> Answer<NoContent> {
+    call.change(async move |change| {
+        change.lock_authoring().await?;
+        let (key, in_use) = provider_keys::find(&mut change.tx, key).await?;
+        let body = ProviderKeyBody::new(key.clone(), in_use);
+        seen.check(&body.validator(), || json!(body))?;
+        provider_keys::delete(change, &key).await?;
+        Ok(NoContent)
+    })
+    .await
 }
 
-/// Asks Anam whether a stored key is good.
-#[utoipa::path(
-    post, path = "/v1/admin/provider-keys/{key}:test", tag = "Admin: provider keys", operation_id = "testProviderKey",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("key" = String, Path, description = "Its id")),
-    responses((status = 200, description = "What Anam made of it", body = TestBody), Acting)
-)]
-async fn test(
-    may: May<Own>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let key = provider_keys::open(&gateway, may.tenant, id(&path)?).await?;
-    gateway.admit_try_out(may.tenant)?;
-    let probe = provider_keys::test(&gateway, &key).await;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(TestBody::from(probe)))
+async fn test(call: Call<Own>, key: Path<ProviderKeyId>) -> Answer<Json<TestBody>> {
+    let gateway = call.gateway();
+    let key = provider_keys::open(gateway, call.tenant, *key).await?;
+    gateway.admit_try_out(call.tenant)?;
+    let probe = provider_keys::test(gateway, &key).await;
+    Ok(Json::new(&probe.into()))
 }
 
-/// Takes a key out of use. If it was the newest, the one before it is in use again.
-#[utoipa::path(
-    post, path = "/v1/admin/provider-keys/{key}:retire", tag = "Admin: provider keys", operation_id = "retireProviderKey",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("own"))),
-    params(("key" = String, Path, description = "Its id")),
-    request_body(content = Option<RetireBody>, content_type = "application/json"),
-    responses((status = 200, description = "The key", body = ProviderKeyBody, headers(("ETag" = String, description = "Its state"))), Creating)
-)]
 async fn retire(
-    may: May<Own>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let mut members = Members::new(sent);
-    let leave_none = members.optional("leaveNone", flag).unwrap_or_default();
-    checked(members.finish())?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let (key, in_use) = provider_keys::retire(&mut change, id(&path)?, leave_none).await?;
-    change.commit().await?;
-    Ok(shown(&ProviderKeyBody::new(key, in_use)))
-}
-
-fn shown(body: &ProviderKeyBody) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, body.validator().etag()))
-        .json(body)
+    call: Call<Own>,
+    Path(key): Path<ProviderKeyId>,
+    sent: Body<ProviderKeyRetirement>,
+) -> Answer<Tagged<ProviderKeyBody>> {
+    call.change(async move |change| {
+        let leave_none = sent.checked()?.leave_none;
+        let (key, in_use) = provider_keys::retire(change, key, leave_none).await?;
+        Ok(ProviderKeyBody::new(key, in_use).tagged())
+    })
+    .await
 }

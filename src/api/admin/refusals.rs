@@ -1,48 +1,50 @@
 //! `/v1/admin/refusals`: whose tokens and pages were refused, and why. Callers are not told; the tenant's admins are.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::answers::Listing;
-use crate::api::{only, reading};
-use crate::gateway::Gateway;
+use crate::domain::fault::Fault;
 use crate::refusals::Why;
 use crate::store::refusals::{RefusalPlace, RefusalRow};
-use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, View};
-use crate::web::page::{Page, PageBody, query};
+use crate::web::admin::View;
+use crate::web::input::{Member, Schemas, input};
+use crate::web::operation::{Answer, Call, Page, PageOf, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(only(
-        web::resource("/v1/admin/refusals").route(reading().to(list)),
-        "GET, HEAD",
-    ));
+operations! {
+    "Admin: access";
+
+    "/v1/admin/refusals" {
+        /// Tokens and pages that were refused at the tenant's door in the last 30 days, by reason and by what they claimed, the newest
+        /// first. Those of this instance are there at once, those of others within seconds.
+        GET listRefusals => list;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(list))]
-pub struct Doc;
+input! {
+    /// Which refusals.
+    struct RefusalsFilter {
+        /// For this reason only.
+        #[example("wrong_audience")]
+        reason: Option<Why>,
+    }
+}
 
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// For this reason only.
-    #[param(nullable = false, max_length = 40, example = "wrong_audience")]
-    reason: Option<String>,
-    /// Items of a page, 50 unless set.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-    /// Where to go on: `next` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
+/// The name of a reason.
+impl Member for Why {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        value.as_str().and_then(Self::named).ok_or_else(|| {
+            let message = "must be the name of a reason, such as wrong_audience";
+            vec![Fault::new("", message)]
+        })
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        let names: Vec<&str> = Self::all().map(Self::as_label).collect();
+        json!({ "type": "string", "enum": names })
+    }
 }
 
 /// Refusals that are the same one, seen several times. What it says of the token was not verified: anybody can send one that
@@ -102,47 +104,14 @@ impl From<RefusalRow> for RefusalItem {
     }
 }
 
-/// Tokens and pages that were refused at the tenant's door in the last 30 days, by reason and by what they claimed, the newest
-/// first. This instance's are told at once, those of others within seconds.
-#[utoipa::path(
-    get, path = "/v1/admin/refusals", tag = "Admin: access", operation_id = "listRefusals", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(ListQuery),
-    responses(
-        (status = 200, description = "A page of refusals", body = PageBody<RefusalItem>, headers(("Link" = String, description = "The next page, rel=next"))),
-        Listing,
-    )
-)]
-async fn list(
-    may: May<View>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let asked: ListQuery = query(&request)?;
-    let keys = &gateway.keys;
-    let page = Page::read(
-        &request,
-        keys,
-        may.tenant,
-        asked.limit,
-        asked.cursor.as_deref(),
-    )?;
-    let reason = match asked.reason.as_deref() {
-        None => None,
-        Some(name) => Some(Why::named(name).ok_or_else(|| {
-            Refusal::fault(
-                "/reason",
-                "must be the name of a reason, such as wrong_audience",
-            )
-        })?),
-    };
-    gateway.refusals.flush().await;
-    let after = page.after.as_deref().and_then(place);
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let rows = tx
-        .refusals(reason.map(Why::as_label), after, page.rows())
-        .await?;
+async fn list(call: Call<View>, page: PageOf<RefusalsFilter>) -> Answer<Page<RefusalItem>> {
+    call.gateway().refusals.flush().await;
+    let reason = page.filter.reason.map(Why::as_label);
+    let after = page.after().and_then(parse_position);
+    let mut tx = call.read().await?;
+    let rows = tx.refusals(reason, after, page.rows()).await?;
     tx.commit().await?;
-    Ok(page.answer(&request, keys, rows, position, RefusalItem::from))
+    Ok(page.of(rows, position, RefusalItem::from))
 }
 
 fn position(row: &RefusalRow) -> String {
@@ -151,7 +120,7 @@ fn position(row: &RefusalRow) -> String {
 }
 
 /// Where a row stands, as a cursor keeps it.
-fn place(position: &str) -> Option<RefusalPlace> {
+fn parse_position(position: &str) -> Option<RefusalPlace> {
     let mut parts = position.split(' ');
     let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
     Some((

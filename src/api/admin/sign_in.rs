@@ -1,55 +1,49 @@
 //! `/v1/admin/sign-in` and what somebody who is signed in does with their own account.
 
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web;
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::Value;
-use utoipa::{OpenApi, ToSchema};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::{checked, read_members};
-use crate::api::answers::{Creating, Reading};
-use crate::api::{only, reading};
-use crate::domain::members::{Members, line};
+use crate::crypto::password;
+use crate::domain::fault::Fault;
+use crate::domain::key::MAX_SLUG_CHARS;
+use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::store::people::MembershipRow;
-use crate::tenants::sign_in::{self, SignIn, SignedIn};
+use crate::tenants::sign_in::{self, MAX_EMAIL_CHARS, MAX_SECRET_BYTES, SignIn, SignedIn, Visitor};
 use crate::tenants::signed_in;
-use crate::web::Problem;
-use crate::web::body::AdminBodyLimits;
-use crate::web::people::{Person, visitor};
+use crate::web::input::{Line, Member, Schemas, Secret, input};
+use crate::web::operation::{Answer, Body, Json, NoContent, operations};
+use crate::web::people::Person;
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/sign-in").route(web::post().to(sign_in)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/sign-out").route(web::post().to(sign_out)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/account").route(reading().to(account)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/admin/account:switch").route(web::post().to(switch)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/password").route(web::post().to(change_password)),
-            "POST",
-        ));
+operations! {
+    "Admin: access";
+
+    "/v1/admin/sign-in" {
+        /// Signs a person in with their password. Who belongs to several tenants names one; `errors` lists them, after the right
+        /// password only. Tries are limited by account and by address.
+        POST signIn => sign_in;
+    }
+    "/v1/admin/sign-out" {
+        /// Ends the session that the request is made with.
+        POST signOut => sign_out;
+    }
+    "/v1/admin/account" {
+        /// The person who is signed in, and where they may work.
+        GET getAccount => account;
+    }
+    "/v1/admin/account:switch" {
+        /// Goes on in another of the person's tenants: a new token, and the old one ends.
+        POST switchTenant => switch;
+    }
+    "/v1/admin/password" {
+        /// Sets another password. All sessions of the person end, this one too: sign in again.
+        POST changePassword => change_password;
+    }
 }
-
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(sign_in, sign_out, account, switch, change_password))]
-pub struct Doc;
 
 /// Somebody is signed in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,35 +60,20 @@ pub(super) struct SignedInBody {
     tenant: Option<String>,
     /// What the person may there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "editor")]
-    role: Option<&'static str>,
+    #[schema(nullable = false)]
+    role: Option<Role>,
 }
 
-/// The answer that holds the token.
-pub(super) fn signed_in_answer(signed_in: SignedIn) -> HttpResponse {
-    let workplace = signed_in.workplace;
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(SignedInBody {
+impl From<SignedIn> for Json<SignedInBody> {
+    fn from(signed_in: SignedIn) -> Self {
+        let workplace = signed_in.workplace;
+        Self::new(&SignedInBody {
             token: signed_in.token.expose_secret().to_owned(),
             expires_at: signed_in.expires_at,
-            role: workplace.as_ref().map(|workplace| workplace.role.as_str()),
+            role: workplace.as_ref().map(|workplace| workplace.role),
             tenant: workplace.map(|workplace| workplace.slug),
         })
-}
-
-/// A try to sign in.
-#[derive(Debug, Serialize, ToSchema)]
-struct SignInBody {
-    /// The address of the account.
-    #[schema(example = "ann@example.com")]
-    email: String,
-    /// Its password.
-    #[schema(example = "correct horse battery", max_length = 1024)]
-    password: String,
-    /// The tenant to work in; needed by who belongs to several.
-    #[schema(nullable = false, example = "demo")]
-    tenant: Option<String>,
+    }
 }
 
 /// A person who is signed in.
@@ -119,8 +98,8 @@ struct Account {
     tenant: Option<String>,
     /// What they may there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "editor")]
-    role: Option<&'static str>,
+    #[schema(nullable = false)]
+    role: Option<Role>,
     /// The tenants that the session may switch to, this one among them.
     tenants: Vec<TenantOfPerson>,
 }
@@ -135,8 +114,7 @@ struct TenantOfPerson {
     #[schema(example = "Demo Inc.")]
     name: String,
     /// What the person may there.
-    #[schema(example = "editor")]
-    role: &'static str,
+    role: Role,
     /// Whether it is served.
     active: bool,
 }
@@ -146,160 +124,119 @@ impl From<MembershipRow> for TenantOfPerson {
         Self {
             slug: row.slug,
             name: row.name,
-            role: row.role.as_str(),
+            role: row.role,
             active: row.active,
         }
     }
 }
 
-/// The tenant to go on in.
-#[derive(Debug, Serialize, ToSchema)]
-struct SwitchBody {
-    /// Its name in URLs and bundles.
-    #[schema(example = "demo")]
-    tenant: String,
-}
+input! {
+    /// A try to sign in.
+    struct Credentials {
+        /// The address of the account.
+        #[example("ann@example.com")]
+        email: Line<MAX_EMAIL_CHARS>,
+        /// Its password.
+        #[example("correct horse battery")]
+        password: Secret<MAX_SECRET_BYTES>,
+        /// The tenant to work in; needed by who belongs to several.
+        #[example("demo")]
+        tenant: Option<Line<MAX_SLUG_CHARS>>,
+    }
 
-/// A change of password.
-#[derive(Debug, Serialize, ToSchema)]
-struct PasswordBody {
-    /// The one that holds.
-    #[schema(max_length = 1024, example = "correct horse battery")]
-    current: String,
-    /// The one that shall hold: 12 to 128 characters, not the e-mail address, none of the most common.
-    #[schema(
-        min_length = 12,
-        max_length = 128,
-        example = "staple the other battery"
-    )]
-    new: String,
-}
+    /// The tenant to go on in.
+    struct TenantSwitch {
+        /// Its name in URLs and bundles.
+        #[example("demo")]
+        tenant: Line<MAX_SLUG_CHARS>,
+    }
 
-/// A text that is not looked at any closer here.
-pub(super) fn secret(value: Value) -> Result<SecretString, String> {
-    match value {
-        Value::String(text) if (1..=1024).contains(&text.len()) => Ok(SecretString::from(text)),
-        _ => Err("must be a text of 1 to 1024 bytes".into()),
+    /// A change of password.
+    struct PasswordChange {
+        /// The current password.
+        #[example("correct horse battery")]
+        current: Secret<MAX_SECRET_BYTES>,
+        /// The new password: 12 to 128 characters, not the e-mail address, none of the most common.
+        #[example("staple the other battery")]
+        new: NewPassword,
     }
 }
 
-/// Signs a person in with their password. Who belongs to several tenants names one; `errors` lists them, after the right
-/// password only. Tries are limited by account and by address.
-#[utoipa::path(
-    post, path = "/v1/admin/sign-in", tag = "Admin: access", operation_id = "signIn",
-    request_body(content = SignInBody, content_type = "application/json"),
-    responses(
-        (status = 200, description = "Signed in", body = SignedInBody),
-        Creating,
-    )
-)]
+/// A password that is judged once the current one was proven.
+#[derive(Debug)]
+struct NewPassword(Secret<MAX_SECRET_BYTES>);
+
+impl Member for NewPassword {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Secret::read(value).map(Self)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({
+            "type": "string",
+            "minLength": password::MIN_CHARS,
+            "maxLength": password::MAX_CHARS,
+            "writeOnly": true,
+        })
+    }
+}
+
 async fn sign_in(
-    request: HttpRequest,
-    payload: web::Payload,
+    from: Visitor,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let mut members = Members::new(read_members(&request, payload, **limits).await?);
-    let email = members.required("email", line(320));
-    let password = members.required("password", secret);
-    let tenant = members.optional("tenant", line(63));
-    checked(members.finish())?;
-    let (Some(email), Some(password)) = (email, password) else {
-        return Err(Problem::new(crate::web::codes::Code::InvalidRequest));
-    };
+    sent: Body<Credentials>,
+) -> Answer<Json<SignedInBody>> {
+    let sent = sent.checked()?;
     let attempt = SignIn {
-        email,
-        password,
-        tenant,
-        from: visitor(&request),
+        email: sent.email.into(),
+        password: sent.password.into_inner(),
+        tenant: sent.tenant.map(String::from),
+        from,
     };
     let signed_in = Box::pin(sign_in::sign_in(&gateway, attempt)).await?;
-    Ok(signed_in_answer(signed_in))
+    Ok(signed_in.into())
 }
 
-/// Ends the session that the request is made with.
-#[utoipa::path(
-    post, path = "/v1/admin/sign-out", tag = "Admin: access", operation_id = "signOut", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("person"))),
-    responses((status = 204, description = "Signed out"), Reading)
-)]
-async fn sign_out(
-    person: Person,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    signed_in::sign_out(&gateway, &person, &visitor(&request)).await?;
-    Ok(HttpResponse::NoContent().finish())
+async fn sign_out(person: Person, from: Visitor, gateway: web::Data<Gateway>) -> Answer<NoContent> {
+    signed_in::sign_out(&gateway, &person, &from).await?;
+    Ok(NoContent)
 }
 
-/// The person who is signed in, and where they may work.
-#[utoipa::path(
-    get, path = "/v1/admin/account", tag = "Admin: access", operation_id = "getAccount", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("person"))),
-    responses((status = 200, description = "The account", body = Account), Reading)
-)]
-async fn account(person: Person, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
+async fn account(person: Person, gateway: web::Data<Gateway>) -> Answer<Json<Account>> {
     let tenants = signed_in::memberships(&gateway, &person).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(Account {
-            email: person.email.clone(),
-            name: person.name.clone(),
-            operator: signed_in::is_operator(&person),
-            single_sign_on: person.by_sso,
-            expires_at: person.expires_at,
-            tenant: person.tenant.as_ref().map(|tenant| tenant.slug.clone()),
-            role: person.tenant.as_ref().map(|tenant| tenant.role.as_str()),
-            tenants: tenants.into_iter().map(TenantOfPerson::from).collect(),
-        }))
+    let tenant = person.tenant.as_ref();
+    Ok(Json::new(&Account {
+        email: person.email.clone(),
+        name: person.name.clone(),
+        operator: signed_in::is_operator(&person),
+        single_sign_on: person.by_sso,
+        expires_at: person.expires_at,
+        tenant: tenant.map(|tenant| tenant.slug.clone()),
+        role: tenant.map(|tenant| tenant.role),
+        tenants: tenants.into_iter().map(TenantOfPerson::from).collect(),
+    }))
 }
 
-/// Goes on in another of the person's tenants: a new token, and the old one ends.
-#[utoipa::path(
-    post, path = "/v1/admin/account:switch", tag = "Admin: access", operation_id = "switchTenant", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("person"))),
-    request_body(content = SwitchBody, content_type = "application/json"),
-    responses((status = 200, description = "Signed in there", body = SignedInBody), Creating)
-)]
 async fn switch(
     person: Person,
-    request: HttpRequest,
-    payload: web::Payload,
+    from: Visitor,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let mut members = Members::new(read_members(&request, payload, **limits).await?);
-    let tenant = members.required("tenant", line(63)).unwrap_or_default();
-    checked(members.finish())?;
-    let signed_in = signed_in::switch(&gateway, &person, &tenant, &visitor(&request)).await?;
-    Ok(signed_in_answer(signed_in))
+    sent: Body<TenantSwitch>,
+) -> Answer<Json<SignedInBody>> {
+    let tenant = sent.checked()?.tenant;
+    let signed_in = signed_in::switch(&gateway, &person, &tenant, &from).await?;
+    Ok(signed_in.into())
 }
 
-/// Sets another password. All sessions of the person end, this one too: sign in again.
-#[utoipa::path(
-    post, path = "/v1/admin/password", tag = "Admin: access", operation_id = "changePassword", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("person"))),
-    request_body(content = PasswordBody, content_type = "application/json"),
-    responses((status = 204, description = "It holds from now on"), Creating)
-)]
 async fn change_password(
     person: Person,
-    request: HttpRequest,
-    payload: web::Payload,
+    from: Visitor,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let mut members = Members::new(read_members(&request, payload, **limits).await?);
-    let current = members.required("current", secret);
-    let new = members.required("new", secret);
-    checked(members.finish())?;
-    let (Some(current), Some(new)) = (current, new) else {
-        return Err(Problem::new(crate::web::codes::Code::InvalidRequest));
-    };
-    let from = visitor(&request);
-    Box::pin(signed_in::change_password(
-        &gateway, &person, &current, new, &from,
-    ))
-    .await?;
-    Ok(HttpResponse::NoContent().finish())
+    sent: Body<PasswordChange>,
+) -> Answer<NoContent> {
+    let PasswordChange { current, new } = sent.checked()?;
+    let (current, NewPassword(new)) = (current.into_inner(), new);
+    let changed = signed_in::change_password(&gateway, &person, &current, new.into_inner(), &from);
+    Box::pin(changed).await?;
+    Ok(NoContent)
 }

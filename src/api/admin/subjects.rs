@@ -1,44 +1,40 @@
 //! `/v1/admin/users/{subject}`: one user, everything that is kept of them to show or to forget.
 
-use actix_web::HttpResponse;
+use std::fmt;
+
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::stream::{LocalBoxStream, StreamExt};
 use serde::Serialize;
 use serde_json::{Value, json};
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::answers::Acting;
-use crate::api::only;
 use crate::domain::caller::Subject;
-use crate::gateway::Gateway;
 use crate::sessions::explain::PersonaGiven;
 use crate::store::StoreError;
-use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::{self, SubjectExport};
-use crate::web::Problem;
-use crate::web::admin::{May, Own};
+use crate::web::admin::Own;
+use crate::web::operation::{Answer, Call, Described, Json, Output, Path, operations};
 use crate::web::work::{Pieces, in_pieces};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/users/{subject}:export").route(web::post().to(export)),
-            "POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/users/{subject}:erase").route(web::post().to(erase)),
-            "POST",
-        ));
-}
+operations! {
+    "Admin: users";
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(export, erase))]
-pub struct Doc;
+    "/v1/admin/users/{subject:[^/]+}:export" {
+        /// Everything that is kept of a user: preferences and sessions, with inputs while they are kept. A user who was never seen has
+        /// an empty one. It comes in pieces, any size.
+        POST exportUser => export;
+    }
+    "/v1/admin/users/{subject:[^/]+}:erase" {
+        /// Forgets a user: deletes preferences and the inputs of their sessions, and takes their name off the sessions. There is no way
+        /// back. A second call finds nothing; what the user does afterwards is new.
+        POST eraseUser => erase;
+    }
+}
 
 /// All that is kept of a user.
 #[derive(Debug, ToSchema)]
@@ -105,40 +101,26 @@ struct ErasedBody {
     inputs: u64,
 }
 
-/// A path member that is a user, percent-encoded; what can't be the `sub` of a token is at no address.
-fn subject(text: &str) -> Result<Subject, Refusal> {
-    Subject::parse(text).ok_or(Refusal::NotFound)
+/// A [`SubjectDocument`], written while it is read.
+struct Exported(LocalBoxStream<'static, Result<Bytes, Refusal>>);
+
+impl fmt::Debug for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exported")
+    }
 }
 
-/// Everything that is kept of a user: preferences and sessions, with inputs while they are kept. A user who was never seen has
-/// an empty one. It comes in pieces, any size.
-#[utoipa::path(
-    post, path = "/v1/admin/users/{subject}:export", tag = "Admin: users", operation_id = "exportUser", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's tokens, percent-encoded")),
-    responses(
-        (status = 200, description = "The user", body = SubjectDocument, content_type = "application/json"),
-        Acting,
-    )
-)]
-async fn export(
-    may: May<Own>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&path)?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let target = subjects::target(&change, &subject)?;
-    // Who takes a person's data out leaves a trace, too.
-    change.note("user.export", &target, json!({}));
-    change.commit().await?;
-    let now = gateway.clock.now();
-    let export = SubjectExport::new(gateway.database.clone(), may.tenant, subject, now);
-    let pieces = in_pieces(gateway, may.tenant, may, export).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .streaming(Box::pin(pieces)))
+impl Output for Exported {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, "application/json"))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .streaming(self.0)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.answers_with::<SubjectDocument>(200, &[]);
+    }
 }
 
 impl Pieces for SubjectExport {
@@ -147,31 +129,30 @@ impl Pieces for SubjectExport {
     }
 }
 
-/// Forgets a user: deletes preferences and the inputs of their sessions, and takes their name off the sessions. There is no way
-/// back. A second call finds nothing; what the user does afterwards is new.
-#[utoipa::path(
-    post, path = "/v1/admin/users/{subject}:erase", tag = "Admin: users", operation_id = "eraseUser", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's tokens, percent-encoded")),
-    responses(
-        (status = 200, description = "What was forgotten", body = ErasedBody),
-        Acting,
-    )
-)]
-async fn erase(
-    may: May<Own>,
-    path: web::Path<String>,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&path)?;
-    let mut change = Change::begin(&gateway, &may).await?;
-    let erased = subjects::erase(&mut change, &subject).await?;
-    change.commit().await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(ErasedBody {
+async fn export(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Exported> {
+    let asked = subject.clone();
+    call.change(async move |change| {
+        let target = subjects::target(change, &asked)?;
+        // Who takes a person's data out leaves a trace, too.
+        change.note("user.export", &target, json!({}));
+        Ok(())
+    })
+    .await?;
+    let (tenant, gateway) = (call.tenant, call.gateway().clone());
+    let now = gateway.clock.now();
+    let export = SubjectExport::new(gateway.database.clone(), tenant, subject, now);
+    let pieces = in_pieces(gateway, tenant, call, export).await?;
+    Ok(Exported(pieces.boxed_local()))
+}
+
+async fn erase(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Json<ErasedBody>> {
+    call.change(async move |change| {
+        let erased = subjects::erase(change, &subject).await?;
+        Ok(Json::new(&ErasedBody {
             preferences: erased.preferences,
             sessions: erased.sessions,
             inputs: erased.inputs,
         }))
+    })
+    .await
 }

@@ -1,59 +1,57 @@
 //! `/v1/admin/users/{subject}/preferences` and `/v1/admin/preferences:import`: users' choices, looked after by admins.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{OpenApi, ToSchema};
+use std::time::Duration;
 
-use crate::api::answers::{Changing, Creating, ReadingOne};
-use crate::api::openapi::{Preferences, PreferencesPatch};
+use actix_web::web;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::api::choices::{Choices, ChoicesPatch};
 use crate::api::preferences::validator;
-use crate::api::{only, reading};
 use crate::domain::caller::Subject;
 use crate::domain::request::BodyFault;
 use crate::gateway::Gateway;
 use crate::store::preferences::StoredPreferences;
-use crate::tenants::change::Change;
+use crate::tenants::admin::Admin;
 use crate::tenants::preferences::Change as Wish;
 use crate::tenants::preferences::by_admin::{self, Import, ImportReport};
-use crate::tenants::preferences::import::{Line, Lines};
+use crate::tenants::preferences::import::{Line, Lines, MAX_LINE};
 use crate::tenants::refusal::Refusal;
-use crate::web::admin::{Edit, May, View};
-use crate::web::body::{self, AdminBodyLimits};
-use crate::web::page::query;
+use crate::web::Problem;
+use crate::web::admin::{Edit, View};
+use crate::web::body;
+use crate::web::input::input;
+use crate::web::operation::{
+    Answer, Body, Call, Described, IfMatch, Intake, Json, NoContent, Part, Patch, Path, Query,
+    Tagged, operations,
+};
 use crate::web::problem::FaultBody;
-use crate::web::{Problem, path};
 
 const NDJSON: &[&str] = &["application/x-ndjson", "application/jsonl"];
-/// Where the subject stands in the address.
-const SUBJECT: usize = 3;
 /// Bytes of an import that are taken at once.
 const IMPORTED_AT_ONCE: usize = 128 * 1024;
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/users/{subject}/preferences")
-                .route(reading().to(get))
-                .route(web::put().to(put))
-                .route(web::patch().to(patch))
-                .route(web::delete().to(erase)),
-            "GET, HEAD, PUT, PATCH, DELETE",
-        ))
-        .service(only(
-            web::resource("/v1/admin/preferences:import").route(web::post().to(import)),
-            "POST",
-        ));
-}
+operations! {
+    "Admin: users";
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(get, put, patch, erase, import))]
-pub struct Doc;
+    "/v1/admin/users/{subject:[^/]+}/preferences" {
+        /// A user's choices; `{}` where they made none.
+        GET getUserPreferences => get;
+        /// Replaces all of a user's choices.
+        PUT putUserPreferences => put;
+        /// Changes some of a user's choices: a JSON merge patch (RFC 7396), where null takes a choice away.
+        PATCH patchUserPreferences => patch;
+        /// Forgets all of a user's choices.
+        DELETE eraseUserPreferences => erase;
+    }
+    "/v1/admin/preferences:import" {
+        /// Imports many users' choices from NDJSON, one `{"subject": "...", "preferences": {...}}` a line; files of any size. A line
+        /// that fails is reported with its number, the others are applied, in batches. Sending the same again is safe.
+        POST importPreferences => import;
+    }
+}
 
 /// What an import did.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,134 +97,85 @@ impl ImportBody {
     }
 }
 
-/// How to import.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ImportQuery {
-    /// `true`: says what an import would do, and writes nothing.
-    #[serde(default)]
-    dry_run: bool,
+input! {
+    /// How to import.
+    struct ImportOptions {
+        /// `true`: says what an import would do, and writes nothing.
+        dry_run: bool = false,
+    }
 }
 
-/// The subject in the address: percent-encoded, slashes too. What can't be the `sub` of a token is at no address.
-fn subject(request: &HttpRequest) -> Result<Subject, Refusal> {
-    let text = path::text(request, SUBJECT)?;
-    Subject::parse(&text).ok_or(Refusal::NotFound)
+/// Lines of JSON, read while they come: the file may have any size.
+struct Upload {
+    payload: web::Payload,
+    /// How long the next piece may take.
+    patience: Duration,
 }
 
-/// A user's choices; `{}` where they made none.
-#[utoipa::path(
-    get, path = "/v1/admin/users/{subject}/preferences", tag = "Admin: users", operation_id = "getUserPreferences", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's JWTs, percent-encoded, slashes too", example = "auth0%7C123")),
-    responses(
-        (status = 200, description = "The choices", body = Preferences, headers(("ETag" = String, description = "Version of the choices"))),
-        ReadingOne,
-    )
-)]
-async fn get(
-    may: May<View>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&request)?;
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    Ok(shown(&tx.preferences(&subject).await?))
+impl Part for Upload {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        body::check_media_type(&intake.request, NDJSON)?;
+        Ok(Self {
+            patience: intake.body_limits()?.timeout,
+            payload: intake.payload()?,
+        })
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        let about = format!(
+            "One JSON object a line, at most {} kB each",
+            MAX_LINE / 1024
+        );
+        let line = "{\"subject\": \"auth0|123\", \"preferences\": {\"languageCode\": \"de\"}}\n";
+        let schema = json!({ "type": "string", "description": about, "examples": [line] });
+        operation.body(NDJSON, &schema, true);
+    }
 }
 
-/// Replaces all of a user's choices.
-#[utoipa::path(
-    put, path = "/v1/admin/users/{subject}/preferences", tag = "Admin: users", operation_id = "putUserPreferences", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("edit"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's JWTs, percent-encoded, slashes too"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = Preferences, content_type = "application/json"),
-    responses(
-        (status = 200, description = "The choices as they are now", body = Preferences, headers(("ETag" = String, description = "Version of the choices"))),
-        Changing,
-    )
-)]
+async fn get(call: Call<View>, subject: Path<Subject>) -> Answer<Tagged<Choices>> {
+    let mut tx = call.read().await?;
+    Ok(tagged(&tx.preferences(&subject).await?))
+}
+
 async fn put(
-    may: May<Edit>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&request)?;
-    let sent = body::read_object(&request, payload, limits.0, super::JSON).await?;
-    let written = write(&may, &request, &gateway, &subject, Wish::Replace(sent)).await?;
-    Ok(shown(&written))
+    call: Call<Edit>,
+    Path(subject): Path<Subject>,
+    seen: IfMatch,
+    sent: Body<Choices>,
+) -> Answer<Tagged<Choices>> {
+    let Choices(choices) = sent.checked()?;
+    let written = write(&call, subject, seen, Wish::Replace(choices)).await?;
+    Ok(tagged(&written))
 }
 
-/// Changes some of a user's choices: a JSON merge patch (RFC 7396), where null takes a choice away.
-#[utoipa::path(
-    patch, path = "/v1/admin/users/{subject}/preferences", tag = "Admin: users", operation_id = "patchUserPreferences",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("edit"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's JWTs, percent-encoded, slashes too"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    request_body(content = PreferencesPatch, content_type = "application/merge-patch+json"),
-    responses(
-        (status = 200, description = "The choices as they are now", body = Preferences, headers(("ETag" = String, description = "Version of the choices"))),
-        Changing,
-    )
-)]
 async fn patch(
-    may: May<Edit>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&request)?;
-    let sent = body::read_object(&request, payload, limits.0, super::MERGE_PATCH).await?;
-    let written = write(&may, &request, &gateway, &subject, Wish::Merge(sent)).await?;
-    Ok(shown(&written))
+    call: Call<Edit>,
+    Path(subject): Path<Subject>,
+    seen: IfMatch,
+    sent: Patch<ChoicesPatch>,
+) -> Answer<Tagged<Choices>> {
+    let ChoicesPatch(choices) = sent.checked()?;
+    let written = write(&call, subject, seen, Wish::Merge(choices)).await?;
+    Ok(tagged(&written))
 }
 
-/// Forgets all of a user's choices.
-#[utoipa::path(
-    delete, path = "/v1/admin/users/{subject}/preferences", tag = "Admin: users", operation_id = "eraseUserPreferences",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("edit"))),
-    params(("subject" = String, Path, description = "The `sub` of the user's JWTs, percent-encoded, slashes too"),
-        ("If-Match" = Option<String>, Header, description = "The ETag of a read: 428 without, 412 with `current` if it changed since")),
-    responses((status = 204, description = "Forgotten"), Changing)
-)]
-async fn erase(
-    may: May<Edit>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let subject = subject(&request)?;
-    write(&may, &request, &gateway, &subject, Wish::Clear).await?;
-    Ok(HttpResponse::NoContent().finish())
+async fn erase(call: Call<Edit>, Path(subject): Path<Subject>, seen: IfMatch) -> Answer<NoContent> {
+    write(&call, subject, seen, Wish::Clear).await?;
+    Ok(NoContent)
 }
 
-/// Imports many users' choices from NDJSON, one `{"subject": "...", "preferences": {...}}` a line; files of any size. A line
-/// that fails is told with its number, the others are applied, in batches. Sending the same again is safe.
-#[utoipa::path(
-    post, path = "/v1/admin/preferences:import", tag = "Admin: users", operation_id = "importPreferences", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("edit"))),
-    params(("dryRun" = Option<bool>, Query, description = "`true`: says what an import would do, and writes nothing")),
-    request_body(content = String, content_type = "application/x-ndjson", description = "One JSON object a line, at most 64 kB each",
-        example = json!("{\"subject\": \"auth0|123\", \"preferences\": {\"languageCode\": \"de\"}}\n")),
-    responses((status = 200, description = "What was done, line by line", body = ImportBody), Creating)
-)]
 async fn import(
-    may: May<Edit>,
-    request: HttpRequest,
-    mut payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let asked: ImportQuery = query(&request)?;
-    body::check_media_type(&request, NDJSON)?;
-    let gateway = gateway.into_inner();
-    let mut import = Import::begin(gateway.clone(), may.clone(), asked.dry_run).await?;
+    call: Call<Edit>,
+    options: Query<ImportOptions>,
+    mut upload: Upload,
+) -> Answer<Json<ImportBody>> {
+    let dry_run = options.0.dry_run;
+    let gateway = call.gateway().clone().into_inner();
+    let mut import = Import::begin(gateway.clone(), Admin::clone(&call), dry_run).await?;
     let mut lines = Lines::default();
     let (mut waiting, mut bytes) = (Vec::new(), 0);
-    // As long as something comes, it may take its time: the file may have any size.
-    while let Some(piece) = tokio::time::timeout(limits.0.timeout, payload.next())
+    // As long as something comes, it may take its time.
+    while let Some(piece) = tokio::time::timeout(upload.patience, upload.payload.next())
         .await
         .map_err(|_elapsed| BodyFault::TimedOut)?
     {
@@ -240,11 +189,8 @@ async fn import(
     }
     waiting.extend(lines.finish());
     let import = take(&gateway, import, waiting).await?;
-    let finished = gateway.work(may.tenant, async move || import.finish().await);
-    let report = finished.await??;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(ImportBody::new(report, asked.dry_run)))
+    let report = call.work(async move |_| Ok(import.finish().await?)).await?;
+    Ok(Json::new(&ImportBody::new(report, dry_run)))
 }
 
 /// Lets a work thread take some lines.
@@ -259,23 +205,22 @@ async fn take(gateway: &Gateway, mut import: Import, lines: Vec<Line>) -> Result
 }
 
 async fn write(
-    may: &May<Edit>,
-    request: &HttpRequest,
-    gateway: &Gateway,
-    subject: &Subject,
+    call: &Call<Edit>,
+    subject: Subject,
+    seen: IfMatch,
     wish: Wish,
-) -> Result<StoredPreferences, Problem> {
-    let mut change = Change::begin(gateway, may).await?;
-    let stored = change.tx.lock_preferences(subject).await?;
-    validator(&stored).require(request, || Value::Object(stored.preferences.to_document()))?;
-    let written = by_admin::write(&mut change, subject, stored, wish).await?;
-    change.commit().await?;
-    Ok(written)
+) -> Answer<StoredPreferences> {
+    call.change(async move |change| {
+        let stored = change.tx.lock_preferences(&subject).await?;
+        seen.check(&validator(&stored), || {
+            Value::Object(stored.preferences.to_document())
+        })?;
+        Ok(by_admin::write(change, &subject, stored, wish).await?)
+    })
+    .await
 }
 
-fn shown(stored: &StoredPreferences) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((ETAG, validator(stored).etag()))
-        .json(stored.preferences.to_document())
+fn tagged(stored: &StoredPreferences) -> Tagged<Choices> {
+    let choices = Choices(stored.preferences.to_document());
+    Tagged::new(&choices, &validator(stored))
 }

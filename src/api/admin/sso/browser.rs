@@ -1,52 +1,87 @@
 //! The way of a browser to the tenant's identity provider and back, and the pages that end it.
 
+use std::ops::Deref;
+
 use actix_web::cookie::{Cookie, SameSite, time};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HOST, LOCATION};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
-use utoipa::{OpenApi, ToSchema};
+use serde_json::{Value, json};
 
-use crate::api::admin::sign_in::{SignedInBody, secret, signed_in_answer};
-use crate::api::admin::{checked, read_members};
-use crate::api::answers::{Creating, SigningOn};
-use crate::api::only;
-use crate::domain::members::Members;
+use crate::api::admin::sign_in::SignedInBody;
+use crate::domain::fault::Fault;
 use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
+use crate::tenants::sign_in::{MAX_SECRET_BYTES, Visitor};
 use crate::tenants::sso::code::{self, Program, Vouched};
 use crate::tenants::sso::way::{self, CameBack, CameIn, PATIENCE};
 use crate::web::Problem;
-use crate::web::body::AdminBodyLimits;
 use crate::web::codes::Code;
 use crate::web::cors::OwnOrigin;
 use crate::web::html::{escape, page, problem_page, wants_page};
-use crate::web::page::query;
-use crate::web::people::visitor;
+use crate::web::input::{Member, Schemas, Secret, input};
+use crate::web::operation::{
+    Among, Answer, Body, Described, Intake, Json, Output, Part, Path, PathPart, Query, operations,
+};
+use crate::web::work::Ready;
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/sso/{tenant}/start").route(web::get().to(start)),
-            "GET",
-        ))
-        .service(only(
-            web::resource("/v1/admin/sso/{tenant}/callback").route(web::get().to(callback)),
-            "GET",
-        ))
-        .service(only(
-            web::resource("/v1/admin/sso/{tenant}/code").route(web::post().to(exchange)),
-            "POST",
-        ));
+operations! {
+    "Admin: access";
+
+    "/v1/admin/sso/{tenant:[^/]+}/start" {
+        /// Sends the browser to the tenant's identity provider. Open it in a browser: it comes back by itself. A program that wants to go on
+        /// in the name of whoever signs in sends a challenge (RFC 7636), and where it listens (RFC 8252).
+        GET startSso => start;
+    }
+    "/v1/admin/sso/{tenant:[^/]+}/callback" {
+        /// Where the identity provider sends the browser back to: lets in whom it vouches for. Where a program began, the answer is a page
+        /// with a code for it. Else a browser, which says that it takes `text/html`, gets a page that opens no session; others get the token.
+        GET finishSso => callback;
+    }
+    "/v1/admin/sso/{tenant:[^/]+}/code" {
+        /// Gives the code of the last page for a token. A code is good for one try.
+        POST exchangeSsoCode => exchange;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(start, callback, exchange))]
-pub struct Doc;
+/// A tenant's name in URLs, or what somebody takes for one.
+struct TenantName(String);
+
+impl PathPart for TenantName {
+    const MEANING: &'static str = "The tenant's name in URLs";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+/// The browser. HEAD is refused: each step is taken once, and not by who only looks whether it is there.
+struct Browser(HttpRequest);
+
+impl Deref for Browser {
+    type Target = HttpRequest;
+
+    fn deref(&self) -> &HttpRequest {
+        &self.0
+    }
+}
+
+impl Part for Browser {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        if intake.request.method() == Method::HEAD {
+            return Err(Problem::new(Code::MethodNotAllowed).allow("GET"));
+        }
+        Ok(Self(intake.request.clone()))
+    }
+
+    fn describe(_: &mut Described<'_>) {}
+}
 
 /// The name of the cookie that binds the way there and back to one browser, and whether it needs https.
 struct OwnAddress {
@@ -106,19 +141,62 @@ impl OwnAddress {
     }
 }
 
-/// What a program asks for that wants to go on in the name of whoever signs in; a person who opens the address by hand sends none of it.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct StartQuery {
-    /// The SHA-256 of the program's code verifier, base64url without padding. With it the last page holds a code.
-    code_challenge: Option<String>,
-    /// `S256`.
-    code_challenge_method: Option<String>,
-    /// Where the program listens, if it does: `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`.
-    redirect_uri: Option<String>,
-    /// What the program wants to see again there: 16 to 200 characters.
-    state: Option<String>,
+input! {
+    /// What a program sends that wants to go on in the name of whoever signs in; a person who opens the address by hand sends none of it.
+    struct StartQuery {
+        /// The SHA-256 of the program's code verifier, base64url without padding. With it the last page holds a code.
+        #[name("code_challenge")]
+        code_challenge: Option<Text>,
+        /// `S256`.
+        #[name("code_challenge_method")]
+        code_challenge_method: Option<Text>,
+        /// Where the program listens, if it does: `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`.
+        #[name("redirect_uri")]
+        redirect_uri: Option<Text>,
+        /// What the program wants to see again there: 16 to 200 characters.
+        state: Option<Text>,
+    }
+
+    /// What the provider adds to the address.
+    struct CallbackQuery {
+        /// What the browser was sent with.
+        state: Option<Text>,
+        /// The provider's code.
+        code: Option<Text>,
+        /// The provider's issuer identifier (RFC 9207).
+        iss: Option<Text>,
+    }
+
+    /// A code of the last page.
+    struct SsoCode {
+        /// As the page shows it.
+        #[example("pgc_7Yd3mZ0qkq8mB1m1xw2o9dZQ3m2c0kVtN5s3uJ4pXyE")]
+        code: Secret<MAX_SECRET_BYTES>,
+        /// What the challenge of the start was made from.
+        #[example("a-verifier-of-43-to-128-letters-digits-and-such")]
+        code_verifier: Secret<MAX_SECRET_BYTES>,
+    }
+}
+
+/// A text that is judged together with others.
+#[derive(Debug)]
+struct Text(String);
+
+impl Member for Text {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        match value {
+            Value::String(text) => Ok(Self(text)),
+            _ => Err(vec![Fault::new("", "must be a text")]),
+        }
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+fn text(member: Option<&Text>) -> Option<&str> {
+    member.map(|text| text.0.as_str())
 }
 
 impl StartQuery {
@@ -132,48 +210,67 @@ impl StartQuery {
         if sent.iter().all(|member| member.is_none()) {
             return Ok(None);
         }
-        if self.code_challenge_method.as_deref() != Some("S256") {
+        if text(self.code_challenge_method.as_ref()) != Some("S256") {
             return Err(Refusal::fault("/code_challenge_method", "must be S256"));
         }
         Program::parse(
-            self.code_challenge.as_deref().unwrap_or_default(),
-            self.redirect_uri.as_deref(),
-            self.state.as_deref(),
+            text(self.code_challenge.as_ref()).unwrap_or_default(),
+            text(self.redirect_uri.as_ref()),
+            text(self.state.as_ref()),
         )
         .map(Some)
     }
 }
 
-/// Sends the browser to the tenant's identity provider. Open it in a browser: it comes back by itself. A program that wants to go on in
-/// the name of whoever signs in sends a challenge (RFC 7636), and where it listens (RFC 8252).
-#[utoipa::path(
-    get, path = "/v1/admin/sso/{tenant}/start", tag = "Admin: access", operation_id = "startSso",
-    params(("tenant" = String, Path, description = "The tenant's name in URLs"), StartQuery),
-    responses(
-        (status = 302, description = "To the provider", headers(("Location" = String, description = "The provider"), ("Set-Cookie" = String, description = "Binds the way there and back to this browser"))),
-        SigningOn,
-    )
-)]
+/// The way to the provider.
+#[derive(Debug)]
+struct Sent(HttpResponse);
+
+impl Output for Sent {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        let text = json!({ "type": "string" });
+        operation.answers(
+            302,
+            &json!({
+                "description": "To the provider",
+                "headers": {
+                    "Location": { "description": "The provider", "schema": text },
+                    "Set-Cookie": { "description": "Binds the way there and back to this browser", "schema": text },
+                },
+            }),
+        );
+    }
+}
+
 async fn start(
-    request: HttpRequest,
-    path: web::Path<String>,
+    browser: Browser,
+    tenant: Path<TenantName>,
+    from: Visitor,
     gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
+    sent: Result<Query<StartQuery>, Problem>,
+) -> Answer<Sent> {
     let mut waits = None;
-    let sent = Box::pin(begin(&request, &path, &gateway, &mut waits)).await;
-    sent.or_else(|problem| refused(&request, &path, problem, waits.as_ref()))
+    let begun = begin(&browser, &tenant.0, from, &gateway, sent, &mut waits);
+    let sent = Box::pin(begun).await;
+    sent.or_else(|problem| refused(&browser, &tenant.0.0, problem, waits.as_ref()))
+        .map(Sent)
 }
 
 async fn begin(
-    request: &HttpRequest,
-    tenant: &str,
+    browser: &HttpRequest,
+    TenantName(tenant): &TenantName,
+    from: Visitor,
     gateway: &Gateway,
+    sent: Result<Query<StartQuery>, Problem>,
     waits: &mut Option<Program>,
-) -> Result<HttpResponse, Problem> {
-    let from = visitor(request);
-    let program = query::<StartQuery>(request)?.program()?;
+) -> Answer<HttpResponse> {
+    let program = sent?.0.program()?;
     waits.clone_from(&program);
-    let own = OwnAddress::of(request)?;
+    let own = OwnAddress::of(browser)?;
     let sent = way::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
     Ok(HttpResponse::Found()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -191,7 +288,7 @@ fn refused(
     tenant: &str,
     problem: Problem,
     waits: Option<&Program>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer<HttpResponse> {
     if !wants_page(request) {
         return Err(problem);
     }
@@ -222,57 +319,64 @@ fn refused(
     ))
 }
 
-/// What the provider adds to the address. Providers may add more, so unknown members pass.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct CallbackQuery {
-    /// What the browser was sent with.
-    state: Option<String>,
-    /// The provider's code.
-    code: Option<String>,
-    /// The provider's issuer identifier (RFC 9207).
-    iss: Option<String>,
+/// Signed in, or a page that ends the way.
+#[derive(Debug)]
+struct Finished(HttpResponse);
+
+impl Output for Finished {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        let signed_in = operation.schemas.output::<SignedInBody>();
+        operation.answers(
+            200,
+            &json!({
+                "description": "Signed in, or a page with a code",
+                "content": {
+                    "application/json": { "schema": signed_in },
+                    "text/html": { "schema": { "type": "string" } },
+                },
+            }),
+        );
+    }
 }
 
-/// Where the identity provider sends the browser back to: lets in whom it vouches for. Where a program began, the answer is a page with a
-/// code for it. Else a browser, which says that it takes `text/html`, gets a page that opens no session; others get the token.
-#[utoipa::path(
-    get, path = "/v1/admin/sso/{tenant}/callback", tag = "Admin: access", operation_id = "finishSso",
-    params(("tenant" = String, Path, description = "The tenant's name in URLs"), CallbackQuery),
-    responses(
-        (status = 200, description = "Signed in, or a page with a code", content((SignedInBody = "application/json"), (String = "text/html"))),
-        SigningOn,
-    )
-)]
 async fn callback(
-    request: HttpRequest,
-    path: web::Path<String>,
+    browser: Browser,
+    tenant: Path<TenantName>,
+    from: Visitor,
     gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
+    sent: Result<Among<CallbackQuery>, Problem>,
+) -> Answer<Finished> {
     let mut waits = None;
-    let came = Box::pin(finish(&request, &path, &gateway, &mut waits)).await;
-    came.or_else(|problem| refused(&request, &path, problem, waits.as_ref()))
+    let finished = finish(&browser, &tenant.0, from, &gateway, sent, &mut waits);
+    let came = Box::pin(finished).await;
+    came.or_else(|problem| refused(&browser, &tenant.0.0, problem, waits.as_ref()))
+        .map(Finished)
 }
 
 async fn finish(
-    request: &HttpRequest,
-    tenant: &str,
+    browser: &HttpRequest,
+    TenantName(tenant): &TenantName,
+    from: Visitor,
     gateway: &Gateway,
+    sent: Result<Among<CallbackQuery>, Problem>,
     waits: &mut Option<Program>,
-) -> Result<HttpResponse, Problem> {
-    let from = visitor(request);
-    let asked: CallbackQuery = query(request)?;
-    let own = OwnAddress::of(request)?;
-    let browser = request
+) -> Answer<HttpResponse> {
+    let Among(CallbackQuery { state, code, iss }) = sent?;
+    let own = OwnAddress::of(browser)?;
+    let cookie = browser
         .cookie(own.cookie_name())
         .map(|cookie| SecretString::from(cookie.value()));
     let back = CameBack {
-        state: SecretString::from(asked.state.unwrap_or_default()),
-        code: asked.code,
-        issuer: asked.iss,
-        browser: browser.unwrap_or_default(),
+        state: SecretString::from(state.map_or_else(String::new, |state| state.0)),
+        code: code.map(|code| code.0),
+        issuer: iss.map(|iss| iss.0),
+        browser: cookie.unwrap_or_default(),
         from,
-        shows_pages: wants_page(request),
+        shows_pages: wants_page(browser),
     };
     let came_in = way::finish(gateway, tenant, back).await;
     let came_in = came_in.map_err(|not_in| {
@@ -280,7 +384,7 @@ async fn finish(
         Problem::from(not_in.why)
     })?;
     let mut answer = match came_in {
-        CameIn::Token(signed_in) => signed_in_answer(signed_in),
+        CameIn::Token(signed_in) => Ready::from(Json::<SignedInBody>::from(signed_in)).into(),
         CameIn::Vouched(vouched) => last_page(&own, tenant, &vouched),
     };
     // The way is over: the browser may forget it.
@@ -341,46 +445,14 @@ fn last_page(own: &OwnAddress, slug: &str, vouched: &Vouched) -> HttpResponse {
     page(StatusCode::OK, title, &format!("{who}\n{on}\n{rest}"))
 }
 
-/// A code of the last page.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct CodeBody {
-    /// As the page shows it.
-    #[schema(
-        example = "pgc_7Yd3mZ0qkq8mB1m1xw2o9dZQ3m2c0kVtN5s3uJ4pXyE",
-        max_length = 1024
-    )]
-    code: String,
-    /// What the challenge of the start was made from.
-    #[schema(
-        example = "a-verifier-of-43-to-128-letters-digits-and-such",
-        max_length = 1024
-    )]
-    code_verifier: String,
-}
-
-/// Gives the code of the last page for a token. A code is good for one try.
-#[utoipa::path(
-    post, path = "/v1/admin/sso/{tenant}/code", tag = "Admin: access", operation_id = "exchangeSsoCode",
-    params(("tenant" = String, Path, description = "The tenant's name in URLs")),
-    request_body(content = CodeBody, content_type = "application/json"),
-    responses((status = 200, description = "Signed in", body = SignedInBody), Creating)
-)]
 async fn exchange(
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
+    from: Visitor,
+    tenant: Path<TenantName>,
     gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let mut members = Members::new(read_members(&request, payload, **limits).await?);
-    let code = members.required("code", secret);
-    let verifier = members.required("codeVerifier", secret);
-    checked(members.finish())?;
-    let (Some(code), Some(verifier)) = (code, verifier) else {
-        return Err(Problem::new(Code::InvalidRequest));
-    };
-    let from = visitor(&request);
-    let signed_in = code::exchange(&gateway, &path, &code, &verifier, &from);
-    Ok(signed_in_answer(Box::pin(signed_in).await?))
+    sent: Body<SsoCode>,
+) -> Answer<Json<SignedInBody>> {
+    let sent = sent.checked()?;
+    let (code, verifier) = (sent.code.into_inner(), sent.code_verifier.into_inner());
+    let exchanged = code::exchange(&gateway, &tenant.0.0, &code, &verifier, &from);
+    Ok(Box::pin(exchanged).await?.into())
 }
