@@ -47,6 +47,17 @@ pub enum ChangeKind {
     Change,
 }
 
+impl ChangeKind {
+    /// The word in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Remove => "remove",
+            Self::Change => "change",
+        }
+    }
+}
+
 /// Every difference, in the order of the earlier document; what was added to an object comes after the rest of it. Objects
 /// are compared member by member whatever the order, lists by what stays in its order.
 pub fn diff(

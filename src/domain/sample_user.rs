@@ -35,42 +35,11 @@ impl SampleUser {
         let mut user = Self::default();
         for (name, value) in members {
             let at = step(name);
-            match (name.as_str(), value) {
-                ("subject", Value::String(text)) => match Subject::parse(text) {
-                    Some(subject) => user.subject = Some(subject),
-                    None => {
-                        faults.add(at, "must be 1 to 255 characters without control characters");
-                    }
-                },
-                ("subject", _) => faults.add(at, "must be a text"),
-                ("facts", Value::Object(facts)) if facts.len() <= MAX_MEMBERS => {
-                    for (name, value) in facts {
-                        match fact(value).filter(|_| ClaimMap::is_fact_name(name)) {
-                            Some(fact) => {
-                                user.facts.insert(name.clone(), fact);
-                            }
-                            None => faults.add(
-                                format!("{at}{}", step(name)),
-                                "must be a text of 500 characters at most, a number, a flag or a list of these, under a name such as `plan`",
-                            ),
-                        }
-                    }
-                }
-                ("preferences", Value::Object(choices)) if choices.len() <= MAX_MEMBERS => {
-                    for name in choices
-                        .iter()
-                        .filter(|(name, value)| !is_choice(name, value))
-                        .map(|(name, _)| name)
-                    {
-                        faults.add(
-                            format!("{at}{}", step(name)),
-                            "must be a text of 4000 characters at most, a number or a flag, under a name of letters, digits and _",
-                        );
-                    }
-                    user.preferences = Preferences::from_stored(choices.clone());
-                }
-                ("facts" | "preferences", _) => {
-                    faults.add(at, "must be an object of 50 members at most");
+            match name.as_str() {
+                "subject" => user.subject = faults.take(&at, subject(value)),
+                "facts" => user.facts = faults.take(&at, facts(value)).unwrap_or_default(),
+                "preferences" => {
+                    user.preferences = faults.take(&at, preferences(value)).unwrap_or_default();
                 }
                 _ => faults.add(at, "is unknown; a user has subject, facts and preferences"),
             }
@@ -103,6 +72,62 @@ impl SampleUser {
             facts: self.facts.clone(),
             left_out: BTreeMap::new(),
         }
+    }
+}
+
+/// A user's `sub`.
+pub fn subject(value: &Value) -> Result<Subject, Vec<Fault>> {
+    let form = match value {
+        Value::String(text) => match Subject::parse(text) {
+            Some(subject) => return Ok(subject),
+            None => "must be 1 to 255 characters without control characters",
+        },
+        _ => "must be a text",
+    };
+    Err(vec![Fault::new("", form)])
+}
+
+/// What the claims would tell.
+pub fn facts(value: &Value) -> Result<Facts, Vec<Fault>> {
+    let mut faults = Faults::new();
+    let mut facts = Facts::new();
+    for (name, value) in members(value)? {
+        match fact(value).filter(|_| ClaimMap::is_fact_name(name)) {
+            Some(fact) => {
+                facts.insert(name.clone(), fact);
+            }
+            None => faults.add(
+                step(name),
+                "must be a text of 500 characters at most, a number, a flag or a list of these, under a name such as `plan`",
+            ),
+        }
+    }
+    faults.into_result(facts)
+}
+
+/// What the user has chosen.
+pub fn preferences(value: &Value) -> Result<Preferences, Vec<Fault>> {
+    let choices = members(value)?;
+    let mut faults = Faults::new();
+    for (name, _) in choices
+        .iter()
+        .filter(|(name, value)| !is_choice(name, value))
+    {
+        faults.add(
+            step(name),
+            "must be a text of 4000 characters at most, a number or a flag, under a name of letters, digits and _",
+        );
+    }
+    faults.into_result(Preferences::from_stored(choices.clone()))
+}
+
+fn members(value: &Value) -> Result<&Map<String, Value>, Vec<Fault>> {
+    match value {
+        Value::Object(members) if members.len() <= MAX_MEMBERS => Ok(members),
+        _ => Err(vec![Fault::new(
+            "",
+            "must be an object of 50 members at most",
+        )]),
     }
 }
 

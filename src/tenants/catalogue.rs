@@ -15,9 +15,10 @@ use crate::domain::text;
 use crate::store::catalogue::{CatalogueCounts, CatalogueRow};
 use crate::store::tenant_tx::TenantTx;
 
-/// Longest id, and longest name, in characters.
-const MAX_ID_CHARS: usize = 100;
-const MAX_NAME_CHARS: usize = 200;
+/// Longest id, characters.
+pub const MAX_ID_CHARS: usize = 100;
+/// Longest name, characters.
+pub const MAX_NAME_CHARS: usize = 200;
 /// Ids of one call at most.
 pub const MAX_IDS: usize = 1_000;
 /// Largest attributes of one entry, bytes of JSON.

@@ -1,16 +1,21 @@
 //! What bodies and queries hold. The type of a member reads it and describes it, so that each limit stands once.
 
 mod kinds;
+mod lists;
 mod names;
 pub mod schemas;
+mod sought;
+mod users;
 mod words;
 
 use serde_json::{Map, Value, json};
 
 pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, Whole};
+pub use self::lists::List;
 pub use self::names::wire_name;
 pub use self::schemas::Schemas;
-pub(crate) use self::words::answered_words;
+pub use self::sought::Sought;
+pub(crate) use self::words::{answered_words, words};
 pub use self::words::{schema_of_words, word};
 use crate::domain::fault::Fault;
 use crate::domain::members::{self, Members};
@@ -108,6 +113,18 @@ impl Fields for () {
 
     fn fields(_: &mut Schemas) -> Vec<Field> {
         Vec::new()
+    }
+}
+
+impl Member for () {
+    const MAY_BE_NOTHING: bool = true;
+
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        read_object(value)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        object_schema::<Self>(schemas, &["Nothing"])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -124,7 +124,10 @@ impl Member for Moment {
         value
             .as_str()
             .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
-            .map(|moment| Self(moment.to_utc()))
+            .map(|moment| moment.to_utc())
+            // Others read years of four digits only.
+            .filter(|moment| (1..=9_999).contains(&moment.year()))
+            .map(Self)
             .ok_or_else(|| at_this_place("must be a moment such as 2030-01-31T08:00:00Z"))
     }
 

@@ -2,7 +2,7 @@
 
 /// The name that a member is sent under: `live_from` as `liveFrom`.
 pub fn wire_name(name: &str) -> String {
-    let mut words = name.split('_');
+    let mut words = name.trim_start_matches("r#").split('_');
     let mut camel = words.next().unwrap_or_default().to_owned();
     for word in words {
         let mut chars = word.chars();
@@ -23,6 +23,7 @@ mod tests {
             ("live_from", "liveFrom"),
             ("dry_run", "dryRun"),
             ("a_b_c", "aBC"),
+            (stringify!(r#use), "use"),
         ] {
             assert_eq!(wire_name(name), sent);
         }

@@ -68,6 +68,7 @@ macro_rules! words {
 }
 
 pub(crate) use answered_words;
+pub(crate) use words;
 
 words! {
     Role: Viewer, Editor, Publisher, Owner;

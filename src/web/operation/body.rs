@@ -99,6 +99,24 @@ impl<T: Member + Send + 'static> Sent for Patch<T> {
     }
 }
 
+/// Nothing: a call that is told from others by its address alone. A body is not looked at.
+impl Sent for () {
+    type Input = ();
+
+    const MEDIA_TYPES: &'static [&'static str] = &[];
+    const MAY_BE_EMPTY: bool = true;
+
+    fn new(_: Result<(), Vec<Fault>>) -> Self {}
+
+    fn into_checked(self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn get(&self) -> Option<&()> {
+        Some(self)
+    }
+}
+
 impl<T> Body<T> {
     /// What was sent, or every fault of it.
     pub fn checked(self) -> Result<T, Refusal> {
@@ -176,6 +194,10 @@ async fn read<S: Sent>(
     intake: &mut Intake,
     call: Option<(String, String)>,
 ) -> Result<(S, Option<Vec<u8>>), Problem> {
+    if S::MEDIA_TYPES.is_empty() {
+        let asked = call.map(|call| digest(&call, &Value::Null));
+        return Ok((S::new(Err(Vec::new())), asked));
+    }
     let payload = intake.payload()?;
     let limits = intake.body_limits()?;
     let bytes = body::read(&intake.request, payload, limits, S::MEDIA_TYPES).await?;
@@ -185,16 +207,24 @@ async fn read<S: Sent>(
         } else {
             body::object(bytes)?
         };
-        let asked = call.map(|(method, address)| {
-            let call = serde_json::to_vec(&(method, address, &members));
-            sha256(&call.unwrap_or_default()).to_vec()
-        });
-        Ok((S::new(S::Input::read(Value::Object(members))), asked))
+        let members = Value::Object(members);
+        let asked = call.map(|call| digest(&call, &members));
+        Ok((S::new(S::Input::read(members)), asked))
     })
     .await
 }
 
+fn digest((method, address): &(String, String), sent: &Value) -> Vec<u8> {
+    let call = serde_json::to_vec(&(method, address, sent));
+    sha256(&call.unwrap_or_default()).to_vec()
+}
+
 fn describe<S: Sent>(operation: &mut Described<'_>) {
+    if S::MEDIA_TYPES.is_empty() {
+        // An `Idempotency-Key` can be wrong all the same.
+        operation.may_refuse(422, "AdminInvalid");
+        return;
+    }
     let schema = S::Input::schema(operation.schemas);
     let optional = S::MAY_BE_EMPTY && S::Input::read(Value::Object(Map::new())).is_ok();
     operation.body(S::MEDIA_TYPES, &schema, !optional);

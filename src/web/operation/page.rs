@@ -1,6 +1,7 @@
 //! Lists that are read page by page.
 
 use std::fmt;
+use std::str::FromStr;
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -72,7 +73,7 @@ impl<F> PageOf<F> {
     }
 
     /// The same, where it is a number.
-    pub fn after_number(&self) -> Option<i64> {
+    pub fn after_number<N: FromStr>(&self) -> Option<N> {
         self.after().and_then(|text| text.parse().ok())
     }
 

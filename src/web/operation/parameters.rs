@@ -14,7 +14,7 @@ use crate::domain::members::Members;
 use crate::store::documents::DocumentKind;
 use crate::web::Problem;
 use crate::web::codes::Code;
-use crate::web::input::{Field, Fields, Schemas};
+use crate::web::input::{Field, Fields, Member, Schemas, VersionNumber};
 use crate::web::path::decode;
 
 /// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
@@ -106,6 +106,18 @@ impl PathPart for Subject {
 
     fn schema() -> Value {
         json!({ "type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS, "examples": ["auth0%7C123"] })
+    }
+}
+
+impl PathPart for VersionNumber {
+    const MEANING: &'static str = "The version's number";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::read(Value::from(text.parse::<i32>().ok()?)).ok()
+    }
+
+    fn schema() -> Value {
+        <Self as Member>::schema(&mut Schemas::default())
     }
 }
 

@@ -1,0 +1,50 @@
+//! Users as admins make them up.
+
+use serde_json::{Value, json};
+
+use super::{Member, Schemas};
+use crate::domain::caller::{Facts, Subject};
+use crate::domain::fault::Fault;
+use crate::domain::preferences::Preferences;
+use crate::domain::sample_user::{self, MAX_MEMBERS, MAX_PREFERENCE_CHARS};
+
+/// The `sub` of a user's tokens.
+impl Member for Subject {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        sample_user::subject(&value)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS })
+    }
+}
+
+/// What a token's claims would tell.
+impl Member for Facts {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        sample_user::facts(&value)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({
+            "type": "object",
+            "maxProperties": MAX_MEMBERS,
+            "additionalProperties": { "type": ["string", "number", "boolean", "array"] },
+        })
+    }
+}
+
+/// What a user has chosen.
+impl Member for Preferences {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        sample_user::preferences(&value)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({
+            "type": "object",
+            "maxProperties": MAX_MEMBERS,
+            "additionalProperties": { "type": ["string", "number", "boolean"], "maxLength": MAX_PREFERENCE_CHARS },
+        })
+    }
+}
