@@ -1,7 +1,6 @@
 //! The JSON API: one file a resource, thin handlers, no SQL, no rules.
 
 pub mod admin;
-mod answers;
 mod choices;
 pub mod contexts;
 pub mod dropin;
@@ -12,8 +11,8 @@ pub mod options;
 pub mod preferences;
 pub mod session_token;
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError, guard};
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, ResponseError};
 
 use crate::web::Problem;
 use crate::web::codes::Code;
@@ -21,9 +20,6 @@ use crate::web::operation::Operations;
 
 /// The user API's routes.
 pub fn routes(config: &mut ServiceConfig) {
-    config
-        .configure(admin::routes)
-        .configure(operator::audit::routes);
     for resource in operations() {
         resource.configure(config);
     }
@@ -40,22 +36,12 @@ pub fn operations() -> Vec<Operations> {
         openapi::operations(),
     ];
     operations.extend(admin::operations());
-    operations.extend([operator::operations(), operator::issuer_pairs::operations()]);
+    operations.extend([
+        operator::operations(),
+        operator::issuer_pairs::operations(),
+        operator::audit::operations(),
+    ]);
     operations
-}
-
-/// GET, and HEAD: the same without its body (RFC 9110, section 9.3.2).
-fn reading() -> actix_web::Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-/// Any other method is answered with the ones that exist (RFC 9110, section 15.5.6).
-fn only(resource: actix_web::Resource, allowed: &'static str) -> actix_web::Resource {
-    resource.default_service(web::to(move || async move {
-        Problem::new(Code::MethodNotAllowed)
-            .allow(allowed)
-            .error_response()
-    }))
 }
 
 /// What stands at no route.

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
-use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi as Description;
 
 pub use self::preferences::{Preferences, PreferencesPatch};
 use crate::web::codes::Code;
@@ -111,13 +109,6 @@ const TAGS: &[(&str, &str)] = &[
     ("Meta", "This document"),
 ];
 
-/// What the admin API's resources say of themselves that are not described as operations yet.
-fn admin_parts() -> Vec<Description> {
-    let mut parts = super::admin::descriptions();
-    parts.push(super::operator::audit::Doc::openapi());
-    parts
-}
-
 /// The document as JSON text, indented.
 pub fn document() -> String {
     let mut document = Document::default();
@@ -125,17 +116,8 @@ pub fn document() -> String {
         resource.describe(&mut document);
     }
     let responses = refusals(&mut document.schemas);
-    let mut paths = document.paths;
+    let paths = document.paths;
     let mut schemas = document.schemas.into_inner();
-    for part in admin_parts() {
-        let mut part = serde_json::to_value(part).unwrap_or_default();
-        for (path, operations) in taken(part.pointer_mut("/paths")) {
-            if let Value::Object(operations) = operations {
-                paths.entry(path).or_default().extend(operations);
-            }
-        }
-        schemas.extend(taken(part.pointer_mut("/components/schemas")));
-    }
     describe_codes(&mut schemas);
     let tags: Vec<Value> = TAGS
         .iter()
@@ -170,14 +152,6 @@ pub fn document() -> String {
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// The members of an object, which is left empty.
-fn taken(object: Option<&mut Value>) -> Map<String, Value> {
-    match object.map(Value::take) {
-        Some(Value::Object(members)) => members,
-        _ => Map::new(),
-    }
 }
 
 fn refusals(schemas: &mut Schemas) -> Map<String, Value> {
@@ -255,19 +229,6 @@ mod tests {
             for operation in operations.as_object().unwrap().values() {
                 let tag = operation["tags"][0].as_str().unwrap();
                 assert!(TAGS.iter().any(|(name, _)| *name == tag), "{tag}");
-            }
-        }
-    }
-
-    /// Merging keeps one of two schemas of the same name, and says nothing.
-    #[test]
-    fn no_two_resources_give_one_name_to_different_schemas() {
-        let mut seen = BTreeMap::new();
-        for part in admin_parts() {
-            for (name, schema) in part.components.unwrap_or_default().schemas {
-                let text = serde_json::to_string(&schema).unwrap();
-                let known = seen.entry(name.clone()).or_insert_with(|| text.clone());
-                assert_eq!(*known, text, "the schema {name}");
             }
         }
     }

@@ -45,6 +45,9 @@ use crate::tenants::admin::{Actor, Admin};
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
+/// Longest message of an application, characters.
+pub const MAX_MESSAGE: usize = 2_000;
+
 /// How to apply.
 #[derive(Debug, Clone)]
 pub struct ApplyOptions {

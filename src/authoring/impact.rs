@@ -22,7 +22,7 @@ use crate::tenants::refusal::Refusal;
 /// Sessions that are looked at, unless somebody says how many.
 pub const DEFAULT_SESSIONS: usize = 500;
 /// Most sessions that are looked at.
-pub const MAX_SESSIONS: usize = 2_000;
+pub const MAX_SESSIONS: i64 = 2_000;
 /// Sessions that are decided in one step.
 const AT_ONCE: usize = 50;
 /// Sessions that are named as examples of one kind of change.
@@ -113,7 +113,7 @@ impl Study {
             context,
             stretch: Some(Stretch::newest(now)),
             before: None,
-            left: sessions.min(MAX_SESSIONS),
+            left: sessions,
             counted: Counted::default(),
         })
     }

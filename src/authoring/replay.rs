@@ -31,6 +31,16 @@ pub enum Base {
     Then,
 }
 
+impl Base {
+    /// The word in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Then => "then",
+        }
+    }
+}
+
 /// What came out.
 #[derive(Debug)]
 pub struct Replayed {

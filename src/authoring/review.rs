@@ -98,6 +98,9 @@ pub async fn review(
     Ok(row)
 }
 
+/// Longest comment of a review, characters.
+pub const MAX_COMMENT: usize = 2_000;
+
 /// How a version stands with its reviewers.
 pub async fn standing(
     tx: &mut TenantTx,

@@ -12,6 +12,9 @@ use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
+/// Longest description, characters.
+pub const MAX_DESCRIPTION: usize = 200;
+
 /// The sample user, or [`Refusal::NotFound`].
 pub async fn find(tx: &mut TenantTx, key: &Key) -> Result<SampleUserRow, Refusal> {
     tx.sample_user(key).await?.ok_or(Refusal::NotFound)

@@ -13,7 +13,7 @@ use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
 /// Most drafts and versions that are tried out together.
-const MAX_USES: usize = 20;
+pub const MAX_USES: usize = 20;
 
 /// Something to put in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,25 +32,8 @@ pub enum Use {
 }
 
 impl Use {
-    /// Reads a list of `{"draft": id}` and `{"kind", "key", "version"}`.
-    pub fn parse_list(value: Value) -> Result<Vec<Self>, Vec<Fault>> {
-        let items = match value {
-            Value::Array(items) if items.len() <= MAX_USES => items,
-            _ => {
-                let message = format!("must be a list of at most {MAX_USES} drafts and versions");
-                return Err(vec![Fault::new("", message)]);
-            }
-        };
-        let mut faults = Faults::new();
-        let uses = items
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, item)| faults.take(&format!("/{index}"), Self::parse(item)))
-            .collect();
-        faults.into_result(uses)
-    }
-
-    fn parse(value: Value) -> Result<Self, Vec<Fault>> {
+    /// Reads `{"draft": id}` or `{"kind", "key", "version"}`.
+    pub fn parse(value: Value) -> Result<Self, Vec<Fault>> {
         let form = "must be {\"draft\": id} or {\"kind\": kind, \"key\": key, \"version\": number}";
         let Value::Object(members) = value else {
             return Err(vec![Fault::new("", form)]);

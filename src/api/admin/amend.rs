@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::comparison::ChangeBody;
-use super::documents::seen_document;
-use super::releases::ReleaseBody;
-use super::versions::VersionBody;
+use super::views::change::ChangeBody;
+use super::views::document::seen_document;
+use super::views::release::ReleaseBody;
+use super::views::version::VersionBody;
 use crate::authoring::amend::{self, Amended, Amendment};
 use crate::authoring::release::MAX_NOTE;
 use crate::authoring::review::Standing;

@@ -1,19 +1,20 @@
 //! `/v1/admin/audit`: who changed what, and the means to prove that nobody rewrote it.
 
+use std::fmt;
+
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{OpenApi, ToSchema};
+use futures_util::stream::{LocalBoxStream, StreamExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::filters::Filters;
-use super::versions::PageQuery;
-use crate::api::answers::{Acting, Listing, Reading};
-use crate::api::{only, reading};
 use crate::crypto::seal::KeyRing;
+use crate::domain::caller::Subject;
 use crate::domain::ids::TenantId;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
@@ -24,104 +25,77 @@ use crate::tenants::audit::export::Export;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::targets;
 use crate::web::Problem;
-use crate::web::admin::{May, Own, View};
+use crate::web::admin::{Own, View};
 use crate::web::codes::Code;
-use crate::web::page::{Page, PageBody, query};
+use crate::web::input::{Moment, Sought, input};
+use crate::web::operation::{Answer, Call, Described, Json, Output, Page, PageOf, operations};
 use crate::web::work::{Pieces, in_pieces};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/audit").route(reading().to(search)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/admin/audit/export").route(reading().to(export)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/admin/audit/checkpoints")
-                .route(reading().to(checkpoints))
-                .route(web::post().to(mark)),
-            "GET, HEAD, POST",
-        ))
-        .service(only(
-            web::resource("/v1/admin/audit/keys").route(reading().to(keys)),
-            "GET, HEAD",
-        ));
+operations! {
+    "Admin: audit";
+
+    "/v1/admin/audit" {
+        /// Changes, the newest first.
+        GET searchAudit => search;
+    }
+    "/v1/admin/audit/export" {
+        /// The whole trail as NDJSON, with its checkpoints: what `persona-gateway audit verify` takes, without a database. It comes in
+        /// pieces, any size; the last line counts the others.
+        GET exportAudit => export;
+    }
+    "/v1/admin/audit/checkpoints" {
+        /// Signed marks, the newest first. A trail that grows gets one each hour.
+        GET listCheckpoints => checkpoints;
+        /// Marks the last row now. Where it is marked already, that mark is given again.
+        POST makeCheckpoint => mark;
+    }
+    "/v1/admin/audit/keys" {
+        /// The public keys that verify checkpoints. Note them somewhere else: a key that comes with a forged trail proves nothing.
+        GET listAuditKeys => keys;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(search, export, checkpoints, mark, keys))]
-pub struct Doc;
-
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(in crate::api) struct SearchQuery {
-    /// Changes not before this moment.
-    #[param(nullable = false)]
-    from: Option<DateTime<Utc>>,
-    /// Changes before this moment.
-    #[param(nullable = false)]
-    to: Option<DateTime<Utc>>,
-    /// By this actor.
-    #[param(
-        nullable = false,
-        min_length = 1,
-        max_length = 300,
-        example = "person:kim@example.com"
-    )]
-    actor: Option<String>,
-    /// Actions that begin like this.
-    #[param(
-        nullable = false,
-        min_length = 1,
-        max_length = 300,
-        example = "persona."
-    )]
-    action: Option<String>,
-    /// Of this.
-    #[param(
-        nullable = false,
-        min_length = 1,
-        max_length = 300,
-        example = "persona/support-agent"
-    )]
-    target: Option<String>,
-    /// Of this user, by the `sub` of their tokens: the trail itself knows users under other names only.
-    #[param(nullable = false, min_length = 1, max_length = 255)]
-    user: Option<String>,
-    /// Items of a page, 50 unless set.
-    #[param(nullable = false, minimum = 1, maximum = 100)]
-    limit: Option<i64>,
-    /// Where to go on: `next` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
+input! {
+    /// Which changes.
+    pub(in crate::api) struct AuditSearch {
+        /// Changes not before this moment.
+        from: Option<Moment>,
+        /// Changes before this moment.
+        to: Option<Moment>,
+        /// By this actor.
+        #[example("person:kim@example.com")]
+        actor: Option<Sought>,
+        /// Actions that begin like this.
+        #[example("persona.")]
+        action: Option<Sought>,
+        /// Of this.
+        #[example("persona/support-agent")]
+        target: Option<Sought>,
+        /// Of this user, by the `sub` of their tokens: the trail itself knows users under other names only.
+        user: Option<Subject>,
+    }
 }
 
-impl SearchQuery {
-    fn filter(self, keys: &KeyRing, tenant: TenantId) -> Result<AuditFilter, Refusal> {
-        let mut read = Filters::default();
-        let target = read.text("target", self.target);
-        let user = self.user.and_then(|user| read.subject("user", &user));
-        if target.is_some() && user.is_some() {
-            read.fault("user", "can't be asked for together with a target");
-        }
-        let filter = AuditFilter {
-            from: read.moment("from", self.from),
-            to: read.moment("to", self.to),
-            actor: read.text("actor", self.actor),
-            action: read.text("action", self.action),
-            targets: match user {
-                Some(user) => Some(targets(keys, tenant, &user)?),
-                None => target.map(|target| vec![target]),
-            },
+impl AuditSearch {
+    fn to_filter(&self, keys: &KeyRing, tenant: TenantId) -> Result<AuditFilter, Refusal> {
+        let text = |sought: &Option<Sought>| sought.clone().map(String::from);
+        let targets = match (text(&self.target), &self.user) {
+            (Some(_), Some(_)) => {
+                return Err(Refusal::fault(
+                    "/user",
+                    "can't be asked for together with a target",
+                ));
+            }
+            (target, None) => target.map(|target| vec![target]),
+            (None, Some(user)) => Some(targets(keys, tenant, user)?),
         };
-        read.finish()?;
-        Ok(filter)
+        Ok(AuditFilter {
+            from: self.from.map(Moment::get),
+            to: self.to.map(Moment::get),
+            actor: text(&self.actor),
+            action: text(&self.action),
+            targets,
+        })
     }
 }
 
@@ -226,167 +200,116 @@ struct VerifyingKeyItem {
     /// The start of its SHA-256, as checkpoints name it.
     #[schema(example = "3f1c9a7be0d24458")]
     id: String,
-    /// `ed25519`.
+    /// How it signs.
+    #[schema(example = "ed25519", pattern = "^ed25519$")]
     algorithm: &'static str,
     /// 32 bytes, hex: what `audit verify --public-key` takes.
     public_key: String,
 }
 
-/// Changes, the newest first.
-#[utoipa::path(
-    get, path = "/v1/admin/audit", tag = "Admin: audit", operation_id = "searchAudit", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(SearchQuery),
-    responses(
-        (status = 200, description = "A page of changes", body = PageBody<AuditItem>, headers(("Link" = String, description = "The next page, rel=next"))),
-        Listing,
-    )
-)]
-async fn search(
-    may: May<View>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    page_of(&gateway, &request, may.tenant).await
+/// A whole trail, written while it is read.
+pub(in crate::api) struct TrailFile(LocalBoxStream<'static, Result<Bytes, Refusal>>);
+
+impl fmt::Debug for TrailFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrailFile").finish_non_exhaustive()
+    }
 }
 
-/// A page of a trail, as its query asks.
+const NDJSON: &str = "application/x-ndjson";
+
+impl Output for TrailFile {
+    fn into_response(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type(NDJSON)
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\""))
+            .streaming(self.0)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        let response = json!({
+            "description": "The trail: a line for each row and each checkpoint",
+            "content": { NDJSON: { "schema": { "type": "string" } } },
+        });
+        operation.answers(200, &response);
+    }
+}
+
+async fn search(call: Call<View>, page: PageOf<AuditSearch>) -> Answer<Page<AuditItem>> {
+    page_of(call.gateway(), &page, call.tenant).await
+}
+
+/// A page of a trail.
 pub(in crate::api) async fn page_of(
     gateway: &Gateway,
-    request: &HttpRequest,
+    page: &PageOf<AuditSearch>,
     trail: TenantId,
-) -> Result<HttpResponse, Problem> {
-    let asked: SearchQuery = query(request)?;
-    let keys = &gateway.keys;
-    let (limit, cursor) = (asked.limit, asked.cursor.clone());
-    let page = Page::read(request, keys, trail, limit, cursor.as_deref())?;
-    let filter = asked.filter(keys, trail)?;
-    let below = page.after.as_deref().and_then(|seq| seq.parse().ok());
+) -> Answer<Page<AuditItem>> {
+    let filter = page.filter.to_filter(&gateway.keys, trail)?;
     let mut tx = gateway.database.tenant(trail).await?;
-    let rows = tx.search_audit(&filter, below, page.rows()).await?;
+    let rows = tx
+        .search_audit(&filter, page.after_number(), page.rows())
+        .await?;
     tx.commit().await?;
-    Ok(page.answer(
-        request,
-        keys,
-        rows,
-        |row| row.seq.to_string(),
-        AuditItem::from,
-    ))
+    Ok(page.of(rows, |row| row.seq.to_string(), AuditItem::from))
 }
 
-/// The whole trail as NDJSON, with its checkpoints: what `persona-gateway audit verify` takes, without a database. It comes in
-/// pieces, any size; the last line counts the others.
-#[utoipa::path(
-    get, path = "/v1/admin/audit/export", tag = "Admin: audit", operation_id = "exportAudit", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    responses(
-        (status = 200, description = "The trail: a line for each row and each checkpoint", body = String, content_type = "application/x-ndjson"),
-        Reading,
-    )
-)]
-async fn export(may: May<Own>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    export_of(gateway, may.tenant, may).await
+async fn export(call: Call<Own>) -> Answer<TrailFile> {
+    let (gateway, trail) = (call.gateway().clone(), call.tenant);
+    trail_file(gateway, trail, call).await
 }
 
 /// A whole trail, for somebody who was admitted.
-pub(in crate::api) async fn export_of<A: 'static>(
-    gateway: web::Data<Gateway>,
+pub(in crate::api) async fn trail_file<A: 'static>(
+    gateway: Data<Gateway>,
     trail: TenantId,
     admitted: A,
-) -> Result<HttpResponse, Problem> {
+) -> Answer<TrailFile> {
     let now = gateway.clock.now();
     let export = Export::new(gateway.database.clone(), trail, now);
     let pieces = in_pieces(gateway, trail, admitted, export).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/x-ndjson")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\""))
-        .streaming(Box::pin(pieces)))
+    Ok(TrailFile(pieces.boxed_local()))
 }
 
-/// Signed marks, the newest first. A trail that grows gets one each hour.
-#[utoipa::path(
-    get, path = "/v1/admin/audit/checkpoints", tag = "Admin: audit", operation_id = "listCheckpoints", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))), params(PageQuery),
-    responses(
-        (status = 200, description = "A page of checkpoints", body = PageBody<CheckpointItem>, headers(("Link" = String, description = "The next page, rel=next"))),
-        Listing,
-    )
-)]
-async fn checkpoints(
-    may: May<View>,
-    request: HttpRequest,
-    gateway: web::Data<Gateway>,
-) -> Result<HttpResponse, Problem> {
-    let asked: PageQuery = query(&request)?;
-    let keys = &gateway.keys;
-    let cursor = asked.cursor.as_deref();
-    let page = Page::read(&request, keys, may.tenant, asked.limit, cursor)?;
-    let below = page.after.as_deref().and_then(|seq| seq.parse().ok());
-    let mut tx = gateway.database.tenant(may.tenant).await?;
-    let rows = tx.checkpoints_before(below, page.rows()).await?;
+async fn checkpoints(call: Call<View>, page: PageOf<()>) -> Answer<Page<CheckpointItem>> {
+    let mut tx = call.read().await?;
+    let rows = tx
+        .checkpoints_before(page.after_number(), page.rows())
+        .await?;
     tx.commit().await?;
-    Ok(page.answer(
-        &request,
-        keys,
-        rows,
-        |row| row.seq.to_string(),
-        CheckpointItem::from,
-    ))
+    Ok(page.of(rows, |row| row.seq.to_string(), CheckpointItem::from))
 }
 
-/// Marks the last row now. Where it is marked already, that mark is given again.
-#[utoipa::path(
-    post, path = "/v1/admin/audit/checkpoints", tag = "Admin: audit", operation_id = "makeCheckpoint", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("own"))),
-    responses(
-        (status = 200, description = "The checkpoint of the last row", body = CheckpointItem),
-        Acting,
-    )
-)]
-async fn mark(may: May<Own>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    mark_of(&gateway, may.tenant).await
+async fn mark(call: Call<Own>) -> Answer<Json<CheckpointItem>> {
+    newest_checkpoint(call.gateway(), call.tenant).await
 }
 
 /// Marks the last row of a trail.
-pub(in crate::api) async fn mark_of(
+pub(in crate::api) async fn newest_checkpoint(
     gateway: &Gateway,
     trail: TenantId,
-) -> Result<HttpResponse, Problem> {
+) -> Answer<Json<CheckpointItem>> {
     let mut tx = gateway.database.tenant(trail).await?;
     let made = checkpoint(&mut tx, &gateway.keys, &gateway.clock).await?;
     tx.commit().await?;
     let made = made.ok_or_else(|| {
         Refusal::Conflict("The trail is empty: there is nothing to mark yet.".into())
     })?;
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(CheckpointItem::from(made)))
+    Ok(Json::new(&CheckpointItem::from(made)))
 }
 
-/// The public keys that verify checkpoints. Note them somewhere else: a key that comes with a forged trail proves nothing.
-#[utoipa::path(
-    get, path = "/v1/admin/audit/keys", tag = "Admin: audit", operation_id = "listAuditKeys", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses(
-        (status = 200, description = "The keys", body = VerifyingKeys),
-        Reading,
-    )
-)]
-async fn keys(_may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let keys = gateway
-        .keys
-        .verifying_keys()
-        .map_err(CheckpointError::from)?;
-    let items = keys.into_iter().map(|key| VerifyingKeyItem {
+async fn keys(call: Call<View>) -> Answer<Json<VerifyingKeys>> {
+    let keys = call.gateway().keys.verifying_keys();
+    let keys = keys.map_err(CheckpointError::from)?.into_iter();
+    let items = keys.map(|key| VerifyingKeyItem {
         id: key.id(),
         algorithm: "ed25519",
         public_key: key.to_hex(),
     });
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(VerifyingKeys {
-            items: items.collect(),
-        }))
+    Ok(Json::new(&VerifyingKeys {
+        items: items.collect(),
+    }))
 }
 
 impl Pieces for Export {

@@ -2,74 +2,104 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use secrecy::SecretString;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use utoipa::{OpenApi, ToSchema};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::comparison::ChangeBody;
-use super::{checked, read_members};
-use crate::api::answers::{Creating, ReadingOne};
-use crate::api::{only, reading};
-use crate::authoring::apply::{Application, ApplyError, ApplyOptions, shared_issuers};
+use super::views::change::ChangeBody;
+use crate::authoring::apply::{Application, ApplyError, ApplyOptions, MAX_MESSAGE, shared_issuers};
 use crate::authoring::bundle::{Bundle, SecretRef};
 use crate::authoring::export::export;
 use crate::authoring::plan::{Plan, Step, Verb};
-use crate::domain::fault::{Fault, step};
+use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::finding::Finding;
-use crate::domain::members::{Members, block, flag, object};
-use crate::gateway::Gateway;
 use crate::store::issuers::SharedIssuerRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, Publish, View};
-use crate::web::body::AdminBodyLimits;
+use crate::web::admin::{Publish, View};
 use crate::web::finding::{FindingBody, finding_bodies};
-use crate::web::once::{Created, once};
-use crate::web::work::{Ready, work};
+use crate::web::input::{Block, Member, Object, Schemas, answered_words, input};
+use crate::web::operation::{Absent, Answer, Body, Call, Json, Once, Unless, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .service(only(
-            web::resource("/v1/admin/bundle").route(reading().to(get)),
-            "GET, HEAD",
-        ))
-        .service(only(
-            web::resource("/v1/admin/bundle:apply").route(web::post().to(apply)),
-            "POST",
-        ));
+operations! {
+    "Admin: as code";
+
+    "/v1/admin/bundle" {
+        /// The whole tenant as a bundle: what is live now. Secrets stay where they are; the bundle says `stored`.
+        GET exportBundle => get;
+    }
+    "/v1/admin/bundle:apply" {
+        /// Makes the tenant as a bundle says: whole, or not at all. A second time changes nothing. Documents, catalogue and sample
+        /// users need the role publisher; a bundle that changes name, policy, issuers or the provider key needs owner. Where the policy
+        /// asks for approvals, documents are sealed and wait for them; the plan says so. A dry run is never kept under its
+        /// `Idempotency-Key`.
+        POST applyBundle => apply;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(get, apply))]
-pub struct Doc;
+input! {
+    /// A bundle to apply.
+    struct NewBundle {
+        /// The bundle; `persona-gateway schema` prints its JSON Schema. `tenant` must be the credential's own.
+        #[example({ "tenant": "acme", "snippets": { "tone": { "text": "Be kind." } } })]
+        bundle: Object,
+        /// Each secret that the bundle refers to as `env` or `file`, by the pointer of the reference. Secrets that say `stored`
+        /// stay as they are.
+        #[example({ "/issuers/0/secret": "..." })]
+        secrets: SecretsByPointer = SecretsByPointer::default(),
+        /// Tell the exact plan, and change nothing; false unless set.
+        dry_run: bool = false,
+        /// Remove what the bundle does not have, from the sections that it does have; false unless set.
+        prune: bool = false,
+        /// Why, for the history.
+        #[example("Shorter greetings")]
+        message: Block<MAX_MESSAGE> = Block::default(),
+    }
+}
 
-/// A bundle to apply.
+/// Texts by pointer.
+#[derive(Debug, Default)]
+struct SecretsByPointer(BTreeMap<String, SecretString>);
+
+impl Member for SecretsByPointer {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let Value::Object(members) = value else {
+            return Err(vec![Fault::new(
+                "",
+                "must be an object of pointers and texts",
+            )]);
+        };
+        let mut faults = Faults::new();
+        let mut secrets = BTreeMap::new();
+        for (at, secret) in members {
+            match secret {
+                Value::String(text) if !text.trim().is_empty() => {
+                    secrets.insert(at, SecretString::from(text.trim()));
+                }
+                _ => faults.add(step(&at), "must be a text that is not empty"),
+            }
+        }
+        faults.into_result(Self(secrets))
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({
+            "type": "object",
+            "additionalProperties": { "type": "string", "minLength": 1, "writeOnly": true },
+        })
+    }
+}
+
+answered_words! {
+    Verb: Create, Change, Remove;
+}
+
+/// A bundle, as `persona-gateway schema` describes it.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct NewBundle {
-    /// The bundle; `persona-gateway schema` prints its JSON Schema. `tenant` must be the credential's own.
-    #[schema(value_type = Object, example = json!({ "tenant": "acme", "snippets": { "tone": { "text": "Be kind." } } }))]
-    bundle: Value,
-    /// Each secret that the bundle refers to as `env` or `file`, by the pointer of the reference. Secrets that say `stored`
-    /// stay as they are.
-    #[schema(nullable = false, example = json!({ "/issuers/0/secret": "..." }))]
-    secrets: Option<BTreeMap<String, String>>,
-    /// Tell the exact plan, and change nothing; false unless set.
-    #[schema(nullable = false)]
-    dry_run: Option<bool>,
-    /// Remove what the bundle does not have, from the sections that it does have; false unless set.
-    #[schema(nullable = false)]
-    prune: Option<bool>,
-    /// Why, for the history.
-    #[schema(nullable = false, max_length = 2000, example = "Shorter greetings")]
-    message: Option<String>,
-}
+#[serde(transparent)]
+#[schema(as = Bundle, value_type = Object)]
+struct BundleBody(Value);
 
 /// What applying a bundle changes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,7 +124,7 @@ struct PlanBody {
 #[derive(Debug, Serialize, ToSchema)]
 struct PlanStepBody {
     /// What happens.
-    #[schema(value_type = String, example = "change", pattern = "^(create|change|remove)$")]
+    #[schema(example = "change")]
     verb: Verb,
     /// To what.
     #[schema(example = "persona/guide")]
@@ -132,54 +162,32 @@ impl From<Step> for PlanStepBody {
     }
 }
 
-/// The whole tenant as a bundle: what is live now. Secrets stay where they are; the bundle says `stored`.
-#[utoipa::path(
-    get, path = "/v1/admin/bundle", tag = "Admin: as code", operation_id = "exportBundle", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    responses((status = 200, description = "The bundle", body = Object), ReadingOne)
-)]
-async fn get(may: May<View>, gateway: web::Data<Gateway>) -> Result<HttpResponse, Problem> {
-    let tenant = may.tenant;
-    work(&gateway, &may, async move |gateway| {
+async fn get(call: Call<View>) -> Answer<Unless<Absent, Json<BundleBody>>> {
+    let tenant = call.tenant;
+    call.work(async move |gateway| {
         let mut tx = gateway.database.tenant(tenant).await?;
         let bundle = export(&mut tx).await?;
         tx.commit().await?;
-        Ok(Ready::ok(&bundle.ok_or(Refusal::NotFound)?))
+        let bundle = bundle.ok_or(Refusal::NotFound)?;
+        Ok(Json::new(&BundleBody(bundle)).into())
     })
     .await
 }
 
-/// Makes the tenant as a bundle says: whole, or not at all. A second time changes nothing. Documents, catalogue and sample
-/// users need the role publisher; a bundle that changes name, policy, issuers or the provider key needs owner. Where the policy
-/// asks for approvals, documents are sealed and wait for them; the plan says so.
-#[utoipa::path(
-    post, path = "/v1/admin/bundle:apply", tag = "Admin: as code", operation_id = "applyBundle", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("publish"))),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key get the first answer, for a day; a dry run is never kept")),
-    request_body(content = NewBundle, content_type = "application/json"),
-    responses((status = 200, description = "What was changed, or would be", body = PlanBody), Creating)
-)]
-async fn apply(
-    may: May<Publish>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let shared = shared_issuers(&gateway.database).await?;
-    if sent.get("dryRun") == Some(&Value::Bool(true)) {
-        let admin = may.clone();
-        return work(&gateway, &may, async move |gateway| {
-            let mut change = Change::begin(gateway, &admin).await?;
-            let plan = applied(&mut change, sent, &shared).await?;
-            Ok(Ready::ok(&plan))
-        })
-        .await;
+async fn apply(call: Call<Publish>, sent: Once<Body<NewBundle>>) -> Answer<Json<PlanBody>> {
+    let shared = shared_issuers(&call.gateway().database).await?;
+    if sent.get().is_some_and(|sent| sent.dry_run) {
+        let sent = sent.into_sent().checked()?;
+        return call
+            .try_out(async move |change| {
+                let plan = applied(change, sent, &shared).await?;
+                Ok(Json::new(&plan))
+            })
+            .await;
     }
-    once(&request, &gateway, &may, sent, async move |change, sent| {
+    call.once(sent, async move |change, sent| {
         let plan = applied(change, sent, &shared).await?;
-        Ok(Created::done(&plan))
+        Ok(Json::new(&plan))
     })
     .await
 }
@@ -187,27 +195,20 @@ async fn apply(
 /// Applies what was sent, within the change.
 async fn applied(
     change: &mut Change,
-    sent: Map<String, Value>,
+    sent: NewBundle,
     shared: &[SharedIssuerRow],
 ) -> Result<PlanBody, Refusal> {
-    let mut members = Members::new(sent);
-    let bundle = members.required("bundle", object);
-    let secrets = members.nested("secrets", secrets).unwrap_or_default();
-    let dry_run = members.optional("dryRun", flag).unwrap_or_default();
-    let prune = members.optional("prune", flag).unwrap_or_default();
-    let message = members.optional("message", block(2_000));
-    checked(members.finish())?;
-    let bundle = Bundle::read(&Value::Object(bundle.unwrap_or_default()));
-    let bundle = bundle.map_err(|faults| of_bundle(faults, Vec::new()))?;
-    let (bundle, by_pointer) = with_secrets(bundle, secrets)?;
+    let bundle = Bundle::read(&Value::Object(sent.bundle));
+    let bundle = bundle.map_err(|faults| document_invalid(faults, Vec::new()))?;
+    let (bundle, SecretsByPointer(secrets)) = with_secrets(bundle, sent.secrets)?;
     let options = ApplyOptions {
-        dry_run,
-        prune,
-        message: message.unwrap_or_default(),
+        dry_run: sent.dry_run,
+        prune: sent.prune,
+        message: sent.message.into(),
         ..ApplyOptions::by(change.admin.actor.clone())
     };
     let find_secret = |reference: &SecretRef| match reference {
-        SecretRef::Sent(at) => by_pointer
+        SecretRef::Sent(at) => secrets
             .get(at)
             .cloned()
             .ok_or_else(|| format!("is a secret that was not sent: `secrets` has no {at}")),
@@ -224,42 +225,17 @@ async fn applied(
     Ok(plan.into())
 }
 
-/// Texts by pointer.
-fn secrets(value: Value) -> Result<BTreeMap<String, SecretString>, Vec<Fault>> {
-    let Value::Object(members) = value else {
-        return Err(vec![Fault::new(
-            "",
-            "must be an object of pointers and texts",
-        )]);
-    };
-    let mut read = BTreeMap::new();
-    for (at, secret) in members {
-        match secret {
-            Value::String(text) if !text.trim().is_empty() => {
-                read.insert(at, SecretString::from(text.trim()));
-            }
-            _ => {
-                return Err(vec![Fault::new(
-                    step(&at),
-                    "must be a text that is not empty",
-                )]);
-            }
-        }
-    }
-    Ok(read)
-}
-
 /// Points the bundle's references at what was sent. Environment and files of this machine are none of the caller's business.
 fn with_secrets(
     mut bundle: Bundle,
-    secrets: BTreeMap<String, SecretString>,
-) -> Result<(Bundle, BTreeMap<String, SecretString>), Refusal> {
+    secrets: SecretsByPointer,
+) -> Result<(Bundle, SecretsByPointer), Refusal> {
     let mut wanted = Vec::new();
     for (at, reference) in bundle.wanted_secrets() {
         *reference = SecretRef::Sent(at.clone());
         wanted.push(at);
     }
-    let surplus = secrets.keys().filter(|at| !wanted.contains(at));
+    let surplus = secrets.0.keys().filter(|at| !wanted.contains(at));
     let faults: Vec<Fault> = surplus
         .map(|at| {
             Fault::new(
@@ -276,7 +252,7 @@ fn with_secrets(
 }
 
 /// The faults of a bundle and what was found in its documents, seen from the body.
-fn of_bundle(faults: Vec<Fault>, findings: Vec<Finding>) -> Refusal {
+fn document_invalid(faults: Vec<Fault>, findings: Vec<Finding>) -> Refusal {
     let findings = findings.into_iter().map(|mut finding| {
         finding.pointer.insert_str(0, "/bundle");
         finding
@@ -292,7 +268,7 @@ fn of_bundle(faults: Vec<Fault>, findings: Vec<Finding>) -> Refusal {
 
 fn refusal(error: ApplyError) -> Refusal {
     match error {
-        ApplyError::Faults { faults, findings } => of_bundle(faults, findings),
+        ApplyError::Faults { faults, findings } => document_invalid(faults, findings),
         ApplyError::Store(error) => error.into(),
         ApplyError::Refused(refusal) => refusal,
         ApplyError::Seal(error) => error.into(),

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::versions::VersionBody;
+use super::views::version::VersionBody;
+use super::{comparison, validation};
 use crate::authoring::drafts::MAX_TITLE;
 use crate::authoring::export::order;
 use crate::authoring::{documents, drafts, rebase, seal};
@@ -55,6 +56,15 @@ operations! {
         /// Seals a draft: it becomes the document's next version, and is gone as a draft.
         POST sealDraft => seal_draft;
     }
+    "/v1/admin/drafts/{draft}:validate" {
+        /// Everything found in a draft: places, lines, advice; its tests run; and what a release of it would break. Sealing, releasing and
+        /// applying a bundle find the same.
+        POST validateDraft => validation::validate_draft;
+    }
+    "/v1/admin/drafts/{draft}/diff" {
+        /// What a draft changes.
+        GET diffDraft => comparison::of_draft;
+    }
 }
 
 /// A draft.
@@ -64,7 +74,7 @@ pub(super) struct DraftBody {
     /// The draft.
     id: Uuid,
     /// Its document's kind.
-    #[schema(example = "persona")]
+    #[schema(value_type = DocumentKind, example = "persona")]
     kind: &'static str,
     /// Its document's key.
     #[schema(example = "support-agent")]

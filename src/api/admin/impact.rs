@@ -1,53 +1,39 @@
 //! `/v1/admin/impact`: whom a change would reach.
 
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::preview::UseAsked;
-use super::{checked, read_members};
-use crate::api::answers::Asking;
-use crate::api::only;
+use super::views::uses::Uses;
 use crate::authoring::impact::{DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome, Study};
-use crate::authoring::uses::Use;
 use crate::domain::key::Key;
-use crate::domain::members::{Members, number};
-use crate::gateway::Gateway;
-use crate::tenants::refusal::Refusal;
-use crate::web::Problem;
-use crate::web::admin::{May, View};
-use crate::web::body::AdminBodyLimits;
+use crate::web::admin::View;
+use crate::web::input::{Whole, input};
+use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(only(
-        web::resource("/v1/admin/impact").route(web::post().to(ask)),
-        "POST",
-    ));
+operations! {
+    "Admin: see before you leap";
+
+    "/v1/admin/impact" {
+        /// Decides recent sessions anew, as things are and with drafts or versions in place, and tells what would change.
+        POST impact => ask;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(ask))]
-pub struct Doc;
-
-/// What would be changed.
-#[derive(Debug, Serialize, ToSchema)]
-struct ImpactAsked {
-    /// Drafts and versions that would be live.
-    #[serde(rename = "use")]
-    #[schema(max_items = 20)]
-    uses: Vec<UseAsked>,
-    /// Only sessions of this context.
-    #[schema(nullable = false, example = "support")]
-    context: Option<String>,
-    /// How many of the newest sessions; 500 unless set.
-    #[schema(nullable = false, minimum = 1, maximum = 2000, example = 500)]
-    sessions: Option<i32>,
+input! {
+    /// What would be changed.
+    struct ImpactAsked {
+        /// Drafts and versions that would be live.
+        #[example([{ "kind": "persona", "key": "support-agent", "version": 2 }])]
+        r#use: Uses,
+        /// Only sessions of this context.
+        #[example("support")]
+        context: Option<Key>,
+        /// How many of the newest sessions; 500 unless set.
+        #[example(500)]
+        sessions: Option<Whole<usize, 1, MAX_SESSIONS>>,
+    }
 }
 
 /// Whom it would reach.
@@ -111,66 +97,30 @@ struct ImpactGiven {
     undecided: Option<String>,
 }
 
-/// Decides recent sessions anew, as things are and with drafts or versions in place, and tells what would change.
-#[utoipa::path(
-    post, path = "/v1/admin/impact", tag = "Admin: see before you leap", operation_id = "impact",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("view"))),
-    request_body(content = ImpactAsked, content_type = "application/json", example = json!({
-        "use": [{ "kind": "persona", "key": "support-agent", "version": 2 }], "context": "support", "sessions": 500
-    })),
-    responses(
-        (status = 200, description = "Whom it would reach", body = ImpactBody),
-        Asking,
-    )
-)]
 async fn ask(
-    may: May<View>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let is_missing = !sent.contains_key("use");
-    let mut members = Members::new(sent);
-    let uses = members.nested("use", Use::parse_list);
-    if is_missing {
-        members.fault(
-            "/use",
-            "is missing: name the drafts and versions that would be live",
-        );
-    }
-    let context = members.optional("context", |value| match value.as_str().map(Key::parse) {
-        Some(Ok(key)) => Ok(key),
-        _ => Err("must be a context's key".to_owned()),
+    call: Call<View>,
+    sent: Body<ImpactAsked>,
+) -> Answer<Unless<Absent, Json<ImpactBody>>> {
+    let sent = sent.checked()?;
+    let sessions = sent.sessions.map_or(DEFAULT_SESSIONS, Whole::get);
+    let tenant = call.tenant;
+    let begun = call.work(async move |gateway| {
+        let database = gateway.database.clone();
+        Ok(Study::begin(database, tenant, &sent.r#use, sent.context, sessions).await?)
     });
-    let most = i64::try_from(MAX_SESSIONS).unwrap_or(i64::MAX);
-    let sessions = members.optional("sessions", number(1, most));
-    checked(members.finish())?;
-    let sessions = sessions.and_then(|number| usize::try_from(number).ok());
-    let (tenant, database) = (may.tenant, gateway.database.clone());
-    let begun = gateway.work(tenant, async move || {
-        let (uses, sessions) = (
-            uses.unwrap_or_default(),
-            sessions.unwrap_or(DEFAULT_SESSIONS),
-        );
-        Study::begin(database, tenant, &uses, context, sessions).await
-    });
-    let mut study = begun.await??;
+    let mut study = begun.await?;
     loop {
-        let step = gateway.work(tenant, async move || {
+        let step = call.work(async move |_gateway| {
             let goes_on = study.go_on().await?;
-            Ok::<_, Refusal>((study, goes_on))
+            Ok((study, goes_on))
         });
         let goes_on;
-        (study, goes_on) = step.await??;
+        (study, goes_on) = Box::pin(step).await?;
         if !goes_on {
             break;
         }
     }
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(ImpactBody::from(study.finish())))
+    Ok(Json::new(&ImpactBody::from(study.finish())).into())
 }
 
 impl From<Impact> for ImpactBody {

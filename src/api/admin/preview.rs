@@ -1,134 +1,122 @@
 //! `/v1/admin/preview`: what a user would get, with drafts or versions in place.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use utoipa::{OpenApi, ToSchema};
-use uuid::Uuid;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
-use super::{checked, read_members};
-use crate::api::answers::Asking;
-use crate::api::only;
+use super::views::undecided::PreviewUndecided;
+use super::views::uses::Uses;
 use crate::authoring::preview::{self, Asked, Preview};
-use crate::authoring::uses::Use;
+use crate::domain::caller::{Facts, Subject};
 use crate::domain::decide::{Decision, Undecided};
-use crate::domain::diff;
+use crate::domain::diff::ChangeKind;
 use crate::domain::fault::Fault;
-use crate::domain::kept_test::TestUser;
-use crate::domain::members::{Members, line, object};
+use crate::domain::kept_test::{MAX_CONTEXT_CHARS, TestUser};
+use crate::domain::key::Key;
+use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::domain::sample_user::SampleUser;
-use crate::gateway::Gateway;
-use crate::web::Problem;
-use crate::web::admin::{May, View};
-use crate::web::body::AdminBodyLimits;
-use crate::web::codes::Code;
-use crate::web::problem::FaultBody;
-use crate::web::work::{Ready, work};
+use crate::web::admin::View;
+use crate::web::input::{Line, Member, Moment, Object, Schemas, input};
+use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(only(
-        web::resource("/v1/admin/preview").route(web::post().to(ask)),
-        "POST",
-    ));
+operations! {
+    "Admin: see before you leap";
+
+    "/v1/admin/preview" {
+        /// Shows what a user would get, with drafts or versions in place. Nothing is minted, and nothing recorded.
+        POST preview => ask;
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(ask))]
-pub struct Doc;
+input! {
+    /// What to try out.
+    struct PreviewAsked {
+        /// Drafts and versions that are put in place of what is live; nothing shows what is live.
+        #[example([{ "kind": "persona", "key": "support-agent", "version": 2 }])]
+        r#use: Uses = Uses::default(),
+        /// What the outcome is compared with: `live`, or other drafts and versions.
+        #[example("live")]
+        against: Option<Against>,
+        /// The situation, as pages name it.
+        #[example("support")]
+        context: Option<Line<MAX_CONTEXT_CHARS>>,
+        /// What the page sends along.
+        #[example({ "ticketId": "T-1" })]
+        metadata: Object = Object::new(),
+        /// Who asks; nobody in particular unless set.
+        #[example({ "facts": { "name": "Ann", "plan": "gold" } })]
+        user: TestUser = TestUser::Typed(SampleUser::default()),
+        /// When; now unless set. What is scheduled until then is live.
+        at: Option<Moment>,
+    }
 
-/// What to try out.
-#[derive(Debug, Serialize, ToSchema)]
-struct PreviewAsked {
-    /// Drafts and versions that are put in place of what is live; nothing shows what is live.
-    #[serde(rename = "use")]
-    #[schema(nullable = false, max_items = 20)]
-    uses: Option<Vec<UseAsked>>,
-    /// What the outcome is compared with: `live`, or other drafts and versions.
-    #[schema(nullable = false)]
-    against: Option<AgainstAsked>,
-    /// The situation, as pages name it.
-    #[schema(nullable = false, max_length = 64, example = "support")]
-    context: Option<String>,
-    /// What the page sends along.
-    #[schema(value_type = Object, required = false, nullable = false, example = json!({ "ticketId": "T-1" }))]
-    metadata: Option<Value>,
-    /// Who asks; nobody in particular unless set.
-    #[schema(nullable = false)]
-    user: Option<UserAsked>,
-    /// When; now unless set. What is scheduled until then is live.
-    #[schema(nullable = false)]
-    at: Option<DateTime<Utc>>,
+    /// A user that is typed in.
+    struct TypedUser {
+        /// The token's `sub`.
+        #[example("user-1")]
+        subject: Option<Subject>,
+        /// What the token's claims would tell.
+        #[example({ "name": "Ann", "plan": "gold" })]
+        facts: Facts = Facts::new(),
+        /// What the user has chosen.
+        #[example({ "tone": "brief" })]
+        preferences: Preferences = Preferences::default(),
+    }
 }
 
-/// A draft or a version.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes a body that is read member by member")]
-pub(super) enum UseAsked {
-    /// A draft, by its id.
-    Draft {
-        /// Its id.
-        draft: Uuid,
-    },
-    /// A sealed version.
-    Version {
-        /// `persona`, `context` or `snippet`.
-        #[schema(example = "persona")]
-        kind: String,
-        /// The document's name.
-        #[schema(example = "support-agent")]
-        key: String,
-        /// The version's number.
-        #[schema(minimum = 1, example = 3)]
-        version: i32,
-    },
+/// What an outcome is compared with: what is live, where nothing is put in its place.
+#[derive(Debug)]
+struct Against(Uses);
+
+impl Member for Against {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        match value {
+            Value::String(word) if word == "live" => Ok(Self(Uses::default())),
+            list @ Value::Array(_) => Uses::read(list).map(Self),
+            _ => Err(vec![Fault::new(
+                "",
+                "must be \"live\", or a list of drafts and versions",
+            )]),
+        }
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        let uses = Uses::schema(schemas);
+        json!({ "oneOf": [{ "type": "string", "const": "live" }, uses] })
+    }
 }
 
-/// What an outcome is compared with.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes a body that is read member by member")]
-enum AgainstAsked {
-    /// `live`: what is live.
-    #[schema(example = "live")]
-    Live(String),
-    /// Other drafts and versions.
-    Uses(Vec<UseAsked>),
-}
+impl Member for TestUser {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        match value {
+            Value::Object(members) if !members.contains_key("sample") => {
+                let typed = TypedUser::read(Value::Object(members))?;
+                Ok(Self::Typed(SampleUser {
+                    subject: typed.subject,
+                    facts: typed.facts,
+                    preferences: typed.preferences,
+                }))
+            }
+            other => Self::parse(&other),
+        }
+    }
 
-/// Who asks.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes a body that is read member by member")]
-enum UserAsked {
-    /// A made-up user, by its key.
-    Sample {
-        /// Its key.
-        #[schema(example = "gold-customer")]
-        sample: String,
-    },
-    /// One that is typed in.
-    Typed(TypedUser),
-}
-
-/// A user that is typed in.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct TypedUser {
-    /// The token's `sub`.
-    #[schema(nullable = false, example = "user-1")]
-    subject: Option<String>,
-    /// What the token's claims would tell.
-    #[schema(value_type = Object, required = false, nullable = false)]
-    facts: Option<Value>,
-    /// What the user has chosen.
-    #[schema(value_type = Object, required = false, nullable = false)]
-    preferences: Option<Value>,
+    fn schema(schemas: &mut Schemas) -> Value {
+        let (key, typed) = (<Key as Member>::schema(schemas), TypedUser::schema(schemas));
+        json!({
+            "oneOf": [
+                {
+                    "description": "A made-up user, by its key",
+                    "type": "object",
+                    "required": ["sample"],
+                    "properties": { "sample": key },
+                    "additionalProperties": false,
+                },
+                typed,
+            ],
+        })
+    }
 }
 
 /// What would happen: a request to Anam with its explanation, or `undecided`.
@@ -155,19 +143,6 @@ struct PreviewedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     undecided: Option<PreviewUndecided>,
-}
-
-/// Why nobody would be given.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PreviewUndecided {
-    /// The code that the page would get.
-    #[schema(example = "metadata_invalid")]
-    code: &'static str,
-    /// Why, for admins.
-    message: String,
-    /// Each fault of the metadata.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FaultBody>,
 }
 
 /// What would happen, and what differs from something else.
@@ -202,9 +177,9 @@ struct PreviewChange {
     /// RFC 6901 pointer.
     #[schema(example = "/personaConfig/avatarId")]
     pointer: String,
-    /// `add`, `remove` or `change`.
-    #[schema(value_type = String, example = "change")]
-    change: diff::ChangeKind,
+    /// What became of it.
+    #[schema(example = "change")]
+    change: ChangeKind,
     /// What stood there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -215,86 +190,38 @@ struct PreviewChange {
     after: Option<Value>,
 }
 
-/// Shows what a user would get, with drafts or versions in place. Nothing is minted, and nothing recorded.
-#[utoipa::path(
-    post, path = "/v1/admin/preview", tag = "Admin: see before you leap", operation_id = "preview",
-    security(("adminKey" = [])), extensions(("x-permission" = json!("view"))),
-    request_body(content = PreviewAsked, content_type = "application/json", example = json!({
-        "use": [{ "kind": "persona", "key": "support-agent", "version": 2 }], "against": "live",
-        "context": "support", "metadata": { "ticketId": "T-1" }, "user": { "facts": { "name": "Ann", "plan": "gold" } }
-    })),
-    responses(
-        (status = 200, description = "What would happen", body = PreviewBody),
-        Asking,
-    )
-)]
 async fn ask(
-    may: May<View>,
-    request: HttpRequest,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let sent = read_members(&request, payload, **limits).await?;
-    let mut members = Members::new(sent);
-    let uses = members.nested("use", Use::parse_list);
-    let against = members.nested("against", parse_against);
-    let context = members.optional("context", line(64));
-    let metadata = members.optional("metadata", object).unwrap_or_default();
-    let asking = members.nested("user", |value| TestUser::parse(&value));
-    let at = members.optional("at", moment);
-    checked(members.finish())?;
+    call: Call<View>,
+    sent: Body<PreviewAsked>,
+) -> Answer<Unless<Absent, Json<PreviewBody>>> {
+    let sent = sent.checked()?;
     let asked = Asked {
-        uses: uses.unwrap_or_default(),
-        against,
-        user: asking.unwrap_or_else(|| TestUser::Typed(SampleUser::default())),
+        uses: sent.r#use.into_inner(),
+        against: sent.against.map(|Against(uses)| uses.into_inner()),
+        user: sent.user,
         request: MintRequest {
-            context,
-            metadata: metadata.into(),
+            context: sent.context.map(String::from),
+            metadata: sent.metadata.into(),
         },
-        at,
+        at: sent.at.map(Moment::get),
     };
-    let tenant = may.tenant;
-    work(&gateway, &may, async move |gateway| {
+    let tenant = call.tenant;
+    call.work(async move |gateway| {
         let preview = preview::preview(&gateway.database, tenant, &asked).await?;
-        Ok(Ready::ok(&PreviewBody::from(preview)))
+        Ok(Json::new(&PreviewBody::from(preview)).into())
     })
     .await
-}
-
-/// A moment of RFC 3339, within what calendars and databases know.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "readers of members all have this shape"
-)]
-fn moment(value: Value) -> Result<DateTime<Utc>, String> {
-    let moment = value.as_str().map(DateTime::parse_from_rfc3339);
-    match moment {
-        Some(Ok(moment)) => Ok(moment.to_utc()),
-        _ => Err("must be a moment such as 2030-01-31T08:00:00Z".into()),
-    }
-}
-
-fn parse_against(value: Value) -> Result<Vec<Use>, Vec<Fault>> {
-    match value {
-        Value::String(word) if word == "live" => Ok(Vec::new()),
-        list @ Value::Array(_) => Use::parse_list(list),
-        _ => Err(vec![Fault::new(
-            "",
-            "must be \"live\", or a list of drafts and versions",
-        )]),
-    }
 }
 
 impl From<Preview> for PreviewBody {
     fn from(preview: Preview) -> Self {
         let mut body = Self {
-            outcome: PreviewedBody::of(&preview.outcome),
+            outcome: PreviewedBody::new(&preview.outcome),
             against: None,
             difference: None,
         };
         if let Some(against) = preview.against {
-            body.against = Some(PreviewedBody::of(&against.outcome));
+            body.against = Some(PreviewedBody::new(&against.outcome));
             let changes = against.changes.into_iter().map(|change| PreviewChange {
                 pointer: change.pointer,
                 change: change.change,
@@ -311,7 +238,7 @@ impl From<Preview> for PreviewBody {
 }
 
 impl PreviewedBody {
-    fn of(outcome: &Result<Decision, Undecided>) -> Self {
+    fn new(outcome: &Result<Decision, Undecided>) -> Self {
         match outcome {
             Ok(decision) => Self {
                 request: Some(preview::sent(decision)),
@@ -326,37 +253,4 @@ impl PreviewedBody {
             },
         }
     }
-}
-
-impl From<&Undecided> for PreviewUndecided {
-    fn from(undecided: &Undecided) -> Self {
-        Self {
-            code: code_of(undecided).as_str(),
-            message: undecided.to_string(),
-            errors: errors_of(undecided),
-        }
-    }
-}
-
-/// The code that a page would get.
-pub(super) fn code_of(undecided: &Undecided) -> Code {
-    match undecided {
-        Undecided::ContextUnknown { .. } => Code::ContextUnknown,
-        Undecided::MetadataInvalid(_) => Code::MetadataInvalid,
-        Undecided::PersonaMissing(_)
-        | Undecided::NoArm(_)
-        | Undecided::Incomplete { .. }
-        | Undecided::Unrendered { .. } => Code::PersonaUnavailable,
-    }
-}
-
-fn errors_of(undecided: &Undecided) -> Vec<FaultBody> {
-    let Undecided::MetadataInvalid(faults) = undecided else {
-        return Vec::new();
-    };
-    let errors = faults.iter().map(|fault| FaultBody {
-        pointer: format!("/metadata{}", fault.pointer),
-        message: fault.message.clone(),
-    });
-    errors.collect()
 }

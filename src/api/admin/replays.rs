@@ -1,63 +1,52 @@
 //! `/v1/admin/sessions/{session}:replay`: what a session would get now, or with something that is not live yet.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use utoipa::{OpenApi, ToSchema};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::comparison::ChangeBody;
-use super::preview::{PreviewUndecided, UseAsked};
-use super::prompt::{PromptPart, parts};
-use super::{checked, id, read_members};
-use crate::api::answers::Creating;
-use crate::api::only;
+use super::views::change::ChangeBody;
+use super::views::prompt::{PromptPart, parts};
+use super::views::undecided::PreviewUndecided;
+use super::views::uses::Uses;
 use crate::authoring::replay::{Base, Replayed, replay};
-use crate::authoring::uses::Use;
 use crate::domain::decide::{Decision, Undecided};
+use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
-use crate::domain::members::Members;
-use crate::gateway::Gateway;
 use crate::sessions::explain::PersonaGiven;
 use crate::sessions::record::config_hash;
-use crate::web::Problem;
-use crate::web::admin::{May, View};
-use crate::web::body::AdminBodyLimits;
-use crate::web::work::{Ready, work};
+use crate::web::admin::View;
+use crate::web::input::{Member, Schemas, input, word};
+use crate::web::operation::{Answer, Body, Call, Conflicting, Expired, Json, Path, Unless};
 
-/// Its routes.
-pub fn routes(config: &mut ServiceConfig) {
-    config.service(only(
-        web::resource("/v1/admin/sessions/{session:[^/:]+}:replay").route(web::post().to(decide)),
-        "POST",
-    ));
+input! {
+    /// What to decide with.
+    pub(super) struct ReplayRequest {
+        /// `live`: what is live now. `then`: the versions that the session was decided with. `live` unless set.
+        #[example("live")]
+        against: Base = Base::Live,
+        /// Put in the place of what `against` has, the later over the earlier.
+        #[example([{ "kind": "persona", "key": "support-agent", "version": 2 }])]
+        r#use: Uses = Uses::default(),
+    }
 }
 
-/// Its part of the document.
-#[derive(Debug, OpenApi)]
-#[openapi(paths(decide))]
-pub struct Doc;
+const BASES: [Base; 2] = [Base::Live, Base::Then];
 
-/// What to decide with.
-#[derive(Debug, ToSchema)]
-#[expect(
-    dead_code,
-    reason = "documentation only: the body is read member by member"
-)]
-struct ReplayRequest {
-    /// `live`: what is live now. `then`: the versions that the session was decided with.
-    #[schema(nullable = false, pattern = "^(live|then)$", default = "live")]
-    against: Option<String>,
-    /// Put in the place of what `against` has, the later over the earlier.
-    #[schema(nullable = false, max_items = 20)]
-    r#use: Option<Vec<UseAsked>>,
+impl Member for Base {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        word(&value, &BASES, Self::as_str)
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "enum": BASES.map(Self::as_str) })
+    }
 }
 
 /// What came out.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ReplayBody {
+pub(super) struct ReplayBody {
     /// The session.
     session: Uuid,
     /// Whether Anam would be sent exactly what it was sent then.
@@ -150,46 +139,25 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
     }
 }
 
-/// Decides a session again from the inputs that were kept of it, at its own moment, and says what would differ. Nothing is
-/// minted. Once the inputs are gone, the answer is 410 `inputs_expired`.
-#[utoipa::path(
-    post, path = "/v1/admin/sessions/{session}:replay", tag = "Admin: sessions", operation_id = "replaySession", security(("adminKey" = [])),
-    extensions(("x-permission" = json!("view"))),
-    params(("session" = String, Path, description = "The session's id")),
-    request_body(content = Option<ReplayRequest>, content_type = "application/json"),
-    responses(
-        (status = 200, description = "Both decisions, and how they differ", body = ReplayBody),
-        (status = 410, description = "`inputs_expired`: what a replay needs is not kept any more"),
-        Creating,
-    )
-)]
-async fn decide(
-    may: May<View>,
-    request: HttpRequest,
-    path: web::Path<String>,
-    payload: web::Payload,
-    gateway: web::Data<Gateway>,
-    limits: web::Data<AdminBodyLimits>,
-) -> Result<HttpResponse, Problem> {
-    let session = id(&path)?;
-    let sent = read_members(&request, payload, **limits).await?;
-    let (base, uses) = read(sent)?;
-    let tenant = may.tenant;
-    work(&gateway, &may, async move |gateway| {
-        let replayed = replay(&gateway.database, tenant, session, base, &uses).await?;
-        Ok(Ready::ok(&ReplayBody::new(session, replayed)))
+/// Decides a session again.
+pub(super) async fn decide(
+    call: Call<View>,
+    Path(session): Path<SessionId>,
+    sent: Body<ReplayRequest>,
+) -> Answer<Unless<Expired, Unless<Conflicting, Json<ReplayBody>>>> {
+    let sent = sent.checked()?;
+    let tenant = call.tenant;
+    call.work(async move |gateway| {
+        let replayed = replay(
+            &gateway.database,
+            tenant,
+            session,
+            sent.against,
+            &sent.r#use,
+        )
+        .await?;
+        let body = Json::new(&ReplayBody::new(session, replayed));
+        Ok(Unless::from(Unless::from(body)))
     })
     .await
-}
-
-fn read(sent: Map<String, Value>) -> Result<(Base, Vec<Use>), Problem> {
-    let mut members = Members::new(sent);
-    let base = members.optional("against", |value| match value.as_str() {
-        Some("live") => Ok(Base::Live),
-        Some("then") => Ok(Base::Then),
-        _ => Err("must be live or then".into()),
-    });
-    let uses = members.nested("use", Use::parse_list);
-    checked(members.finish())?;
-    Ok((base.unwrap_or(Base::Live), uses.unwrap_or_default()))
 }

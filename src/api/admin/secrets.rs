@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::catalogue::PlaceBody;
+use super::views::usage::PlaceBody;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::store::secrets::SecretRow;

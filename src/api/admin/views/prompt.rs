@@ -10,7 +10,7 @@ use crate::domain::template::{Origin, Piece};
 
 /// The prompt of a session: as long as its inputs are kept, it can be made again.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PromptKnown {
+pub(in crate::api::admin) struct PromptKnown {
     /// Whether it is there.
     known: bool,
     /// Why not.
@@ -28,7 +28,7 @@ pub(super) struct PromptKnown {
 }
 
 impl PromptKnown {
-    pub(super) fn of(decision: &Decision, exact: bool) -> Self {
+    pub(in crate::api::admin) fn from_decision(decision: &Decision, exact: bool) -> Self {
         Self {
             known: true,
             reason: None,
@@ -38,7 +38,7 @@ impl PromptKnown {
     }
 
     /// A prompt that is not there.
-    pub(super) fn not(reason: impl Into<String>) -> Self {
+    pub(in crate::api::admin) fn missing(reason: impl Into<String>) -> Self {
         Self {
             known: false,
             reason: Some(reason.into()),
@@ -50,14 +50,17 @@ impl PromptKnown {
 
 /// A part of a prompt, and where it comes from.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PromptPart {
+pub(in crate::api::admin) struct PromptPart {
     /// The text.
     #[schema(example = "Sam Rivera")]
     text: String,
     /// `template`: the document's own words. `user`: a fact of the token. `preferences`, `metadata`, `context`, `persona`, `tenant`,
     /// `time`: a value of that name. `gateway`: the marks around what users and pages supply, and the sentence that explains them.
     /// `unknown`: the prompt has more parts than are told apart.
-    #[schema(example = "user")]
+    #[schema(
+        example = "user",
+        pattern = "^(template|user|preferences|metadata|context|persona|tenant|time|gateway|unknown)$"
+    )]
     from: &'static str,
     /// Where a value stands, `*` for the items of a list. Of what a filter made, what it was made of; of several, the least trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,6 +76,7 @@ pub(super) struct PromptPart {
 #[derive(Debug, Serialize, ToSchema)]
 struct PromptDocument {
     /// `persona` or `snippet`.
+    #[schema(example = "persona", pattern = "^(persona|snippet)$")]
     kind: &'static str,
     /// Its key.
     #[schema(example = "support-agent")]
@@ -83,7 +87,7 @@ struct PromptDocument {
 }
 
 /// The parts of a decision's prompt.
-pub(super) fn parts(decision: &Decision) -> Vec<PromptPart> {
+pub(in crate::api::admin) fn parts(decision: &Decision) -> Vec<PromptPart> {
     let own = decision.trace.fields.get("systemPrompt") == Some(&Winner::Preference);
     let part = |piece: &Piece| {
         let (from, path) = match &piece.origin {
