@@ -167,18 +167,16 @@ fn refusals(schemas: &mut Schemas) -> Map<String, Value> {
 /// Lists every code with its status and meaning. Not as an enumeration: later versions may add codes, and a client should not break over
 /// one.
 fn describe_codes(schemas: &mut BTreeMap<String, Value>) {
-    let list: String = Code::ALL
-        .iter()
-        .map(|code| {
-            let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
-            format!("- `{name}` ({status}):{meaning}\n")
-        })
-        .collect();
+    let mut text =
+        "The stable code that programs should look at; more may come.\n\n".to_owned();
+    for code in Code::ALL {
+        let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
+        text.extend(["- `", name, "` (", &status.to_string(), "):", meaning, "\n"]);
+    }
     let body = schemas.get_mut("ProblemBody");
-    if let Some(code) = body.and_then(|body| body.pointer_mut("/properties/code")) {
-        code["description"] =
-            format!("The stable code that programs should look at; more may come.\n\n{list}")
-                .into();
+    let code = body.and_then(|body| body.pointer_mut("/properties/code"));
+    if let Some(code) = code.and_then(Value::as_object_mut) {
+        code.insert("description".to_owned(), text.into());
     }
 }
 
