@@ -167,8 +167,7 @@ fn refusals(schemas: &mut Schemas) -> Map<String, Value> {
 /// Lists every code with its status and meaning. Not as an enumeration: later versions may add codes, and a client should not break over
 /// one.
 fn describe_codes(schemas: &mut BTreeMap<String, Value>) {
-    let mut text =
-        "The stable code that programs should look at; more may come.\n\n".to_owned();
+    let mut text = "The stable code that programs should look at; more may come.\n\n".to_owned();
     for code in Code::ALL {
         let (name, status, meaning) = (code.as_str(), code.status().as_u16(), code.meaning());
         text.extend(["- `", name, "` (", &status.to_string(), "):", meaning, "\n"]);

@@ -52,35 +52,6 @@ pub async fn read(
     Ok(bytes)
 }
 
-/// The body as a JSON object; an empty body is an empty object.
-pub async fn read_members(
-    request: &HttpRequest,
-    payload: web::Payload,
-    limits: BodyLimits,
-    media_types: &[&str],
-) -> Result<Map<String, Value>, Problem> {
-    let bytes = read(request, payload, limits, media_types).await?;
-    if bytes.is_empty() {
-        return Ok(Map::new());
-    }
-    parse(request, bytes).await
-}
-
-/// The body as a JSON object.
-pub async fn read_object(
-    request: &HttpRequest,
-    payload: web::Payload,
-    limits: BodyLimits,
-    media_types: &[&str],
-) -> Result<Map<String, Value>, Problem> {
-    let bytes = read(request, payload, limits, media_types).await?;
-    parse(request, bytes).await
-}
-
-async fn parse(request: &HttpRequest, bytes: web::Bytes) -> Result<Map<String, Value>, Problem> {
-    on_the_side(request, bytes, object).await
-}
-
 /// Reads the bytes of a body; a work thread reads those of large ones.
 pub(super) async fn on_the_side<T: Send + 'static>(
     request: &HttpRequest,

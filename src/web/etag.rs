@@ -96,14 +96,9 @@ impl Validator {
         self.check_write(sent)
             .map_err(|problem| problem.current(current()))
     }
-
-    /// `If-None-Match` of a read: whether the client has this very content already.
-    pub fn is_known_to(&self, request: &HttpRequest) -> bool {
-        is_known(request, &self.tag)
-    }
 }
 
-/// The same for the value of an `ETag`.
+/// `If-None-Match` of a read: whether the client has this very content already, by the value of its `ETag`.
 pub fn is_known(request: &HttpRequest, etag: &str) -> bool {
     listed(request, &IF_NONE_MATCH).is_some_and(|tags| {
         tags.iter()

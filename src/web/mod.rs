@@ -11,7 +11,6 @@ pub mod finding;
 mod forwarded;
 pub mod html;
 pub mod input;
-pub mod once;
 pub mod operation;
 pub mod page;
 pub mod path;

@@ -3,77 +3,27 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, LINK};
-use actix_web::{HttpRequest, web};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use url::form_urlencoded;
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, Object, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::Problem;
 use super::codes::Code;
-use super::{Problem, path};
 use crate::crypto::mac::MARK_LEN;
 use crate::crypto::seal::KeyRing;
-use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
 
 /// Items of a page, unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
 pub const MAX_LIMIT: i64 = 100;
-
-/// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
-const MAX_QUERY_BYTES: usize = 2_048;
-
-/// The query of a request as its type, whose members are the only ones taken; give it `deny_unknown_fields`. Each member is a
-/// text without control characters, whatever its type makes of it afterwards.
-pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
-    check_texts(request.query_string())?;
-    web::Query::<T>::from_query(request.query_string())
-        .map(web::Query::into_inner)
-        .map_err(|error| {
-            let text = error.to_string();
-            let reason = text
-                .strip_prefix("Query deserialize error: ")
-                .unwrap_or(&text);
-            Problem::new(Code::InvalidRequest)
-                .detail(format!("The query can't be taken: {reason}."))
-        })
-}
-
-fn check_texts(query: &str) -> Result<(), Problem> {
-    let mut faults = Faults::new();
-    for pair in query.split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let is_text = |part: &str| {
-            path::decode(&part.replace('+', " ")).is_some_and(|text| {
-                text.len() <= MAX_QUERY_BYTES && !text.contains(char::is_control)
-            })
-        };
-        // A name that is no text is not repeated.
-        let place = if is_text(name) {
-            step(name)
-        } else {
-            String::new()
-        };
-        if place.is_empty() || !is_text(value) {
-            faults.add(
-                place,
-                format!("must be percent-encoded UTF-8 of at most {MAX_QUERY_BYTES} bytes, none of them a control character"),
-            );
-        }
-    }
-    match faults.into_vec() {
-        faults if faults.is_empty() => Ok(()),
-        faults => Err(Problem::new(Code::InvalidRequest)
-            .detail("The query can't be taken; see errors.")
-            .errors(faults)),
-    }
-}
 
 /// Which page is asked for.
 #[derive(Debug)]
@@ -96,8 +46,8 @@ pub struct PageBody<T> {
     pub next: Option<String>,
 }
 
-impl<T: ToSchema> utoipa::__dev::ComposeSchema for PageBody<T> {
-    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+impl<T: ToSchema> PartialSchema for PageBody<T> {
+    fn schema() -> RefOr<Schema> {
         let items = Array::new(Ref::from_schema_name(T::name()));
         let next = Object::builder()
             .schema_type(Type::String)
@@ -161,19 +111,6 @@ impl Page {
     /// How many rows to read: one more than shown, which tells whether there is more.
     pub fn rows(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or_default() + 1
-    }
-
-    /// Answers with the rows that were read; `position` is where an item stands in the list's order.
-    pub fn answer<R, T: Serialize>(
-        &self,
-        request: &HttpRequest,
-        keys: &KeyRing,
-        rows: Vec<R>,
-        position: impl Fn(&R) -> String,
-        view: impl Fn(R) -> T,
-    ) -> HttpResponse {
-        let (body, next) = self.body(request, keys, rows, position, view);
-        answer(&body, next.as_deref())
     }
 
     /// The page out of the rows that were read, and the address of the next one.

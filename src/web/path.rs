@@ -5,11 +5,10 @@
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, ResponseError};
+use actix_web::{Error, ResponseError};
 
 use super::Problem;
 use super::codes::Code;
-use crate::tenants::refusal::Refusal;
 
 /// Turns away paths that no route means, before any handler decodes them.
 pub async fn readable<B: MessageBody + 'static>(
@@ -34,12 +33,6 @@ pub fn is_for_admins(path: &str) -> bool {
         path.strip_prefix(start)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
-}
-
-/// The text of a path's segment, counted from 0 behind the first slash. What is no percent-encoded UTF-8 is at no address.
-pub fn text(request: &HttpRequest, segment: usize) -> Result<String, Refusal> {
-    let raw = request.uri().path().split('/').nth(segment + 1);
-    raw.and_then(decode).ok_or(Refusal::NotFound)
 }
 
 /// `None` where a percent sign is not followed by two hex digits, or the bytes are no UTF-8.

@@ -11,7 +11,6 @@ use super::Problem;
 use crate::domain::ids::TenantId;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
-use crate::tenants::admin::Admin;
 use crate::tenants::refusal::Refusal;
 
 /// An answer with a JSON body, written out.
@@ -97,19 +96,6 @@ impl From<Ready> for HttpResponse {
         }
         answer.body(ready.body)
     }
-}
-
-/// Lets a work thread do a job for an admin, and answers with what it made ready.
-pub async fn work(
-    gateway: &web::Data<Gateway>,
-    admin: &Admin,
-    job: impl AsyncFnOnce(&Gateway) -> Result<Ready, Problem> + Send + 'static,
-) -> Result<HttpResponse, Problem> {
-    let inside = gateway.clone().into_inner();
-    let ready = gateway
-        .work(admin.tenant, async move || job(&inside).await)
-        .await??;
-    Ok(ready.into())
 }
 
 /// Something that is written out in pieces.

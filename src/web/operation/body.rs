@@ -4,13 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::describe::Described;
 use super::handler::{Intake, Part};
+use super::headers::idempotency_key;
 use crate::crypto::digest::sha256;
 use crate::domain::fault::Fault;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::body;
 use crate::web::input::Member;
-use crate::web::once::idempotency_key;
 
 const JSON: &[&str] = &["application/json"];
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];

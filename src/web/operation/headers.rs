@@ -1,10 +1,13 @@
 //! Conditions of a request (RFC 9110, section 13).
 
+use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
 use super::describe::Described;
 use super::handler::{Intake, Part};
+use crate::domain::fault::Fault;
 use crate::web::Problem;
+use crate::web::codes::Code;
 use crate::web::etag::{Conditions, Validator};
 
 /// `If-Match` of an admin's change, which must be there: nobody overwrites what they haven't seen.
@@ -67,5 +70,25 @@ impl Part for Conditions {
         );
         operation.may_refuse(412, "Stale");
         operation.may_refuse(428, "Refused");
+    }
+}
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// One printable ASCII text of 1 to 255 characters.
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut sent = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(first) = sent.next() else {
+        return Ok(None);
+    };
+    let text = first.to_str().unwrap_or_default();
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if fits && sent.next().is_none() {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(Problem::new(Code::InvalidRequest).errors(vec![Fault::new(
+            "",
+            "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters",
+        )]))
     }
 }
