@@ -1,4 +1,4 @@
-//! Anam's persona settings, in Anam's own field names, with the limits its API documents. [`table`] describes each of them once.
+//! Anam's persona settings, in Anam's own field names, with the limits its API documents. `settings/table.rs` describes each of them once.
 //!
 //! The same shape serves a persona version, a tenant's defaults and a tenant's locks. Validation is ours to do:
 //! Anam's mint accepts nearly anything and the fault shows only later, in the user's browser.

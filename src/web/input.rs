@@ -82,7 +82,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Describes a member of the type `T`, from what stands beside it in an [`input!`](crate::web::input!).
+    /// Describes a member of the type `T`, from what stands beside it in an `input!`.
     pub fn of<T: Member>(
         schemas: &mut Schemas,
         name: String,

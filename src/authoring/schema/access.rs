@@ -246,7 +246,7 @@ fn key_source() -> Schema {
                 Schema::anything("A JWK set (RFC 7517).")
                     .with(
                         "properties",
-                        json!({ "keys": { "description": "The keys.", "type": "array" } }),
+                        json!({ "keys": { "description": "The keys.", "type": "array", "items": {} } }),
                     )
                     .required(["keys"]),
                 "Public keys typed in.",

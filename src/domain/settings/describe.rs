@@ -39,7 +39,7 @@ pub enum Form {
     Flag,
     /// A whole number in a range.
     Whole(RangeInclusive<u32>),
-    /// One of these whole numbers; which of them is for [`super::agreements`] to say.
+    /// One of these whole numbers; which of them is for `agreements.rs` to say.
     WholeOf(&'static [u32]),
     /// A number in a range.
     Number(RangeInclusive<f64>),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Member, Schemas};
 use crate::domain::caller::{Facts, Subject};
 use crate::domain::fault::Fault;
+use crate::domain::issuer::ClaimMap;
 use crate::domain::preferences::Preferences;
 use crate::domain::sample_user::{self, MAX_MEMBERS, MAX_PREFERENCE_CHARS};
 
@@ -29,7 +30,12 @@ impl Member for Facts {
         json!({
             "type": "object",
             "maxProperties": MAX_MEMBERS,
-            "additionalProperties": { "type": ["string", "number", "boolean", "array"] },
+            "additionalProperties": {
+                "type": ["string", "number", "boolean", "array"],
+                "maxLength": ClaimMap::MAX_TEXT_CHARS,
+                "maxItems": ClaimMap::MAX_LIST_ITEMS,
+                "items": { "type": ["string", "number", "boolean"], "maxLength": ClaimMap::MAX_TEXT_CHARS },
+            },
         })
     }
 }

@@ -542,8 +542,11 @@ async fn whoever_floods_the_start_asks_the_provider_nothing_and_leaves_nothing_b
     let before = bench.provider.asked().await;
     assert_eq!(before, (1, 1), "when it was set");
     let url = Url::parse(&bench.app.url(START)).unwrap();
-    let flood = join_all((0..200).map(|_| async {
-        let answer = Browser::new().get(&url).await;
+    // To make them takes longer than to come, and each second lets one more in.
+    let browsers: Vec<Browser> = (0..200).map(|_| Browser::new()).collect();
+    let url = &url;
+    let flood = join_all(browsers.into_iter().map(|mut browser| async move {
+        let answer = browser.get(url).await;
         let status = answer.status().as_u16();
         assert_eq!(
             status == 429 || status == 503,
