@@ -161,7 +161,7 @@ pub fn object_schema<T: Fields>(schemas: &mut Schemas, doc: &[&str]) -> Value {
 /// Declares what somebody sends: an object with these members and no others. Names are sent in camel case. A member whose type is an
 /// `Option` may be absent; so may one that has a default behind `=`. One that is sent under another name says so: `#[name("redirect_uri")]`.
 ///
-/// ```ignore
+/// ```text
 /// input! {
 ///     /// A draft to open.
 ///     struct NewDraft {

@@ -152,7 +152,7 @@ impl Operations {
 
 /// Declares the operations of a resource: a function `operations` that gives them.
 ///
-/// ```ignore
+/// ```text
 /// operations! {
 ///     "Admin: drafts";
 ///
