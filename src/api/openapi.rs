@@ -3,6 +3,7 @@
 mod preferences;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse};
@@ -181,7 +182,7 @@ fn describe_codes(schemas: &mut BTreeMap<String, Value>) {
 
 /// This document, as an answer.
 #[derive(Debug)]
-struct OpenApiDocument(String);
+struct OpenApiDocument(&'static str);
 
 impl Output for OpenApiDocument {
     fn into_response(self, _: &HttpRequest) -> HttpResponse {
@@ -203,7 +204,9 @@ impl Output for OpenApiDocument {
 }
 
 async fn get() -> Answer<OpenApiDocument> {
-    Ok(OpenApiDocument(document()))
+    // Anybody may ask for it, so it is put together once.
+    static DOCUMENT: LazyLock<String> = LazyLock::new(document);
+    Ok(OpenApiDocument(&DOCUMENT))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The permission of an admin operation stands in its handler's signature: `may: May<Publish>`.
+//! Who an admin is and what they may: `Call<Publish>` in a handler's signature asks for `May<Publish>`.
 
 use std::fmt;
 use std::marker::PhantomData;
