@@ -47,6 +47,7 @@ use std::time::Duration;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 pub use self::reach::Unreachable;
 
@@ -203,8 +204,16 @@ pub struct Database {
     shares: Turns<TenantId>,
     /// How long a transaction waits for one of them, and how long for what others of its tenant are changing.
     patience: (Duration, Duration),
+    checked: Arc<Checked>,
+}
+
+/// What the check at the start has found, for all that share a database.
+#[derive(Debug, Default)]
+struct Checked {
     /// The roles of this database, known when [`Database::check_rights`] has passed; nothing is read or written before.
-    roles: Arc<OnceLock<Roles>>,
+    roles: OnceLock<Roles>,
+    /// Held by the request that checks. The check makes connections beside the pool, so a crowd must not make them at once.
+    turn: Mutex<()>,
 }
 
 impl Database {
@@ -235,7 +244,7 @@ impl Database {
             )),
             shares: share(connections),
             patience: (options.acquire_timeout, options.lock_timeout),
-            roles: Arc::default(),
+            checked: Arc::default(),
         }
     }
 
@@ -246,7 +255,7 @@ impl Database {
             pool: Arc::new(self.pool.apart(name, connections)),
             shares: share(connections),
             patience: self.patience,
-            roles: self.roles.clone(),
+            checked: self.checked.clone(),
         }
     }
 

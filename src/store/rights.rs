@@ -124,20 +124,27 @@ impl Database {
         lease.commit().await.map_err(StoreError::from)?;
         let schema = self.check_schema(&roles).await?;
         // Of two that check at once, both have found the same.
-        _ = self.roles.set(roles);
+        _ = self.checked.roles.set(roles);
         Ok(schema)
     }
 
-    /// The same, unless it has passed before: a database that was down at the start is checked before its first use.
+    /// The same, unless it has passed before: a database that was down at the start is checked before its first use, by one
+    /// request at a time.
     pub(super) async fn checked_roles(&self) -> Result<&Roles, StoreError> {
-        if self.roles.get().is_none() {
+        if let Some(roles) = self.checked.roles.get() {
+            return Ok(roles);
+        }
+        let _turn = tokio::time::timeout(self.patience.0, self.checked.turn.lock())
+            .await
+            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?;
+        if self.checked.roles.get().is_none() {
             self.check_rights().await.map_err(|error| match error {
                 RightsError::Store(error) => error,
                 refused => StoreError::Unsafe(refused.to_string()),
             })?;
         }
         let unchecked = || StoreError::Unsafe(RightsError::NotMigrated.to_string());
-        self.roles.get().ok_or_else(unchecked)
+        self.checked.roles.get().ok_or_else(unchecked)
     }
 
     /// Changes are heard, and statements remembered, on connections that are ours alone.

@@ -21,6 +21,7 @@ pub(crate) struct Wire {
     target: Url,
     state: watch::Sender<State>,
     silent: Arc<AtomicUsize>,
+    made: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Default)]
@@ -40,6 +41,7 @@ impl Wire {
             target: Url::parse(target.expose_secret()).unwrap(),
             state: watch::Sender::default(),
             silent: Arc::default(),
+            made: Arc::default(),
         }
     }
 
@@ -65,8 +67,10 @@ impl Wire {
         let target = self.target.clone();
         let state = self.state.clone();
         let silent = self.silent.clone();
+        let made = self.made.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                made.fetch_add(1, Ordering::SeqCst);
                 let (target, state, silent) = (target.clone(), state.subscribe(), silent.clone());
                 tokio::spawn(async move {
                     let folder = target.query_pairs().find(|(name, _)| name == "host");
@@ -108,6 +112,11 @@ impl Wire {
             (Arc::strong_count(&before.carried) == 1).then_some(())
         })
         .await;
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn made(&self) -> usize {
+        self.made.load(Ordering::SeqCst)
     }
 
     /// How many silent connections the client has not given up.

@@ -16,6 +16,7 @@ use crate::harness::bouncer::Bouncer;
 use crate::harness::cli::{environment_of, program};
 use crate::harness::postgres::{TestDatabase, migrate, typed};
 use crate::harness::tenants::{Bench, Tenant};
+use crate::harness::wire::Wire;
 use crate::harness::{TestApp, TestOptions, context, spawn_with, sql};
 
 async fn spawn_behind(bouncer: &Bouncer, database: &TestDatabase, direct: bool) -> TestApp {
@@ -160,7 +161,8 @@ async fn no_tenants_setting_is_left_for_another_and_time_limits_hold() {
     }
     let bouncer = Bouncer::start(database, "transaction", 2).await;
     let url = bouncer.url(&database.login_url);
-    let store = store(&url, &database.login_url);
+    let direct = Wire::to(&database.login_url).await;
+    let store = store(&url, &direct.url());
     let served = (0..200).map(async |_| {
         let mut tx = store.platform().await.unwrap();
         tx.revisions(None, 1).await.unwrap();
@@ -168,6 +170,8 @@ async fn no_tenants_setting_is_left_for_another_and_time_limits_hold() {
     });
     let looks = (0..4).map(|_| look(&url, &tenants));
     tokio::join!(join_all(served), join_all(looks));
+    // The check before the first use compares two connections; a crowd at the start makes no more of them.
+    assert_eq!(direct.made(), 2);
 
     // Whoever comes next on the same server connections finds nothing of them.
     for _ in 0..8 {
