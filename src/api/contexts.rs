@@ -10,7 +10,7 @@ operations! {
     "Sessions";
 
     "/v1/contexts" {
-        /// The contexts that a page may ask for.
+        /// Lists the contexts that a page may ask for.
         GET listContexts => list;
     }
 }

@@ -18,9 +18,8 @@ operations! {
     "Sessions";
 
     "/api/session-token" {
-        /// The same as `/v1/session-token`, with the answers of Anam's documented Express server.
-        ///
-        /// Failures at Anam are answered word for word as there; whatever fails before Anam is asked is a problem as in `/v1`.
+        /// Gives a session token as the Express server in Anam's documentation does. Failures at Anam get that server's statuses and
+        /// texts; whatever fails before Anam is asked is a problem as in `/v1`.
         POST mintSessionTokenDropIn => mint;
     }
 }

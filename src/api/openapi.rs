@@ -19,53 +19,59 @@ operations! {
     "Meta";
 
     "/v1/openapi.json" {
-        /// This document.
+        /// Returns this document.
         GET getOpenApi => get;
     }
 }
 
 /// Refusals that operations refer to, by name.
 const REFUSALS: &[(&str, &str)] = &[
-    ("MalformedRequest", "Not well-formed: `malformed_request`"),
+    (
+        "MalformedRequest",
+        "The request is malformed: `malformed_request`",
+    ),
     (
         "Unauthenticated",
-        "No usable token: `unauthenticated`, one body for all reasons",
+        "There is no valid token: `unauthenticated`, with the same body for all reasons",
     ),
     ("Forbidden", "`origin_not_allowed` or `tenant_suspended`"),
-    ("Refused", "Refused for the reason that the status names"),
+    ("Refused", "Refused; the status says why"),
     (
         "Invalid",
-        "Well-formed, but wrong: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where",
+        "Well-formed, but invalid: `invalid_request`, `context_unknown`, `metadata_invalid` or `preference_invalid`; `errors` says where",
     ),
     (
         "TooMany",
-        "`rate_limited`, or all of Anam's sessions are taken; see Retry-After",
+        "`rate_limited`, or all sessions at Anam are in use; `Retry-After` says when to try again",
     ),
-    ("Failed", "Not the request's fault; `code` says whose"),
+    ("Failed", "The request could not be served; `code` says why"),
     (
         "NoAdmin",
-        "No usable admin credential: `unauthenticated`; of a sign-in `sign_in_failed`, one body for all reasons",
+        "There is no valid admin credential: `unauthenticated`, or `sign_in_failed` for a sign-in, with the same body for all reasons",
     ),
     (
         "AdminForbidden",
-        "`forbidden`: the role is too low, `detail` says which is needed; or `tenant_suspended`",
+        "`forbidden`: the role does not suffice, `detail` names the one that is needed; or `tenant_suspended`",
     ),
-    ("Absent", "`not_found`: no such thing in this tenant"),
+    (
+        "Absent",
+        "`not_found`: this tenant has nothing of that name or id",
+    ),
     (
         "Conflicting",
         "`already_exists`, `conflict`, `in_use`, `merge_conflict` or `approval_missing`; `detail` says what to do",
     ),
     (
         "Expired",
-        "`inputs_expired`: what a replay needs is not kept any more",
+        "`inputs_expired`: the inputs of the session are deleted",
     ),
     (
         "Stale",
-        "`precondition_failed`: `current` is what it is now",
+        "`precondition_failed`: it has changed; `current` is its current state",
     ),
     (
         "AdminInvalid",
-        "Well-formed, but wrong: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where",
+        "Well-formed, but invalid: `invalid_request`, `document_invalid` or `idempotency_key_reused`; `errors` says where",
     ),
 ];
 
@@ -73,40 +79,43 @@ const REFUSALS: &[(&str, &str)] = &[
 const TAGS: &[(&str, &str)] = &[
     (
         "Sessions",
-        "What a user's page asks for: tokens and contexts",
+        "What a web page requests: session tokens and contexts",
     ),
-    ("Me", "A user's own choices"),
+    ("Preferences", "What a user may choose, and has chosen"),
+    ("Admin: documents", "Personas, contexts and snippets"),
+    ("Admin: drafts", "Content that is still being written"),
+    ("Admin: versions", "Sealed content, and its reviews"),
     (
-        "Admin: documents",
-        "Personas, contexts and snippets as wholes",
+        "Admin: releases",
+        "Which version is live, from when, and for which share of the users",
     ),
-    ("Admin: drafts", "What is being written"),
     (
-        "Admin: versions",
-        "What was sealed, and what reviewers say of it",
+        "Admin: preview and tests",
+        "Sample users, previews, and the impact of a change",
     ),
-    ("Admin: releases", "What is live, when, and for how many"),
-    (
-        "Admin: see before you leap",
-        "Sample users, previews and the impact of a change",
-    ),
-    ("Admin: sessions", "What users got, and why"),
-    ("Admin: users", "Users' choices, looked after by admins"),
+    ("Admin: sessions", "Which persona users got, and why"),
+    ("Admin: users", "Users' preferences and data"),
     (
         "Admin: catalogue",
         "What personas and users can choose from",
     ),
     (
         "Admin: policy",
-        "What a tenant has laid down for all its personas and users",
+        "Rules for all of a tenant's personas and users",
     ),
-    ("Admin: issuers", "Whose tokens are taken"),
-    ("Admin: provider keys", "Keys of Anam's API"),
-    ("Admin: secrets", "Secrets that personas refer to"),
-    ("Admin: access", "People, machines and how they come in"),
-    ("Admin: audit", "Who changed what"),
-    ("Admin: as code", "The whole tenant as one document"),
-    ("Operator", "What whoever runs the installation does"),
+    ("Admin: issuers", "Issuers whose tokens are accepted"),
+    ("Admin: provider keys", "API keys of Anam"),
+    ("Admin: secrets", "Secrets that webhook tools refer to"),
+    (
+        "Admin: access",
+        "People, API keys, sign-in, and refused users",
+    ),
+    ("Admin: audit", "Who changed what, and when"),
+    ("Admin: bundles", "The whole tenant as one file"),
+    (
+        "Operator",
+        "Tenants and shared issuers, for those who run the installation",
+    ),
     ("Meta", "This document"),
 ];
 
@@ -128,11 +137,11 @@ pub fn document() -> String {
         "openapi": "3.1.0",
         "info": {
             "title": "Persona gateway",
-            "description": "Gives each logged-in user of a SaaS product the right AI persona: JWT in, personalised Anam session token out.",
+            "description": "Gives each signed-in user of a SaaS product the right AI persona: a user's JWT in, a personalised Anam session token out.",
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
             "version": env!("CARGO_PKG_VERSION"),
         },
-        "servers": [{ "url": "/", "description": "The installation that gives this document" }],
+        "servers": [{ "url": "/", "description": "The installation that serves this document" }],
         "tags": tags,
         "paths": paths,
         "components": {
@@ -145,7 +154,7 @@ pub fn document() -> String {
                 },
                 "userJwt": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "The logged-in user's own JWT, from one of the tenant's registered issuers; or an opaque token, with the header `Persona-Gateway-Tenant`.",
+                    "description": "The signed-in user's own JWT, from one of the tenant's registered issuers; or an opaque token, with the header `Persona-Gateway-Tenant`.",
                 },
             },
         },

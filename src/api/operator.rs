@@ -27,27 +27,27 @@ operations! {
     "Operator";
 
     "/v1/operator/tenants" {
-        /// Tenants, by their name in URLs.
+        /// Lists tenants, by slug.
         GET listTenants => list_tenants;
-        /// Makes a tenant, and invites its first owner.
+        /// Creates a tenant, and invites its first owner.
         POST createTenant => create_tenant;
     }
     "/v1/operator/tenants/{slug}:suspend" {
-        /// Stops serving a tenant: its users and its admins are refused, and nothing of it is lost.
+        /// Suspends a tenant: its users and admins are refused, and nothing of it is deleted.
         POST suspendTenant => suspend;
     }
     "/v1/operator/tenants/{slug}:resume" {
-        /// Serves a suspended tenant again.
+        /// Resumes a suspended tenant.
         POST resumeTenant => resume;
     }
     "/v1/operator/shared-issuers" {
-        /// The issuers that many tenants share.
+        /// Lists the issuers that many tenants share.
         GET listSharedIssuers => list_issuers;
-        /// Registers an issuer whose tokens name their tenant in a claim. Register none whose claims a tenant can set.
+        /// Registers an issuer whose tokens name their tenant in a claim. Do not register an issuer whose claims a tenant can set.
         POST addSharedIssuer => add_issuer;
     }
     "/v1/operator/shared-issuers/{sharedIssuer}" {
-        /// Takes a shared issuer out: its tokens are refused from now on.
+        /// Removes a shared issuer: its tokens are refused from now on.
         DELETE removeSharedIssuer => remove_issuer;
     }
 }

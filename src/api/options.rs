@@ -8,10 +8,10 @@ use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind};
 use crate::web::operation::{Answer, Json, User, operations};
 
 operations! {
-    "Me";
+    "Preferences";
 
     "/v1/me/options" {
-        /// What this user may choose from, in the tenant's order.
+        /// Returns what this user may choose from, in the tenant's order.
         GET getOptions => get;
     }
 }

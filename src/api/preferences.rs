@@ -13,16 +13,16 @@ use crate::web::operation::{
 };
 
 operations! {
-    "Me";
+    "Preferences";
 
     "/v1/me/preferences" {
-        /// The user's choices; `{}` where they made none.
+        /// Returns the user's preferences; `{}` if there are none.
         GET getPreferences => get;
-        /// Replaces all choices.
+        /// Replaces all of the user's preferences.
         PUT putPreferences => put;
-        /// Changes some choices: a JSON merge patch (RFC 7396), where null takes a choice away.
+        /// Changes some preferences: a JSON merge patch (RFC 7396), where null removes a preference.
         PATCH patchPreferences => patch;
-        /// Forgets all choices.
+        /// Deletes all of the user's preferences.
         DELETE deletePreferences => delete;
     }
 }

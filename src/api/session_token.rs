@@ -23,7 +23,7 @@ operations! {
     "Sessions";
 
     "/v1/session-token" {
-        /// Turns the user's JWT and a context into a personalised Anam session token.
+        /// Gives the signed-in user an Anam session token for the persona of a context.
         POST mintSessionToken => mint;
     }
 }

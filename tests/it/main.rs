@@ -5,11 +5,11 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
-mod ascode;
-#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod authoring;
+#[cfg(test)]
+mod bundles;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
@@ -17,15 +17,13 @@ mod docs;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
-mod furniture;
-#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
-mod leap;
-#[cfg(test)]
 mod me;
+#[cfg(test)]
+mod previews;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
@@ -34,3 +32,5 @@ mod sessions;
 mod store;
 #[cfg(test)]
 mod tenancy;
+#[cfg(test)]
+mod tenant_settings;

@@ -21,19 +21,20 @@ operations! {
     "Admin: access";
 
     "/v1/admin/api-keys" {
-        /// API keys, newest first; ended ones too.
+        /// Lists API keys, newest first, also revoked and expired ones.
         GET listApiKeys => list;
-        /// Makes an API key. It is shown this once.
+        /// Creates an API key. The key itself is shown only in this answer.
         POST createApiKey => create;
     }
     "/v1/admin/api-keys/{apiKey}" {
-        /// One API key.
+        /// Returns one API key's description, without the key itself.
         GET getApiKey => get;
-        /// Takes a key back: it is refused from now on.
+        /// Revokes an API key: it is refused from now on.
         DELETE revokeApiKey => revoke;
     }
     "/v1/admin/api-keys/{apiKey}:rotate" {
-        /// Makes a key that takes this one's place, with the same name, role and length of life; this one goes on for the grace.
+        /// Creates a key that replaces this one, with the same name, role and length of life. The old key stays valid for the grace
+        /// time.
         POST rotateApiKey => rotate;
     }
 }

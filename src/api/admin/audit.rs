@@ -35,22 +35,23 @@ operations! {
     "Admin: audit";
 
     "/v1/admin/audit" {
-        /// Changes, the newest first.
+        /// Searches the audit trail, newest first.
         GET searchAudit => search;
     }
     "/v1/admin/audit/export" {
-        /// The whole trail as NDJSON, with its checkpoints: what `persona-gateway audit verify` takes, without a database. It comes in
-        /// pieces, any size; the last line counts the others.
+        /// Exports the whole audit trail as NDJSON, with its checkpoints: the input of `persona-gateway audit verify`, which needs
+        /// no database. The answer is streamed and may have any size; its last line counts the others.
         GET exportAudit => export;
     }
     "/v1/admin/audit/checkpoints" {
-        /// Signed marks, the newest first. A trail that grows gets one each hour.
+        /// Lists the signed checkpoints, newest first. A trail that grows gets one each hour.
         GET listCheckpoints => checkpoints;
-        /// Marks the last row now. Where it is marked already, that mark is given again.
+        /// Makes a checkpoint of the newest row now. If that row has one already, it is returned.
         POST makeCheckpoint => mark;
     }
     "/v1/admin/audit/keys" {
-        /// The public keys that verify checkpoints. Note them somewhere else: a key that comes with a forged trail proves nothing.
+        /// Lists the public keys that verify checkpoints. Keep a copy elsewhere: a key that comes with a forged trail proves
+        /// nothing.
         GET listAuditKeys => keys;
     }
 }

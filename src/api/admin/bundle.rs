@@ -23,16 +23,17 @@ use crate::web::input::{Block, Member, Object, Schemas, answered_words, input};
 use crate::web::operation::{Absent, Answer, Body, Call, Json, Once, Unless, operations};
 
 operations! {
-    "Admin: as code";
+    "Admin: bundles";
 
     "/v1/admin/bundle" {
-        /// The whole tenant as a bundle: what is live now. Secrets stay where they are; the bundle says `stored`.
+        /// Exports the whole tenant as a bundle, as it is live now. Secrets are not included; the bundle says `stored` in their
+        /// place.
         GET exportBundle => get;
     }
     "/v1/admin/bundle:apply" {
-        /// Makes the tenant as a bundle says: whole, or not at all. A second time changes nothing. Documents, catalogue and sample
-        /// users need the role publisher; a bundle that changes name, policy, issuers or the provider key needs owner. Where the policy
-        /// asks for approvals, documents are sealed and wait for them; the plan says so. A dry run is never kept under its
+        /// Applies a bundle: all of it or nothing. A second time changes nothing. Documents, catalogue and sample users need the
+        /// role publisher; a bundle that changes name, policy, issuers or the provider key needs owner. If the policy asks for
+        /// approvals, documents are sealed and wait for them; the plan says so. The answer to a dry run is never stored under its
         /// `Idempotency-Key`.
         POST applyBundle => apply;
     }

@@ -25,27 +25,28 @@ operations! {
     "Admin: catalogue";
 
     "/v1/admin/catalogue" {
-        /// The catalogue at a glance: how many entries there are, and what Anam has retired.
+        /// Summarises the catalogue: how many entries there are, and which of them Anam has retired.
         GET getCatalogue => overview;
     }
     "/v1/admin/catalogue/{kind}" {
-        /// The entries of a kind in the tenant's order, those that may not be chosen too.
+        /// Lists the entries of a kind in the tenant's order, also those that users may not choose.
         GET listCatalogue => list;
     }
     "/v1/admin/catalogue/{kind}:allow" {
-        /// Lets users choose these entries.
+        /// Allows users to choose these entries.
         POST allowCatalogueEntries => allow;
     }
     "/v1/admin/catalogue/{kind}:disallow" {
-        /// Lets users no longer choose these entries. Users who have chosen one get their persona's own; see `usedBy` of each.
+        /// Stops users from choosing these entries. Users who have chosen one get the persona's own value; `usedBy` of each entry
+        /// says where it is used.
         POST disallowCatalogueEntries => disallow;
     }
     "/v1/admin/catalogue/{kind}/{id:[^/]+}" {
-        /// One entry, and who uses it.
+        /// Returns one entry, and where it is used.
         GET getCatalogueEntry => get;
-        /// Types an entry in, or over the one there is: its name and attributes are yours from then on.
+        /// Creates or replaces an entry by hand. Synchronisation no longer changes its name and attributes.
         PUT putCatalogueEntry => put;
-        /// Forgets an entry that was typed in, or that Anam no longer lists.
+        /// Deletes an entry that was entered by hand, or that Anam no longer lists.
         DELETE deleteCatalogueEntry => delete;
     }
 }

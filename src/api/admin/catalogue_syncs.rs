@@ -13,12 +13,12 @@ operations! {
     "Admin: catalogue";
 
     "/v1/admin/catalogue:sync" {
-        /// Reads Anam's lists now. New things come in as not allowed (unless the policy says `allowNew`), known ones get their new
-        /// names and pictures, and what Anam no longer lists is retired.
+        /// Reads Anam's lists now and updates the catalogue. New entries are not allowed unless the policy says `allowNew`, known
+        /// ones get their new names and pictures, and entries that Anam no longer lists are retired.
         POST syncCatalogue => synchronise;
     }
     "/v1/admin/catalogue-syncs" {
-        /// Readings of Anam's lists, newest first.
+        /// Lists the synchronisations of the catalogue, newest first.
         GET listCatalogueSyncs => list;
     }
 }

@@ -22,35 +22,35 @@ operations! {
     "Admin: documents";
 
     "/v1/admin/documents" {
-        /// The tenant's documents, by kind and key.
+        /// Lists the tenant's documents, by kind and key.
         GET listDocuments => list;
-        /// Makes a document with its first draft.
+        /// Creates a document with its first draft.
         POST createDocument => create;
     }
     "/v1/admin/documents/{kind}/{key}" {
-        /// One document, with what is live of it.
+        /// Returns one document, and which version of it is live.
         GET getDocument => get;
-        /// Changes what is live, in one call: seals a version that says what the live one says with the patch, and releases it. All of it
-        /// happens or nothing. Where the policy asks for approvals, the version is sealed and waits for them: 202, and a release of it is
-        /// another call.
+        /// Changes what is live, in one call: applies a patch to the live version, seals the result as a new version and releases
+        /// it. All of it happens or nothing. If the policy asks for approvals, the answer is 202: the version is sealed, and is
+        /// released by another call once it is approved.
         PATCH patchDocument => amend::amend;
-        /// Deletes a document that was never released, with its drafts and versions. One that was released can be archived.
+        /// Deletes a document that was never released, with its drafts and versions. A document that was released can be archived.
         DELETE deleteDocument => delete;
     }
     "/v1/admin/documents/{kind}/{key}:duplicate" {
-        /// Makes a document out of another one: its first draft says what that one says.
+        /// Creates a document whose first draft has the content of this one.
         POST duplicateDocument => duplicate;
     }
     "/v1/admin/documents/{kind}/{key}:rename" {
-        /// Gives a document that was never released another key. Drafts that name the old one are left as they are.
+        /// Changes the key of a document that was never released. Drafts that name the old key are not changed.
         POST renameDocument => rename;
     }
     "/v1/admin/documents/{kind}/{key}:archive" {
-        /// Takes a document out of use, unless something live needs it. Nothing of it is lost.
+        /// Archives a document, unless something live needs it. Its versions are kept.
         POST archiveDocument => archive;
     }
     "/v1/admin/documents/{kind}/{key}:restore" {
-        /// Brings a document back: what was live of it is live again.
+        /// Restores an archived document: what was live of it is live again.
         POST restoreDocument => restore;
     }
 }

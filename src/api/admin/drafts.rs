@@ -32,37 +32,37 @@ operations! {
     "Admin: drafts";
 
     "/v1/admin/documents/{kind}/{key}/drafts" {
-        /// A document's drafts, oldest first.
+        /// Lists a document's drafts, oldest first.
         GET listDrafts => list;
-        /// Opens a draft of a document.
+        /// Creates a draft of a document.
         POST openDraft => open;
     }
     "/v1/admin/drafts/{draft}" {
-        /// One draft.
+        /// Returns one draft.
         GET getDraft => get;
-        /// Writes a draft. What was read must still be so.
+        /// Replaces a draft. `If-Match` must name its current state.
         PUT putDraft => put;
-        /// Changes members of a draft: a JSON merge patch (RFC 7396), where null takes a member of the content away.
+        /// Changes members of a draft: a JSON merge patch (RFC 7396), where null removes a member of the content.
         PATCH patchDraft => patch;
-        /// Throws a draft away.
+        /// Deletes a draft.
         DELETE discardDraft => discard;
     }
     "/v1/admin/drafts/{draft}:rebase" {
-        /// Brings a draft up to the newest version, field by field. Where both changed the same member, `keep` says whose value stays;
-        /// nothing is written while it leaves any open, and `conflicts` lists those.
+        /// Merges the newest version into a draft, field by field. If both changed the same member, `keep` says whose value stays.
+        /// While any such member is open, nothing is written, and `conflicts` lists them.
         POST rebaseDraft => rebase_draft;
     }
     "/v1/admin/drafts/{draft}:seal" {
-        /// Seals a draft: it becomes the document's next version, and is gone as a draft.
+        /// Seals a draft: it becomes the document's next version, and the draft is deleted.
         POST sealDraft => seal_draft;
     }
     "/v1/admin/drafts/{draft}:validate" {
-        /// Everything found in a draft: places, lines, advice; its tests run; and what a release of it would break. Sealing, releasing and
-        /// applying a bundle find the same.
+        /// Validates a draft: lists every finding with its place, line and advice, runs its tests, and says what a release of it
+        /// would break. Sealing, releasing and applying a bundle check the same.
         POST validateDraft => validation::validate_draft;
     }
     "/v1/admin/drafts/{draft}/diff" {
-        /// What a draft changes.
+        /// Compares a draft with the version that it builds on, or with another one.
         GET diffDraft => comparison::of_draft;
     }
 }

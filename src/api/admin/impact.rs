@@ -13,10 +13,10 @@ use crate::web::input::{Whole, input};
 use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
 
 operations! {
-    "Admin: see before you leap";
+    "Admin: preview and tests";
 
     "/v1/admin/impact" {
-        /// Decides recent sessions anew, as things are and with drafts or versions in place, and tells what would change.
+        /// Decides recent sessions again, with and without drafts or versions in place, and returns what would change.
         POST impact => ask;
     }
 }

@@ -30,39 +30,39 @@ operations! {
     "Admin: issuers";
 
     "/v1/admin/issuers" {
-        /// The tenant's issuers, oldest first.
+        /// Lists the tenant's issuers, oldest first.
         GET listIssuers => list;
-        /// Registers an issuer, after a try-out: its keys are fetched, and the sample token is judged.
+        /// Registers an issuer, after a check: its keys are fetched, and the sample token is verified.
         POST createIssuer => create;
     }
     "/v1/admin/issuers:check" {
-        /// Tries an issuer out without saving it.
+        /// Checks an issuer's configuration without saving it.
         POST checkIssuer => check;
     }
     "/v1/admin/issuers/{issuer}" {
-        /// One issuer.
+        /// Returns one issuer.
         GET getIssuer => get;
-        /// Replaces an issuer's configuration, after a try-out. A shared secret that is not sent stays.
+        /// Replaces an issuer's configuration, after the same check as at registration. A shared secret that is not sent stays.
         PUT putIssuer => put;
-        /// Removes an issuer: its tokens are refused from then on, everywhere within a second.
+        /// Deletes an issuer. Every instance refuses its tokens within a second.
         DELETE deleteIssuer => delete;
     }
     "/v1/admin/issuers/{issuer}:check" {
-        /// Tries a registered issuer out again: are its keys there, and would this token pass?
+        /// Checks a registered issuer again: whether its keys can be fetched, and whether a sample token would be accepted.
         POST checkRegisteredIssuer => check_one;
     }
     "/v1/admin/issuers/{issuer}:prove" {
-        /// Proves whose an issuer's tokens are: a token that the issuer signed with keys of its own URL, and whose claim
-        /// `persona_gateway_tenant` names the tenant, gives the tenant the audiences that it is for. Where keys are typed in or a shared
+        /// Claims audiences of an issuer for the tenant, by a token as proof. The issuer must have signed the token with keys of
+        /// its own URL, and its claim `persona_gateway_tenant` must name the tenant. For an issuer with typed-in keys or a shared
         /// secret, use an audience that names the tenant (`persona-gateway/SLUG`), or ask an operator.
         POST proveIssuer => prove;
     }
     "/v1/admin/issuers/{issuer}:disable" {
-        /// Refuses an issuer's tokens until it is enabled again. Its pairs of (issuer, audience) stay its own.
+        /// Disables an issuer: its tokens are refused until it is enabled again. Its pairs of (issuer, audience) stay claimed.
         POST disableIssuer => disable;
     }
     "/v1/admin/issuers/{issuer}:enable" {
-        /// Takes an issuer's tokens again.
+        /// Enables an issuer: its tokens are accepted again.
         POST enableIssuer => enable;
     }
 }

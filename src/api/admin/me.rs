@@ -12,7 +12,7 @@ operations! {
     "Admin: access";
 
     "/v1/admin/me" {
-        /// Who the credential belongs to, and what it may.
+        /// Returns whose the credential is, and what it may do.
         GET getMe => get;
     }
 }

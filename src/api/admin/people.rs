@@ -30,31 +30,32 @@ operations! {
     "Admin: access";
 
     "/v1/admin/invitations" {
-        /// Invitations, newest first.
+        /// Lists invitations, newest first.
         GET listInvitations => list_invitations;
-        /// Asks somebody to join. The token is shown this once: hand it over, nothing is mailed. A new invitation takes the place of
-        /// an open one to the same address; each is good for seven days.
+        /// Invites a person. The token is shown only in this answer, and no mail is sent: pass it on yourself. It is valid for
+        /// seven days. A new invitation replaces an open one to the same address.
         POST createInvitation => invite;
     }
     "/v1/admin/invitations:accept" {
-        /// Joins the tenant that the invitation's token is of: with a new account, or with the one that has this address already and
-        /// its password. Then sign in.
+        /// Accepts an invitation: joins its tenant with a new account, or with the existing account of that address and its
+        /// password. Sign in afterwards.
         POST acceptInvitation => accept;
     }
     "/v1/admin/invitations/{invitation}" {
-        /// Takes an open invitation back.
+        /// Revokes an open invitation.
         DELETE revokeInvitation => revoke;
     }
     "/v1/admin/members" {
-        /// The tenant's members, by address.
+        /// Lists the tenant's members, by e-mail address.
         GET listMembers => list_members;
     }
     "/v1/admin/members/{member}" {
-        /// One member.
+        /// Returns one member.
         GET getMember => get_member;
-        /// Gives a member another role. The only owner stays one.
+        /// Changes a member's role. The role of the only owner can't be changed.
         PATCH changeRole => change_role;
-        /// Removes a member; their sessions here end. Keys that they made stay: revoke those too if need be. The only owner stays.
+        /// Removes a member and ends their sessions in this tenant. API keys that they made stay: revoke those too if needed. The
+        /// only owner can't be removed.
         DELETE removeMember => remove;
     }
 }

@@ -24,17 +24,17 @@ operations! {
     "Admin: policy";
 
     "/v1/admin/policy" {
-        /// The policy, with what has its usual value. `catalogueSync` is there only where it is set.
+        /// Returns the policy, default values included. `catalogueSync` is there only if it is set.
         GET getPolicy => get;
-        /// Replaces the policy. Refused where something live would no longer be sound under it.
+        /// Replaces the policy. It is refused if something live would no longer be valid under it.
         PUT putPolicy => put;
-        /// Changes members of the policy: a JSON merge patch (RFC 7396), where null takes a member away.
+        /// Changes members of the policy: a JSON merge patch (RFC 7396), where null removes a member.
         PATCH patchPolicy => patch;
     }
     "/v1/admin/tenant" {
-        /// The tenant.
+        /// Returns the tenant.
         GET getTenant => get_tenant;
-        /// Changes the tenant's name for people.
+        /// Changes the tenant's display name.
         PATCH patchTenant => patch_tenant;
     }
 }

@@ -21,10 +21,11 @@ use crate::web::input::{Line, Member, Moment, Object, Schemas, input};
 use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
 
 operations! {
-    "Admin: see before you leap";
+    "Admin: preview and tests";
 
     "/v1/admin/preview" {
-        /// Shows what a user would get, with drafts or versions in place. Nothing is minted, and nothing recorded.
+        /// Shows what a user would get, with drafts or versions in place of what is live. No token is requested, and nothing is
+        /// recorded.
         POST preview => ask;
     }
 }

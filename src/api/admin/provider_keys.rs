@@ -25,24 +25,24 @@ operations! {
     "Admin: provider keys";
 
     "/v1/admin/provider-keys" {
-        /// The tenant's keys, newest first.
+        /// Lists the tenant's Anam API keys, newest first.
         GET listProviderKeys => list;
-        /// Adds a key, after Anam was asked whether it is good. It is in use at once; the one before stays active until it is
-        /// retired, so nothing fails meanwhile.
+        /// Adds an Anam API key, after asking Anam whether it is valid. It is used from now on; the key before it stays active
+        /// until it is retired, so that nothing fails meanwhile.
         POST addProviderKey => add;
     }
     "/v1/admin/provider-keys/{key}" {
-        /// One key, without the key itself.
+        /// Returns one key's description, without the key itself.
         GET getProviderKey => get;
-        /// Forgets a retired key.
+        /// Deletes a retired key.
         DELETE deleteProviderKey => delete;
     }
     "/v1/admin/provider-keys/{key}:test" {
-        /// Asks Anam whether a stored key is good.
+        /// Asks Anam whether a stored key is valid.
         POST testProviderKey => test;
     }
     "/v1/admin/provider-keys/{key}:retire" {
-        /// Takes a key out of use. If it was the newest, the one before it is in use again.
+        /// Retires a key. If it was the newest, the key before it is used again.
         POST retireProviderKey => retire;
     }
 }

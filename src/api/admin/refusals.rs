@@ -17,8 +17,8 @@ operations! {
     "Admin: access";
 
     "/v1/admin/refusals" {
-        /// Tokens and pages that were refused at the tenant's door in the last 30 days, by reason and by what they claimed, the newest
-        /// first. Those of this instance are there at once, those of others within seconds.
+        /// Lists refused tokens and pages of the last 30 days, by reason and by what they claimed, newest first. Refusals of this
+        /// instance appear at once, those of others within seconds.
         GET listRefusals => list;
     }
 }

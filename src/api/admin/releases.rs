@@ -18,18 +18,18 @@ operations! {
     "Admin: releases";
 
     "/v1/admin/documents/{kind}/{key}/releases" {
-        /// A document's releases, the newest first.
+        /// Lists a document's releases, newest first.
         GET listReleases => list;
-        /// Releases a version, now or at a time to come, to everybody or to a share of the users. Refused where anything live would break
-        /// by it, now or then.
+        /// Releases a version, now or later, to everybody or to a share of the users. It is refused if it would break anything that
+        /// is live now or at that time.
         POST releaseVersion => create;
     }
     "/v1/admin/documents/{kind}/{key}/releases/{release}:cancel" {
-        /// Calls a scheduled release off: it never takes effect, and what is live by then stays live.
+        /// Cancels a scheduled release: it never takes effect, and what is live by then stays live.
         POST cancelRelease => cancel;
     }
     "/v1/admin/documents/{kind}/{key}:rollback" {
-        /// Goes back to what was live before, in one call.
+        /// Rolls back to what was live before.
         POST rollBack => roll_back;
     }
 }

@@ -19,18 +19,19 @@ use crate::web::operation::{
 };
 
 operations! {
-    "Admin: see before you leap";
+    "Admin: preview and tests";
 
     "/v1/admin/sample-users" {
-        /// The made-up users, by key.
+        /// Lists the sample users, by key.
         GET listSampleUsers => list;
     }
     "/v1/admin/sample-users/{key}" {
-        /// One made-up user.
+        /// Returns one sample user.
         GET getSampleUser => get;
-        /// Makes up a user, or changes one: with `If-None-Match: *` it must be new, with `If-Match` as it was read.
+        /// Creates or replaces a sample user. Send `If-None-Match: *` to create one, or `If-Match` with the `ETag` of a read to
+        /// replace one.
         PUT putSampleUser => put;
-        /// Removes a made-up user, unless the test of a document that is live needs it.
+        /// Deletes a sample user, unless a test of a live document needs it.
         DELETE deleteSampleUser => delete;
     }
 }

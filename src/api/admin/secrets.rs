@@ -26,16 +26,16 @@ operations! {
     "Admin: secrets";
 
     "/v1/admin/secrets" {
-        /// The tenant's secrets, by name.
+        /// Lists the tenant's secrets, by name, without their values.
         GET listSecrets => list;
     }
     "/v1/admin/secrets/{name}" {
-        /// One secret, without its value.
+        /// Returns one secret, without its value.
         GET getSecret => get;
-        /// Sets a secret, new or not. Tools refer to it as `${secret:NAME}` in the values of headers and in the URL; the next mint sends the
-        /// new value.
+        /// Creates or replaces a secret. Tools refer to it as `${secret:NAME}` in header values and in the URL. The next session
+        /// token uses the new value.
         PUT putSecret => put;
-        /// Forgets a secret. Neither the policy nor a persona that is live or scheduled may refer to it.
+        /// Deletes a secret. Neither the policy nor a live or scheduled persona may refer to it.
         DELETE deleteSecret => delete;
     }
 }

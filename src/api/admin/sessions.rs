@@ -21,17 +21,18 @@ operations! {
     "Admin: sessions";
 
     "/v1/admin/sessions" {
-        /// Sessions, the newest first.
+        /// Searches sessions, newest first.
         GET searchSessions => search;
     }
     "/v1/admin/sessions/{session}" {
-        /// One session explained: who, what was decided and why, from which versions, what became of it, what Anam knows, and the prompt with
-        /// where each part of it comes from. Anam is asked at that moment; where it does not answer, the rest is told all the same.
+        /// Explains one session: who, what was decided and why, from which versions, the outcome, what Anam knows of it, and the
+        /// prompt with the origin of each part. Anam is asked during the request; if it does not answer, the rest is returned all
+        /// the same.
         GET explainSession => get;
     }
     "/v1/admin/sessions/{session}:replay" {
-        /// Decides a session again from the inputs that were kept of it, at its own moment, and says what would differ. Nothing is
-        /// minted. Once the inputs are gone, the answer is 410 `inputs_expired`.
+        /// Decides a session again from its stored inputs, at its own moment, and returns the differences. No token is requested.
+        /// Once the inputs are deleted, the answer is 410 `inputs_expired`.
         POST replaySession => replays::decide;
     }
 }

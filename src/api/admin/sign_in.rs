@@ -23,24 +23,24 @@ operations! {
     "Admin: access";
 
     "/v1/admin/sign-in" {
-        /// Signs a person in with their password. Who belongs to several tenants names one; `errors` lists them, after the right
-        /// password only. Tries are limited by account and by address.
+        /// Signs a person in with a password. A person who belongs to several tenants names one of them; after the right password,
+        /// `errors` lists them. Attempts are limited by account and by address.
         POST signIn => sign_in;
     }
     "/v1/admin/sign-out" {
-        /// Ends the session that the request is made with.
+        /// Ends the session of the request's token.
         POST signOut => sign_out;
     }
     "/v1/admin/account" {
-        /// The person who is signed in, and where they may work.
+        /// Returns the signed-in person and the tenants they belong to.
         GET getAccount => account;
     }
     "/v1/admin/account:switch" {
-        /// Goes on in another of the person's tenants: a new token, and the old one ends.
+        /// Switches to another of the person's tenants: returns a new token, and ends the old one.
         POST switchTenant => switch;
     }
     "/v1/admin/password" {
-        /// Sets another password. All sessions of the person end, this one too: sign in again.
+        /// Changes the person's password. This ends all their sessions, also this one: sign in again.
         POST changePassword => change_password;
     }
 }

@@ -26,11 +26,12 @@ operations! {
     "Admin: access";
 
     "/v1/admin/sso" {
-        /// The tenant's identity provider.
+        /// Returns the tenant's identity provider.
         GET getSso => get;
-        /// Sets the tenant's identity provider, after asking it. The first time, send `If-None-Match: *` in the place of `If-Match`.
+        /// Sets the tenant's identity provider, after fetching its description. The first time, send `If-None-Match: *` instead of
+        /// `If-Match`.
         PUT putSso => put;
-        /// Removes the tenant's identity provider. Sessions that it opened go on to their end.
+        /// Removes the tenant's identity provider. Sessions that were opened through it last until their end.
         DELETE deleteSso => delete;
     }
 }

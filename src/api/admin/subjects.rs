@@ -25,13 +25,13 @@ operations! {
     "Admin: users";
 
     "/v1/admin/users/{subject:[^/]+}:export" {
-        /// Everything that is kept of a user: preferences and sessions, with inputs while they are kept. A user who was never seen has
-        /// an empty one. It comes in pieces, any size.
+        /// Exports everything that is stored about a user: preferences, and sessions with their inputs while those are kept. For an
+        /// unknown user the export is empty. The answer is streamed and may have any size.
         POST exportUser => export;
     }
     "/v1/admin/users/{subject:[^/]+}:erase" {
-        /// Forgets a user: deletes preferences and the inputs of their sessions, and takes their name off the sessions. There is no way
-        /// back. A second call finds nothing; what the user does afterwards is new.
+        /// Erases a user: deletes their preferences and the inputs of their sessions, and removes their name from the sessions. It
+        /// can't be undone. A second call finds nothing; what the user does afterwards is stored anew.
         POST eraseUser => erase;
     }
 }

@@ -37,18 +37,19 @@ operations! {
     "Admin: users";
 
     "/v1/admin/users/{subject:[^/]+}/preferences" {
-        /// A user's choices; `{}` where they made none.
+        /// Returns a user's preferences; `{}` if there are none.
         GET getUserPreferences => get;
-        /// Replaces all of a user's choices.
+        /// Replaces all of a user's preferences.
         PUT putUserPreferences => put;
-        /// Changes some of a user's choices: a JSON merge patch (RFC 7396), where null takes a choice away.
+        /// Changes some of a user's preferences: a JSON merge patch (RFC 7396), where null removes a preference.
         PATCH patchUserPreferences => patch;
-        /// Forgets all of a user's choices.
+        /// Deletes all of a user's preferences.
         DELETE eraseUserPreferences => erase;
     }
     "/v1/admin/preferences:import" {
-        /// Imports many users' choices from NDJSON, one `{"subject": "...", "preferences": {...}}` a line; files of any size. A line
-        /// that fails is reported with its number, the others are applied, in batches. Sending the same again is safe.
+        /// Imports the preferences of many users from NDJSON, one `{"subject": "...", "preferences": {...}}` a line. The file may
+        /// have any size. A line that fails is reported with its number; the others are applied, in batches. Sending the same file
+        /// again is safe.
         POST importPreferences => import;
     }
 }

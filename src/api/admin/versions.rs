@@ -25,25 +25,25 @@ operations! {
     "Admin: versions";
 
     "/v1/admin/documents/{kind}/{key}/versions" {
-        /// A document's versions, newest first.
+        /// Lists a document's versions, newest first.
         GET listVersions => list;
     }
     "/v1/admin/documents/{kind}/{key}/versions/{number}" {
-        /// One version.
+        /// Returns one version.
         GET getVersion => get;
     }
     "/v1/admin/documents/{kind}/{key}/versions/{number}/reviews" {
-        /// What others say of a version, and whether that is enough for a release.
+        /// Lists the reviews of a version, and says whether it has enough approvals for a release.
         GET listReviews => reviews;
-        /// Approves or rejects a version. Only people review, and none what they wrote themselves.
+        /// Approves or rejects a version. Only people can review, and not versions that they wrote themselves.
         POST reviewVersion => add_review;
     }
     "/v1/admin/documents/{kind}/{key}/versions/{number}:validate" {
-        /// Everything found in a sealed version, against what is live today.
+        /// Validates a sealed version against what is live now.
         POST validateVersion => validation::validate_version;
     }
     "/v1/admin/documents/{kind}/{key}/versions/{number}/diff" {
-        /// What a version changes.
+        /// Compares a version with the one that it builds on, or with another one.
         GET diffVersion => comparison::of_version;
     }
 }

@@ -14,16 +14,17 @@ operations! {
     "Operator";
 
     "/v1/operator/audit" {
-        /// What was done to the installation: tenants, shared issuers, accounts, whose tokens are whose; the newest first. What admins did in
-        /// a tenant stands in the tenant's own trail.
+        /// Searches the platform's audit trail, newest first: tenants, shared issuers, accounts, and which tenant owns which
+        /// issuer's tokens. What admins did in a tenant is in that tenant's own trail.
         GET searchPlatformAudit => search;
     }
     "/v1/operator/audit/export" {
-        /// The whole trail as NDJSON, with its checkpoints: what `persona-gateway audit verify` takes, without a database.
+        /// Exports the platform's whole audit trail as NDJSON, with its checkpoints: the input of `persona-gateway audit verify`,
+        /// which needs no database.
         GET exportPlatformAudit => export;
     }
     "/v1/operator/audit/checkpoints" {
-        /// Marks the last row now. Where it is marked already, that mark is given again.
+        /// Makes a checkpoint of the newest row now. If that row has one already, it is returned.
         POST makePlatformCheckpoint => mark;
     }
 }

@@ -18,16 +18,17 @@ operations! {
     "Operator";
 
     "/v1/operator/issuer-pairs" {
-        /// Pairs of issuer and audience of all tenants, by tenant. Several tenants may have the same one pending; one alone can have it
-        /// claimed.
+        /// Lists the pairs of issuer and audience of all tenants, by tenant. Several tenants may have the same pair pending; only
+        /// one can have claimed it.
         GET listIssuerPairs => list;
     }
     "/v1/operator/issuer-pairs:assign" {
-        /// Gives a pair to a tenant that has it pending: its tokens are taken from now on.
+        /// Assigns a pending pair to a tenant: its tokens are accepted from now on.
         POST assignIssuerPair => assign;
     }
     "/v1/operator/issuer-pairs:withdraw" {
-        /// Takes a pair from a tenant: its tokens are refused until somebody proves whose they are, or an operator assigns them.
+        /// Withdraws a pair from a tenant: its tokens are refused until a tenant proves that they are its own, or an operator
+        /// assigns the pair.
         POST withdrawIssuerPair => withdraw;
     }
 }

@@ -31,17 +31,18 @@ operations! {
     "Admin: access";
 
     "/v1/admin/sso/{tenant:[^/]+}/start" {
-        /// Sends the browser to the tenant's identity provider. Open it in a browser: it comes back by itself. A program that wants to go on
-        /// in the name of whoever signs in sends a challenge (RFC 7636), and where it listens (RFC 8252).
+        /// Sends the browser to the tenant's identity provider. Open this address in a browser. A program that acts for the person
+        /// who signs in sends a challenge (RFC 7636), and the address where it listens (RFC 8252).
         GET startSso => start;
     }
     "/v1/admin/sso/{tenant:[^/]+}/callback" {
-        /// Where the identity provider sends the browser back to: lets in whom it vouches for. Where a program began, the answer is a page
-        /// with a code for it. Else a browser, which says that it takes `text/html`, gets a page that opens no session; others get the token.
+        /// Receives the browser from the identity provider, and signs the person in. If a program began, the answer is a page with
+        /// a code for it. Otherwise a browser (which accepts `text/html`) gets a page that opens no session, and other clients get
+        /// the token.
         GET finishSso => callback;
     }
     "/v1/admin/sso/{tenant:[^/]+}/code" {
-        /// Gives the code of the last page for a token. A code is good for one try.
+        /// Exchanges the code of the last page for a token. A code works once.
         POST exchangeSsoCode => exchange;
     }
 }

@@ -1,4 +1,4 @@
-//! See before you leap: previews, impact, sample users, tests that are kept with documents, and what an examination finds.
+//! Previews, impact, sample users, the tests in documents, and the findings of an examination.
 
 mod examining;
 mod impact;

@@ -1,4 +1,4 @@
-//! What a tenant has besides documents: issuers, Anam keys, the catalogue, its users' preferences, its policy.
+//! Settings of a tenant: issuers, Anam keys, the catalogue, users' preferences, the policy.
 
 mod catalogue;
 mod issuers;
