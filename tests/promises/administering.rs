@@ -8,7 +8,7 @@ fn the_life_of_documents() {
         "docs/ADMIN.md",
         &[
             (
-                "a document has as many as people need ({})",
+                "A document may have several ({})",
                 &["src/authoring/drafts.rs MAX_DRAFTS"],
             ),
             (
@@ -74,7 +74,7 @@ fn who_may() {
                 &["src/limits/sign_in.rs PATIENCE"],
             ),
             (
-                "It is good for {} days and {},",
+                "It is valid for {} days and {}.",
                 &["src/tenants/invitations.rs VALID_FOR", "1"],
             ),
             (
@@ -118,7 +118,7 @@ fn who_may() {
 }
 
 #[test]
-fn before_the_leap() {
+fn previews_and_tests() {
     hold(
         "docs/admin/previews.md",
         &[
@@ -149,7 +149,7 @@ fn before_the_leap() {
                 ],
             ),
             (
-                "beyond what is let through ({} characters, {} kB)",
+                "longer than the limit ({} characters, {} kB)",
                 &[
                     "src/domain/template/page.rs MAX_OUTPUT_CHARS",
                     "src/domain/template/page.rs MAX_OUTPUT_BYTES / 1024",
@@ -176,7 +176,7 @@ fn explaining() {
         "docs/admin/sessions.md",
         &[
             (
-                "At most {} parts are told apart",
+                "At most {} parts are listed",
                 &["src/domain/template/origin.rs MAX_PIECES"],
             ),
             (
@@ -193,12 +193,12 @@ fn explaining() {
 }
 
 #[test]
-fn a_tenants_furniture() {
+fn tenant_settings() {
     hold(
         "docs/admin/tenant.md",
         &[
             (
-                "{} try-outs a minute are a tenant's limit",
+                "A tenant may check {} times a minute",
                 &["src/limits.rs TRY_OUTS_PER_MINUTE"],
             ),
             (

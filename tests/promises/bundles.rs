@@ -146,7 +146,7 @@ fn settings() {
         "docs/BUNDLES.md",
         &[
             (
-                "| `maxSessionLengthSeconds` | {} to {}. The gateway sends {} where nobody says",
+                "| `maxSessionLengthSeconds` | {} to {}. The gateway sends {} if nothing else is set",
                 &[
                     "#/$defs/settings/properties/maxSessionLengthSeconds/minimum",
                     "#/$defs/settings/properties/maxSessionLengthSeconds/maximum",
@@ -154,7 +154,7 @@ fn settings() {
                 ],
             ),
             (
-                "(the gateway sends {} where nobody says), `silenceBeforeAutoEnd",
+                "(the gateway sends {} if nothing else is set), `silenceBeforeAutoEnd",
                 &["src/domain/settings/bounds.rs FALLBACK_SILENCE_SECONDS"],
             ),
             (

@@ -23,7 +23,7 @@ fn refusals_schemas_and_releases() {
                 &["src/refusals.rs EACH"],
             ),
             (
-                "texts are clean lines of {} characters; between two writings an instance tells {} different ones of a tenant and reason apart, {} in all; \
+                "texts are clean lines of {} characters; between two writings an instance counts {} different ones of a tenant and reason separately, {} in all; \
              the table keeps the newest {} of each tenant and reason, for {} days",
                 &[
                     "src/auth/claimed.rs MAX_CHARS",

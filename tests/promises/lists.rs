@@ -1,4 +1,4 @@
-//! Lists of the pages are whole: codes of problems, rooms of the code, kinds of tests, files of a production.
+//! Lists of the pages are whole: codes of problems, modules of the code, kinds of tests, files of a production.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -91,21 +91,21 @@ fn the_page_of_bundles_names_every_setting_and_those_that_users_may_choose() {
 }
 
 #[test]
-fn the_map_has_every_room_and_every_kind_of_test() {
+fn the_map_has_every_module_and_every_kind_of_test() {
     let map = file("docs/ARCHITECTURE.md");
     let lib = file("src/lib.rs");
-    for room in lib
+    for module in lib
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
     {
         let named = [
-            format!("| `{room}/` |"),
-            format!("| `{room}.rs` |"),
-            format!("| `{room}.rs`, `{room}/` |"),
+            format!("| `{module}/` |"),
+            format!("| `{module}.rs` |"),
+            format!("| `{module}.rs`, `{module}/` |"),
         ];
         assert!(
             named.iter().any(|row| map.contains(row)),
-            "the map has no room {room}"
+            "the map has no module {module}"
         );
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -126,7 +126,7 @@ fn the_map_has_every_room_and_every_kind_of_test() {
 }
 
 #[test]
-fn the_way_to_production_is_as_readme_says() {
+fn production_is_as_its_page_says() {
     let compose = file("docker-compose.yml");
     for part in [
         "postgres:",
@@ -174,7 +174,7 @@ fn the_sdk_of_the_page_is_the_one_that_tests_drive() {
     let tests = file("tests/browser/sdk.rs");
     let (_, version) = tests.split_once("@anam-ai/js-sdk@").unwrap();
     let version = version.split('"').next().unwrap();
-    let readme = file("README.md");
-    assert!(readme.contains(&format!("npm pack --silent @anam-ai/js-sdk@{version}\n")));
-    assert!(readme.contains(&format!("anam-ai-js-sdk-{version}.tgz")));
+    let page = file("docs/PAGE.md");
+    assert!(page.contains(&format!("npm pack --silent @anam-ai/js-sdk@{version}\n")));
+    assert!(page.contains(&format!("anam-ai-js-sdk-{version}.tgz")));
 }

@@ -75,7 +75,10 @@ fn the_tables_of_bundles_have_every_member() {
     let mut sections = members(&schema, "/properties");
     sections.remove("$schema");
     assert_eq!(
-        first_cells(&page, "what only the database knows are left"),
+        first_cells(
+            &page,
+            "what only the database knows: `apply --dry-run` does."
+        ),
         sections
     );
     for name in [
@@ -113,8 +116,8 @@ fn the_lists_of_rules_issuers_and_templates_are_whole() {
     assert_eq!(algorithms, known);
     let audiences = listed(
         &page,
-        "the claim that plays the audience: ",
-        " where the issuer serves",
+        "the claim that holds the audience: ",
+        " if the issuer serves",
     );
     let known = members(&schema, "/$defs/issuer/properties/audienceClaim/enum");
     assert_eq!(audiences, known);

@@ -5,22 +5,27 @@ use super::sentences::hold;
 const CONNECTIONS: &str = "database.own_connections + database.mint_connections + database.user_connections + database.admin_connections + 1";
 
 #[test]
-fn readme() {
+fn readme_and_production() {
     hold(
         "README.md",
         &[
             ("GATEWAY=http://127.0.0.1:{} ", &["server.port"]),
             (
-                "PostgreSQL {} or later is used",
+                "PostgreSQL {} or later, which it fetches",
                 &["src/dev/postgres/binaries.rs OLDEST"],
             ),
+        ],
+    );
+    hold(
+        "docs/PRODUCTION.md",
+        &[
             ("**Health**: port {} answers", &["server.ops_port"]),
             (
                 "makes the next {} months",
                 &["src/store/migrate.rs PARTITION_MONTHS_AHEAD"],
             ),
             (
-                "say {} months before they end",
+                "warn {} months before the last one ends",
                 &["src/sessions/sweep.rs WARN_BEFORE / 30.6666666666666667"],
             ),
             (
@@ -65,7 +70,7 @@ fn calling() {
                 &["src/domain/preferences/standard.rs MAX_TONE_CHARS"],
             ),
             (
-                "text of up to {} characters; used where the persona allows it",
+                "text of up to {} characters; used if the persona allows it",
                 &["src/domain/preferences/standard.rs MAX_PROMPT_CHARS"],
             ),
             (
@@ -88,14 +93,14 @@ fn calling() {
                 ],
             ),
             (
-                "| headers, body to arrive | {} s, {} s |",
+                "| time for headers, for the body | {} s, {} s |",
                 &[
                     "server.client_timeout_ms / 1000",
                     "server.body_timeout_ms / 1000",
                 ],
             ),
             (
-                "| Anam to answer | {} s a try, {} s with the retry |",
+                "| time for Anam's answer | {} s a try, {} s with the retry |",
                 &["anam.timeout_ms / 1000", "anam.deadline_ms / 1000"],
             ),
             (
@@ -103,7 +108,7 @@ fn calling() {
                 &["limits.user_mints_per_minute"],
             ),
             (
-                "| under way for one tenant, for all | {}, {} |",
+                "| at the same time for one tenant, for all | {}, {} |",
                 &["limits.tenant_mints_in_flight", "limits.mints_in_flight"],
             ),
         ],
@@ -120,11 +125,11 @@ fn proxies() {
                 &["src/auth/jws.rs MAX_TOKEN_BYTES / 1024"],
             ),
             (
-                "`server.keep_alive_seconds`, {} as it comes",
+                "`server.keep_alive_seconds`, {} by default",
                 &["server.keep_alive_seconds"],
             ),
             (
-                "of the upstream) | 60 s | {}, as it comes",
+                "of the upstream) | 60 s | {}, the default",
                 &["server.keep_alive_seconds"],
             ),
             (
@@ -136,7 +141,7 @@ fn proxies() {
                 &["server.body_timeout_ms / 1000 + anam.deadline_ms / 1000"],
             ),
             (
-                "| the admin API | {} s in line and {} s of work |",
+                "| the admin API | {} s in the queue and {} s of work |",
                 &["src/app.rs WORK.0", "src/app.rs WORK.1"],
             ),
             (
@@ -169,7 +174,7 @@ fn databases() {
         "docs/CONFIGURATION.md",
         &[
             (
-                "on which it listens for changes: {} as it comes",
+                "on which it listens for changes: {} by default",
                 &[CONNECTIONS],
             ),
             (

@@ -1,80 +1,154 @@
-//! One test for each page with commands.
+//! The commands of all pages, in one shell beside one `dev`: in the order of reading, in the opposite order, and again.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::reader::{Dev, Printed, Walk, blocks};
+use super::reader::{Dev, Printed, Walk, blocks, read, try_again};
 
-/// The pages whose commands are run, each by a test below or in `typescript.rs`.
-const RUN: [&str; 10] = [
-    "README.md",
-    "docs/ADMIN.md",
-    "docs/BUNDLES.md",
-    "docs/CLIENTS.md",
-    "docs/DATABASES.md",
-    "docs/admin/as-code.md",
-    "docs/admin/people.md",
-    "docs/admin/previews.md",
-    "docs/admin/sessions.md",
-    "docs/admin/tenant.md",
-];
+const README: &str = "README.md";
+/// Sets the variables that the other pages need.
+const SETTINGS: &str = "docs/DEV.md";
+const WALK: &str = "docs/ADMIN.md";
 
-/// The program and the gateway's settings, as README says to set them for commands beside `dev`.
-const SETTINGS: &str = r"
-PATH=$PWD/target/debug:$PATH
-export DATABASE_URL=${OWNER_URL/postgres@/persona_gateway_app@}
-export GATEWAY_MASTER_KEY=$(cat .data/master-key)
-export ACME_JWT_SECRET=$(openssl rand -hex 32) ACME_ANAM_API_KEY=your-key
-";
+struct Page {
+    path: String,
+    text: String,
+}
 
-/// A draft of another prompt.
-const DRAFT: &str = r#"
-api() { curl -sf "$@" -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json'; }
-DRAFT=$(api $GATEWAY/v1/admin/documents/persona/support-agent/drafts -d '{"title": "Shorter"}' | jq -r .id)
-api -X PATCH $GATEWAY/v1/admin/drafts/$DRAFT -H 'If-Match: *' -d '{"content": {"systemPrompt": "Be brief."}}' -o /dev/null
-"#;
+/// README, and the pages with commands in the order of its links. `typescript.rs` runs what docs/CLIENTS.md has.
+fn pages() -> Vec<Page> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let readme = text(README);
+    let mut paths = vec![README];
+    for link in readme.split("](").skip(1) {
+        let path = link.split([')', '#']).next().unwrap();
+        let is_page = path.starts_with("docs/")
+            && Path::new(path).extension().is_some_and(|end| end == "md")
+            && path != "docs/CLIENTS.md";
+        if is_page && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    let pages = paths.into_iter().map(|path| Page {
+        path: path.to_owned(),
+        text: text(path),
+    });
+    pages.filter(|page| has_commands(&page.text)).collect()
+}
 
-/// The user whose token `dev` prints asks for a session, and starts it as the SDK does.
-const MINT: &str = r#"
-TOKEN=$(curl -sf $GATEWAY/v1/session-token -H "Authorization: Bearer $JWT" -H 'Content-Type: application/json' \
-  -d '{"context": "support", "metadata": {"ticketId": "T-1042"}}' | jq -r .sessionToken)
-curl -sf $ANAM/v1/engine/session -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
-  -d '{"clientMetadata": {"client": "js-sdk", "version": "4.27.0"}}' -o /dev/null
-"#;
+fn has_commands(page: &str) -> bool {
+    let mut blocks = blocks(page).into_iter();
+    blocks.any(|block| ["sh", "bash", "shell", "console"].contains(&block.language))
+}
 
 #[test]
-fn every_page_with_commands_is_run() {
+fn readme_leads_to_every_page_with_commands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md")];
+    let mut found = BTreeSet::from([README.to_owned()]);
     let mut folders = vec![root.join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension() {
-                Some(end) if end == "md" => pages.push(path),
+                Some(end)
+                    if end == "md" && has_commands(&std::fs::read_to_string(&path).unwrap()) =>
+                {
+                    let path = path.strip_prefix(root).unwrap();
+                    found.insert(path.to_str().unwrap().to_owned());
+                }
                 None if path.is_dir() => folders.push(path),
                 _ => {}
             }
         }
     }
-    let with_commands: BTreeSet<_> = pages
-        .iter()
-        .filter(|path| {
-            let page = std::fs::read_to_string(path).unwrap();
-            let mut blocks = blocks(&page).into_iter();
-            blocks.any(|block| ["sh", "bash", "shell", "console"].contains(&block.language))
-        })
-        .map(|path| path.strip_prefix(root).unwrap().to_str().unwrap())
-        .collect();
-    assert_eq!(with_commands, RUN.into_iter().collect());
+    let mut read: BTreeSet<_> = pages().into_iter().map(|page| page.path).collect();
+    read.insert("docs/CLIENTS.md".to_owned());
+    assert_eq!(read, found);
 }
 
-/// A page asks with a token that is meant for another application.
-const REFUSED: &str = r#"
-OTHER=$(curl -sf $ISSUER/token -H 'Content-Type: application/json' -d '{"sub": "user-1", "aud": "another-app"}' | jq -r .token)
-curl -s $GATEWAY/v1/session-token -X POST -H "Authorization: Bearer $OTHER" -o /dev/null
-until api $GATEWAY/v1/admin/refusals | jq -e '.items[0]' > /dev/null; do sleep 0.1; done
-"#;
+/// A page as a reader types it: what stands for the reader's own values, and what another test runs.
+fn walk<'a>(page: &'a Page, dev: &Dev) -> Walk<'a> {
+    let walk = Walk::of(&page.text);
+    let addresses = |export: &str| {
+        format!(
+            "{export}GATEWAY={} ISSUER={} ANAM={}",
+            dev.value("gateway"),
+            dev.value("issuer"),
+            dev.value("anam")
+        )
+    };
+    match page.path.as_str() {
+        README => walk
+            .without("cargo run -- dev", "it runs already")
+            .without("cargo test", "it runs this")
+            .without("apt-get install", "a test below looks at it")
+            .typing(
+                addresses(""),
+                "GATEWAY=http://127.0.0.1:8080 ISSUER=http://127.0.0.1:8082 ANAM=http://127.0.0.1:8083",
+            ),
+        SETTINGS => walk
+            .typing(
+                addresses("export "),
+                "export GATEWAY=http://127.0.0.1:8080 ISSUER=http://127.0.0.1:8082 ANAM=http://127.0.0.1:8083",
+            )
+            .typing(
+                format!("OWNER_URL='{}'", dev.value("databaseUrl")),
+                "OWNER_URL='postgres://postgres@localhost/persona_gateway?host=...'",
+            ),
+        "docs/PAGE.md" => walk.without(
+            "npm pack",
+            "the browser's tests open this page with this version",
+        ),
+        "docs/PRODUCTION.md" => walk
+            .without("cp .env.example", "it needs containers")
+            .without(
+                "# 1. Once, as",
+                "store/migrations.rs has an owner who is no superuser",
+            ),
+        "docs/DATABASES.md" => walk
+            .without(
+                "MIGRATE_DATABASE_URL",
+                "store/roles.rs does it with an owner",
+            )
+            .without("create role", "store/roles.rs runs what is printed"),
+        "docs/BUNDLES.md" => walk.typing(
+            "persona-gateway shared-issuer remove $(persona-gateway shared-issuer list | head -1 | cut -d ' ' -f 1)",
+            "persona-gateway shared-issuer remove ID",
+        ),
+        "docs/admin/people.md" => people(walk),
+        _ => walk,
+    }
+}
+
+fn people(walk: Walk<'_>) -> Walk<'_> {
+    walk.given("echo 'a good long password' > password.txt")
+        .without(
+            "curl -s -X PUT $GATEWAY/v1/admin/sso",
+            "admin/sso.rs does it with an OpenID provider",
+        )
+        .without(
+            "VERIFIER=$(openssl",
+            "admin/sso_code.rs does it with an OpenID provider",
+        )
+        .typing(
+            "--tenant bakery $(persona-gateway api-key list --tenant bakery | cut -d ' ' -f 3)",
+            "--tenant bakery pgk_7Yd3mZ0q",
+        )
+        .typing(
+            "--role owner < password.txt",
+            "--role owner  # asks for a password: a good long password",
+        )
+        .typing(
+            "| tee invitation.json | jq '{token, expiresAt}'",
+            "| jq '{token, expiresAt}'",
+        )
+        .typing("\"'$(jq -r .token invitation.json)'\"", "\"pgi_...\"")
+        .typing(
+            "| tee key.json | jq '{id, prefix, key}'; ID=$(jq -r .id key.json)",
+            "| jq '{id, prefix, key}'",
+        )
+}
 
 /// What the block that holds `part` printed.
 fn out<'a>(printed: &'a [Printed<'_>], part: &str) -> &'a str {
@@ -93,65 +167,159 @@ fn has(text: &str, parts: &[&str]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readme() {
-    let page = include_str!("../../../README.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page)
-        .without("cargo run -- dev", "it runs already")
-        .without("cargo test", "it runs this")
-        .without("apt-get install", "the next test looks at it")
-        .without(
-            "npm pack",
-            "the browser's tests open this page with this version",
-        )
-        .without("cp .env.example", "it wants containers")
-        .without(
-            "# 1. Once, as",
-            "store/migrations.rs has an owner who is no superuser",
-        )
-        .typing(
-            ":",
-            "GATEWAY=http://127.0.0.1:8080 ISSUER=http://127.0.0.1:8082 ANAM=http://127.0.0.1:8083",
-        )
-        .typing(
-            "OWNER_URL=$OWNER_URL",
-            "OWNER_URL='postgres://postgres@localhost/persona_gateway?host=...'",
-        )
-        .run(&dev)
-        .await;
+/// That a page printed what it says, beyond the JSON that it shows.
+fn check(path: &str, printed: &[Printed<'_>]) {
+    match path {
+        "docs/API.md" => has(
+            out(printed, "Choose some of it"),
+            &["\"avatars\"", "\"tone\":\"cheerful\"", "\"contexts\""],
+        ),
+        "docs/EXPRESS.md" => {
+            let tokens = ["{\"sessionToken\":"; 6];
+            let failures = [
+                "{\"error\":\"Authentication failed\"}",
+                "{\"error\":\"Invalid configuration\"}",
+                "{\"error\":\"Service unavailable\"}",
+                "{\"error\":\"Network error\"}",
+            ];
+            has(out(printed, "mint() {"), &[&tokens[..], &failures].concat());
+        }
+        "docs/TENANTS.md" => {
+            let plans = out(printed, "apply --dry-run examples/tenant.yaml");
+            has(
+                plans,
+                &[
+                    "dry run: nothing was changed",
+                    "tenant acme: nothing to change, 14 unchanged",
+                    "tenant: acme",
+                ],
+            );
+            assert!(!plans.contains("\n  ! "), "the example warns: {plans}");
+        }
+        "docs/PSQL.md" => {
+            let version = out(printed, "'a shorter greeting'").lines().last();
+            assert_eq!(version, Some("2"));
+        }
+        WALK => the_walk(printed, "museum"),
+        "docs/BUNDLES.md" => has(
+            out(printed, "apply --dry-run shop.yaml"),
+            &["dry run: nothing was changed", "tenant shop"],
+        ),
+        "docs/admin/as-code.md" => {
+            has(
+                out(printed, "apply --dry-run demo.yaml"),
+                &[
+                    "tenant demo: nothing to change",
+                    "tenant demo: nothing to change",
+                ],
+            );
+            has(
+                out(printed, "bundle:apply"),
+                &[
+                    "\"tenant\":\"demo\"",
+                    "{\"tenant\":\"demo\",\"steps\":[{\"verb\":\"create\",\"target\":\"snippet/farewell\"",
+                ],
+            );
+        }
+        "docs/admin/people.md" => {
+            has(
+                out(printed, "ANN=$("),
+                &["\"email\": \"ann@bakery.example\""],
+            );
+            has(
+                out(printed, "invitations:accept"),
+                &["\"role\": \"viewer\"", "cid@bakery.example"],
+            );
+            has(out(printed, ":rotate"), &["\"replaces\"", "204"]);
+            has(
+                out(printed, "tenants/beta:suspend"),
+                &["\"slug\": \"beta\"", "204"],
+            );
+        }
+        "docs/admin/previews.md" => has(out(printed, "/preview"), &["\"personaConfig\""]),
+        "docs/admin/sessions.md" => has(
+            out(printed, "audit verify"),
+            &["Good. Rows: ", ", checkpoints: "],
+        ),
+        "docs/admin/tenant.md" => {
+            has(out(printed, "preferences:import?dryRun=true"), &["changed"]);
+        }
+        _ => {}
+    }
+}
 
+/// What a reader of docs/ADMIN.md sees, in its order.
+fn the_walk(printed: &[Printed<'_>], tenant: &str) {
+    let out: String = printed.iter().map(|printed| printed.out.as_str()).collect();
     has(
-        out(&printed, "Choose some of it"),
-        &["\"avatars\"", "\"tone\":\"cheerful\"", "\"contexts\""],
-    );
-    has(
-        out(&printed, "mint() {"),
+        &out,
         &[
-            "{\"sessionToken\":",
-            "{\"sessionToken\":",
-            "{\"sessionToken\":",
-            "{\"sessionToken\":",
-            "{\"sessionToken\":",
-            "{\"sessionToken\":",
-            "{\"error\":\"Authentication failed\"}",
-            "{\"error\":\"Invalid configuration\"}",
-            "{\"error\":\"Service unavailable\"}",
-            "{\"error\":\"Network error\"}",
+            &format!(r#"{{"tenant":"{tenant}","role":"owner"}}"#),
+            r#""actor":"key:pgk_"#,
+            r#""version":1"#,
+            "You guide Sam through the museum.",
+            "+Be warm.",
+            "You guide Sam through the museum.\nBe warm.",
+            r#""version":2"#,
+            "You guide Sam through the museum.\nBe warm.",
+            r#""way":"rollback""#,
+            "You guide Sam through the museum.\n",
+            "persona.rollback",
+            r#"{"email":"kim@museum.example","role":"editor"}"#,
+            r#"{"requiredApprovals":1}"#,
+            r#"{"status":409,"code":"approval_missing"}"#,
+            r#"{"reviewer":"person:kim@museum.example","verdict":"reject"}"#,
+            r#"{"required":1,"rejectedBy":["person:kim@museum.example"],"met":false}"#,
+            r#"{"approvedBy":["person:kim@museum.example"],"met":true}"#,
+            r#""version":4"#,
+            r#"{"way":"cancel","version":4,"cancels":true}"#,
+            r#"{"liveVersion":4}"#,
+            r#"{"status":409,"code":"merge_conflict","conflicts":["/name"]}"#,
+            r#"{"name":"Mia of the museum","initialMessage":"Hello!"}"#,
+            r#"{"status":409,"code":"in_use"}"#,
+            r#"{"key":"farewell","archived":true}"#,
+            r#"{"key":"farewell","archived":false}"#,
         ],
     );
-    has(
-        out(&printed, "apply --dry-run examples/tenant.yaml"),
-        &[
-            "dry run: nothing was changed",
-            "tenant acme: nothing to change, 14 unchanged",
-            "tenant: acme",
-        ],
-    );
-    let plan = out(&printed, "apply --dry-run examples/tenant.yaml");
-    assert!(!plan.contains("\n  ! "), "the example warns: {plan}");
-    let version = out(&printed, "'a shorter greeting'").lines().last();
-    assert_eq!(version, Some("2"));
+}
+
+/// Reads the pages in this order, and checks each.
+async fn all(dev: &Dev, pages: &[&Page]) {
+    let walks = pages.iter().map(|page| walk(page, dev)).collect();
+    let printed = read(dev, walks).await;
+    for (page, printed) in pages.iter().zip(&printed) {
+        check(&page.path, printed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_pages_in_the_order_of_reading_and_once_more() {
+    let pages = pages();
+    let dev = Dev::start().await;
+    all(&dev, &pages.iter().collect::<Vec<_>>()).await;
+
+    // The second time many commands are refused. None may wait for ever.
+    let settings = pages.iter().find(|page| page.path == SETTINGS).unwrap();
+    let settings = walk(settings, &dev);
+    let again = pages.iter().filter(|page| page.path != SETTINGS);
+    let again = again.map(|page| try_again(&dev, &settings, walk(page, &dev)));
+    futures_util::future::join_all(again).await;
+    dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_pages_in_the_opposite_order_and_the_walk_with_another_tenant() {
+    let pages = pages();
+    let dev = Dev::start().await;
+    let (settings, mut others): (Vec<_>, Vec<_>) =
+        pages.iter().partition(|page| page.path == SETTINGS);
+    others.reverse();
+    all(&dev, &[settings.clone(), others].concat()).await;
+
+    let again = pages.iter().find(|page| page.path == WALK).unwrap();
+    let again = walk(again, &dev).given("TENANT=aquarium");
+    let printed = read(&dev, vec![walk(settings[0], &dev), again]).await;
+    the_walk(&printed[1], "aquarium");
     dev.stop().await;
 }
 
@@ -170,202 +338,4 @@ fn readme_names_what_ci_installs() {
         .flat_map(|part| part.split(')').next().unwrap().split(' '))
         .collect();
     assert_eq!(named, installed);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_walk_of_admins() {
-    let page = include_str!("../../../docs/ADMIN.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page).run(&dev).await;
-    let out: String = printed.into_iter().map(|printed| printed.out).collect();
-    // What a reader sees, in its order.
-    has(
-        &out,
-        &[
-            r#""role":"owner""#,
-            r#""actor":"key:pgk_"#,
-            r#""version":1"#,
-            "You guide Sam through Acme.",
-            "+Be warm.",
-            "You guide Sam through Acme.\nBe warm.",
-            r#""version":2"#,
-            "You guide Sam through Acme.\nBe warm.",
-            r#""way":"rollback""#,
-            "You guide Sam through Acme.\n",
-            "persona.rollback",
-            r#"{"email":"kim@example.com","role":"editor"}"#,
-            r#"{"requiredApprovals":1}"#,
-            r#"{"status":409,"code":"approval_missing"}"#,
-            r#"{"reviewer":"person:kim@example.com","verdict":"reject"}"#,
-            r#"{"required":1,"rejectedBy":["person:kim@example.com"],"met":false}"#,
-            r#"{"approvedBy":["person:kim@example.com"],"met":true}"#,
-            r#""version":4"#,
-            r#"{"way":"cancel","version":4,"calledOff":true}"#,
-            r#"{"liveVersion":4}"#,
-            r#"{"status":409,"code":"merge_conflict","conflicts":["/name"]}"#,
-            r#"{"name":"Mia of Acme","initialMessage":"Hello!"}"#,
-            r#"{"status":409,"code":"in_use"}"#,
-            r#"{"key":"farewell","archived":true}"#,
-            r#"{"key":"farewell","archived":false}"#,
-        ],
-    );
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn databases() {
-    let page = include_str!("../../../docs/DATABASES.md");
-    let dev = Dev::start().await;
-    Walk::of(page)
-        .without(
-            "MIGRATE_DATABASE_URL",
-            "store/roles.rs does it with an owner",
-        )
-        .without("create role", "store/roles.rs runs what is printed")
-        .run(&dev)
-        .await;
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bundles() {
-    let page = include_str!("../../../docs/BUNDLES.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page)
-        .given(SETTINGS)
-        .given("cp examples/tenant.yaml tenant.yaml")
-        .given("printf 'issuer: %s\\naudiences: [everybody]\\nalgorithms: [RS256]\\nkeys: {discovery: true}\\n' $ISSUER > issuer.yaml")
-        .typing(
-            "persona-gateway shared-issuer remove $(persona-gateway shared-issuer list | head -1 | cut -d ' ' -f 1)",
-            "persona-gateway shared-issuer remove ID",
-        )
-        .run(&dev)
-        .await;
-    has(
-        out(&printed, "apply --dry-run tenant.yaml"),
-        &["dry run: nothing was changed", "tenant acme"],
-    );
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bundles_elsewhere() {
-    let page = include_str!("../../../docs/admin/as-code.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page)
-        .given(SETTINGS)
-        .given("persona-gateway export demo > acme.yaml")
-        .typing("$KEY   ", "pgk_...")
-        .typing("$GATEWAY", "https://personas.acme.example")
-        .run(&dev)
-        .await;
-    has(
-        out(&printed, "apply --dry-run acme.yaml"),
-        &[
-            "tenant demo: nothing to change",
-            "tenant demo: nothing to change",
-        ],
-    );
-    has(
-        out(&printed, "bundle:apply"),
-        &[
-            "\"tenant\":\"demo\"",
-            "{\"tenant\":\"demo\",\"steps\":[{\"verb\":\"create\",\"target\":\"snippet/farewell\"",
-        ],
-    );
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people() {
-    let page = include_str!("../../../docs/admin/people.md");
-    let dev = Dev::start().await;
-    dev.write("password.txt", "a good long password\n");
-    let printed = Walk::of(page)
-        .given(SETTINGS)
-        .without(
-            "curl -s -X PUT $GATEWAY/v1/admin/sso",
-            "admin/sso.rs does it with an OpenID provider",
-        )
-        .without(
-            "VERIFIER=$(openssl",
-            "admin/sso_code.rs does it with an OpenID provider",
-        )
-        .typing(
-            "--tenant acme $(persona-gateway api-key list --tenant acme | cut -d ' ' -f 3)",
-            "--tenant acme pgk_7Yd3mZ0q",
-        )
-        .typing(
-            "--role owner < password.txt",
-            "--role owner    # asks for a password",
-        )
-        .typing(
-            "| tee invitation.json | jq '{token, expiresAt}'",
-            "| jq '{token, expiresAt}'",
-        )
-        .typing("\"'$(jq -r .token invitation.json)'\"", "\"pgi_...\"")
-        .typing(
-            "| tee key.json | jq '{id, prefix, key}'; ID=$(jq -r .id key.json)",
-            "| jq '{id, prefix, key}'",
-        )
-        .run(&dev)
-        .await;
-    has(
-        out(&printed, "ANN=$("),
-        &["\"email\": \"ann@acme.example\""],
-    );
-    has(
-        out(&printed, "invitations:accept"),
-        &["\"role\": \"viewer\"", "cid@acme.example"],
-    );
-    has(out(&printed, ":rotate"), &["\"replaces\"", "204"]);
-    has(
-        out(&printed, "tenants/beta:suspend"),
-        &["\"slug\": \"beta\"", "204"],
-    );
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn previews() {
-    let page = include_str!("../../../docs/admin/previews.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page).given(DRAFT).given(MINT).run(&dev).await;
-    has(out(&printed, "/preview"), &["\"personaConfig\""]);
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions() {
-    let page = include_str!("../../../docs/admin/sessions.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page)
-        .given(SETTINGS)
-        .given(DRAFT)
-        .given(MINT)
-        .given(REFUSED)
-        .given("SESSION=$(curl -s $GATEWAY/v1/admin/sessions -H \"Authorization: Bearer $KEY\" | jq -r '.items[0].id')")
-        .typing("$(curl -s $GATEWAY/v1/admin/audit/keys -H \"Authorization: Bearer $KEY\" | jq -r '.items[0].publicKey')", "$PUBLIC_KEY")
-        .run(&dev)
-        .await;
-    has(
-        out(&printed, "audit verify"),
-        &["Good. Rows: ", ", checkpoints: "],
-    );
-    dev.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn furniture() {
-    let page = include_str!("../../../docs/admin/tenant.md");
-    let dev = Dev::start().await;
-    let printed = Walk::of(page)
-        .typing(":", "export GATEWAY=http://127.0.0.1:8080 KEY=pgk_...")
-        .run(&dev)
-        .await;
-    has(
-        out(&printed, "preferences:import?dryRun=true"),
-        &["changed"],
-    );
-    dev.stop().await;
 }

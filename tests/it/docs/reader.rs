@@ -1,7 +1,7 @@
-//! Somebody who types what a page prints, line for line, into one shell beside `dev`.
+//! A reader who types what pages print, line for line, into one shell beside `dev`.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -72,7 +72,7 @@ impl Dev {
     }
 
     /// A member of the line that `dev --json` prints.
-    pub(super) fn told(&self, member: &str) -> &str {
+    pub(super) fn value(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap()
     }
 
@@ -89,45 +89,75 @@ impl Dev {
         assert_eq!(self.running.end().await.code, Some(0));
     }
 
-    /// Runs a script, whose failure fails the test.
-    pub(super) async fn run(&self, script: &str) -> String {
+    /// Runs a script in a shell of its own, and waits for its end.
+    async fn run(&self, script: &str, patience: Duration) -> Output {
         let mut bash = tokio::process::Command::new("bash");
         bash.arg("-c").arg(script).kill_on_drop(true);
         bash.current_dir(self.path()).stdin(Stdio::null());
-        for (name, member) in [
-            ("GATEWAY", "gateway"),
-            ("ISSUER", "issuer"),
-            ("ANAM", "anam"),
-            ("KEY", "adminKey"),
-            ("ADMIN_KEY", "adminKey"),
-            ("JWT", "userToken"),
-            ("EMAIL", "adminEmail"),
-            ("PASSWORD", "adminPassword"),
-            ("OWNER_URL", "databaseUrl"),
-        ] {
-            bash.env(name, self.told(member));
-        }
-        let done = tokio::time::timeout(Duration::from_mins(3), bash.output()).await;
-        let done = done.expect("the page ends").unwrap();
-        let out = String::from_utf8_lossy(&done.stdout).into_owned();
-        assert!(
-            done.status.success(),
-            "needs bash, curl, jq and psql: {out}\n{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-        out
+        let done = tokio::time::timeout(patience, bash.output()).await;
+        done.expect("the commands end").unwrap()
     }
 }
 
+/// Reads the pages one after the other, in one shell, and stops at the first command that fails. Compares what each block prints with the JSON
+/// that its page shows below it.
+pub(super) async fn read<'a>(dev: &Dev, walks: Vec<Walk<'a>>) -> Vec<Vec<Printed<'a>>> {
+    let pages: Vec<_> = walks.into_iter().map(Walk::typed).collect();
+    let scripts: String = pages.iter().map(|page| page.script.as_str()).collect();
+    let done = dev
+        .run(
+            &format!("set -euo pipefail\n{scripts}"),
+            Duration::from_mins(5),
+        )
+        .await;
+    let out = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        done.status.success(),
+        "needs bash, curl, jq and psql: {out}\n{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let problems = out.matches("urn:persona-gateway:problem:").count();
+    assert_eq!(problems, 0, "{out}");
+    let mut outs = out.split(MARK);
+    let pages = pages.into_iter().map(|page| {
+        let blocks = page.blocks.into_iter();
+        let printed = blocks.zip(outs.by_ref()).map(|((block, shown), out)| {
+            for shown in shown {
+                looks_like(shown, out, block.text);
+            }
+            Printed {
+                block: block.text,
+                out: out.to_owned(),
+            }
+        });
+        printed.collect()
+    });
+    pages.collect()
+}
+
+/// Types a page into a shell of its own and goes on after a command that failed, as people do. The commands must end.
+pub(super) async fn try_again(dev: &Dev, first: &Walk<'_>, page: Walk<'_>) {
+    let script = [first.clone().typed().script, page.typed().script].concat();
+    dev.run(&script, Duration::from_mins(2)).await;
+}
+
 /// A page on its way through a shell.
+#[derive(Clone)]
 pub(super) struct Walk<'a> {
     page: &'a str,
     before: String,
-    typed: Vec<(&'a str, &'a str)>,
+    replaced: Vec<(&'a str, String)>,
     left_out: Vec<&'a str>,
 }
 
-/// What one block printed, and what stands below it in the page.
+/// A page as it is typed.
+struct Typed<'a> {
+    script: String,
+    /// Its blocks of commands, each with the JSON that the page shows below it.
+    blocks: Vec<(Block<'a>, Vec<&'a str>)>,
+}
+
+/// What one block printed.
 pub(super) struct Printed<'a> {
     pub(super) block: &'a str,
     pub(super) out: String,
@@ -138,12 +168,12 @@ impl<'a> Walk<'a> {
         Self {
             page,
             before: String::new(),
-            typed: Vec::new(),
+            replaced: Vec::new(),
             left_out: Vec::new(),
         }
     }
 
-    /// What stands before the page's first command: what it takes for granted.
+    /// Commands before the page's first.
     pub(super) fn given(mut self, script: &str) -> Self {
         self.before.push_str(script);
         self.before.push('\n');
@@ -151,8 +181,8 @@ impl<'a> Walk<'a> {
     }
 
     /// What a reader types in place of what is printed.
-    pub(super) fn typing(mut self, text: &'a str, in_place_of: &'a str) -> Self {
-        self.typed.push((in_place_of, text));
+    pub(super) fn typing(mut self, text: impl Into<String>, in_place_of: &'a str) -> Self {
+        self.replaced.push((in_place_of, text.into()));
         self
     }
 
@@ -162,10 +192,9 @@ impl<'a> Walk<'a> {
         self
     }
 
-    /// Runs all other blocks in one shell, and compares what they print with the JSON that the page shows below them.
-    pub(super) async fn run(mut self, dev: &Dev) -> Vec<Printed<'a>> {
-        let mut script = format!("set -euo pipefail\n{}", self.before);
-        let mut ran: Vec<(Block<'a>, Vec<&str>)> = Vec::new();
+    fn typed(mut self) -> Typed<'a> {
+        let mut script = self.before;
+        let mut typed: Vec<(Block<'a>, Vec<&'a str>)> = Vec::new();
         for block in blocks(self.page) {
             let beginning = |start: &&str| block.text.starts_with(start);
             if let Some(found) = self.left_out.iter().position(beginning) {
@@ -180,7 +209,7 @@ impl<'a> Walk<'a> {
                     script.push_str("\nSQL");
                 }
                 "json" => {
-                    if let Some((command, shown)) = ran.last_mut()
+                    if let Some((command, shown)) = typed.last_mut()
                         && command.section == block.section
                     {
                         shown.push(block.text);
@@ -190,28 +219,17 @@ impl<'a> Walk<'a> {
                 _ => continue,
             }
             script.extend(["\nprintf '", MARK, "'\n"]);
-            ran.push((block, Vec::new()));
+            typed.push((block, Vec::new()));
         }
         assert!(self.left_out.is_empty(), "not there: {:?}", self.left_out);
-        for (printed, typed) in self.typed {
+        for (printed, text) in self.replaced {
             assert!(script.contains(printed), "the page has no {printed:?}");
-            script = script.replace(printed, typed);
+            script = script.replace(printed, &text);
         }
-
-        let out = dev.run(&script).await;
-        let outs: Vec<_> = out.split(MARK).collect();
-        let problems = out.matches("urn:persona-gateway:problem:").count();
-        assert_eq!(problems, 0, "{out}");
-        let printed = ran.iter().zip(outs).map(|((block, shown), out)| {
-            for shown in shown {
-                looks_like(shown, out, block.text);
-            }
-            Printed {
-                block: block.text,
-                out: out.to_owned(),
-            }
-        });
-        printed.collect()
+        Typed {
+            script,
+            blocks: typed,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ async fn the_client_of_the_page_compiles_and_runs() {
         .unwrap();
 
     let generate = block("sh").lines().last().unwrap();
-    let generate = generate.replace("http://localhost:8080", dev.told("gateway"));
+    let generate = generate.replace("http://localhost:8080", dev.value("gateway"));
     let generate = generate.strip_prefix("npx ").unwrap();
     let generate: Vec<_> = generate.split(' ').collect();
     let tool = |name: &str| format!("node_modules/.bin/{name}");
@@ -47,7 +47,7 @@ async fn the_client_of_the_page_compiles_and_runs() {
     assert!(page.contains("http://localhost:8080"));
     dev.write(
         "page.ts",
-        &page.replace("http://localhost:8080", dev.told("gateway")),
+        &page.replace("http://localhost:8080", dev.value("gateway")),
     );
     // A path that there is not must not compile.
     dev.write(
@@ -83,7 +83,7 @@ async fn the_client_of_the_page_compiles_and_runs() {
         folder,
         "node",
         &["page.js"],
-        &[("ADMIN_KEY", dev.told("adminKey"))],
+        &[("ADMIN_KEY", dev.value("adminKey"))],
     );
     let first = told.lines().next();
     assert_eq!(first, Some("document_invalid"), "{told}");
