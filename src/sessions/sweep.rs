@@ -74,9 +74,15 @@ impl Sweeper {
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         let end = self.clock.now() - self.unknown_after;
         let mut tx = self.database.platform().await?;
-        let settled = tx.settled_until().await?;
+        let mut from = match tx.settled_until().await? {
+            Some(settled) => settled - OVERLAP,
+            None if tx.has_sessions().await? => end - FIRST_LOOK,
+            None => {
+                tx.set_settled_until(end).await?;
+                end
+            }
+        };
         tx.commit().await?;
-        let mut from = settled.map_or(end - FIRST_LOOK, |settled| settled - OVERLAP);
         let mut unknown = 0;
         for _ in 0..STEPS {
             if from >= end {

@@ -58,6 +58,15 @@ impl PlatformTx {
         )
     }
 
+    /// Whether the ledger has any row.
+    pub async fn has_sessions(&mut self) -> Result<bool, StoreError> {
+        Ok(
+            sqlx::query_scalar!(r#"select exists(select from session) as "any!""#)
+                .fetch_one(self.connection())
+                .await?,
+        )
+    }
+
     /// Moves that mark on; never back, whatever another instance has done meanwhile.
     pub async fn set_settled_until(&mut self, at: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query!(
