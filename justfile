@@ -12,6 +12,10 @@ dev *args:
 test *args:
     cargo test {{args}}
 
+# The one test that is a sample in `test`, whole: all hostile bytes in all places. Takes minutes.
+every-byte:
+    EVERY_BYTE=1 cargo test --test it http::bytes
+
 # What CI complains about.
 lint:
     cargo fmt --check

@@ -4,6 +4,7 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer as _;
@@ -49,20 +50,21 @@ impl From<Unspecified> for KeyError {
 }
 
 /// Key pairs for RS256 (2048 bits), ES256 and `EdDSA` (Ed25519).
-#[derive(Debug)]
+/// Clones are the same keys.
+#[derive(Debug, Clone)]
 pub struct DevIssuerKeys {
-    rs256: RsaKeyPair,
-    es256: EcdsaKeyPair,
-    eddsa: Ed25519KeyPair,
+    rs256: Arc<RsaKeyPair>,
+    es256: Arc<EcdsaKeyPair>,
+    eddsa: Arc<Ed25519KeyPair>,
 }
 
 impl DevIssuerKeys {
     /// Makes fresh keys. The RSA key takes a noticeable fraction of a second.
     pub fn generate() -> Result<Self, KeyError> {
         Ok(Self {
-            rs256: RsaKeyPair::generate(KeySize::Rsa2048)?,
-            es256: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
-            eddsa: Ed25519KeyPair::generate()?,
+            rs256: Arc::new(RsaKeyPair::generate(KeySize::Rsa2048)?),
+            es256: Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
+            eddsa: Arc::new(Ed25519KeyPair::generate()?),
         })
     }
 
@@ -74,11 +76,15 @@ impl DevIssuerKeys {
         }
         let [rs256, es256, eddsa] = paths;
         let no_key = |path: PathBuf| KeyError::NoKey(path);
+        let rs256 = RsaKeyPair::from_pkcs8(&read(&rs256)?).map_err(|_rejected| no_key(rs256))?;
+        let es256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &read(&es256)?)
+            .map_err(|_rejected| no_key(es256))?;
+        let eddsa =
+            Ed25519KeyPair::from_pkcs8(&read(&eddsa)?).map_err(|_rejected| no_key(eddsa))?;
         Ok(Some(Self {
-            rs256: RsaKeyPair::from_pkcs8(&read(&rs256)?).map_err(|_rejected| no_key(rs256))?,
-            es256: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &read(&es256)?)
-                .map_err(|_rejected| no_key(es256))?,
-            eddsa: Ed25519KeyPair::from_pkcs8(&read(&eddsa)?).map_err(|_rejected| no_key(eddsa))?,
+            rs256: Arc::new(rs256),
+            es256: Arc::new(es256),
+            eddsa: Arc::new(eddsa),
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -91,7 +92,8 @@ async fn started(options: TestOptions) -> TestApp {
     logs::capture();
     let database = match options.database {
         Some(database) => database,
-        None => TestDatabase::create().await,
+        None if options.no_demo => TestDatabase::create().await,
+        None => TestDatabase::create_with_demo().await,
     };
     let clock = Clock::ahead(options.ahead);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -104,8 +106,8 @@ async fn started(options: TestOptions) -> TestApp {
         ..EmulatorConfig::default()
     })
     .unwrap();
-    let keys = DevIssuerKeys::generate().unwrap();
-    let issuer = DevIssuer::start(local, seed::AUDIENCE, keys, clock.clone()).unwrap();
+    let issuer =
+        DevIssuer::start(local, seed::AUDIENCE, ISSUER_KEYS.clone(), clock.clone()).unwrap();
 
     let mut env: BTreeMap<String, String> = [
         ("DATABASE_URL", database.login_url.expose_secret()),
@@ -140,6 +142,7 @@ async fn started(options: TestOptions) -> TestApp {
         clock,
     };
     if !options.no_demo {
+        // The demo tenant may be there already, with another issuer.
         let (database, keys) = (&test.app.gateway.database, &test.keys);
         seed::seed(database, &test.clock, keys, test.issuer.url())
             .await
@@ -148,6 +151,9 @@ async fn started(options: TestOptions) -> TestApp {
     }
     test
 }
+
+/// The same for all tests, since an RSA key takes long to make; each issuer has an address, and so a name, of its own.
+static ISSUER_KEYS: LazyLock<DevIssuerKeys> = LazyLock::new(|| DevIssuerKeys::generate().unwrap());
 
 impl TestApp {
     /// An address of the user API.

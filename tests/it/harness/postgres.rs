@@ -5,13 +5,18 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use persona_gateway::clock::Clock;
 use persona_gateway::config::DatabaseUrl;
+use persona_gateway::crypto::seal::KeyRing;
 use persona_gateway::dev::postgres::Cluster;
+use persona_gateway::dev::seed;
 use persona_gateway::store::migrate::{self, EarlierRoles, MigrateError, Migrated};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use url::Url;
+
+use super::tenants::{settings, store};
 
 /// The role that the service logs in as.
 pub(crate) const LOGIN: &str = "gateway_test_app";
@@ -84,6 +89,12 @@ impl TestDatabase {
         Self::create_from(server, Some(&server.template)).await
     }
 
+    /// A migrated database with the demo tenant, whose issuer is nowhere.
+    pub(crate) async fn create_with_demo() -> Self {
+        let server = server().await;
+        Self::create_from(server, Some(&server.with_demo())).await
+    }
+
     /// An empty database.
     pub(crate) async fn create_empty() -> Self {
         Self::create_from(server().await, None).await
@@ -92,15 +103,7 @@ impl TestDatabase {
     async fn create_from(server: &Server, template: Option<&str>) -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("gateway_test_{}_{number}", std::process::id());
-        let create = match template {
-            Some(template) => {
-                format!("create database {name} template {template} strategy file_copy")
-            }
-            None => format!("create database {name}"),
-        };
-        let mut connection = PgConnection::connect(server.owner.as_str()).await.unwrap();
-        connection.execute(AssertSqlSafe(create)).await.unwrap();
-        connection.close().await.unwrap();
+        server.make(&name, template).await;
         Self {
             owner_url: server.url(&name),
             login_url: server.login_url(&name),
@@ -199,13 +202,20 @@ impl Server {
         SecretString::from(url.to_string())
     }
 
-    async fn make_template(&self) {
+    async fn make(&self, name: &str, template: Option<&str>) {
+        let create = match template {
+            Some(template) => {
+                format!("create database {name} template {template} strategy file_copy")
+            }
+            None => format!("create database {name}"),
+        };
         let mut connection = PgConnection::connect(self.owner.as_str()).await.unwrap();
-        connection
-            .execute(AssertSqlSafe(format!("create database {}", self.template)))
-            .await
-            .unwrap();
+        connection.execute(AssertSqlSafe(create)).await.unwrap();
         connection.close().await.unwrap();
+    }
+
+    async fn make_template(&self) {
+        self.make(&self.template, None).await;
         let owner = self.url(&self.template);
         migrate(&owner, Some(&self.login_url(&self.template)))
             .await
@@ -217,6 +227,24 @@ impl Server {
         let rule = sqlx::raw_sql(AssertSqlSafe(super::told::rule()));
         connection.execute(rule).await.unwrap();
         connection.close().await.unwrap();
+        self.make_template_with_demo().await;
+    }
+
+    /// Since applying the demo's bundle takes longer than most tests.
+    async fn make_template_with_demo(&self) {
+        let name = self.with_demo();
+        self.make(&name, Some(&self.template)).await;
+        let login = self.login_url(&name);
+        let database = store(&login);
+        let keys = KeyRing::new(&settings(&login, &[]).master_keys);
+        seed::seed(&database, &Clock::system(), &keys, "http://127.0.0.1:1")
+            .await
+            .unwrap();
+        database.close().await;
+    }
+
+    fn with_demo(&self) -> String {
+        format!("{}_demo", self.template)
     }
 }
 

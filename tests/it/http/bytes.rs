@@ -1,5 +1,6 @@
 //! No bytes of anybody give a 5xx: every operation of the `OpenAPI` document is sent what no text holds and what no number
-//! reaches, in every parameter of path and query, in headers, and in every member of its body.
+//! reaches, in every parameter of path and query, in headers, and in every member of its body. Each place gets a seventh of it, and each
+//! piece comes to a seventh of the places, unless the environment has `EVERY_BYTE`: then everything is sent everywhere.
 
 use std::collections::BTreeSet;
 
@@ -351,6 +352,10 @@ async fn no_bytes_of_a_path_a_query_a_header_or_a_body_are_answered_with_a_5xx()
     // Users first: what admins are sent may change the tenant.
     all.sort_by_key(|probe| (probe.token != user, probe.method != Method::GET));
     assert!(all.len() > 10_000, "{}", all.len());
+    if std::env::vars_os().all(|(name, _)| name != "EVERY_BYTE") {
+        // No list of pieces has a multiple of seven, so that the choice moves on from place to place.
+        all = all.into_iter().step_by(7).collect();
+    }
 
     let mut wrong: BTreeSet<String> = BTreeSet::new();
     let mut answers = stream::iter(&all)

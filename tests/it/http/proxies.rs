@@ -209,7 +209,11 @@ async fn behind_real_proxies_ten_wrong_passwords_lock_out_nobody_else_whatever_i
         let email = format!("ann@{}.example", proxy.name);
         app.member("demo", &email, Role::Editor).await;
         let mut limited = 0;
-        for number in 0..24 {
+        for number in 0..96 {
+            // On a slow machine some turns come back meanwhile.
+            if number >= 24 && limited >= 3 {
+                break;
+            }
             // Either header in the victim's name, in others', and spoilt.
             let claim = match number % 4 {
                 0 => ("x-forwarded-for", "127.0.0.3".to_owned()),
