@@ -9,6 +9,7 @@ pub mod operator;
 pub mod ops;
 pub mod options;
 pub mod preferences;
+pub mod reference;
 pub mod session_token;
 
 use actix_web::web::ServiceConfig;
@@ -18,11 +19,12 @@ use crate::web::Problem;
 use crate::web::codes::Code;
 use crate::web::operation::Operations;
 
-/// The user API's routes.
+/// The API's routes, and those of the page that describes it.
 pub fn routes(config: &mut ServiceConfig) {
     for resource in operations() {
         resource.configure(config);
     }
+    reference::routes(config);
 }
 
 /// What can be done, resource by resource.

@@ -352,7 +352,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     }
     writeln!(
         text,
-        "  gateway   {gateway}   (API description: {gateway}/v1/openapi.json)"
+        "  gateway   {gateway}   (the API to read and try: {gateway}/docs)"
     )?;
     writeln!(text, "  operators {ops}   (/healthz /readyz /metrics)")?;
     writeln!(

@@ -20,4 +20,5 @@ mod gateway;
 )]
 mod harness;
 mod page;
+mod reference;
 mod sdk;

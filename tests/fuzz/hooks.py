@@ -34,11 +34,17 @@ def nothing_of_the_other_tenant(ctx, response, case):
             raise AssertionError(f"tells `{canary}` of the other tenant")
 
 
-@schemathesis.serializer("application/x-ndjson")
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
 def ndjson(ctx, value):
     """One line of JSON for each item."""
     items = value if isinstance(value, list) else [value]
-    return b"".join(item if isinstance(item, bytes) else json.dumps(item, default=str).encode() + b"\n" for item in items)
+    return b"".join(_line(item) + b"\n" for item in items)
+
+
+def _line(item):
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogatepass")
+    return item if isinstance(item, bytes) else json.dumps(item, default=str).encode()
 
 
 @schemathesis.hook
