@@ -2,7 +2,7 @@
 
 mod refresh;
 mod server;
-mod unread;
+mod unparsed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,19 +41,22 @@ use crate::work::{Work, WorkOptions};
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
-/// So long a tenant that nobody asks for stays in memory.
+/// How long a tenant without requests stays in memory.
 const IDLE_TENANT: Duration = Duration::from_mins(30);
 
-/// How often is looked for audit trails that are due for a checkpoint.
+/// How often audit trails that are due for a checkpoint are looked for.
 const CHECKPOINTS: Duration = Duration::from_mins(15);
 
-/// How long what an admin asks for may wait for a thread, and how long it may work.
-const WORK: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
+/// How long an admin's request may wait for a work thread.
+const WORK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long an admin's request may occupy a work thread.
+const WORK_LONGEST: Duration = Duration::from_secs(30);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The login role or the schema is not as it must be.
+    /// The login role has too many rights or too few, or the schema is not this program's.
     #[error(transparent)]
     Rights(#[from] RightsError),
     /// The master keys are not those of the database.
@@ -68,31 +71,25 @@ pub enum StartError {
     /// The client for Anam can't be set up.
     #[error(transparent)]
     Anam(#[from] crate::anam::SetUpError),
-    /// Passwords can't be hashed.
     #[error(transparent)]
     Passwords(#[from] HashError),
     /// A listener can't be opened.
     #[error("can't listen on {address}: {source}. Choose another with {setting} ({variable})", variable = variable(setting))]
     Listen {
-        /// Where.
         address: SocketAddr,
-        /// What says so.
         setting: &'static str,
-        /// Why not.
         source: std::io::Error,
     },
 }
 
-/// A listening service.
 #[derive(Debug)]
 pub struct App {
-    /// Where users are served.
+    /// The public listener's address.
     pub address: SocketAddr,
-    /// Where operators look.
+    /// The operations listener's address.
     pub ops_address: SocketAddr,
-    /// The rooms, for tests and for `dev`.
+    /// The services, for tests and for `dev`.
     pub gateway: Arc<Gateway>,
-    /// Its phase.
     pub lifecycle: Lifecycle,
     handles: [ServerHandle; 2],
     databases: [Database; 4],
@@ -103,18 +100,18 @@ pub struct App {
 impl App {
     /// Starts everything. The database may still be down: then the service listens, is not ready, and tries again.
     pub async fn start(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        // Before anything is made: a port that somebody else has is found out soonest.
+        // First, since a port that is in use is the most likely reason not to start.
         let listeners = server::Listeners::open(&settings.server)?;
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::default();
-        // What waits for one kind of work never holds the connections of another.
+        // A pool for each kind of work, so that none takes the connections of another.
         let own = own_database(settings);
         let mints = own.apart("mints", settings.database.mint_connections);
         let users = own.apart("users", settings.database.user_connections);
         let admins = own
             .apart("admins", settings.database.admin_connections)
             .patient();
-        let told = refuse_powerful_roles(&own).await?;
+        let logged = refuse_powerful_roles(&own).await?;
 
         let keys = KeyRing::new(&settings.master_keys);
         refuse_wrong_keys(&own, &keys).await?;
@@ -158,7 +155,7 @@ impl App {
             checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
         let access = Access::new(own.clone(), keys, auth, origins.clone());
-        let mut refresher = refresh::Refresher::new(access, sources, told);
+        let mut refresher = refresh::Refresher::new(access, sources, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
@@ -168,7 +165,7 @@ impl App {
         );
         lifecycle.spawn("catalogues", catalogues(gateway.clone()));
 
-        let faces = server::Faces {
+        let services = server::Services {
             gateway: gateway.clone(),
             origins,
             lifecycle: lifecycle.clone(),
@@ -180,7 +177,7 @@ impl App {
             ops_address,
             ..
         } = listeners;
-        let (public, ops) = listeners.serve(&faces, settings)?;
+        let (public, ops) = listeners.serve(&services, settings)?;
         let handles = [public.handle(), ops.handle()];
         lifecycle.spawn_to_the_end(server::serve(public));
         lifecycle.spawn_to_the_end(server::serve(ops));
@@ -197,7 +194,7 @@ impl App {
         })
     }
 
-    /// Drains: clients are told to leave and balancers to look elsewhere, then requests under way end, then the ledger is
+    /// Drains: answers close their connections and readiness turns false, then requests under way end, then the ledger is
     /// written out. False where something had to be cut off.
     pub async fn stop(self) -> bool {
         self.lifecycle.start_draining();
@@ -217,9 +214,8 @@ impl App {
     }
 }
 
-/// A role that could get around row security ends the start; a database that is down does not, and is
-/// asked when it comes.
-/// Gives what was told of it.
+/// Refuses to start with a database role that could get around row security. A database that is down does not end the start:
+/// its roles are checked once it can be reached. Returns the error that was logged then.
 async fn refuse_powerful_roles(database: &Database) -> Result<Option<String>, RightsError> {
     match database.check_rights().await {
         Err(RightsError::Store(error)) if error.may_pass() => {
@@ -243,7 +239,7 @@ fn variable(setting: &str) -> String {
     format!("GATEWAY__{}", setting.replace('.', "__").to_uppercase())
 }
 
-/// A ring that can't open what the database holds ends the start, too, rather than each user's sign-in one by one.
+/// Refuses to start with a key ring that can't open what the database holds, rather than fail one request after another.
 async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), MasterKeyRefusal> {
     match recognise(database, keys).await {
         Err(MasterKeyRefusal::Store(error)) if error.may_pass() => Ok(()),
@@ -275,14 +271,14 @@ async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
     loop {
         ticks.tick().await;
         if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
-            log_not_done(&error, "the audit trails were not marked");
+            log_not_done(&error, "no audit checkpoints were made");
         }
     }
 }
 
-/// Reads Anam's lists for tenants whose policy wants it, on a task of its own: Anam may take its time.
+/// Syncs the catalogues of tenants whose policy asks for it, on a task of its own, since Anam may be slow.
 async fn catalogues(gateway: Arc<Gateway>) {
-    // Instances that started together ask at different times.
+    // Spreads the requests of instances that started together.
     let jitter = gateway.clock.now().timestamp_subsec_millis();
     tokio::time::sleep(HOUSEKEEPING * jitter / 1_000).await;
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
@@ -295,7 +291,7 @@ async fn catalogues(gateway: Arc<Gateway>) {
     }
 }
 
-/// For what admins ask for. A job holds its thread while it waits for the database, so there are more than processors.
+/// Threads for admins' requests. A job holds its thread while it waits for the database, so there are more than processors.
 fn work(threads: usize) -> Work {
     let threads = match threads {
         0 => 4 * processors(),
@@ -304,14 +300,14 @@ fn work(threads: usize) -> Work {
     let options = WorkOptions {
         threads,
         of_tenant: threads / 4,
-        patience: WORK.0,
-        longest: WORK.1,
+        patience: WORK_PATIENCE,
+        longest: WORK_LONGEST,
         niceness: 10,
     };
     Work::new(options, tokio::runtime::Handle::current())
 }
 
-/// For reading what is live. Mints wait for it, so it comes before what admins ask for.
+/// Threads for reading what is live. Mints wait for them, so they have priority over admins' requests.
 fn loads() -> Work {
     let options = WorkOptions {
         threads: 2 * processors(),

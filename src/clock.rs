@@ -34,7 +34,6 @@ impl Clock {
         }
     }
 
-    /// Now, in UTC.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.manual {

@@ -12,70 +12,66 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
 use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
-use crate::refusals::{Refusals, Refused, Why};
+use crate::refusals::{RefusalReason, Refusals, Refused};
 use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
-use crate::telemetry::metrics::{Asked, Limit, Metrics};
+use crate::telemetry::metrics::{Limit, Metrics, OriginCheck};
 use crate::telemetry::note_tenant;
 use crate::work::{Work, WorkError};
 
-/// How a user's page calls; nothing of it is believed yet.
+/// A user's call as it arrived; nothing of it is verified yet.
 #[derive(Debug, Clone, Copy)]
 pub struct UserCall<'a> {
     /// The token, without `Bearer`.
     pub token: &'a str,
-    /// Where it is opaque, and the page says whose it is.
+    /// Set for an opaque token, whose tenant the request names.
     pub opaque: Option<Opaque<'a>>,
-    /// The page's web origin, where the browser names one that is not the gateway's own.
+    /// The page's web origin, if the browser sent one that is not the gateway's own.
     pub origin: Option<&'a str>,
-    /// The request.
     pub request: Option<RequestId>,
 }
 
-/// What a request says of an opaque token, which says nothing itself.
+/// What a request adds to an opaque token, which names no tenant itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Opaque<'a> {
-    /// The tenant whose issuer is to be asked: its name in URLs, or its id.
+    /// The tenant whose issuer judges the token: its name in URLs, or its id.
     pub sent_for: &'a str,
-    /// Where the request comes from, if that is known.
+    /// The client's address, if it is known.
     pub from: Option<IpAddr>,
 }
 
-/// The rooms that a use case may enter.
+/// The services that use cases work with.
 #[derive(Debug)]
 pub struct Gateway {
     /// Verifies users' JWTs.
     pub auth: Arc<Authenticator>,
-    /// Counts requests in.
+    /// Rate and concurrency limits.
     pub limits: Limits,
-    /// Reads what is live.
+    /// Cached reads of live documents and preferences.
     pub sources: Arc<Sources>,
-    /// Records sessions.
+    /// The writer of the session ledger.
     pub ledger: Ledger,
-    /// Counts who is refused, for the tenants' admins.
+    /// Counts refused callers, for the tenants' admins.
     pub refusals: Refusals,
-    /// Asks Anam.
     pub anam: Anam,
-    /// For use cases of admins and operators. However long they wait in it, nobody else does.
+    /// Connections for use cases of admins and operators, apart from those that users wait for.
     pub database: Database,
-    /// For users' own changes.
+    /// Connections for users' own changes.
     pub users_database: Database,
     /// Seals secrets, and marks cursors.
     pub keys: KeyRing,
-    /// The time, and new ids.
     pub clock: Clock,
-    /// Threads for what admins ask for.
+    /// Threads for admins' requests.
     pub work: Work,
     /// Passwords of people who administer.
     pub passwords: Passwords,
-    /// Their identity providers.
+    /// Single sign-on of people who administer.
     pub sso: SingleSignOn,
-    /// Counters.
     pub metrics: Metrics,
 }
 
 impl Gateway {
-    /// Judges a user's token, and counts refusals.
+    /// Verifies a user's token, and counts refusals.
     pub async fn authenticate(&self, call: &UserCall<'_>) -> Result<Caller, AuthError> {
         let judged = match call.opaque {
             None => self.auth.authenticate(call.token).await,
@@ -111,9 +107,9 @@ impl Gateway {
             "a token was refused"
         );
         let why = match error {
-            AuthError::Refused(refusal) => Why::Token(*refusal),
-            AuthError::KeysUnavailable { .. } => Why::KeysUnavailable,
-            AuthError::IntrospectionUnavailable { .. } => Why::IntrospectionUnavailable,
+            AuthError::Refused(refusal) => RefusalReason::Token(*refusal),
+            AuthError::KeysUnavailable { .. } => RefusalReason::KeysUnavailable,
+            AuthError::IntrospectionUnavailable { .. } => RefusalReason::IntrospectionUnavailable,
             AuthError::TenantSuspended { .. }
             | AuthError::TooManyRefused { .. }
             | AuthError::NotKnownYet => return,
@@ -122,11 +118,11 @@ impl Gateway {
             .note(Refused::token(why, claimed, call.request));
     }
 
-    /// Whether the page that a user calls from is one of the tenant's; counts the others.
+    /// Whether the tenant allows the web origin that a user calls from; counts a refusal.
     pub fn admit_origin(&self, call: &UserCall<'_>, tenant: &LiveTenant) -> bool {
         match call.origin {
             Some(origin) if !tenant.snapshot.policy.allows_origin(origin) => {
-                self.metrics.origin_refusal(Asked::Request);
+                self.metrics.origin_refusal(OriginCheck::Request);
                 self.note_refused_origin(Some(tenant.snapshot.tenant), origin, call.request);
                 false
             }
@@ -134,14 +130,14 @@ impl Gateway {
         }
     }
 
-    /// Counts a preflight for a page that is no tenant's. `neighbour` is the tenant that may have meant it.
+    /// Counts a preflight of an origin that no tenant allows. `neighbour` is the tenant that allows another origin of the same host.
     pub fn note_refused_preflight(
         &self,
         neighbour: Option<TenantId>,
         origin: &str,
         request: Option<RequestId>,
     ) {
-        self.metrics.origin_refusal(Asked::Preflight);
+        self.metrics.origin_refusal(OriginCheck::Preflight);
         self.note_refused_origin(neighbour, origin, request);
     }
 
@@ -160,37 +156,37 @@ impl Gateway {
         self.refusals.note(refused);
     }
 
-    /// Counts a request in, or counts its refusal.
+    /// Applies the rate limits of a mint, and counts a refusal.
     pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
         let counted = self.limits.admit(caller);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
-    /// Counts an admin's try-out in, which makes the gateway ask somebody else, or counts its refusal.
+    /// Applies the rate limit of an admin's checks that call other servers, and counts a refusal.
     pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
         let counted = self.limits.admit_try_out(tenant);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
-    /// Counts a request from an address in, or counts its refusal.
+    /// Applies the rate limit of a client address, and counts a refusal.
     pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
         let counted = self.limits.admit_address(address);
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
-    /// Counts a request to the admin API in, before its credential is looked up, or counts its refusal.
+    /// Applies the limit of a client address at the admin API, before the credential is looked up, and counts a refusal.
     pub async fn admit_admin_address(&self, address: IpAddr) -> Result<AddressAdmitted, TooMany> {
         let counted = self.limits.admit_admin_address(address).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
-    /// Counts a request with a tenant's admin credential in, or counts its refusal.
+    /// Applies the rate limit of a tenant's admin credentials, and counts a refusal.
     pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
         let counted = self.limits.admit_admin(tenant).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
-    /// Does what takes the processor for long away from the threads that answer users; see [`Work::run`].
+    /// Runs a job that takes much processor time on a work thread, away from those that answer users; see [`Work::run`].
     pub async fn work<T: Send + 'static>(
         &self,
         tenant: TenantId,

@@ -1,4 +1,4 @@
-//! The ledger's writer: rows of many requests are committed together, and whoever needs its row durable waits for
+//! The ledger's writer: rows of many requests are committed together, and callers that need their row durable wait for
 //! that commit.
 
 use std::collections::VecDeque;
@@ -48,12 +48,12 @@ struct Waiting {
 pub struct Writer {
     requested: mpsc::Receiver<Waiting>,
     outcomes: mpsc::Receiver<Outcome>,
-    pen: Pen,
+    pen: RowWriter,
 }
 
-/// What rows are written with.
+/// Writes batches of rows.
 #[derive(Debug, Clone)]
-struct Pen {
+struct RowWriter {
     database: Database,
     metrics: Metrics,
 }
@@ -72,7 +72,7 @@ impl Ledger {
             Writer {
                 requested: waiting,
                 outcomes: ended,
-                pen: Pen { database, metrics },
+                pen: RowWriter { database, metrics },
             },
         )
     }
@@ -115,15 +115,15 @@ impl Writer {
     }
 }
 
-/// What whoever waits is told.
-fn told(written: &Result<(), StoreError>) -> Result<(), LedgerError> {
+/// The result for everybody who waits for the batch.
+fn to_ledger_result(written: &Result<(), StoreError>) -> Result<(), LedgerError> {
     match written {
         Ok(()) => Ok(()),
         Err(_) => Err(LedgerError::Unavailable),
     }
 }
 
-impl Pen {
+impl RowWriter {
     async fn write_all_requested(&self, mut queue: mpsc::Receiver<Waiting>, lifecycle: &Lifecycle) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut works = true;
@@ -167,12 +167,12 @@ impl Pen {
                     Ok(()) => {}
                 }
                 if let Some(done) = waiting.pop_front() {
-                    _ = done.send(told(&written));
+                    _ = done.send(to_ledger_result(&written));
                 }
             }
         }
         for done in waiting {
-            _ = done.send(told(&written));
+            _ = done.send(to_ledger_result(&written));
         }
         match written {
             Err(error) if error.is_transient() => {
@@ -192,7 +192,6 @@ impl Pen {
         self.counted(rows.len(), write).await
     }
 
-    /// Whether the database takes writes.
     async fn can_write(&self) -> bool {
         let look = async {
             let mut tx = self.database.platform().await?;

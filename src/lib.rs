@@ -1,6 +1,6 @@
 //! Persona gateway: a logged-in user's JWT in, a personalised Anam session token out.
 //!
-//! The modules stand in layer order, lowest first: a module imports only from those above it in
+//! The modules are in layer order, lowest first: a module imports only from those above it in
 //! this list. `tests/architecture.rs` holds that rule; `docs/ARCHITECTURE.md` tells the story.
 
 pub mod domain;
@@ -10,9 +10,9 @@ pub mod threads;
 pub mod clock;
 pub mod config;
 pub mod crypto;
+pub mod keyed_semaphore;
 pub mod lifecycle;
 pub mod telemetry;
-pub mod turns;
 pub mod work;
 
 pub mod anam;

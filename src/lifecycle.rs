@@ -1,4 +1,4 @@
-//! From ready to drained: the flags that readiness and connections look at, and the tasks to wait for.
+//! The process's phases, from ready to drained, and its background tasks.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Shared by everything that must know in which phase the process is.
+/// The process's phase and tasks; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
     flags: Arc<Flags>,
@@ -18,7 +18,7 @@ pub struct Lifecycle {
 
 #[derive(Debug, Default)]
 struct Flags {
-    /// Whether what is live has been read, and is kept true.
+    /// Whether live documents were read and notices of changes arrive.
     is_live: AtomicBool,
     ledger_fails: AtomicBool,
     is_draining: AtomicBool,
@@ -27,7 +27,7 @@ struct Flags {
 /// What a process must be able to do before requests may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// What is live is read, and changes of it are heard.
+    /// Live documents are read, and notices of changes are received.
     Live,
     /// Sessions are recorded.
     Ledger,
@@ -55,7 +55,6 @@ impl Lifecycle {
         self.tracker.spawn(task);
     }
 
-    /// A part says whether it works.
     pub fn report(&self, part: Part, works: bool) {
         match part {
             Part::Live => self.flags.is_live.store(works, Ordering::Release),
@@ -63,13 +62,13 @@ impl Lifecycle {
         }
     }
 
-    /// Why a balancer should send no requests here; nothing where it should.
+    /// Why a balancer should send no requests here; `None` where it should.
     pub fn not_ready_because(&self) -> Vec<&'static str> {
         let reasons = [
             (self.is_draining(), "the process is about to stop"),
             (
                 !self.flags.is_live.load(Ordering::Acquire),
-                "what is live can't be read, or changes of it can't be heard: is the database there?",
+                "what is live can't be read, or its changes can't be received: is the database there?",
             ),
             (
                 self.flags.ledger_fails.load(Ordering::Acquire),

@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use self::sign_in::SignInLimits;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
+use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
-use crate::turns::{Turn, Turns};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -51,38 +51,34 @@ pub struct LimitOptions {
 #[derive(Debug)]
 pub struct Admitted {
     _all: Option<OwnedSemaphorePermit>,
-    _tenant: Option<Turn<TenantId>>,
+    _tenant: Option<KeyedPermit<TenantId>>,
 }
 
 /// Proof that a request to the admin API is within the limits; it counts as under way until this is dropped.
 #[derive(Debug)]
 pub struct AdminAdmitted {
-    _tenant: Option<Turn<TenantId>>,
+    _tenant: Option<KeyedPermit<TenantId>>,
 }
 
 /// The same, of an address whose credential is not known yet.
 #[derive(Debug)]
 pub struct AddressAdmitted {
-    _address: Option<Turn<IpAddr>>,
+    _address: Option<KeyedPermit<IpAddr>>,
 }
 
-/// Over a limit.
+/// A rate limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooMany {
     /// Asked too often.
     #[error("too many requests")]
     Often {
-        /// Which limit.
         limit: Limit,
         /// When the next one passes.
         retry_after: Duration,
     },
     /// Too much under way at this instance: shed before it gets slow for all.
     #[error("too many requests at once")]
-    AtOnce {
-        /// Which limit.
-        limit: Limit,
-    },
+    AtOnce { limit: Limit },
 }
 
 impl TooMany {
@@ -107,9 +103,9 @@ pub struct Limits {
     pub sign_in: SignInLimits,
     clock: DefaultClock,
     under_way: Option<Arc<Semaphore>>,
-    under_way_by_tenant: Option<Turns<TenantId>>,
-    admin_by_tenant: Option<Turns<TenantId>>,
-    admin_by_address: Option<Turns<IpAddr>>,
+    under_way_by_tenant: Option<KeyedSemaphore<TenantId>>,
+    admin_by_tenant: Option<KeyedSemaphore<TenantId>>,
+    admin_by_address: Option<KeyedSemaphore<IpAddr>>,
 }
 
 fn keyed<K: Clone + Eq + std::hash::Hash>(
@@ -122,15 +118,15 @@ fn count(most: NonZeroU32) -> usize {
     usize::try_from(most.get()).unwrap_or(usize::MAX)
 }
 
-fn turns<K: Clone + Eq + std::hash::Hash>(most: Option<NonZeroU32>) -> Option<Turns<K>> {
-    most.map(|most| Turns::new(count(most)))
+fn turns<K: Clone + Eq + std::hash::Hash>(most: Option<NonZeroU32>) -> Option<KeyedSemaphore<K>> {
+    most.map(|most| KeyedSemaphore::new(count(most)))
 }
 
 /// Counts somebody in at the admin API, where there is a limit, after as long a wait as there may be.
 async fn wait<K: Clone + Eq + std::hash::Hash>(
-    turns: Option<&Turns<K>>,
+    turns: Option<&KeyedSemaphore<K>>,
     key: K,
-) -> Result<Option<Turn<K>>, TooMany> {
+) -> Result<Option<KeyedPermit<K>>, TooMany> {
     match turns {
         None => Ok(None),
         Some(turns) => tokio::time::timeout(AT_DOOR, turns.take(key))
@@ -143,10 +139,10 @@ async fn wait<K: Clone + Eq + std::hash::Hash>(
 
 /// Counts somebody in, where there is a limit.
 fn enter<K: Clone + Eq + std::hash::Hash>(
-    turns: Option<&Turns<K>>,
+    turns: Option<&KeyedSemaphore<K>>,
     key: K,
     limit: Limit,
-) -> Result<Option<Turn<K>>, TooMany> {
+) -> Result<Option<KeyedPermit<K>>, TooMany> {
     match turns {
         None => Ok(None),
         Some(turns) => turns
@@ -231,7 +227,7 @@ impl Limits {
             .map_err(|until| self.often(Limit::Address, &until))
     }
 
-    /// Counts a try-out by an admin in: an issuer's keys are fetched for it, or Anam is asked.
+    /// Counts an admin's check in, which fetches an issuer's keys or calls Anam.
     pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
         self.try_outs
             .check_key(&tenant)
@@ -254,7 +250,7 @@ impl Limits {
     /// Counts a request with a tenant's admin credential in. One of too many in too short a time waits for its place in the rate,
     /// so that whoever asks for one thing after the other is slowed down and not refused.
     pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
-        // The turn first: those who wait for the rate look again and again, so they are few, and the others stand in a line.
+        // The turn first: those who wait for the rate look again and again, so they are few, and the others are in a line.
         let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
         if let Some(tenants) = &self.admin_tenants {
             let door = tokio::time::Instant::now() + AT_DOOR;

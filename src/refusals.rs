@@ -1,4 +1,4 @@
-//! Who was refused, and why, for the admins of the tenant whose users they would have been.
+//! Refused callers, with the reasons, for the admins of the tenant that they belong to.
 //!
 //! Refusals are counted in memory and written behind, all tenants' together, so that nobody can make the gateway write by being
 //! refused. What they tell of themselves is claimed, not verified: a flood of made-up ones fills its tenant's few places for that
@@ -19,29 +19,28 @@ use crate::domain::text::clean_line;
 use crate::store::refusals::RefusalRow;
 use crate::store::{Database, StoreError, log_not_done};
 
-/// How often they are written.
+/// Time between two writes to the database.
 const EACH: Duration = Duration::from_secs(5);
-/// Different ones of a tenant and reason between two writings; the others are counted together.
+/// Most different refusals of a tenant and reason between two writes; the others are counted together.
 const DISTINCT: usize = 8;
-/// Different ones of all tenants between two writings; the others are counted together by tenant and reason.
+/// Most different refusals of all tenants between two writes; the others are counted together by tenant and reason.
 const DISTINCT_OF_ALL: usize = 1_000;
-/// Entries in memory at most. Beyond, refusals are in metrics and log alone.
+/// Most entries in memory. Beyond, refusals are in metrics and log alone.
 const ENTRIES: usize = 2_000;
-/// Different ones that are kept of a tenant and reason: the newest.
+/// Most different refusals that are kept of a tenant and reason: the newest.
 pub const KEPT: i64 = 20;
-/// How long one is kept after it last happened.
+/// How long a refusal is kept after it last happened.
 const KEPT_FOR: TimeDelta = TimeDelta::days(30);
 /// Longest origin, characters.
 const MAX_ORIGIN_CHARS: usize = 200;
-/// Refusals that wait for whoever watches.
+/// Refusals buffered for subscribers.
 const WATCHED: usize = 64;
 
-/// Why somebody was refused.
+/// Why a caller was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The token.
+pub enum RefusalReason {
     Token(Refusal),
-    /// The issuer's keys can't be had, so the token was not judged.
+    /// The issuer's keys are unavailable, so the token was not judged.
     KeysUnavailable,
     /// The issuer's introspection endpoint gave no answer, so the token was not judged.
     IntrospectionUnavailable,
@@ -49,7 +48,7 @@ pub enum Why {
     Origin,
 }
 
-impl Why {
+impl RefusalReason {
     /// Stable name for the log, metrics and the API.
     pub fn as_label(self) -> &'static str {
         match self {
@@ -60,7 +59,6 @@ impl Why {
         }
     }
 
-    /// All reasons.
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = Refusal::ALL.iter().copied().map(Self::Token);
         tokens.chain([
@@ -70,7 +68,6 @@ impl Why {
         ])
     }
 
-    /// The reason of this name.
     pub fn named(label: &str) -> Option<Self> {
         Self::all().find(|why| why.as_label() == label)
     }
@@ -95,7 +92,7 @@ impl Why {
                 "Look whether the issuer's key set can be reached; POST /v1/admin/issuers/{issuer}:check says what comes back."
             }
             Self::IntrospectionUnavailable => {
-                "Look what the endpoint answers: POST /v1/admin/issuers/{issuer}:check asks it. One that is slow, or asked more often than auth.introspections_per_second, is answered for so, too."
+                "See what the endpoint answers: POST /v1/admin/issuers/{issuer}:check sends it a request. This is also the reason where it is slow, or gets more requests than auth.introspections_per_second."
             }
             Self::Origin => {
                 "Add the origin to the policy's allowedOrigins if the page is yours: scheme, host and port must be the same."
@@ -107,19 +104,17 @@ impl Why {
 /// One refusal. Its texts are clean lines of at most 200 characters, empty where there is none.
 #[derive(Debug, Clone)]
 pub struct Refused {
-    /// Why.
-    pub why: Why,
+    pub why: RefusalReason,
     /// What the token claims to be, and whose users it would name.
     pub claimed: Claimed,
     /// The page's origin.
     pub origin: String,
-    /// The request.
     pub request: Option<RequestId>,
 }
 
 impl Refused {
     /// Of a token.
-    pub fn token(why: Why, claimed: Claimed, request: Option<RequestId>) -> Self {
+    pub fn token(why: RefusalReason, claimed: Claimed, request: Option<RequestId>) -> Self {
         Self {
             why,
             claimed,
@@ -128,10 +123,10 @@ impl Refused {
         }
     }
 
-    /// Of a page.
+    /// A refused web origin.
     pub fn origin(tenant: Option<TenantId>, origin: &str, request: Option<RequestId>) -> Self {
         Self {
-            why: Why::Origin,
+            why: RefusalReason::Origin,
             claimed: Claimed {
                 tenant,
                 ..Claimed::default()
@@ -142,24 +137,24 @@ impl Refused {
     }
 }
 
-/// What makes two refusals the same one, seen twice.
+/// Refusals with the same key are counted as one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Same {
+struct RefusalKey {
     tenant: TenantId,
     reason: &'static str,
-    /// Issuer, audience, key id, origin; `None` of the others.
+    /// Issuer, audience, key id, origin; `None` for refusals that are counted together.
     details: Option<[String; 4]>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct RefusalCount {
     count: i64,
     first: DateTime<Utc>,
     last: DateTime<Utc>,
     request: Option<RequestId>,
 }
 
-impl Seen {
+impl RefusalCount {
     fn add(&mut self, more: Self) {
         self.count = self.count.saturating_add(more.count);
         self.first = self.first.min(more.first);
@@ -169,16 +164,16 @@ impl Seen {
     }
 }
 
-/// What was not written yet.
+/// Refusals counted since the last write.
 #[derive(Debug, Default)]
 struct Waiting {
-    entries: HashMap<Same, Seen>,
-    /// How many of a tenant and reason are told apart.
+    entries: HashMap<RefusalKey, RefusalCount>,
+    /// How many of a tenant and reason are distinguished.
     distinct: HashMap<(TenantId, &'static str), usize>,
 }
 
 impl Waiting {
-    fn add(&mut self, mut same: Same, seen: Seen) {
+    fn add(&mut self, mut same: RefusalKey, seen: RefusalCount) {
         if let Some(known) = self.entries.get_mut(&same) {
             known.add(seen);
             return;
@@ -214,7 +209,6 @@ struct Inner {
 }
 
 impl Refusals {
-    /// None yet.
     pub fn new(database: Database, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             database,
@@ -225,7 +219,7 @@ impl Refusals {
         }))
     }
 
-    /// Counts one. Of somebody who would be no tenant's user there is nobody to tell but whoever watches.
+    /// Counts one. Callers of no tenant are reported only to subscribers.
     pub fn note(&self, refused: Refused) {
         if let Some(tenant) = refused.claimed.tenant {
             let now = self.0.clock.now();
@@ -235,12 +229,12 @@ impl Refusals {
                 kid,
                 ..
             } = refused.claimed.clone();
-            let same = Same {
+            let same = RefusalKey {
                 tenant,
                 reason: refused.why.as_label(),
                 details: Some([issuer, audience, kid, refused.origin.clone()]),
             };
-            let seen = Seen {
+            let seen = RefusalCount {
                 count: 1,
                 first: now,
                 last: now,
@@ -254,12 +248,12 @@ impl Refusals {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(watcher) = watcher.as_ref() {
-            // Whoever watches too slowly misses some.
+            // A slow subscriber misses some.
             _ = watcher.try_send(refused);
         }
     }
 
-    /// Gives every refusal from now on to one watcher, those too that belong to no tenant.
+    /// Sends every refusal from now on to one subscriber, including those of no tenant.
     pub fn watch(&self) -> mpsc::Receiver<Refused> {
         let (sender, receiver) = mpsc::channel(WATCHED);
         let mut watcher = self
@@ -271,7 +265,7 @@ impl Refusals {
         receiver
     }
 
-    /// Writes for ever, and forgets what is old.
+    /// Writes refusals until the process stops, and deletes old ones.
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(EACH);
         let mut rounds = 0_u32;
@@ -288,7 +282,7 @@ impl Refusals {
         }
     }
 
-    /// Writes what waits. Where the database does not take it, it waits on.
+    /// Writes the counted refusals. They stay counted where the database does not take them.
     pub async fn flush(&self) {
         let _one_at_a_time = self.0.writing.lock().await;
         let taken = std::mem::take(&mut *self.waiting()).entries;
@@ -304,7 +298,7 @@ impl Refusals {
         }
     }
 
-    async fn write(&self, taken: &HashMap<Same, Seen>) -> Result<(), StoreError> {
+    async fn write(&self, taken: &HashMap<RefusalKey, RefusalCount>) -> Result<(), StoreError> {
         let rows: Vec<RefusalRow> = taken.iter().map(|(same, seen)| row(same, *seen)).collect();
         let mut tx = self.0.database.platform().await?;
         tx.note_refusals(&rows, KEPT).await?;
@@ -325,7 +319,7 @@ impl Refusals {
     }
 }
 
-fn row(same: &Same, seen: Seen) -> RefusalRow {
+fn row(same: &RefusalKey, seen: RefusalCount) -> RefusalRow {
     let fingerprint = match &same.details {
         Some(details) => sha256(details.join("\n").as_bytes()).to_vec(),
         None => Vec::new(),
@@ -354,12 +348,12 @@ mod tests {
 
     fn add(waiting: &mut Waiting, tenant: u128, kid: usize) {
         let now = DateTime::UNIX_EPOCH;
-        let same = Same {
+        let same = RefusalKey {
             tenant: TenantId(Uuid::from_u128(tenant)),
             reason: "unknown_key",
             details: Some([String::new(), String::new(), kid.to_string(), String::new()]),
         };
-        let seen = Seen {
+        let seen = RefusalCount {
             count: 1,
             first: now,
             last: now,
@@ -395,18 +389,18 @@ mod tests {
     #[test]
     fn every_reason_has_a_name_of_its_own_that_finds_it() {
         for refusal in Refusal::ALL {
-            let why = Why::Token(*refusal);
-            assert_eq!(Why::named(why.as_label()), Some(why));
+            let why = RefusalReason::Token(*refusal);
+            assert_eq!(RefusalReason::named(why.as_label()), Some(why));
             assert!(why.advice().ends_with('.') && !why.meaning().ends_with('.'));
         }
         for why in [
-            Why::KeysUnavailable,
-            Why::IntrospectionUnavailable,
-            Why::Origin,
+            RefusalReason::KeysUnavailable,
+            RefusalReason::IntrospectionUnavailable,
+            RefusalReason::Origin,
         ] {
-            assert_eq!(Why::named(why.as_label()), Some(why));
+            assert_eq!(RefusalReason::named(why.as_label()), Some(why));
             assert!(why.advice().ends_with('.') && !why.meaning().ends_with('.'));
         }
-        assert_eq!(Why::named("others"), None);
+        assert_eq!(RefusalReason::named("others"), None);
     }
 }

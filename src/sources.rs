@@ -1,7 +1,7 @@
 //! Cached reads: what is live for a tenant, and a user's preferences.
 //!
-//! A tenant's picture stays in memory until a change of it is heard of; one load is in flight for each tenant, and
-//! however many wait for it, Postgres is asked once.
+//! A tenant's snapshot stays in memory until a notice of a change; one load is in flight for each tenant, and
+//! Postgres gets one query, however many wait for it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,12 +13,12 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::anam::ApiKey;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::{Caller, Subject};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
 use crate::domain::snapshot::Snapshot;
 use crate::limits::Admitted;
-use crate::store::documents::DocumentKind;
 use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::sealed::SealedColumn;
@@ -32,25 +32,24 @@ mod secrets;
 pub use secrets::{Revealed, Secrets};
 
 use load::{AllServed, Served};
-/// Longest wait for what is live.
+/// Longest wait for a load.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why something live could not be read.
+/// Why a tenant's live state could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The database did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The database did not answer somebody else, who asked for the same.
+    /// The database did not answer another caller's query for the same.
     #[error("the database did not answer")]
     Unanswered,
-    /// Too much else was being read.
+    /// Too many loads were under way.
     #[error(transparent)]
     Work(#[from] WorkError),
-    /// The tenant is gone.
     #[error("the tenant does not exist")]
     TenantGone,
-    /// The tenant's policy was written past all checks.
+    /// The tenant's stored policy is invalid: it was written past all checks.
     #[error("the tenant's policy can't be read: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     PolicyBroken(Vec<Fault>),
     /// The tenant has no Anam key, and neither has the platform.
@@ -75,7 +74,6 @@ impl SourceError {
     }
 }
 
-/// What is live for one tenant.
 #[derive(Debug)]
 pub struct LiveTenant {
     /// Documents, rules, catalogue, policy.
@@ -98,7 +96,7 @@ enum NoKey {
 }
 
 impl LiveTenant {
-    /// What mints get of a document; nothing where it is not in use or was never released.
+    /// The versions of a document that mints get; none where it is archived or was never released.
     fn served(&self, kind: DocumentKind, key: Key) -> Served {
         self.served.get(&(kind, key)).cloned().unwrap_or_default()
     }
@@ -112,17 +110,15 @@ impl LiveTenant {
     }
 }
 
-/// What mints get of a tenant's documents.
+/// The versions that mints get of a tenant's documents.
 #[derive(Debug)]
 pub enum Serving {
-    /// What is live.
     Live(Arc<LiveTenant>),
-    /// Nothing, and why.
+    /// No persona, and the reason.
     Nothing(String),
 }
 
 impl Serving {
-    /// What of a document.
     pub fn served(&self, kind: DocumentKind, key: &str) -> Served {
         match (self, Key::parse(key)) {
             (Self::Live(live), Ok(key)) => live.served(kind, key),
@@ -130,7 +126,7 @@ impl Serving {
         }
     }
 
-    /// Why nothing is served; `None` where something is.
+    /// Why the tenant is not served; `None` where it is.
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Live(_) => None,
@@ -149,7 +145,6 @@ pub struct Sources {
     tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
 }
 
-/// What reading a tenant takes.
 #[derive(Debug, Clone)]
 struct Loader {
     database: Database,
@@ -160,14 +155,13 @@ struct Loader {
 /// One tenant's place in the cache.
 #[derive(Debug, Default)]
 struct Slot {
-    /// The newest revision heard of.
+    /// The newest revision that a notice named.
     heard: AtomicI64,
     live: RwLock<Option<Arc<LiveTenant>>>,
     /// Held while a load is in flight.
     loading: tokio::sync::Mutex<()>,
     /// Loads that the database did not answer.
     unanswered: AtomicU64,
-    /// When it was last asked for.
     used: Mutex<Option<Instant>>,
 }
 
@@ -205,7 +199,7 @@ impl Sources {
         }
     }
 
-    /// What a mint needs: what is live for the caller's tenant, and the caller's choices.
+    /// The live state of the caller's tenant, and the caller's preferences.
     pub async fn for_mint(
         &self,
         caller: &Caller,
@@ -218,7 +212,6 @@ impl Sources {
         Ok((live, preferences))
     }
 
-    /// What is live for a tenant.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {
         let slot = self.slot(tenant);
         if let Some(live) = slot.fresh() {
@@ -257,17 +250,17 @@ impl Sources {
         let live = Arc::new(loaded?);
         if live.snapshot.revision < heard {
             // A notice comes after its commit, so the database is never behind an honest one.
-            let told = live.snapshot.revision;
+            let loaded = live.snapshot.revision;
             _ = slot
                 .heard
-                .compare_exchange(heard, told, Ordering::AcqRel, Ordering::Acquire);
+                .compare_exchange(heard, loaded, Ordering::AcqRel, Ordering::Acquire);
         }
         tracing::info!(tenant.id = %tenant, revision = live.snapshot.revision, "loaded what is live");
         *slot.live.write().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
         Ok(live)
     }
 
-    /// What mints get, with everything that was committed before: an admin sees their own changes at once. That is asked on
+    /// The versions that mints get, with everything committed so far: an admin sees their own changes at once. Read through
     /// `connections` of the caller's kind of work.
     pub async fn serving(
         &self,
@@ -285,7 +278,6 @@ impl Sources {
         }
     }
 
-    /// A user's choices.
     pub async fn preferences(
         &self,
         tenant: TenantId,
@@ -297,7 +289,7 @@ impl Sources {
         Ok(stored)
     }
 
-    /// A tenant has reached this revision: an older picture is no longer served.
+    /// Records that a tenant has reached this revision: an older snapshot is no longer served.
     pub fn heard(&self, tenant: TenantId, revision: i64) {
         let known = self
             .tenants
@@ -322,7 +314,7 @@ impl Sources {
         slot
     }
 
-    /// Forgets tenants that nobody has asked for so long, so that memory holds those in use and not all that ever were.
+    /// Drops tenants without requests for that long, so that memory holds those in use and not all that ever were.
     pub fn forget_idle(&self, after: Duration) {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         tenants.retain(|_, slot| {
@@ -335,7 +327,7 @@ impl Sources {
     }
 
     /// How many tenants are in memory.
-    pub fn held(&self) -> usize {
+    pub fn tenants_in_memory(&self) -> usize {
         self.tenants
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -346,7 +338,7 @@ impl Sources {
 impl Loader {
     async fn load(&self, tenant: TenantId) -> Result<LiveTenant, SourceError> {
         let mut tx = self.database.tenant(tenant).await?;
-        // The revision first: a change that lands while the rest is read makes this picture count as old.
+        // The revision first: a change that lands while the rest is read makes this snapshot count as old.
         let revision = tx.revision().await?;
         let moment = tx.moment().await?;
         let read_at = Instant::now();

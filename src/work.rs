@@ -11,13 +11,11 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::Span;
 
 use crate::domain::ids::TenantId;
+use crate::keyed_semaphore::KeyedSemaphore;
 use crate::threads::stand_back;
-use crate::turns::Turns;
 
-/// How work is bounded.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkOptions {
-    /// Threads at the same time.
     pub threads: usize,
     /// Threads of one tenant at the same time.
     pub of_tenant: usize,
@@ -25,14 +23,14 @@ pub struct WorkOptions {
     pub patience: Duration,
     /// Longest time that a job may take. One that waits nowhere can't be stopped.
     pub longest: Duration,
-    /// How far these threads stand back behind those that answer users: 0 is not at all, 19 is furthest (Linux only).
+    /// The niceness of these threads, 0 to 19 (Linux only): they yield to those that answer users.
     pub niceness: i32,
 }
 
-/// Why a job was not done.
+/// Why a job did not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// It had no thread in time; it was not begun.
+    /// No thread was free in time; the job did not begin.
     #[error("too much other work was ahead")]
     Busy,
     /// It took too long, and was stopped where it waited.
@@ -48,7 +46,7 @@ pub enum WorkError {
 pub struct Work {
     options: WorkOptions,
     threads: Arc<Semaphore>,
-    tenants: Turns<TenantId>,
+    tenants: KeyedSemaphore<TenantId>,
     runtime: Handle,
 }
 
@@ -58,12 +56,12 @@ impl Work {
         Self {
             options,
             threads: Arc::new(Semaphore::new(options.threads.max(1))),
-            tenants: Turns::new(options.of_tenant),
+            tenants: KeyedSemaphore::new(options.of_tenant),
             runtime,
         }
     }
 
-    /// Does a job for a tenant on a thread of its own, and gives what comes out. The job may wait for the database as it
+    /// Runs a job for a tenant on a work thread, and returns its result. The job may wait for the database as it
     /// goes. Dropped while it waits for its turn, it never begins; dropped later, the job ends where it next waits.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -141,14 +139,14 @@ mod tests {
         Work::new(options, Handle::current())
     }
 
-    /// Jobs that hold their thread until the sender is dropped.
-    struct Held {
+    /// Jobs that occupy their thread until the sender is dropped.
+    struct BusyThreads {
         release: Vec<mpsc::Sender<()>>,
         jobs: JoinSet<Result<(), WorkError>>,
     }
 
-    async fn hold(work: &Work, tenant: TenantId, count: usize) -> Held {
-        let mut held = Held {
+    async fn hold(work: &Work, tenant: TenantId, count: usize) -> BusyThreads {
+        let mut held = BusyThreads {
             release: Vec::new(),
             jobs: JoinSet::new(),
         };
@@ -210,22 +208,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_nobody_waits_for_ends_where_it_waits_itself() {
-        struct Told(Arc<AtomicBool>);
-        impl Drop for Told {
+        struct SetOnDrop(Arc<AtomicBool>);
+        impl Drop for SetOnDrop {
             fn drop(&mut self) {
                 self.0.store(true, Ordering::SeqCst);
             }
         }
         let work = work(1, 1, Duration::from_secs(10));
         let is_dropped = Arc::new(AtomicBool::new(false));
-        let told = Told(is_dropped.clone());
+        let guard = SetOnDrop(is_dropped.clone());
         let (begun, has_begun) = oneshot::channel();
         let mut waiting = JoinSet::new();
         waiting.spawn({
             let work = work.clone();
             async move {
                 work.run(A, async move || {
-                    let _told = told;
+                    let _told = guard;
                     begun.send(()).unwrap();
                     std::future::pending::<()>().await;
                 })

@@ -10,7 +10,7 @@ mod architecture {
     const MAX_LINES: usize = 600;
 
     /// Crates that belong to one room, or a few.
-    const ROOMS_OF_CRATES: [(&str, &[&str]); 12] = [
+    const ROOMS_OF_CRATES: [(&str, &[&str]); 13] = [
         ("sqlx", &["store/"]),
         // The program asks Anam, issuers, and, as a client, gateways elsewhere.
         ("reqwest", &["anam/", "auth/", "client/"]),
@@ -18,6 +18,8 @@ mod architecture {
         ("actix_http", &["app/"]),
         ("actix_service", &["app/"]),
         ("actix_ws", &["dev/"]),
+        // What the API takes and answers is described where it is read and written.
+        ("utoipa", &["api/", "web/"]),
         ("minijinja", &["domain/template/"]),
         ("argon2", &["crypto/password.rs"]),
         ("jsonwebtoken", &["auth/"]),

@@ -32,7 +32,7 @@ const MAX_ATTRIBUTE_ITEMS: usize = 50;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
     /// The rows, in Anam's order, each id once.
-    pub rows: Vec<Listed>,
+    pub rows: Vec<ListedEntry>,
     /// Rows that could not be read, and are not among them.
     pub unreadable: usize,
     /// Whether this is all that Anam has. What is missing from a list that is not whole proves nothing.
@@ -41,21 +41,21 @@ pub struct Listing {
 
 /// One thing that Anam lists.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
+pub struct ListedEntry {
     /// Its id, name and what else may be shown of it.
     pub entry: CatalogueEntry,
     /// Whether it is everybody's, and not the organisation's own. Tools say nothing of it, and count as own.
     pub is_stock: bool,
 }
 
-/// What asking for almost nothing told about a key.
+/// The result of a small request that tests a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
     /// Anam took it.
     Good,
     /// Anam does not know it: a mint would fail.
     Refused,
-    /// Anam knows it, but it may not read avatars. Whether it may mint can't be told from here.
+    /// Anam knows it, but it may not read avatars. Whether it may mint is unknown.
     NoPermission,
     /// Anam knows it, but its account has no plan.
     NoPlan,
@@ -218,7 +218,7 @@ fn list_of(kind: CatalogueKind) -> Option<&'static str> {
 
 /// The members of a row that are kept. Users see them among their options, so addresses of models, webhooks and their
 /// headers stay out, and so do links that are signed for an hour.
-fn kept(kind: CatalogueKind) -> &'static [&'static str] {
+fn kept_members(kind: CatalogueKind) -> &'static [&'static str] {
     match kind {
         CatalogueKind::Avatar => &[
             "variantName",
@@ -248,7 +248,7 @@ fn kept(kind: CatalogueKind) -> &'static [&'static str] {
 }
 
 /// `None` where the row has no id that the catalogue could hold.
-fn listed(kind: CatalogueKind, row: &Value) -> Option<Listed> {
+fn listed(kind: CatalogueKind, row: &Value) -> Option<ListedEntry> {
     let row = row.as_object()?;
     let id = row.get("id")?.as_str()?;
     if !text::is_clean_line(id, MAX_ID_CHARS) {
@@ -259,12 +259,12 @@ fn listed(kind: CatalogueKind, row: &Value) -> Option<Listed> {
         .find_map(|member| row.get(*member)?.as_str())
         .map(|name| text::clean_line(name, MAX_NAME_CHARS))
         .filter(|name| !name.is_empty());
-    let attributes: Map<String, Value> = kept(kind)
+    let attributes: Map<String, Value> = kept_members(kind)
         .iter()
         .filter_map(|member| Some(((*member).to_owned(), attribute(row.get(*member)?)?)))
         .collect();
     let owner = row.get("createdByOrganizationId");
-    Some(Listed {
+    Some(ListedEntry {
         entry: CatalogueEntry {
             id: id.to_owned(),
             name: name.map_or_else(|| id.to_owned(), std::borrow::Cow::into_owned),

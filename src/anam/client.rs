@@ -44,7 +44,7 @@ pub struct AnamOptions {
 pub struct ApiKey(pub(super) HeaderValue);
 
 impl ApiKey {
-    /// `None` where the text can't stand in a header.
+    /// `None` where the text can't be in a header.
     pub fn new(key: &SecretString) -> Option<Self> {
         let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
         value.set_sensitive(true);

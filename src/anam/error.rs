@@ -12,10 +12,7 @@ pub enum AnamError {
     ConfigRejected,
     /// 400 `invalid_persona_configuration` or 404: a persona, avatar or voice is unknown there.
     #[error("Anam does not know the persona")]
-    PersonaNotFound {
-        /// Which of the two.
-        status: u16,
-    },
+    PersonaNotFound { status: u16 },
     /// 401: the key is wrong.
     #[error("Anam refused the API key")]
     KeyRefused,
@@ -28,7 +25,7 @@ pub enum AnamError {
     /// 429 `Concurrent session limit reached`.
     #[error("all of Anam's concurrent sessions are taken")]
     ConcurrencyReached {
-        /// What Anam said, if anything.
+        /// Anam's message, if it gave one.
         retry_after: Option<Duration>,
     },
     /// 429 `Spend cap reached`.
@@ -37,13 +34,13 @@ pub enum AnamError {
     /// Any other 429.
     #[error("Anam limits the rate")]
     RateLimited {
-        /// What Anam said, if anything.
+        /// Anam's message, if it gave one.
         retry_after: Option<Duration>,
     },
     /// 503.
     #[error("Anam is busy")]
     Busy {
-        /// What Anam said, if anything.
+        /// Anam's message, if it gave one.
         retry_after: Option<Duration>,
     },
     /// Any other status, or an answer that is not what the API documents.
@@ -69,7 +66,7 @@ pub enum AnamError {
 pub struct MintRefused {
     /// The class.
     pub error: AnamError,
-    /// What Anam said of it, redacted, for the log.
+    /// Anam's reason, redacted, for the log.
     pub reason: Option<Reason>,
 }
 

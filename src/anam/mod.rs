@@ -8,7 +8,7 @@ pub mod sessions;
 pub mod token;
 pub mod wire;
 
-pub use catalogue::{Listed, Listing, Probe};
+pub use catalogue::{ListedEntry, Listing, Probe};
 pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
 pub use error::{AnamError, MintRefused};
 pub use sessions::AnamSession;

@@ -1,4 +1,4 @@
-//! Why Anam refused, in its own words, as far as they may stand in a log: without our key, without what tenants and users wrote,
+//! Why Anam refused, in its own words, as far as they may be in a log: without our key, without what tenants and users wrote,
 //! without anything that looks like a token, and short.
 
 use std::collections::{HashMap, HashSet};
@@ -33,7 +33,7 @@ impl Reason {
     /// Reads an answer to `sent`, a JSON body that went out with `key`. `None` where it says nothing.
     pub(super) fn read(answer: &[u8], sent: &[u8], key: &str) -> Option<Self> {
         let said = words(answer);
-        let mut ours = Sent::default();
+        let mut ours = SentRequest::default();
         ours.texts.push(key.to_owned());
         if let Ok(sent) = serde_json::from_slice(sent) {
             ours.collect(&sent, false);
@@ -78,14 +78,14 @@ fn collect_texts_of(value: &Value, texts: &mut Vec<String>) {
 
 /// What went out.
 #[derive(Default)]
-struct Sent {
+struct SentRequest {
     /// What somebody wrote: prompts, names, addresses of tools.
     texts: Vec<String>,
     /// Names of members, which are Anam's own words.
     members: HashSet<String>,
 }
 
-impl Sent {
+impl SentRequest {
     fn collect(&mut self, value: &Value, is_id: bool) {
         match value {
             // Ids say what Anam does not know; nobody's secret.
@@ -140,7 +140,7 @@ impl Sent {
         let mut in_removed = false;
         for (c, ours) in said.iter().zip(ours) {
             if !ours {
-                // What stands between two letters that go, goes.
+                // What is between two letters that go, goes.
                 left.push(*c);
             } else if !in_removed {
                 left.push_str(REMOVED);

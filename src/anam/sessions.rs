@@ -1,9 +1,8 @@
 //! What became of a token at Anam: the sessions that were started with it.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Anam, AnamError, ApiKey};
@@ -14,21 +13,18 @@ const PER_PAGE: &str = "10";
 /// Each of them brings its whole prompt along.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
-/// A session as Anam tells it. The prompt that stands beside it there is not read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+/// A session as Anam tells it. The prompt that is beside it there is not read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnamSession {
-    /// Anam's own id.
     pub id: Uuid,
     /// When the conversation began.
     pub start_time: Option<DateTime<Utc>>,
     /// When it ended; null while it runs.
     pub end_time: Option<DateTime<Utc>>,
     /// How it ended, in Anam's words: `NORMAL_EXIT`, `ERROR`, `CLOSED_BY_ENGINE`.
-    #[schema(example = "NORMAL_EXIT")]
     pub exit_status: Option<String>,
     /// How long it was, milliseconds.
-    #[schema(example = 184_000)]
     pub session_length_ms: Option<i64>,
 }
 

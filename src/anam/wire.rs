@@ -16,7 +16,6 @@ pub struct MintBody<'a, P> {
     pub session_options: &'a SessionOptions,
 }
 
-/// Its answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MintAnswer {

@@ -30,7 +30,6 @@ pub struct ContextView {
     /// What to put into `context`.
     #[schema(example = "support")]
     pub key: String,
-    /// Other names of it.
     pub aliases: Vec<String>,
     /// What the situation is.
     pub description: String,

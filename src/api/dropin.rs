@@ -42,7 +42,6 @@ pub(super) struct DropInError {
     error: &'static str,
 }
 
-/// What the documented server answers.
 #[derive(Debug)]
 pub(super) enum AsDocumented {
     Token(Token<DropInView>),

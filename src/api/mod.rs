@@ -46,7 +46,7 @@ pub fn operations() -> Vec<Operations> {
     operations
 }
 
-/// What stands at no route.
+/// The answer at unknown paths.
 pub async fn not_found() -> HttpResponse {
     Problem::new(Code::NotFound).error_response()
 }

@@ -1,4 +1,4 @@
-//! `/v1/operator`: what whoever runs the installation does. Not a tenant's business, so no tenant's role opens it.
+//! `/v1/operator`: what operators do. Not a tenant's business, so no tenant's role opens it.
 
 pub mod audit;
 pub mod issuer_pairs;
@@ -57,17 +57,17 @@ operations! {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OperatorTenant)]
 struct OperatedTenantBody {
-    /// Its id.
+    /// The tenant's id.
     id: Uuid,
     /// Its name in URLs and bundles.
     #[schema(example = "demo")]
     slug: String,
-    /// Its name for people.
+    /// The tenant's display name.
     #[schema(example = "Demo Inc.")]
     name: String,
-    /// Whether it is served.
+    /// False while the tenant is suspended.
     active: bool,
-    /// Since when it is there.
+    /// When the tenant was created.
     created_at: DateTime<Utc>,
 }
 
@@ -84,7 +84,7 @@ impl From<TenantListing> for OperatedTenantBody {
 }
 
 input! {
-    /// A tenant to make.
+    /// A tenant to create.
     struct NewTenant {
         /// Its name in URLs and bundles; it stays for ever.
         #[example("acme")]
@@ -108,10 +108,9 @@ input! {
     }
 }
 
-/// A tenant was made.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeTenant {
-    /// Its id.
+    /// The tenant's id.
     id: Uuid,
     /// Its name in URLs and bundles.
     #[schema(example = "acme")]
@@ -129,7 +128,7 @@ struct MadeTenant {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SharedIssuer {
-    /// Its id.
+    /// The tenant's id.
     id: Uuid,
     /// The members that an issuer has in a bundle.
     #[schema(value_type = Object)]
@@ -142,7 +141,7 @@ struct SharedIssuer {
 /// An issuer was registered.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeIssuer {
-    /// Its id.
+    /// The tenant's id.
     id: Uuid,
 }
 

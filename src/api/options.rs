@@ -39,7 +39,7 @@ pub struct OptionsView {
 pub struct OptionView {
     /// What to put into the preference.
     pub id: String,
-    /// What people read.
+    /// The name that people see.
     pub name: String,
     /// What else is known of it: pictures, provider, description.
     #[serde(flatten)]

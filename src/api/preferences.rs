@@ -55,7 +55,7 @@ async fn delete(user: User, seen: OptionalIfMatch) -> Answer<NoContent> {
 }
 
 async fn change(user: &User, seen: OptionalIfMatch, change: Change) -> Answer<StoredPreferences> {
-    write(user.gateway(), user.visit(), change, |stored| {
+    write(user.gateway(), user.admitted(), change, |stored| {
         seen.check(&validator(stored))
     })
     .await

@@ -142,9 +142,9 @@ pub struct MintedView {
     pub expires_at: String,
     /// Our id of the session; Anam's `clientLabel`.
     pub session_id: uuid::Uuid,
-    /// Who was given.
+    /// The persona of the session.
     pub persona: PersonaView,
-    /// The context that answered.
+    /// The key of the context that was used.
     #[schema(example = "support")]
     pub context: String,
 }
@@ -153,10 +153,10 @@ pub struct MintedView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SessionPersona)]
 pub struct PersonaView {
-    /// Its key.
+    /// The persona's key in the tenant.
     #[schema(example = "support-agent")]
     pub key: String,
-    /// Its version.
+    /// The number of the sealed version that was used.
     pub version: i32,
     /// Its display name.
     #[schema(example = "Ava")]

@@ -1,4 +1,4 @@
-//! Keeps memory true: hears of changes, and looks for itself now and then in case a notice was lost. Everything is read at the start
+//! Keeps memory up to date: listens for changes, and compares revisions now and then in case a notice was lost. Everything is read at the start
 //! and whenever notices may have been lost; else what is read is bounded by what changed, and not by how many tenants there are.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::domain::ids::TenantId;
 use crate::lifecycle::{Lifecycle, Part};
 use crate::sources::Sources;
 use crate::store::StoreError;
-use crate::store::changes::{Change, Changes, Touched};
+use crate::store::changes::{Change, ChangeScope, Changes};
 use crate::tenants::access::{Access, Revisions};
 use crate::tenants::master_keys::{self, MasterKeyRefusal};
 
@@ -20,7 +20,7 @@ use crate::tenants::master_keys::{self, MasterKeyRefusal};
 const POLL: Duration = Duration::from_secs(5);
 /// Tenants in such a page. The next poll takes the next.
 const POLLED: usize = 2_000;
-/// How long the listening connection may be silent before it is asked whether anybody is there.
+/// How long the listening connection may be silent before it is probed.
 const PROBE: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between tries to reach a lost database.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -35,27 +35,27 @@ pub(super) struct Refresher {
     polled: Option<TenantId>,
     /// Whether the database has been found to be one of these keys.
     recognised: bool,
-    /// What was told last of a database that can't be used.
-    told: Option<String>,
+    /// What was last logged of a database that can't be used.
+    logged: Option<String>,
 }
 
 impl Refresher {
-    /// Has read nothing yet. `told` is what was told of the database already.
-    pub(super) fn new(access: Access, sources: Arc<Sources>, told: Option<String>) -> Self {
+    /// Has read nothing yet. `logged` is what was logged of the database already.
+    pub(super) fn new(access: Access, sources: Arc<Sources>, logged: Option<String>) -> Self {
         Self {
             access,
             sources,
             seen: Revisions::new(),
             polled: None,
             recognised: false,
-            told,
+            logged,
         }
     }
 
     /// One try at start-up, so that a service whose database is there is ready at once.
     pub(super) async fn try_now(&mut self, lifecycle: &Lifecycle) {
         let read = match self.recognise().await {
-            Ok(()) => self.everything().await,
+            Ok(()) => self.read_everything().await,
             Err(error) => Err(error),
         };
         match read {
@@ -67,15 +67,15 @@ impl Refresher {
     /// Tells what is wrong once, however often it is met, and again when something else is.
     fn fails(&mut self, error: &StoreError) {
         let text = error.to_string();
-        if self.told.as_ref() != Some(&text) {
+        if self.logged.as_ref() != Some(&text) {
             tracing::warn!(error = text, "what is live can't be read");
-            self.told = Some(text);
+            self.logged = Some(text);
         }
     }
 
     fn works(&mut self, lifecycle: &Lifecycle) {
         lifecycle.report(Part::Live, true);
-        if self.told.take().is_some() {
+        if self.logged.take().is_some() {
             tracing::info!("the database is there");
         }
     }
@@ -107,7 +107,7 @@ impl Refresher {
         // Listen first, read then: nothing can change unseen in between.
         let mut changes = self.access.database.listen().await?;
         self.recognise().await?;
-        self.everything().await?;
+        self.read_everything().await?;
         self.works(lifecycle);
         *backoff = BACKOFF.0;
         let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
@@ -139,7 +139,7 @@ impl Refresher {
         Ok(())
     }
 
-    async fn everything(&mut self) -> Result<(), StoreError> {
+    async fn read_everything(&mut self) -> Result<(), StoreError> {
         self.seen = self.access.read_all().await?;
         self.polled = None;
         for (tenant, revision) in &self.seen {
@@ -155,9 +155,9 @@ impl Refresher {
         for change in std::iter::once(change).chain(std::iter::from_fn(|| changes.buffered())) {
             self.sources.heard(change.tenant, change.revision);
             match change.touched {
-                Touched::Access => _ = touched.insert(change.tenant),
-                Touched::SharedIssuers => shared = true,
-                Touched::Content => self.pass_over(change),
+                ChangeScope::Access => _ = touched.insert(change.tenant),
+                ChangeScope::SharedIssuers => shared = true,
+                ChangeScope::Content => self.pass_over(change),
             }
         }
         self.read(touched).await?;

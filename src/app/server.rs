@@ -13,7 +13,7 @@ use actix_web::{App, Error, HttpServer, web};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::StartError;
-use super::unread::{Connection, Desk};
+use super::unparsed::{Connection, RefusalContext};
 use crate::api;
 use crate::config::{ServerSettings, Settings};
 use crate::gateway::Gateway;
@@ -27,7 +27,7 @@ use crate::web::path::readable;
 use crate::web::trace::trace;
 
 /// What handlers and middleware are given.
-pub(super) struct Faces {
+pub(super) struct Services {
     pub(super) gateway: Arc<Gateway>,
     pub(super) origins: Arc<Origins>,
     pub(super) lifecycle: Lifecycle,
@@ -39,9 +39,9 @@ pub(super) struct Faces {
 pub(super) struct Listeners {
     public: TcpListener,
     ops: TcpListener,
-    /// Where users are served.
+    /// The public listener's address.
     pub(super) address: SocketAddr,
-    /// Where operators look.
+    /// The operations listener's address.
     pub(super) ops_address: SocketAddr,
 }
 
@@ -63,7 +63,7 @@ impl Listeners {
     /// The servers of both.
     pub(super) fn serve(
         self,
-        faces: &Faces,
+        faces: &Services,
         settings: &Settings,
     ) -> Result<(Server, Server), StartError> {
         let failed = |address, setting| {
@@ -82,7 +82,7 @@ impl Listeners {
 
 /// The public listener.
 fn public(
-    faces: &Faces,
+    faces: &Services,
     settings: &Settings,
     listener: TcpListener,
     bound: SocketAddr,
@@ -126,7 +126,7 @@ fn public(
             .configure(api::routes)
             .default_service(web::to(api::not_found))
     };
-    let desk = Arc::new(Desk {
+    let desk = Arc::new(RefusalContext {
         clock: faces.gateway.clock.clone(),
         metrics: faces.metrics.clone(),
         max_body: settings.server.max_body_bytes,
@@ -200,7 +200,7 @@ fn listen(
 }
 
 /// The operators' listener.
-fn ops(faces: &Faces, listener: TcpListener) -> std::io::Result<Server> {
+fn ops(faces: &Services, listener: TcpListener) -> std::io::Result<Server> {
     let lifecycle = web::Data::new(faces.lifecycle.clone());
     let metrics = web::Data::new(faces.metrics.clone());
     let server = HttpServer::new(move || {

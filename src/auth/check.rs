@@ -29,7 +29,6 @@ pub struct CheckReport {
     pub problems: Vec<Fault>,
     /// What is allowed, but may not be meant.
     pub notes: Vec<String>,
-    /// What would become of a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenReport>,
 }
@@ -54,12 +53,11 @@ pub struct SkipReport {
     /// Its id, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
-    /// Why.
     pub reason: String,
 }
 
 impl Authenticator {
-    /// Fetches (or admits) the keys of a configuration as it would be done in earnest, or asks who is asked about opaque tokens, and
+    /// Fetches (or admits) the keys of a configuration as in service, or calls the introspection endpoint, and
     /// judges a token by that. Touches nothing that is cached. The caller limits how often an admin may ask.
     pub async fn check(
         &self,
@@ -70,7 +68,7 @@ impl Authenticator {
         if let Some(about) = config.introspection() {
             return self.check_opaque(config, about, secrets, token).await;
         }
-        let found = Found {
+        let found = AvailableKeys {
             published: match config.keys() {
                 Some(source) => Some(self.published(config, source).await),
                 None => None,
@@ -112,7 +110,7 @@ fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, NoKeys> {
 }
 
 /// What there is to judge by: each where the configuration has such keys.
-pub(super) struct Found {
+pub(super) struct AvailableKeys {
     published: Option<Result<KeySet, NoKeys>>,
     secrets: Option<Result<KeySet, NoKeys>>,
 }
@@ -140,7 +138,7 @@ impl NoKeys {
     }
 }
 
-impl Found {
+impl AvailableKeys {
     /// The keys that tokens of an algorithm are judged by.
     pub(super) fn keys_for(&self, algorithm: Algorithm) -> Option<&KeySet> {
         let keys = if algorithm.is_symmetric() {
@@ -183,14 +181,14 @@ pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
     })
 }
 
-/// What keeps keys and certificates that stand in the configuration itself from being used now. Nothing is fetched, so other sources
+/// What keeps keys and certificates that are in the configuration itself from being used now. Nothing is fetched, so other sources
 /// have no problems here.
 pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<Fault> {
     let Some(source @ KeySource::Jwks(set)) = config.keys() else {
         return problem_of_roots(config, now).into_iter().collect();
     };
     let admitted = KeySet::admit(set).map_err(|refusal| NoKeys::of(refusal.into(), source));
-    let found = Found {
+    let found = AvailableKeys {
         published: Some(admitted),
         secrets: None,
     };
@@ -214,7 +212,7 @@ fn place_of_keys(source: &KeySource) -> &'static str {
     }
 }
 
-fn report(config: &IssuerConfig, found: &Found) -> CheckReport {
+fn report(config: &IssuerConfig, found: &AvailableKeys) -> CheckReport {
     let configured = config.algorithms();
     let mut problems: Vec<Fault> = found
         .sets()

@@ -1,4 +1,4 @@
-//! What a refused token says of itself, for whoever has to find out why it was refused. Nothing of it was verified: it is cleaned,
+//! What a refused token says of itself, for finding out why it was refused. Nothing of it was verified: it is cleaned,
 //! cut, and shown as a claim, never acted upon.
 
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// Of an opaque token, which says nothing: what the request says of it, and the URL of the issuer that would be asked.
+    /// Of an opaque token, which names no issuer: what the request adds to it, and the URL of the issuer that would judge it.
     pub(super) fn of_opaque(tenant: Option<TenantId>, issuer: &str) -> Self {
         Self {
             tenant,
@@ -73,8 +73,7 @@ impl Claims {
         })
     }
 
-    /// As it may be shown.
-    pub(super) fn shown(&self, tenant: Option<TenantId>) -> Claimed {
+    pub(super) fn to_claimed(&self, tenant: Option<TenantId>) -> Claimed {
         let line = |text: &str| clean_line(text, MAX_CHARS).into_owned();
         let audiences = self.audiences.iter().take(MAX_AUDIENCES);
         let audiences: Vec<String> = audiences.map(|audience| line(audience)).collect();

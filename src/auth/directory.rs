@@ -45,16 +45,13 @@ pub struct Directory {
 pub struct RegisteredUrl {
     /// The `iss` of its tokens.
     pub issuer: String,
-    /// Whose.
     pub tenant: TenantId,
     /// Whether somebody other than the tenant vouched for one of its audiences: the issuer by a token, or an operator.
     pub is_proven: bool,
 }
 
-/// One issuer.
 #[derive(Debug)]
 pub struct IssuerEntry {
-    /// Its id.
     pub id: IssuerId,
     /// Whose users its tokens name.
     pub binding: TenantBinding,
@@ -70,7 +67,6 @@ pub struct IssuerEntry {
 /// One tenant, as far as tokens are concerned.
 #[derive(Debug, Clone)]
 pub struct TenantEntry {
-    /// Its id.
     pub id: TenantId,
     /// Its name in shared issuers' claims.
     pub slug: String,
@@ -81,9 +77,7 @@ pub struct TenantEntry {
 /// An issuer, or one of its audiences, that is left out of the directory: its tokens are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryFault {
-    /// Which issuer.
     pub issuer: IssuerId,
-    /// Why.
     pub reason: FaultReason,
 }
 
@@ -152,7 +146,7 @@ struct IssuerKeys {
     secrets: Option<Arc<KeySet>>,
     /// What all others are judged by.
     published: Option<Published>,
-    /// Who is asked about opaque tokens.
+    /// The endpoint that judges opaque tokens.
     introspector: Option<Arc<Introspector>>,
 }
 

@@ -11,12 +11,12 @@ use crate::domain::web_url;
 /// Longest text of a document that an error quotes, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// A document that was read, and is about the issuer that was asked for.
+/// A document that was read, and is about the requested issuer.
 #[derive(Debug)]
 pub(super) struct Discovery(Map<String, Value>);
 
 impl Discovery {
-    /// Discovery 1.0, 4.3: the `issuer` must be exactly the one that was asked for.
+    /// Discovery 1.0, 4.3: the `issuer` must be exactly the requested one.
     pub(super) fn read(document: &[u8], issuer: &str) -> Result<Self, FetchError> {
         let members = json::object(document).ok_or(FetchError::DiscoveryMalformed)?;
         let found = members.get("issuer").and_then(Value::as_str);

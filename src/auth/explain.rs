@@ -1,4 +1,4 @@
-//! Why a token passes or not, told step by step to the admin who configures its issuer. An anonymous caller is told
+//! Why a token passes or not, explained step by step to the admin who configures its issuer. An anonymous caller is told
 //! nothing of this.
 
 use std::collections::BTreeMap;
@@ -7,17 +7,17 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::Found;
+use super::check::AvailableKeys;
 use super::jws;
 use super::keys::KeySet;
-use super::lenient::{Lenient, told};
+use super::lenient::{Lenient, text_member};
 use super::refusal::Refusal;
 use super::verify::{self, Unverified, peek};
 use crate::domain::caller::{Facts, LeftOut};
 use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
 use crate::domain::text::clean_line;
 
-/// Longest text of a token that is told, in characters.
+/// Longest text of a token that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 200;
 
 /// What the verifier makes of one token by one issuer's rules.
@@ -26,7 +26,7 @@ const MAX_TOLD_CHARS: usize = 200;
 pub struct TokenReport {
     /// The verifier's own judgement.
     pub accepted: bool,
-    /// What was looked at, in order; later steps are told also where an earlier one failed.
+    /// What was looked at, in order; later steps are listed even where an earlier one failed.
     pub steps: Vec<Step>,
     /// Who it names, where the token was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub struct Step {
 pub(super) fn explain(
     text: &str,
     rules: &IssuerConfig,
-    found: &Found,
+    found: &AvailableKeys,
     now: DateTime<Utc>,
 ) -> TokenReport {
     let mut report = TokenReport::default();
@@ -108,7 +108,7 @@ impl TokenReport {
         });
     }
 
-    /// What is wrong with an algorithm or a claim is told by their own steps.
+    /// What is wrong with an algorithm or a claim is reported by their own steps.
     fn form(&mut self, strict: &Result<Unverified<'_>, Refusal>, faults: &[String]) {
         match strict {
             Err(Refusal::Header | Refusal::Type | Refusal::KeyId) if faults.is_empty() => {}
@@ -118,14 +118,14 @@ impl TokenReport {
             }
             _ => {}
         }
-        let mut told = faults.to_vec();
+        let mut messages = faults.to_vec();
         if let Err(refusal @ (Refusal::Header | Refusal::Type | Refusal::KeyId)) = strict {
-            told.push(format!("{refusal}. {}", refusal.advice()));
+            messages.push(format!("{refusal}. {}", refusal.advice()));
         }
-        if told.is_empty() {
-            told.extend(strict.as_ref().err().map(ToString::to_string));
+        if messages.is_empty() {
+            messages.extend(strict.as_ref().err().map(ToString::to_string));
         }
-        self.add("form", false, told.join("; "));
+        self.add("form", false, messages.join("; "));
     }
 
     fn algorithm(&mut self, header: Option<&Map<String, Value>>, rules: &IssuerConfig) {
@@ -151,7 +151,7 @@ impl TokenReport {
                 false,
                 format!(
                     "alg is {}, which no issuer may use; `none` is never taken. This issuer's algorithms are {allowed}",
-                    told(header, "alg").unwrap_or_default()
+                    text_member(header, "alg").unwrap_or_default()
                 ),
             ),
             None => self.add(
@@ -180,7 +180,7 @@ impl TokenReport {
             }
             Err(_) => format!(
                 "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
-                told(claims, "iss").unwrap_or_default(),
+                text_member(claims, "iss").unwrap_or_default(),
                 rules.issuer()
             ),
         };
@@ -228,11 +228,11 @@ impl TokenReport {
     /// What the claim map takes, or would take.
     pub(super) fn facts_of(&mut self, claims: &Map<String, Value>, rules: &IssuerConfig) {
         let (facts, left_out) = rules.claims().facts(claims);
-        let told = facts_found(rules, &facts, &left_out);
+        let summary = facts_found(rules, &facts, &left_out);
         if self.accepted {
-            self.add("facts", true, told);
+            self.add("facts", true, summary);
         } else {
-            self.unjudged("facts", format!("were it accepted: {told}"));
+            self.unjudged("facts", format!("were it accepted: {summary}"));
         }
         self.facts = Some(facts);
     }
@@ -348,12 +348,12 @@ fn times(
     judged: Result<(), Refusal>,
     now: DateTime<Utc>,
 ) -> String {
-    let told = |name: &str| match verify::date(claims, name) {
+    let date_text = |name: &str| match verify::date(claims, name) {
         Ok(Some(seconds)) => format!("{name} is {}", moment(seconds)),
         Ok(None) => format!("{name} is missing"),
         Err(_) => format!("{name} is no date: seconds since 1970 are meant"),
     };
-    let dates = ["iat", "nbf", "exp"].map(told).join(", ");
+    let dates = ["iat", "nbf", "exp"].map(date_text).join(", ");
     let verdict = match judged {
         Ok(()) => "is good now".to_owned(),
         Err(Refusal::Expired) => "has expired: paste a fresh one".to_owned(),
@@ -393,11 +393,11 @@ fn facts_found(
         .filter(|(name, _)| !facts.contains_key(*name) && !left_out.contains_key(*name))
         .map(|(name, path)| format!("{name} (from {path})"))
         .collect();
-    let mut told = vec![format!("{} taken", facts.len())];
+    let mut parts = vec![format!("{} taken", facts.len())];
     let left_out = left_out.iter();
-    told.extend(left_out.map(|(name, what)| format!("{name}: {what}")));
+    parts.extend(left_out.map(|(name, what)| format!("{name}: {what}")));
     if !missing.is_empty() {
-        told.push(format!("not in this token: {}", missing.join(", ")));
+        parts.push(format!("not in this token: {}", missing.join(", ")));
     }
-    told.join("; ")
+    parts.join("; ")
 }

@@ -1,13 +1,13 @@
 //! Opaque tokens: who they are for, their issuer's endpoint says (RFC 7662).
 //!
 //! What it said is believed for a short while, never longer than the token lives. Nothing is shared between issuers, so a slow endpoint
-//! holds up its own tenant's users alone; and how often it is asked is bounded, whatever anybody sends.
+//! holds up its own tenant's users alone; and the number of requests to it is bounded.
 
-mod ask;
+mod cache;
 mod check;
 mod judge;
-mod known;
-mod pace;
+mod request;
+mod throttle;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,13 +29,13 @@ use crate::crypto::mac::{Fingerprint, Fingerprints};
 use crate::domain::ids::IssuerId;
 use crate::domain::issuer::{Introspection, IssuerConfig};
 
-use ask::{Endpoint, IntrospectionError, Said};
+pub(super) use cache::MemoryBudget;
+use cache::TokenCache;
 use judge::{Introspected, check_issuer, check_type, judge};
-use known::Known;
-pub(super) use known::Room;
-use pace::{Held, Pace};
+use request::{Endpoint, IntrospectionAnswer, IntrospectionError};
+use throttle::{Throttle, ThrottledBy};
 
-/// How long a token that was refused is not asked about again.
+/// How long the refusal of a token is remembered.
 const REFUSED_FOR: TimeDelta = TimeDelta::seconds(10);
 /// Bytes of one issuer's good tokens that are remembered, and of its refused ones, about.
 const GOOD_BYTES: usize = 8 * 1024 * 1024;
@@ -43,7 +43,7 @@ const REFUSED_BYTES: usize = 256 * 1024;
 /// Bytes of everybody's together.
 pub(super) const ALL_BYTES: usize = 128 * 1024 * 1024;
 
-/// How often issuers are asked about tokens.
+/// Bounds on requests to introspection endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntrospectionSettings {
     /// Questions to one issuer in a second.
@@ -87,7 +87,7 @@ pub(super) fn check_form(token: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Who is asked about the tokens of one issuer entry, and what is known of them.
+/// The introspection endpoint of one issuer entry, and the answers that are remembered.
 pub(super) struct Introspector {
     id: IssuerId,
     config: IssuerConfig,
@@ -101,10 +101,10 @@ pub(super) struct Introspector {
 type Answer = Result<Arc<Introspected>, AuthError>;
 
 struct State {
-    good: Known<Arc<Introspected>>,
-    refused: Known<Refusal>,
+    good: TokenCache<Arc<Introspected>>,
+    refused: TokenCache<Refusal>,
     under_way: HashMap<Fingerprint, watch::Receiver<Option<Answer>>>,
-    pace: Pace,
+    pace: Throttle,
 }
 
 impl fmt::Debug for Introspector {
@@ -124,10 +124,10 @@ impl Introspector {
         fetcher: Arc<Fetcher>,
     ) -> Result<Arc<Self>, FaultReason> {
         let state = State {
-            good: Known::new(GOOD_BYTES, fetcher.room.clone()),
-            refused: Known::new(REFUSED_BYTES, fetcher.room.clone()),
+            good: TokenCache::new(GOOD_BYTES, fetcher.room.clone()),
+            refused: TokenCache::new(REFUSED_BYTES, fetcher.room.clone()),
             under_way: HashMap::new(),
-            pace: Pace::default(),
+            pace: Throttle::default(),
         };
         Ok(Arc::new(Self {
             id: entry.id,
@@ -191,10 +191,12 @@ impl Introspector {
         if state.under_way.len() >= settings.in_flight {
             return Err(UNAVAILABLE);
         }
-        let counted = state.pace.ask(from, settings.per_second, now);
+        let counted = state.pace.admit(from, settings.per_second, now);
         counted.map_err(|held| match held {
-            Held::Address(retry_after) => AuthError::TooManyRefused { retry_after },
-            Held::Endpoint(retry_after) => AuthError::IntrospectionUnavailable { retry_after },
+            ThrottledBy::Address(retry_after) => AuthError::TooManyRefused { retry_after },
+            ThrottledBy::Endpoint(retry_after) => {
+                AuthError::IntrospectionUnavailable { retry_after }
+            }
         })?;
         let (answer, question) = watch::channel(None);
         state.under_way.insert(fingerprint, question.clone());
@@ -204,7 +206,7 @@ impl Introspector {
         };
         let token = SecretString::from(token);
         let ask = async move {
-            let said = asking.of.ask(&token).await;
+            let said = asking.of.admit(&token).await;
             let judged = asking.of.settle(fingerprint, from, said);
             drop(asking);
             _ = answer.send(Some(judged));
@@ -213,7 +215,7 @@ impl Introspector {
         Ok(question)
     }
 
-    async fn ask(&self, token: &SecretString) -> Result<Said, IntrospectionError> {
+    async fn admit(&self, token: &SecretString) -> Result<IntrospectionAnswer, IntrospectionError> {
         let endpoint = Endpoint {
             about: &self.about,
             roots: self.config.root_certificates(),
@@ -228,12 +230,12 @@ impl Introspector {
         &self,
         fingerprint: Fingerprint,
         from: Option<IpAddr>,
-        said: Result<Said, IntrospectionError>,
+        said: Result<IntrospectionAnswer, IntrospectionError>,
     ) -> Answer {
         let now = self.fetcher.clock.now();
         let judged = match said {
-            Ok(Said::Active(members)) => judge(&members, &self.config, now),
-            Ok(Said::Inactive) => Err(Refusal::Inactive),
+            Ok(IntrospectionAnswer::Active(members)) => judge(&members, &self.config, now),
+            Ok(IntrospectionAnswer::Inactive) => Err(Refusal::Inactive),
             Err(error) => {
                 let reason = error.as_label();
                 self.fetcher.metrics.introspection(reason);
@@ -265,7 +267,7 @@ impl Introspector {
         }
     }
 
-    /// Forgets what is over.
+    /// Drops expired entries.
     pub(super) fn tidy(&self) {
         let now = self.fetcher.clock.now();
         let mut state = self.state();

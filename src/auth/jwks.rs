@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::discovery::Discovery;
-use super::introspection::{IntrospectionSettings, Room};
+use super::introspection::{IntrospectionSettings, MemoryBudget};
 use super::keys::{KeySet, SetRefusal};
 use super::outbound::{Outbound, OutboundError};
 use crate::clock::Clock;
@@ -24,7 +24,7 @@ use crate::telemetry::metrics::Metrics;
 /// How key sets are renewed. All durations are in the clock's time but for `wait`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksSettings {
-    /// After any attempt, also a failed one, the same issuer is not asked again for this long.
+    /// After any attempt, also a failed one, no request goes to the same issuer for this long.
     pub cooldown: Duration,
     /// Life of a set whose answer names no `max-age`.
     pub refresh: Duration,
@@ -66,12 +66,7 @@ pub enum FetchError {
     Set(#[from] SetRefusal),
     /// The address of the discovery document may not be reached, or did not answer as it should.
     #[error("the discovery document at {address}: {error}")]
-    Discovery {
-        /// Its address.
-        address: Url,
-        /// Why.
-        error: OutboundError,
-    },
+    Discovery { address: Url, error: OutboundError },
     /// The discovery document is no JSON object.
     #[error("the discovery document is no JSON object, or holds a name twice")]
     DiscoveryMalformed,
@@ -82,7 +77,6 @@ pub enum FetchError {
     DiscoveryIssuer {
         /// What it names, one clean line; empty where it names none.
         found: String,
-        /// What is configured.
         wanted: String,
     },
     /// The discovery document holds no `jwks_uri`.
@@ -90,12 +84,7 @@ pub enum FetchError {
     DiscoveryJwksUri,
     /// The address of the keys that the discovery document names may not be reached, or did not answer as it should.
     #[error("the key address {address} of the discovery document: {error}")]
-    Discovered {
-        /// Its `jwks_uri`.
-        address: Url,
-        /// Why.
-        error: OutboundError,
-    },
+    Discovered { address: Url, error: OutboundError },
 }
 
 impl FetchError {
@@ -124,12 +113,12 @@ pub(super) struct KeysUnavailable {
 /// Where a set is fetched, and by what the servers there are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteSource {
-    place: Place,
+    place: KeyLocation,
     roots: Option<RootCertificates>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum KeyLocation {
     JwksUrl(Url),
     Discovery { document: Url, issuer: String },
 }
@@ -138,11 +127,13 @@ impl RemoteSource {
     /// `None` where nothing is fetched.
     pub(super) fn of(config: &IssuerConfig) -> Option<Self> {
         let place = match config.keys()? {
-            KeySource::JwksUrl(url) => Place::JwksUrl(url.clone()),
-            KeySource::Discovery(document) | KeySource::MetadataUrl(document) => Place::Discovery {
-                document: document.clone(),
-                issuer: config.issuer().to_owned(),
-            },
+            KeySource::JwksUrl(url) => KeyLocation::JwksUrl(url.clone()),
+            KeySource::Discovery(document) | KeySource::MetadataUrl(document) => {
+                KeyLocation::Discovery {
+                    document: document.clone(),
+                    issuer: config.issuer().to_owned(),
+                }
+            }
             KeySource::Jwks(_) => return None,
         };
         Some(Self {
@@ -154,7 +145,7 @@ impl RemoteSource {
     /// At this address, believed by what everybody's servers are.
     pub(super) fn at(url: Url) -> Self {
         Self {
-            place: Place::JwksUrl(url),
+            place: KeyLocation::JwksUrl(url),
             roots: None,
         }
     }
@@ -176,8 +167,8 @@ impl RemoteSource {
             }
         };
         let fetched = match &self.place {
-            Place::JwksUrl(url) => outbound.get(url).await?,
-            Place::Discovery { document, issuer } => {
+            KeyLocation::JwksUrl(url) => outbound.get(url).await?,
+            KeyLocation::Discovery { document, issuer } => {
                 let found = outbound.get(document).await;
                 let found = found.map_err(|error| FetchError::Discovery {
                     address: document.clone(),
@@ -192,13 +183,12 @@ impl RemoteSource {
     }
 }
 
-/// What all issuers' fetches share.
 pub(super) struct Fetcher {
     pub(super) outbound: Outbound,
     pub(super) settings: JwksSettings,
     pub(super) introspection: IntrospectionSettings,
     /// Where what is known of opaque tokens has its place.
-    pub(super) room: Room,
+    pub(super) room: MemoryBudget,
     pub(super) clock: Clock,
     pub(super) tracker: TaskTracker,
     /// Fetches outlive the request that started them, and its worker.
@@ -226,7 +216,7 @@ impl fmt::Debug for RemoteKeys {
 
 #[derive(Debug, Default)]
 struct State {
-    good: Option<Good>,
+    good: Option<FetchedKeys>,
     last_attempt: Option<DateTime<Utc>>,
     last_error: Option<FetchError>,
     /// Open while a fetch is under way.
@@ -236,7 +226,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Good {
+struct FetchedKeys {
     keys: Arc<KeySet>,
     fetched: DateTime<Utc>,
     life: Duration,
@@ -253,7 +243,7 @@ enum Age {
     Dead,
 }
 
-impl Good {
+impl FetchedKeys {
     fn age(&self, now: DateTime<Utc>, settings: &JwksSettings) -> Age {
         // A clock that was set back proves nothing about freshness.
         let Ok(age) = (now - self.fetched).to_std() else {
@@ -356,7 +346,7 @@ impl RemoteKeys {
         }
     }
 
-    /// Fetches the set now, whatever is known of it and whenever it was tried last: for whoever tries a configuration out.
+    /// Fetches the set now, whatever is known of it and whenever it was tried last: for checks of a configuration.
     pub(super) async fn fetch_now(&self) -> Result<(), FetchError> {
         let now = self.fetcher.clock.now();
         {
@@ -470,7 +460,7 @@ impl RemoteKeys {
                     tracing::warn!(issuer.id = self.name, index, kid, reason, "key skipped");
                 }
                 state.last_error = None;
-                state.good = Some(Good {
+                state.good = Some(FetchedKeys {
                     keys: Arc::new(keys),
                     fetched: now,
                     life,
@@ -503,7 +493,6 @@ impl RemoteKeys {
 /// State of one issuer's fetched keys, for metrics and the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHealth {
-    /// Whose keys.
     pub issuer: IssuerId,
     /// Usable keys of the last good set; 0 before the first.
     pub keys: usize,
@@ -534,14 +523,14 @@ mod tests {
             outbound: Outbound::new(OutboundPolicy::default()).unwrap(),
             settings: JwksSettings::default(),
             introspection: IntrospectionSettings::default(),
-            room: Room::new(0),
+            room: MemoryBudget::new(0),
             clock: Clock::manual(DateTime::UNIX_EPOCH),
             tracker: TaskTracker::new(),
             runtime: Handle::current(),
             metrics: Metrics::new(),
         };
         let source = RemoteSource {
-            place: Place::JwksUrl(Url::parse("https://id.example.com/keys").unwrap()),
+            place: KeyLocation::JwksUrl(Url::parse("https://id.example.com/keys").unwrap()),
             roots: None,
         };
         let id = IssuerId(uuid::Uuid::nil());

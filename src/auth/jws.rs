@@ -13,7 +13,7 @@ use crate::domain::json;
 /// Longest token, in bytes; looked at before anything is decoded.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A token taken apart.
+/// The parts of a JWS.
 #[derive(Debug)]
 pub(super) struct Jws<'t> {
     signing_input: &'t str,

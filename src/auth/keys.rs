@@ -99,13 +99,13 @@ pub enum Skip {
     OtherUse,
     /// A symmetric key in a published set.
     Symmetric,
-    /// The private part stands in it: the key is burnt.
+    /// The private part is in it: the key is burnt.
     Private,
     /// RSA below 2048 or above 8192 bits, a bad exponent, or a modulus from a broken generator.
     WeakRsa,
     /// A point off its curve, of small order, or not in its canonical form.
     BadPoint,
-    /// Another key with the same `kid` and algorithm stands in the set.
+    /// Another key with the same `kid` and algorithm is in the set.
     Ambiguous,
     /// More than [`MAX_KEYS`] usable keys came before it.
     TooMany,
@@ -151,7 +151,7 @@ impl fmt::Display for Skip {
 /// Why there is no key set at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetRefusal {
-    /// Not an object with a list `keys`, or a name stands in it twice.
+    /// Not an object with a list `keys`, or a name is in it twice.
     #[error("is no JWK set: {{\"keys\": [...]}}, no name twice, no deep nesting")]
     Malformed,
     /// X.509 certificates, as Google offers them beside its key set.
@@ -162,10 +162,9 @@ pub enum SetRefusal {
         "is a discovery document, not a key set: give it as metadataUrl, or its jwks_uri as jwksUrl"
     )]
     Document,
-    /// A page for people.
+    /// An HTML page.
     #[error("is HTML, not a key set: the address leads to a page, such as a sign-in or an error")]
     Html,
-    /// There is no member.
     #[error("holds no keys")]
     Empty,
     /// Every member was skipped; never empty.
@@ -201,15 +200,15 @@ impl SetRefusal {
 
 /// Each key with its reason, the first few of many.
 fn reasons(skipped: &[SkippedKey]) -> String {
-    let mut told: Vec<String> = skipped
+    let mut reasons: Vec<String> = skipped
         .iter()
         .take(MAX_TOLD_KEYS)
         .map(ToString::to_string)
         .collect();
     if let more @ 1.. = skipped.len().saturating_sub(MAX_TOLD_KEYS) {
-        told.push(format!("and {more} more"));
+        reasons.push(format!("and {more} more"));
     }
-    told.join("; ")
+    reasons.join("; ")
 }
 
 /// Members of a JWK that only a private or symmetric key has (RFC 7518, 6; RFC 8037, 2).

@@ -1,4 +1,4 @@
-//! Reads a text that should be a token however it is dressed, and says what is wrong with it: for whoever pastes one. The
+//! Reads a pasted text that should be a token, whatever surrounds it, and says what is wrong with it. The
 //! verifier never sees what is read here.
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use crate::domain::text::clean_line;
 
 /// Longest text that is looked at, bytes: those that are refused for their size are among them.
 pub(super) const MAX_BYTES: usize = 16 * 1024;
-/// Longest text of a token that is told, in characters.
+/// Longest text of a token that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 100;
 
 /// More lenient than the verifier: one mistake should not hide the others.
@@ -26,7 +26,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A text read as a token.
 #[derive(Debug, Default)]
 pub(super) struct Lenient {
-    /// The token without what stood around it.
+    /// The token without what was around it.
     pub(super) token: String,
     /// What is wrong with its form, each with what to change.
     pub(super) faults: Vec<String>,
@@ -104,7 +104,7 @@ impl Lenient {
             ),
             [header, _, _, _, _] => {
                 self.header = self.object("header", header);
-                let enc = self.header.as_ref().and_then(|header| told(header, "enc"));
+                let enc = self.header.as_ref().and_then(|header| text_member(header, "enc"));
                 self.fault(format!(
                     "is encrypted (a JWE of five parts, enc {}), and only who it is for can read it: let the issuer sign access tokens (JWS), and not encrypt them",
                     enc.unwrap_or_default()
@@ -133,7 +133,7 @@ impl Lenient {
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(object)) => {
                 self.fault(format!(
-                    "holds a {name} in which a name stands twice, something is nested too deep, or a text has U+0000"
+                    "holds a {name} with a name that occurs twice, too deep nesting, or U+0000 in a text"
                 ));
                 Some(object)
             }
@@ -186,7 +186,7 @@ fn without<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
 }
 
 /// A member that is a text, fit to be shown.
-pub(super) fn told(object: &Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn text_member(object: &Map<String, Value>, name: &str) -> Option<String> {
     let text = object.get(name)?.as_str()?;
     Some(format!("{:?}", clean_line(text, MAX_TOLD_CHARS)))
 }

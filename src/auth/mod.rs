@@ -33,7 +33,7 @@ use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
 
 use directory::{Index, Part};
-use introspection::{ALL_BYTES, Room};
+use introspection::{ALL_BYTES, MemoryBudget};
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{
@@ -55,31 +55,31 @@ pub use refusal::Refusal;
 pub use sso::{SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
 pub use verify::{Unverified, Verified, peek, verify};
 
-/// Why a caller is not let in.
+/// Why a caller is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The token is not good: 401, with one body for all reasons.
     #[error("token refused: {0}")]
     Refused(#[from] Refusal),
-    /// Who may call was never read, since there was no database yet: 503.
+    /// The issuers were never read, since there was no database yet: 503.
     #[error("who may call is not known yet")]
     NotKnownYet,
-    /// The issuer's keys cannot be had at the moment, which is not the token's fault: 503.
+    /// The issuer's keys are unavailable at the moment, which is not the token's fault: 503.
     #[error("the issuer's signing keys are not available")]
     KeysUnavailable {
-        /// When another try makes sense; at least a second.
+        /// When to try again; at least a second.
         retry_after: Duration,
     },
-    /// The issuer's introspection endpoint cannot be asked at the moment, or gives no answer: 503.
+    /// The issuer's introspection endpoint may get no request at the moment, or does not answer: 503.
     #[error("the issuer did not say whether the token is good")]
     IntrospectionUnavailable {
-        /// When another try makes sense; at least a second.
+        /// When to try again; at least a second.
         retry_after: Duration,
     },
-    /// Too many tokens that were refused came from there: 429.
+    /// Too many refused tokens came from this address: 429.
     #[error("too many tokens from this address were refused")]
     TooManyRefused {
-        /// When the next one is looked at.
+        /// When the next one is judged.
         retry_after: Duration,
     },
     /// The token is good, its tenant is suspended: 403.
@@ -112,9 +112,9 @@ impl From<KeysUnavailable> for AuthError {
 
 /// Turns bearer tokens into callers. One per process, shared by reference.
 pub struct Authenticator {
-    /// Held for look-ups and for putting in what is ready, never while something is computed or waited for.
+    /// Held for look-ups and swaps only, never while something is computed or awaited.
     index: RwLock<Index>,
-    /// Whether there was ever a directory. Before, no issuer is known, which is not the token's fault.
+    /// Whether a directory was ever set. Before that no issuer is known, which is not the token's fault.
     is_filled: AtomicBool,
     fetcher: Arc<Fetcher>,
 }
@@ -141,7 +141,7 @@ impl Authenticator {
             outbound: Outbound::new(outbound)?,
             settings,
             introspection,
-            room: Room::new(ALL_BYTES),
+            room: MemoryBudget::new(ALL_BYTES),
             clock,
             tracker,
             runtime,
@@ -159,7 +159,7 @@ impl Authenticator {
         SingleSignOn::new(Arc::clone(&self.fetcher))
     }
 
-    /// Swaps the whole directory at once, and says which issuers it had to leave out. Requests under way finish by the rules that
+    /// Swaps the whole directory at once, and returns the issuers that it had to leave out. Requests under way finish by the rules that
     /// they began with. Key sets of issuers that did not move stay. To be called by one task at a time.
     pub fn replace_directory(&self, directory: Directory) -> Vec<DirectoryFault> {
         let before = |owner| self.index().part(owner);
@@ -221,7 +221,7 @@ impl Authenticator {
         })
     }
 
-    /// Judges an opaque token (see [`is_opaque`]) by what its issuer's endpoint says of it. `sent_for` names the tenant that the page
+    /// Judges an opaque token (see [`is_opaque`]) by the answer of its issuer's endpoint. `sent_for` names the tenant that the page
     /// means, by its name in URLs or its id: nothing in the token does, and it is shown to that tenant's issuer alone. `from` is where it
     /// came from, where that is known.
     pub async fn introspect(
@@ -257,7 +257,7 @@ impl Authenticator {
         self.index().claimed_for(sent_for)
     }
 
-    /// Forgets what was learned of tokens that nobody believes any more; call it now and then.
+    /// Drops expired introspection answers; to be called now and then.
     pub fn forget_introspected(&self) {
         let introspectors: Vec<_> = {
             let index = self.index();
@@ -268,10 +268,10 @@ impl Authenticator {
         }
     }
 
-    /// What a refused token claims to be, and whose it would be; for those who have to find out why it was refused.
+    /// What a refused token claims to be, and whose it would be, for finding out why it was refused.
     pub fn claimed(&self, token: &str) -> Claimed {
         match claimed::Claims::read(token) {
-            Some(claims) => claims.shown(self.index().claimed_tenant(&claims)),
+            Some(claims) => claims.to_claimed(self.index().claimed_tenant(&claims)),
             None => Claimed::default(),
         }
     }

@@ -33,7 +33,7 @@ pub struct OutboundPolicy {
     pub allow: Vec<IpNet>,
     /// Ports at public addresses.
     pub ports: Vec<u16>,
-    /// What public addresses are asked through. It resolves names, so these are judged by their text alone.
+    /// The proxy for public addresses. It resolves names, so these are judged by their text alone.
     pub proxy: Option<WebProxy>,
 }
 
@@ -60,7 +60,6 @@ impl OutboundPolicy {
 #[error("cannot set up the client that fetches signing keys")]
 pub struct OutboundSetupError(#[from] reqwest::Error);
 
-/// What an address answered.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) body: Bytes,
@@ -97,7 +96,7 @@ impl fmt::Debug for Outbound {
 
 /// Which client an address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum AddressClass {
     Public,
     Listed,
     /// Public, through the installation's proxy.
@@ -131,8 +130,8 @@ impl Outbound {
             None => None,
         };
         Ok(Self {
-            public: direct(policy, Reach::Public, roots)?,
-            listed: direct(policy, Reach::Listed, roots)?,
+            public: direct(policy, AddressClass::Public, roots)?,
+            listed: direct(policy, AddressClass::Listed, roots)?,
             proxied,
             policy: Arc::clone(policy),
         })
@@ -143,7 +142,7 @@ impl Outbound {
         self.reach(url).map(|_| ())
     }
 
-    fn reach(&self, url: &Url) -> Result<Reach, OutboundError> {
+    fn reach(&self, url: &Url) -> Result<AddressClass, OutboundError> {
         let refuse = Err(OutboundError::NotAllowed);
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return refuse;
@@ -154,22 +153,24 @@ impl Outbound {
                     .port_or_known_default()
                     .is_some_and(|port| self.policy.ports.contains(&port)) =>
             {
-                Reach::Public
+                AddressClass::Public
             }
-            "https" | "http" => Reach::Listed,
+            "https" | "http" => AddressClass::Listed,
             _ => return refuse,
         };
-        let is_proxied = |proxy: &WebProxy| reach == Reach::Public && proxy.serves(url);
+        let is_proxied = |proxy: &WebProxy| reach == AddressClass::Public && proxy.serves(url);
         let reach = match &self.policy.proxy {
-            Some(proxy) if is_proxied(proxy) => Reach::Proxied,
+            Some(proxy) if is_proxied(proxy) => AddressClass::Proxied,
             _ => reach,
         };
         let literal = match url.host() {
             None | Some(Host::Domain("")) => return refuse,
-            Some(Host::Domain(_)) if reach == Reach::Listed && self.policy.allow.is_empty() => {
+            Some(Host::Domain(_))
+                if reach == AddressClass::Listed && self.policy.allow.is_empty() =>
+            {
                 return refuse;
             }
-            Some(Host::Domain(name)) if reach == Reach::Proxied && !is_outside(name) => {
+            Some(Host::Domain(name)) if reach == AddressClass::Proxied && !is_outside(name) => {
                 return refuse;
             }
             Some(Host::Domain(_)) => return Ok(reach),
@@ -215,9 +216,9 @@ impl Outbound {
 
     async fn send(&self, request: Request) -> Result<Response, OutboundError> {
         match (self.reach(request.url())?, &self.proxied) {
-            (Reach::Public, _) => self.public.execute(request).await.map_err(failed),
-            (Reach::Listed, _) => self.listed.execute(request).await.map_err(failed),
-            (Reach::Proxied, Some(client)) => {
+            (AddressClass::Public, _) => self.public.execute(request).await.map_err(failed),
+            (AddressClass::Listed, _) => self.listed.execute(request).await.map_err(failed),
+            (AddressClass::Proxied, Some(client)) => {
                 let answer = client.execute(request).await;
                 answer.map_err(|error| {
                     let is_connecting = error.is_connect();
@@ -230,7 +231,7 @@ impl Outbound {
                     }
                 })
             }
-            (Reach::Proxied, None) => Err(OutboundError::NotAllowed),
+            (AddressClass::Proxied, None) => Err(OutboundError::NotAllowed),
         }
     }
 }
@@ -251,9 +252,9 @@ async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
 }
 
 fn failed(error: reqwest::Error) -> OutboundError {
-    let told = OutboundError::of(&error);
+    let failure = OutboundError::of(&error);
     tracing::debug!(error = %error.without_url(), "outbound fetch failed");
-    told
+    failure
 }
 
 /// Whose certificates are believed.
@@ -261,7 +262,7 @@ fn failed(error: reqwest::Error) -> OutboundError {
 enum Roots {
     /// Those that the system trusts.
     System,
-    /// These alone.
+    /// Only these certificates.
     These(Vec<Certificate>),
     /// Nobody's.
     None,
@@ -269,7 +270,7 @@ enum Roots {
 
 fn direct(
     policy: &Arc<OutboundPolicy>,
-    reach: Reach,
+    reach: AddressClass,
     roots: &Roots,
 ) -> Result<Client, reqwest::Error> {
     let resolver = GuardedResolver {
@@ -278,7 +279,7 @@ fn direct(
     };
     bounded(roots)
         .no_proxy()
-        .https_only(reach == Reach::Public)
+        .https_only(reach == AddressClass::Public)
         .dns_resolver(resolver)
         .build()
 }
@@ -343,7 +344,7 @@ fn is_outside(name: &str) -> bool {
 /// Judges the addresses of a name; the client dials just these, so no second look-up can slip another address in.
 struct GuardedResolver {
     policy: Arc<OutboundPolicy>,
-    reach: Reach,
+    reach: AddressClass,
 }
 
 impl Resolve for GuardedResolver {
@@ -363,13 +364,13 @@ impl Resolve for GuardedResolver {
     }
 }
 
-fn may_dial(policy: &OutboundPolicy, reach: Reach, address: IpAddr) -> bool {
-    policy.allows(address) || (reach != Reach::Listed && is_public(address))
+fn may_dial(policy: &OutboundPolicy, reach: AddressClass, address: IpAddr) -> bool {
+    policy.allows(address) || (reach != AddressClass::Listed && is_public(address))
 }
 
 /// Whether a name may be dialled, by all the addresses that it has. One that leads outside and inside is refused whole:
 /// that is how a name is made that passes once and leads inside next time.
-fn are_dialled(policy: &OutboundPolicy, reach: Reach, found: &[SocketAddr]) -> bool {
+fn are_dialled(policy: &OutboundPolicy, reach: AddressClass, found: &[SocketAddr]) -> bool {
     let listed = found
         .iter()
         .filter(|found| policy.allows(found.ip()))
@@ -473,7 +474,7 @@ mod tests {
             &["8.8.8.8", "1.1.1.1", "2606:4700::1111"],
             &["10.1.2.3", "10.1.2.4"],
         ] {
-            assert!(dialled(Reach::Public, good), "{good:?}");
+            assert!(dialled(AddressClass::Public, good), "{good:?}");
         }
         for bad in [
             &[][..],
@@ -485,11 +486,11 @@ mod tests {
             &["8.8.8.8", "10.1.2.3"],
             &["10.1.2.3", "10.2.2.3"],
         ] {
-            assert!(!dialled(Reach::Public, bad), "{bad:?}");
-            assert!(!dialled(Reach::Listed, bad), "{bad:?}");
+            assert!(!dialled(AddressClass::Public, bad), "{bad:?}");
+            assert!(!dialled(AddressClass::Listed, bad), "{bad:?}");
         }
-        assert!(dialled(Reach::Listed, &["10.1.2.3"]));
-        assert!(!dialled(Reach::Listed, &["8.8.8.8"]));
+        assert!(dialled(AddressClass::Listed, &["10.1.2.3"]));
+        assert!(!dialled(AddressClass::Listed, &["8.8.8.8"]));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 /// A reason to refuse a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// Longer than the cap.
+    /// Longer than the size limit.
     #[error("the token is longer than 16 kB")]
     TooLarge,
     /// Not three parts of strict base64url, or not two JSON objects without duplicate names.
@@ -87,7 +87,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::TooLarge,
         Self::Malformed,
@@ -148,7 +147,7 @@ impl Refusal {
                 "Register the issuer, its URL byte for byte as the token's iss says it, with the token's aud among its audiences; or enable it."
             }
             Self::PairPending => {
-                "Prove whose these tokens are: POST /v1/admin/issuers/{issuer}:prove with one whose claim persona_gateway_tenant names the tenant; or ask whoever runs the installation for `persona-gateway issuer-pair assign`."
+                "Prove whose these tokens are: POST /v1/admin/issuers/{issuer}:prove with one whose claim persona_gateway_tenant names the tenant; or ask the gateway's operator for `persona-gateway issuer-pair assign`."
             }
             Self::AmbiguousAudience => "Ask for a token with one audience.",
             Self::Issuer => {

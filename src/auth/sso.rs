@@ -26,9 +26,9 @@ use flow::Userinfo;
 use id_token::{Expected, IdTokenRefusal};
 use provider::Endpoints;
 
-/// How long what a provider says of itself is believed.
+/// How long a provider's discovery document is cached.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
-/// How long a provider that could not be asked is left alone.
+/// How long no request goes to a provider that failed.
 const COOL_DOWN: TimeDelta = TimeDelta::seconds(10);
 /// Most providers that are remembered.
 const MOST: usize = 256;
@@ -66,7 +66,7 @@ impl SsoAttempt {
     }
 }
 
-/// What a provider says of somebody who signed in there.
+/// A provider's claims about a person who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SsoIdentity {
     /// The provider's own name of the person.
@@ -75,7 +75,6 @@ pub struct SsoIdentity {
     pub email: Option<String>,
     /// Whether the provider has made sure that the address is theirs.
     pub email_verified: bool,
-    /// What they are called.
     pub name: Option<String>,
 }
 
@@ -95,10 +94,10 @@ impl SsoIdentity {
 /// Why a provider helped nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SsoError {
-    /// It can't be asked.
-    #[error("the identity provider can't be asked: {0}")]
+    /// The provider could not be reached.
+    #[error("no request to the identity provider succeeded: {0}")]
     Unreachable(#[from] OutboundError),
-    /// What it says of itself is not what was configured, or makes no sense.
+    /// Its discovery document contradicts the configuration, or is invalid.
     #[error("the identity provider's configuration is not usable: {0}")]
     Misconfigured(String),
     /// It does not take the code, or its answer does not hold.
@@ -127,7 +126,7 @@ impl From<IdTokenRefusal> for SsoError {
     }
 }
 
-/// Asks tenants' identity providers, and remembers what they say of themselves.
+/// Calls tenants' identity providers, and caches their discovery documents.
 pub struct SingleSignOn {
     fetcher: Arc<Fetcher>,
     providers: Mutex<HashMap<String, Arc<Slot>>>,
@@ -149,7 +148,7 @@ struct Remembered {
     keys: Option<(Url, Arc<RemoteKeys>)>,
 }
 
-/// What a provider said of itself, or why it did not.
+/// A provider's discovery document, or why there is none.
 #[derive(Debug, Clone)]
 struct Answer {
     at: DateTime<Utc>,
@@ -175,7 +174,7 @@ struct Provider {
 }
 
 impl SingleSignOn {
-    /// Nothing is asked before it is needed.
+    /// Makes no request before one is needed.
     pub(super) fn new(fetcher: Arc<Fetcher>) -> Self {
         Self {
             fetcher,
@@ -183,7 +182,7 @@ impl SingleSignOn {
         }
     }
 
-    /// Whether there is a usable provider with this issuer identifier, with its keys; it is asked now.
+    /// Whether there is a usable provider with this issuer identifier, with its keys; requests go to it now.
     pub async fn check(&self, issuer: &str) -> Result<(), SsoError> {
         let provider = self.ask(issuer, |_| false).await?;
         Ok(provider.keys.fetch_now().await?)
@@ -295,13 +294,13 @@ impl SingleSignOn {
         keys.map_err(|_cooling_down| unavailable(&provider.keys))
     }
 
-    /// What a provider said of itself lately, or says now.
+    /// A provider's discovery document, cached or fetched.
     async fn recent(&self, issuer: &str) -> Result<Provider, SsoError> {
         let now = self.fetcher.clock.now();
         self.ask(issuer, |answer| answer.is_recent(now)).await
     }
 
-    /// What a provider says of itself: what it said before where that is good `enough`, else it is asked, once for however
+    /// A provider's discovery document: the cached one where it is good `enough`, else it is fetched, once for however
     /// many wait.
     async fn ask(
         &self,

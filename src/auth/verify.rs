@@ -1,5 +1,5 @@
 //! The verifier: pure, no I/O, no clock. `jsonwebtoken` checks the signature and nothing else;
-//! every rule about header and claims stands here and in `jws` (RFC 8725, RFC 7519, RFC 9068).
+//! every rule about header and claims is here and in `jws` (RFC 8725, RFC 7519, RFC 9068).
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ impl Unverified<'_> {
 pub struct Verified<'u> {
     /// The `sub`.
     pub subject: Subject,
-    /// What the claim map took.
+    /// The facts that the claim map selected.
     pub facts: Facts,
     /// What it left out, by the fact's name.
     pub left_out: BTreeMap<String, LeftOut>,
@@ -70,7 +70,6 @@ pub struct Verified<'u> {
 }
 
 impl Verified<'_> {
-    /// A claim that is a text.
     pub fn text(&self, path: &ClaimPath) -> Option<&str> {
         path.find(self.claims)?.as_str()
     }

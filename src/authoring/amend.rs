@@ -5,15 +5,16 @@ use serde_json::{Map, Value};
 
 use super::drafts::check_size;
 use super::examine::examine;
-use super::release::{self, What, Wish, in_use};
-use super::review::{Standing, standing};
+use super::release::{self, ReleaseRequest, VersionToRelease, in_use};
+use super::review::{ReviewState, standing};
 use super::seal::{self, Sealing, with_pins};
 use crate::domain::diff::{self, Change as Difference};
+use crate::domain::document::DocumentKind;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::merge_patch::merged;
 use crate::sources::load::all_served;
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::DocumentRow;
 use crate::store::releases::ReleaseRow;
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
@@ -26,24 +27,22 @@ pub struct Amendment {
     pub patch: Map<String, Value>,
     /// Why: the version's message and the release's note.
     pub note: String,
-    /// From when; now unless set.
+    /// When it goes live; now unless set.
     pub live_from: Option<DateTime<Utc>>,
     /// For how many of a hundred users, beside what is live; for everybody unless set.
     pub percent: Option<u8>,
 }
 
-/// What came of it.
 #[derive(Debug)]
 pub struct Amended {
-    /// The new version.
     pub version: SealedVersion,
     /// What differs from what was live.
     pub changes: Vec<Difference>,
     /// Its release; `None` where others must approve it first.
     pub release: Option<ReleaseRow>,
     /// How it stands with its reviewers.
-    pub standing: Standing,
-    /// What was found in it, none of which stands in the way.
+    pub standing: ReviewState,
+    /// What was found in it, none of which prevents it.
     pub findings: Vec<Finding>,
 }
 
@@ -82,7 +81,7 @@ pub async fn amend(
     let version = seal::insert(change, &sealing).await?;
     let standing = standing(&mut change.tx, document.id, &version).await?;
     let (release, findings) = if standing.is_met() {
-        let wish = Wish {
+        let wish = ReleaseRequest {
             version: version.number,
             live_from: amendment.live_from,
             percent: amendment.percent,
@@ -91,7 +90,7 @@ pub async fn amend(
         let released = release::release(change, kind, key, wish).await?;
         (Some(released.row), released.findings)
     } else {
-        let what = What::new(&document, key, &version);
+        let what = VersionToRelease::new(&document, key, &version);
         (None, rehearsed(change, &what).await?)
     };
     Ok(Amended {
@@ -103,7 +102,6 @@ pub async fn amend(
     })
 }
 
-/// The version that mints get.
 async fn live(
     change: &mut Change,
     document: &DocumentRow,
@@ -121,8 +119,11 @@ async fn live(
     version.ok_or(Refusal::NotFound)
 }
 
-/// Judges a release that must wait, as if it were made now: nobody is asked to approve what can't be released.
-async fn rehearsed(change: &mut Change, what: &What<'_>) -> Result<Vec<Finding>, Refusal> {
+/// Judges a release that must wait, as if it were made now: so that nobody approves what can't be released.
+async fn rehearsed(
+    change: &mut Change,
+    what: &VersionToRelease<'_>,
+) -> Result<Vec<Finding>, Refusal> {
     let now = change.now;
     let found = examine(
         &mut change.tx,

@@ -1,4 +1,4 @@
-//! Makes a tenant as a bundle says, in one transaction. A dry run does the same and takes it back, so its plan is exact.
+//! Applies a bundle to a tenant, in one transaction. A dry run does the same and rolls back, so its plan is exact.
 
 mod access;
 mod judge;
@@ -20,15 +20,16 @@ use self::older_snippets::pinned_as_sealed;
 use super::bundle::{Bundle, SecretRef, pinned};
 use super::documents;
 use super::live_set::Name;
-use super::plan::{Plan, Step, Verb};
-use super::release::{self, What};
+use super::plan::{Action, Plan, Step};
+use super::release::{self, VersionToRelease};
 use super::review::standing;
 use super::seal::{self, Sealing};
-use super::soundness::Before;
+use super::soundness::LiveBefore;
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::domain::catalogue::CatalogueEntry;
 use crate::domain::diff::diff;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, TenantId};
@@ -37,7 +38,7 @@ use crate::domain::policy::Policy;
 use crate::domain::role::Role;
 use crate::sources::SourceError;
 use crate::sources::load::served_versions;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::issuers::SharedIssuerRow;
 use crate::store::versions::SealedVersion;
 use crate::store::{Database, StoreError};
@@ -48,23 +49,20 @@ use crate::tenants::refusal::Refusal;
 /// Longest message of an application, characters.
 pub const MAX_MESSAGE: usize = 2_000;
 
-/// How to apply.
 #[derive(Debug, Clone)]
 pub struct ApplyOptions {
-    /// Take everything back at the end.
+    /// Roll back at the end.
     pub dry_run: bool,
     /// Remove what the bundle does not have, from the sections that it does have.
     pub prune: bool,
-    /// Who.
     pub actor: Actor,
-    /// The request that asks for it, for the audit trail.
+    /// The request's id, for the audit trail.
     pub request_id: Option<String>,
-    /// Why.
     pub message: String,
 }
 
 impl ApplyOptions {
-    /// Adds and changes, removes nothing, and gives no reason.
+    /// Options that add and change, remove nothing, and have no message.
     pub fn by(actor: impl Into<Actor>) -> Self {
         Self {
             dry_run: false,
@@ -76,21 +74,19 @@ impl ApplyOptions {
     }
 }
 
-/// Why nothing was applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// The bundle does not fit the tenant.
     #[error("the bundle has faults")]
     Faults {
-        /// What is in the way.
         faults: Vec<Fault>,
         /// Everything that was found in its documents, warnings too; pointers start at the bundle.
         findings: Vec<Finding>,
     },
-    /// The database said no.
+    /// A statement of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// One of the verbs said no.
+    /// One of the changes was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A secret can't be sealed.
@@ -101,15 +97,11 @@ pub enum ApplyError {
 /// Finds the secret that a reference names; the error says why not.
 pub type FindSecret<'a> = dyn Fn(&SecretRef) -> Result<SecretString, String> + Send + Sync + 'a;
 
-/// The tools of an application.
+/// What applying bundles needs.
 pub struct Applier<'a> {
-    /// Where.
     pub database: &'a Database,
-    /// Time and ids.
     pub clock: &'a Clock,
-    /// Seals secrets.
     pub keys: &'a KeyRing,
-    /// Finds secrets.
     pub find_secret: &'a FindSecret<'a>,
 }
 
@@ -159,15 +151,13 @@ pub async fn shared_issuers(database: &Database) -> Result<Vec<SharedIssuerRow>,
 
 /// One bundle to apply within a change.
 pub struct Application<'a> {
-    /// The bundle.
     pub bundle: &'a Bundle,
-    /// How; whether it lasts is up to whoever began the change.
+    /// The options; the caller commits the change or rolls it back.
     pub options: &'a ApplyOptions,
-    /// Finds secrets.
     pub find_secret: &'a FindSecret<'a>,
     /// See [`shared_issuers`].
     pub shared: &'a [SharedIssuerRow],
-    /// Whether it is applied on the database itself: then whose its issuers' tokens are stands by an operator's word.
+    /// Whether it is applied on the database itself: then its issuers' audiences need no proof.
     pub is_operators: bool,
 }
 
@@ -178,7 +168,7 @@ impl std::fmt::Debug for Application<'_> {
 }
 
 impl Application<'_> {
-    /// Makes the change's tenant as the bundle says, as far as its admin may. After an error nothing may be committed.
+    /// Applies the bundle to the change's tenant, as far as the admin's role permits. After an error nothing may be committed.
     pub async fn make(&self, change: &mut Change) -> Result<Plan, ApplyError> {
         let bundle = self.bundle;
         let mut work = Work {
@@ -213,7 +203,7 @@ impl Application<'_> {
             None => work.create_tenant(bundle).await?,
         }
         let now = work.change.now;
-        let before = Before::take(work.change, now).await?;
+        let before = LiveBefore::take(work.change, now).await?;
         // As things are now: what the bundle's own policy would no longer serve counts as live.
         let live = work.live().await.map_err(Refusal::from)?;
         work.find_behind(&live).await?;
@@ -258,18 +248,17 @@ struct Work<'a> {
     faults: Faults,
     /// The documents of which another version is live now.
     released: Vec<Name>,
-    /// The documents whose newest release can't be read, so that an earlier one is served: they are released anew.
+    /// The documents whose newest release can't be read, so that an earlier one is served: they are released again.
     behind: BTreeSet<Name>,
     /// The versions that a share of the users gets: number and percentage.
     rollouts: BTreeMap<Name, (i32, u8)>,
-    /// Versions that wait for approvals.
     waiting: Vec<VersionRow>,
     /// The bundle's documents, as they are sealed.
     placed: Vec<Placed>,
 }
 
 impl Work<'_> {
-    fn note(&mut self, verb: Verb, target: String, note: impl Into<String>, details: Value) {
+    fn note(&mut self, verb: Action, target: String, note: impl Into<String>, details: Value) {
         let action = format!(
             "{}.{}",
             target.split('/').next().unwrap_or_default(),
@@ -279,7 +268,7 @@ impl Work<'_> {
         self.step(verb, target, note);
     }
 
-    fn step(&mut self, verb: Verb, target: String, note: impl Into<String>) {
+    fn step(&mut self, verb: Action, target: String, note: impl Into<String>) {
         self.plan.steps.push(Step {
             verb,
             target,
@@ -288,10 +277,10 @@ impl Work<'_> {
         });
     }
 
-    /// Says member by member what the last step changes.
+    /// Adds the changes of the last step, member by member.
     fn tell(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
         if let Some(step) = self.plan.steps.last_mut() {
-            // What is too large to compare is told by its name alone.
+            // What is too large to compare is listed by its name alone.
             step.changes = diff(before, after).unwrap_or_default();
         }
     }
@@ -317,7 +306,7 @@ impl Work<'_> {
         if !changed.is_empty() {
             self.change.tx.update_tenant(&name, &policy).await?;
             self.note(
-                Verb::Change,
+                Action::Change,
                 target,
                 changed.join(" and "),
                 json!({ "changed": changed }),
@@ -352,9 +341,9 @@ impl Work<'_> {
             );
             self.change.tx.replace_catalogue(*kind, entries).await?;
             let verb = if before.is_empty() {
-                Verb::Create
+                Action::Create
             } else {
-                Verb::Change
+                Action::Change
             };
             let note = format!("{} entries, {added} new, {removed} gone", entries.len());
             self.note(
@@ -363,7 +352,7 @@ impl Work<'_> {
                 note,
                 json!({ "added": added, "removed": removed }),
             );
-            if verb == Verb::Change {
+            if verb == Action::Change {
                 let whole = |entries: &[CatalogueEntry]| {
                     Map::from_iter([(kind.as_str().to_owned(), json!(entries))])
                 };
@@ -409,7 +398,7 @@ impl Work<'_> {
                     .tx
                     .archive_document(row.document, Some(self.change.now))
                     .await?;
-                self.note(Verb::Remove, target, "archived", json!({}));
+                self.note(Action::Remove, target, "archived", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }
@@ -451,7 +440,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Seals and releases a document unless what is live says the same; gives the number that is live afterwards.
+    /// Seals and releases a document unless the live version equals it; returns the number that is live afterwards.
     async fn document(
         &mut self,
         kind: DocumentKind,
@@ -496,7 +485,7 @@ impl Work<'_> {
         let number = sealed.number;
         let standing = standing(&mut self.change.tx, document, &sealed).await?;
         let waits = if standing.is_met() {
-            let what = What {
+            let what = VersionToRelease {
                 document,
                 kind,
                 key,
@@ -531,9 +520,9 @@ impl Work<'_> {
             )
         };
         let (verb, note) = match before {
-            None => (Verb::Create, format!("version {number}{waits}")),
+            None => (Action::Create, format!("version {number}{waits}")),
             Some(row) => (
-                Verb::Change,
+                Action::Change,
                 format!("version {} to {number}{waits}", row.number),
             ),
         };
@@ -555,7 +544,7 @@ impl Work<'_> {
         Ok(id)
     }
 
-    /// Seals a version with this content, unless the newest one says the same and only waits to be released.
+    /// Seals a version with this content, unless the newest one equals it and only waits to be released.
     async fn sealed(
         &mut self,
         document: DocumentId,

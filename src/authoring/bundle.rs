@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
 use crate::domain::context::Context;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::{Key, is_slug};
@@ -13,20 +14,16 @@ use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
 use crate::domain::sample_user::SampleUser;
 use crate::domain::template::{Template, TemplateKind};
-use crate::store::documents::DocumentKind;
 
 /// A bundle, read and checked as far as that goes without the database. A section that is absent is left as it is.
 #[derive(Debug, Default)]
 pub struct Bundle {
     /// The tenant's name in URLs.
     pub tenant: String,
-    /// Its name for people.
     pub name: Option<String>,
-    /// Its policy.
     pub policy: Option<Policy>,
     /// Issuers of its users' JWTs.
     pub issuers: Option<Vec<BundleIssuer>>,
-    /// Its Anam key.
     pub provider_key: Option<SecretRef>,
     /// What its webhook tools refer to, by name.
     pub secrets: Option<BTreeMap<Key, SecretRef>>,
@@ -48,12 +45,11 @@ pub struct Bundle {
 /// Documents of one kind, by key.
 pub type Documents = BTreeMap<Key, Map<String, Value>>;
 
-/// One issuer.
 #[derive(Debug)]
 pub struct BundleIssuer {
     /// Its configuration, as stored.
     pub config: Map<String, Value>,
-    /// The same, read.
+    /// The same, parsed.
     pub parsed: IssuerConfig,
     /// Where its shared secret is, for HS256.
     pub secret: Option<SecretRef>,
@@ -62,9 +58,7 @@ pub struct BundleIssuer {
 /// One user whom admins made up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BundleSampleUser {
-    /// Who it is, for people.
     pub description: String,
-    /// The user.
     pub user: SampleUser,
 }
 
@@ -73,7 +67,6 @@ pub struct BundleSampleUser {
 pub enum SecretRef {
     /// In an environment variable of whoever applies the bundle.
     Env(String),
-    /// In a file.
     File(String),
     /// In the database already; an export says so.
     Stored,
@@ -96,7 +89,7 @@ impl SecretRef {
             [("stored", Value::Bool(true))] => Ok(Self::Stored),
             _ => Err(vec![Fault::new(
                 "",
-                "must be {env: NAME}, {file: PATH} or {stored: true}: a secret never stands in a bundle",
+                "must be {env: NAME}, {file: PATH} or {stored: true}: a bundle never holds a secret",
             )]),
         }
     }
@@ -153,7 +146,6 @@ impl Bundle {
         .sum()
     }
 
-    /// Whether it has this document.
     pub fn has(&self, kind: DocumentKind, key: &Key) -> bool {
         let documents = self.documents.get(&kind);
         documents.is_some_and(|documents| documents.contains_key(key))
@@ -259,7 +251,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Reads the documents of a kind. Of those that stand in the way the faults go to `faults`, of what is wrong inside of them to `within`.
+    /// Reads the documents of a kind. Of those that are in the way the faults go to `faults`, of what is wrong inside of them to `within`.
     fn read_documents(
         &mut self,
         kind: DocumentKind,
@@ -448,7 +440,7 @@ fn catalogue(
                     faults.add(format!("{at}/name"), "must be 1 to 200 characters");
                 }
                 Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
-                    faults.add(format!("{at}/id"), "stands twice in this list");
+                    faults.add(format!("{at}/id"), "is in this list twice");
                 }
                 Ok(entry) => good.push(entry),
                 Err(error) => faults.add(at, error.to_string()),
@@ -475,7 +467,7 @@ fn check_pairs(issuers: &[BundleIssuer], faults: &mut Faults) {
             if !seen.insert((url, audience)) {
                 faults.add(
                     "/issuers",
-                    format!("two of them stand for tokens of {url} with the audience `{audience}`"),
+                    format!("two of them accept tokens of {url} with the audience `{audience}`"),
                 );
             }
         }

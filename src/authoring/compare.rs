@@ -8,18 +8,17 @@ use crate::tenants::refusal::Refusal;
 
 /// What a draft or a version is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Against {
-    /// What is live.
+pub enum ComparisonBase {
     Live,
     /// The newest sealed version.
     Latest,
-    /// What it builds on.
+    /// Its base version.
     Base,
     /// The version of this number.
     Number(i32),
 }
 
-impl Against {
+impl ComparisonBase {
     /// `live`, `latest`, `base` or a number.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -37,13 +36,13 @@ pub async fn other_side(
     document: &DocumentRow,
     live: Option<i32>,
     base: Option<i32>,
-    against: Against,
+    against: ComparisonBase,
 ) -> Result<Map<String, Value>, Refusal> {
     let number = match against {
-        Against::Live => live,
-        Against::Latest => document.latest_version,
-        Against::Base => base,
-        Against::Number(number) => Some(number),
+        ComparisonBase::Live => live,
+        ComparisonBase::Latest => document.latest_version,
+        ComparisonBase::Base => base,
+        ComparisonBase::Number(number) => Some(number),
     };
     let Some(number) = number else {
         return Ok(Map::new());

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::drafts;
-use super::soundness::Before;
+use super::soundness::LiveBefore;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
 use crate::sources::load::all_served;
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::DocumentRow;
 use crate::store::drafts::DraftRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
@@ -53,7 +54,6 @@ pub async fn create(
     drafts::insert(change, &row, None, title, content).await
 }
 
-/// Whether no document has this key yet.
 async fn is_free(change: &mut Change, kind: DocumentKind, key: &Key) -> Result<(), Refusal> {
     let Some(row) = change.tx.document(kind, key.as_str()).await? else {
         return Ok(());
@@ -212,13 +212,13 @@ async fn set_archived(
     if row.archived_at.is_some() == archived {
         return Ok(row);
     }
-    let before = Before::take(change, change.now).await?;
+    let before = LiveBefore::take(change, change.now).await?;
     let at = archived.then_some(change.now);
     change.tx.archive_document(row.id, at).await?;
     let broken = before.broken(change, &[]).await?;
     if !broken.is_empty() {
-        let told: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        return Err(Refusal::InUse(format!("It {}.", told.join("; it "))));
+        let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        return Err(Refusal::InUse(format!("It {}.", reasons.join("; it "))));
     }
     let verb = if archived { "archive" } else { "restore" };
     change.note(

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::documents::target;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::DocumentRow;
 use crate::store::drafts::{DraftRow, NewDraft};
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
@@ -68,7 +69,7 @@ pub(super) async fn insert(
     }
     if change.tx.count_drafts(document.id).await? >= MAX_DRAFTS {
         return Err(Refusal::Conflict(format!(
-            "A document has at most {MAX_DRAFTS} drafts: discard one that nobody needs."
+            "A document has at most {MAX_DRAFTS} drafts: discard one that is no longer needed."
         )));
     }
     let id = DraftId(change.new_id());

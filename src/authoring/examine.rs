@@ -1,7 +1,7 @@
 //! What is found in a document before it goes live: looked at in its place, with its tests run.
 //!
 //! This is the one judge of documents: `:validate`, sealing, releasing and applying bundles all ask it, so that they find the
-//! same. What a change breaks in *other* documents is told by `soundness.rs`.
+//! same. `soundness.rs` reports what a change breaks in *other* documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::bundle::pinned;
+use super::scenario::{Overlay, Scenario};
 use super::secrets;
-use super::world::{Overlay, World};
 use crate::domain::catalogue::CatalogueKind;
+use crate::domain::document::DocumentKind;
 use crate::domain::examine::{self, Examination, Surroundings};
 use crate::domain::finding::Finding;
 use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::Key;
 use crate::sources::SourceError;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
@@ -40,10 +40,10 @@ pub async fn examine(
     Ok(examiner.examine(kind, key, content))
 }
 
-/// A world, and what else must be known to judge the documents in it.
+/// A scenario, and what else must be known to judge the documents in it.
 #[derive(Debug)]
 pub(super) struct Examiner {
-    world: World,
+    scenario: Scenario,
     facts: Option<BTreeSet<String>>,
     retired: BTreeSet<(CatalogueKind, String)>,
     secrets: BTreeSet<Key>,
@@ -58,8 +58,8 @@ impl Examiner {
         moment: DateTime<Utc>,
         overlays: &[Overlay],
     ) -> Result<Self, Refusal> {
-        let world = match World::at(tx, moment, overlays).await {
-            Ok(world) => world,
+        let scenario = match Scenario::at(tx, moment, overlays).await {
+            Ok(scenario) => scenario,
             Err(SourceError::PolicyBroken(_)) => {
                 return Err(Refusal::Conflict(
                     "The tenant's policy can't be read: correct it first.".into(),
@@ -67,11 +67,11 @@ impl Examiner {
             }
             Err(error) => return Err(error.into()),
         };
-        let live_snippets = world
+        let live_snippets = scenario
             .documents()
             .filter(|(kind, _)| *kind == DocumentKind::Snippet)
-            .filter_map(|(kind, key)| Some((key.clone(), world.version(*kind, key)?)));
-        let personas = world.unreadable.iter();
+            .filter_map(|(kind, key)| Some((key.clone(), scenario.version(*kind, key)?)));
+        let personas = scenario.unreadable.iter();
         let personas = personas.filter(|one| one.kind == DocumentKind::Persona);
         Ok(Self {
             live_snippets: live_snippets.collect(),
@@ -81,19 +81,19 @@ impl Examiner {
             facts: facts(tx).await?,
             retired: tx.retired_ids().await?,
             secrets: secrets::names(tx).await?,
-            world,
+            scenario,
         })
     }
 
-    /// Everything found in a document that is in place in this world; its tests are run where it can be read.
+    /// Everything found in a document that is in place in this scenario; its tests are run where it can be read.
     pub(super) fn examine(
         &self,
         kind: DocumentKind,
         key: &Key,
         content: &Map<String, Value>,
     ) -> Examination {
-        let mut examination = self.look(kind, key, content);
-        for run in self.world.run_tests(kind, key) {
+        let mut examination = self.examine_content(kind, key, content);
+        for run in self.scenario.run_tests(kind, key) {
             let failures = run.failures.into_iter().map(|failure| {
                 Finding::unready(
                     failure.pointer,
@@ -106,17 +106,22 @@ impl Examiner {
         examination
     }
 
-    fn look(&self, kind: DocumentKind, key: &Key, content: &Map<String, Value>) -> Examination {
+    fn examine_content(
+        &self,
+        kind: DocumentKind,
+        key: &Key,
+        content: &Map<String, Value>,
+    ) -> Examination {
         let around = Surroundings {
-            snapshot: &self.world.snapshot,
-            snippets: &self.world.snippets,
+            snapshot: &self.scenario.snapshot,
+            snippets: &self.scenario.snippets,
             live_snippets: &self.live_snippets,
             facts: self.facts.as_ref(),
             secrets: &self.secrets,
             retired: &self.retired,
             unreadable: &self.unreadable,
-            samples: self.world.samples(),
-            moment: self.world.moment,
+            samples: self.scenario.samples(),
+            moment: self.scenario.moment,
         };
         match kind {
             DocumentKind::Persona => {

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use self::order::in_order;
 use super::apply::whole;
 use super::bundle::CATALOGUE_SECTIONS;
-use super::world::MAX_SAMPLE_USERS;
+use super::scenario::MAX_SAMPLE_USERS;
+use crate::domain::document::DocumentKind;
 use crate::sources::SourceError;
 use crate::sources::load::served_versions;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 
 /// What mints get of the transaction's tenant, as a bundle; `None` where it does not exist.

@@ -1,4 +1,4 @@
-//! Whom a change would reach: recent sessions are decided anew, as things are and with drafts or versions in place.
+//! The impact of a change: recent sessions are decided again, as things are and with drafts or versions in place.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::preview::changes;
+use super::scenario::{Rollouts, Scenario, ScenarioRows};
 use super::uses::{self, Use};
-use super::world::{Rollouts, World, WorldRows};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided};
 use crate::domain::ids::{SessionId, TenantId};
@@ -16,24 +16,24 @@ use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::store::Database;
 use crate::store::recent_sessions::RecentSession;
-use crate::store::stretch::Stretch;
+use crate::store::time_range::TimeRange;
 use crate::tenants::refusal::Refusal;
 
-/// Sessions that are looked at, unless somebody says how many.
+/// Default number of sessions of a study.
 pub const DEFAULT_SESSIONS: usize = 500;
-/// Most sessions that are looked at.
+/// Most sessions of a study.
 pub const MAX_SESSIONS: i64 = 2_000;
 /// Sessions that are decided in one step.
 const AT_ONCE: usize = 50;
-/// Sessions that are named as examples of one kind of change.
+/// Most sessions that are listed as examples of one kind of change.
 const EXAMPLES: usize = 5;
-/// Kinds of change that are told apart.
+/// Most kinds of change that are distinguished.
 const MAX_KINDS: usize = 50;
 
-/// Whom it would reach.
+/// The result of a study.
 #[derive(Debug, Default)]
 pub struct Impact {
-    /// Sessions that were decided anew.
+    /// How many sessions were decided again.
     pub considered: usize,
     /// Sessions whose inputs could not be read.
     pub unreadable: usize,
@@ -41,16 +41,15 @@ pub struct Impact {
     pub changed: usize,
     /// The oldest session that was looked at.
     pub oldest: Option<DateTime<Utc>>,
-    /// What becomes of what, the most frequent first; at most 50 kinds.
+    /// Kinds of change, the most frequent first; at most 50.
     pub kinds: Vec<Kind>,
 }
 
 /// One kind of change.
 #[derive(Debug)]
 pub struct Kind {
-    /// What these sessions get as things are.
+    /// What these sessions get now.
     pub from: Outcome,
-    /// What they would get.
     pub to: Outcome,
     /// What Anam gets differently, as pointers into its request. Empty where one of the two is no decision.
     pub fields: Vec<String>,
@@ -65,34 +64,33 @@ pub struct Kind {
 pub enum Outcome {
     /// A persona.
     Decided {
-        /// The context that answered.
+        /// The key of the context that was used.
         context: Key,
-        /// The persona.
         persona: Key,
-        /// Its version; [`super::world::DRAFT`] for a draft.
+        /// Its version; [`super::scenario::DRAFT`] for a draft.
         version: i32,
     },
-    /// Nothing, and why.
+    /// No persona, and the reason.
     Undecided(String),
 }
 
-/// Sessions under study, a few at a time: between two steps others get their turn, and nothing of the database is held.
+/// A study of sessions, a few at a time: between two steps it yields its thread, and holds no connection.
 #[derive(Debug)]
 pub struct Study {
     database: Database,
     tenant: TenantId,
-    live: World,
-    changed: World,
+    live: Scenario,
+    changed: Scenario,
     context: Option<Key>,
-    /// Where it is; `None` when all were seen.
-    stretch: Option<Stretch>,
+    /// The position in the list; `None` at its end.
+    stretch: Option<TimeRange>,
     before: Option<SessionId>,
     left: usize,
-    counted: Counted,
+    counted: ImpactCounter,
 }
 
 impl Study {
-    /// Begins: the newest `sessions` sessions will be decided anew, of one context where it is named.
+    /// Begins: the newest `sessions` sessions will be decided again, of one context where it is named.
     pub async fn begin(
         database: Database,
         tenant: TenantId,
@@ -103,7 +101,7 @@ impl Study {
         let mut tx = database.tenant(tenant).await?;
         let now = tx.moment().await?;
         let changed = uses::read(&mut tx, now, "/use", uses).await?;
-        let live = WorldRows::read(&mut tx, now, Vec::new(), Rollouts::ByUser).await?;
+        let live = ScenarioRows::read(&mut tx, now, Vec::new(), Rollouts::ByUser).await?;
         tx.commit().await?;
         Ok(Self {
             database,
@@ -111,10 +109,10 @@ impl Study {
             live: live.build()?,
             changed: changed.build()?,
             context,
-            stretch: Some(Stretch::newest(now)),
+            stretch: Some(TimeRange::newest(now)),
             before: None,
             left: sessions,
-            counted: Counted::default(),
+            counted: ImpactCounter::default(),
         })
     }
 
@@ -143,25 +141,24 @@ impl Study {
         Ok(self.stretch.is_some() && self.left > 0)
     }
 
-    /// What was found.
     pub fn finish(self) -> Impact {
         self.counted.finish()
     }
 }
 
-/// From what, to what, and which fields differ.
-type Became = (Outcome, Outcome, Vec<String>);
-/// How many sessions, and some of them.
-type Met = (usize, Vec<SessionId>);
+/// Outcome before, outcome after, and the fields that differ.
+type Transition = (Outcome, Outcome, Vec<String>);
+/// The number of sessions, and some of them.
+type Affected = (usize, Vec<SessionId>);
 
 #[derive(Debug, Default)]
-struct Counted {
+struct ImpactCounter {
     impact: Impact,
-    kinds: BTreeMap<Became, Met>,
+    kinds: BTreeMap<Transition, Affected>,
 }
 
-impl Counted {
-    fn count(&mut self, row: &RecentSession, live: &World, changed: &World) {
+impl ImpactCounter {
+    fn count(&mut self, row: &RecentSession, live: &Scenario, changed: &Scenario) {
         self.impact.oldest = Some(row.at);
         let Some(inputs) = Inputs::read(row, live) else {
             self.impact.unreadable += 1;
@@ -177,8 +174,8 @@ impl Counted {
                 if is_same {
                     return;
                 }
-                let told = changes(from, to).into_iter();
-                told.map(|change| change.pointer).collect()
+                let differing = changes(from, to).into_iter();
+                differing.map(|change| change.pointer).collect()
             }
             (Err(from), Err(to)) if from == to => return,
             _ => Vec::new(),
@@ -234,13 +231,13 @@ struct Inputs {
 
 impl Inputs {
     /// `None` where a row is not as `sessions/record.rs` writes it.
-    fn read(row: &RecentSession, world: &World) -> Option<Self> {
+    fn read(row: &RecentSession, scenario: &Scenario) -> Option<Self> {
         let member = |name: &str| row.inputs.get(name).cloned().unwrap_or_default();
         let preferences: Map<String, Value> = serde_json::from_value(member("preferences")).ok()?;
         let metadata: Map<String, Value> = serde_json::from_value(member("metadata")).ok()?;
         Some(Self {
             caller: Caller {
-                tenant: world.snapshot.tenant,
+                tenant: scenario.snapshot.tenant,
                 issuer: row.issuer,
                 subject: Subject::parse(&row.subject)?,
                 facts: serde_json::from_value(member("facts")).ok()?,
@@ -258,7 +255,7 @@ impl Inputs {
         })
     }
 
-    fn decide(&self, world: &World) -> Result<Decision, Undecided> {
-        world.decide(&self.caller, &self.preferences, &self.request, self.moment)
+    fn decide(&self, scenario: &Scenario) -> Result<Decision, Undecided> {
+        scenario.decide(&self.caller, &self.preferences, &self.request, self.moment)
     }
 }

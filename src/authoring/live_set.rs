@@ -8,23 +8,23 @@ use serde_json::{Map, Value};
 use super::document::{missing_personas, pins_nothing};
 use super::secrets;
 use crate::domain::context::Context;
+use crate::domain::document::DocumentKind;
 use crate::domain::examine::{clashes_with_policy, laid_into, missing_secrets};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
-use crate::domain::schema::{self, Room};
+use crate::domain::schema::{self, PatternBudget};
 use crate::store::StoreError;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 
-/// Said of the context that takes most.
+/// The finding about the context that takes most.
 const CROWDED: &str = "has the largest patterns of all live contexts, which together take more than 16 MB; use fewer or smaller ones";
 
-/// A document by kind and key.
 pub(super) type Name = (DocumentKind, Key);
 
-/// What the tenant has, at one moment.
+/// The tenant's live documents and secrets at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct LiveSet {
     policy: Policy,
@@ -34,7 +34,7 @@ pub(super) struct LiveSet {
     secrets: BTreeSet<Key>,
     /// The version that is live of each document.
     documents: BTreeMap<Name, Map<String, Value>>,
-    /// Versions that a share of the users gets instead.
+    /// Versions that are rolled out to a share of the users.
     rollouts: BTreeMap<Name, Map<String, Value>>,
 }
 
@@ -42,7 +42,7 @@ impl LiveSet {
     /// What the transaction sees live at `moment`.
     pub(super) async fn at(tx: &mut TenantTx, moment: DateTime<Utc>) -> Result<Self, StoreError> {
         let tenant = tx.tenant_row().await?;
-        // One that can't be read is told when somebody writes it; here it must not hide everything else.
+        // One that can't be read is reported when somebody writes it; here it must not hide everything else.
         let policy = tenant
             .and_then(|row| Policy::parse(&row.policy).ok())
             .unwrap_or_default();
@@ -62,7 +62,7 @@ impl LiveSet {
         })
     }
 
-    /// Whether some users get something else than what is live.
+    /// Whether rollouts are under way.
     pub(super) fn has_rollouts(&self) -> bool {
         !self.rollouts.is_empty()
     }
@@ -93,7 +93,7 @@ impl LiveSet {
             let broken = self.broken_parts(name.0, content);
             all.entry(name.clone()).or_default().extend(broken);
             if name.0 == DocumentKind::Context
-                && let Ok(context) = Context::parse_sealed(content, &mut Room::default())
+                && let Ok(context) = Context::parse_sealed(content, &mut PatternBudget::default())
             {
                 contexts.push((&name.1, context));
             }
@@ -144,7 +144,7 @@ impl LiveSet {
         all
     }
 
-    /// Personas that nobody can get, and what they lack.
+    /// Personas that can't be served, and what they lack.
     fn incomplete_personas(&self) -> BTreeMap<&Key, String> {
         let documents = self.documents.iter().chain(&self.rollouts);
         let personas = documents.filter(|((kind, _), _)| *kind == DocumentKind::Persona);

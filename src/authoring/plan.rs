@@ -9,15 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::diff::Change;
 use crate::domain::finding::Finding;
 
-pub use self::show::Shown;
+pub use self::show::PlanText;
 
 /// The changes of one bundle, in the order in which they are made.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Whose.
     pub tenant: String,
-    /// Each change.
     pub steps: Vec<Step>,
     /// How much of what the bundle says is so already: tenant, secrets, issuers, documents, sample users, kinds of the catalogue.
     #[serde(default)]
@@ -31,7 +29,7 @@ pub struct Plan {
 impl Plan {
     /// Counts what stays of so many things that a bundle speaks of.
     pub(super) fn count_unchanged(&mut self, items: usize) {
-        let made = self.steps.iter().filter(|step| step.verb != Verb::Remove);
+        let made = self.steps.iter().filter(|step| step.verb != Action::Remove);
         let made: BTreeSet<&str> = made.map(|step| step.target.as_str()).collect();
         self.unchanged = items.saturating_sub(made.len());
     }
@@ -40,11 +38,10 @@ impl Plan {
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// What happens.
-    pub verb: Verb,
+    pub verb: Action,
     /// To what, such as `persona/support-agent`.
     pub target: String,
-    /// How, where that needs words.
+    /// A remark, where the change needs one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// Member by member what differs, where something changes that was there before.
@@ -52,17 +49,15 @@ pub struct Step {
     pub changes: Vec<Change>,
 }
 
-/// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Verb {
+pub enum Action {
     Create,
     Change,
     Remove,
 }
 
-impl Verb {
+impl Action {
     /// The action in the audit trail.
     pub fn as_str(self) -> &'static str {
         match self {

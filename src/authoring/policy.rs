@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::secrets;
-use super::soundness::Before;
+use super::soundness::LiveBefore;
 use crate::domain::policy::Policy;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
@@ -60,7 +60,7 @@ async fn update(
     policy: &Map<String, Value>,
 ) -> Result<(), Refusal> {
     let now = change.now;
-    let live = Before::take(change, now).await?;
+    let live = LiveBefore::take(change, now).await?;
     change.tx.update_tenant(name, policy).await?;
     let broken = live.broken(change, &[]).await?;
     if broken.is_empty() {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::scenario::{NO_SESSION, Scenario};
 use super::uses::{self, Use};
-use super::world::{NO_SESSION, World};
 use crate::anam::wire::MintBody;
 use crate::domain::decide::{Decision, Moment, Undecided};
 use crate::domain::diff::{self, Change};
@@ -14,34 +14,30 @@ use crate::domain::request::MintRequest;
 use crate::store::Database;
 use crate::tenants::refusal::Refusal;
 
-/// What to try.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PreviewRequest {
     /// What is put in place of what is live.
     pub uses: Vec<Use>,
     /// What the outcome is compared with: nothing put in place is what is live.
     pub against: Option<Vec<Use>>,
-    /// Who asks.
     pub user: TestUser,
-    /// For what.
     pub request: MintRequest,
     /// When; now, unless it is given.
     pub at: Option<DateTime<Utc>>,
 }
 
-/// What came out.
 #[derive(Debug)]
 pub struct Preview {
-    /// With `uses` in place.
+    /// The decision with `uses` in place.
     pub outcome: Result<Decision, Undecided>,
     /// The other outcome, and what differs.
-    pub against: Option<Against>,
+    pub against: Option<PreviewBaseline>,
 }
 
 /// An outcome that another is compared with.
 #[derive(Debug)]
-pub struct Against {
-    /// With `against` in place.
+pub struct PreviewBaseline {
+    /// The decision with `against` in place.
     pub outcome: Result<Decision, Undecided>,
     /// What Anam gets differently; empty where it is the same, or where one of the two is no decision.
     pub changes: Vec<Change>,
@@ -49,11 +45,11 @@ pub struct Against {
     pub prompt: Option<String>,
 }
 
-/// Tries out what is asked. What is needed is read first: nothing of the database is held while it is tried.
+/// Decides a preview. What it needs is read first: nothing of the database is held while it is tried.
 pub async fn preview(
     database: &Database,
     tenant: TenantId,
-    asked: &Asked,
+    asked: &PreviewRequest,
 ) -> Result<Preview, Refusal> {
     let mut tx = database.tenant(tenant).await?;
     let at = match asked.at {
@@ -75,20 +71,23 @@ pub async fn preview(
 }
 
 fn outcome(
-    world: &World,
-    asked: &Asked,
+    scenario: &Scenario,
+    asked: &PreviewRequest,
     now: DateTime<Utc>,
 ) -> Result<Result<Decision, Undecided>, Refusal> {
-    let user = world.user(&asked.user).ok_or(Refusal::NotFound)?;
+    let user = scenario.user(&asked.user).ok_or(Refusal::NotFound)?;
     let moment = Moment {
         now,
         session: NO_SESSION,
     };
-    let caller = user.caller(world.snapshot.tenant);
-    Ok(world.decide(&caller, &user.preferences, &asked.request, moment))
+    let caller = user.caller(scenario.snapshot.tenant);
+    Ok(scenario.decide(&caller, &user.preferences, &asked.request, moment))
 }
 
-fn compare(before: Result<Decision, Undecided>, after: &Result<Decision, Undecided>) -> Against {
+fn compare(
+    before: Result<Decision, Undecided>,
+    after: &Result<Decision, Undecided>,
+) -> PreviewBaseline {
     let (changes, prompt) = match (&before, after) {
         (Ok(before), Ok(after)) => (
             changes(before, after),
@@ -96,7 +95,7 @@ fn compare(before: Result<Decision, Undecided>, after: &Result<Decision, Undecid
         ),
         _ => (Vec::new(), None),
     };
-    Against {
+    PreviewBaseline {
         outcome: before,
         changes,
         prompt,
@@ -104,7 +103,7 @@ fn compare(before: Result<Decision, Undecided>, after: &Result<Decision, Undecid
 }
 
 /// What Anam would be sent for a decision, byte for byte but for the session's id.
-pub fn sent(decision: &Decision) -> Map<String, Value> {
+pub fn anam_request(decision: &Decision) -> Map<String, Value> {
     let body = MintBody {
         client_label: NO_SESSION.to_string(),
         persona_config: &decision.config,
@@ -119,5 +118,5 @@ pub fn sent(decision: &Decision) -> Map<String, Value> {
 /// What Anam would get differently.
 pub(super) fn changes(before: &Decision, after: &Decision) -> Vec<Change> {
     // What Anam gets is far smaller than what can be compared.
-    diff::diff(&sent(before), &sent(after)).unwrap_or_default()
+    diff::diff(&anam_request(before), &anam_request(after)).unwrap_or_default()
 }

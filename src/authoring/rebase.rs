@@ -9,7 +9,7 @@ use crate::tenants::refusal::Refusal;
 use super::drafts;
 
 /// Merges, field by field, what the draft changed since its base with what was sealed since. Where both changed the same
-/// member, `keep` says whose value stays; for those without a choice nothing is written, and each is told.
+/// member, `keep` says whose value stays; for those without a choice nothing is written, and each is reported.
 pub async fn rebase(
     change: &mut Change,
     draft: DraftRow,

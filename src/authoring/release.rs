@@ -10,15 +10,16 @@ use serde_json::{Value, json};
 use super::documents::target;
 use super::examine::Examiner;
 use super::review::standing;
-use super::soundness::Before;
-use super::world::Overlay;
+use super::scenario::Overlay;
+use super::soundness::LiveBefore;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
 use crate::domain::timeline::{Release, Timeline, Way};
 use crate::store::StoreError;
-use crate::store::documents::{DocumentKind, DocumentRow, VersionRow};
+use crate::store::documents::{DocumentRow, VersionRow};
 use crate::store::releases::{NewRelease, ReleaseRow};
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
@@ -37,25 +38,22 @@ const MAX_SCHEDULED_OF_TENANT: i64 = 100;
 /// Most moments for which a tenant has something scheduled: each change is judged at all of them.
 const MAX_MOMENTS: i64 = 20;
 
-/// What somebody wants to release.
+/// A version to release, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct ReleaseRequest<'a> {
     /// The version's number.
     pub version: i32,
-    /// From when; now unless set.
+    /// When it goes live; now unless set.
     pub live_from: Option<DateTime<Utc>>,
     /// To how many of a hundred users, beside the live version; to everybody unless set.
     pub percent: Option<u8>,
-    /// Why.
     pub note: &'a str,
 }
 
-/// A release just made.
 #[derive(Debug)]
 pub struct Released {
-    /// The release.
     pub row: ReleaseRow,
-    /// What was found in the version, none of which stands in the way.
+    /// What was found in the version, none of which prevents it.
     pub findings: Vec<Finding>,
 }
 
@@ -64,7 +62,7 @@ pub async fn release(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
-    wish: Wish<'_>,
+    wish: ReleaseRequest<'_>,
 ) -> Result<Released, Refusal> {
     let number = wish.version;
     change.lock_authoring().await?;
@@ -85,12 +83,12 @@ pub async fn release(
     }
     let standing = standing(&mut change.tx, document.id, &version).await?;
     standing.require()?;
-    let what = What::new(&document, key, &version);
+    let item = VersionToRelease::new(&document, key, &version);
     let act = Act {
         percent: wish.percent,
         ..Act::release(live_from)
     };
-    insert(change, &what, &act, wish.note).await
+    insert(change, &item, &act, wish.note).await
 }
 
 /// Whether a version may go to a share of the users from a moment on.
@@ -178,7 +176,13 @@ pub async fn roll_back(
         way: Way::Rollback,
         ..Act::release(change.now)
     };
-    insert(change, &What::new(&document, key, &version), &act, note).await
+    insert(
+        change,
+        &VersionToRelease::new(&document, key, &version),
+        &act,
+        note,
+    )
+    .await
 }
 
 /// Calls a scheduled release off: at its moment, what would be live without it stays live, whatever that is by then.
@@ -196,7 +200,7 @@ pub async fn cancel(
     let timeline = Timeline::of(&history);
     if release.way == Way::Cancel {
         return Err(Refusal::Conflict(
-            "It is a cancellation itself: schedule the release anew.".into(),
+            "It is a cancellation itself: schedule the release again.".into(),
         ));
     }
     if release.live_from <= change.now {
@@ -220,7 +224,13 @@ pub async fn cancel(
         cancels: Some(id),
         ..Act::release(live_from)
     };
-    insert(change, &What::new(&document, key, &version), &act, "").await
+    insert(
+        change,
+        &VersionToRelease::new(&document, key, &version),
+        &act,
+        "",
+    )
+    .await
 }
 
 /// How and when a version becomes live.
@@ -245,28 +255,28 @@ impl Act {
 /// Adds the release and judges what it leaves live. The tenant's documents are locked.
 async fn insert(
     change: &mut Change,
-    what: &What<'_>,
+    item: &VersionToRelease<'_>,
     act: &Act,
     note: &str,
 ) -> Result<Released, Refusal> {
-    let would_break = add_and_look(change, what, act, note).await?;
+    let would_break = add_and_look(change, item, act, note).await?;
     // In a rollout too, it is judged as if everybody got it.
     let in_place = Overlay::Version(VersionRow {
-        document: what.document,
-        kind: what.kind,
-        key: what.key.as_str().to_owned(),
-        id: what.version.id,
-        number: what.version.number,
-        content: what.version.content.clone(),
-        hash: what.version.hash.clone(),
+        document: item.document,
+        kind: item.kind,
+        key: item.key.as_str().to_owned(),
+        id: item.version.id,
+        number: item.version.number,
+        content: item.version.content.clone(),
+        hash: item.version.hash.clone(),
     });
     let examiner = Examiner::at(&mut change.tx, act.live_from, &[in_place]).await?;
-    let found = examiner.examine(what.kind, what.key, &what.version.content);
+    let found = examiner.examine(item.kind, item.key, &item.version.content);
     if found.has_errors() || !would_break.is_empty() {
         let findings = found.findings;
         return Err(Refusal::document(findings, Finding::is_error, would_break));
     }
-    let rows = change.tx.releases(what.document, None, 1).await?;
+    let rows = change.tx.releases(item.document, None, 1).await?;
     let row = rows.into_iter().next();
     Ok(Released {
         row: row.ok_or_else(|| StoreError::Unreadable("a release just made".into()))?,
@@ -277,29 +287,29 @@ async fn insert(
 /// Adds the row of a release, and tells what it breaks in other documents. The tenant's documents are locked.
 async fn add_and_look(
     change: &mut Change,
-    what: &What<'_>,
+    item: &VersionToRelease<'_>,
     act: &Act,
     note: &str,
 ) -> Result<Vec<Fault>, Refusal> {
-    let before = Before::take(change, act.live_from).await?;
-    add(change, what, act, note).await?;
-    let about = [(what.kind, what.key.clone())];
+    let before = LiveBefore::take(change, act.live_from).await?;
+    add(change, item, act, note).await?;
+    let about = [(item.kind, item.key.clone())];
     before.broken(change, &about).await
 }
 
 /// What a release now would break in other documents: for rehearsals, which take it back. The tenant's documents are locked.
 pub(super) async fn would_break(
     change: &mut Change,
-    what: &What<'_>,
+    item: &VersionToRelease<'_>,
 ) -> Result<Vec<Fault>, Refusal> {
     let act = Act::release(change.now);
-    add_and_look(change, what, &act, "").await
+    add_and_look(change, item, &act, "").await
 }
 
 /// Adds the row of a release that the caller judges, and tells the audit trail.
 async fn add(
     change: &mut Change,
-    what: &What<'_>,
+    item: &VersionToRelease<'_>,
     act: &Act,
     note: &str,
 ) -> Result<(), StoreError> {
@@ -309,8 +319,8 @@ async fn add(
         .tx
         .insert_release(&NewRelease {
             id,
-            document: what.document,
-            version: what.version.id,
+            document: item.document,
+            version: item.version.id,
             live_from: act.live_from,
             way: act.way,
             cancels: act.cancels,
@@ -321,7 +331,7 @@ async fn add(
         })
         .await?;
     let mut details =
-        json!({ "version": what.version.number, "liveFrom": act.live_from, "note": note });
+        json!({ "version": item.version.number, "liveFrom": act.live_from, "note": note });
     if let Value::Object(members) = &mut details {
         if let Some(id) = act.cancels {
             members.insert("cancels".into(), id.0.to_string().into());
@@ -330,26 +340,26 @@ async fn add(
             members.insert("percent".into(), percent.into());
         }
     }
-    let action = format!("{}.{}", what.kind.as_str(), act.way.as_str());
+    let action = format!("{}.{}", item.kind.as_str(), act.way.as_str());
     change.note_hashes(
         &action,
-        &target(what.kind, what.key),
+        &target(item.kind, item.key),
         None,
-        Some(&what.version.hash),
+        Some(&item.version.hash),
         details,
     );
     Ok(())
 }
 
-/// What is released.
-pub(super) struct What<'a> {
+/// A version of a document, about to be released.
+pub(super) struct VersionToRelease<'a> {
     pub(super) document: DocumentId,
     pub(super) kind: DocumentKind,
     pub(super) key: &'a Key,
     pub(super) version: &'a SealedVersion,
 }
 
-impl<'a> What<'a> {
+impl<'a> VersionToRelease<'a> {
     pub(super) fn new(document: &DocumentRow, key: &'a Key, version: &'a SealedVersion) -> Self {
         Self {
             document: document.id,
@@ -363,11 +373,11 @@ impl<'a> What<'a> {
 /// Releases one of many versions that go live together now. Whoever calls this judges them all when the last is in.
 pub(super) async fn one_of_many(
     change: &mut Change,
-    what: &What<'_>,
+    item: &VersionToRelease<'_>,
     note: &str,
 ) -> Result<(), StoreError> {
     let act = Act::release(change.now);
-    add(change, what, &act, note).await
+    add(change, item, &act, note).await
 }
 
 pub(super) async fn in_use(
@@ -400,13 +410,12 @@ fn moment(now: DateTime<Utc>, asked: Option<DateTime<Utc>>) -> Result<DateTime<U
     }
 }
 
-/// The document's releases.
 async fn history(change: &mut Change, document: DocumentId) -> Result<Vec<Release>, StoreError> {
     let rows = change.tx.releases(document, None, HISTORY).await?;
     Ok(rows.into_iter().map(|row| row.release).collect())
 }
 
-/// Nobody releases now what everybody gets already.
+/// Refuses to release what is live for everybody already.
 fn is_another(timeline: &Timeline<'_>, now: DateTime<Utc>, number: i32) -> Result<(), Refusal> {
     match timeline.live(now) {
         Some(live) if live.version == number && timeline.rollout(now).is_none() => Err(
@@ -422,28 +431,28 @@ async fn there_is_room(
     timeline: &Timeline<'_>,
     live_from: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let full = |what: String, advice: &str| {
+    let full = |item: String, advice: &str| {
         Err(Refusal::Conflict(format!(
-            "{what}: {advice}, or wait until one takes effect."
+            "{item}: {advice}, or wait until one takes effect."
         )))
     };
     if timeline.after(change.now).len() >= MAX_SCHEDULED {
-        let what =
+        let item =
             format!("The document has {MAX_SCHEDULED} scheduled releases, and no room for more");
-        return full(what, "cancel one");
+        return full(item, "cancel one");
     }
     let scheduled = change.tx.scheduled(change.now, live_from).await?;
     if scheduled.releases >= MAX_SCHEDULED_OF_TENANT {
-        let what = format!(
+        let item = format!(
             "{MAX_SCHEDULED_OF_TENANT} releases are scheduled, and there is no room for more"
         );
-        return full(what, "cancel one");
+        return full(item, "cancel one");
     }
     if scheduled.moments >= MAX_MOMENTS && !scheduled.at_that_moment {
-        let what = format!(
+        let item = format!(
             "Releases are scheduled for {MAX_MOMENTS} moments, and there is no room for another"
         );
-        return full(what, "choose one of those moments, cancel a release");
+        return full(item, "choose one of those moments, cancel a release");
     }
     Ok(())
 }

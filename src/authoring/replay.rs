@@ -1,4 +1,4 @@
-//! Decides a session again, from the inputs that were kept of it: with the versions of then, with what is live now, or with
+//! Decides a session again, from the inputs that were kept of it: with the versions that were live then, with what is live now, or with
 //! drafts and other versions in their places.
 //!
 //! Each time the moment and the id of the session are its own, so rules about the time hold as they did and the prompt's fences
@@ -6,11 +6,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::scenario::{Overlay, Rollouts, Scenario, ScenarioRows};
 use super::uses::{Use, read, read_over};
-use super::world::{Overlay, Rollouts, World, WorldRows};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided, decide_again};
 use crate::domain::diff::{self, Change};
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::{SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
@@ -18,16 +19,15 @@ use crate::domain::request::{Metadata, MintRequest};
 use crate::domain::trace::Trace;
 use crate::sessions::record::config_hash;
 use crate::store::Database;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
-/// What a session is decided again with.
+/// The versions that a session is decided again with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
-    /// What is live now.
     Live,
-    /// The versions of then, as the trace names them.
+    /// The versions that were live then, as the trace names them.
     Then,
 }
 
@@ -41,44 +41,45 @@ impl Base {
     }
 }
 
-/// What came out.
 #[derive(Debug)]
 pub struct Replayed {
-    /// What was decided then, made again; what stands in its way otherwise.
+    /// The original decision, made again; or why it can't be.
     pub then: Result<Decision, Undecided>,
     /// Whether that is exactly what Anam was sent: the hashes are the same.
     pub exact: bool,
-    /// What is decided now.
+    /// The decision with the requested versions.
     pub now: Result<Decision, Undecided>,
-    /// Whether Anam would be sent exactly what it was sent then.
+    /// Whether both decisions give the same request to Anam.
     pub same: bool,
-    /// How what Anam would be sent differs; empty where either is undecided.
+    /// Differences of the requests to Anam; empty where either is undecided.
     pub differences: Vec<Change>,
 }
 
-/// A session decided again with the versions of then.
+/// A session decided again with the versions that were live then.
 #[derive(Debug)]
-pub struct Then {
-    /// What comes of it.
+pub struct OriginalReplay {
     pub decided: Result<Decision, Undecided>,
     /// Whether that is exactly what Anam was sent.
     pub exact: bool,
 }
 
-/// Decides a session again with the versions of then.
-pub async fn then(database: &Database, tenant: TenantId, id: SessionId) -> Result<Then, Refusal> {
+/// Decides a session again with the versions that were live then.
+pub async fn then(
+    database: &Database,
+    tenant: TenantId,
+    id: SessionId,
+) -> Result<OriginalReplay, Refusal> {
     let mut tx = database.tenant(tenant).await?;
-    let kept = Kept::read(&mut tx, id).await?;
+    let kept = StoredInputs::read(&mut tx, id).await?;
     let rows = kept.rows_of_then(&mut tx).await?;
     tx.commit().await?;
     let decided = kept.decide(&rows.build()?, kept.trace.as_ref());
-    Ok(Then {
+    Ok(OriginalReplay {
         exact: kept.is_what_was_sent(&decided),
         decided,
     })
 }
 
-/// Decides a session again.
 pub async fn replay(
     database: &Database,
     tenant: TenantId,
@@ -88,7 +89,7 @@ pub async fn replay(
 ) -> Result<Replayed, Refusal> {
     // What is needed is read first: nothing of the database is held while it is decided.
     let mut tx = database.tenant(tenant).await?;
-    let kept = Kept::read(&mut tx, id).await?;
+    let kept = StoredInputs::read(&mut tx, id).await?;
     let then = kept.rows_of_then(&mut tx).await?;
     let (at, of_then) = (kept.moment.now, kept.of_then.clone());
     let again = match base {
@@ -117,8 +118,8 @@ pub async fn replay(
     })
 }
 
-/// What is kept of a session: what the user and the page brought along, the versions, and what was decided.
-struct Kept {
+/// What is kept of a session: the user's facts and preferences, the page's request, the versions, and what was decided.
+struct StoredInputs {
     caller: Caller,
     preferences: Preferences,
     request: MintRequest,
@@ -128,7 +129,7 @@ struct Kept {
     config_hash: Vec<u8>,
 }
 
-impl Kept {
+impl StoredInputs {
     async fn read(tx: &mut TenantTx, id: SessionId) -> Result<Self, Refusal> {
         let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
         let gone = |why: &str| Refusal::InputsExpired(why.to_owned());
@@ -176,10 +177,10 @@ impl Kept {
         })
     }
 
-    /// What it takes to decide with the versions of then.
-    async fn rows_of_then(&self, tx: &mut TenantTx) -> Result<WorldRows, Refusal> {
+    /// The rows to decide with the versions that were live then.
+    async fn rows_of_then(&self, tx: &mut TenantTx) -> Result<ScenarioRows, Refusal> {
         let (at, overlays) = (self.moment.now, self.of_then.clone());
-        Ok(WorldRows::read(tx, at, overlays, Rollouts::Nobody).await?)
+        Ok(ScenarioRows::read(tx, at, overlays, Rollouts::Nobody).await?)
     }
 
     fn is_what_was_sent(&self, outcome: &Result<Decision, Undecided>) -> bool {
@@ -188,10 +189,10 @@ impl Kept {
             .is_ok_and(|decision| config_hash(decision) == self.config_hash)
     }
 
-    /// Decides; what chance gave in `recorded` stays.
-    fn decide(&self, world: &World, recorded: Option<&Trace>) -> Result<Decision, Undecided> {
+    /// Decides; recorded draws are kept.
+    fn decide(&self, scenario: &Scenario, recorded: Option<&Trace>) -> Result<Decision, Undecided> {
         decide_again(
-            &world.snapshot,
+            &scenario.snapshot,
             &self.caller,
             &self.preferences,
             &self.request,
@@ -243,8 +244,8 @@ async fn sealed(
     }))
 }
 
-/// What Anam would be sent.
-pub fn sent(decision: &Decision) -> Value {
+/// The request that Anam would get.
+pub fn anam_request(decision: &Decision) -> Value {
     json!({
         "personaConfig": decision.config,
         "sessionOptions": decision.session_options,
@@ -258,6 +259,6 @@ fn differences(
     let (Ok(then), Ok(now)) = (then, now) else {
         return Ok(Vec::new());
     };
-    diff::diff(&members(sent(then)), &members(sent(now)))
+    diff::diff(&members(anam_request(then)), &members(anam_request(now)))
         .map_err(|error| Refusal::Conflict(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! What others say of a sealed version, and whether it may go live.
+//! Reviews of sealed versions, and whether a version may go live.
 //!
 //! A review belongs to an exact version, which never changes: whoever changes the content seals another version, and that
 //! one has no approvals yet.
@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::documents::target;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::{DocumentId, ReviewId};
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
-use crate::store::documents::DocumentKind;
 use crate::store::reviews::ReviewRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::versions::SealedVersion;
@@ -20,16 +20,14 @@ use crate::tenants::refusal::Refusal;
 
 /// Who approves and who objects; of one person's reviews the last one counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ReviewState {
     /// How many others must approve.
     pub required: u8,
-    /// Those who do.
     pub approved_by: Vec<String>,
-    /// Those who object.
     pub rejected_by: Vec<String>,
 }
 
-impl Standing {
+impl ReviewState {
     /// Whether nothing stands against a release.
     pub fn is_met(&self) -> bool {
         self.approved_by.len() >= usize::from(self.required)
@@ -73,7 +71,7 @@ pub async fn review(
     }
     if version.contributors.contains(&actor.label) {
         return Err(Refusal::Forbidden(
-            "You wrote in this version: somebody else must review it.".into(),
+            "You wrote in this version: another person must review it.".into(),
         ));
     }
     let row = ReviewRow {
@@ -106,14 +104,14 @@ pub async fn standing(
     tx: &mut TenantTx,
     document: DocumentId,
     version: &SealedVersion,
-) -> Result<Standing, Refusal> {
+) -> Result<ReviewState, Refusal> {
     let policy = tx.tenant_row().await?.map(|row| Policy::parse(&row.policy));
     // One that can't be read might ask for any number of approvals.
     let policy = match policy {
         Some(Ok(policy)) => policy,
         Some(Err(_)) => {
             return Err(Refusal::Conflict(
-                "The tenant's policy can't be read: mend it first.".into(),
+                "The tenant's policy can't be read: correct it first.".into(),
             ));
         }
         None => return Err(Refusal::NotFound),
@@ -127,7 +125,7 @@ pub async fn standing(
         let matching = last.iter().filter(|(_, approves)| **approves == verdict);
         matching.map(|(who, _)| (*who).to_owned()).collect()
     };
-    Ok(Standing {
+    Ok(ReviewState {
         required: policy.required_approvals,
         approved_by: of(true),
         rejected_by: of(false),

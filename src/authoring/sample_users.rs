@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::MAX_SAMPLE_USERS;
+use super::scenario::MAX_SAMPLE_USERS;
 use crate::domain::kept_test::{self, TestUser};
 use crate::domain::key::Key;
 use crate::domain::sample_user::SampleUser;

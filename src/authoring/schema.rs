@@ -27,7 +27,6 @@ pub fn document() -> String {
     format!("{:#}\n", schema())
 }
 
-/// The schema.
 pub fn schema() -> Value {
     let bundle = object(
         "A whole tenant of the persona gateway as one file. A section that is absent is left as it is.",

@@ -6,13 +6,14 @@ use super::bundle::pinned;
 use super::documents::target;
 use super::drafts::overtaken;
 use super::examine::examine;
+use crate::domain::document::DocumentKind;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::parse_snippet;
 use crate::sources::load::RELEASES_BACK;
 use crate::store::StoreError;
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::DocumentRow;
 use crate::store::drafts::DraftRow;
 use crate::store::versions::{NewVersion, SealedVersion};
 use crate::tenants::change::Change;
@@ -21,9 +22,8 @@ use crate::tenants::refusal::Refusal;
 /// A version just sealed.
 #[derive(Debug)]
 pub struct Sealed {
-    /// The version.
     pub version: SealedVersion,
-    /// What was found in it, none of which stands in the way.
+    /// What was found in it, none of which prevents it.
     pub findings: Vec<Finding>,
 }
 
@@ -70,7 +70,7 @@ impl Ready {
         }
         if document.latest_version != draft.base_version {
             return Err(Refusal::Conflict(format!(
-                "Version {} was sealed since this draft was opened: rebase the draft, look at what came in, then seal.",
+                "Version {} was sealed since this draft was opened: rebase the draft, look at the changes, then seal.",
                 document.latest_version.unwrap_or_default()
             )));
         }
@@ -115,7 +115,6 @@ impl Ready {
     }
 }
 
-/// What is sealed.
 pub(super) struct Sealing<'a> {
     pub(super) document: DocumentId,
     pub(super) kind: DocumentKind,

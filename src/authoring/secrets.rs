@@ -1,4 +1,4 @@
-//! What documents and policies say of secrets, beside those that the tenant has.
+//! Findings about secrets that documents and policies refer to.
 
 use std::collections::BTreeSet;
 

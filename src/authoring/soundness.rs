@@ -1,21 +1,21 @@
 //! Whether a change leaves what is live sound: at the moment when it takes effect, and at every later one for which
-//! something is scheduled. The state before is taken first, so that what was broken already stands in nobody's way.
+//! something is scheduled. The state before is taken first, so that what was broken already blocks no change.
 
 use chrono::{DateTime, Utc};
 
 use super::live_set::{LiveSet, Name, broken_by};
-use super::world::{Rollouts, TestRun, World};
+use super::scenario::{Rollouts, Scenario, TestRun};
 use crate::domain::fault::Fault;
 use crate::sources::SourceError;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 
 /// What is live before a change.
-pub(super) struct Before {
-    moments: Vec<Picture>,
+pub(super) struct LiveBefore {
+    moments: Vec<LiveState>,
 }
 
-struct Picture {
+struct LiveState {
     moment: DateTime<Utc>,
     live: LiveSet,
     tests: Vec<TestRun>,
@@ -23,18 +23,18 @@ struct Picture {
     tests_in_rollouts: Vec<TestRun>,
 }
 
-impl Picture {
+impl LiveState {
     async fn at(change: &mut Change, moment: DateTime<Utc>) -> Result<Self, Refusal> {
-        let tests = match World::at(&mut change.tx, moment, &[]).await {
-            Ok(world) => world.run_all_tests().await,
-            // Nothing is served then, and no test says anything; the change may be what mends it.
+        let tests = match Scenario::at(&mut change.tx, moment, &[]).await {
+            Ok(scenario) => scenario.run_all_tests().await,
+            // Nothing is served then, and no test says anything; the change may correct that.
             Err(SourceError::PolicyBroken(_)) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
         let live = LiveSet::at(&mut change.tx, moment).await?;
         let tests_in_rollouts = if live.has_rollouts() {
-            match World::with(&mut change.tx, moment, &[], Rollouts::Everybody).await {
-                Ok(world) => world.run_all_tests().await,
+            match Scenario::with(&mut change.tx, moment, &[], Rollouts::Everybody).await {
+                Ok(scenario) => scenario.run_all_tests().await,
                 Err(SourceError::PolicyBroken(_)) => Vec::new(),
                 Err(error) => return Err(error.into()),
             }
@@ -50,18 +50,18 @@ impl Picture {
     }
 }
 
-impl Before {
+impl LiveBefore {
     /// Takes the state before a change that takes effect at `from`. The tenant's documents are locked.
     pub(super) async fn take(change: &mut Change, from: DateTime<Utc>) -> Result<Self, Refusal> {
-        let mut moments = vec![Picture::at(change, from).await?];
+        let mut moments = vec![LiveState::at(change, from).await?];
         for moment in change.tx.coming_moments(from).await? {
-            moments.push(Picture::at(change, moment).await?);
+            moments.push(LiveState::at(change, moment).await?);
         }
         Ok(Self { moments })
     }
 
     /// What the change, which was made meanwhile in the same transaction, would break beside the documents that it is about:
-    /// faults and failed tests that were not there before. Its own documents are examined by whoever changes them.
+    /// faults and failed tests that were not there before. Its own documents are examined by the caller.
     pub(super) async fn broken(
         self,
         change: &mut Change,
@@ -69,7 +69,7 @@ impl Before {
     ) -> Result<Vec<Fault>, Refusal> {
         let mut broken = Vec::new();
         for (index, before) in self.moments.iter().enumerate() {
-            let after = Picture::at(change, before.moment).await?;
+            let after = LiveState::at(change, before.moment).await?;
             // Later on, something else may be scheduled for these documents.
             let about = if index == 0 { about } else { &[] };
             let found = broken_by(&before.live, &after.live, about);

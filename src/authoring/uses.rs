@@ -1,14 +1,15 @@
-//! Which drafts and versions somebody wants to try out, and the world with them in their places.
+//! Which drafts and versions somebody wants to try out, and the scenario with them in their places.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::world::{DRAFT, Overlay, Rollouts, World, WorldRows};
+use super::scenario::{DRAFT, Overlay, Rollouts, Scenario, ScenarioRows};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
 use crate::domain::members::Members;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 
@@ -18,15 +19,11 @@ pub const MAX_USES: usize = 20;
 /// Something to put in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Use {
-    /// A draft.
     Draft(DraftId),
     /// A sealed version.
     Version {
-        /// Kind of the document.
         kind: DocumentKind,
-        /// Its key.
         key: Key,
-        /// The version's number.
         number: i32,
     },
 }
@@ -74,10 +71,10 @@ impl Use {
 /// What somebody wants to try out, read and not put together yet.
 #[derive(Debug)]
 pub(super) struct UsedRows {
-    rows: WorldRows,
+    rows: ScenarioRows,
     /// How many overlays are not of `uses`.
     below: usize,
-    /// Where `uses` stands in the request.
+    /// Where `uses` is in the request.
     at: &'static str,
 }
 
@@ -107,16 +104,16 @@ pub(super) async fn read_over(
         overlays.push(overlay(tx, used).await?);
     }
     Ok(UsedRows {
-        rows: WorldRows::read(tx, moment, overlays, Rollouts::ByUser).await?,
+        rows: ScenarioRows::read(tx, moment, overlays, Rollouts::ByUser).await?,
         below: first,
         at,
     })
 }
 
 impl UsedRows {
-    /// Puts the world together. [`Refusal::DocumentInvalid`] where something of `uses` can't be read: pointers start with
+    /// Builds the scenario. [`Refusal::DocumentInvalid`] where something of `uses` can't be read: pointers start with
     /// its place there.
-    pub(super) fn build(self) -> Result<World, Refusal> {
+    pub(super) fn build(self) -> Result<Scenario, Refusal> {
         let places: Vec<_> = self
             .rows
             .overlays()
@@ -124,13 +121,13 @@ impl UsedRows {
             .skip(self.below)
             .map(Overlay::place)
             .collect();
-        let world = self.rows.build()?;
+        let scenario = self.rows.build()?;
         let mut faults = Faults::new();
         for (index, place) in places.into_iter().enumerate() {
             let Some((kind, key, version)) = place else {
                 continue;
             };
-            let unread = world
+            let unread = scenario
                 .unreadable
                 .iter()
                 .find(|one| (one.kind, &one.key, one.version) == (kind, &key, version));
@@ -139,7 +136,7 @@ impl UsedRows {
                 faults.extend_under(&at, unread.faults.iter().cloned());
             }
         }
-        faults.into_result(world).map_err(Refusal::documents)
+        faults.into_result(scenario).map_err(Refusal::documents)
     }
 }
 

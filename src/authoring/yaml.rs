@@ -3,7 +3,7 @@
 //! JSON is read as JSON: YAML claims to include it, but knows no escaped surrogate pairs, and takes what is broken for something else.
 
 mod advice;
-mod place;
+mod position;
 mod read;
 mod write;
 
@@ -13,7 +13,7 @@ use saphyr_parser::Marker;
 use serde_json::Value;
 
 use self::advice::advice;
-pub use self::place::{Place, Unreadable};
+pub use self::position::{Position, Unreadable};
 use crate::domain::encoding::{self, NotText};
 use crate::domain::fault::{Fault, step};
 use crate::domain::json::{self, JsonFault};
@@ -26,14 +26,13 @@ const MAX_DEPTH: usize = 40;
 /// A text, read.
 #[derive(Debug)]
 pub struct Source {
-    /// What it says.
     pub value: Value,
     places: Places,
 }
 
 /// Where each RFC 6901 pointer stands.
 #[derive(Debug, Default)]
-struct Places(BTreeMap<String, Place>);
+struct Places(BTreeMap<String, Position>);
 
 /// What can be read of a text, with something empty in the place of what can't, and what is wrong with the rest.
 pub type Survey = (Option<Source>, Vec<Unreadable>);
@@ -49,14 +48,14 @@ impl Source {
         sound(Self::survey_text(text))
     }
 
-    /// Reads the bytes of a file as far as possible, so that everything else that is wrong with a bundle can be told at the same time.
+    /// Reads the bytes of a file as far as possible, so that everything else that is wrong with a bundle can be reported at the same time.
     pub fn survey(bytes: &[u8]) -> Survey {
         match encoding::text(bytes) {
             Ok(text) => Self::survey_text(&text),
             Err(fault) => {
                 let place = match &fault {
                     NotText::Byte { place, .. } => place.into(),
-                    _ => Place::START,
+                    _ => Position::START,
                 };
                 (None, vec![Unreadable::new(place, "", fault.to_string())])
             }
@@ -66,7 +65,7 @@ impl Source {
     fn survey_text(text: &str) -> Survey {
         if text.len() > MAX_BYTES {
             let message = "a bundle may have 4 MB at most";
-            return (None, vec![Unreadable::new(Place::START, "", message)]);
+            return (None, vec![Unreadable::new(Position::START, "", message)]);
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let begun = text.trim_ascii_start();
@@ -87,22 +86,22 @@ impl Source {
         let source = document.map(|(value, marks)| {
             let mut places = Places::default();
             for (pointer, (line, column)) in marks {
-                places.note(pointer, Place { line, column });
+                places.note(pointer, Position { line, column });
             }
             Self { value, places }
         });
         let places = source.as_ref().map(|source| &source.places);
-        let told = faults.iter().map(|fault| of_json(fault, places)).collect();
-        (source, told)
+        let positioned = faults.iter().map(|fault| of_json(fault, places)).collect();
+        (source, positioned)
     }
 
     /// Where a pointer points, or the nearest place around it.
-    pub fn place(&self, pointer: &str) -> Place {
+    pub fn place(&self, pointer: &str) -> Position {
         self.places.of(pointer)
     }
 
     /// A fault as people read it, `line:column: what`; with advice where a text is wanted and YAML read something else.
-    pub fn tell(&self, fault: &Fault) -> String {
+    pub fn describe(&self, fault: &Fault) -> String {
         let place = self.place(&fault.pointer);
         let wants_text = ["must be a text", "expected a string"]
             .iter()
@@ -119,11 +118,11 @@ impl Source {
 
 impl Places {
     /// Notes where something stands, unless its name was noted before it.
-    fn note(&mut self, pointer: String, place: Place) {
+    fn note(&mut self, pointer: String, place: Position) {
         self.0.entry(pointer).or_insert(place);
     }
 
-    fn of(&self, pointer: &str) -> Place {
+    fn of(&self, pointer: &str) -> Position {
         let mut at = pointer;
         loop {
             if let Some(place) = self.0.get(at) {
@@ -131,7 +130,7 @@ impl Places {
             }
             match at.rsplit_once('/') {
                 Some((parent, _)) => at = parent,
-                None => return Place::START,
+                None => return Position::START,
             }
         }
     }
@@ -140,7 +139,7 @@ impl Places {
 fn sound((source, faults): Survey) -> Result<Source, Unreadable> {
     match faults.into_iter().next() {
         Some(fault) => Err(fault),
-        None => source.ok_or_else(|| Unreadable::new(Place::START, "", "holds nothing")),
+        None => source.ok_or_else(|| Unreadable::new(Position::START, "", "holds nothing")),
     }
 }
 
@@ -151,7 +150,7 @@ fn of_json(fault: &JsonFault, places: Option<&Places>) -> Unreadable {
         JsonFault::Number { place, why } => (place, format!("the number {why}")),
         JsonFault::Duplicate { name, place } => {
             let pointer = format!("{}{}", place.pointer, step(name));
-            let first = places.map_or(Place::START, |places| places.of(&pointer));
+            let first = places.map_or(Position::START, |places| places.of(&pointer));
             (place, twice(name, first))
         }
         JsonFault::Nul { place } => (place, NUL.to_owned()),
@@ -159,19 +158,19 @@ fn of_json(fault: &JsonFault, places: Option<&Places>) -> Unreadable {
             place,
             format!("\\u{unit:04x} is half of a surrogate pair without its other half"),
         ),
-        other => return Unreadable::new(Place::START, "", other.to_string()),
+        other => return Unreadable::new(Position::START, "", other.to_string()),
     };
     Unreadable::new(place.into(), &place.pointer, message)
 }
 
 const NUL: &str = "a text holds the character U+0000";
 
-fn twice(name: &str, first: Place) -> String {
-    format!("`{name}` stands here twice, the first time at {first}: keep one")
+fn twice(name: &str, first: Position) -> String {
+    format!("`{name}` is here twice, the first time at {first}: keep one")
 }
 
-impl From<&json::Place> for Place {
-    fn from(place: &json::Place) -> Self {
+impl From<&json::Position> for Position {
+    fn from(place: &json::Position) -> Self {
         Self {
             line: place.line,
             column: place.column,
@@ -179,7 +178,7 @@ impl From<&json::Place> for Place {
     }
 }
 
-impl From<Marker> for Place {
+impl From<Marker> for Position {
     fn from(marker: Marker) -> Self {
         Self {
             line: marker.line().max(1),

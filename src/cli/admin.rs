@@ -18,7 +18,7 @@ use crate::domain::role::Role;
 pub enum AdminCommand {
     /// Makes somebody a member of a tenant, an operator of the installation, or both.
     ///
-    /// The password is asked for without showing it, or read as one line from standard input. With --invite there is none:
+    /// The password is read without showing it, or read as one line from standard input. With --invite there is none:
     /// the person chooses it when they send the printed token to POST /v1/admin/invitations:accept, within seven days.
     #[command(
         after_help = "Examples:\n  persona-gateway admin create --email ann@example.com --tenant acme --role owner\n  \
@@ -86,7 +86,6 @@ pub(super) fn parse_role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| "must be viewer, editor, publisher or owner".to_owned())
 }
 
-/// Does it.
 pub async fn run(command: AdminCommand) -> anyhow::Result<ExitCode> {
     match command {
         AdminCommand::Create(args) if args.invite => invite(args).await,
@@ -240,7 +239,7 @@ fn parse_email(text: &str) -> anyhow::Result<Email> {
     Email::parse(text).map_err(|error| anyhow::anyhow!("--email {error}"))
 }
 
-/// At a terminal: asked for twice, without showing it. Else: the first line of standard input.
+/// At a terminal: read twice, without showing it. Else: the first line of standard input.
 fn read_password(email: &Email) -> anyhow::Result<SecretString> {
     if std::io::stdin().is_terminal() {
         let ask = |prompt: String| {

@@ -84,7 +84,6 @@ fn parse_life(text: &str) -> Result<TimeDelta, String> {
         .ok_or_else(|| "must be a number of days or hours, such as 90d or 12h".to_owned())
 }
 
-/// Does it.
 pub async fn run(command: ApiKeyCommand) -> anyhow::Result<ExitCode> {
     match command {
         ApiKeyCommand::Create(args) => create(args).await,

@@ -11,7 +11,7 @@ use super::database::{self, Local};
 use super::remote::RemoteArgs;
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
 use crate::authoring::bundle::Bundle;
-use crate::authoring::plan::{Plan, Shown};
+use crate::authoring::plan::{Plan, PlanText};
 use crate::authoring::yaml::{Source, Unreadable};
 use crate::client::{Client, ClientError, NewBundle};
 use crate::clock::Clock;
@@ -37,14 +37,14 @@ pub struct ApplyArgs {
     /// Print each plan as one line of JSON.
     #[arg(long)]
     json: bool,
-    /// Why, for the history.
+    /// The reason, for the history.
     #[arg(long, short, default_value = "")]
     message: String,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
-/// A bundle that reads.
+/// A bundle that could be parsed.
 struct Read<'a> {
     file: &'a Path,
     source: Source,
@@ -53,19 +53,17 @@ struct Read<'a> {
     unreadable: Vec<Unreadable>,
 }
 
-/// Where bundles are applied.
-enum Place {
+/// Whether bundles are applied to the database or through a gateway.
+enum Destination {
     Here(Local),
     There(Client),
 }
 
 /// Why a bundle was not applied.
 enum NotApplied {
-    /// It has faults.
     Faults(Vec<Fault>),
     /// It was refused for another reason.
     Refused(String),
-    /// Something failed.
     Failed(anyhow::Error),
 }
 
@@ -73,8 +71,8 @@ impl Read<'_> {
     /// Tells what is wrong, but nothing more of what could not be read at all.
     fn report(&self, mut faults: Vec<Fault>) -> std::io::Result<()> {
         let is_told = |fault: &Fault| {
-            let mut told = self.unreadable.iter();
-            told.any(|unreadable| unreadable.pointer == fault.pointer)
+            let mut unreadable_faults = self.unreadable.iter();
+            unreadable_faults.any(|unreadable| unreadable.pointer == fault.pointer)
         };
         faults.retain(|fault| !is_told(fault));
         report(self.file, &self.source, &faults)
@@ -136,8 +134,8 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     let dry_run = args.dry_run || flawed;
     for read in &mut bundles {
         let applied = match &place {
-            Place::Here(local) => here(local, read, &args, dry_run).await,
-            Place::There(client) => there(client, read, &args, dry_run).await,
+            Destination::Here(local) => apply_to_database(local, read, &args, dry_run).await,
+            Destination::There(client) => apply_through_gateway(client, read, &args, dry_run).await,
         };
         match applied {
             Ok(_) if flawed => {}
@@ -164,15 +162,15 @@ pub async fn run(args: ApplyArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn place(args: &ApplyArgs) -> anyhow::Result<Place> {
+async fn place(args: &ApplyArgs) -> anyhow::Result<Destination> {
     Ok(match args.remote.client()? {
-        Some(client) => Place::There(client),
-        None => Place::Here(database::open().await?),
+        Some(client) => Destination::There(client),
+        None => Destination::Here(database::open().await?),
     })
 }
 
 /// Applies a bundle to the database.
-async fn here(
+async fn apply_to_database(
     local: &Local,
     read: &Read<'_>,
     args: &ApplyArgs,
@@ -202,7 +200,7 @@ async fn here(
 }
 
 /// Has a gateway apply a bundle to its database. Secrets are found here and sent along.
-async fn there(
+async fn apply_through_gateway(
     client: &Client,
     read: &mut Read<'_>,
     args: &ApplyArgs,
@@ -228,12 +226,12 @@ async fn there(
         prune: args.prune,
         message: args.message.clone(),
     };
-    let plan = client.apply(&bundle).await.map_err(told)?;
+    let plan = client.apply(&bundle).await.map_err(not_applied)?;
     serde_json::from_value(plan).map_err(|error| NotApplied::Failed(error.into()))
 }
 
 /// What the gateway has against the bundle, with its places.
-fn told(error: ClientError) -> NotApplied {
+fn not_applied(error: ClientError) -> NotApplied {
     match error {
         ClientError::Problem(problem) if problem.errors.is_empty() => {
             let why = problem.detail.as_ref().unwrap_or(&problem.title);
@@ -256,7 +254,7 @@ fn show(plan: &Plan, read: &Read<'_>, args: &ApplyArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     let file = read.file.display().to_string();
-    let shown = Shown {
+    let shown = PlanText {
         plan,
         colour: super::wants_colour(),
         source: Some((&file, &read.source)),
@@ -277,7 +275,7 @@ fn refuse() -> anyhow::Result<ExitCode> {
 fn report(file: &Path, source: &Source, faults: &[Fault]) -> std::io::Result<()> {
     let mut err = std::io::stderr().lock();
     for fault in faults {
-        writeln!(err, "{}:{}", file.display(), source.tell(fault))?;
+        writeln!(err, "{}:{}", file.display(), source.describe(fault))?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub enum AuditCommand {
     Keys,
 }
 
-/// Whose trail.
+/// The tenant whose trail it is.
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
     /// The tenant, by its name in URLs.
@@ -74,7 +74,6 @@ fn public_key(text: &str) -> Result<VerifyingKey, String> {
     VerifyingKey::parse(text).ok_or_else(|| "must be 64 hexadecimal digits".to_owned())
 }
 
-/// Does it.
 pub async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Export(args) => export(args).await,
@@ -116,7 +115,7 @@ async fn verify_trail(tenant: Option<&str>, more: Vec<VerifyingKey>) -> anyhow::
     let tenant = find(&local.database, tenant).await?;
     let mut keys = local.keys.verifying_keys()?;
     keys.extend(more);
-    tell(&verify_stored(&local.database, tenant, keys).await?)
+    print_verdict(&verify_stored(&local.database, tenant, keys).await?)
 }
 
 fn verify_file(path: &Path, keys: Vec<VerifyingKey>) -> anyhow::Result<ExitCode> {
@@ -145,10 +144,10 @@ fn verify_file(path: &Path, keys: Vec<VerifyingKey>) -> anyhow::Result<ExitCode>
             .line(line.trim_ascii())
             .with_context(|| format!("{name}:{number}"))?;
     }
-    tell(&verifier.finish().with_context(|| name.to_string())?)
+    print_verdict(&verifier.finish().with_context(|| name.to_string())?)
 }
 
-fn tell(verdict: &Result<Verified, Flaw>) -> anyhow::Result<ExitCode> {
+fn print_verdict(verdict: &Result<Verified, Flaw>) -> anyhow::Result<ExitCode> {
     let verified = match verdict {
         Ok(verified) => verified,
         Err(flaw) => {
@@ -165,7 +164,7 @@ fn tell(verdict: &Result<Verified, Flaw>) -> anyhow::Result<ExitCode> {
     }
     if verified.marked_up_to < verified.rows {
         super::say(format_args!(
-            "Rows after {} are not behind a checkpoint yet.",
+            "Rows after {} have no checkpoint yet.",
             verified.marked_up_to
         ))?;
     }

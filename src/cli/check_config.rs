@@ -48,7 +48,7 @@ async fn look_into_database() -> anyhow::Result<ExitCode> {
     let mut tx = local.database.platform().await?;
     let until = tx.ledger_ready_until().await?;
     tx.commit().await?;
-    let told = match until {
+    let summary = match until {
         None => "the ledger has no months: run `persona-gateway migrate`".to_owned(),
         Some(until) if ends_soon(until, Clock::system().now()) => {
             format!(
@@ -64,7 +64,7 @@ async fn look_into_database() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    writeln!(io::stderr(), "{told}")?;
+    writeln!(io::stderr(), "{summary}")?;
     Ok(ExitCode::from(REFUSED))
 }
 

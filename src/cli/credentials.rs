@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Credential {
     /// To be sent as a bearer token.
     pub(super) token: SecretString,
-    /// The tenant it works in.
     pub(super) tenant: String,
     /// The end of the session.
     pub(super) expires_at: DateTime<Utc>,
@@ -30,7 +29,6 @@ struct Written<'a> {
     expires_at: DateTime<Utc>,
 }
 
-/// Where they are kept.
 pub(super) fn place() -> anyhow::Result<PathBuf> {
     let mut environment = crate::config::environment();
     let mut folder = |name: &str| {

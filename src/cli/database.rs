@@ -15,7 +15,7 @@ use crate::tenants::change::Change;
 use crate::tenants::master_keys::recognise;
 use crate::tenants::operators::Operator;
 
-/// What such a command needs.
+/// The database and the keys that such a command needs.
 pub(super) struct Local {
     pub(super) database: Database,
     pub(super) schema: Schema,

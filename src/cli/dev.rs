@@ -1,8 +1,8 @@
 //! `dev`: everything on this machine, with a demo tenant and a curl line to try.
 
 mod data;
-mod place;
 mod refusals;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use self::data::Data;
-use self::place::Claim;
+use self::workspace::Claim;
 use super::signals::StopSignals;
 use crate::app::App;
 use crate::clock::Clock;
@@ -25,7 +25,7 @@ use crate::crypto::seal::KeyRing;
 use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
-use crate::dev::{keep, seed};
+use crate::dev::{private_file, seed};
 use crate::store::migrate::{EarlierRoles, migrate};
 use crate::telemetry::logging;
 
@@ -34,12 +34,12 @@ const USER_TOKEN_SECONDS: i64 = 12 * 60 * 60;
 
 /// Runs everything on this machine: its own Postgres, an issuer of user tokens, a stand-in for Anam, and a demo tenant.
 ///
-/// With `DATABASE_URL` set (an owner's URL), that database is used. With `ANAM_API_KEY` set, the real Anam is asked. Data
+/// With `DATABASE_URL` set (an owner's URL), that database is used. With `ANAM_API_KEY` set, the real Anam is used. Data
 /// stay between starts; `--fresh` throws them away. Ctrl-C stops it all.
 #[derive(Debug, clap::Args)]
 pub struct DevArgs {
     /// Port of the gateway; the operations listener, the issuer and the emulator take the next three. 0 takes free ones.
-    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(..=i64::from(place::LAST_FIRST_PORT)))]
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(..=i64::from(workspace::LAST_FIRST_PORT)))]
     port: u16,
     /// Print one line of JSON with every address and key first.
     #[arg(long)]
@@ -104,9 +104,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
 async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result<Running> {
     let folder = match &args.data {
         Some(folder) => folder.clone(),
-        None => place::default_folder()?,
+        None => workspace::default_folder()?,
     };
-    place::ports_are_free(host(env), args.port)?;
+    workspace::ports_are_free(host(env), args.port)?;
     let mut claim = Claim::take(&folder)?;
     let data = Data::open(&folder, args.fresh, env).await?;
     let clock = Clock::system();
@@ -121,9 +121,9 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let key_file = folder.join("admin-key");
     let password_file = folder.join("admin-password");
     if let Some(key) = new_key {
-        keep::write(&key_file, key.expose_secret())?;
+        private_file::write(&key_file, key.expose_secret())?;
         let password = random_token("")?;
-        keep::write(&password_file, password.expose_secret())?;
+        private_file::write(&password_file, password.expose_secret())?;
         let gateway = &app.gateway;
         seed::seed_admin(&gateway.database, &clock, &gateway.passwords, &password).await?;
     }
@@ -161,7 +161,8 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     } else {
         let seen = app.gateway.refusals.watch();
         super::say(welcome(&ready, emulator.is_some())?)?;
-        app.lifecycle.spawn("refusals", refusals::tell(seen));
+        app.lifecycle
+            .spawn("refusals", refusals::print_refusals(seen));
     }
     Ok(Running {
         app,
@@ -207,7 +208,7 @@ fn start_issuer(args: &DevArgs, folder: &Path, clock: &Clock) -> anyhow::Result<
     )?)
 }
 
-/// None where the real Anam is asked.
+/// None where the real Anam is used.
 fn start_emulator(
     args: &DevArgs,
     env: &BTreeMap<String, String>,
@@ -293,7 +294,7 @@ fn user_token(issuer: &DevIssuerHandle) -> anyhow::Result<String> {
     issuer.sign(&asked).context("no user token")
 }
 
-/// The curl line must work as soon as it is printed: waits until the service has heard of the demo's issuer.
+/// The curl line must work as soon as it is printed: waits until the service knows the demo's issuer.
 async fn wait_until_served(app: &App, token: &str) -> anyhow::Result<()> {
     let served = async {
         while app.gateway.auth.authenticate(token).await.is_err() {

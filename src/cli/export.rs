@@ -28,8 +28,8 @@ pub struct ExportArgs {
 /// Prints the bundle.
 pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     let bundle = match args.remote.client()? {
-        Some(client) => there(&client, args.tenant.as_deref()).await?,
-        None => here(&args.tenant.unwrap_or_default()).await?,
+        Some(client) => export_from_gateway(&client, args.tenant.as_deref()).await?,
+        None => export_from_database(&args.tenant.unwrap_or_default()).await?,
     };
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&bundle)?)
@@ -40,7 +40,7 @@ pub async fn run(args: ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn here(slug: &str) -> anyhow::Result<Value> {
+async fn export_from_database(slug: &str) -> anyhow::Result<Value> {
     let local = database::open().await?;
     let mut platform = local.database.platform().await?;
     let tenant = platform.tenant_by_slug(slug).await?;
@@ -55,7 +55,7 @@ async fn here(slug: &str) -> anyhow::Result<Value> {
     Ok(bundle)
 }
 
-async fn there(client: &Client, slug: Option<&str>) -> anyhow::Result<Value> {
+async fn export_from_gateway(client: &Client, slug: Option<&str>) -> anyhow::Result<Value> {
     let bundle = client.export().await?;
     if let Some(slug) = slug
         && bundle.get("tenant").and_then(Value::as_str) != Some(slug)

@@ -6,7 +6,7 @@ use super::database;
 use crate::clock::Clock;
 use crate::tenants::operators::Pair;
 
-/// Whose the tokens of an issuer for an audience are, where nobody can prove it. For whoever runs the installation.
+/// Whose the tokens of an issuer for an audience are, where nobody can prove it. For operators.
 ///
 /// A pair that a tenant registered over the API is pending, and its tokens are refused, until a token of the issuer proves whose
 /// it is, or you say so here. What `apply` writes to the database is yours to say already.
@@ -52,7 +52,6 @@ impl From<PairArgs> for Pair {
     }
 }
 
-/// Does it.
 pub async fn run(command: IssuerPairCommand) -> anyhow::Result<ExitCode> {
     match command {
         IssuerPairCommand::List(args) => list(args).await,

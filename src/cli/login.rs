@@ -89,7 +89,7 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<ExitCode> {
         .await
         .context("no port of this machine can be listened on")?;
     let address = sign_in.address(listener.local_addr()?.port())?;
-    tell(&format!(
+    print_notice(&format!(
         "Open this address in a browser, within ten minutes:\n\n  {address}\n\nIf the browser is on another machine, paste the code of its last page here: "
     ))?;
     if !args.no_browser && std::io::stderr().is_terminal() {
@@ -102,7 +102,7 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<ExitCode> {
         }
     })
     .await
-    .context("nobody signed in within ten minutes")??;
+    .context("no sign-in within ten minutes")??;
     let signed_in = sign_in.exchange(&code).await?;
     if args.print {
         say(signed_in.token.expose_secret())?;
@@ -116,7 +116,7 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<ExitCode> {
         expires_at: until,
     };
     let place = credentials::keep(sign_in.server(), credential, Clock::system().now())?;
-    tell("\n")?;
+    print_notice("\n")?;
     say(format_args!(
         "Signed in to {tenant} as {role}, until {} at the latest. Kept in {}.",
         until.format("%Y-%m-%d %H:%M UTC"),
@@ -126,13 +126,13 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// For whoever looks: standard output is for the token.
-fn tell(text: &str) -> std::io::Result<()> {
+fn print_notice(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Opens a browser, where there is one: the address stands on the screen too.
+/// Opens a browser, where there is one: the address is on the screen too.
 fn open(address: &str) {
     let program = if cfg!(target_os = "macos") {
         "open"
@@ -184,7 +184,7 @@ async fn brought(listener: &TcpListener, sign_in: &SignIn) -> anyhow::Result<Sec
         // Whether the browser shows it does not matter.
         _ = tokio::time::timeout(REQUEST, stream.write_all(answer.as_bytes())).await;
         if let Some(brought) = brought {
-            return brought.map_err(|words| anyhow!("nobody was signed in: {words}"));
+            return brought.map_err(|words| anyhow!("the sign-in failed: {words}"));
         }
     }
 }
@@ -220,7 +220,7 @@ async fn pasted() -> anyhow::Result<SecretString> {
                     let is_code = SignIn::is_code(line);
                     if !is_code {
                         // Whoever reads none of it finds out when the code is refused.
-                        _ = tell(
+                        _ = print_notice(
                             "That is no code: it begins with pgc_ and has 47 characters. Again: ",
                         );
                     }

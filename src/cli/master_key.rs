@@ -8,7 +8,7 @@ use super::database;
 use crate::clock::Clock;
 use crate::tenants::master_keys::Reseal;
 
-/// The key that seals secrets in the database. For whoever runs the installation.
+/// The key that seals secrets in the database. For operators.
 ///
 /// To change it: (1) set `GATEWAY_MASTER_KEY` to `1:OLDKEY,2:NEWKEY` and restart every instance, so that each can open what the
 /// others will seal; with one instance, skip this. (2) Set it to `2:NEWKEY,1:OLDKEY` and restart every instance: the first key
@@ -20,7 +20,6 @@ pub enum MasterKeyCommand {
     Reseal,
 }
 
-/// Does it.
 pub async fn run(command: MasterKeyCommand) -> anyhow::Result<ExitCode> {
     match command {
         MasterKeyCommand::Reseal => reseal().await,
@@ -58,7 +57,7 @@ async fn reseal() -> anyhow::Result<ExitCode> {
     }
     if !resealed.unopened.is_empty() {
         super::say(
-            "No key may go yet. Add the key that these were sealed with, or set those secrets anew.",
+            "No key may go yet. Add the key that these were sealed with, or set those secrets again.",
         )?;
         return Ok(ExitCode::FAILURE);
     }

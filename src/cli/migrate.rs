@@ -21,7 +21,6 @@ pub struct MigrateArgs {
     revoke_earlier_roles: bool,
 }
 
-/// Migrates.
 pub async fn run(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let settings = match MigrateSettings::load(&environment(), Path::new("config")) {
         Ok(settings) => settings,

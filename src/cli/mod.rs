@@ -113,12 +113,12 @@ pub fn main() -> ExitCode {
 
 fn fail(error: &anyhow::Error) -> ExitCode {
     // Nothing else can be done where even standard error is gone.
-    _ = writeln!(std::io::stderr(), "persona-gateway: {}", told(error));
+    _ = writeln!(std::io::stderr(), "persona-gateway: {}", error_chain(error));
     ExitCode::FAILURE
 }
 
 /// An error and what caused it, each said once: many an error repeats its cause.
-fn told(error: &anyhow::Error) -> String {
+fn error_chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn what_an_error_says_already_is_not_said_again() {
         let error = anyhow::anyhow!("no route").context("the host is gone: no route");
-        assert_eq!(told(&error), "the host is gone: no route");
+        assert_eq!(error_chain(&error), "the host is gone: no route");
         let error = anyhow::anyhow!("no route").context("not sent");
-        assert_eq!(told(&error), "not sent: no route");
+        assert_eq!(error_chain(&error), "not sent: no route");
     }
 }

@@ -14,7 +14,7 @@ use crate::tenants::preferences::import::{self, BATCH, MAX_LINE};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Bad lines that are told before the import gives up.
+/// Bad lines that are printed before the import gives up.
 const MAX_BAD_LINES: usize = 50;
 
 /// Users' preferences.
@@ -56,7 +56,7 @@ pub async fn run(command: PreferencesCommand) -> anyhow::Result<ExitCode> {
     let catalogue = tx.catalogue().await?;
     tx.commit().await?;
     let Ok(policy) = Policy::parse(&row.policy) else {
-        bail!("the tenant's policy can't be read: mend it first")
+        bail!("the tenant's policy can't be read: correct it first")
     };
 
     let mut bad = 0;

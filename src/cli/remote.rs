@@ -1,4 +1,4 @@
-//! A gateway elsewhere, asked over its admin API.
+//! A remote gateway, through its admin API.
 
 use std::path::PathBuf;
 

@@ -14,9 +14,9 @@ use crate::domain::ids::IssuerId;
 use crate::domain::issuer::{ClaimPath, IssuerConfig};
 use crate::tenants::refusal::Refusal;
 
-/// Issuers that many tenants share, where a claim of the token names the tenant. For whoever runs the installation.
+/// Issuers that many tenants share, where a claim of the token names the tenant. For operators.
 ///
-/// A tenant's own issuers stand in its bundle. Only a shared issuer's tokens may name their tenant themselves, so register
+/// A tenant's own issuers are in its bundle. Only a shared issuer's tokens may name their tenant themselves, so register
 /// none whose claims a tenant can set.
 #[derive(Debug, clap::Subcommand)]
 pub enum SharedIssuerCommand {
@@ -45,7 +45,6 @@ pub struct RemoveArgs {
     id: uuid::Uuid,
 }
 
-/// Does it.
 pub async fn run(command: SharedIssuerCommand) -> anyhow::Result<ExitCode> {
     match command {
         SharedIssuerCommand::Add(args) => add(args).await,
@@ -83,7 +82,7 @@ async fn add(args: AddArgs) -> anyhow::Result<ExitCode> {
                     std::io::stderr(),
                     "{}:{}",
                     args.file.display(),
-                    source.tell(&fault)
+                    source.describe(&fault)
                 )?;
             }
             return Ok(ExitCode::from(2));

@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Signals to stop.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

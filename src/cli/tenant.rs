@@ -11,7 +11,7 @@ use super::database;
 use crate::clock::Clock;
 use crate::config::{MigrateSettings, environment};
 
-/// Tenants, the customers of this installation. For whoever runs it.
+/// Tenants, the customers of this installation. For operators.
 #[derive(Debug, clap::Subcommand)]
 pub enum TenantCommand {
     /// Makes a tenant. Then make its first owner: `persona-gateway admin create --tenant SLUG --role owner --email ...`
@@ -60,7 +60,6 @@ pub struct ListArgs {
 /// Which tenant.
 #[derive(Debug, clap::Args)]
 pub struct SlugArgs {
-    /// Its name in URLs.
     slug: String,
 }
 
@@ -77,7 +76,6 @@ pub struct DeleteArgs {
     json: bool,
 }
 
-/// Does it.
 pub async fn run(command: TenantCommand) -> anyhow::Result<ExitCode> {
     match command {
         TenantCommand::Create(args) => create(args).await,
@@ -175,7 +173,7 @@ async fn delete(args: DeleteArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether whoever types means it.
+/// Asks for confirmation at the terminal.
 fn confirm(slug: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("this deletes the tenant {slug} for good: say that you mean it with --yes");

@@ -10,7 +10,6 @@ use super::transport::{Answer, Call, Client, Repeat, segment};
 use super::types::{Document, Draft, Kind, Me, NewBundle, Release, Version};
 
 impl Client {
-    /// Who the credential belongs to.
     pub async fn me(&self) -> Result<Me, ClientError> {
         self.send(Call::get("v1/admin/me")).await?.read()
     }
@@ -25,7 +24,6 @@ impl Client {
         self.list("v1/admin/documents", &filters)
     }
 
-    /// One document.
     pub async fn document(&self, kind: Kind, key: &str) -> Result<Document, ClientError> {
         self.send(Call::get(place(kind, key))).await?.read()
     }
@@ -106,7 +104,6 @@ impl Client {
         self.list(&format!("{}/versions", place(kind, key)), &[])
     }
 
-    /// One version.
     pub async fn version(
         &self,
         kind: Kind,

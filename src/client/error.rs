@@ -9,10 +9,10 @@ use serde_json::Value;
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The gateway said no.
+    /// The gateway answered with a problem.
     #[error(transparent)]
     Problem(#[from] Box<Problem>),
-    /// The gateway did not answer, however often it was asked.
+    /// The gateway did not answer, after all retries.
     #[error("the gateway can't be reached: {0}")]
     Unreachable(String),
     /// An answer that this version of the client can't read.
@@ -20,7 +20,6 @@ pub enum ClientError {
     Unreadable {
         /// Method and path.
         call: String,
-        /// Why.
         why: String,
     },
     /// The address or the credential can't be used at all.
@@ -29,7 +28,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The gateway's stable code, where it told a problem.
+    /// The gateway's stable code, where it answered with a problem.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Problem(problem) => Some(&problem.code),
@@ -59,7 +58,7 @@ pub struct Problem {
     /// Of `merge_conflict`: each member that both sides changed.
     #[serde(default)]
     pub conflicts: Option<Value>,
-    /// When another try may pass.
+    /// When to try again.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
 }

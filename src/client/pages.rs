@@ -17,13 +17,13 @@ struct Page<T> {
     next: Option<String>,
 }
 
-enum Rest {
+enum NextPage {
     From(Option<String>),
     Nothing,
 }
 
 impl Client {
-    /// Every item of a list. The next page is asked for when the ones before are used up; after an error there is no more.
+    /// Every item of a list. The next page is fetched when the ones before are used up; after an error there is no more.
     pub(super) fn list<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -35,13 +35,18 @@ impl Client {
             .collect();
         query.push("limit=100".into());
         let first = format!("{path}?{}", query.join("&"));
-        let state = (self.clone(), first, VecDeque::<T>::new(), Rest::From(None));
+        let state = (
+            self.clone(),
+            first,
+            VecDeque::<T>::new(),
+            NextPage::From(None),
+        );
         stream::try_unfold(state, |(client, first, mut ready, mut rest)| async move {
             loop {
                 if let Some(item) = ready.pop_front() {
                     return Ok(Some((item, (client, first, ready, rest))));
                 }
-                let Rest::From(cursor) = rest else {
+                let NextPage::From(cursor) = rest else {
                     return Ok(None);
                 };
                 let path = match cursor {
@@ -52,7 +57,7 @@ impl Client {
                 ready.extend(page.items);
                 rest = page
                     .next
-                    .map_or(Rest::Nothing, |next| Rest::From(Some(next)));
+                    .map_or(NextPage::Nothing, |next| NextPage::From(Some(next)));
             }
         })
     }

@@ -36,9 +36,7 @@ pub struct SignedIn {
     pub token: SecretString,
     /// The end of the session; it ends earlier after half an hour without a request.
     pub expires_at: DateTime<Utc>,
-    /// The tenant it works in.
     pub tenant: String,
-    /// What its owner may there.
     pub role: String,
 }
 
@@ -52,7 +50,6 @@ impl fmt::Debug for SignIn {
 }
 
 impl SignIn {
-    /// Begins one at a gateway.
     pub fn begin(server: &str, tenant: &str) -> Result<Self, ClientError> {
         let random = || random_token("").map_err(|error| ClientError::SetUp(error.to_string()));
         Ok(Self {

@@ -14,7 +14,6 @@ use super::error::{ClientError, Problem};
 use crate::clock::Clock;
 use crate::domain::web_url;
 
-/// How patient a client is.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientOptions {
     /// Longest wait for one answer.
@@ -43,7 +42,6 @@ impl Default for ClientOptions {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    /// None for what needs none.
     credential: Option<HeaderValue>,
     options: ClientOptions,
     clock: Clock,
@@ -68,7 +66,6 @@ pub(super) enum Repeat {
     Refused,
 }
 
-/// A call to make.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) method: Method,
@@ -148,7 +145,7 @@ impl Client {
         let mut value =
             HeaderValue::try_from(format!("Bearer {}", credential.expose_secret().trim()))
                 .map_err(|_unprintable| {
-                    ClientError::SetUp("the credential can't stand in a header".into())
+                    ClientError::SetUp("the credential can't be sent in a header".into())
                 })?;
         value.set_sensitive(true);
         Ok(Self {
@@ -165,7 +162,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")));
         if is_local(&base) {
-            // No proxy stands between this machine and itself, and it needs no certificates.
+            // No proxy is between this machine and itself, and it needs no certificates.
             builder = builder.no_proxy();
             if base.scheme() == "http" {
                 builder = builder.tls_certs_only([]);
@@ -201,7 +198,7 @@ impl Client {
         }
         if let Some(etag) = call.if_match {
             let value = HeaderValue::try_from(etag).map_err(|_unprintable| {
-                ClientError::SetUp("the ETag can't stand in a header".into())
+                ClientError::SetUp("the ETag can't be sent in a header".into())
             })?;
             headers.insert(IF_MATCH, value);
         }
@@ -240,7 +237,7 @@ impl Client {
                             let refused = status == StatusCode::TOO_MANY_REQUESTS;
                             let passing = refused || status == StatusCode::SERVICE_UNAVAILABLE;
                             let may_repeat = refused || (passing && call.repeat != Repeat::Refused);
-                            (told(&named, status, &body, retry_after), may_repeat)
+                            (error_of(&named, status, &body, retry_after), may_repeat)
                         }
                         Err(error) => (unreachable(&error), call.repeat != Repeat::Refused),
                     }
@@ -274,7 +271,7 @@ fn address(server: &str) -> Result<Url, ClientError> {
     let safe = base.scheme() == "https" || (base.scheme() == "http" && is_local(&base));
     if !safe {
         return Err(ClientError::SetUp(format!(
-            "`{server}` must start with https://: over http the key could be read on the way (only this machine may be asked so)"
+            "`{server}` must start with https://: over http the key could be read on the way (only this machine may be addressed so)"
         )));
     }
     base.set_query(None);
@@ -308,7 +305,12 @@ fn unreachable(error: &reqwest::Error) -> ClientError {
     ClientError::Unreachable(reason.to_string())
 }
 
-fn told(call: &str, status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> ClientError {
+fn error_of(
+    call: &str,
+    status: StatusCode,
+    body: &[u8],
+    retry_after: Option<Duration>,
+) -> ClientError {
     match serde_json::from_slice::<Problem>(body) {
         Ok(mut problem) => {
             problem.retry_after = retry_after;

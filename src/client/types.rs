@@ -15,7 +15,6 @@ use super::Fault;
 /// The kinds of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     Persona,
     Context,
@@ -32,7 +31,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Who the credential belongs to.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Me {
@@ -42,7 +40,6 @@ pub struct Me {
     pub role: String,
     /// The tenant's name in URLs.
     pub tenant: String,
-    /// The tenant's name for people.
     pub tenant_name: String,
 }
 
@@ -50,7 +47,6 @@ pub struct Me {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
-    /// Its kind.
     pub kind: Kind,
     /// Its name within the kind.
     pub key: String,
@@ -71,10 +67,9 @@ pub struct Document {
     pub archived_at: Option<DateTime<Utc>>,
 }
 
-/// A version that a share of the users gets.
+/// A version that is rolled out to a share of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Rollout {
-    /// The version.
     pub version: i32,
     /// How many of a hundred users.
     pub percent: u8,
@@ -83,7 +78,6 @@ pub struct Rollout {
 /// A released version that is not served.
 #[derive(Debug, Clone, Deserialize)]
 pub struct PassedOver {
-    /// The version.
     pub version: i32,
     /// Why: each fault with its place in the document.
     pub reasons: Vec<Fault>,
@@ -93,18 +87,14 @@ pub struct PassedOver {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draft {
-    /// The draft.
     pub id: Uuid,
-    /// Its document's kind.
     pub kind: Kind,
-    /// Its document's key.
     pub key: String,
     /// The version that it builds on.
     #[serde(default)]
     pub base_version: Option<i32>,
-    /// What it is about.
     pub title: String,
-    /// What would be sealed.
+    /// The content, which sealing makes a version.
     pub content: Map<String, Value>,
     /// Its `ETag`, which changes of it send along.
     #[serde(skip)]
@@ -115,11 +105,8 @@ pub struct Draft {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
-    /// Its document's kind.
     pub kind: Kind,
-    /// Its document's key.
     pub key: String,
-    /// Its number.
     pub number: i32,
     /// What it says; lists leave it out.
     #[serde(default)]
@@ -128,21 +115,16 @@ pub struct Version {
     pub hash: String,
     /// Who sealed it.
     pub author: String,
-    /// Why.
     pub message: String,
-    /// When.
     pub created_at: DateTime<Utc>,
 }
 
-/// A release.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Release {
-    /// The release.
     pub id: Uuid,
     /// The number of the version that it makes live.
     pub version: i32,
-    /// From when on.
     pub live_from: DateTime<Utc>,
     /// How many of a hundred users get it; `None` for everybody.
     #[serde(default)]
@@ -153,9 +135,7 @@ pub struct Release {
     /// The cancellation that called this release off.
     #[serde(default)]
     pub cancelled_by: Option<Uuid>,
-    /// Who released it.
     pub actor: String,
-    /// Why.
     pub note: String,
 }
 
@@ -163,7 +143,6 @@ pub struct Release {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewBundle {
-    /// The bundle.
     pub bundle: Value,
     /// The secrets that it refers to, by the pointer of the reference.
     #[serde(serialize_with = "exposed", skip_serializing_if = "BTreeMap::is_empty")]
@@ -172,7 +151,7 @@ pub struct NewBundle {
     pub dry_run: bool,
     /// Remove what the bundle does not have, from the sections that it does have.
     pub prune: bool,
-    /// Why, for the history.
+    /// The reason, for the history.
     pub message: String,
 }
 
@@ -197,9 +176,7 @@ pub struct Minted {
     pub expires_at: DateTime<Utc>,
     /// The session's id in the ledger.
     pub session_id: Uuid,
-    /// Who answers.
     pub persona: Persona,
-    /// In which context.
     pub context: String,
 }
 
@@ -216,28 +193,21 @@ impl fmt::Debug for Minted {
 /// The persona of a session.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Persona {
-    /// Its key.
     pub key: String,
-    /// Its version.
     pub version: i32,
-    /// What it is called.
     pub name: String,
 }
 
 /// The situations that a page may ask for.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Contexts {
-    /// Each.
     pub contexts: Vec<OpenContext>,
 }
 
-/// One situation.
+/// A context that users can ask for.
 #[derive(Debug, Clone, Deserialize)]
 pub struct OpenContext {
-    /// Its key.
     pub key: String,
-    /// Other names of it.
     pub aliases: Vec<String>,
-    /// What it is, for people.
     pub description: String,
 }

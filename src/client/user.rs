@@ -34,7 +34,7 @@ impl User {
         self.0.send(call).await?.read()
     }
 
-    /// The situations that there are.
+    /// The contexts of the user's tenant.
     pub async fn contexts(&self) -> Result<Contexts, ClientError> {
         self.0.send(Call::get("v1/contexts")).await?.read()
     }

@@ -41,7 +41,6 @@ pub enum DatabaseTls {
 #[error("{0}")]
 pub struct DatabaseUrlFault(String);
 
-/// The URL of a database.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     host: DatabaseHost,
@@ -89,7 +88,7 @@ impl DatabaseUrl {
         &self.user
     }
 
-    /// With what, where a password is asked for.
+    /// For servers that ask for one.
     pub fn password(&self) -> Option<&SecretString> {
         self.password.as_ref()
     }

@@ -24,7 +24,7 @@ const DEFAULT_ENVIRONMENT: &str = "production";
 const KEY_EDITS: usize = 4;
 const VARIABLE_EDITS: usize = 2;
 
-/// Every key's value, laid over each other.
+/// Every key's value, merged.
 #[derive(Debug)]
 pub(super) struct Layers {
     pub(super) environment: String,
@@ -178,7 +178,7 @@ fn environment_name(env: &BTreeMap<String, String>, errors: &mut Vec<ConfigError
     DEFAULT_ENVIRONMENT.to_owned()
 }
 
-/// The file may be missing unless somebody asked for it by name.
+/// The file may be missing unless it was named explicitly.
 fn environment_file(
     env: &BTreeMap<String, String>,
     folder: &Path,
@@ -238,7 +238,7 @@ fn flatten(
                 subject: place(line_of(at)),
                 place: None,
                 problem: match here.and_then(unseen) {
-                    Some(name) => format!("{name} stands here: write a plain space, or nothing"),
+                    Some(name) => format!("{name} is here: write a plain space, or nothing"),
                     // The message alone: the full text would quote the line, which may hold a secret.
                     None => format!("this is not TOML: {}", error.message()),
                 },
@@ -367,7 +367,7 @@ fn unknown_variables(env: &BTreeMap<String, String>, known: &BTreeSet<String>) -
             errors.push(ConfigError {
                 subject: name.to_owned(),
                 place: None,
-                problem: "would be mixed into every database URL: unset it, and write into the URL what it stands for (docs/DATABASES.md)".to_owned(),
+                problem: "would be mixed into every database URL: unset it, and write its value into the URL (docs/DATABASES.md)".to_owned(),
             });
         }
     }

@@ -99,7 +99,7 @@ pub struct AnamSettings {
 /// Users' JWTs and their issuers' keys.
 #[derive(Debug)]
 pub struct AuthSettings {
-    /// After asking an issuer for its keys, how long it is not asked again.
+    /// How long an issuer's keys are not fetched again after an attempt.
     pub jwks_cooldown: Duration,
     /// Life of a key set whose answer names no `max-age`.
     pub jwks_refresh: Duration,
@@ -115,9 +115,9 @@ pub struct AuthSettings {
     pub introspections_per_second: u32,
     /// Questions about opaque tokens to one issuer at the same time.
     pub introspections_in_flight: usize,
-    /// Networks that may be asked although they are not public.
+    /// Networks that requests may go to although they are not public.
     pub outbound_allow: Vec<IpNet>,
-    /// Ports that may be asked at public addresses.
+    /// Ports that requests to public addresses may use.
     pub outbound_ports: Vec<u16>,
 }
 
@@ -140,7 +140,7 @@ pub struct LimitSettings {
     pub mints_in_flight: Option<NonZeroU32>,
 }
 
-/// The record of sessions.
+/// The session ledger.
 #[derive(Debug)]
 pub struct LedgerSettings {
     /// After this, a session without an outcome is recorded as unknown.
@@ -154,7 +154,6 @@ pub struct LedgerSettings {
 pub enum LogFormat {
     /// One object a line.
     Json,
-    /// For people.
     Text,
 }
 
@@ -184,9 +183,8 @@ pub struct Settings {
     pub proxy: Option<WebProxy>,
     /// Rates and numbers in flight.
     pub limits: LimitSettings,
-    /// The record of sessions.
+    /// The session ledger.
     pub ledger: LedgerSettings,
-    /// What is logged.
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -202,7 +200,6 @@ pub struct MigrateSettings {
     pub login_url: Option<DatabaseUrl>,
     /// Months of sessions to keep; `None` keeps all.
     pub retention_months: Option<NonZeroU32>,
-    /// What is logged.
     pub log: LogSettings,
 }
 

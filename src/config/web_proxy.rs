@@ -17,13 +17,12 @@ pub struct WebProxy {
 }
 
 impl WebProxy {
-    /// What the address of a proxy must be.
     pub const FORM: &str = "an http:// address such as http://proxy.example.com:3128, with or without a user name and a password; what goes through it is encrypted all the same";
 
     /// `None` unless `url` is [`WebProxy::FORM`].
     pub fn new(url: &SecretString, bypass: Vec<Bypass>) -> Option<Self> {
         let parsed = Url::parse(url.expose_secret()).ok()?;
-        // By https, whose certificates would be asked for: the system's, or the issuer's own?
+        // With https it would be open whose certificates are trusted: the system's, or the issuer's own.
         let is_proxy = parsed.scheme() == "http"
             && parsed.has_host()
             && matches!(parsed.path(), "" | "/")
@@ -40,7 +39,7 @@ impl WebProxy {
         &self.url
     }
 
-    /// Whether what is asked for at an address goes through it.
+    /// Whether requests to an address go through the proxy.
     pub fn serves(&self, url: &Url) -> bool {
         let Some(host) = url.host() else { return false };
         let port = url.port_or_known_default();
@@ -59,13 +58,13 @@ impl fmt::Debug for WebProxy {
 /// What is reached past the proxy: an item of the usual `NO_PROXY`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bypass {
-    who: Who,
+    who: HostPattern,
     /// `None` is any.
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Who {
+enum HostPattern {
     Everybody,
     Network(IpNet),
     /// A name, and all below it.
@@ -81,15 +80,19 @@ impl Bypass {
             return false;
         }
         match (&self.who, host) {
-            (Who::Everybody, _) => true,
-            (Who::Network(network), Host::Ipv4(address)) => network.contains(&IpAddr::V4(*address)),
-            (Who::Network(network), Host::Ipv6(address)) => network.contains(&IpAddr::V6(*address)),
-            (Who::Name(name), Host::Domain(asked)) => {
+            (HostPattern::Everybody, _) => true,
+            (HostPattern::Network(network), Host::Ipv4(address)) => {
+                network.contains(&IpAddr::V4(*address))
+            }
+            (HostPattern::Network(network), Host::Ipv6(address)) => {
+                network.contains(&IpAddr::V6(*address))
+            }
+            (HostPattern::Name(name), Host::Domain(asked)) => {
                 let asked = asked.strip_suffix('.').unwrap_or(asked);
                 let above = asked.strip_suffix(name.as_str());
                 above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
-            (Who::Network(_), Host::Domain(_)) | (Who::Name(_), _) => false,
+            (HostPattern::Network(_), Host::Domain(_)) | (HostPattern::Name(_), _) => false,
         }
     }
 }
@@ -100,16 +103,16 @@ impl FromStr for Bypass {
     fn from_str(text: &str) -> Result<Self, ()> {
         let any_port = |who| Ok(Self { who, port: None });
         if text == "*" {
-            return any_port(Who::Everybody);
+            return any_port(HostPattern::Everybody);
         }
         if let Ok(network) = text.parse() {
-            return any_port(Who::Network(network));
+            return any_port(HostPattern::Network(network));
         }
         let bare = text
             .strip_prefix('[')
             .and_then(|text| text.strip_suffix(']'));
         if let Ok(address) = bare.unwrap_or(text).parse::<IpAddr>() {
-            return any_port(Who::Network(address.into()));
+            return any_port(HostPattern::Network(address.into()));
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().map_err(|_not_a_port| ())?)),
@@ -119,15 +122,15 @@ impl FromStr for Bypass {
         let name = name.strip_prefix('.').unwrap_or(name);
         match Host::parse(name) {
             Ok(Host::Domain(name)) if !name.contains('*') => Ok(Self {
-                who: Who::Name(name.trim_end_matches('.').to_owned()),
+                who: HostPattern::Name(name.trim_end_matches('.').to_owned()),
                 port,
             }),
             Ok(Host::Ipv4(address)) => Ok(Self {
-                who: Who::Network(IpAddr::V4(address).into()),
+                who: HostPattern::Network(IpAddr::V4(address).into()),
                 port,
             }),
             Ok(Host::Ipv6(address)) => Ok(Self {
-                who: Who::Network(IpAddr::V6(address).into()),
+                who: HostPattern::Network(IpAddr::V6(address).into()),
                 port,
             }),
             _ => Err(()),

@@ -2,7 +2,6 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Most bytes.
 pub const MAX_BYTES: usize = 4_096;
 
 /// Why a text may not be one.

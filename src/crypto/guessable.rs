@@ -30,7 +30,7 @@ pub fn fingerprint(secret: &[u8]) -> [u8; FINGERPRINT_LEN] {
     short
 }
 
-/// Whether a secret stands in published lists, as it is or as attackers' rules would change it.
+/// Whether a secret is in published lists, as it is or as attackers' rules would change it.
 pub fn is_known(secret: &[u8]) -> bool {
     let origins = habits::origins(secret.trim_ascii());
     origins.iter().any(|origin| is_listed(origin))
@@ -43,7 +43,7 @@ fn is_listed(secret: &[u8]) -> bool {
     SORTED.binary_search(&wanted.as_slice()).is_ok()
 }
 
-/// Whether a secret is made of the words that stand in every secret that somebody made up, or is the digest of one.
+/// Whether a secret is made of the words that are in every secret that somebody made up, or is the digest of one.
 pub fn is_habit(secret: &[u8]) -> bool {
     habits::is_habit(secret)
 }
@@ -59,7 +59,7 @@ pub fn has_pattern(bytes: &[u8]) -> bool {
     is_regular(bytes)
 }
 
-/// What a secret may be made of: itself, and what stands in it as hex or base64, once or twice over. An attacker's list is
+/// What a secret may be made of: itself, and what is in it as hex or base64, once or twice over. An attacker's list is
 /// tried in these forms, too.
 pub fn readings(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let mut all = vec![Zeroizing::new(secret.to_vec())];

@@ -82,7 +82,6 @@ impl Fingerprints {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &*key)))
     }
 
-    /// The fingerprint of a secret.
     pub fn of(&self, secret: &[u8]) -> Fingerprint {
         let mut all = [0; 32];
         all.copy_from_slice(hmac::sign(&self.0, secret).as_ref());

@@ -17,9 +17,7 @@ use crate::domain::email::Email;
 use crate::domain::text;
 use crate::threads::stand_back;
 
-/// Fewest characters.
 pub const MIN_CHARS: usize = 12;
-/// Most characters.
 pub const MAX_CHARS: usize = 128;
 
 /// OWASP's second choice of equal strength: 19 MiB, two passes, one lane.
@@ -45,7 +43,6 @@ pub struct Password(SecretString);
 /// Why a password may not be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
-    /// Too short or too long.
     #[error("must have 12 to 128 characters")]
     Length,
     /// It holds characters that nobody can type.
@@ -99,7 +96,6 @@ pub enum HashError {
 pub enum Checked {
     /// Another one, or the account has none.
     Wrong,
-    /// The right one.
     Right {
         /// Its hash was made with other parameters than today's: hash it again.
         outdated: bool,
@@ -121,7 +117,7 @@ pub fn at_once() -> usize {
 }
 
 impl Passwords {
-    /// At most [`at_once`] are hashed at the same time, whoever asks.
+    /// At most [`at_once`] are hashed at the same time, whoever calls.
     pub fn new() -> Result<Self, HashError> {
         Ok(Self {
             turns: Arc::new(Semaphore::new(at_once())),

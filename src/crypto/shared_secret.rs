@@ -25,18 +25,17 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Why a text may not become a shared secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    /// Too short or too long.
     #[error("must have {MIN_BYTES} to {MAX_BYTES} bytes (RFC 7518, section 3.2)")]
     Length,
     /// More than one and the one that it replaces.
     #[error("must be one secret, or two on a line each while one replaces the other")]
     TooMany,
     /// After `base64url:`.
-    #[error("must be base64url behind `{BASE64URL}`: A-Z, a-z, 0-9, `-` and `_`")]
+    #[error("must be base64url after `{BASE64URL}`: A-Z, a-z, 0-9, `-` and `_`")]
     NotBase64Url,
     /// In a list that everybody has.
     #[error(
-        "is published: it stands in lists that attackers try. Make one with `openssl rand -base64 48`"
+        "is published: it is in lists that attackers try. Make one with `openssl rand -base64 48`"
     )]
     Published,
     /// Not random.
@@ -49,7 +48,6 @@ pub enum BadSecret {
 /// Most secrets at a time.
 const MAX_SECRETS: usize = 2;
 
-/// Judges new secrets.
 pub fn judge(written: &SecretString) -> Result<(), BadSecret> {
     let text = written.expose_secret();
     if text.len() > MAX_BYTES {
@@ -124,7 +122,7 @@ mod tests {
     use super::*;
     use crate::crypto::digest::sha256;
 
-    fn judged(text: &str) -> Result<(), BadSecret> {
+    fn judge_text(text: &str) -> Result<(), BadSecret> {
         judge(&SecretString::from(text))
     }
 
@@ -216,9 +214,9 @@ mod tests {
                 BadSecret::Guessable,
             ),
         ] {
-            assert_eq!(judged(text), Err(why), "{text}");
+            assert_eq!(judge_text(text), Err(why), "{text}");
         }
-        assert_eq!(judged(&"Ab3$".repeat(1_025)), Err(BadSecret::Length));
+        assert_eq!(judge_text(&"Ab3$".repeat(1_025)), Err(BadSecret::Length));
     }
 
     #[test]
@@ -230,7 +228,7 @@ mod tests {
             "base64url:8Zy9S3u0pJ2vQfTqkq1y7X4n0s6mW5oBcEdRhVgUiKs=",
             "crisp-otter.Lanterns^over_quiet=mills 41",
         ] {
-            assert_eq!(judged(text), Ok(()), "{text}");
+            assert_eq!(judge_text(text), Ok(()), "{text}");
         }
     }
 
@@ -239,7 +237,7 @@ mod tests {
         for number in 0..200_u32 {
             let bytes = sha256(&number.to_be_bytes());
             for text in [hex::encode(bytes), STANDARD.encode(bytes)] {
-                assert_eq!(judged(&text), Ok(()), "{text}");
+                assert_eq!(judge_text(&text), Ok(()), "{text}");
             }
         }
     }
@@ -263,10 +261,13 @@ mod tests {
     fn two_secrets_stand_on_a_line_each_and_both_must_be_good() {
         let good = "5f1c9a7e3b64d208f7c2e6914ab35d80";
         let other = "Zk3v0q1m9YwT7sXb2LrPn8GdHc5JfQaE";
-        assert_eq!(judged(&format!("{good}\n{other}\n")), Ok(()));
-        assert_eq!(judged(&format!("{good}\nshort")), Err(BadSecret::Length));
-        assert_eq!(judged(&format!("{good}\n\n")), Err(BadSecret::Length));
+        assert_eq!(judge_text(&format!("{good}\n{other}\n")), Ok(()));
+        assert_eq!(
+            judge_text(&format!("{good}\nshort")),
+            Err(BadSecret::Length)
+        );
+        assert_eq!(judge_text(&format!("{good}\n\n")), Err(BadSecret::Length));
         let three = format!("{good}\n{other}\n{good}");
-        assert_eq!(judged(&three), Err(BadSecret::TooMany));
+        assert_eq!(judge_text(&three), Err(BadSecret::TooMany));
     }
 }

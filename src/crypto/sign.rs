@@ -27,18 +27,17 @@ const ID_LEN: usize = 16;
 
 /// A mark in a tenant's audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// Whose trail.
+pub struct CheckpointMark {
+    /// The tenant whose trail it is.
     pub tenant: TenantId,
     /// The row.
     pub seq: i64,
-    /// Its hash.
     pub hash: Vec<u8>,
     /// When it was marked; microseconds count.
     pub at: DateTime<Utc>,
 }
 
-impl Mark {
+impl CheckpointMark {
     /// The text that is signed.
     fn text(&self) -> String {
         format!(
@@ -72,7 +71,7 @@ impl VerifyingKey {
     }
 
     /// Whether this key signed the mark.
-    pub fn verifies(&self, mark: &Mark, signature: &[u8]) -> bool {
+    pub fn verifies(&self, mark: &CheckpointMark, signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0)
             .verify(mark.text().as_bytes(), signature)
             .is_ok()
@@ -86,7 +85,7 @@ pub struct SignError;
 
 impl KeyRing {
     /// Signs a mark with the key that seals too; gives the id of the public key and the signature.
-    pub fn sign(&self, mark: &Mark) -> Result<(String, Vec<u8>), SignError> {
+    pub fn sign(&self, mark: &CheckpointMark) -> Result<(String, Vec<u8>), SignError> {
         let master = self.masters().next().ok_or(SignError)?;
         let (pair, public) = pair(master)?;
         let signature = pair
@@ -170,8 +169,8 @@ mod tests {
         keys(text).verifying_keys().unwrap()[0]
     }
 
-    fn mark() -> Mark {
-        Mark {
+    fn mark() -> CheckpointMark {
+        CheckpointMark {
             tenant: TenantId(Uuid::from_u128(1)),
             seq: 7,
             hash: vec![9; 32],
@@ -186,16 +185,16 @@ mod tests {
         assert_eq!(id, public.id());
         assert!(public.verifies(&mark(), &signature));
         let others = [
-            Mark { seq: 8, ..mark() },
-            Mark {
+            CheckpointMark { seq: 8, ..mark() },
+            CheckpointMark {
                 hash: vec![8; 32],
                 ..mark()
             },
-            Mark {
+            CheckpointMark {
                 tenant: TenantId(Uuid::from_u128(2)),
                 ..mark()
             },
-            Mark {
+            CheckpointMark {
                 at: mark().at + chrono::TimeDelta::microseconds(1),
                 ..mark()
             },

@@ -4,6 +4,6 @@ mod address;
 mod cors;
 pub mod emulator;
 pub mod issuer;
-pub mod keep;
 pub mod postgres;
+pub mod private_file;
 pub mod seed;

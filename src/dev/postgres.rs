@@ -8,8 +8,8 @@
 
 mod account;
 mod binaries;
+mod directories;
 mod error;
-mod place;
 mod server;
 
 use std::{
@@ -22,8 +22,8 @@ use std::{
 pub use self::error::PostgresError;
 use self::{
     account::Account,
-    binaries::Wanted,
-    place::Place,
+    binaries::Requirement,
+    directories::Directories,
     server::{Mode, Server},
 };
 use crate::config::environment;
@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// Dropping the owner stops the server; so does the end of its process, even by SIGKILL.
 #[derive(Debug)]
 pub struct Cluster {
-    place: Place,
+    place: Directories,
     /// None for a guest.
     server: Option<Server>,
     /// Held for life by the owner. Declared last, so that the server has stopped when it goes.
@@ -51,7 +51,7 @@ impl Cluster {
     /// owner ends. The first start makes the data folder, which takes a second or so.
     pub fn persistent(folder: &Path) -> Result<Self, PostgresError> {
         let account = Account::for_server()?;
-        let place = Place::persistent(folder, account)?;
+        let place = Directories::persistent(folder, account)?;
         let lock = place.lock_file()?;
         let patience = Instant::now() + GUEST_PATIENCE;
         loop {
@@ -88,7 +88,7 @@ impl Cluster {
     /// Starts a server for tests: fast, not durable, in memory where there is room, and gone
     /// without a trace when this value or this process ends.
     pub fn ephemeral() -> Result<Self, PostgresError> {
-        let place = Place::ephemeral(Account::for_server()?)?;
+        let place = Directories::ephemeral(Account::for_server()?)?;
         let server = start(&place, Mode::Ephemeral)?;
         Ok(Self {
             place,
@@ -157,7 +157,7 @@ pub fn erase(folder: &Path) -> Result<(), PostgresError> {
     if !folder.exists() {
         return Ok(());
     }
-    let place = Place::persistent(folder, Account::for_server()?)?;
+    let place = Directories::persistent(folder, Account::for_server()?)?;
     let lock = place.lock_file()?;
     match lock.try_lock() {
         Ok(()) => {
@@ -172,7 +172,7 @@ pub fn erase(folder: &Path) -> Result<(), PostgresError> {
     }
 }
 
-fn start(place: &Place, mode: Mode) -> Result<Server, PostgresError> {
+fn start(place: &Directories, mode: Mode) -> Result<Server, PostgresError> {
     let started = try_to_start(place, mode);
     if started.is_err() {
         place.tidy()?;
@@ -180,10 +180,10 @@ fn start(place: &Place, mode: Mode) -> Result<Server, PostgresError> {
     started
 }
 
-fn try_to_start(place: &Place, mode: Mode) -> Result<Server, PostgresError> {
+fn try_to_start(place: &Directories, mode: Mode) -> Result<Server, PostgresError> {
     let env = environment();
     let made_by = place.made_by();
-    let wanted = Wanted {
+    let wanted = Requirement {
         account: place.account(),
         data: made_by.map(|major| (place.home(), major)),
     };

@@ -44,7 +44,7 @@ pub enum SeedError {
     /// It could not be applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    /// The database said no.
+    /// A statement of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The admin's account could not be made.

@@ -1,4 +1,4 @@
-//! Who is calling: what a verified JWT says of its user.
+//! Who is calling: the claims of a verified JWT.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::ids::{IssuerId, TenantId};
 pub struct Caller {
     /// From the verified (issuer, audience) pair, never from a header, path or body.
     pub tenant: TenantId,
-    /// The issuer that vouched.
+    /// The issuer of the user's token.
     pub issuer: IssuerId,
     /// The `sub` claim, byte for byte.
     pub subject: Subject,
@@ -44,9 +44,7 @@ impl Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LeftOut {
-    /// All of it.
     Whole,
-    /// So many items.
     Items(usize),
     /// All of it, by the issuer: too much for a token, and to be fetched elsewhere (`_claim_names`).
     Elsewhere,
@@ -117,7 +115,6 @@ pub enum Fact {
     Flag(bool),
     /// Any JSON number, exactly.
     Number(Decimal),
-    /// A string.
     Text(String),
     /// A list, such as roles; no lists are in it.
     List(Vec<Self>),

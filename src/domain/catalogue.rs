@@ -10,7 +10,6 @@ use super::settings::AvatarModel;
 /// The kinds of things that can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum CatalogueKind {
     Avatar,
     Voice,
@@ -52,7 +51,7 @@ impl CatalogueKind {
 pub struct CatalogueEntry {
     /// Anam's id, or a language code.
     pub id: String,
-    /// What people read.
+    /// The name that people see.
     pub name: String,
     /// What Anam's lists say beside: `provider` of a voice, `availableVersions` of an avatar, pictures.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -127,17 +126,15 @@ impl Catalogue {
         self.retired.entry(kind).or_default().insert(id);
     }
 
-    /// The entries of a kind.
     pub fn of(&self, kind: CatalogueKind) -> &[CatalogueEntry] {
         self.entries.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// The entry with this id.
     pub fn find(&self, kind: CatalogueKind, id: &str) -> Option<&CatalogueEntry> {
         self.of(kind).iter().find(|entry| entry.id == id)
     }
 
-    /// Whether personas are held to the catalogue's entries of a kind. A tenant that has laid down none may use whatever
+    /// Whether personas are held to the catalogue's entries of a kind. A tenant without entries of a kind may use whatever
     /// Anam has; one whose last entry was retired may not suddenly do so.
     pub fn limits(&self, kind: CatalogueKind) -> bool {
         !self.of(kind).is_empty() || self.retired.get(&kind).is_some_and(|ids| !ids.is_empty())

@@ -7,20 +7,19 @@ use super::json::stray_list;
 use super::kept_test;
 use super::key::Key;
 use super::rules::{Rule, Target};
-use super::schema::{MetadataSchema, Room};
+use super::schema::{MetadataSchema, PatternBudget};
 
 /// A context version, read and checked. Compiled once, when it goes live.
 #[derive(Debug)]
 pub struct Context {
-    /// What the situation is, for people.
+    /// A description of the situation.
     pub description: String,
-    /// Other names that mean this context.
+    /// Other names of this context.
     pub aliases: Vec<Key>,
-    /// Tried in order; the first that holds decides.
+    /// Rules in order; the first that holds decides.
     pub rules: Vec<Rule>,
-    /// What everybody else gets.
     pub default: Target,
-    /// What `metadata` must look like.
+    /// The schema of `metadata`.
     pub schema: MetadataSchema,
 }
 
@@ -31,7 +30,7 @@ pub const MAX_ALIASES: usize = 20;
 /// Most rules of a context.
 pub const MAX_RULES: usize = 200;
 
-/// What of a context document can be read, whatever is wrong with the rest.
+/// The valid parts of a context document, and its faults.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// See [`Context::description`].
@@ -44,12 +43,11 @@ pub struct Reading {
     pub default: Option<Target>,
     /// See [`Context::schema`].
     pub schema: Option<MetadataSchema>,
-    /// What is wrong.
     pub faults: Vec<Fault>,
 }
 
 impl Reading {
-    /// Reads as much as can be read of a document that somebody writes.
+    /// Reads all valid parts of a document that an admin writes.
     pub fn of(members: &Map<String, Value>) -> Self {
         Self::with(members, MetadataSchema::compile)
     }
@@ -89,7 +87,7 @@ impl Reading {
                 ("rules", _) => faults.add(at, "must be a list of at most 200 rules"),
                 ("default", Value::String(key)) => match Key::parse(key) {
                     Ok(persona) => {
-                        read.default = Some(Target::Persona(super::rules::One { persona }));
+                        read.default = Some(Target::Persona(super::rules::PersonaTarget { persona }));
                     }
                     Err(bad) => faults.add(at, bad.to_string()),
                 },
@@ -117,7 +115,7 @@ impl Reading {
         if !members.contains_key("default") {
             faults.add(
                 "/default",
-                "is missing: name the persona that everybody gets whom no rule fits",
+                "is missing: name the persona for users whom no rule fits",
             );
         }
         read.faults = faults.into_vec();
@@ -146,7 +144,10 @@ impl Context {
     }
 
     /// Reads the document of a sealed version: limits that came later don't take it down. Its schema takes of the `room`.
-    pub fn parse_sealed(members: &Map<String, Value>, room: &mut Room) -> Result<Self, Vec<Fault>> {
+    pub fn parse_sealed(
+        members: &Map<String, Value>,
+        room: &mut PatternBudget,
+    ) -> Result<Self, Vec<Fault>> {
         let compile = |schema| MetadataSchema::compile_sealed(schema, room);
         Reading::with(members, compile).whole()
     }

@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-pub(in crate::domain) use self::texts::Noting;
+pub(in crate::domain) use self::texts::PromptNotes;
 use self::texts::{own_words, render};
 use super::caller::{Caller, Fact};
 use super::catalogue::CatalogueKind;
+use super::document::DocumentKind;
 use super::draw;
 use super::fault::Fault;
 use super::ids::SessionId;
@@ -28,32 +29,27 @@ use super::trace::{
     Versioned,
 };
 
-/// The session that a decision is for.
+/// The time and the session that a decision is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// When.
     pub now: DateTime<Utc>,
-    /// Seeds the prompt's fences.
+    /// The session's id; seeds the prompt's fences.
     pub session: SessionId,
 }
 
-/// What to ask Anam for, and why.
+/// The configuration to send to Anam, with the explanation.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    /// The context that answered.
+    /// The key of the context that was used.
     pub context: Key,
-    /// The persona's key.
     pub persona: Key,
-    /// Its version.
     pub version: i32,
-    /// What Anam is sent.
+    /// The persona configuration that Anam is sent.
     pub config: PersonaConfig,
     /// Anam's `sessionOptions`.
     pub session_options: SessionOptions,
-    /// The explanation.
     pub trace: Trace,
-    /// The prompt in pieces that say where they come from; none where the prompt is empty, or the session is decided for the first
-    /// time.
+    /// The prompt in pieces that name their sources; empty where the prompt is, or where sources were not recorded.
     pub prompt: Vec<Piece>,
 }
 
@@ -70,50 +66,39 @@ pub struct PersonaConfig {
     /// The rendered greeting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_message: Option<String>,
-    /// Everything else; its session options are taken out.
+    /// All other settings, without session options, which are sent beside the configuration.
     #[serde(flatten)]
     pub settings: Settings,
 }
 
-/// Why there is no decision.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Undecided {
     /// Neither the context nor a `default` exists.
     #[error("unknown context")]
-    ContextUnknown {
-        /// Those that do.
-        known: Vec<Key>,
-    },
+    ContextUnknown { known: Vec<Key> },
     /// The metadata breaks the context's schema.
     #[error("the metadata does not fit the context")]
     MetadataInvalid(Vec<Fault>),
-    /// The rules gave a persona that is not live.
+    /// The chosen persona is not live.
     #[error("the persona `{0}` has no live version")]
     PersonaMissing(Key),
     /// A split of this context has no weight at all.
     #[error("a split of the context `{0}` has no weight")]
     NoArm(Key),
-    /// The persona lacks what Anam needs.
+    /// The persona lacks a setting that Anam requires.
     #[error("the persona `{persona}` has no {missing}")]
-    Incomplete {
-        /// Which persona.
-        persona: Key,
-        /// Which field.
-        missing: &'static str,
-    },
-    /// A text came out too large, or was too dear to make.
+    Incomplete { persona: Key, missing: &'static str },
+    /// A rendered text exceeds a limit of size or work.
     #[error("the persona `{persona}` could not be rendered: {text}: {fault}")]
     Unrendered {
-        /// Which persona.
         persona: Key,
         /// Pointer of the text in its document; of a snippet, its pin.
         text: String,
-        /// Why.
         fault: RenderFault,
     },
 }
 
-/// Decides. The same for the API, a preview and a replay.
+/// Decides which persona a user gets, and with which configuration. Used by the API, previews and replays alike.
 pub fn decide(
     snapshot: &Snapshot,
     caller: &Caller,
@@ -121,12 +106,20 @@ pub fn decide(
     request: &MintRequest,
     moment: Moment,
 ) -> Result<Decision, Undecided> {
-    let noting = Noting::Nothing;
-    choose_and_give(snapshot, caller, preferences, request, moment, None, noting)
+    let prompt_notes = PromptNotes::Nothing;
+    decide_with(
+        snapshot,
+        caller,
+        preferences,
+        request,
+        moment,
+        None,
+        prompt_notes,
+    )
 }
 
-/// Decides a session again and notes where its prompt comes from. What was drawn by chance in `recorded` stays as it was, also
-/// where an earlier release drew it in another way.
+/// Decides a session again, recording where its prompt comes from. An arm that was drawn in `recorded` is kept, even where an
+/// earlier version of the gateway drew differently.
 pub fn decide_again(
     snapshot: &Snapshot,
     caller: &Caller,
@@ -135,31 +128,38 @@ pub fn decide_again(
     moment: Moment,
     recorded: Option<&Trace>,
 ) -> Result<Decision, Undecided> {
-    let noting = Noting::Origins;
-    choose_and_give(
+    let prompt_notes = PromptNotes::Origins;
+    decide_with(
         snapshot,
         caller,
         preferences,
         request,
         moment,
         recorded,
-        noting,
+        prompt_notes,
     )
 }
 
-fn choose_and_give(
+fn decide_with(
     snapshot: &Snapshot,
     caller: &Caller,
     preferences: &Preferences,
     request: &MintRequest,
     moment: Moment,
     recorded: Option<&Trace>,
-    noting: Noting,
+    prompt_notes: PromptNotes,
 ) -> Result<Decision, Undecided> {
     let (context_key, live) = find_context(snapshot, request)?;
     let mut rollouts = Vec::new();
     let rollout = snapshot.rollouts.contexts.get(context_key);
-    let live = beside("context", context_key, live, rollout, caller, &mut rollouts);
+    let live = version_for(
+        DocumentKind::Context,
+        context_key,
+        live,
+        rollout,
+        caller,
+        &mut rollouts,
+    );
     live.context
         .schema
         .check(&request.metadata)
@@ -182,8 +182,8 @@ fn choose_and_give(
         .get(persona_key)
         .ok_or_else(|| Undecided::PersonaMissing(persona_key.clone()))?;
     let rollout = snapshot.rollouts.personas.get(persona_key);
-    let persona = beside(
-        "persona",
+    let persona = version_for(
+        DocumentKind::Persona,
         persona_key,
         persona,
         rollout,
@@ -191,7 +191,7 @@ fn choose_and_give(
         &mut rollouts,
     );
 
-    let given = give(
+    let given = configure(
         snapshot,
         &live.words,
         persona_key,
@@ -200,7 +200,7 @@ fn choose_and_give(
         preferences,
         &request.metadata,
         moment,
-        noting,
+        prompt_notes,
     )?;
     Ok(Decision {
         context: context_key.clone(),
@@ -215,7 +215,7 @@ fn choose_and_give(
                 version: live.version,
                 hash: live.hash.clone(),
             },
-            context_found: how_found(snapshot, request),
+            context_found: context_found(snapshot, request),
             rules,
             split,
             persona: Versioned {
@@ -233,8 +233,8 @@ fn choose_and_give(
     })
 }
 
-/// A persona as one user gets it.
-pub(in crate::domain) struct Given {
+/// A persona with its fields merged and its texts rendered for one user.
+pub(in crate::domain) struct ConfiguredPersona {
     pub(in crate::domain) config: PersonaConfig,
     session_options: SessionOptions,
     winners: BTreeMap<String, Winner>,
@@ -243,10 +243,10 @@ pub(in crate::domain) struct Given {
     prompt: Vec<Piece>,
 }
 
-/// The second half of a decision: the persona is chosen, its fields are merged and its texts rendered. `words` is what
-/// templates see of the context.
+/// The second half of a decision: merges the fields of the chosen persona and renders its texts. `words` are the context's values in
+/// templates.
 #[expect(clippy::too_many_arguments, reason = "a decision has that many sides")]
-pub(in crate::domain) fn give(
+pub(in crate::domain) fn configure(
     snapshot: &Snapshot,
     words: &Value,
     persona_key: &Key,
@@ -255,8 +255,8 @@ pub(in crate::domain) fn give(
     preferences: &Preferences,
     metadata: &Metadata,
     moment: Moment,
-    noting: Noting,
-) -> Result<Given, Undecided> {
+    prompt_notes: PromptNotes,
+) -> Result<ConfiguredPersona, Undecided> {
     let mut merge = Merge::new(persona);
     merge.apply_preferences(snapshot, preferences);
     merge.drop_foreign_voice_options(snapshot);
@@ -274,7 +274,7 @@ pub(in crate::domain) fn give(
         preferences,
         metadata,
         moment,
-        noting,
+        prompt_notes,
     )
     .map_err(|(text, fault)| Undecided::Unrendered {
         persona: persona_key.clone(),
@@ -285,11 +285,11 @@ pub(in crate::domain) fn give(
     let own_prompt = merge.own_prompt(preferences);
     let session_options = merge.settings.session_options.take().unwrap_or_default();
     let (system_prompt, prompt) = match own_prompt {
-        Some(own) if noting == Noting::Origins => (own.clone(), own_words(own)),
+        Some(own) if prompt_notes == PromptNotes::Origins => (own.clone(), own_words(own)),
         Some(own) => (own, Vec::new()),
         None => (rendered.prompt, rendered.pieces),
     };
-    Ok(Given {
+    Ok(ConfiguredPersona {
         config: PersonaConfig {
             name: rendered.name,
             system_prompt,
@@ -315,9 +315,9 @@ fn find_context<'a>(
         })
 }
 
-/// What a user gets of a document: the version that is rolled out, if they are in, else the live one.
-fn beside<'a, T: Numbered>(
-    kind: &str,
+/// The version of a document that a user gets: the one in rollout if the user's bucket is included, else the live one.
+fn version_for<'a, T: Numbered>(
+    kind: DocumentKind,
     key: &Key,
     live: &'a T,
     rollout: Option<&'a Rollout<T>>,
@@ -327,10 +327,10 @@ fn beside<'a, T: Numbered>(
     let Some(rollout) = rollout else {
         return live;
     };
-    let bucket = draw::bucket(kind, key, caller);
+    let bucket = draw::bucket(kind.as_str(), key, caller);
     let included = bucket < rollout.percent;
     drawn.push(RolloutDrawn {
-        kind: kind.to_owned(),
+        kind: kind.as_str().to_owned(),
         key: key.clone(),
         version: rollout.version.number(),
         percent: rollout.percent,
@@ -356,7 +356,7 @@ impl Numbered for LivePersona {
     }
 }
 
-fn how_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {
+fn context_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {
     match request.context.as_deref() {
         None => ContextFound::NotNamed,
         Some(name) if snapshot.contexts.contains_key(name) => ContextFound::ByKey,
@@ -365,7 +365,7 @@ fn how_found(snapshot: &Snapshot, request: &MintRequest) -> ContextFound {
     }
 }
 
-/// The first rule that holds, and the record of those tried before.
+/// The target of the first rule that holds, with the rules that were tried.
 fn choose<'a>(
     live: &'a LiveContext,
     attributes: &Attributes<'_>,
@@ -383,8 +383,8 @@ fn choose<'a>(
     Ok((tried, &live.context.default))
 }
 
-/// The persona that a target gives this user. `None` for a split without weight, which no reader lets through. What was
-/// drawn before stays, as long as the arm is there.
+/// The persona that a target gives this user, with the draw of a split. A recorded draw is kept as long as its arm exists. `None`
+/// for a split without weight, which the parser refuses.
 fn draw<'a>(
     target: &'a Target,
     context: &Key,
@@ -405,7 +405,7 @@ fn draw<'a>(
     }
 }
 
-/// The field-by-field merge, on top of what the snapshot has merged already.
+/// The merge of a user's preferences into the persona's settings, which the snapshot has merged with the policy already.
 struct Merge<'a> {
     persona: &'a LivePersona,
     settings: Settings,

@@ -19,7 +19,7 @@ const MAX_POWER: i32 = 308;
 /// Numbers of more characters are printed with an exponent.
 const MAX_PLAIN: usize = 40;
 
-/// A decimal number: `digits` times ten to the power of `exponent`, in the one form where the digits don't end with nought.
+/// A decimal number: `digits` times ten to the power of `exponent`, in the one form where the digits don't end with zero.
 ///
 /// `1`, `1.0` and `1e0` are the same. It has [`MAX_DIGITS`] at most and lies within the range of doubles, so that its digits are never many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,7 +45,6 @@ pub enum NotDecimal {
 }
 
 impl Decimal {
-    /// Nought.
     pub const ZERO: Self = Self {
         digits: 0,
         exponent: 0,
@@ -142,12 +141,11 @@ impl Decimal {
         i64::try_from(whole).ok()
     }
 
-    /// Whether nothing stands behind its point.
+    /// Whether nothing is behind its point.
     pub const fn is_whole(self) -> bool {
         self.exponent >= 0
     }
 
-    /// Whether it is nought.
     pub const fn is_zero(self) -> bool {
         self.digits == 0
     }
@@ -160,7 +158,7 @@ impl Decimal {
         }
     }
 
-    /// `None` beyond what is kept.
+    /// `None` beyond the precision that is kept.
     fn new(mut digits: i128, mut exponent: i32) -> Option<Self> {
         if digits == 0 {
             return Some(Self::ZERO);
@@ -215,7 +213,7 @@ fn power_of_ten(text: &str) -> Result<i64, NotDecimal> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotDecimal::Form);
     }
-    // Only nought has so large an exponent and is kept.
+    // Only zero has so large an exponent and is kept.
     let far = if text.starts_with('-') { -1 } else { 1 } * i64::from(u32::MAX);
     Ok(text.parse().unwrap_or(far).clamp(-far.abs(), far.abs()))
 }

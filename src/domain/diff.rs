@@ -24,12 +24,11 @@ pub struct TooLarge;
 pub struct Change {
     /// RFC 6901 pointer: into the later document, or into the earlier one where something was removed.
     pub pointer: String,
-    /// What happened there.
     pub change: ChangeKind,
-    /// What stood there.
+    /// The value before; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What stands there.
+    /// The value after; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
     /// The change line by line as a unified diff, where both are texts and one has several lines.
@@ -37,10 +36,8 @@ pub struct Change {
     pub text: Option<String>,
 }
 
-/// What happened at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum ChangeKind {
     Add,
     Remove,
@@ -48,7 +45,6 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// The word in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Add => "add",
@@ -71,7 +67,7 @@ pub fn diff(
         }
     }
     let mut changes = Vec::new();
-    let root = Place {
+    let root = PathPair {
         before: String::new(),
         after: String::new(),
     };
@@ -106,12 +102,12 @@ fn differing(before: &[String], after: &[String]) -> usize {
 
 /// A place in both documents: items of lists move.
 #[derive(Clone)]
-struct Place {
+struct PathPair {
     before: String,
     after: String,
 }
 
-impl Place {
+impl PathPair {
     fn member(&self, name: &str) -> Self {
         let step = step(name);
         Self {
@@ -129,7 +125,7 @@ impl Place {
 }
 
 fn objects(
-    at: &Place,
+    at: &PathPair,
     before: &Map<String, Value>,
     after: &Map<String, Value>,
     changes: &mut Vec<Change>,
@@ -146,7 +142,7 @@ fn objects(
     }
 }
 
-fn values(at: &Place, before: &Value, after: &Value, changes: &mut Vec<Change>) {
+fn values(at: &PathPair, before: &Value, after: &Value, changes: &mut Vec<Change>) {
     match (before, after) {
         _ if before == after => {}
         (Value::Object(old), Value::Object(new)) => objects(at, old, new, changes),
@@ -165,8 +161,8 @@ fn values(at: &Place, before: &Value, after: &Value, changes: &mut Vec<Change>) 
     }
 }
 
-/// Items that stay are not told, however far others pushed them.
-fn lists(at: &Place, before: &[Value], after: &[Value], changes: &mut Vec<Change>) {
+/// Items that stay are not listed, however far others pushed them.
+fn lists(at: &PathPair, before: &[Value], after: &[Value], changes: &mut Vec<Change>) {
     let old: Vec<String> = before.iter().map(canonical).collect();
     let new: Vec<String> = after.iter().map(canonical).collect();
     if differing(&old, &new) > MAX_COMPARED {
@@ -199,7 +195,7 @@ fn lists(at: &Place, before: &[Value], after: &[Value], changes: &mut Vec<Change
     }
 }
 
-fn changed(at: &Place, before: Value, after: Value, text: Option<String>) -> Change {
+fn changed(at: &PathPair, before: Value, after: Value, text: Option<String>) -> Change {
     Change {
         pointer: at.after.clone(),
         change: ChangeKind::Change,

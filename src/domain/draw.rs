@@ -32,7 +32,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// By score; the arm that stands first wins a tie.
+    /// By score; the arm that is first wins a tie.
     fn compare(&self, other: &Self) -> Ordering {
         let mine = u128::from(self.time) * u128::from(other.weight);
         let theirs = u128::from(other.time) * u128::from(self.weight);
@@ -70,7 +70,7 @@ pub(super) fn arm<'a>(
     Some((winner.persona, drawn))
 }
 
-/// Tells arms of the same persona apart: how many of them stand before this one.
+/// Tells arms of the same persona apart: how many of them are before this one.
 fn turn(split: &Split, index: usize, arm: &Arm) -> String {
     let before = split.split.iter().take(index);
     let same = before.filter(|other| other.persona == arm.persona).count();

@@ -1,19 +1,14 @@
 //! Texts in files as editors, shells and spreadsheets leave them: with a byte order mark, in UTF-16, with line breaks of Windows.
 
 use super::characters::unseen;
-use super::json::Place;
+use super::json::Position;
 
-/// Why bytes are no text.
+/// Why bytes are not UTF-8 text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotText {
     /// A byte that begins no character.
     #[error("the byte 0x{byte:02X} is not UTF-8{}: save the file as UTF-8", windows(*.byte))]
-    Byte {
-        /// Where.
-        place: Place,
-        /// The byte.
-        byte: u8,
-    },
+    Byte { place: Position, byte: u8 },
     /// UTF-16 that is cut or mixed up.
     #[error("the file begins as UTF-16 and holds half characters: save it as UTF-8")]
     BrokenUtf16,
@@ -48,7 +43,7 @@ pub fn text(bytes: &[u8]) -> Result<String, NotText> {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Err(NotText::Utf32),
         [0xff, 0xfe, units @ ..] => utf16(units, u16::from_le_bytes)?,
         [0xfe, 0xff, units @ ..] => utf16(units, u16::from_be_bytes)?,
-        // A text begins with a character of ASCII, whose other byte is nought.
+        // A text begins with a character of ASCII, whose other byte is zero.
         [1..=255, 0, ..] => utf16(bytes, u16::from_le_bytes)?,
         [0, 1..=255, ..] => utf16(bytes, u16::from_be_bytes)?,
         [b'P', b'K', 3, 4, ..] => return Err(NotText::Archive),
@@ -69,7 +64,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, NotText> {
             .unwrap_or((bytes, &[]));
         let before = String::from_utf8_lossy(before);
         NotText::Byte {
-            place: Place::of(&before, before.len()),
+            place: Position::of(&before, before.len()),
             byte: rest.first().copied().unwrap_or_default(),
         }
     })
@@ -92,7 +87,7 @@ pub fn value(text: &str) -> Result<&str, String> {
     match characters.find_map(|(at, c)| Some((at, unseen(c)?))) {
         None => Ok(text),
         Some((at, name)) => Err(format!(
-            "character {} is {name}, which nobody sees: take it out, or copy the value again from where it was made",
+            "character {} is {name}, which is invisible: remove it, or copy the value again from its source",
             at.saturating_add(1)
         )),
     }
@@ -127,15 +122,18 @@ mod tests {
 
     #[test]
     fn what_is_no_text_says_what_to_do() {
-        let told = |bytes: &[u8]| text(bytes).unwrap_err().to_string();
+        let message = |bytes: &[u8]| text(bytes).unwrap_err().to_string();
         assert_eq!(
-            told(b"tenant: demo\nname: Zo\xeb\n"),
+            message(b"tenant: demo\nname: Zo\xeb\n"),
             "the byte 0xEB is not UTF-8 (`ë` in Windows-1252): save the file as UTF-8"
         );
-        assert_eq!(told(b"\xff\xfea"), NotText::BrokenUtf16.to_string());
-        assert_eq!(told(b"\xff\xfe\x00\xd8"), NotText::BrokenUtf16.to_string());
-        assert_eq!(told(b"\xff\xfe\0\0a\0\0\0"), NotText::Utf32.to_string());
-        assert_eq!(told(b"PK\x03\x04..."), NotText::Archive.to_string());
+        assert_eq!(message(b"\xff\xfea"), NotText::BrokenUtf16.to_string());
+        assert_eq!(
+            message(b"\xff\xfe\x00\xd8"),
+            NotText::BrokenUtf16.to_string()
+        );
+        assert_eq!(message(b"\xff\xfe\0\0a\0\0\0"), NotText::Utf32.to_string());
+        assert_eq!(message(b"PK\x03\x04..."), NotText::Archive.to_string());
     }
 
     #[test]

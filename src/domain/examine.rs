@@ -40,10 +40,9 @@ const CONTEXT_ADVICE: &str =
     "The chapter Contexts of docs/BUNDLES.md lists each member with its range";
 const SNIPPET_ADVICE: &str = "The chapter Snippets of docs/BUNDLES.md shows one";
 
-/// What stands around a document.
+/// The tenant's documents and settings that a document is examined with.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// What is live beside it.
     pub snapshot: &'a Snapshot,
     /// Every version of every snippet that can be read.
     pub snippets: &'a BTreeMap<(Key, i32), Arc<Template>>,
@@ -59,11 +58,9 @@ pub struct Surroundings<'a> {
     pub unreadable: &'a BTreeSet<Key>,
     /// Users whom the tenant's admins made up.
     pub samples: &'a BTreeMap<Key, SampleUser>,
-    /// When.
     pub moment: DateTime<Utc>,
 }
 
-/// Everything found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Examination {
     /// Errors first, then by place.
@@ -73,7 +70,6 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Adds what was found elsewhere.
     pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
         self.findings.sort_by(|a, b| {
@@ -81,12 +77,11 @@ impl Examination {
         });
     }
 
-    /// Whether anything must be corrected.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
     }
 
-    /// Whether anything stands in the way of sealing.
+    /// Whether anything blocks sealing.
     pub fn blocks_sealing(&self) -> bool {
         self.findings.iter().any(Finding::blocks_sealing)
     }
@@ -180,7 +175,7 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
     Examination::of(findings, largest)
 }
 
-/// Looks at a context document.
+/// Examines a context.
 pub fn context(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
     let reading = context::Reading::of(content);
     let mut findings: Vec<Finding> =
@@ -189,7 +184,7 @@ pub fn context(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
     Examination::of(findings, None)
 }
 
-/// Looks at a snippet document.
+/// Examines a snippet.
 pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
     // Which contexts it will be used in is not known: metadata is left to the personas that include it.
     let users = templates::Users {
@@ -236,7 +231,6 @@ fn of_faults(
         .map(move |fault| Finding::of_fault(fault, advice))
 }
 
-/// The contexts that may give a persona.
 fn giving<'a>(persona: &Key, around: &Surroundings<'a>) -> Vec<(&'a Key, &'a LiveContext)> {
     let contexts = around.snapshot.contexts.iter();
     contexts

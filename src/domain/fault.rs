@@ -1,10 +1,10 @@
-//! A finding about something that somebody wrote: where, what, and how to mend it.
+//! A fault in a document or request: where, what, and how to correct it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Most faults that are told together.
+/// Most faults that are reported together.
 const MAX_FAULTS: usize = 200;
 /// Most bytes of their places and words, the first one's aside: who sends thousands of mistakes, or one under a name of 60 kB twenty times,
 /// does not get an answer many times as long.
@@ -49,19 +49,16 @@ impl fmt::Display for Fault {
 /// Collects faults, then says whether there were any. What is over the limit of a list that people can use is counted as one.
 #[derive(Debug, Default)]
 pub struct Faults {
-    told: Vec<Fault>,
-    /// Of places and words.
+    list: Vec<Fault>,
     bytes: usize,
     more: bool,
 }
 
 impl Faults {
-    /// No fault yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes one.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.push(Fault::new(pointer, message));
     }
@@ -69,22 +66,22 @@ impl Faults {
     fn push(&mut self, fault: Fault) {
         let bytes = fault.pointer.len().saturating_add(fault.message.len());
         self.bytes = self.bytes.saturating_add(bytes);
-        self.more |= self.told.len() >= MAX_FAULTS;
+        self.more |= self.list.len() >= MAX_FAULTS;
         self.more |= self.bytes > MAX_BYTES && !self.is_empty();
         if !self.more {
-            self.told.push(fault);
+            self.list.push(fault);
         }
     }
 
-    /// Whether no more are told, for whoever would have to work for another one. Notes that there may be more.
+    /// Whether no more are reported, for callers whose next fault would take work to find. Notes that there may be more.
     pub fn is_full(&mut self) -> bool {
-        self.more |= self.told.len() >= MAX_FAULTS || self.bytes > MAX_BYTES;
+        self.more |= self.list.len() >= MAX_FAULTS || self.bytes > MAX_BYTES;
         self.more
     }
 
-    /// How many are told so far.
+    /// How many are collected so far.
     pub fn len(&self) -> usize {
-        self.told.len()
+        self.list.len()
     }
 
     /// Notes several that were found at `prefix`.
@@ -105,7 +102,7 @@ impl Faults {
         }
     }
 
-    /// `value` where nothing was noted.
+    /// `value`, or the faults if there are any.
     pub fn into_result<T>(self, value: T) -> Result<T, Vec<Fault>> {
         if self.is_empty() {
             Ok(value)
@@ -114,18 +111,17 @@ impl Faults {
         }
     }
 
-    /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.list.is_empty()
     }
 
     /// The faults alone, where there is no value to give.
     pub fn into_vec(mut self) -> Vec<Fault> {
         if self.more {
-            let words = "has more faults than are told at once; correct these first";
-            self.told.push(Fault::new("", words));
+            let words = "has more faults than are reported at once; correct these first";
+            self.list.push(Fault::new("", words));
         }
-        self.told
+        self.list
     }
 }
 

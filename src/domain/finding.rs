@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::template::TemplateFault;
 
-/// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -15,7 +14,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What an error stands in the way of.
+/// What an error blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Blocks {
@@ -28,9 +27,8 @@ pub enum Blocks {
 /// One thing found in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How bad it is.
     pub severity: Severity,
-    /// What it stands in the way of; `None` of warnings.
+    /// What it blocks; `None` of warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Blocks>,
     /// RFC 6901 pointer to the place, `""` for the whole.
@@ -41,9 +39,8 @@ pub struct Finding {
     /// Column in characters, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// What was found.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     pub advice: String,
 }
 
@@ -104,7 +101,7 @@ impl Finding {
         self
     }
 
-    /// A fault as an error; `advice` stands in where its message alone says what is wrong.
+    /// A fault as an error; `advice` is used where its message alone says what is wrong.
     pub fn of_fault(fault: Fault, advice: &str) -> Self {
         // Many faults say both in one sentence.
         let both = fault
@@ -112,12 +109,12 @@ impl Finding {
             .split_once("; ")
             .or_else(|| fault.message.split_once(", expected "));
         match both {
-            Some((message, told)) => Self::error(fault.pointer, message, sentence(told)),
+            Some((message, advice)) => Self::error(fault.pointer, message, sentence(advice)),
             None => Self::error(fault.pointer, fault.message, advice),
         }
     }
 
-    /// A fault of the template that stands at `pointer`.
+    /// A fault of the template that is at `pointer`.
     pub fn of_template(pointer: &str, fault: TemplateFault) -> Self {
         let advice = if fault.advice.is_empty() {
             "The chapter Templates of docs/BUNDLES.md shows what a template may say".to_owned()
@@ -132,7 +129,7 @@ impl Finding {
         self.severity == Severity::Error
     }
 
-    /// Whether it stands in the way of sealing.
+    /// Whether it blocks sealing.
     pub fn blocks_sealing(&self) -> bool {
         self.blocks == Some(Blocks::Seal)
     }

@@ -1,7 +1,7 @@
 //! Who may sign a tenant's user JWTs, and how the claims become facts about the user.
 //!
 //! An [`IssuerConfig`] exists only after [`IssuerConfig::parse`] found nothing wrong; the same JSON
-//! form stands in the database, in the admin API and in bundles.
+//! form is in the database, in the admin API and in bundles.
 
 mod audience;
 mod claims;
@@ -60,7 +60,6 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
     pub const ALL: [Self; 12] = [
         Self::RS256,
         Self::RS384,
@@ -194,7 +193,6 @@ impl IssuerConfig {
     pub const DEFAULT_LIFETIME_SECONDS: u32 = 86_400;
     /// Bounds of `maxLifetimeSeconds`: a minute to 30 days.
     pub const LIFETIME_BOUNDS_SECONDS: (u32, u32) = (60, 2_592_000);
-    /// Most audiences of one issuer.
     pub const MAX_AUDIENCES: usize = 20;
     /// Longest issuer or audience, in characters.
     pub const MAX_NAME_CHARS: usize = 512;
@@ -254,7 +252,7 @@ impl IssuerConfig {
         self.keys.shared_secret
     }
 
-    /// Who is asked about this issuer's tokens, where they are opaque.
+    /// The introspection endpoint of this issuer, whose tokens are opaque.
     pub fn introspection(&self) -> Option<&Introspection> {
         self.keys.introspection.as_ref()
     }
@@ -306,7 +304,6 @@ impl IssuerConfig {
         self.max_lifetime_seconds
     }
 
-    /// Which claims become facts.
     pub fn claims(&self) -> &ClaimMap {
         &self.claims
     }
@@ -357,7 +354,7 @@ pub enum TenantBinding {
     Fixed(TenantId),
     /// The operator registered the issuer for many tenants; a claim holds the tenant's slug or id.
     ByClaim {
-        /// Where the slug or id stands in the token.
+        /// Where the slug or id is in the token.
         claim: ClaimPath,
     },
 }

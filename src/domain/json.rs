@@ -7,16 +7,16 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use self::read::{Reader, Taken};
+use self::read::{ReadOptions, Reader};
 use super::decimal::NotDecimal;
 use super::fault::{Fault, step};
 
 /// Deepest nesting of objects and lists that is read.
 pub const MAX_DEPTH: usize = 32;
 
-/// Where something stands in a text.
+/// Where something is in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// From 1.
     pub line: usize,
     /// Characters of the line, from 1.
@@ -25,7 +25,7 @@ pub struct Place {
     pub pointer: String,
 }
 
-impl Place {
+impl Position {
     /// The place of a byte, without a pointer.
     pub fn of(text: &str, at: usize) -> Self {
         let before = text.get(..at).unwrap_or(text);
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -56,29 +56,21 @@ pub enum JsonFault {
     /// UTF-16, as Windows calls Unicode.
     #[error("UTF-16: save or send it as UTF-8")]
     Utf16,
-    /// Not JSON at all.
     #[error("not valid JSON: {place}: {what}")]
     Syntax {
-        /// Where.
-        place: Place,
-        /// What is wrong, or missing.
+        place: Position,
         what: Cow<'static, str>,
     },
     /// A number that can't be kept as it is.
     #[error("{place}: the number {why}")]
-    Number {
-        /// Where.
-        place: Place,
-        /// What is wrong with it.
-        why: NotDecimal,
-    },
-    /// A member name stands twice in one object.
-    #[error("{place}: the member `{name}` stands twice in one object")]
+    Number { place: Position, why: NotDecimal },
+    /// A member name is twice in one object.
+    #[error("{place}: the member `{name}` is twice in one object")]
     Duplicate {
         /// The member.
         name: String,
         /// Where it stands again.
-        place: Place,
+        place: Position,
     },
     /// A member name that means something to a library.
     #[error("the member name `{name}` can't be kept: choose another")]
@@ -86,7 +78,6 @@ pub enum JsonFault {
         /// The member.
         name: String,
     },
-    /// Nested deeper than is read.
     #[error("nested deeper than {levels} levels")]
     TooDeep {
         /// How deep is read.
@@ -94,15 +85,11 @@ pub enum JsonFault {
     },
     /// A U+0000, which Postgres can't store.
     #[error("{place}: a text holds the character U+0000")]
-    Nul {
-        /// Where.
-        place: Place,
-    },
+    Nul { place: Position },
     /// Half of a character.
     #[error("{place}: \\u{unit:04x} is half of a surrogate pair without its other half")]
     Surrogate {
-        /// Where.
-        place: Place,
+        place: Position,
         /// The half.
         unit: u16,
     },
@@ -127,7 +114,7 @@ impl JsonFault {
 
 /// Reads a JSON text: no duplicate members, at most [`MAX_DEPTH`] levels, no U+0000, numbers as they are.
 pub fn parse(text: &[u8]) -> Result<Value, JsonFault> {
-    let taken = Taken {
+    let taken = ReadOptions {
         depth: MAX_DEPTH,
         is_judged: false,
     };
@@ -158,10 +145,10 @@ pub fn stray_list(value: &Value, lists: &[&str]) -> Option<String> {
 /// A value, and the line and column, from 1, at which each pointer stands, member names before their values.
 pub type Document = (Value, Vec<(String, (usize, usize))>);
 
-/// Reads a text for its author: every fault that can be passed over is told at once, and an empty object stands for a number that can't be
+/// Reads a text for its author: every fault that can be passed over is reported at once, and an empty object stands for a number that can't be
 /// kept. No document where the text is no JSON.
 pub fn document(text: &str, depth: usize) -> (Option<Document>, Vec<JsonFault>) {
-    let taken = Taken {
+    let taken = ReadOptions {
         depth,
         is_judged: false,
     };
@@ -208,7 +195,7 @@ impl Lines<'_> {
     }
 }
 
-fn read(text: &[u8], taken: Taken) -> Result<Value, JsonFault> {
+fn read(text: &[u8], taken: ReadOptions) -> Result<Value, JsonFault> {
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=255, 0, ..] | [0, 1..=255, ..] = text {
         return Err(JsonFault::Utf16);
     }
@@ -226,7 +213,7 @@ fn read(text: &[u8], taken: Taken) -> Result<Value, JsonFault> {
 /// Reads a JSON object for somebody who judges each of its values and does not ask why it is none. Half of a surrogate pair reads as
 /// U+0000, which is in no text that is taken, and a number that can't be kept as an empty object: only what uses them is refused.
 pub fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    let taken = Taken {
+    let taken = ReadOptions {
         depth: MAX_DEPTH,
         is_judged: true,
     };

@@ -32,12 +32,10 @@ pub const MAX_TEXT_CHARS: usize = 500;
 /// The longest prompt that there can be, in characters.
 pub const MAX_PROMPT_CHARS: usize = 32_000;
 
-/// One test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeptTest {
     /// What people call it; unique in its document.
     pub name: String,
-    /// Who asks.
     pub user: TestUser,
     /// For which situation; `None` means the tenant's `default`, in a context's own tests that context.
     pub context: Option<String>,
@@ -54,14 +52,12 @@ pub struct KeptTest {
 pub enum TestUser {
     /// A saved one, by its key.
     Sample(Key),
-    /// One that is typed in.
     Typed(SampleUser),
 }
 
 /// What a test expects of the decision. At least one of these.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expectation {
-    /// The key of the persona.
     pub persona: Option<Key>,
     /// RFC 6901 pointers into Anam's `personaConfig`, where `/sessionOptions` stands too, and the values there; null for
     /// what is not sent.

@@ -35,7 +35,6 @@ impl Key {
         }
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

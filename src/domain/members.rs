@@ -40,7 +40,6 @@ impl Members {
         })
     }
 
-    /// A member that must be there.
     pub fn required<T>(
         &mut self,
         name: impl Into<Name>,
@@ -126,7 +125,6 @@ pub fn block(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
     }
 }
 
-/// An object.
 pub fn object(value: Value) -> Result<Map<String, Value>, String> {
     match value {
         Value::Object(members) => Ok(members),

@@ -57,15 +57,15 @@ pub enum Unmerged {
 }
 
 /// Both sides' changes of `base` together. Objects that all three have are merged member by member; lists and everything
-/// else are taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one is told.
-/// Members stand in the order of `theirs`, then those that only `ours` has.
+/// else are taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one is reported.
+/// Members are in the order of `theirs`, then those that only `ours` has.
 pub fn merge(
     base: &Map<String, Value>,
     theirs: &Map<String, Value>,
     ours: &Map<String, Value>,
     choices: &Choices,
 ) -> Result<Map<String, Value>, Unmerged> {
-    let mut settling = Settling {
+    let mut settling = Merger {
         choices,
         used: BTreeSet::new(),
         conflicts: Vec::new(),
@@ -87,20 +87,20 @@ pub fn merge(
 
 /// One place, as the three documents have it.
 #[derive(Clone, Copy)]
-struct Sides<'a> {
+struct ThreeWay<'a> {
     base: Option<&'a Value>,
     theirs: Option<&'a Value>,
     ours: Option<&'a Value>,
 }
 
 /// A merge under way.
-struct Settling<'a> {
+struct Merger<'a> {
     choices: &'a Choices,
     used: BTreeSet<&'a str>,
     conflicts: Vec<Conflict>,
 }
 
-impl Settling<'_> {
+impl Merger<'_> {
     fn objects(
         &mut self,
         at: &str,
@@ -111,7 +111,7 @@ impl Settling<'_> {
         let only_ours = ours.keys().filter(|name| !theirs.contains_key(*name));
         let mut merged = Map::new();
         for name in theirs.keys().chain(only_ours) {
-            let sides = Sides {
+            let sides = ThreeWay {
                 base: base.get(name),
                 theirs: theirs.get(name),
                 ours: ours.get(name),
@@ -124,8 +124,8 @@ impl Settling<'_> {
     }
 
     /// What a place holds afterwards; nothing where it was removed, or where a conflict was noted.
-    fn place(&mut self, at: &str, sides: Sides<'_>) -> Option<Value> {
-        let Sides { base, theirs, ours } = sides;
+    fn place(&mut self, at: &str, sides: ThreeWay<'_>) -> Option<Value> {
+        let ThreeWay { base, theirs, ours } = sides;
         if ours == theirs || ours == base {
             return theirs.cloned();
         }

@@ -8,6 +8,7 @@ pub mod context;
 pub mod decide;
 pub mod decimal;
 pub mod diff;
+pub mod document;
 mod draw;
 pub mod email;
 pub mod encoding;

@@ -8,36 +8,36 @@ use serde::forward_to_deserialize_any;
 /// Members of a struct or values of an enum; none for any other type.
 pub fn names_of<T: DeserializeOwned>() -> &'static [&'static str] {
     match T::deserialize(Listener) {
-        Err(Told(names)) => names,
+        Err(FieldNames(names)) => names,
         Ok(_) => &[],
     }
 }
 
-/// Has nothing to read, and hears what the type would like to.
+/// A deserializer without input, which records the names that the type asks for.
 struct Listener;
 
 #[derive(Debug)]
-struct Told(&'static [&'static str]);
+struct FieldNames(&'static [&'static str]);
 
-impl fmt::Display for Told {
+impl fmt::Display for FieldNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(", "))
     }
 }
 
-impl std::error::Error for Told {}
+impl std::error::Error for FieldNames {}
 
-impl serde::de::Error for Told {
+impl serde::de::Error for FieldNames {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self(&[])
     }
 }
 
 impl<'de> Deserializer<'de> for Listener {
-    type Error = Told;
+    type Error = FieldNames;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Told> {
-        Err(Told(&[]))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, FieldNames> {
+        Err(FieldNames(&[]))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -45,8 +45,8 @@ impl<'de> Deserializer<'de> for Listener {
         _: &'static str,
         names: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Told> {
-        Err(Told(names))
+    ) -> Result<V::Value, FieldNames> {
+        Err(FieldNames(names))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -54,8 +54,8 @@ impl<'de> Deserializer<'de> for Listener {
         _: &'static str,
         names: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Told> {
-        Err(Told(names))
+    ) -> Result<V::Value, FieldNames> {
+        Err(FieldNames(names))
     }
 
     forward_to_deserialize_any! {

@@ -20,7 +20,7 @@ pub struct Persona {
     pub prompt: Template,
     /// Anam's `initialMessage`; `None` leaves the greeting to the LLM.
     pub greeting: Option<Template>,
-    /// Everything else that Anam takes.
+    /// All other settings of Anam.
     pub settings: Settings,
     /// Those of [`Standard::overridable`] in which a user's preference wins over this version.
     pub overridable: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Persona {
     pub snippets: BTreeMap<Key, i32>,
 }
 
-/// What of a persona document can be read, whatever is wrong with the rest.
+/// The valid parts of a persona document, and its faults.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// See [`Persona::name`].
@@ -47,12 +47,12 @@ pub struct Reading {
     pub template_faults: Vec<(String, TemplateFault)>,
     /// The uses of values in those texts, each with its pointer.
     pub uses_in_faulty: Vec<(String, Vec<VariableUse>)>,
-    /// What else is wrong.
+    /// All other faults.
     pub faults: Vec<Fault>,
 }
 
 impl Reading {
-    /// Reads as much as can be read.
+    /// Reads all valid parts.
     pub fn of(members: &Map<String, Value>) -> Self {
         let mut faults = Faults::new();
         let mut template_faults = Vec::new();

@@ -1,4 +1,4 @@
-//! What a tenant has laid down for all its personas and users.
+//! The rules for all personas and users of a tenant.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ pub const MAX_SYNC_HOURS: u16 = 720;
 /// A tenant's policy document. Its settings are on the heap, so that a new one makes no future larger that holds a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// What a persona gets where it says nothing.
+    /// Settings for personas that don't set them.
     pub defaults: Box<Settings>,
-    /// What every persona gets, whatever it or the user says.
+    /// Settings that override every persona and user.
     pub locks: Box<Settings>,
     /// Web origins whose pages may call the user API, besides the gateway's own.
     pub allowed_origins: Vec<Origin>,
@@ -268,7 +268,7 @@ impl Origin {
         if ANY_PORT.contains(&text) {
             return Some(Self(text.to_owned()));
         }
-        // A URL may hold a `*` in its host, but no browser sends one: an admin who means a wildcard must be told.
+        // A URL may hold a `*` in its host, but no browser sends one: an admin who means a wildcard must learn of it.
         if text.contains('*') {
             return None;
         }
@@ -278,7 +278,6 @@ impl Origin {
         is_origin.then(|| Self(text.to_owned()))
     }
 
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

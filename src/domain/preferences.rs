@@ -101,7 +101,6 @@ impl PreferenceField {
         })
     }
 
-    /// Whether a preference may have this name.
     pub fn is_name(name: &str) -> bool {
         name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.len() <= 64

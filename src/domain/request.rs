@@ -42,7 +42,7 @@ pub struct MintRequest {
     pub metadata: Metadata,
 }
 
-/// Free-form members that a context's JSON Schema describes. Members stand in the order of their names and numbers in
+/// Free-form members that a context's JSON Schema describes. Members are in the order of their names and numbers in
 /// their shortest digits, however a page wrote them: the ledger's database keeps neither, and a replay must see what the mint saw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metadata(Value);
@@ -92,7 +92,7 @@ fn write_numbers(value: &mut Value) {
 }
 
 impl MintRequest {
-    /// Reads a strictly parsed body; unknown members and wrong types are told all at once.
+    /// Reads a strictly parsed body; unknown members and wrong types are reported all at once.
     pub fn parse(body: Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = body else {
             return Err(vec![Fault::new("", "the body must be a JSON object")]);

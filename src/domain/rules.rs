@@ -44,11 +44,11 @@ pub const MAX_READ: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// What people call it; shows in traces.
+    /// The name that admins gave it; traces show it.
     pub name: String,
-    /// All must hold.
+    /// Clauses; the rule holds where all do.
     pub when: Vec<Clause>,
-    /// What the user gets then.
+    /// The target of users for whom the rule holds.
     pub then: Target,
 }
 
@@ -60,7 +60,7 @@ pub struct Clause {
     pub attribute: Attribute,
     /// How it is compared.
     pub operator: Operator,
-    /// What texts on both sides are read as.
+    /// How texts on both sides are interpreted.
     #[serde(
         default,
         rename = "as",
@@ -68,7 +68,7 @@ pub struct Clause {
         deserialize_with = "some"
     )]
     pub read_as: Option<ReadAs>,
-    /// With what; one that fits is enough, but for `between`, which takes two. Empty for `is_present` and `is_absent`.
+    /// The values to compare with, of which one must fit; `between` takes two. Empty for `is_present` and `is_absent`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Fact>,
 }
@@ -77,17 +77,15 @@ pub struct Clause {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Target {
-    /// A split.
     Split(Split),
     /// Just this persona.
-    Persona(One),
+    Persona(PersonaTarget),
 }
 
 /// One persona.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct One {
-    /// Its key.
+pub struct PersonaTarget {
     pub persona: Key,
 }
 
@@ -99,11 +97,9 @@ pub struct Split {
     pub split: Vec<Arm>,
 }
 
-/// One arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
-    /// Its persona.
     pub persona: Key,
     /// Its share, relative to the sum of all weights; 0 to 10,000.
     pub weight: u32,
@@ -118,7 +114,6 @@ impl Target {
         }
     }
 
-    /// What is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
         if let Self::Split(split) = self {
@@ -191,7 +186,6 @@ impl Rule {
         faults.into_vec()
     }
 
-    /// What is wrong with it.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
         if !(1..=MAX_NAME_CHARS).contains(&self.name.chars().count()) {

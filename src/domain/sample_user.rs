@@ -63,7 +63,6 @@ impl SampleUser {
         document
     }
 
-    /// The same user as a caller of this tenant.
     pub fn caller(&self, tenant: TenantId) -> Caller {
         Caller {
             tenant,

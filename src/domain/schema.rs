@@ -3,13 +3,13 @@
 //! The validator is our own ([decision 18](../../../docs/decisions/0018-metadata-schemas-with-a-price.md)): what a check may cost is
 //! known before anybody runs it, and holds while it runs.
 
+mod cost;
+mod equality;
 mod number;
 mod pattern;
-mod price;
 mod program;
 mod read;
 mod run;
-mod same;
 mod tag;
 
 use serde_json::Value;
@@ -27,9 +27,9 @@ pub const MAX_PATTERN_BYTES: usize = 16 * 1024 * 1024;
 
 /// What is left of [`MAX_PATTERN_BYTES`] for the schemas that are loaded next.
 #[derive(Debug)]
-pub struct Room(usize);
+pub struct PatternBudget(usize);
 
-impl Default for Room {
+impl Default for PatternBudget {
     fn default() -> Self {
         Self(MAX_PATTERN_BYTES)
     }
@@ -51,7 +51,7 @@ impl MetadataSchema {
             return Err(vec![Fault::new("", "must be 32 kB at most")]);
         }
         let read = read::read(&document, Purpose::Write)?;
-        let faults = price::judge(&read.program, &read.places);
+        let faults = cost::judge(&read.program, &read.places);
         if faults.is_empty() {
             Ok(Self::of(document, read))
         } else {
@@ -62,7 +62,7 @@ impl MetadataSchema {
     /// Compiles the schema of a version that is sealed, whatever it could cost: what was written before it was judged is served
     /// as before, and metadata that would cost more than a check may is refused. So is what a pattern would have to judge for
     /// which there was no `room` left.
-    pub fn compile_sealed(document: Value, room: &mut Room) -> Result<Self, Vec<Fault>> {
+    pub fn compile_sealed(document: Value, room: &mut PatternBudget) -> Result<Self, Vec<Fault>> {
         let read = read::read(&document, Purpose::Serve(room.0))?;
         room.0 = room.0.saturating_sub(read.pattern_bytes);
         Ok(Self::of(document, read))
@@ -92,11 +92,11 @@ impl MetadataSchema {
         match run::check(&self.program, metadata) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let told = run::tell(&self.program, metadata);
-                Err(if told.is_empty() {
+                let faults = run::tell(&self.program, metadata);
+                Err(if faults.is_empty() {
                     vec![Fault::new("", "does not fit the context's schema")]
                 } else {
-                    told
+                    faults
                 })
             }
             Err(run::TooCostly) => Err(vec![Fault::new(

@@ -31,7 +31,7 @@ use self::shape::{is_list, is_well_shaped};
 use super::fault::{Fault, Faults, step};
 
 impl Settings {
-    /// Reads settings member by member, so that every wrong one is told at once.
+    /// Reads settings member by member, so that every wrong one is reported at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
         match Self::read(members) {
             (settings, faults) if faults.is_empty() => Ok(settings),
@@ -39,7 +39,6 @@ impl Settings {
         }
     }
 
-    /// The members that can be read, and every fault.
     pub fn read(members: &Map<String, Value>) -> (Self, Vec<Fault>) {
         let mut faults = Faults::new();
         let mut good = Map::new();
@@ -71,7 +70,7 @@ impl Settings {
         (settings, faults.into_vec())
     }
 
-    /// What Anam must be told and these settings don't say: without it no session can be given.
+    /// What Anam requires and these settings lack: without it no session can be given.
     pub fn missing(&self) -> impl Iterator<Item = &'static str> {
         let needed = Self::TABLE.iter().filter(|setting| setting.is_needed);
         needed

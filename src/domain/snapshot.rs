@@ -18,10 +18,9 @@ use super::template::Template;
 /// The key of the context that answers for unknown ones.
 pub const DEFAULT_CONTEXT: &str = "default";
 
-/// An immutable picture of one tenant at one revision.
+/// The live state of one tenant at one revision; immutable.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Whose.
     pub tenant: TenantId,
     /// Its name in URLs and bundles.
     pub slug: String,
@@ -29,73 +28,67 @@ pub struct Snapshot {
     pub revision: i64,
     /// Locks, defaults, origins, preference fields.
     pub policy: Policy,
-    /// What may be chosen.
+    /// The catalogue.
     pub catalogue: Catalogue,
     /// Live personas.
     pub personas: BTreeMap<Key, LivePersona>,
     /// Live contexts by key.
     pub contexts: BTreeMap<Key, LiveContext>,
-    /// Versions that a share of the users gets instead.
+    /// Versions that are rolled out to a share of the users.
     pub rollouts: Rollouts,
     /// Other names of contexts.
     pub aliases: BTreeMap<Key, Key>,
-    /// When the next scheduled release goes live, so that this picture is no longer true.
+    /// When the next scheduled release goes live, so that this snapshot is out of date.
     pub next_change: Option<DateTime<Utc>>,
     /// `{"name", "slug"}`, as templates see the tenant.
     pub tenant_words: Value,
 }
 
-/// Versions that a share of the users gets, beside what is live.
+/// Versions that are rolled out to a share of the users, beside the live ones.
 #[derive(Debug, Default)]
 pub struct Rollouts {
-    /// Of personas.
     pub personas: BTreeMap<Key, Rollout<LivePersona>>,
     /// Of contexts. They have the live version's aliases: a request names its context before anybody knows whose it is.
     pub contexts: BTreeMap<Key, Rollout<LiveContext>>,
 }
 
-/// A version that a share of the users gets.
+/// A version that is rolled out to a share of the users.
 #[derive(Debug)]
 pub struct Rollout<T> {
     /// How many of a hundred users, 1 to 99.
     pub percent: u8,
-    /// What they get.
     pub version: T,
 }
 
-/// A persona version with the tenant's locks and defaults laid in.
+/// A persona version with the tenant's locks and defaults merged in.
 #[derive(Debug)]
 pub struct LivePersona {
-    /// Its number.
     pub version: i32,
     /// SHA-256 of its content, hex.
     pub hash: String,
-    /// What the gateway says under the policy's defaults under the version under its locks.
+    /// Merged settings: the gateway's defaults, the policy's defaults, the version, the policy's locks; the later wins.
     pub settings: Settings,
-    /// For each settings member that is set: who won.
+    /// The source of each member that is set.
     pub winners: BTreeMap<String, Winner>,
-    /// The version itself.
     pub persona: Persona,
     /// The pinned snippets that the prompt includes, compiled.
     pub snippets: Vec<(Key, Arc<Template>)>,
-    /// Templates' view: `{"key"}`.
+    /// `{"key"}`, as templates see it.
     pub words: Value,
 }
 
 /// A live context version.
 #[derive(Debug)]
 pub struct LiveContext {
-    /// Its number.
     pub version: i32,
     /// SHA-256 of its content, hex.
     pub hash: String,
-    /// The version itself.
     pub context: Context,
-    /// Templates' view: `{"key"}`.
+    /// `{"key"}`, as templates see it.
     pub words: Value,
 }
 
-/// Whose value a field has.
+/// The source whose value a field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Winner {
@@ -107,12 +100,12 @@ pub enum Winner {
     Persona,
     /// The tenant's policy fills it in.
     Default,
-    /// The gateway, where nobody says anything and Anam's own default is unclear or costly.
+    /// The gateway's default, where no source sets the field and Anam's own default is unclear or costly.
     Gateway,
 }
 
 impl LivePersona {
-    /// Lays a version between the tenant's defaults, with what the gateway says below them, and its locks.
+    /// Merges a version with the gateway's and the tenant's defaults and the tenant's locks.
     pub fn new(
         key: &Key,
         version: i32,
@@ -152,7 +145,7 @@ impl LivePersona {
 }
 
 impl Snapshot {
-    /// The context that a request means: by key, by alias, else the one named `default`.
+    /// The context for a request: by key, by alias, else the one named `default`.
     pub fn context(&self, requested: Option<&str>) -> Option<(&Key, &LiveContext)> {
         let requested = requested.unwrap_or(DEFAULT_CONTEXT);
         let by_key = |name: &str| self.contexts.get_key_value(name);

@@ -2,7 +2,7 @@
 //!
 //! Jinja syntax, read by minijinja's parser (under `template/lower` only) and lowered to a small language of our own:
 //! text, `{{ }}`, `if`, `for`, comparisons, a list of filters. It has no assignment, no repetition, no calls and no state, and one
-//! [`Budget`] pays for every step and byte of all that a session is told, before it is done. (minijinja's own machine bounds neither
+//! [`Budget`] pays for every step and byte of a session's texts, before it is done. (minijinja's own machine bounds neither
 //! time nor memory: fuel counts instructions, not what one of them does.)
 //!
 //! Four rules make values safe to print, and authors cannot forget any of them:
@@ -18,17 +18,17 @@
 //! lose the session. Only names outside [`Root`] are faults, when the template is saved; [`Template::variables`] tells sealing which
 //! paths are printed without a default.
 
-mod bound;
 mod budget;
 mod eval;
 mod fault;
 mod fence;
 mod filters;
 mod input;
-mod least;
 mod lower;
+mod maximum;
+mod minimum;
 mod origin;
-mod page;
+mod output;
 mod program;
 mod render;
 mod value;
@@ -36,12 +36,12 @@ mod value;
 use std::borrow::Cow;
 
 pub use self::{
-    bound::{Known, Size, Unknown},
     budget::Budget,
     fault::{RenderFault, TemplateFault},
     fence::Fence,
     input::{Root, TemplateInput},
-    least::Least,
+    maximum::{NoLimits, Size, ValueLimits},
+    minimum::MinimumCost,
     origin::{Origin, Piece, Source},
 };
 
@@ -93,7 +93,7 @@ pub struct Template {
 
 impl Template {
     /// Checks and compiles a source; line breaks of any spelling become `\n`, since forms send `\r\n`. On failure every fault is
-    /// told that could be found, in the order of the source: a tag that can't be read hides no other.
+    /// reported that could be found, in the order of the source: a tag that can't be read hides no other.
     pub fn compile(source: &str, kind: TemplateKind) -> Result<Self, Vec<TemplateFault>> {
         let lower::Lowered {
             nodes,
@@ -162,7 +162,7 @@ pub struct VariableUse {
     /// Whether it is said of a loop's item, so that each list on its way is there.
     pub of_item: bool,
     /// Whether the template copes where the value is absent: it has a `default`, it is only compared or looped over, it is a loop's item,
-    /// or it stands under a condition that proves it. Where not, an absent value prints as nothing.
+    /// or it is under a condition that proves it. Where not, an absent value prints as nothing.
     pub guarded: bool,
     /// Line, counted from 1.
     pub line: usize,
@@ -181,7 +181,6 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The text.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -196,7 +195,7 @@ impl Rendered {
         origin::pieces(&self.text, &self.ends)
     }
 
-    /// How many values stand between fences, those of snippets included.
+    /// How many values are between fences, those of snippets included.
     pub fn fenced(&self) -> usize {
         self.fenced
     }

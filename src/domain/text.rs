@@ -96,7 +96,7 @@ fn fault_of_block(text: &str, max_chars: usize) -> Option<String> {
         return Some(format!("has {chars} characters"));
     }
     if let Some(found) = forbidden(text) {
-        return Some(format!("holds {found}, which nobody sees"));
+        return Some(format!("holds {found}, which is invisible"));
     }
     is_blank(text).then(|| "is empty or blank".to_owned())
 }
@@ -135,7 +135,7 @@ pub fn clean_line(text: &str, max_chars: usize) -> Cow<'_, str> {
 }
 
 /// Several lines: as [`clean_line`], but line breaks (in any spelling) stay as `\n` and tabs stay; other white space becomes
-/// a plain space; line ends are trimmed and at most one blank line stands between two lines. Idempotent.
+/// a plain space; line ends are trimmed and at most one blank line is between two lines. Idempotent.
 pub fn clean_block(text: &str, max_chars: usize) -> Cow<'_, str> {
     block(text, max_chars).text
 }

@@ -21,7 +21,6 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Release, Self::Rollback, Self::Cancel];
 
     /// The word in the database and in the API.
@@ -37,15 +36,12 @@ impl Way {
 /// A release, as far as it says what is live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
-    /// The release.
     pub id: ReleaseId,
     /// Counts releases up, in the order in which the database took them in.
     pub seq: i64,
-    /// From when.
     pub live_from: DateTime<Utc>,
     /// The number of the version.
     pub version: i32,
-    /// How it came about.
     pub way: Way,
     /// The release that a cancellation calls off. Cancellations of earlier releases of the gateway name none: they call off
     /// every release for the same moment that was made before them.
@@ -107,7 +103,6 @@ impl<'a> Timeline<'a> {
         self.0.split_at(self.until(moment).len()).1
     }
 
-    /// The same without one of them.
     #[must_use]
     pub fn without(mut self, id: ReleaseId) -> Self {
         self.0.retain(|release| release.id != id);

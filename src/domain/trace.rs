@@ -13,7 +13,7 @@ use super::snapshot::Winner;
 pub struct Trace {
     /// The tenant's revision that was live.
     pub revision: i64,
-    /// The context that answered.
+    /// The key of the context that was used.
     pub context: Versioned,
     /// How the request named it.
     pub context_found: ContextFound,
@@ -43,9 +43,7 @@ pub struct Trace {
 /// A document at a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Versioned {
-    /// Its key.
     pub key: Key,
-    /// Its number.
     pub version: i32,
     /// SHA-256 of its content, hex.
     pub hash: String,
@@ -55,11 +53,10 @@ pub struct Versioned {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ContextFound {
-    /// By its key.
     ByKey,
     /// By one of its aliases.
     ByAlias,
-    /// None was asked for.
+    /// The request names no context.
     NotNamed,
     /// It is unknown, so the context `default` answered.
     Unknown,
@@ -69,7 +66,6 @@ pub enum ContextFound {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleTried {
-    /// Its name.
     pub rule: String,
     /// Position of the first clause that did not hold; absent where all held.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,9 +113,7 @@ pub struct RolloutDrawn {
 /// A preference without effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PassedOver {
-    /// The field.
     pub field: String,
-    /// Why.
     pub reason: PassedOverReason,
 }
 

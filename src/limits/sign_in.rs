@@ -19,8 +19,8 @@ use super::{TooMany, one_address};
 use crate::crypto::password;
 use crate::domain::email::Email;
 use crate::domain::ids::TenantId;
+use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
-use crate::turns::{Turn, Turns};
 
 /// Tries for one account from one address: ten at once, then one in twelve seconds.
 const PAIR: (u32, u32) = (5, 10);
@@ -52,41 +52,41 @@ pub struct SignInLimits {
     lines: Lines,
 }
 
-/// Who waits for a turn.
+/// The queues of sign-ins, by account and by network.
 #[derive(Debug)]
 struct Lines {
-    network_seats: Turns<Option<IpAddr>>,
-    account_seats: Turns<Option<Email>>,
+    network_seats: KeyedSemaphore<Option<IpAddr>>,
+    account_seats: KeyedSemaphore<Option<Email>>,
     seats: Arc<Semaphore>,
-    networks: Turns<Option<IpAddr>>,
-    accounts: Turns<Option<Email>>,
+    networks: KeyedSemaphore<Option<IpAddr>>,
+    accounts: KeyedSemaphore<Option<Email>>,
     /// Strangers whose password is being checked. Others don't wait behind more of them than this.
     strangers: Arc<Semaphore>,
     /// Of those who are no strangers.
-    friends: Turns<Email>,
-    sso_networks: Turns<(TenantId, Option<IpAddr>)>,
-    sso_tenants: Turns<TenantId>,
+    friends: KeyedSemaphore<Email>,
+    sso_networks: KeyedSemaphore<(TenantId, Option<IpAddr>)>,
+    sso_tenants: KeyedSemaphore<TenantId>,
 }
 
 /// A turn to have a password checked; it lasts until this is dropped.
 #[derive(Debug)]
 pub struct PasswordTurn {
-    _held: TurnOf,
+    _held: TurnKey,
 }
 
 #[derive(Debug)]
 #[expect(dead_code, reason = "held for what dropping them gives back")]
-enum TurnOf {
-    Friend(Option<Turn<Email>>),
+enum TurnKey {
+    Friend(Option<KeyedPermit<Email>>),
     // Dropped in this order: the widest first.
     Stranger {
         all: OwnedSemaphorePermit,
-        account: Option<Turn<Option<Email>>>,
-        network: Option<Turn<Option<IpAddr>>>,
+        account: Option<KeyedPermit<Option<Email>>>,
+        network: Option<KeyedPermit<Option<IpAddr>>>,
         seats: (
             OwnedSemaphorePermit,
-            Turn<Option<Email>>,
-            Turn<Option<IpAddr>>,
+            KeyedPermit<Option<Email>>,
+            KeyedPermit<Option<IpAddr>>,
         ),
     },
 }
@@ -94,8 +94,8 @@ enum TurnOf {
 /// A turn to go through a tenant's provider; it lasts until this is dropped.
 #[derive(Debug)]
 pub struct SsoTurn {
-    _tenant: Option<Turn<TenantId>>,
-    _network: Option<Turn<(TenantId, Option<IpAddr>)>>,
+    _tenant: Option<KeyedPermit<TenantId>>,
+    _network: Option<KeyedPermit<(TenantId, Option<IpAddr>)>>,
 }
 
 fn counter<K: Clone + Eq + std::hash::Hash>(
@@ -127,15 +127,15 @@ impl Default for SignInLimits {
             sso: counter(SSO),
             clock: DefaultClock::default(),
             lines: Lines {
-                network_seats: Turns::new(network),
-                account_seats: Turns::new(account),
+                network_seats: KeyedSemaphore::new(network),
+                account_seats: KeyedSemaphore::new(account),
                 seats: Arc::new(Semaphore::new(all)),
-                networks: Turns::new(1),
-                accounts: Turns::new(1),
+                networks: KeyedSemaphore::new(1),
+                accounts: KeyedSemaphore::new(1),
                 strangers: Arc::new(Semaphore::new(password::at_once())),
-                friends: Turns::new(1),
-                sso_networks: Turns::new(SSO_AT_ONCE.0),
-                sso_tenants: Turns::new(SSO_AT_ONCE.1),
+                friends: KeyedSemaphore::new(1),
+                sso_networks: KeyedSemaphore::new(SSO_AT_ONCE.0),
+                sso_tenants: KeyedSemaphore::new(SSO_AT_ONCE.1),
             },
         }
     }
@@ -203,7 +203,7 @@ impl SignInLimits {
             .flatten()
             .ok_or(FULL)?;
         Ok(PasswordTurn {
-            _held: TurnOf::Stranger {
+            _held: TurnKey::Stranger {
                 all,
                 account,
                 network,
@@ -218,7 +218,7 @@ impl SignInLimits {
             .await
             .map_err(|_elapsed| FULL)?;
         Ok(PasswordTurn {
-            _held: TurnOf::Friend(turn),
+            _held: TurnKey::Friend(turn),
         })
     }
 
@@ -261,7 +261,7 @@ impl SignInLimits {
         }
     }
 
-    /// Forgets who has been quiet.
+    /// Drops counters that are idle.
     pub fn forget_idle(&self) {
         self.pairs.retain_recent();
         self.pairs.shrink_to_fit();
@@ -383,7 +383,7 @@ mod tests {
             .filter(|turn| matches!(turn, Err(TooMany::AtOnce { .. })))
             .count();
         assert_eq!(refused, 13, "one has its turn and seven wait");
-        // Somebody else is next in the line of all, and a friend does not stand in it.
+        // Somebody else is next in the line of all, and a friend does not wait in it.
         let bob = email("bob@example.com");
         let mut next = Box::pin(limits.stranger(Some(&bob), ann));
         let came = next.as_mut().now_or_never();

@@ -20,23 +20,21 @@ use crate::sources::SourceError;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::millis;
 
-/// What a page sends, not yet believed.
+/// A request for a session token, not verified yet.
 #[derive(Debug)]
 pub struct MintCall<'a, B> {
-    /// Who calls, and from where.
     pub by: UserCall<'a>,
-    /// Gives the body, empty for the default context. Waited for once the JWT is good: who has none holds nothing up.
+    /// A future of the body, which is empty for the default context. It is awaited once the JWT is verified, so that a caller without one
+    /// holds nothing up.
     pub body: B,
 }
 
-/// A token, recorded and ready to hand out.
+/// A token whose session is recorded: it may be returned.
 #[derive(Debug)]
 pub struct Minted {
-    /// Anam's token.
     pub token: SessionToken,
     /// Our id of the session; Anam's `clientLabel`.
     pub session: SessionId,
-    /// Who was given, and why.
     pub decision: Decision,
     /// How long each part took.
     pub timings: Timings,
@@ -51,7 +49,6 @@ pub struct Timings {
     pub decide: Duration,
     /// Asking Anam, with the ledger's commit beside it.
     pub anam: Duration,
-    /// All of it.
     pub total: Duration,
 }
 
@@ -64,48 +61,47 @@ impl Timings {
     }
 }
 
-/// Why there is no token.
+/// Why no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
-    /// The JWT, or the tenant behind it.
+    /// The token was refused, or its tenant is suspended.
     #[error(transparent)]
     Auth(#[from] AuthError),
     /// The page's origin is not one of the tenant's.
     #[error("this origin is not allowed")]
     OriginNotAllowed,
-    /// The body can't be taken.
+    /// The body could not be read.
     #[error(transparent)]
     Unread(#[from] BodyFault),
     /// The body is not JSON as we take it.
     #[error(transparent)]
     Json(#[from] JsonFault),
-    /// The body has wrong members.
+    /// The body does not match the operation's schema.
     #[error("the body is not what this operation takes")]
     Body(Vec<Fault>),
-    /// Over a limit.
+    /// A rate limit was reached.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// What is live could not be read.
+    /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The request fits no persona.
+    /// No persona could be chosen or configured.
     #[error(transparent)]
     Undecided(#[from] Undecided),
     /// The session could not be recorded, so no token may leave.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Anam gave none.
+    /// Anam issued no token.
     #[error("{error}")]
     Anam {
         /// The session, which was recorded.
         session: SessionId,
-        /// Why not.
         error: AnamError,
     },
 }
 
 impl MintError {
-    /// A word for the counters.
+    /// The label in metrics.
     fn label(&self) -> &'static str {
         match self {
             Self::Auth(_) => "unauthenticated",
@@ -120,7 +116,7 @@ impl MintError {
     }
 }
 
-/// Does the main job, and counts how it ended.
+/// Does the main job, and counts its outcome.
 pub async fn mint<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Minted, MintError>
 where
     B: Future<Output = Result<T, BodyFault>>,
@@ -177,11 +173,11 @@ where
     );
     let body = MintBody {
         client_label: moment.session.to_string(),
-        // The only place where secrets stand in the clear: the decision keeps their names.
+        // The only place where secrets are in the clear: the decision keeps their names.
         persona_config: tenant.secrets.reveal(&decision.config)?,
         session_options: &decision.session_options,
     };
-    // The row is committed while Anam is asked; no token leaves before both are done.
+    // The row is committed while the request to Anam is under way; no token leaves before both are done.
     let (recorded, answer) =
         tokio::join!(gateway.ledger.requested(row), gateway.anam.mint(key, &body));
     let anam = started.elapsed().saturating_sub(ready);
@@ -222,7 +218,7 @@ fn new_moment(gateway: &Gateway) -> Moment {
     Moment { now, session }
 }
 
-/// Says how the context was found; one that was not shows that a page and its tenant's contexts do not agree.
+/// Counts how the context was found, and logs one that was not: the page and its tenant's contexts do not agree.
 fn note_context(
     gateway: &Gateway,
     caller: &Caller,
@@ -249,7 +245,7 @@ fn note_context(
     }
 }
 
-/// One line for each session, whatever became of it.
+/// Logs one line for each session, issued or failed.
 fn log(
     caller: &Caller,
     decision: &Decision,
@@ -257,7 +253,7 @@ fn log(
     timings: Timings,
     answer: &Result<SessionToken, MintRefused>,
 ) {
-    // A macro, since each of tracing's has its own place and level.
+    // A macro, since the level of tracing's macros is part of their name.
     macro_rules! line {
         ($level:ident, $($more:tt)+) => {
             tracing::$level!(

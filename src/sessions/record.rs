@@ -60,7 +60,7 @@ pub fn config_hash(decision: &Decision) -> Vec<u8> {
     digest(&SHA256, &config).as_ref().to_vec()
 }
 
-/// The row that says what became of it.
+/// The row with the session's outcome.
 pub fn outcome(
     caller: &Caller,
     moment: Moment,

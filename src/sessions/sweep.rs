@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
-use crate::store::sweep::{BATCH, Ending};
+use crate::store::sweep::{BATCH, Expiring};
 use crate::store::{Database, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
 
@@ -19,9 +19,9 @@ const SPANS: (TimeDelta, TimeDelta) = (TimeDelta::hours(6), TimeDelta::seconds(5
 const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 /// Statements of one kind in one round: the next round goes on, and other kinds get their turn.
 const STEPS: usize = 200;
-/// The ledger's months are made two years ahead; so long before they end somebody is told.
+/// The ledger's partitions are created two years ahead; a warning is logged this long before they end.
 const WARN_BEFORE: TimeDelta = TimeDelta::days(92);
-/// Told again after.
+/// How long until the warning is logged again.
 const WARN_EVERY: Duration = Duration::from_hours(24);
 
 /// Sweeps round after round. Any number of instances may do so at once.
@@ -59,7 +59,7 @@ impl Sweeper {
         if let Err(error) = self.settle().await {
             log_not_done(&error, "the ledger was not swept to its end");
         }
-        for what in Ending::ALL {
+        for what in Expiring::ALL {
             if let Err(error) = self.delete(what).await {
                 tracing::debug!(what = what.as_str(), "not deleted");
                 log_not_done(&error, "what has ended was not deleted");
@@ -70,7 +70,7 @@ impl Sweeper {
         }
     }
 
-    /// Says `unknown` of sessions of which nothing more was heard, from the mark on.
+    /// Sets the outcome `unknown` for sessions without an outcome, from the mark on.
     pub async fn settle(&mut self) -> Result<(), StoreError> {
         let end = self.clock.now() - self.unknown_after;
         let mut tx = self.database.platform().await?;
@@ -102,7 +102,7 @@ impl Sweeper {
             }
         }
         if unknown > 0 {
-            tracing::info!(unknown, "settled sessions of which nothing more was heard");
+            tracing::info!(unknown, "marked sessions without an outcome as unknown");
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Sweeper {
         Ok(found)
     }
 
-    async fn delete(&self, what: Ending) -> Result<(), StoreError> {
+    async fn delete(&self, what: Expiring) -> Result<(), StoreError> {
         let mut deleted = 0;
         for _ in 0..STEPS {
             let mut tx = self.database.platform().await?;

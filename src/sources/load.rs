@@ -12,14 +12,15 @@ use serde_json::{Value, json};
 use super::SourceError;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::context::Context;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
-use crate::domain::schema::Room;
+use crate::domain::schema::PatternBudget;
 use crate::domain::snapshot::{LiveContext, LivePersona, Rollout, Rollouts, Snapshot};
 use crate::domain::template::Template;
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
 
@@ -34,7 +35,7 @@ pub type Snippets = BTreeMap<(Key, i32), Arc<Template>>;
 pub struct Rows {
     /// The tenant, with its policy.
     pub tenant: TenantRow,
-    /// What may be chosen.
+    /// The catalogue.
     pub catalogue: Catalogue,
     /// Versions of snippets, as many as were read.
     pub snippets: Vec<VersionRow>,
@@ -49,13 +50,9 @@ pub struct Rows {
 /// A version that is released, but can't be read.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
-    /// Kind of the document.
     pub kind: DocumentKind,
-    /// Its key.
     pub key: String,
-    /// The version.
     pub version: i32,
-    /// Why.
     pub faults: Vec<Fault>,
 }
 
@@ -73,9 +70,7 @@ pub struct Served {
 /// A released version that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassedOver {
-    /// The version.
     pub version: i32,
-    /// Why.
     pub faults: Vec<Fault>,
 }
 
@@ -84,7 +79,7 @@ pub type AllServed = BTreeMap<(DocumentKind, Key), Served>;
 
 /// A picture, and what of it could not be read.
 #[derive(Debug)]
-pub struct Picture {
+pub struct LoadedSnapshot {
     /// What is live.
     pub snapshot: Snapshot,
     /// The versions that it is made of, and those that it is not.
@@ -139,7 +134,7 @@ fn pins_of(row: &VersionRow) -> Vec<(String, i32)> {
 }
 
 /// Puts the rows together. Only a policy that can't be read is an error: a default one would lift the tenant's locks.
-pub fn picture(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
+pub fn picture(rows: Rows, revision: i64) -> Result<LoadedSnapshot, SourceError> {
     let policy = Policy::parse(&rows.tenant.policy).map_err(SourceError::PolicyBroken)?;
     Ok(picture_under(policy, rows, revision))
 }
@@ -174,7 +169,7 @@ fn served_of(rows: Rows) -> AllServed {
     picture_under(policy, rows, 0).served
 }
 
-fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
+fn picture_under(policy: Policy, rows: Rows, revision: i64) -> LoadedSnapshot {
     let tenant = rows.tenant;
     let mut unreadable = Vec::new();
     let snippets = compile_snippets(rows.snippets, &mut unreadable);
@@ -192,7 +187,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
         tenant_words: json!({ "name": tenant.name, "slug": tenant.slug }),
     };
     let mut all_served = AllServed::new();
-    let mut room = Room::default();
+    let mut room = PatternBudget::default();
     for row in rows.released {
         let Ok(key) = Key::parse(&row.key) else {
             continue;
@@ -233,7 +228,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
             }
         }
     }
-    Picture {
+    LoadedSnapshot {
         snapshot,
         served: all_served,
         snippets,
@@ -245,7 +240,7 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> Picture {
 fn place(
     snapshot: &mut Snapshot,
     snippets: &Snippets,
-    room: &mut Room,
+    room: &mut PatternBudget,
     key: &Key,
     row: &VersionRow,
 ) -> Result<(), Vec<Fault>> {
@@ -272,7 +267,7 @@ fn place(
 fn place_beside(
     snapshot: &mut Snapshot,
     snippets: &Snippets,
-    room: &mut Room,
+    room: &mut PatternBudget,
     key: &Key,
     row: &VersionRow,
     percent: u8,
@@ -299,7 +294,11 @@ fn place_beside(
     Ok(())
 }
 
-fn live_context(room: &mut Room, key: &Key, row: &VersionRow) -> Result<LiveContext, Vec<Fault>> {
+fn live_context(
+    room: &mut PatternBudget,
+    key: &Key,
+    row: &VersionRow,
+) -> Result<LiveContext, Vec<Fault>> {
     let context = Context::parse_sealed(&row.content, room)?;
     Ok(LiveContext {
         version: row.number,
@@ -310,7 +309,7 @@ fn live_context(room: &mut Room, key: &Key, row: &VersionRow) -> Result<LiveCont
 }
 
 /// What is live, for mints: what was passed over is logged.
-pub(super) fn live(rows: Rows, revision: i64) -> Result<Picture, SourceError> {
+pub(super) fn live(rows: Rows, revision: i64) -> Result<LoadedSnapshot, SourceError> {
     let picture = picture(rows, revision)?;
     for Unreadable {
         key,

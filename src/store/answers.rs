@@ -1,4 +1,4 @@
-//! The table `given_answer`: answers of creating calls, kept for whoever asks again with the same Idempotency-Key.
+//! The table `given_answer`: answers of creating calls, kept for repeated calls with the same Idempotency-Key.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::tenant_tx::TenantTx;
 pub enum GivenAnswer {
     /// Nothing: this transaction has taken it, and must store an answer under this row.
     New(Uuid),
-    /// It was answered before.
+    /// The call was answered before.
     Known {
         /// The row, which the seal names.
         row: Uuid,

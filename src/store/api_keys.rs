@@ -9,26 +9,21 @@ use crate::crypto::token::TokenHash;
 use crate::domain::ids::{ApiKeyId, TenantId};
 use crate::domain::role::Role;
 
-/// A key as stored.
 #[derive(Debug, Clone)]
 pub struct StoredKey {
-    /// Its id.
     pub id: ApiKeyId,
-    /// What it is for.
     pub name: String,
-    /// What it may.
     pub role: Role,
-    /// Its first characters.
+    /// The first characters of the key, for recognising it.
     pub prefix: String,
     /// Who made it, as the audit trail names them.
     pub created_by: Option<String>,
-    /// The person behind that.
+    /// The person who created it, where it was one.
     pub created_by_person: Option<String>,
-    /// Since when.
     pub created_at: DateTime<Utc>,
     /// Until when; none is for ever.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was taken back.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
@@ -104,7 +99,6 @@ impl TenantTx {
         rows.into_iter().map(|row| key_row!(row)).collect()
     }
 
-    /// One key.
     pub async fn api_key_row(&mut self, id: ApiKeyId) -> Result<Option<StoredKey>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
@@ -193,15 +187,12 @@ impl TenantTx {
 /// An API key that is good now, and whose.
 #[derive(Debug, Clone)]
 pub struct ApiKeyRow {
-    /// The tenant.
     pub tenant: TenantId,
     /// Whether the tenant is served.
     pub tenant_active: bool,
-    /// The key.
     pub id: ApiKeyId,
-    /// What its holder may.
     pub role: Role,
-    /// Its first characters.
+    /// The first characters of the key, for recognising it.
     pub prefix: String,
     /// The label of the person who made it.
     pub created_by_person: Option<String>,

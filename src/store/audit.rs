@@ -12,14 +12,12 @@ use crate::domain::ids::TenantId;
 /// Whose trail the platform's own is: the id that no tenant has.
 pub const PLATFORM: TenantId = TenantId(Uuid::nil());
 
-/// One change, told in the transaction of the change itself.
+/// One change, written in the transaction of the change itself.
 #[derive(Debug)]
 pub struct AuditEvent<'a> {
     /// Id of the row.
     pub id: Uuid,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub actor: &'a str,
     /// What was done, such as `release.create`.
     pub action: &'a str,

@@ -5,16 +5,13 @@ use chrono::{DateTime, Utc};
 use super::StoreError;
 use super::tenant_tx::TenantTx;
 
-/// A signed mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointRow {
-    /// The row that it marks.
+    /// The `seq` of the last row that it covers.
     pub seq: i64,
-    /// The hash of that row.
     pub hash: Vec<u8>,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Which key signed.
+    /// The id of the signing key.
     pub key_id: String,
     /// Ed25519.
     pub signature: Vec<u8>,

@@ -12,25 +12,18 @@ use super::tenant_tx::TenantTx;
 pub struct AuditRow {
     /// Its number in the tenant's trail, from 1.
     pub seq: i64,
-    /// Its id.
     pub id: Uuid,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub actor: String,
-    /// What was done.
     pub action: String,
-    /// To what.
     pub target: String,
     /// SHA-256 of the state before.
     pub before_hash: Option<Vec<u8>>,
     /// SHA-256 of the state after.
     pub after_hash: Option<Vec<u8>>,
-    /// The request that did it.
     pub request_id: Option<String>,
-    /// Anything else.
     pub details: Value,
-    /// Its place in the chain.
+    /// The hash that chains the row to the one before.
     pub hash: Vec<u8>,
 }
 
@@ -45,16 +38,15 @@ pub struct ChainRow {
     pub hash: Vec<u8>,
 }
 
-/// Which rows are looked for; what is `None` is not asked about.
+/// Which rows are looked for; `None` members filter nothing.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Not before.
+    /// Inclusive.
     pub from: Option<DateTime<Utc>>,
-    /// Before.
+    /// Exclusive.
     pub to: Option<DateTime<Utc>>,
-    /// By this actor.
     pub actor: Option<String>,
-    /// Actions that begin like this.
+    /// Actions with this prefix.
     pub action: Option<String>,
     /// Done to one of these.
     pub targets: Option<Vec<String>>,

@@ -13,11 +13,8 @@ use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind, Catalog
 /// An entry as stored, also one that may not be chosen.
 #[derive(Debug, Clone)]
 pub struct CatalogueRow {
-    /// Its kind.
     pub kind: CatalogueKind,
-    /// Its id, name and attributes.
     pub entry: CatalogueEntry,
-    /// Where it came from.
     pub source: CatalogueSource,
     /// Whether an admin allows it.
     pub enabled: bool,
@@ -230,7 +227,6 @@ impl TenantTx {
         rows.into_iter().map(CatalogueRow::try_from).collect()
     }
 
-    /// One entry.
     pub async fn catalogue_row(
         &mut self,
         kind: CatalogueKind,
@@ -277,7 +273,7 @@ impl TenantTx {
             .collect()
     }
 
-    /// Types an entry in, or over what is there; new ones stand behind the others.
+    /// Types an entry in, or over what is there; new ones come after the others.
     pub async fn put_catalogue_entry(
         &mut self,
         kind: CatalogueKind,
@@ -419,9 +415,7 @@ impl TenantTx {
 /// How many entries a kind has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CatalogueCounts {
-    /// May be chosen.
     pub allowed: i64,
-    /// Known, but not allowed.
     pub not_allowed: i64,
     /// No longer listed by Anam.
     pub retired: i64,

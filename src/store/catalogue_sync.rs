@@ -8,16 +8,14 @@ use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::ids::{CatalogueSyncId, TenantId};
 
-/// A reading as stored.
+/// A row of `catalogue_sync`.
 #[derive(Debug, Clone)]
 pub struct CatalogueSyncRow {
-    /// Its id.
     pub id: CatalogueSyncId,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Who asked for it.
     pub actor: String,
     /// `running`, `done`, `partial` or `failed`.
     pub outcome: String,
@@ -27,8 +25,7 @@ pub struct CatalogueSyncRow {
 
 /// A tenant whose lists should be read.
 #[derive(Debug, Clone, Copy)]
-pub struct Due {
-    /// Which.
+pub struct DueSync {
     pub tenant: TenantId,
     /// The reading whose time is over; `None` where there was none.
     pub last: Option<CatalogueSyncId>,
@@ -42,7 +39,7 @@ impl PlatformTx {
         &mut self,
         now: DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<Due>, StoreError> {
+    ) -> Result<Vec<DueSync>, StoreError> {
         let rows = sqlx::query!(
             r#"select t.id as tenant, r.id as "last?" from tenant t
                cross join lateral (select make_interval(secs => 3600 *
@@ -63,7 +60,7 @@ impl PlatformTx {
         )
         .fetch_all(self.connection())
         .await?;
-        let due = rows.into_iter().map(|row| Due {
+        let due = rows.into_iter().map(|row| DueSync {
             tenant: TenantId(row.tenant),
             last: row.last.map(CatalogueSyncId),
         });
@@ -84,7 +81,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Notes that a reading begins.
+    /// Records the start of a sync.
     pub async fn begin_catalogue_sync(
         &mut self,
         id: CatalogueSyncId,
@@ -104,7 +101,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Notes how a reading ended.
+    /// Records the end of a sync.
     pub async fn end_catalogue_sync(
         &mut self,
         id: CatalogueSyncId,

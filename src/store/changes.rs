@@ -1,4 +1,4 @@
-//! What changed in the database, told by NOTIFY.
+//! What changed in the database, as notices of NOTIFY say.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,15 +22,14 @@ const PROBE: Duration = Duration::from_secs(1);
 pub struct Change {
     /// Whose; nil for what belongs to no tenant.
     pub tenant: TenantId,
-    /// The revision that it brought.
+    /// The tenant's revision after the change.
     pub revision: i64,
-    /// What kind of thing changed.
-    pub touched: Touched,
+    pub touched: ChangeScope,
 }
 
-/// What a change may matter to.
+/// What a change can affect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Touched {
+pub enum ChangeScope {
     /// Who can call: the tenant itself, or its issuers.
     Access,
     /// Who can call: what belongs to the installation.
@@ -53,15 +52,14 @@ impl Change {
             tenant,
             revision,
             touched: match table {
-                "tenant" | "issuer" | "issuer_audience" => Touched::Access,
-                "shared_issuer" => Touched::SharedIssuers,
-                _ => Touched::Content,
+                "tenant" | "issuer" | "issuer_audience" => ChangeScope::Access,
+                "shared_issuer" => ChangeScope::SharedIssuers,
+                _ => ChangeScope::Content,
             },
         })
     }
 }
 
-/// A connection that listens.
 #[derive(Debug)]
 pub struct Changes {
     /// None when it is being dropped.

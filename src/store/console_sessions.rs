@@ -13,15 +13,12 @@ use crate::domain::role::Role;
 /// A session to begin.
 #[derive(Debug)]
 pub struct NewSession<'a> {
-    /// Of its token.
+    /// SHA-256 of the session's token.
     pub hash: TokenHash,
-    /// Whose.
     pub person: AdminId,
-    /// The tenant to work in.
     pub tenant: Option<TenantId>,
     /// Vouched for by that tenant's identity provider.
     pub by_sso: bool,
-    /// Now.
     pub now: DateTime<Utc>,
     /// The end, whatever is done with it.
     pub expires_at: DateTime<Utc>,
@@ -34,15 +31,12 @@ pub struct NewSession<'a> {
 /// A session that goes on, and all that may be done with it.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
-    /// Of its token.
+    /// SHA-256 of the session's token.
     pub hash: TokenHash,
-    /// Whose.
     pub person: AdminId,
-    /// Their address.
     pub email: String,
-    /// What they are called.
     pub name: String,
-    /// Whether they run the installation.
+    /// Whether the person is an operator.
     pub operator: bool,
     /// Vouched for by the tenant's identity provider.
     pub by_sso: bool,
@@ -54,16 +48,13 @@ pub struct SessionRow {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The tenant of a session.
 #[derive(Debug, Clone)]
 pub struct SessionTenant {
-    /// Its id.
     pub id: TenantId,
-    /// Its name in URLs.
     pub slug: String,
-    /// Whether it is served.
+    /// False while the tenant is suspended.
     pub active: bool,
-    /// What the person is there, this very moment.
+    /// The person's current role in the tenant.
     pub role: Role,
 }
 
@@ -179,7 +170,6 @@ impl PlatformTx {
         begin(self.connection(), new).await
     }
 
-    /// Ends a session.
     pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {
         end(self.connection(), hash).await?;
         Ok(())
@@ -218,7 +208,6 @@ impl TenantTx {
         Ok(begun)
     }
 
-    /// Ends a session.
     pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {
         let mut step = self.platform_step().await?;
         end(step.connection(), hash).await?;

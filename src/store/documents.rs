@@ -10,63 +10,17 @@ use uuid::Uuid;
 use super::StoreError;
 use super::releases::percent;
 use super::tenant_tx::TenantTx;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::{DocumentId, VersionId};
-
-/// The kinds of documents; the words in the database and in bundles. What others refer to stands first: bundles are applied in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum DocumentKind {
-    Snippet,
-    Persona,
-    Context,
-}
-
-impl DocumentKind {
-    /// The word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Snippet => "snippet",
-            Self::Persona => "persona",
-            Self::Context => "context",
-        }
-    }
-
-    /// The member of a bundle that holds documents of this kind.
-    pub fn section(self) -> &'static str {
-        match self {
-            Self::Snippet => "snippets",
-            Self::Persona => "personas",
-            Self::Context => "contexts",
-        }
-    }
-
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Snippet, Self::Persona, Self::Context];
-
-    /// The kind of this name.
-    pub fn named(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
-    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
-        Self::named(text).ok_or_else(|| StoreError::Unreadable(format!("document kind {text}")))
-    }
-}
 
 /// A sealed version together with its document.
 #[derive(Debug, Clone)]
 pub struct VersionRow {
-    /// The document.
     pub document: DocumentId,
-    /// Its kind.
     pub kind: DocumentKind,
-    /// Its key.
     pub key: String,
-    /// The version.
     pub id: VersionId,
-    /// Its number in the document.
     pub number: i32,
-    /// What was sealed.
     pub content: Map<String, Value>,
     /// SHA-256 of the content.
     pub hash: Vec<u8>,
@@ -96,18 +50,13 @@ impl From<SnippetVersion> for VersionRow {
     }
 }
 
-/// A document.
 #[derive(Debug, Clone)]
 pub struct DocumentRow {
-    /// The document.
     pub id: DocumentId,
-    /// Its kind.
     pub kind: DocumentKind,
-    /// Its key.
     pub key: String,
     /// When it was taken out of use.
     pub archived_at: Option<DateTime<Utc>>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
     /// The newest sealed version.
     pub latest_version: Option<i32>,
@@ -118,13 +67,11 @@ pub struct DocumentRow {
 /// Which documents to list.
 #[derive(Debug, Default)]
 pub struct DocumentFilter<'a> {
-    /// Of this kind.
     pub kind: Option<DocumentKind>,
-    /// With this key.
     pub key: Option<&'a str>,
-    /// Whose key holds this text.
+    /// Documents whose key contains this text.
     pub holds: Option<&'a str>,
-    /// Archived ones too.
+    /// Includes archived documents.
     pub archived: bool,
     /// Behind this kind and key.
     pub after: Option<(&'a str, &'a str)>,
@@ -132,7 +79,7 @@ pub struct DocumentFilter<'a> {
 
 impl TenantTx {
     /// For each document that is not archived, its releases to everybody up to `now`, newest first, at most `depth` of them: the
-    /// first is live, the others stand behind it should it turn out unreadable.
+    /// first is live, the others are behind it should it turn out unreadable.
     pub async fn released_versions(
         &mut self,
         now: DateTime<Utc>,
@@ -162,7 +109,7 @@ impl TenantTx {
             .map(|row| {
                 Ok(VersionRow {
                     document: DocumentId(row.document_id),
-                    kind: DocumentKind::parse(&row.kind)?,
+                    kind: stored_kind(&row.kind)?,
                     key: row.key,
                     id: VersionId(row.id),
                     number: row.number,
@@ -202,7 +149,7 @@ impl TenantTx {
             .map(|row| {
                 let version = VersionRow {
                     document: DocumentId(row.document_id),
-                    kind: DocumentKind::parse(&row.kind)?,
+                    kind: stored_kind(&row.kind)?,
                     key: row.key,
                     id: VersionId(row.id),
                     number: row.number,
@@ -402,7 +349,7 @@ impl TenantTx {
             .map(|row| {
                 Ok(DocumentRow {
                     id: DocumentId(row.id),
-                    kind: DocumentKind::parse(&row.kind)?,
+                    kind: stored_kind(&row.kind)?,
                     key: row.key,
                     archived_at: row.archived_at,
                     created_at: row.created_at,
@@ -439,4 +386,8 @@ impl TenantTx {
         };
         Ok(self.documents(&filter, 1).await?.into_iter().next())
     }
+}
+
+pub(super) fn stored_kind(text: &str) -> Result<DocumentKind, StoreError> {
+    DocumentKind::named(text).ok_or_else(|| StoreError::Unreadable(format!("document kind {text}")))
 }

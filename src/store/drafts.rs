@@ -5,18 +5,16 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 
 use super::StoreError;
-use super::documents::DocumentKind;
+use super::documents::stored_kind;
 use super::tenant_tx::TenantTx;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::{DocumentId, DraftId};
 
 /// A draft, with its document's name.
 #[derive(Debug, Clone)]
 pub struct DraftRow {
-    /// The draft.
     pub id: DraftId,
-    /// Its document.
     pub document: DocumentId,
-    /// The document's kind.
     pub kind: DocumentKind,
     /// The document's key.
     pub key: String,
@@ -24,43 +22,35 @@ pub struct DraftRow {
     pub base_version: Option<i32>,
     /// What it is about, for people.
     pub title: String,
-    /// What would be sealed.
+    /// The content, which sealing makes a version.
     pub content: Map<String, Value>,
-    /// Who opened it.
     pub author: String,
     /// Everybody who wrote in it.
     pub contributors: Vec<String>,
-    /// Grows with each write.
+    /// Incremented by each write.
     pub revision: i64,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// When it was last written.
     pub updated_at: DateTime<Utc>,
 }
 
 /// A draft about to be opened.
 #[derive(Debug)]
 pub struct NewDraft<'a> {
-    /// Its id.
     pub id: DraftId,
-    /// Its document.
     pub document: DocumentId,
     /// The version it starts from.
     pub base_version: Option<i32>,
-    /// What it is about.
     pub title: &'a str,
-    /// What it holds.
     pub content: &'a Map<String, Value>,
     /// Who opens it.
     pub author: &'a str,
     /// The same, and the person behind.
     pub contributors: &'a [String],
-    /// When.
     pub at: DateTime<Utc>,
 }
 
 impl TenantTx {
-    /// The draft of this id.
     pub async fn draft(&mut self, id: DraftId) -> Result<Option<DraftRow>, StoreError> {
         let drafts = self.drafts_where(Some(id), None).await?;
         Ok(drafts.into_iter().next())
@@ -95,7 +85,7 @@ impl TenantTx {
                 Ok(DraftRow {
                     id: DraftId(row.id),
                     document: DocumentId(row.document_id),
-                    kind: DocumentKind::parse(&row.kind)?,
+                    kind: stored_kind(&row.kind)?,
                     key: row.key,
                     base_version: row.base_version,
                     title: row.title,

@@ -5,32 +5,29 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::documents::DocumentKind;
+use super::documents::stored_kind;
 use super::sessions::Timings;
-use super::stretch::Stretch;
 use super::tenant_tx::TenantTx;
+use super::time_range::TimeRange;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::{IssuerId, RequestId, SessionId, VersionId};
 
-/// A session and what became of it.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
-    /// The session.
     pub id: SessionId,
-    /// The request that asked for it; `None` in rows of older releases.
+    /// The request for it; `None` in rows of older releases.
     pub request: Option<RequestId>,
-    /// When the token was asked for.
+    /// When the token was requested.
     pub at: DateTime<Utc>,
-    /// Who vouched for the user.
+    /// The issuer of the user's token.
     pub issuer: IssuerId,
     /// The user; `None` once they were erased.
     pub subject: Option<String>,
-    /// The context that answered.
+    /// The key of the context that was used.
     pub context: String,
-    /// The persona given.
     pub persona: String,
-    /// Its version.
     pub persona_version: i32,
-    /// `issued`, `failed` or `unknown`; `None` while nothing was heard yet.
+    /// `issued`, `failed` or `unknown`; `None` while there is no outcome yet.
     pub outcome: Option<String>,
     /// The problem code of a failure.
     pub code: Option<String>,
@@ -40,8 +37,7 @@ pub struct SessionRow {
     pub timings: Timings,
 }
 
-/// A row of a search.
-struct Found {
+struct SessionMatch {
     id: Uuid,
     request_id: Option<Uuid>,
     at: DateTime<Utc>,
@@ -59,8 +55,8 @@ struct Found {
     total_us: Option<i32>,
 }
 
-impl From<Found> for SessionRow {
-    fn from(row: Found) -> Self {
+impl From<SessionMatch> for SessionRow {
+    fn from(row: SessionMatch) -> Self {
         Self {
             id: SessionId(row.id),
             request: row.request_id.map(RequestId),
@@ -86,11 +82,9 @@ impl From<Found> for SessionRow {
 /// A session with its explanation.
 #[derive(Debug, Clone)]
 pub struct SessionDetail {
-    /// The row.
     pub session: SessionRow,
     /// SHA-256 of what Anam was sent.
     pub config_hash: Vec<u8>,
-    /// Why.
     pub trace: Value,
     /// SHA-256 of the token.
     pub token_hash: Option<Vec<u8>>,
@@ -98,39 +92,31 @@ pub struct SessionDetail {
     pub inputs: Option<(Value, DateTime<Utc>)>,
 }
 
-/// Which sessions are looked for; what is `None` is not asked about.
+/// Which sessions are looked for; `None` members filter nothing.
 #[derive(Debug, Clone, Default)]
 pub struct SessionFilter {
-    /// Not before.
+    /// Inclusive.
     pub from: Option<DateTime<Utc>>,
-    /// Before.
+    /// Exclusive.
     pub to: Option<DateTime<Utc>>,
     /// Of this user.
     pub subject: Option<String>,
     /// Answered by this context.
     pub context: Option<String>,
-    /// Given this persona.
     pub persona: Option<String>,
-    /// In this version.
     pub version: Option<i32>,
-    /// With this outcome.
     pub outcome: Option<String>,
     /// Failed with this code.
     pub code: Option<String>,
-    /// Asked for by this request.
     pub request: Option<RequestId>,
 }
 
 /// A sealed version that a decision was made from.
 #[derive(Debug, Clone)]
 pub struct VersionState {
-    /// The kind of document.
     pub kind: DocumentKind,
-    /// Its key.
     pub key: String,
-    /// The version's number.
     pub number: i32,
-    /// The version.
     pub id: VersionId,
     /// SHA-256 of its content.
     pub hash: Vec<u8>,
@@ -139,7 +125,6 @@ pub struct VersionState {
 }
 
 impl TenantTx {
-    /// One session.
     pub async fn session(&mut self, id: SessionId) -> Result<Option<SessionDetail>, StoreError> {
         let tenant = self.tenant().0;
         // The time in its id leads to its month's partition.
@@ -208,7 +193,7 @@ impl TenantTx {
             .await?;
         let until = after.and_then(|(at, _)| at.checked_add_signed(TimeDelta::microseconds(1)));
         let mut stretch = Some(
-            Stretch::newest(now)
+            TimeRange::newest(now)
                 .within(filter.from, filter.to)
                 .within(None, until),
         );
@@ -226,7 +211,7 @@ impl TenantTx {
     /// with its outcome looked up; or, where few are wanted of many, outcomes by time, each with its session looked up.
     async fn search_stretch(
         &mut self,
-        stretch: Stretch,
+        stretch: TimeRange,
         filter: &SessionFilter,
         after: Option<(DateTime<Utc>, SessionId)>,
         limit: i64,
@@ -237,7 +222,7 @@ impl TenantTx {
             || matches!(filter.outcome.as_deref(), Some(outcome) if outcome != "issued");
         let rows = if is_rare {
             sqlx::query_as!(
-                Found,
+                SessionMatch,
                 r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
@@ -276,7 +261,7 @@ impl TenantTx {
             .await?
         } else {
             sqlx::query_as!(
-                Found,
+                SessionMatch,
                 r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
@@ -344,7 +329,7 @@ impl TenantTx {
         rows.into_iter()
             .map(|row| {
                 Ok(VersionState {
-                    kind: DocumentKind::parse(&row.kind)?,
+                    kind: stored_kind(&row.kind)?,
                     key: row.key,
                     number: row.number,
                     id: VersionId(row.id),

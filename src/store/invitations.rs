@@ -1,4 +1,4 @@
-//! The table `invitation`: people who were asked to join, by the hash of what they were sent.
+//! The table `invitation`: invited people, by the hash of what they were sent.
 
 use chrono::{DateTime, Utc};
 
@@ -13,36 +13,27 @@ use crate::domain::role::Role;
 /// An invitation as stored.
 #[derive(Debug, Clone)]
 pub struct InvitationRow {
-    /// Its id.
     pub id: InvitationId,
-    /// Who is asked.
     pub email: String,
-    /// As what.
     pub role: Role,
     /// Who asks, as the audit trail names them.
     pub invited_by: String,
-    /// Since when.
     pub created_at: DateTime<Utc>,
-    /// Until when.
     pub expires_at: DateTime<Utc>,
     /// When it was taken up.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// When it was taken back.
+    /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
 /// An invitation that may be accepted.
 #[derive(Debug, Clone)]
 pub struct OpenInvitation {
-    /// Whose.
     pub tenant: TenantId,
     /// The tenant's name in URLs.
     pub slug: String,
-    /// Its id.
     pub id: InvitationId,
-    /// Who is asked.
     pub email: String,
-    /// As what.
     pub role: Role,
 }
 

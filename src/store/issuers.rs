@@ -13,7 +13,6 @@ use crate::domain::ids::{IssuerId, TenantId};
 /// An issuer as stored.
 #[derive(Debug, Clone)]
 pub struct IssuerRow {
-    /// Its id.
     pub id: IssuerId,
     /// Its document; see `domain::issuer`.
     pub config: Map<String, Value>,
@@ -30,7 +29,6 @@ pub struct IssuerRow {
 /// An issuer that many tenants share.
 #[derive(Debug, Clone)]
 pub struct SharedIssuerRow {
-    /// Its id.
     pub id: IssuerId,
     /// Its document.
     pub config: Map<String, Value>,
@@ -161,7 +159,6 @@ impl TenantTx {
         Ok(issuers.collect())
     }
 
-    /// One of this tenant's issuers.
     pub async fn issuer(&mut self, id: IssuerId) -> Result<Option<IssuerRow>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(

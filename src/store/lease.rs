@@ -1,4 +1,4 @@
-//! A connection that is lent for one transaction. All that is asked of Postgres for somebody goes through
+//! A connection that is lent for one transaction. All statements for a caller go through
 //! [`Executor`] for a [`Lease`], so that no query can forget its end.
 
 mod question;
@@ -18,30 +18,30 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use self::question::Question;
-use super::pool::{Kept, Pool, silence};
+use super::pool::{OpenConnection, Pool, silence};
 
 /// A connection of a [`Pool`], with a transaction open until [`Lease::commit`]. Dropped before, it is rolled back and goes
 /// home, or is thrown away.
 #[derive(Debug)]
 pub(super) struct Lease {
-    /// None between two connections, and when its time was over.
-    kept: Option<Kept>,
-    standing: Standing,
+    /// `None` between two connections, and after the deadline.
+    kept: Option<OpenConnection>,
+    standing: ConnectionState,
     in_transaction: bool,
-    /// What began the transaction.
+    /// The statements that begin the transaction.
     first: String,
     /// Whether another transaction could take the place of this one unnoticed: so far it has only read.
     has_only_read: bool,
-    /// The end of the transaction.
+    /// The deadline of the transaction.
     end: Instant,
     pool: Arc<Pool>,
     turn: Option<OwnedSemaphorePermit>,
 }
 
-/// What is known of a connection.
+/// The state of the connection's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// All that was asked was answered.
+enum ConnectionState {
+    /// Every statement was answered.
     InStep,
     /// An answer is being waited for, or whoever waited has left.
     Asked,
@@ -49,9 +49,9 @@ enum Standing {
     Lost,
 }
 
-/// One question and its answer.
+/// One statement and its result.
 struct Exchange<'a> {
-    standing: &'a mut Standing,
+    standing: &'a mut ConnectionState,
     end: Instant,
 }
 
@@ -65,7 +65,7 @@ impl Lease {
     ) -> Self {
         Self {
             kept: None,
-            standing: Standing::InStep,
+            standing: ConnectionState::InStep,
             in_transaction: false,
             first,
             has_only_read: true,
@@ -76,24 +76,26 @@ impl Lease {
     }
 
     /// Takes a connection.
-    pub(super) fn hold(&mut self, kept: Kept) {
+    pub(super) fn hold(&mut self, kept: OpenConnection) {
         self.kept = Some(kept);
-        self.standing = Standing::InStep;
+        self.standing = ConnectionState::InStep;
         self.in_transaction = false;
     }
 
     /// Whether the connection is of no use any more.
     pub(super) fn is_lost(&self) -> bool {
-        self.standing == Standing::Lost
+        self.standing == ConnectionState::Lost
     }
 
     /// Gives the connection up, to the pool or for good.
     pub(super) fn let_go(&mut self) {
         let Some(kept) = self.kept.take() else { return };
         match self.standing {
-            Standing::Lost => self.pool.distrust_idle(),
-            Standing::InStep if !self.in_transaction => self.pool.keep(kept),
-            Standing::InStep | Standing::Asked => self.pool.tidy_up(kept, self.turn.take()),
+            ConnectionState::Lost => self.pool.distrust_idle(),
+            ConnectionState::InStep if !self.in_transaction => self.pool.keep(kept),
+            ConnectionState::InStep | ConnectionState::Asked => {
+                self.pool.tidy_up(kept, self.turn.take());
+            }
         }
     }
 
@@ -153,15 +155,15 @@ impl Lease {
         self.begin(self.statement_end()).await
     }
 
-    /// Makes the changes last.
+    /// Commits the transaction.
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
         let committed = self.execute("commit").await;
         // Also where it was refused: a commit ends the transaction either way.
-        self.in_transaction = self.standing != Standing::InStep;
+        self.in_transaction = self.standing != ConnectionState::InStep;
         committed.map(|_| ())
     }
 
-    /// The end of a statement that is asked now.
+    /// The deadline of a statement that starts now.
     fn statement_end(&self) -> Instant {
         self.end.min(Instant::now() + self.pool.ends().exchange)
     }
@@ -172,8 +174,8 @@ impl Lease {
             self.kept = None;
         }
         match &mut self.kept {
-            Some(kept) if self.standing != Standing::Lost => {
-                self.standing = Standing::Asked;
+            Some(kept) if self.standing != ConnectionState::Lost => {
+                self.standing = ConnectionState::Asked;
                 let standing = &mut self.standing;
                 Ok((&mut kept.connection, Exchange { standing, end }))
             }
@@ -189,7 +191,6 @@ impl Drop for Lease {
 }
 
 impl Exchange<'_> {
-    /// A question with one answer.
     async fn ask<T>(
         mut self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
@@ -199,7 +200,7 @@ impl Exchange<'_> {
         Ok(answer)
     }
 
-    /// What was heard, or not, and what that says of the connection. An error that is not the server's leaves it open
+    /// The result of the exchange, and the state of the connection after it. An error that is not the server's leaves it open
     /// whether there is more to come.
     fn heard<T>(
         &mut self,
@@ -207,7 +208,7 @@ impl Exchange<'_> {
     ) -> Result<T, sqlx::Error> {
         let heard = heard.unwrap_or_else(|_late| Err(silence()));
         match &heard {
-            Err(error) if breaks(error) => *self.standing = Standing::Lost,
+            Err(error) if breaks(error) => *self.standing = ConnectionState::Lost,
             Err(sqlx::Error::Database(_)) => self.done(),
             _ => {}
         }
@@ -215,7 +216,7 @@ impl Exchange<'_> {
     }
 
     fn done(&mut self) {
-        *self.standing = Standing::InStep;
+        *self.standing = ConnectionState::InStep;
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::Instant;
 
 use super::StoreError;
-use super::reach::Reach;
+use super::connector::Connector;
 use super::roles::Roles;
 use crate::config::DatabaseUrl;
 use crate::crypto::scram;
@@ -28,7 +28,7 @@ static MIGRATIONS: Migrator = Migrator {
 const LOCK: i64 = 0x0070_6572_736f_6e61;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How long another instance may migrate, and when it is told that it is waited for.
+/// How long another instance may migrate, and when it is logged that this one waits.
 const LOCK_PATIENCE: Duration = Duration::from_mins(10);
 const LOCK_WORD: Duration = Duration::from_secs(2);
 /// How many months of ledger partitions exist beyond the current one after a migration.
@@ -40,13 +40,12 @@ const MONTHS_TRIES: u32 = 20;
 /// Why a database could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database said no.
+    /// A statement of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A migration failed, or was changed after it was applied.
     #[error("migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// Too old.
     #[error("PostgreSQL {0} is too old: 15 or later is needed")]
     TooOld(i32),
     /// The way leads through a pooler.
@@ -74,7 +73,7 @@ pub enum MigrateError {
         "the role `{user}` may not prepare this database, and nothing was changed. Have somebody run this who may, then `migrate` again:\n{}", .statements.join("\n")
     )]
     Rights {
-        /// Who migrates.
+        /// The database user of the migration.
         user: String,
         /// What to run.
         statements: Vec<String>,
@@ -84,9 +83,8 @@ pub enum MigrateError {
         "the tables of this database belong to `{owner}`: migrate as that role, not as `{user}`"
     )]
     NotOwner {
-        /// Who migrates.
+        /// The database user of the migration.
         user: String,
-        /// Whose they are.
         owner: String,
     },
     /// The system has no random numbers.
@@ -165,7 +163,7 @@ pub async fn ensure_database(server_url: &DatabaseUrl, name: &str) -> Result<(),
 
 /// A migration needs its connection for itself: its lock and its search path are the connection's.
 async fn refuse_pooler(url: &DatabaseUrl) -> Result<(), MigrateError> {
-    if Reach::new(url).is_shared(CONNECT).await? {
+    if Connector::new(url).is_shared(CONNECT).await? {
         return Err(MigrateError::Pooled);
     }
     Ok(())
@@ -173,7 +171,7 @@ async fn refuse_pooler(url: &DatabaseUrl) -> Result<(), MigrateError> {
 
 /// Statements here take as long as they take; only whether anybody is there must show soon.
 pub(super) async fn connect(url: &DatabaseUrl) -> Result<PgConnection, StoreError> {
-    let mut connection = Reach::new(url).connect_within(CONNECT).await?;
+    let mut connection = Connector::new(url).connect_within(CONNECT).await?;
     // The tables are here, whatever the role or the database has for a search path of its own.
     connection
         .execute("set search_path = public, pg_temp")

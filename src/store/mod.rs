@@ -8,6 +8,7 @@ pub mod audit_read;
 pub mod catalogue;
 pub mod catalogue_sync;
 pub mod changes;
+mod connector;
 pub mod console_sessions;
 pub mod documents;
 pub mod drafts;
@@ -21,7 +22,6 @@ pub mod people;
 mod pool;
 pub mod preferences;
 pub mod provider_keys;
-mod reach;
 pub mod recent_sessions;
 pub mod refusals;
 pub mod releases;
@@ -33,12 +33,12 @@ pub mod sealed;
 pub mod secrets;
 pub mod sessions;
 pub mod sso;
-pub mod stretch;
 pub mod subjects;
 pub mod sweep;
 pub mod tenant_deletion;
 pub mod tenant_tx;
 pub mod tenants;
+pub mod time_range;
 pub mod versions;
 
 use std::sync::{Arc, OnceLock};
@@ -49,14 +49,14 @@ use sqlx::postgres::PgDatabaseError;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-pub use self::reach::Unreachable;
+pub use self::connector::Unreachable;
 
-use self::pool::{Ends, Pool};
-use self::reach::Reach;
+use self::connector::Connector;
+use self::pool::{Pool, Timeouts};
 use self::roles::Roles;
 use crate::config::DatabaseUrl;
 use crate::domain::ids::TenantId;
-use crate::turns::Turns;
+use crate::keyed_semaphore::KeyedSemaphore;
 
 /// Why the database did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +117,7 @@ impl From<Unreachable> for StoreError {
     }
 }
 
-/// Logs what was not done. That the database can't be reached is told once, by what keeps memory true, and not by everybody who
+/// Logs what was not done. That the database can't be reached is logged once, by what keeps memory up to date, and not by everybody who
 /// finds out.
 pub fn log_not_done(error: &(dyn std::error::Error + 'static), what: &'static str) {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
@@ -176,7 +176,7 @@ fn is_stale_plan(error: &dyn DatabaseError) -> bool {
             .is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
 
-/// Said of a pooler that nobody told us of.
+/// The error about a pooler that is not configured.
 const POOLED: &str = "DATABASE_URL leads through a pooler that hands connections out by transaction (PgBouncer's pool_mode = transaction): \
                       set database.direct_url (DIRECT_DATABASE_URL) too, to the same login's URL around the pooler";
 
@@ -188,7 +188,6 @@ const GRACE: Duration = Duration::from_millis(500);
 pub struct DatabaseOptions {
     /// Longest wait for a connection.
     pub acquire_timeout: Duration,
-    /// Longest run of one statement.
     pub statement_timeout: Duration,
     /// Longest wait of one statement for a lock.
     pub lock_timeout: Duration,
@@ -201,7 +200,7 @@ pub struct DatabaseOptions {
 pub struct Database {
     pool: Arc<Pool>,
     /// A tenant has half of the connections at most, and waits for the others among its own.
-    shares: Turns<TenantId>,
+    shares: KeyedSemaphore<TenantId>,
     /// How long a transaction waits for one of them, and how long for what others of its tenant are changing.
     patience: (Duration, Duration),
     checked: Arc<Checked>,
@@ -227,7 +226,7 @@ impl Database {
         connections: u32,
         options: DatabaseOptions,
     ) -> Self {
-        let ends = Ends {
+        let ends = Timeouts {
             acquire: options.acquire_timeout,
             statement: options.statement_timeout,
             lock: options.lock_timeout,
@@ -238,7 +237,7 @@ impl Database {
             pool: Arc::new(Pool::new(
                 name,
                 connections,
-                (Reach::new(url), direct.map(Reach::new)),
+                (Connector::new(url), direct.map(Connector::new)),
                 ends,
                 Handle::current(),
             )),
@@ -273,7 +272,7 @@ impl Database {
     }
 }
 
-/// Half of the connections.
-fn share(connections: u32) -> Turns<TenantId> {
-    Turns::new(usize::try_from(connections / 2).unwrap_or(1))
+/// The connections that one tenant may hold: half of them.
+fn share(connections: u32) -> KeyedSemaphore<TenantId> {
+    KeyedSemaphore::new(usize::try_from(connections / 2).unwrap_or(1))
 }

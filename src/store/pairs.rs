@@ -43,7 +43,6 @@ impl ClaimedBy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PairRow {
-    /// The audience.
     pub audience: String,
     /// Since when it serves the tenant; `None` while it is pending.
     #[serde(default)]
@@ -65,7 +64,6 @@ pub struct Claim {
 /// A pair as operators see it.
 #[derive(Debug, Clone)]
 pub struct PairListing {
-    /// Where it stands in the list.
     pub position: String,
     /// The tenant's name in URLs.
     pub tenant: String,
@@ -73,7 +71,6 @@ pub struct PairListing {
     pub issuer_id: IssuerId,
     /// The `iss` of its tokens.
     pub issuer: String,
-    /// The audience.
     pub audience: String,
     /// Since when it serves the tenant; `None` while it is pending.
     pub claimed_at: Option<DateTime<Utc>>,

@@ -16,17 +16,14 @@ use crate::domain::role::Role;
 /// A person as stored.
 #[derive(Debug, Clone)]
 pub struct PersonRow {
-    /// Their id.
     pub id: AdminId,
-    /// Their address.
     pub email: String,
-    /// What they are called.
     pub name: String,
     /// A PHC string; none where they come by single sign-on only.
     pub password_hash: Option<String>,
     /// Whether they may sign in nowhere any more.
     pub disabled: bool,
-    /// Whether they run the installation.
+    /// Whether the person is an operator.
     pub operator: bool,
     /// Marks of where they have signed in from with their password, newest first.
     pub sign_in_places: Vec<Vec<u8>>,
@@ -35,15 +32,11 @@ pub struct PersonRow {
 /// One tenant that a person may work in.
 #[derive(Debug, Clone)]
 pub struct MembershipRow {
-    /// The tenant.
     pub tenant: TenantId,
-    /// Its name in URLs.
     pub slug: String,
-    /// Its name for people.
     pub name: String,
-    /// Whether it is served.
+    /// False while the tenant is suspended.
     pub active: bool,
-    /// As what.
     pub role: Role,
     /// Made by the tenant's identity provider, and opened by nothing else.
     pub by_sso: bool,
@@ -52,26 +45,19 @@ pub struct MembershipRow {
 /// A person as a tenant sees them.
 #[derive(Debug, Clone)]
 pub struct MemberRow {
-    /// Their id.
     pub id: AdminId,
-    /// Their address.
     pub email: String,
-    /// What they are called.
     pub name: String,
-    /// As what they work here.
     pub role: Role,
     /// Comes by the tenant's identity provider only.
     pub by_sso: bool,
-    /// May sign in nowhere.
     pub disabled: bool,
-    /// Since when they are a member.
     pub since: DateTime<Utc>,
 }
 
-/// What the tenant's provider said of a member before.
+/// The identity at the tenant's provider that a member had before.
 #[derive(Debug, Clone)]
 pub struct MembershipHere {
-    /// As what.
     pub role: Role,
     /// The provider's name of the person.
     pub sso_subject: Option<String>,
@@ -120,14 +106,13 @@ async fn set_password(
     Ok(done.rows_affected() > 0)
 }
 
-/// An account, for whoever runs the installation.
+/// An account, for operators.
 #[derive(Debug, Clone)]
 pub struct AccountRow {
     /// Its address.
     pub email: String,
-    /// The person's name.
     pub name: String,
-    /// Whether they run the installation.
+    /// Whether the person is an operator.
     pub operator: bool,
     /// Whether they may sign in nowhere.
     pub disabled: bool,
@@ -142,14 +127,13 @@ pub struct AccountRow {
 pub struct PlaceRow {
     /// The tenant's name in URLs.
     pub slug: String,
-    /// What they may there.
     pub role: String,
     /// Whether the tenant's provider made it.
     pub by_sso: bool,
 }
 
 impl PlatformTx {
-    /// All accounts by address, or those with a membership in one tenant, which is the only one told then.
+    /// All accounts by address, or those with a membership in one tenant, which is then the only one listed.
     pub async fn accounts(
         &mut self,
         tenant: Option<TenantId>,
@@ -321,7 +305,6 @@ impl TenantTx {
         members.collect()
     }
 
-    /// One member.
     pub async fn member(&mut self, id: AdminId) -> Result<Option<MemberRow>, StoreError> {
         let tenant = self.tenant().0;
         let mut step = self.platform_step().await?;
@@ -518,7 +501,6 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Gives a member another role.
     pub async fn set_role(&mut self, person: AdminId, role: Role) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
@@ -532,7 +514,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Takes a membership away; the sessions that stand on it end with it.
+    /// Takes a membership away; the sessions that are on it end with it.
     pub async fn delete_membership(&mut self, person: AdminId) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(

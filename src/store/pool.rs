@@ -17,8 +17,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::StoreError;
+use super::connector::Connector;
 use super::lease::Lease;
-use super::reach::Reach;
 use crate::domain::ids::TenantId;
 
 /// Longest life of a connection: a server that was added, or memory that grew, is noticed some day.
@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Longest goodbye when the pool is closed.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// The longest waits.
+/// How long the pool waits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
+pub(super) struct Timeouts {
     /// For a turn; and then again for a connection that has begun a transaction.
     pub(super) acquire: Duration,
     /// For one statement, on the server.
@@ -47,13 +47,12 @@ pub(super) struct Ends {
 
 /// So many connections at most, made when they are needed.
 pub(super) struct Pool {
-    /// What they are for.
     name: &'static str,
     size: u32,
-    ends: Ends,
-    reach: Reach,
+    ends: Timeouts,
+    reach: Connector,
     /// The way around a pooler that hands connections out by transaction, where `reach` leads through one.
-    direct: Option<Reach>,
+    direct: Option<Connector>,
     /// How often statements have become stale, in this pool and those beside it.
     stale: Arc<AtomicU64>,
     /// What begins each transaction, but for its role and tenant.
@@ -65,9 +64,8 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
 }
 
-/// A connection, and since when.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct OpenConnection {
     pub(super) connection: PgConnection,
     born: Instant,
     /// How often statements had become stale before.
@@ -75,11 +73,11 @@ pub(super) struct Kept {
 }
 
 struct Idle {
-    kept: Kept,
+    kept: OpenConnection,
     since: Instant,
 }
 
-impl Ends {
+impl Timeouts {
     /// What begins a transaction. The time limits and the search path are the transaction's own: behind a pooler, a connection
     /// may have been anybody's before, and nothing of the role's or the database's own settings matters.
     fn begin(&self) -> String {
@@ -99,8 +97,8 @@ impl Pool {
     pub(super) fn new(
         name: &'static str,
         size: u32,
-        (reach, direct): (Reach, Option<Reach>),
-        ends: Ends,
+        (reach, direct): (Connector, Option<Connector>),
+        ends: Timeouts,
         runtime: Handle,
     ) -> Self {
         Self {
@@ -126,17 +124,17 @@ impl Pool {
         }
     }
 
-    pub(super) fn ends(&self) -> Ends {
+    pub(super) fn ends(&self) -> Timeouts {
         self.ends
     }
 
     /// The way to the database, and the one around a pooler.
-    pub(super) fn ways(&self) -> (&Reach, Option<&Reach>) {
+    pub(super) fn ways(&self) -> (&Connector, Option<&Connector>) {
         (&self.reach, self.direct.as_ref())
     }
 
     /// Whether connections remember statements. Behind a pooler that hands them out by transaction, the server process that has
-    /// prepared one need not be the next to be asked.
+    /// prepared one need not be used next.
     pub(super) fn remembers_statements(&self) -> bool {
         self.direct.is_none()
     }
@@ -149,7 +147,7 @@ impl Pool {
             .compare_exchange(age, next, Ordering::Relaxed, Ordering::Relaxed);
         match set {
             Ok(_) => {
-                tracing::info!("the database's tables have changed: statements are prepared anew");
+                tracing::info!("the database's tables have changed: statements are prepared again");
                 next
             }
             Err(newer) => newer,
@@ -158,7 +156,7 @@ impl Pool {
 
     /// Lends a connection on which a transaction was begun, as a role and for a tenant where they are given. One that was idle
     /// may be dead or silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was
-    /// asked of it yet, so nothing is lost.
+    /// sent on it yet, so nothing is lost.
     pub(super) async fn begin(
         self: &Arc<Self>,
         role: Option<&str>,
@@ -199,7 +197,7 @@ impl Pool {
         first
     }
 
-    async fn connect(&self, end: Instant) -> Result<Kept, StoreError> {
+    async fn connect(&self, end: Instant) -> Result<OpenConnection, StoreError> {
         let reach = self.reach.clone();
         let age = self.stale.load(Ordering::Relaxed);
         let connecting = async move {
@@ -219,14 +217,14 @@ impl Pool {
             Err(_stopping) => return Err(sqlx::Error::PoolClosed.into()),
         };
         let connection = connected.map_err(|error| self.reach.explain(&error))?;
-        Ok(Kept {
+        Ok(OpenConnection {
             connection,
             born: Instant::now(),
             age,
         })
     }
 
-    fn take_idle(&self) -> Option<Kept> {
+    fn take_idle(&self) -> Option<OpenConnection> {
         let mut idle = self.idle();
         let last = idle.pop()?;
         if last.since.elapsed() < IDLE && last.kept.age == self.stale.load(Ordering::Relaxed) {
@@ -238,7 +236,7 @@ impl Pool {
     }
 
     /// Takes a connection back that is ready for anybody.
-    pub(super) fn keep(&self, kept: Kept) {
+    pub(super) fn keep(&self, kept: OpenConnection) {
         if self.turns.is_closed() || kept.born.elapsed() > LIFETIME {
             return;
         }
@@ -258,7 +256,7 @@ impl Pool {
     }
 
     /// Ends what a connection was left with, aside; then it is kept, or closed where that does not go well.
-    pub(super) fn tidy_up(self: &Arc<Self>, mut kept: Kept, turn: impl Send + 'static) {
+    pub(super) fn tidy_up(self: &Arc<Self>, mut kept: OpenConnection, turn: impl Send + 'static) {
         let pool = self.clone();
         self.runtime.spawn(async move {
             let tidied = timeout(pool.ends.exchange, roll_back(&mut kept.connection)).await;
@@ -313,7 +311,7 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Nothing was heard in time.
+/// The error for a server that does not answer in time.
 pub(super) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }

@@ -13,12 +13,11 @@ use crate::domain::preferences::Preferences;
 pub struct StoredPreferences {
     /// The choices.
     pub preferences: Preferences,
-    /// Grows with each write.
+    /// Incremented by each write.
     pub version: i64,
 }
 
 impl TenantTx {
-    /// A user's choices.
     pub async fn preferences(
         &mut self,
         subject: &Subject,

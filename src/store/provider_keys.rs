@@ -9,22 +9,16 @@ use crate::domain::ids::ProviderKeyId;
 /// A key as stored.
 #[derive(Debug, Clone)]
 pub struct ProviderKeyRow {
-    /// Its id.
     pub id: ProviderKeyId,
-    /// What people call it.
     pub label: String,
-    /// The sealed key.
     pub sealed: Vec<u8>,
     /// Its end, to tell keys apart.
     pub last_four: String,
 }
 
-/// What may be told of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderKeyInfo {
-    /// Its id.
     pub id: ProviderKeyId,
-    /// What people call it.
     pub label: String,
     /// Its end, to tell keys apart.
     pub last_four: String,

@@ -5,20 +5,19 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
-use super::stretch::Stretch;
 use super::tenant_tx::TenantTx;
+use super::time_range::TimeRange;
 use crate::domain::ids::{IssuerId, SessionId};
 
 /// A session with what it was decided from.
 #[derive(Debug, Clone)]
 pub struct RecentSession {
-    /// The session.
     pub session: SessionId,
     /// When it was decided.
     pub at: DateTime<Utc>,
-    /// Who vouched for the user.
+    /// The issuer of the user's token.
     pub issuer: IssuerId,
-    /// The user.
+    /// The user's id in their token.
     pub subject: String,
     /// Facts, preferences, context and metadata, as `sessions/record.rs` wrote them.
     pub inputs: Value,
@@ -28,7 +27,7 @@ impl TenantTx {
     /// Sessions of a stretch of time before the session `before`, the newest first; of one context where it is named.
     pub async fn recent_sessions(
         &mut self,
-        stretch: Stretch,
+        stretch: TimeRange,
         context: Option<&str>,
         before: Option<SessionId>,
         limit: i64,

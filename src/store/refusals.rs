@@ -24,11 +24,8 @@ pub struct RefusalRow {
     pub kid: String,
     /// The page's origin.
     pub origin: String,
-    /// How often.
     pub count: i64,
-    /// Since when.
     pub first_at: DateTime<Utc>,
-    /// The last time.
     pub last_at: DateTime<Utc>,
     /// The request of the last time.
     pub request: Option<RequestId>,

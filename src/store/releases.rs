@@ -19,40 +19,28 @@ impl Way {
 /// A release about to be made.
 #[derive(Debug)]
 pub struct NewRelease<'a> {
-    /// Its id.
     pub id: ReleaseId,
-    /// Of which document.
     pub document: DocumentId,
-    /// Which version.
     pub version: VersionId,
-    /// From when.
     pub live_from: DateTime<Utc>,
-    /// How it came about.
     pub way: Way,
     /// The release that a cancellation calls off.
     pub cancels: Option<ReleaseId>,
     /// How many of a hundred users get it; `None` for everybody.
     pub percent: Option<u8>,
-    /// When it is made.
     pub created_at: DateTime<Utc>,
-    /// Who.
     pub actor: &'a str,
-    /// Why.
     pub note: &'a str,
 }
 
-/// A release.
 #[derive(Debug, Clone)]
 pub struct ReleaseRow {
     /// What it makes live, and from when.
     pub release: Release,
     /// The cancellation that called it off.
     pub cancelled_by: Option<ReleaseId>,
-    /// Who.
     pub actor: String,
-    /// Why.
     pub note: String,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
@@ -66,7 +54,7 @@ pub(super) fn percent(number: i16) -> Result<u8, StoreError> {
 pub struct Scheduled {
     /// How many releases.
     pub releases: i64,
-    /// Whether one of them is for the moment that was asked about.
+    /// Whether one of them is for the given moment.
     pub at_that_moment: bool,
     /// For how many different moments.
     pub moments: i64,

@@ -6,18 +6,13 @@ use super::StoreError;
 use super::tenant_tx::TenantTx;
 use crate::domain::ids::{DocumentId, ReviewId, VersionId};
 
-/// What somebody said of a version.
+/// A review of a version.
 #[derive(Debug, Clone)]
 pub struct ReviewRow {
-    /// The review.
     pub id: ReviewId,
-    /// Who.
     pub reviewer: String,
-    /// Whether it may go live.
     pub approves: bool,
-    /// Why.
     pub comment: String,
-    /// When.
     pub created_at: DateTime<Utc>,
 }
 

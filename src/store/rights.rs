@@ -6,7 +6,7 @@ use super::{Database, POOLED, StoreError, migrate};
 /// Why the service refuses to run on this database.
 #[derive(Debug, thiserror::Error)]
 pub enum RightsError {
-    /// The database said no.
+    /// A statement of the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Row security would not bind this role.
@@ -14,23 +14,17 @@ pub enum RightsError {
         "the role `{role}` of DATABASE_URL {why}, so row security would not separate tenants. \
          Have `persona-gateway migrate` make a login role: run it with MIGRATE_DATABASE_URL set to this URL and DATABASE_URL to the new role's"
     )]
-    TooPowerful {
-        /// The role.
-        role: String,
-        /// What it is or has.
-        why: &'static str,
-    },
+    TooPowerful { role: String, why: &'static str },
     /// The login role was never given the run-time roles.
     #[error(
         "the role `{role}` of DATABASE_URL may not take the role {missing}: run `persona-gateway migrate` with both URLs, or: grant {missing} to \"{role}\""
     )]
     TooWeak {
-        /// The role.
         role: String,
         /// The run-time role.
         missing: String,
     },
-    /// A pooler that was not told of.
+    /// A pooler that `database.direct_url` does not account for.
     #[error("{0}")]
     Pooled(&'static str),
     /// Migrations are missing.
@@ -41,14 +35,13 @@ pub enum RightsError {
 /// How a schema stands to this program. One that is older is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
-    /// As this program makes it.
+    /// A schema of this program's version.
     Known,
     /// Migrated by a later version, as while a roll-out is under way.
     Newer,
 }
 
 impl Schema {
-    /// What to say of it.
     pub fn notice(self) -> Option<&'static str> {
         match self {
             Self::Known => None,
@@ -147,17 +140,17 @@ impl Database {
         self.checked.roles.get().ok_or_else(unchecked)
     }
 
-    /// Changes are heard, and statements remembered, on connections that are ours alone.
+    /// Notices and prepared statements need connections that are ours alone.
     async fn refuse_hidden_poolers(&self) -> Result<(), RightsError> {
         let end = self.pool.ends().acquire;
         let (reach, direct) = self.pool.ways();
-        let told = if direct.is_some() {
+        let message = if direct.is_some() {
             "DIRECT_DATABASE_URL leads through a pooler that hands connections out by transaction: name the server itself"
         } else {
             POOLED
         };
         if direct.unwrap_or(reach).is_shared(end).await? {
-            return Err(RightsError::Pooled(told));
+            return Err(RightsError::Pooled(message));
         }
         Ok(())
     }

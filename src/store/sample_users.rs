@@ -12,15 +12,12 @@ use crate::domain::sample_user::SampleUser;
 /// A sample user as stored.
 #[derive(Debug, Clone)]
 pub struct SampleUserRow {
-    /// Its key.
     pub key: String,
-    /// Who it is, for people.
     pub description: String,
     /// Its document; see `domain::sample_user`.
     pub content: Map<String, Value>,
     /// Another number after each write.
     pub version: i64,
-    /// When it was last written.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -47,7 +44,6 @@ impl TenantTx {
         .collect())
     }
 
-    /// One sample user.
     pub async fn sample_user(&mut self, key: &Key) -> Result<Option<SampleUserRow>, StoreError> {
         let tenant = self.tenant().0;
         Ok(sqlx::query_as!(

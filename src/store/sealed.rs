@@ -40,14 +40,13 @@ pub struct SealedRow {
 pub struct MasterKeyRow {
     /// Its number in the ring.
     pub id: u16,
-    /// What it is recognised by.
+    /// A sealed constant, by which the key is recognised.
     pub sealed: Vec<u8>,
     /// Whether nothing is sealed with it any more.
     pub retired: bool,
 }
 
 impl SealedColumn {
-    /// All of them.
     pub const ALL: [Self; 6] = [
         Self::IssuerSecret,
         Self::ProviderKey,
@@ -57,7 +56,6 @@ impl SealedColumn {
         Self::GivenAnswer,
     ];
 
-    /// Its table.
     pub fn table(self) -> &'static str {
         match self {
             Self::IssuerSecret => "issuer",
@@ -69,7 +67,6 @@ impl SealedColumn {
         }
     }
 
-    /// Its name.
     pub fn column(self) -> &'static str {
         match self {
             Self::IssuerSecret => "shared_secret",

@@ -12,15 +12,12 @@ use crate::domain::key::Key;
 pub struct SecretRow {
     /// Its id, which is sealed with it.
     pub id: Uuid,
-    /// What documents call it.
     pub name: String,
-    /// The sealed secret.
     pub sealed: Vec<u8>,
     /// Its end, to tell secrets apart.
     pub last_four: String,
     /// When it was given this value.
     pub set_at: DateTime<Utc>,
-    /// By whom.
     pub set_by: String,
 }
 
@@ -37,7 +34,6 @@ impl TenantTx {
         .await?)
     }
 
-    /// The names of all secrets.
     pub async fn secret_names(&mut self) -> Result<Vec<String>, StoreError> {
         let tenant = self.tenant().0;
         Ok(sqlx::query_scalar!(
@@ -48,7 +44,6 @@ impl TenantTx {
         .await?)
     }
 
-    /// Those of these names.
     pub async fn secrets_named(&mut self, names: &[String]) -> Result<Vec<SecretRow>, StoreError> {
         let tenant = self.tenant().0;
         Ok(sqlx::query_as!(

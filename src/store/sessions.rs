@@ -8,45 +8,35 @@ use super::StoreError;
 use super::tenant_tx::PlatformTx;
 use crate::domain::ids::{IssuerId, RequestId, SessionId, TenantId};
 
-/// A token about to be asked for.
+/// A token about to be requested.
 #[derive(Debug, Clone)]
 pub struct Requested {
-    /// Whose.
     pub tenant: TenantId,
-    /// The session.
     pub session: SessionId,
-    /// The request that asked for it.
     pub request: Option<RequestId>,
-    /// The time in its id.
+    /// The time of the session's id.
     pub at: DateTime<Utc>,
-    /// Who vouched for the user.
+    /// The issuer of the user's token.
     pub issuer: IssuerId,
-    /// The user.
+    /// The user's id in their token.
     pub subject: String,
-    /// The context that answered.
+    /// The key of the context that was used.
     pub context: String,
-    /// The persona given.
     pub persona: String,
-    /// Its version.
     pub persona_version: i32,
     /// SHA-256 of what Anam is sent.
     pub config_hash: Vec<u8>,
-    /// The explanation.
     pub trace: Value,
     /// What a replay needs, and until when it is kept; `None` where policy keeps nothing.
     pub inputs: Option<(Value, DateTime<Utc>)>,
 }
 
-/// What became of it.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Whose.
     pub tenant: TenantId,
-    /// The session.
     pub session: SessionId,
-    /// The time in its id.
+    /// The time of the session's id.
     pub at: DateTime<Utc>,
-    /// The result.
     pub result: OutcomeResult,
     /// How long it took.
     pub timings: Timings,
@@ -61,21 +51,18 @@ pub struct Timings {
     pub decide: Option<i32>,
     /// Asking Anam, with the ledger's commit beside it.
     pub anam: Option<i32>,
-    /// All of it.
     pub total: Option<i32>,
 }
 
 /// The result of a mint.
 #[derive(Debug, Clone)]
 pub enum OutcomeResult {
-    /// The user got a token.
     Issued {
         /// SHA-256 of it.
         token_hash: Vec<u8>,
         /// Until when it can start a conversation.
         expires_at: DateTime<Utc>,
     },
-    /// The user got an error.
     Failed {
         /// Its problem code.
         code: &'static str,

@@ -32,27 +32,23 @@ pub struct ProviderRow {
 /// A code that somebody carries to where they work.
 #[derive(Debug)]
 pub struct NewCode<'a> {
-    /// Whose.
     pub email: &'a Email,
     /// Of the code.
     pub hash: TokenHash,
     /// What its verifier must hash to (PKCE, S256).
     pub challenge: &'a str,
-    /// Until when it holds.
     pub ends: DateTime<Utc>,
 }
 
 /// A code that was used just now.
 #[derive(Debug)]
 pub struct TakenCode {
-    /// Whose it was.
     pub email: String,
     /// What its verifier must hash to.
     pub challenge: String,
 }
 
 impl TenantTx {
-    /// The tenant's provider.
     pub async fn sso_provider(&mut self) -> Result<Option<ProviderRow>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(

@@ -11,15 +11,11 @@ use crate::domain::ids::SessionId;
 /// A session of a user with all that is kept of it.
 #[derive(Debug, Clone)]
 pub struct SubjectSession {
-    /// The session.
     pub id: SessionId,
-    /// When.
     pub at: DateTime<Utc>,
-    /// The context that answered.
+    /// The key of the context that was used.
     pub context: String,
-    /// The persona given.
     pub persona: String,
-    /// Its version.
     pub persona_version: i32,
     /// `issued`, `failed` or `unknown`.
     pub outcome: Option<String>,
@@ -31,10 +27,9 @@ pub struct SubjectSession {
     pub inputs: Option<Value>,
 }
 
-/// What was forgotten.
+/// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Whether there were preferences.
     pub preferences: bool,
     /// Sessions that no longer say whose they were.
     pub sessions: u64,

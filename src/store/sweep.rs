@@ -11,9 +11,9 @@ pub const BATCH: i64 = 1_000;
 /// The name of the ledger's mark.
 const SETTLED: &str = "ledger";
 
-/// Things that end.
+/// Rows that expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum Expiring {
     /// Inputs of sessions, when their tenant's policy says.
     Inputs,
     /// Answers of calls with an Idempotency-Key, after a day.
@@ -26,8 +26,7 @@ pub enum Ending {
     SsoAttempts,
 }
 
-impl Ending {
-    /// All of them.
+impl Expiring {
     pub const ALL: [Self; 5] = [
         Self::Inputs,
         Self::Answers,
@@ -36,7 +35,6 @@ impl Ending {
         Self::SsoAttempts,
     ];
 
-    /// A word for logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Inputs => "inputs",
@@ -80,7 +78,7 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Says `unknown` of sessions asked for between the two times (the first included) of which nothing more was heard: their
+    /// Sets the outcome `unknown` for sessions asked for between the two times (the first included) without an outcome: their
     /// instance died.
     pub async fn mark_unknown(
         &mut self,
@@ -104,37 +102,37 @@ impl PlatformTx {
     }
 
     /// Deletes some of what has ended; fewer than [`BATCH`] where nothing is left.
-    pub async fn delete_ended(&mut self, what: Ending) -> Result<u64, StoreError> {
+    pub async fn delete_ended(&mut self, what: Expiring) -> Result<u64, StoreError> {
         let delete = match what {
-            Ending::Inputs => {
+            Expiring::Inputs => {
                 sqlx::query!(
                     "delete from session_inputs where (tenant_id, session_id, at) in
                      (select tenant_id, session_id, at from session_inputs where keep_until < now() limit $1)",
                     BATCH
                 )
             }
-            Ending::Answers => {
+            Expiring::Answers => {
                 sqlx::query!(
                     "delete from given_answer where (tenant_id, actor, key) in
                      (select tenant_id, actor, key from given_answer where created_at < now() - interval '1 day' limit $1)",
                     BATCH
                 )
             }
-            Ending::CatalogueSyncs => {
+            Expiring::CatalogueSyncs => {
                 sqlx::query!(
                     "delete from catalogue_sync where (tenant_id, id) in
                      (select tenant_id, id from catalogue_sync where started_at < now() - interval '90 days' limit $1)",
                     BATCH
                 )
             }
-            Ending::Invitations => {
+            Expiring::Invitations => {
                 sqlx::query!(
                     "delete from invitation where (tenant_id, id) in
                      (select tenant_id, id from invitation where expires_at < now() - interval '90 days' limit $1)",
                     BATCH
                 )
             }
-            Ending::SsoAttempts => {
+            Expiring::SsoAttempts => {
                 sqlx::query!(
                     "delete from sso_attempt where (tenant_id, id) in
                      (select tenant_id, id from sso_attempt where expires_at < now() limit $1)",

@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::roles::Roles;
 use super::{Database, StoreError};
 use crate::domain::ids::TenantId;
-use crate::turns::Turn;
+use crate::keyed_semaphore::KeyedPermit;
 
 /// How often is looked whether somebody else has finished.
 const LOOK: Duration = Duration::from_millis(20);
@@ -25,7 +25,7 @@ pub struct TenantTx {
     patience: Duration,
     // Dropped in this order: the connection is given back before the share.
     lease: Lease,
-    _share: Turn<TenantId>,
+    _share: KeyedPermit<TenantId>,
 }
 
 /// A transaction with the narrower rights that look across tenants.
@@ -50,7 +50,7 @@ impl Database {
     }
 
     /// One of the connections that a tenant may have at the same time: however much is asked for it, others find one.
-    async fn share(&self, tenant: TenantId) -> Result<Turn<TenantId>, StoreError> {
+    async fn share(&self, tenant: TenantId) -> Result<KeyedPermit<TenantId>, StoreError> {
         tokio::time::timeout(self.patience.0, self.shares.take(tenant))
             .await
             .map_err(|_elapsed| sqlx::Error::PoolTimedOut)?
@@ -71,7 +71,7 @@ impl Database {
 }
 
 impl TenantTx {
-    /// Whose rows.
+    /// The tenant whose rows are visible.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
@@ -127,7 +127,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Makes the changes last.
+    /// Commits the transaction.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.lease.commit().await?)
     }
@@ -162,7 +162,7 @@ impl PlatformTx {
         &mut self.lease
     }
 
-    /// Makes the changes last.
+    /// Commits the transaction.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.lease.commit().await?)
     }

@@ -13,13 +13,11 @@ use crate::domain::key::is_slug;
 /// A tenant as stored.
 #[derive(Debug, Clone)]
 pub struct TenantRow {
-    /// Its id.
     pub id: TenantId,
     /// Its name in URLs and bundles.
     pub slug: String,
-    /// Its name for people.
     pub name: String,
-    /// Whether its users are served.
+    /// False while the tenant is suspended.
     pub active: bool,
     /// Its policy document.
     pub policy: Map<String, Value>,
@@ -28,28 +26,24 @@ pub struct TenantRow {
 /// What of a tenant decides who may call.
 #[derive(Debug, Clone)]
 pub struct CallableTenant {
-    /// Its id.
     pub id: TenantId,
     /// Its name in shared issuers' claims.
     pub slug: String,
-    /// Whether its users are served.
+    /// False while the tenant is suspended.
     pub active: bool,
-    /// Its revision.
     pub revision: i64,
-    /// What its policy says of origins; null where it says nothing.
+    /// The policy's allowed origins; null where the policy has none.
     pub allowed_origins: Value,
 }
 
 /// A tenant as operators see it.
 #[derive(Debug, Clone)]
 pub struct TenantListing {
-    /// Its id.
     pub id: TenantId,
     /// Its name in URLs and bundles.
     pub slug: String,
-    /// Its name for people.
     pub name: String,
-    /// Whether its users are served.
+    /// False while the tenant is suspended.
     pub active: bool,
     /// Since when it is there.
     pub created_at: DateTime<Utc>,
@@ -92,7 +86,6 @@ impl PlatformTx {
         Ok(tenants.collect())
     }
 
-    /// Every tenant's id.
     pub async fn tenant_ids(&mut self) -> Result<Vec<TenantId>, StoreError> {
         let ids = sqlx::query_scalar!("select id from tenant order by id")
             .fetch_all(self.connection())
@@ -212,7 +205,6 @@ impl TenantTx {
         step.end().await
     }
 
-    /// Sets name and policy.
     pub async fn update_tenant(
         &mut self,
         name: &str,

@@ -11,42 +11,32 @@ use crate::domain::ids::{DocumentId, VersionId};
 /// A version about to be sealed.
 #[derive(Debug)]
 pub struct NewVersion<'a> {
-    /// The document.
     pub document: DocumentId,
-    /// Id of the version.
     pub id: VersionId,
     /// The version that its draft was based on.
     pub base_version: Option<i32>,
-    /// What is sealed.
     pub content: &'a Map<String, Value>,
-    /// Who.
     pub author: &'a str,
     /// Everybody who wrote in the draft.
     pub contributors: &'a [String],
-    /// Why.
     pub message: &'a str,
 }
 
 /// A sealed version and how it came about.
 #[derive(Debug, Clone)]
 pub struct SealedVersion {
-    /// The version.
     pub id: VersionId,
     /// Counts from 1 within the document.
     pub number: i32,
     /// The version that its draft was based on.
     pub base_version: Option<i32>,
-    /// What was sealed.
     pub content: Map<String, Value>,
     /// SHA-256 of the content.
     pub hash: Vec<u8>,
-    /// Who sealed it.
     pub author: String,
     /// Everybody who wrote in its draft.
     pub contributors: Vec<String>,
-    /// Why.
     pub message: String,
-    /// When.
     pub created_at: DateTime<Utc>,
 }
 

@@ -13,7 +13,6 @@ use tracing_subscriber::{
 
 use crate::config::{LogFormat, LogSettings};
 
-/// Why nothing is logged.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     #[error("log.filter: {0}")]
@@ -58,7 +57,7 @@ where
 }
 
 /// What the HTTP library calls an error: a client that sends what is no HTTP, or goes away. Anybody could fill the log with it.
-/// Refusals have lines of their own (`app/unread.rs`).
+/// Refusals have lines of their own (`app/unparsed.rs`).
 fn is_a_clients_fault(event: &Metadata<'_>) -> bool {
     *event.level() == Level::ERROR && event.target().starts_with("actix_http")
 }

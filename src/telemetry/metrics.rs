@@ -102,14 +102,14 @@ impl Limit {
 
 /// What named an origin that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum OriginCheck {
     /// A browser, before the request itself.
     Preflight,
     /// A request with a good token.
     Request,
 }
 
-impl Asked {
+impl OriginCheck {
     fn label(self) -> &'static str {
         match self {
             Self::Preflight => "preflight",
@@ -204,7 +204,6 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Everything at zero.
     pub fn new() -> Self {
         let seconds = || Histogram::new(SECONDS);
         let inner = Inner {
@@ -275,14 +274,14 @@ impl Metrics {
     }
 
     /// A page's origin was refused.
-    pub fn origin_refusal(&self, asked: Asked) {
+    pub fn origin_refusal(&self, asked: OriginCheck) {
         let labels = ByAsked {
             asked: asked.label(),
         };
         self.0.origin_refusals.get_or_create(&labels).inc();
     }
 
-    /// An issuer was asked for its keys: `ok`, or the label of the failure.
+    /// An issuer's keys were fetched: `ok`, or the label of the failure.
     pub fn jwks_fetch(&self, result: &'static str) {
         self.0
             .jwks_fetches
@@ -290,7 +289,7 @@ impl Metrics {
             .inc();
     }
 
-    /// An issuer was asked about an opaque token: `ok`, `refused`, or the label of the failure.
+    /// An issuer's introspection endpoint was called: `ok`, `refused`, or the label of the failure.
     pub fn introspection(&self, result: &'static str) {
         self.0
             .introspections
@@ -482,7 +481,7 @@ mod tests {
         clone.mint_context(ContextFound::Unknown, true);
         clone.mint_stage(Stage::Decide, Duration::from_micros(80));
         clone.auth_refusal("expired");
-        clone.origin_refusal(Asked::Preflight);
+        clone.origin_refusal(OriginCheck::Preflight);
         clone.jwks_fetch("ok");
         clone.introspection("refused");
         clone.sign_in("wrong");

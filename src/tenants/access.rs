@@ -26,11 +26,11 @@ const CHUNK: usize = 100;
 
 /// Every tenant's allowed origins together: enough to answer a preflight, which names no tenant.
 #[derive(Debug, Default)]
-pub struct Origins(RwLock<Known>);
+pub struct Origins(RwLock<OriginIndex>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// What each tenant allows.
+struct OriginIndex {
+    /// The origins that each tenant allows.
     of: HashMap<TenantId, Vec<Origin>>,
     /// An origin's text -> who allows it.
     origins: HashMap<String, HashSet<TenantId>>,
@@ -54,7 +54,7 @@ impl Origins {
     }
 
     fn replace_all(&self, all: HashMap<TenantId, Vec<Origin>>) {
-        let mut known = Known::default();
+        let mut known = OriginIndex::default();
         for (tenant, origins) in all {
             known.replace(tenant, origins);
         }
@@ -67,7 +67,7 @@ impl Origins {
     }
 }
 
-impl Known {
+impl OriginIndex {
     fn replace(&mut self, tenant: TenantId, origins: Vec<Origin>) {
         for origin in self.of.remove(&tenant).unwrap_or_default() {
             remove(&mut self.origins, origin.as_str(), tenant);
@@ -100,13 +100,11 @@ fn remove(from: &mut HashMap<String, HashSet<TenantId>>, text: &str, tenant: Ten
 /// Keeps true who may call: reads it of all tenants, or of some, and puts it in.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The database.
     pub database: Database,
-    /// What opens shared secrets.
     pub keys: KeyRing,
-    /// Where issuers and tenants go.
+    /// The authenticator, which gets the issuers.
     pub auth: Arc<Authenticator>,
-    /// Where origins go.
+    /// The index that preflights are answered from.
     pub origins: Arc<Origins>,
 }
 
@@ -193,7 +191,7 @@ impl Access {
     ) -> Result<Vec<TenantPart>, StoreError> {
         let mut parts: BTreeMap<TenantId, TenantPart> = tenants
             .iter()
-            .map(|tenant| (*tenant, TenantPart::nothing(*tenant)))
+            .map(|tenant| (*tenant, TenantPart::empty(*tenant)))
             .collect();
         for row in tx.callable_tenants(tenants).await? {
             if let Some(part) = parts.get_mut(&row.id) {
@@ -244,7 +242,7 @@ struct TenantPart {
 }
 
 impl TenantPart {
-    fn nothing(tenant: TenantId) -> Self {
+    fn empty(tenant: TenantId) -> Self {
         Self {
             tenant,
             revision: None,

@@ -24,15 +24,12 @@ pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
 pub struct Admin {
     /// Which tenant: it belongs to the credential, never to an address or a body.
     pub tenant: TenantId,
-    /// What they may.
     pub role: Role,
-    /// Who.
     pub actor: Actor,
     /// The request's id, for the audit trail.
     pub request_id: Option<String>,
 }
 
-/// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// As the audit trail and `author` say it: `person:EMAIL`, `key:PREFIX` or `cli:NAME`.
@@ -74,19 +71,17 @@ impl<T: Into<String>> From<T> for Actor {
     }
 }
 
-/// Why somebody is no admin.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAdmin {
     /// No such credential, or no longer.
     #[error("the credential is not good")]
     Refused,
-    /// The tenant is suspended.
     #[error("the tenant is suspended")]
     TenantSuspended,
     /// An operator who is signed in, but works in no tenant.
     #[error("signed in to no tenant")]
     NoTenant,
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

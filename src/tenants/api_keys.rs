@@ -16,24 +16,19 @@ use crate::store::api_keys::StoredKey;
 
 /// The longest life of a key that has an end.
 pub const LONGEST: TimeDelta = TimeDelta::days(731);
-/// How long a key goes on beside the one that takes its place, unless told otherwise.
+/// How long a rotated key stays valid beside its successor, unless the call says otherwise.
 pub const GRACE: TimeDelta = TimeDelta::hours(24);
-/// The longest such time.
 pub const LONGEST_GRACE: TimeDelta = TimeDelta::days(30);
 const MAX_NAME: usize = 100;
 
-/// A key to make.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// What it is for.
     pub name: String,
-    /// What it may.
     pub role: Role,
     /// Until when; none is until it is revoked.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Makes a key.
 pub async fn create(
     change: &mut Change,
     new: NewKey,

@@ -19,7 +19,6 @@ use crate::store::tenant_tx::TenantTx;
 pub const MAX_ID_CHARS: usize = 100;
 /// Longest name, characters.
 pub const MAX_NAME_CHARS: usize = 200;
-/// Ids of one call at most.
 pub const MAX_IDS: usize = 1_000;
 /// Largest attributes of one entry, bytes of JSON.
 const MAX_ATTRIBUTES_BYTES: usize = 16 * 1024;
@@ -31,7 +30,6 @@ pub async fn counts(tx: &mut TenantTx) -> Result<Vec<(CatalogueKind, CatalogueCo
     Ok(CatalogueKind::ALL.into_iter().map(of).collect())
 }
 
-/// One entry.
 pub async fn find(
     tx: &mut TenantTx,
     kind: CatalogueKind,
@@ -44,7 +42,7 @@ pub async fn find(
     tx.catalogue_row(kind, id).await?.ok_or(Refusal::NotFound)
 }
 
-/// Whether an id, a name and attributes can stand in the catalogue. Pointers are those of `{name, attributes}`.
+/// Whether an id, a name and attributes can be in the catalogue. Pointers are those of `{name, attributes}`.
 pub fn check(entry: &CatalogueEntry) -> Result<(), Vec<Fault>> {
     let mut faults = Faults::new();
     if !text::is_clean_line(&entry.id, MAX_ID_CHARS) {

@@ -1,4 +1,4 @@
-//! One change of an admin: a transaction in which every verb leaves its row in the audit trail, all of them at its end.
+//! One change of an admin: a transaction in which every verb adds an audit event; all are written at its end.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,16 +12,13 @@ use crate::store::audit::AuditEvent;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
 
-/// A change under way. Dropped without [`Change::commit`], it never was.
+/// A change under way. Dropped without [`Change::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Change {
-    /// The tenant's rows.
     pub tx: TenantTx,
-    /// Who changes them.
     pub admin: Admin,
-    /// The moment that all of the change has.
+    /// The time of the whole change.
     pub now: DateTime<Utc>,
-    /// Seals secrets.
     pub keys: KeyRing,
     clock: Clock,
     notes: Vec<Note>,
@@ -40,7 +37,7 @@ impl Change {
         .await
     }
 
-    /// The same without a running service.
+    /// Begins a change without a running service.
     pub async fn with(
         database: &Database,
         clock: &Clock,
@@ -58,7 +55,7 @@ impl Change {
         })
     }
 
-    /// From here on nobody else changes the tenant's documents until this change ends. The moment is taken anew, from the database:
+    /// Locks the tenant's documents until this change ends. Its time is taken again, from the database:
     /// what the others did while this one waited lies before it, on whichever instance.
     pub async fn lock_authoring(&mut self) -> Result<(), StoreError> {
         self.tx.lock_authoring().await?;
@@ -66,18 +63,17 @@ impl Change {
         Ok(())
     }
 
-    /// A new id.
     pub fn new_id(&self) -> Uuid {
         self.clock.new_id()
     }
 
-    /// Tells the audit trail what is done (such as `persona.release`) to what (such as `persona/support`), at the end of the change: a
-    /// trail is a chain, and whoever adds to it keeps others from adding until their own transaction ends.
+    /// Adds an audit event: what is done (such as `persona.release`) to what (such as `persona/support`). It is written at the end of the change: a
+    /// trail is a chain, and adding to it blocks others until the transaction ends.
     pub fn note(&mut self, action: &str, target: &str, details: Value) {
         self.note_hashes(action, target, None, None, details);
     }
 
-    /// The same, with the SHA-256 of what was before and of what is now.
+    /// Adds an audit event with the SHA-256 of the content before and after.
     pub fn note_hashes(
         &mut self,
         action: &str,
@@ -94,7 +90,7 @@ impl Change {
         });
     }
 
-    /// Tells the platform's trail what an operator does to the tenant.
+    /// Adds an event to the platform's trail: what an operator does to the tenant.
     pub fn note_platform(&mut self, action: &str, target: &str, details: Value) {
         let note = self.written(action, target, details);
         self.platform_notes.push(note);
@@ -112,7 +108,6 @@ impl Change {
         }
     }
 
-    /// Makes it last.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         let request = self.admin.request_id.as_deref();
         let actor = self.admin.actor.label.as_str();
@@ -126,7 +121,7 @@ impl Change {
     }
 }
 
-/// What is told at the end.
+/// The audit events, written when the change is committed.
 #[derive(Debug)]
 struct Note {
     id: Uuid,

@@ -32,20 +32,16 @@ pub const VALID_FOR: TimeDelta = TimeDelta::days(7);
 /// Most characters of a person's name.
 pub const MAX_NAME: usize = 100;
 
-/// How an invitation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitationState {
-    /// It may be accepted.
     Open,
     /// It was.
     Accepted,
     /// It was taken back, or a newer one took its place.
     Revoked,
-    /// Nobody came in time.
     Expired,
 }
 
-/// How an invitation stands now.
 pub fn state(row: &InvitationRow, now: DateTime<Utc>) -> InvitationState {
     if row.accepted_at.is_some() {
         InvitationState::Accepted
@@ -120,15 +116,14 @@ pub async fn revoke(change: &mut Change, id: InvitationId) -> Result<(), Refusal
 pub struct Acceptance {
     /// The invitation's token.
     pub token: SecretString,
-    /// What they want to be called; asked of people who have no account yet.
+    /// The person's name; required of people who have no account yet.
     pub name: Option<String>,
     /// A new password, or that of the account which has this address already.
     pub password: SecretString,
-    /// Where it comes from.
     pub from: Visitor,
 }
 
-/// Why nobody joined.
+/// Why an invitation was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// No such invitation, or not any more.
@@ -154,14 +149,11 @@ impl From<NoRandomness> for AcceptError {
     }
 }
 
-/// Somebody has joined.
 #[derive(Debug, Clone)]
 pub struct Joined {
-    /// Who.
     pub email: String,
     /// The tenant's name in URLs.
     pub slug: String,
-    /// As what.
     pub role: Role,
 }
 
@@ -187,7 +179,7 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
     let way = match person.and_then(|person| person.password_hash.map(|_| person.id)) {
         Some(_) => {
             let proven = prove(gateway, &email, &password, Trust::ByPlace, from.address).await?;
-            Way::Proven(proven.person)
+            JoiningAccount::Proven(proven.person)
         }
         None => new_account(gateway, &email, name, password, &from).await?,
     };
@@ -199,8 +191,8 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
     })
 }
 
-/// How somebody joins.
-enum Way {
+/// The account that an invited person joins with.
+enum JoiningAccount {
     /// With an account whose password they know.
     Proven(AdminId),
     /// With a password that they have just chosen.
@@ -213,7 +205,7 @@ async fn new_account(
     name: Option<String>,
     password: SecretString,
     from: &Visitor,
-) -> Result<Way, AcceptError> {
+) -> Result<JoiningAccount, AcceptError> {
     let turn = admit_stranger(gateway, email, from)
         .await
         .map_err(SignInError::from)?;
@@ -235,7 +227,7 @@ async fn new_account(
         .await
         .map_err(SignInError::from)?;
     drop(turn);
-    Ok(Way::New {
+    Ok(JoiningAccount::New {
         name,
         password_hash,
     })
@@ -245,7 +237,7 @@ async fn join(
     gateway: &Gateway,
     invitation: &OpenInvitation,
     email: &Email,
-    way: Way,
+    way: JoiningAccount,
     from: &Visitor,
 ) -> Result<(), AcceptError> {
     let now = gateway.clock.now();
@@ -256,10 +248,10 @@ async fn join(
     }
     let person = tx.lock_person(email).await?;
     let joining = match (person, way) {
-        (Some(person), Way::Proven(id)) if person.id == id => id,
+        (Some(person), JoiningAccount::Proven(id)) if person.id == id => id,
         (
             None,
-            Way::New {
+            JoiningAccount::New {
                 name,
                 password_hash,
             },
@@ -271,7 +263,7 @@ async fn join(
         }
         // An account that comes by single sign-on only. Its memberships open by nothing else, so a password gives nobody
         // a way into them; what an operator may do is opened by a password, so theirs is not set here.
-        (Some(person), Way::New { password_hash, .. })
+        (Some(person), JoiningAccount::New { password_hash, .. })
             if person.password_hash.is_none() && !person.operator && !person.disabled =>
         {
             tx.set_password(person.id, None, &password_hash).await?;

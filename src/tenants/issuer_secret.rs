@@ -16,7 +16,7 @@ pub fn judge(config: &IssuerConfig, written: &SecretString) -> Result<(), String
     }
 }
 
-/// As the verifier takes it.
+/// The bytes that the verifier uses.
 pub fn bytes(config: &IssuerConfig, written: &SecretString) -> Vec<SecretSlice<u8>> {
     if config.introspection().is_some() {
         let bytes = written.expose_secret().as_bytes();
@@ -27,7 +27,7 @@ pub fn bytes(config: &IssuerConfig, written: &SecretString) -> Vec<SecretSlice<u
 }
 
 /// The sealed one of an issuer, where it may stay though the issuer becomes `wanted`: see [`IssuerConfig::may_keep_secret_of`].
-pub fn kept<'r>(wanted: &IssuerConfig, before: &'r IssuerRow) -> Option<&'r [u8]> {
+pub fn reusable_secret<'r>(wanted: &IssuerConfig, before: &'r IssuerRow) -> Option<&'r [u8]> {
     let sealed = before.shared_secret.as_deref()?;
     let config = IssuerConfig::parse(&Value::Object(before.config.clone())).ok()?;
     wanted.may_keep_secret_of(&config).then_some(sealed)

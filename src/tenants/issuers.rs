@@ -54,7 +54,6 @@ impl WantedIssuer {
         }
     }
 
-    /// An issuer as it is stored.
     pub fn stored(row: &IssuerRow) -> Result<Self, Vec<Fault>> {
         Self::read(&Value::Object(row.config.clone()), None)
     }
@@ -68,7 +67,6 @@ impl WantedIssuer {
     }
 }
 
-/// One of the tenant's issuers.
 pub async fn find(tx: &mut TenantTx, id: IssuerId) -> Result<IssuerRow, Refusal> {
     tx.issuer(id).await?.ok_or(Refusal::NotFound)
 }
@@ -83,15 +81,16 @@ pub async fn check(
     existing: Option<&IssuerRow>,
     sample_token: Option<&SecretString>,
 ) -> Result<CheckReport, Refusal> {
-    let stored =
-        match existing.and_then(|row| Some((row.id, issuer_secret::kept(&wanted.parsed, row)?))) {
-            Some((id, sealed)) if wanted.secret.is_none() => Some(
-                gateway
-                    .keys
-                    .open(sealed, &SealedColumn::IssuerSecret.place(tenant, id.0))?,
-            ),
-            _ => None,
-        };
+    let stored = match existing
+        .and_then(|row| Some((row.id, issuer_secret::reusable_secret(&wanted.parsed, row)?)))
+    {
+        Some((id, sealed)) if wanted.secret.is_none() => Some(
+            gateway
+                .keys
+                .open(sealed, &SealedColumn::IssuerSecret.place(tenant, id.0))?,
+        ),
+        _ => None,
+    };
     let secret = wanted.secret.as_ref().or(stored.as_ref());
     let bytes = secret.map(|secret| issuer_secret::bytes(&wanted.parsed, secret));
     let bytes = bytes.unwrap_or_default();
@@ -100,7 +99,7 @@ pub async fn check(
 }
 
 /// Whether tokens that a new issuer would take belong to another one already, which would keep it from being saved.
-pub async fn taken(
+pub async fn pair_conflict(
     gateway: &Gateway,
     tenant: TenantId,
     wanted: &WantedIssuer,
@@ -144,12 +143,12 @@ pub async fn prove(
     let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
     if wanted.is_introspecting() {
         return Err(Refusal::Conflict(
-            "There is nothing to prove: the request names the tenant whose issuer is asked about an opaque token.".into(),
+            "There is nothing to prove: the request names the tenant whose issuer judges an opaque token.".into(),
         ));
     }
     if !wanted.parsed.has_keys_of_its_own_url() {
         return Err(Refusal::Conflict(format!(
-            "Its keys are not found at the issuer's own URL, so a token proves nothing about who that is: use discovery, use the audience `{}`, or ask whoever runs the installation.",
+            "Its keys are not found at the issuer's own URL, so a token proves nothing about who that is: use discovery, use the audience `{}`, or ask the gateway's operator.",
             own_audience(&slug)
         )));
     }
@@ -201,7 +200,7 @@ pub async fn claim(
     let claimed = match change.tx.claim_pairs(row.id, audiences, by, now).await {
         Err(StoreError::Conflict { .. }) => {
             return Err(Refusal::Conflict(
-                "Tokens of this `issuer` for one of these audiences were proven to be another tenant's of this installation. If they are yours, ask whoever runs it.".into(),
+                "Tokens of this `issuer` for one of these audiences were proven to be another tenant's of this installation. If they are yours, ask its operator.".into(),
             ));
         }
         claimed => claimed?,
@@ -236,7 +235,7 @@ pub async fn create(change: &mut Change, wanted: &WantedIssuer) -> Result<Issuer
     }
     let id = IssuerId(change.new_id());
     save(change, id, wanted, None).await?;
-    told(change, "issuer.create", wanted, id);
+    note_change(change, "issuer.create", wanted, id);
     find(&mut change.tx, id).await
 }
 
@@ -246,7 +245,7 @@ pub async fn replace(
     before: &IssuerRow,
     wanted: &WantedIssuer,
 ) -> Result<IssuerRow, Refusal> {
-    let kept = issuer_secret::kept(&wanted.parsed, before);
+    let kept = issuer_secret::reusable_secret(&wanted.parsed, before);
     if wanted.wants_secret() && wanted.secret.is_none() && kept.is_none() {
         let why = match before.shared_secret {
             None => "is missing: none is stored",
@@ -260,7 +259,7 @@ pub async fn replace(
     if !before.enabled {
         change.tx.enable_issuer(before.id, false).await?;
     }
-    told(change, "issuer.change", wanted, before.id);
+    note_change(change, "issuer.change", wanted, before.id);
     find(&mut change.tx, before.id).await
 }
 
@@ -292,7 +291,7 @@ pub async fn delete(change: &mut Change, row: &IssuerRow) -> Result<(), Refusal>
     Ok(())
 }
 
-fn told(change: &mut Change, action: &str, wanted: &WantedIssuer, id: IssuerId) {
+fn note_change(change: &mut Change, action: &str, wanted: &WantedIssuer, id: IssuerId) {
     let details = json!({
         "id": id, "config": wanted.config, "sharedSecretChanged": wanted.secret.is_some(),
     });

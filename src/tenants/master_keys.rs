@@ -32,7 +32,7 @@ pub enum MasterKeyRefusal {
     Wrong(u16),
     /// A key in use is not given.
     #[error(
-        "secrets of this database are sealed with master key {0}, which GATEWAY_MASTER_KEY does not hold: add it behind the new one, as in `NUMBER:NEWKEY,{0}:OLDKEY`, until `persona-gateway master-key reseal` says that it may go"
+        "secrets of this database are sealed with master key {0}, which GATEWAY_MASTER_KEY does not hold: add it after the new one, as in `NUMBER:NEWKEY,{0}:OLDKEY`, until `persona-gateway master-key reseal` says that it may go"
     )]
     Missing(u16),
 }
@@ -123,17 +123,15 @@ async fn tenants(database: &Database) -> Result<Vec<TenantId>, StoreError> {
 /// and what another process changes meanwhile is left to the next round.
 #[derive(Debug)]
 pub struct Reseal<'a> {
-    /// The database.
     pub database: &'a Database,
     /// The ring; all that it does not open is left as it is.
     pub keys: &'a KeyRing,
-    /// The time, and new ids.
     pub clock: &'a Clock,
-    /// Who, for the audit trails.
+    /// The actor of the audit events.
     pub actor: &'a str,
 }
 
-/// How far sealing again came.
+/// Progress of sealing values with the current key.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Resealed {
     /// Values that were sealed again.
@@ -145,20 +143,20 @@ pub struct Resealed {
 }
 
 impl Reseal<'_> {
-    /// Does it, tenant by tenant; `told` hears how many tenants of how many are done.
+    /// Seals all values again, tenant by tenant; `progress` is called with the number of tenants done and of all.
     pub async fn run(
         &self,
-        mut told: impl FnMut(usize, usize),
+        mut progress: impl FnMut(usize, usize),
     ) -> Result<Resealed, MasterKeyRefusal> {
         let tenants = tenants(self.database).await?;
         let mut resealed = Resealed::default();
         for (at, tenant) in tenants.iter().enumerate() {
-            told(at, tenants.len());
+            progress(at, tenants.len());
             for column in SealedColumn::ALL {
                 self.column(*tenant, column, &mut resealed).await?;
             }
         }
-        told(tenants.len(), tenants.len());
+        progress(tenants.len(), tenants.len());
         if resealed.unopened.is_empty() {
             resealed.may_go = self.retire(resealed.done).await?;
         }

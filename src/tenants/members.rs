@@ -51,7 +51,7 @@ async fn keep_an_owner(change: &mut Change, member: &MemberRow) -> Result<(), Re
         return Ok(());
     }
     Err(Refusal::Conflict(format!(
-        "{} is the only owner who can sign in; make somebody else an owner first.",
+        "{} is the only owner who can sign in; make another person an owner first.",
         member.email
     )))
 }

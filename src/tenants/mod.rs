@@ -1,4 +1,4 @@
-//! Tenants and their furniture: who may call, what users chose.
+//! Tenants and their settings: callers, credentials, catalogue, preferences, the audit trail.
 
 pub mod access;
 pub mod admin;
@@ -20,4 +20,4 @@ pub mod sign_in;
 pub mod signed_in;
 pub mod sso;
 pub mod subjects;
-pub mod visit;
+pub mod user_admission;

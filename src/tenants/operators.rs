@@ -28,13 +28,10 @@ use crate::store::{Database, StoreError};
 /// Somebody who runs the installation, and what they work with.
 #[derive(Debug)]
 pub struct Operator<'a> {
-    /// The database.
     pub database: &'a Database,
-    /// The time, and new ids.
     pub clock: &'a Clock,
     /// Who, for the audit trails: `person:EMAIL` or `cli:NAME`.
     pub label: &'a str,
-    /// The request's id, where there is one.
     pub request_id: Option<&'a str>,
 }
 
@@ -45,7 +42,6 @@ pub struct Pair {
     pub tenant: String,
     /// The `iss` of the tokens.
     pub issuer: String,
-    /// Their `aud`.
     pub audience: String,
 }
 
@@ -58,19 +54,18 @@ pub enum AccountError {
     /// The password may not be set.
     #[error("the password {0}")]
     Password(#[from] BadPassword),
-    /// No answer about the password.
+    /// The password could not be hashed or verified.
     #[error(transparent)]
     Hash(#[from] HashError),
     /// The person is a member already, or has an account.
     #[error("{0}")]
     Exists(String),
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Operator<'_> {
-    /// Makes a tenant.
     pub async fn create_tenant(&self, slug: &str, name: &str) -> Result<TenantId, Refusal> {
         let mut faults = Faults::new();
         if !is_slug(slug) {
@@ -94,7 +89,7 @@ impl Operator<'_> {
             inserted => inserted?,
         }
         let target = format!("tenant/{slug}");
-        self.told(&mut tx, "tenant.create", &target, json!({}))
+        self.audit_both_trails(&mut tx, "tenant.create", &target, json!({}))
             .await?;
         tx.commit().await?;
         Ok(tenant)
@@ -114,7 +109,7 @@ impl Operator<'_> {
         } else {
             "tenant.suspend"
         };
-        self.told(&mut tx, action, &format!("tenant/{slug}"), json!({}))
+        self.audit_both_trails(&mut tx, action, &format!("tenant/{slug}"), json!({}))
             .await?;
         tx.commit().await?;
         Ok(())
@@ -122,7 +117,7 @@ impl Operator<'_> {
 
     /// Deletes a tenant with everything of it, its audit trail too, and the accounts of people who belong nowhere else; gives how many rows
     /// went, by table. It is suspended first, so that nothing is under way for it. That is for good: the platform's trail keeps the last
-    /// hash of the tenant's, so that an export of it can still be told from a forgery. `owner_url` is that of the tables' owner.
+    /// hash of the tenant's, so that an export of it can still be distinguished from a forgery. `owner_url` is that of the tables' owner.
     pub async fn delete_tenant(
         &self,
         owner_url: &DatabaseUrl,
@@ -212,7 +207,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    /// Gives a tenant the tokens of an issuer for an audience: by whoever runs the installation, where nobody can prove whose they are.
+    /// Gives a tenant the tokens of an issuer for an audience: by an operator, where nobody can prove whose they are.
     pub async fn assign_pair(&self, pair: &Pair) -> Result<(), Refusal> {
         let (mut tx, issuer) = self.pair(pair).await?;
         let audiences = std::slice::from_ref(&pair.audience);
@@ -221,7 +216,7 @@ impl Operator<'_> {
             .claim_pairs(issuer, audiences, by, self.clock.now())
             .await
         {
-            Err(StoreError::Conflict { .. }) => return Err(self.held(pair).await?),
+            Err(StoreError::Conflict { .. }) => return Err(self.pair_conflict(pair).await?),
             claimed => claimed?,
         };
         if !claimed.audiences.is_empty() {
@@ -247,7 +242,7 @@ impl Operator<'_> {
         tx.release_pair(issuer, &pair.audience).await?;
         let details = json!({ "id": issuer, "audiences": [pair.audience], "tenant": pair.tenant });
         let target = format!("issuer/{}", pair.issuer);
-        self.told(&mut tx, "issuer.withdraw", &target, details)
+        self.audit_both_trails(&mut tx, "issuer.withdraw", &target, details)
             .await?;
         tx.commit().await?;
         Ok(())
@@ -266,7 +261,7 @@ impl Operator<'_> {
     }
 
     /// Says who has a pair that can't be given.
-    async fn held(&self, pair: &Pair) -> Result<Refusal, StoreError> {
+    async fn pair_conflict(&self, pair: &Pair) -> Result<Refusal, StoreError> {
         let mut platform = self.database.platform().await?;
         let holder = platform
             .holder_of_pair(&pair.issuer, &pair.audience)
@@ -299,13 +294,13 @@ impl Operator<'_> {
         .await?;
         let target = format!("person/{email}");
         let details = json!({ "role": role.as_str(), "tenant": slug });
-        self.told(&mut tx, "invitation.create", &target, details)
+        self.audit_both_trails(&mut tx, "invitation.create", &target, details)
             .await?;
         tx.commit().await?;
         Ok(token)
     }
 
-    /// Makes somebody a member of a tenant, with a password that whoever runs the installation was told. A person who has
+    /// Makes somebody a member of a tenant, with a password that the operator knows. A person who has
     /// an account keeps their password.
     pub async fn add_member(
         &self,
@@ -348,7 +343,7 @@ impl Operator<'_> {
         }
         let target = format!("person/{email}");
         let details = json!({ "role": role.as_str(), "tenant": slug });
-        self.told(&mut tx, "member.create", &target, details)
+        self.audit_both_trails(&mut tx, "member.create", &target, details)
             .await?;
         tx.commit().await?;
         Ok(())
@@ -387,7 +382,7 @@ impl Operator<'_> {
         tx.audit(&self.event("operator.create", &format!("person/{email}"), details))
             .await?;
         tx.commit().await?;
-        tracing::info!(actor = self.label, person = %email, "somebody became an operator");
+        tracing::info!(actor = self.label, person = %email, "an operator was added");
         Ok(())
     }
 
@@ -445,7 +440,7 @@ impl Operator<'_> {
     }
 
     /// Tells the tenant's trail and the platform's what is done to a tenant.
-    async fn told(
+    async fn audit_both_trails(
         &self,
         tx: &mut TenantTx,
         action: &str,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::visit::Visit;
+use super::user_admission::AdmittedUser;
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Fault;
@@ -34,7 +34,7 @@ pub enum WriteError<E> {
     Invalid(Vec<Fault>),
     /// The condition on the stored version does not hold.
     Condition(E),
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     Store(StoreError),
 }
 
@@ -47,11 +47,11 @@ impl<E> From<StoreError> for WriteError<E> {
 /// Writes, provided that `condition` accepts what is stored (version 0 where nothing is).
 pub async fn write<E>(
     gateway: &Gateway,
-    visit: &Visit,
+    visit: &AdmittedUser,
     change: Change,
     condition: impl FnOnce(&StoredPreferences) -> Result<(), E>,
 ) -> Result<StoredPreferences, WriteError<E>> {
-    let Visit { caller, tenant, .. } = visit;
+    let AdmittedUser { caller, tenant, .. } = visit;
     let mut tx = gateway.users_database.tenant(caller.tenant).await?;
     let stored = tx.lock_preferences(&caller.subject).await?;
     condition(&stored).map_err(WriteError::Condition)?;

@@ -21,7 +21,7 @@ pub const MAX_LABEL: usize = 100;
 /// Shortest and longest key, in characters.
 pub const KEY_CHARS: std::ops::RangeInclusive<usize> = 8..=500;
 
-/// A text that may be an Anam key: it can stand in a header.
+/// A text that may be an Anam key: it can be in a header.
 #[derive(Debug, Clone)]
 pub struct KeyText {
     secret: SecretString,
@@ -57,7 +57,7 @@ pub async fn list(
     Ok((keys, current))
 }
 
-/// What may be told of one key, and whether it is in use.
+/// What may be shown of one key, and whether it is in use.
 pub async fn find(
     tx: &mut TenantTx,
     id: ProviderKeyId,

@@ -1,4 +1,4 @@
-//! Why an admin's wish is not granted: one error for all verbs.
+//! Why an admin's change is refused: one error for all verbs.
 
 use serde_json::Value;
 
@@ -12,10 +12,9 @@ use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::work::WorkError;
 
-/// Why not.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such thing in this tenant; whether another has it is nobody's business.
+    /// The tenant has no such resource; whether another has it is not revealed.
     #[error("not found")]
     NotFound,
     /// The request's members are wrong.
@@ -24,7 +23,6 @@ pub enum Refusal {
     /// The document can't be sealed or released as it is.
     #[error("the document has faults")]
     DocumentInvalid {
-        /// What is in the way.
         faults: Vec<Fault>,
         /// Everything that was found in the document, warnings too.
         findings: Vec<Finding>,
@@ -32,13 +30,13 @@ pub enum Refusal {
     /// Something of this name exists.
     #[error("{0}")]
     Exists(String),
-    /// The state of things forbids it; the text says what to do first.
+    /// The present state forbids it; the text says what to do first.
     #[error("{0}")]
     Conflict(String),
     /// Something else needs it; the text says what.
     #[error("{0}")]
     InUse(String),
-    /// Others must approve first.
+    /// Approvals are missing.
     #[error("{0}")]
     ApprovalMissing(String),
     /// Both sides changed the same members.
@@ -47,16 +45,16 @@ pub enum Refusal {
         /// Each member that both changed, with what each made of it.
         conflicts: Value,
     },
-    /// What was kept of a session for this is gone; the text says why.
+    /// What was kept of a session for this was deleted; the text says why.
     #[error("{0}")]
     InputsExpired(String),
     /// The role is too low, or it is not for this kind of actor.
     #[error("{0}")]
     Forbidden(String),
-    /// What is live could not be read.
+    /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A secret could not be sealed or opened.
@@ -65,13 +63,13 @@ pub enum Refusal {
     /// No key could be derived from the master key.
     #[error(transparent)]
     Derive(#[from] SignError),
-    /// No random bytes.
+    /// The system gave no random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
-    /// Too much work was ahead.
+    /// The work queue is full.
     #[error(transparent)]
     Work(#[from] WorkError),
-    /// Anam did not answer as hoped.
+    /// Anam failed or did not answer.
     #[error(transparent)]
     Anam(#[from] AnamError),
 }
@@ -90,7 +88,7 @@ impl Refusal {
         }
     }
 
-    /// What was found in a document: those of the findings that are in the way, and what would break elsewhere.
+    /// The error for a document: the findings that block it, and what would break elsewhere.
     pub fn document(
         findings: Vec<Finding>,
         is_in_the_way: impl Fn(&Finding) -> bool,

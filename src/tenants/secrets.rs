@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::catalogue::usage::Place;
+use super::catalogue::usage::Reference;
 use super::change::Change;
 use super::refusal::Refusal;
 use crate::crypto::seal::last_four;
 use crate::crypto::token::same_secret;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
 use crate::domain::settings::Settings;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
 use crate::store::sealed::SealedColumn;
 use crate::store::secrets::SecretRow;
 use crate::store::tenant_tx::TenantTx;
@@ -25,7 +25,7 @@ const MAX_SECRETS: usize = 100;
 /// Longest secret, in characters.
 pub const MAX_CHARS: usize = 2_048;
 
-/// A text that may be a secret: it can stand in a header, and comes out of one as it went in.
+/// A text that may be a secret: it can be in a header, and comes out of one as it went in.
 #[derive(Debug, Clone)]
 pub struct SecretText(SecretString);
 
@@ -48,9 +48,7 @@ impl SecretText {
 pub enum Set {
     /// There was none of this name.
     New(SecretRow),
-    /// It has another value now.
     Changed(SecretRow),
-    /// It had this very value.
     Same(SecretRow),
 }
 
@@ -60,7 +58,7 @@ pub async fn find(tx: &mut TenantTx, name: &Key) -> Result<SecretRow, Refusal> {
     found.ok_or(Refusal::NotFound)
 }
 
-/// Sets a secret, new or not, and says so in the audit trail. Mints use the new value as soon as the change is heard of.
+/// Sets a secret, new or not, and says so in the audit trail. Mints use the new value as soon as the notice of the change arrives.
 pub async fn set(change: &mut Change, name: &Key, value: &SecretText) -> Result<Set, Refusal> {
     let set = put(change, name, value).await?;
     let (action, row) = match &set {
@@ -134,7 +132,7 @@ pub async fn delete(change: &mut Change, name: &Key) -> Result<(), Refusal> {
 }
 
 /// Where each secret is referred to: by the policy, and by what is live now or scheduled.
-pub async fn usage(change: &mut Change) -> Result<BTreeMap<Key, Vec<Place>>, StoreError> {
+pub async fn usage(change: &mut Change) -> Result<BTreeMap<Key, Vec<Reference>>, StoreError> {
     let mut used = BTreeMap::new();
     let mut moments = vec![change.now];
     moments.extend(change.tx.coming_moments(change.now).await?);
@@ -160,7 +158,7 @@ pub async fn usage(change: &mut Change) -> Result<BTreeMap<Key, Vec<Place>>, Sto
 
 /// Notes each place of some settings that refers to a secret.
 fn note(
-    used: &mut BTreeMap<Key, Vec<Place>>,
+    used: &mut BTreeMap<Key, Vec<Reference>>,
     persona: Option<&(String, i32)>,
     prefix: &str,
     settings: &Map<String, Value>,
@@ -172,11 +170,11 @@ fn note(
         ..Settings::default()
     };
     for (pointer, name) in settings.secret_references() {
-        let place = Place {
+        let place = Reference {
             persona: persona.cloned(),
             pointer: format!("{prefix}{pointer}"),
         };
-        let places: &mut Vec<Place> = used.entry(name).or_default();
+        let places: &mut Vec<Reference> = used.entry(name).or_default();
         if !places.contains(&place) {
             places.push(place);
         }

@@ -22,12 +22,12 @@ use crate::store::people::{MembershipRow, PersonRow};
 
 /// What tokens of sessions begin with.
 pub const TOKEN_PREFIX: &str = "pgs_";
-/// A session that is not used for so long has ended.
+/// How long a session lasts without use.
 pub const IDLE: TimeDelta = TimeDelta::minutes(30);
-/// A session ends after so long, however much it is used.
+/// How long a session lasts at most.
 pub const LONGEST: TimeDelta = TimeDelta::hours(12);
 
-/// Where a call comes from that proves itself by something else than a credential.
+/// The origin of a call without a bearer credential, such as a sign-in.
 #[derive(Debug, Clone, Default)]
 pub struct Visitor {
     /// The client's address.
@@ -36,49 +36,42 @@ pub struct Visitor {
     pub request_id: Option<String>,
 }
 
-/// Longest text that is looked at as an e-mail address, in characters. Whether it is one is not said to who isn't signed in.
+/// Longest text that is looked up as an e-mail address, in characters. Callers that aren't signed in don't learn whether it is one.
 pub const MAX_EMAIL_CHARS: usize = 320;
 /// Longest password, or token of an invitation, or code of a single sign-on, that is looked at, in bytes.
 pub const MAX_SECRET_BYTES: usize = 1_024;
 
-/// A try to sign in.
+/// A sign-in with a password.
 #[derive(Debug)]
 pub struct SignIn {
-    /// As typed.
+    /// As the person typed it.
     pub email: String,
-    /// As typed.
+    /// As the person typed it.
     pub password: SecretString,
     /// The tenant to work in, by its name in URLs; may be left out by who has only one.
     pub tenant: Option<String>,
-    /// Where it comes from.
     pub from: Visitor,
 }
 
-/// Somebody is signed in.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// To be sent as a bearer token. Shown this once.
+    /// The bearer token. Returned once; only its hash is stored.
     pub token: SecretString,
-    /// The end of the session, whatever is done with it.
+    /// The latest end of the session.
     pub expires_at: DateTime<Utc>,
     /// The tenant it works in; none for an operator who belongs to none.
-    pub workplace: Option<Workplace>,
+    pub workplace: Option<CurrentTenant>,
 }
 
-/// A tenant that somebody works in.
+/// The tenant that a session works in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workplace {
-    /// Its id.
+pub struct CurrentTenant {
     pub tenant: TenantId,
-    /// Its name in URLs.
     pub slug: String,
-    /// Its name for people.
     pub name: String,
-    /// What they are there.
     pub role: Role,
 }
 
-/// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Unknown, wrong, disabled or without a tenant: one answer for all, the label is for the log.
@@ -90,16 +83,16 @@ pub enum SignInError {
     /// The tenant is suspended.
     #[error("the tenant is suspended")]
     Suspended,
-    /// Over a limit.
+    /// A rate limit was reached.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// No answer about the password.
+    /// The password could not be hashed or verified.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// No random bytes.
+    /// The system gave no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -118,14 +111,13 @@ impl SignInError {
     }
 }
 
-/// Signs a person in.
 pub async fn sign_in(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, SignInError> {
     let outcome = with_password(gateway, attempt).await;
     count(gateway, &outcome);
     outcome
 }
 
-/// Counts how a try ended, and logs a failure: never with the address of the person, which may be a mistyped password.
+/// Counts the outcome of a sign-in, and logs a failure: never with the address of the person, which may be a mistyped password.
 fn count(gateway: &Gateway, outcome: &Result<SignedIn, SignInError>) {
     match outcome {
         Ok(_) => gateway.metrics.sign_in("ok"),
@@ -159,7 +151,7 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
     let workplace = choose(&proven, tenant.as_deref())?;
     begin(
         gateway,
-        &Beginning {
+        &PendingSession {
             person: proven.person,
             email: &email,
             password_hash: Some(&proven.password_hash),
@@ -174,7 +166,7 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
     .await
 }
 
-/// When a session that begins now ends, to the second.
+/// The latest end of a session that begins now, to the second.
 pub(super) fn ends_at(now: DateTime<Utc>) -> DateTime<Utc> {
     (now + LONGEST).trunc_subsecs(0)
 }
@@ -184,12 +176,12 @@ fn counted<T>(gateway: &Gateway, admitted: Result<T, TooMany>) -> Result<T, TooM
     admitted.inspect_err(|too_many| gateway.metrics.limit_refusal(too_many.limit()))
 }
 
-/// Counts a try without a password in.
+/// Applies the limits of a sign-in without a password.
 pub(super) fn admit_address(gateway: &Gateway, from: &Visitor) -> Result<(), TooMany> {
     counted(gateway, gateway.limits.sign_in.admit_address(from.address))
 }
 
-/// Counts a stranger in who chooses a password, and waits for its turn.
+/// Applies the limits of a person without an account who chooses a password, and waits for a turn.
 pub(super) async fn admit_stranger(
     gateway: &Gateway,
     email: &Email,
@@ -203,7 +195,7 @@ pub(super) async fn admit_stranger(
     counted(gateway, turn)
 }
 
-/// Counts a way through a tenant's provider in, and waits for its turn.
+/// Applies the limits of a single sign-on, and waits for a turn.
 pub(super) async fn admit_sso(
     gateway: &Gateway,
     tenant: TenantId,
@@ -213,12 +205,11 @@ pub(super) async fn admit_sso(
     counted(gateway, turn)
 }
 
-/// What is known of somebody whose password is about to be checked.
+/// What is known of a person whose password is about to be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
     /// Only what the account remembers: whether they have signed in from there before.
     ByPlace,
-    /// They are signed in.
     SignedIn,
 }
 
@@ -274,7 +265,7 @@ pub(super) struct Proven {
     pub(super) memberships: Vec<MembershipRow>,
 }
 
-/// Counts a try in, waits for its turn and checks the password. Takes as long, and says the same, whether the account is
+/// Applies the limits, waits for a turn and checks the password. Takes as long, and answers the same, whether the account is
 /// unknown, disabled or has none.
 pub(super) async fn prove(
     gateway: &Gateway,
@@ -345,7 +336,7 @@ pub(super) async fn prove(
     })
 }
 
-fn choose(proven: &Proven, named: Option<&str>) -> Result<Option<Workplace>, SignInError> {
+fn choose(proven: &Proven, named: Option<&str>) -> Result<Option<CurrentTenant>, SignInError> {
     let found = match (named, proven.memberships.as_slice()) {
         (None, []) if proven.operator => return Ok(None),
         (_, []) => return Err(SignInError::Refused("no_tenant")),
@@ -365,11 +356,11 @@ fn choose(proven: &Proven, named: Option<&str>) -> Result<Option<Workplace>, Sig
     }
 }
 
-pub(super) fn workplace(membership: &MembershipRow) -> Result<Workplace, SignInError> {
+pub(super) fn workplace(membership: &MembershipRow) -> Result<CurrentTenant, SignInError> {
     if !membership.active {
         return Err(SignInError::Suspended);
     }
-    Ok(Workplace {
+    Ok(CurrentTenant {
         tenant: membership.tenant,
         slug: membership.slug.clone(),
         name: membership.name.clone(),
@@ -377,14 +368,13 @@ pub(super) fn workplace(membership: &MembershipRow) -> Result<Workplace, SignInE
     })
 }
 
-/// A session about to begin.
-pub(super) struct Beginning<'a> {
+pub(super) struct PendingSession<'a> {
     pub(super) person: AdminId,
     pub(super) email: &'a Email,
-    /// The hash that was found right; none where an identity provider vouches.
+    /// The password hash that matched; none after a single sign-on.
     pub(super) password_hash: Option<&'a str>,
     pub(super) by_sso: bool,
-    /// The session that it goes on from.
+    /// The session that this one replaces.
     pub(super) instead_of: Option<TokenHash>,
     pub(super) expires_at: DateTime<Utc>,
     /// For the audit trail.
@@ -392,11 +382,11 @@ pub(super) struct Beginning<'a> {
     pub(super) request_id: Option<&'a str>,
 }
 
-/// Begins a session, audited in its tenant, or by the platform where it has none; sessions of the person that have run out are forgotten.
+/// Begins a session, audited in its tenant, or by the platform where it has none; expired sessions of the person are deleted.
 pub(super) async fn begin(
     gateway: &Gateway,
-    beginning: &Beginning<'_>,
-    workplace: Option<Workplace>,
+    beginning: &PendingSession<'_>,
+    workplace: Option<CurrentTenant>,
 ) -> Result<SignedIn, SignInError> {
     let now = gateway.clock.now();
     let token = random_token(TOKEN_PREFIX)?;
@@ -411,7 +401,7 @@ pub(super) async fn begin(
         instead_of: beginning.instead_of,
     };
     let (actor, target) = (actor(beginning.email), target(beginning.email));
-    let told = AuditEvent {
+    let event = AuditEvent {
         id: gateway.clock.new_id(),
         at: now,
         actor: &actor,
@@ -430,7 +420,7 @@ pub(super) async fn begin(
         None => {
             let begun = platform.begin_session(&session).await?;
             if begun {
-                platform.audit(&told).await?;
+                platform.audit(&event).await?;
             }
             platform.commit().await?;
             begun
@@ -439,7 +429,7 @@ pub(super) async fn begin(
             platform.commit().await?;
             let mut tx = gateway.database.tenant(workplace.tenant).await?;
             let begun = tx.begin_session(&session).await?;
-            tx.audit(&told).await?;
+            tx.audit(&event).await?;
             if begun {
                 tx.commit().await?;
             }
@@ -456,12 +446,12 @@ pub(super) async fn begin(
     })
 }
 
-/// A person as the audit trail names who acts.
+/// A person as an actor of audit events.
 pub(super) fn actor(email: &Email) -> String {
     format!("person:{email}")
 }
 
-/// A person as the audit trail names what was changed.
+/// A person as a target of audit events.
 pub(super) fn target(email: &Email) -> String {
     format!("person/{email}")
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::admin::{Actor, TOUCH, is_well_formed};
 use super::sign_in::{
-    Beginning, IDLE, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor, actor, begin, prove,
+    IDLE, PendingSession, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor, actor, begin, prove,
     target, workplace,
 };
 use crate::crypto::password::{BadPassword, Password};
@@ -79,7 +79,7 @@ pub async fn sign_out(
     from: &Visitor,
 ) -> Result<(), StoreError> {
     let (actor, target) = (actor_of(session).label, format!("person/{}", session.email));
-    let told = AuditEvent {
+    let event = AuditEvent {
         id: gateway.clock.new_id(),
         at: gateway.clock.now(),
         actor: &actor,
@@ -93,12 +93,12 @@ pub async fn sign_out(
     let Some(tenant) = &session.tenant else {
         let mut tx = gateway.database.platform().await?;
         tx.end_session(&session.hash).await?;
-        tx.audit(&told).await?;
+        tx.audit(&event).await?;
         return tx.commit().await;
     };
     let mut tx = gateway.database.tenant(tenant.id).await?;
     tx.end_session(&session.hash).await?;
-    tx.audit(&told).await?;
+    tx.audit(&event).await?;
     tx.commit().await
 }
 
@@ -120,7 +120,7 @@ pub async fn switch(
     let email = email_of(session)?;
     begin(
         gateway,
-        &Beginning {
+        &PendingSession {
             person: session.person,
             email: &email,
             password_hash: None,

@@ -2,8 +2,8 @@
 //!
 //! What a tenant's provider says counts in that tenant only: see [`super::signed_in`].
 
+pub mod browser_flow;
 pub mod code;
-pub mod way;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::change::Change;
 use super::refusal::Refusal;
 use super::sign_in::{
-    Beginning, SignInError, SignedIn, Visitor, Workplace, begin, count_refused, ends_at,
+    CurrentTenant, PendingSession, SignInError, SignedIn, Visitor, begin, count_refused, ends_at,
 };
 use crate::auth::{SsoClient, SsoError};
 use crate::crypto::seal::SealError;
@@ -59,7 +59,7 @@ pub enum SecretChange {
     Keep,
     /// This one.
     Set(SecretString),
-    /// None: a public client.
+    /// Removes the secret: a public client.
     Clear,
 }
 
@@ -69,10 +69,8 @@ pub enum SsoFailure {
     /// No such tenant, or it has no provider.
     #[error("the tenant has no single sign-on")]
     NoProvider,
-    /// The provider.
     #[error(transparent)]
     Provider(#[from] SsoError),
-    /// Not signed in.
     #[error(transparent)]
     SignIn(#[from] SignInError),
     /// A stored secret can't be opened.
@@ -92,7 +90,7 @@ impl From<NoRandomness> for SsoFailure {
     }
 }
 
-/// What is wrong with settings, before their provider is asked.
+/// What is wrong with settings, before any request to the provider.
 pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     let mut faults = Faults::new();
     let issuer = web_url::parse(&settings.issuer).ok();
@@ -281,7 +279,7 @@ async fn begin_here(
 ) -> Result<SignedIn, SsoFailure> {
     let signed_in = begin(
         gateway,
-        &Beginning {
+        &PendingSession {
             person: member.person,
             email: member.email,
             password_hash: None,
@@ -291,7 +289,7 @@ async fn begin_here(
             how: json!({ "by": "sso", "issuer": provider.issuer }),
             request_id: from.request_id.as_deref(),
         },
-        Some(Workplace {
+        Some(CurrentTenant {
             tenant: tenant.id,
             slug: tenant.slug,
             name: tenant.name,

@@ -120,7 +120,6 @@ enum Step {
 }
 
 impl SubjectExport {
-    /// Begins.
     pub fn new(database: Database, tenant: TenantId, subject: Subject, now: DateTime<Utc>) -> Self {
         Self {
             database,

@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
-/// What a chain of hops says of the client.
+/// The client that a chain of hops names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Client {
     /// The first address, from the gateway's side, that is no trusted proxy's.

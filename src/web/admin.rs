@@ -23,7 +23,7 @@ use crate::limits::{AddressAdmitted, AdminAdmitted};
 use crate::telemetry::note_tenant;
 use crate::tenants::admin::{Admin, authenticate};
 
-/// What a role permits.
+/// A permission, checked by the type of the handler's call.
 pub trait Permission: 'static {
     /// The least role that has it.
     const ROLE: Role;
@@ -56,13 +56,13 @@ permissions! {
 }
 
 /// An admin whose role has the permission `P`. The request counts as under way as long as this is held.
-pub struct May<P> {
+pub struct Authorized<P> {
     admin: Admin,
     _admitted: AdminAdmitted,
     permission: PhantomData<P>,
 }
 
-impl<P> Deref for May<P> {
+impl<P> Deref for Authorized<P> {
     type Target = Admin;
 
     fn deref(&self) -> &Admin {
@@ -70,13 +70,13 @@ impl<P> Deref for May<P> {
     }
 }
 
-impl<P> fmt::Debug for May<P> {
+impl<P> fmt::Debug for Authorized<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("May").field(&self.admin).finish()
     }
 }
 
-impl<P: Permission> FromRequest for May<P> {
+impl<P: Permission> FromRequest for Authorized<P> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -138,13 +138,11 @@ pub(super) async fn admit_address(
     }
 }
 
-/// The client's address.
 pub(super) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
     let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
     proxies.client(request)
 }
 
-/// The request's id.
 pub(super) fn request_id(request: &HttpRequest) -> Option<String> {
     trace::request_id(request).map(|id| id.to_string())
 }

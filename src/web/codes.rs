@@ -40,9 +40,9 @@ codes! {
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Authentication required";
     /// Not signed in: unknown, wrong, disabled, or the identity provider does not vouch; one answer for all.
     SignInFailed = "sign_in_failed", UNAUTHORIZED, "Sign-in failed";
-    /// The tenant's identity provider can't be asked, or its configuration is not usable. An owner can look.
+    /// The tenant's identity provider can't be reached, or its configuration is not usable. An owner can look.
     IdentityProviderUnavailable = "identity_provider_unavailable", SERVICE_UNAVAILABLE, "Identity provider unavailable";
-    /// The tenant is suspended. Ask whoever runs the installation.
+    /// The tenant is suspended. Ask the gateway's operator.
     TenantSuspended = "tenant_suspended", FORBIDDEN, "Tenant suspended";
     /// The page's origin is not in the tenant's `allowedOrigins`.
     OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin not allowed";
@@ -101,23 +101,23 @@ codes! {
     MetadataInvalid = "metadata_invalid", UNPROCESSABLE_ENTITY, "Invalid metadata";
     /// A preference is unknown or not among the allowed values; `errors` says which.
     PreferenceInvalid = "preference_invalid", UNPROCESSABLE_ENTITY, "Invalid preference";
-    /// The persona that the rules gave can't be used: an admin must mend it.
+    /// The persona that the rules gave can't be used: an admin must correct it.
     PersonaUnavailable = "persona_unavailable", SERVICE_UNAVAILABLE, "Persona unavailable";
-    /// The tenant has no usable Anam API key: an admin must mend it.
+    /// The tenant has no usable Anam API key: an admin must correct it.
     ProviderKeyUnavailable = "provider_key_unavailable", SERVICE_UNAVAILABLE, "No Anam API key";
     /// The persona refers to a secret that is not set or can't be opened: an admin must set it.
     SecretUnavailable = "secret_unavailable", SERVICE_UNAVAILABLE, "A secret is missing";
     /// The database did not answer. Try again.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable";
-    /// Anam refused the persona's configuration: an admin must mend it.
+    /// Anam refused the persona's configuration: an admin must correct it.
     PersonaConfigRejected = "persona_config_rejected", BAD_GATEWAY, "Persona configuration rejected";
-    /// Anam does not know the persona, avatar or voice: an admin must mend it.
+    /// Anam does not know the persona, avatar or voice: an admin must correct it.
     PersonaNotFound = "persona_not_found", BAD_GATEWAY, "Persona not found at Anam";
-    /// Anam refused the API key: an admin must mend it.
+    /// Anam refused the API key: an admin must correct it.
     UpstreamAuth = "upstream_auth", BAD_GATEWAY, "Anam refused the API key";
-    /// Anam's key or plan lacks a permission: an admin must mend it.
+    /// Anam's key or plan lacks a permission: an admin must correct it.
     UpstreamForbidden = "upstream_forbidden", BAD_GATEWAY, "Anam refused permission";
-    /// Anam's account has no plan: an admin must mend it.
+    /// Anam's account has no plan: an admin must correct it.
     UpstreamPlan = "upstream_plan", SERVICE_UNAVAILABLE, "No plan at Anam";
     /// All concurrent sessions are taken. Try again.
     UpstreamConcurrency = "upstream_concurrency", TOO_MANY_REQUESTS, "All sessions are taken";

@@ -49,7 +49,7 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
     (!is_own).then(|| origin.to_owned())
 }
 
-/// Headers that every page may send, asked for or not: what this API reads.
+/// Headers that every page may send: what this API reads.
 const READ_HERE: [&str; 5] = [
     "authorization",
     "content-type",
@@ -124,7 +124,7 @@ fn allow_preflight(headers: &mut HeaderMap, sendable: HeaderValue) {
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(MAX_AGE));
 }
 
-/// The headers that a page may send, of those that it asks for. The names are told, since `*` would not cover `authorization`.
+/// The headers that a page may send, of those that it asks for. The names are listed, since `*` would not cover `authorization`.
 fn sendable_headers(preflight: &HeaderMap) -> HeaderValue {
     let (most, longest) = MAX_ASKED;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

@@ -11,7 +11,7 @@ pub struct FindingBody {
     /// `error`: must be corrected, see `blocks`. `warning`: should be looked at, and is never in the way.
     #[schema(example = "warning")]
     pub severity: &'static str,
-    /// Of an error, what it stands in the way of. `seal`: sealing and releasing. `release`: releasing, as long as what is live
+    /// Of an error, what it blocks. `seal`: sealing and releasing. `release`: releasing, as long as what is live
     /// beside the document does not go with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "release", pattern = "^(seal|release)$")]
@@ -29,7 +29,7 @@ pub struct FindingBody {
     pub column: Option<usize>,
     /// What was found.
     pub message: String,
-    /// What to do about it.
+    /// How to correct it.
     pub advice: String,
 }
 
@@ -53,7 +53,6 @@ impl From<Finding> for FindingBody {
     }
 }
 
-/// All of them.
 pub fn finding_bodies(findings: Vec<Finding>) -> Vec<FindingBody> {
     findings.into_iter().map(FindingBody::from).collect()
 }

@@ -11,7 +11,6 @@ use actix_web::http::header::{FORWARDED, HeaderMap, X_FORWARDED_FOR};
 /// Who sent the request to a proxy, as that proxy tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hop {
-    /// From there.
     Address(IpAddr),
     /// The proxy hides it, or does not know it: `unknown`, `_hidden`, or what is no address.
     Hidden,
@@ -59,7 +58,7 @@ fn for_whom(element: &[u8]) -> Option<Hop> {
     )
 }
 
-/// The parts between separators that stand in no quotes, trimmed, the last one first.
+/// The parts between separators that are in no quotes, trimmed, the last one first.
 fn split_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -83,7 +82,7 @@ fn split_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether an odd number of backslashes stands before the byte.
+/// Whether an odd number of backslashes is before the byte.
 fn is_escaped(text: &[u8], at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
     let slashes = before.iter().rev().take_while(|byte| **byte == b'\\');
@@ -148,7 +147,7 @@ mod tests {
         headers
     }
 
-    fn told(hops: impl Iterator<Item = Hop>) -> Vec<String> {
+    fn hop_texts(hops: impl Iterator<Item = Hop>) -> Vec<String> {
         hops.map(|hop| match hop {
             Hop::Address(address) => address.to_string(),
             Hop::Hidden => "hidden".to_owned(),
@@ -182,12 +181,12 @@ mod tests {
             ("localhost", "hidden"),
         ] {
             let sent = headers(&X_FORWARDED_FOR, &[written.as_bytes()]);
-            assert_eq!(told(x_forwarded_for(&sent)), [hop], "{written}");
+            assert_eq!(hop_texts(x_forwarded_for(&sent)), [hop], "{written}");
             let sent = headers(
                 &FORWARDED,
                 &[format!("proto=https; For={written}").as_bytes()],
             );
-            assert_eq!(told(forwarded(&sent)), [hop], "{written}");
+            assert_eq!(hop_texts(forwarded(&sent)), [hop], "{written}");
         }
     }
 
@@ -202,7 +201,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            told(x_forwarded_for(&sent)),
+            hop_texts(x_forwarded_for(&sent)),
             ["3.3.3.3", "2.2.2.2", "1.1.1.1", "hidden"]
         );
         let sent = headers(
@@ -212,15 +211,18 @@ mod tests {
                 b"by=_x;for=3.3.3.3,,",
             ],
         );
-        assert_eq!(told(forwarded(&sent)), ["3.3.3.3", "2.2.2.2", "1.1.1.1"]);
+        assert_eq!(
+            hop_texts(forwarded(&sent)),
+            ["3.3.3.3", "2.2.2.2", "1.1.1.1"]
+        );
     }
 
     #[test]
     fn an_element_that_does_not_say_for_whom_ends_the_chain_and_one_that_says_it_twice_hides_it() {
         let sent = headers(&FORWARDED, &[b"for=1.1.1.1, proto=https, for=2.2.2.2"]);
-        assert_eq!(told(forwarded(&sent)), ["2.2.2.2"]);
+        assert_eq!(hop_texts(forwarded(&sent)), ["2.2.2.2"]);
         let sent = headers(&FORWARDED, &[b"for=2.2.2.2;host=\"a\";for=6.6.6.6;x=\"\""]);
-        assert_eq!(told(forwarded(&sent)), ["hidden"]);
+        assert_eq!(hop_texts(forwarded(&sent)), ["hidden"]);
     }
 
     #[test]
@@ -234,7 +236,11 @@ mod tests {
         ] {
             let line = format!("{made_up}, for=\"203.0.113.7:80\";host=\"a,b\"");
             let sent = headers(&FORWARDED, &[line.as_bytes()]);
-            assert_eq!(told(forwarded(&sent).take(1)), ["203.0.113.7"], "{line}");
+            assert_eq!(
+                hop_texts(forwarded(&sent).take(1)),
+                ["203.0.113.7"],
+                "{line}"
+            );
         }
     }
 
@@ -243,10 +249,10 @@ mod tests {
         fn the_last_element_is_the_nearest_proxys_whatever_stands_before_it(made_up in "[ -~]{0,60}") {
             let line = format!("{made_up}, for=203.0.113.7;host=\"a,\\\"b\"");
             let sent = headers(&FORWARDED, &[line.as_bytes()]);
-            prop_assert_eq!(told(forwarded(&sent).take(1)), ["203.0.113.7"]);
+            prop_assert_eq!(hop_texts(forwarded(&sent).take(1)), ["203.0.113.7"]);
             let line = format!("{made_up}, 203.0.113.7");
             let sent = headers(&X_FORWARDED_FOR, &[line.as_bytes()]);
-            prop_assert_eq!(told(x_forwarded_for(&sent).take(1)), ["203.0.113.7"]);
+            prop_assert_eq!(hop_texts(x_forwarded_for(&sent).take(1)), ["203.0.113.7"]);
         }
     }
 }

@@ -23,7 +23,7 @@ a.go:focus-visible{outline:3px solid #93c5fd}\
 kbd{font:inherit;font-family:ui-monospace,monospace}\
 p.note{opacity:.75;font-size:.9rem}";
 
-/// Whether whoever asks is a browser that shows pages: it says so itself.
+/// Whether the client is a browser that shows pages, by its `Accept` header.
 pub fn wants_page(request: &HttpRequest) -> bool {
     let accepted = request.headers().get_all(ACCEPT);
     accepted
@@ -36,7 +36,7 @@ pub fn wants_page(request: &HttpRequest) -> bool {
         })
 }
 
-/// A text that may stand in a page, in quotes too.
+/// A text that may be in a page, in quotes too.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

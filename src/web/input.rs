@@ -1,40 +1,40 @@
-//! What bodies and queries hold. The type of a member reads it and describes it, so that each limit stands once.
+//! Inputs: bodies and queries. The type of a member both parses and describes it, so that each limit is written once.
 
 mod kinds;
 mod lists;
 mod names;
 pub mod schemas;
-mod sought;
+mod search_text;
 mod users;
 mod words;
 
 use serde_json::{Map, Value, json};
 
-pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, Whole};
+pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, WholeNumber};
 pub use self::lists::List;
 pub use self::names::wire_name;
 pub use self::schemas::Schemas;
-pub use self::sought::Sought;
+pub use self::search_text::SearchText;
 pub(crate) use self::words::{answered_words, words};
 pub use self::words::{schema_of_words, word};
 use crate::domain::fault::Fault;
 use crate::domain::members::{self, Members};
 
-/// A value that somebody sends.
+/// A value of an input.
 pub trait Member: Sized {
-    /// Whether an object that has it as a member must name it.
+    /// Whether the member is required.
     const REQUIRED: bool = true;
 
-    /// Whether an empty body is an object without members, where it is the whole body.
+    /// Whether an empty body counts as an object without members.
     const MAY_BE_NOTHING: bool = false;
 
-    /// Reads it. The pointers of faults begin at this value.
+    /// Parses the value. Pointers of faults start at it.
     fn read(value: Value) -> Result<Self, Vec<Fault>>;
 
-    /// Its JSON Schema.
+    /// The JSON Schema.
     fn schema(schemas: &mut Schemas) -> Value;
 
-    /// Reads the member `name` of an object; nothing where there is a fault, which is noted.
+    /// Parses the member `name` of an object; `None` where there is a fault, which is collected.
     fn read_from(members: &mut Members, name: String) -> Option<Self> {
         if members.has(&name) {
             members.nested(name, Self::read)
@@ -44,7 +44,7 @@ pub trait Member: Sized {
     }
 }
 
-/// A member that may be absent. `null` is not the same as absent.
+/// An optional member. `null` is not the same as absent.
 impl<T: Member> Member for Option<T> {
     const REQUIRED: bool = false;
 
@@ -63,7 +63,7 @@ impl<T: Member> Member for Option<T> {
 
 /// An object's members, each with its name, its schema and whether it must be there.
 pub trait Fields: Sized {
-    /// Reads them; nothing where there is a fault, which is noted. What is left over is not looked at.
+    /// Parses the members; `None` where there is a fault, which is collected. Further members are ignored.
     fn read_all(members: &mut Members) -> Option<Self>;
 
     /// Describes them.
@@ -73,16 +73,15 @@ pub trait Fields: Sized {
 /// One member of an object.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// Its name as it is sent.
+    /// The name in JSON.
     pub name: String,
-    /// Its JSON Schema, with a description.
+    /// The JSON Schema, with a description.
     pub schema: Value,
-    /// Whether it must be there.
     pub required: bool,
 }
 
 impl Field {
-    /// Describes a member of the type `T`, from what stands beside it in an `input!`.
+    /// Describes a member of the type `T`, from its line in an `input!`.
     pub fn of<T: Member>(
         schemas: &mut Schemas,
         name: String,
@@ -128,7 +127,7 @@ impl Member for () {
     }
 }
 
-/// Reads an object that has these members and no others.
+/// Parses an object with these members and no others.
 pub fn read_object<T: Fields>(value: Value) -> Result<T, Vec<Fault>> {
     let object = members::object(value).map_err(|message| vec![Fault::new("", message)])?;
     let mut members = Members::new(object);
@@ -158,8 +157,8 @@ pub fn object_schema<T: Fields>(schemas: &mut Schemas, doc: &[&str]) -> Value {
     schema.into()
 }
 
-/// Declares what somebody sends: an object with these members and no others. Names are sent in camel case. A member whose type is an
-/// `Option` may be absent; so may one that has a default behind `=`. One that is sent under another name says so: `#[name("redirect_uri")]`.
+/// Declares an input: an object with these members and no others. Names are in camel case. A member whose type is an
+/// `Option` is optional; so is one with a default after `=`. A name of another form is given as `#[name("redirect_uri")]`.
 ///
 /// ```text
 /// input! {

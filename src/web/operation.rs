@@ -1,5 +1,5 @@
-//! Operations of the API. One line of a table and the types of a handler's signature say all there is to say of one: the routes, HEAD,
-//! 405 with `Allow` and the entry in the `OpenAPI` document follow from them.
+//! Operations of the API. One line of a table and the types of a handler's signature declare an operation; the routes, HEAD, 405 with
+//! `Allow` and the entry in the `OpenAPI` document follow from them.
 
 mod body;
 mod call;
@@ -27,7 +27,7 @@ pub use self::output::{
     Written,
 };
 pub use self::page::{Page, PageOf};
-pub use self::parameters::{Among, Path, PathPart, Query};
+pub use self::parameters::{PartialQuery, Path, PathPart, Query};
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;
@@ -39,13 +39,11 @@ pub struct Operations {
     addresses: Vec<Address>,
 }
 
-/// What can be done at one address.
 struct Address {
     path: &'static str,
     operations: Vec<Operation>,
 }
 
-/// One thing that can be done there.
 struct Operation {
     method: Method,
     id: &'static str,
@@ -62,7 +60,7 @@ impl fmt::Debug for Operations {
 }
 
 impl Operations {
-    /// None yet; `tag` is what the document groups them under.
+    /// Starts an empty table; the document groups its operations under `tag`.
     pub fn new(tag: &'static str) -> Self {
         Self {
             tag,
@@ -70,8 +68,8 @@ impl Operations {
         }
     }
 
-    /// Goes on at an address: literal segments and parameters such as `{draft}`, each without slashes and colons unless it says otherwise
-    /// (`{subject:[^/]+}`).
+    /// Starts a path, to which the operations that follow belong: literal segments and parameters such as `{draft}`. A parameter matches
+    /// no slashes and colons, unless it has a pattern of its own (`{subject:[^/]+}`).
     #[must_use]
     pub fn at(mut self, path: &'static str) -> Self {
         self.addresses.push(Address {
@@ -81,7 +79,7 @@ impl Operations {
         self
     }
 
-    /// Adds an operation at the last address.
+    /// Adds an operation at the last path.
     #[must_use]
     pub fn with<A, H: Handler<A>>(
         mut self,
@@ -108,7 +106,7 @@ impl Operations {
         self
     }
 
-    /// Makes routes of them.
+    /// Registers the routes with actix.
     pub fn configure(&self, config: &mut ServiceConfig) {
         for address in &self.addresses {
             let mut resource = web::resource(parameters::pattern(address.path));
@@ -133,7 +131,7 @@ impl Operations {
         }
     }
 
-    /// Adds them to a document.
+    /// Adds the operations to the `OpenAPI` document.
     pub fn describe(&self, document: &mut Document) {
         for address in &self.addresses {
             for operation in &address.operations {

@@ -25,10 +25,9 @@ const DEFAULT_LIMIT: usize = 50;
 /// Items of a page at most.
 pub const MAX_LIMIT: i64 = 100;
 
-/// Which page is asked for.
 #[derive(Debug)]
 pub struct Page {
-    /// Items at most.
+    /// The most items of a page.
     limit: usize,
     /// The position of the last item seen.
     pub after: Option<String>,
@@ -39,7 +38,6 @@ pub struct Page {
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub struct PageBody<T> {
-    /// The items.
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +106,7 @@ impl Page {
         })
     }
 
-    /// How many rows to read: one more than shown, which tells whether there is more.
+    /// How many rows to read: one more than the page holds, which shows whether there are more.
     pub fn rows(&self) -> i64 {
         i64::try_from(self.limit).unwrap_or_default() + 1
     }
@@ -137,7 +135,6 @@ impl Page {
     }
 }
 
-/// A page, and where the next one is.
 pub(super) fn answer<T: Serialize>(body: &PageBody<T>, next: Option<&str>) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CACHE_CONTROL, "no-store"));

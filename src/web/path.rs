@@ -1,4 +1,4 @@
-//! Paths are percent-encoded UTF-8 without control characters: what else is asked for is at no address. Members of a path that
+//! Paths are percent-encoded UTF-8 without control characters: anything else matches no route. Members of a path that
 //! hold any text at all, such as a user's subject, are decoded here once and strictly, since a lenient reader would take two
 //! addresses for one.
 

@@ -20,7 +20,6 @@ use crate::tenants::sign_in::{SignInError, Visitor};
 use crate::tenants::signed_in::{self, PasswordError};
 use crate::tenants::sso::SsoFailure;
 
-/// Where a request comes from.
 pub fn visitor(request: &HttpRequest) -> Visitor {
     Visitor {
         address: client_address(request),
@@ -150,7 +149,7 @@ impl From<SignInError> for Problem {
                 Self::new(Code::Overloaded).retry_after(std::time::Duration::from_secs(2))
             }
             SignInError::Hash(HashError::Failed) | SignInError::NoRandomness(_) => {
-                tracing::error!(%error, "nobody can sign in");
+                tracing::error!(%error, "sign-in fails");
                 Self::new(Code::Internal)
             }
             SignInError::Store(error) => error.into(),
@@ -207,7 +206,7 @@ fn sso_refusal(label: &str) -> &'static str {
             "This page was opened before, and each sign-in counts once. If you have its code, it still holds for its three minutes; else begin again."
         }
         "sso_denied" => {
-            "The identity provider did not sign you in, or you said no there. If it should, ask whoever runs it."
+            "The identity provider did not sign you in, or you said no there. If it should, ask its administrator."
         }
         "sso_no_membership" => {
             "You have no account in this tenant: ask one of its owners for an invitation to the address that you use at the identity provider."
@@ -219,13 +218,13 @@ fn sso_refusal(label: &str) -> &'static str {
             "The identity provider tells no verified e-mail address of you. Whoever runs it can change that."
         }
         "sso_other_subject" => {
-            "The identity provider knows you as somebody else than before: an owner of the tenant can remove you and invite you again."
+            "The identity provider identifies you as a different person than before: an owner of the tenant can remove you and invite you again."
         }
         "sso_provider_changed" => {
             "The tenant changed its identity provider meanwhile: begin again."
         }
         _ => {
-            "The single sign-on did not succeed: begin again. If it keeps failing, whoever runs the installation finds the reason in the log."
+            "The single sign-on did not succeed: begin again. If it keeps failing, the gateway's operator finds the reason in the log."
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::store::{StoreError, log_not_done};
 use crate::telemetry::metrics::Limit;
 use crate::tenants::admin::NoAdmin;
 use crate::tenants::refusal::Refusal;
-use crate::tenants::visit::VisitError;
+use crate::tenants::user_admission::AdmissionError;
 use crate::work::WorkError;
 
 /// Where `type` URIs live; they never change.
@@ -38,7 +38,6 @@ const TYPE_BASE: &str = "urn:persona-gateway:problem:";
 /// Offered where Anam names no time itself.
 const DEFAULT_RETRY: Duration = Duration::from_secs(2);
 
-/// A problem to answer with.
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
@@ -49,12 +48,12 @@ pub struct Problem {
     allow: Option<Box<str>>,
     // Boxed, so that the errors of a hundred functions stay small.
     session: Option<Box<SessionId>>,
-    more: Option<Box<More>>,
+    more: Option<Box<Extras>>,
 }
 
-/// What few problems have.
+/// Members that only some problems have.
 #[derive(Debug, Default)]
-struct More {
+struct Extras {
     current: Option<Value>,
     conflicts: Option<Value>,
     findings: Option<Value>,
@@ -121,7 +120,7 @@ impl From<&Fault> for FaultBody {
 }
 
 impl Problem {
-    /// What it says, in sentences for whoever looks at a page.
+    /// What it says, in sentences for people who see a page.
     pub fn in_words(&self) -> String {
         let detail = self.detail.as_deref();
         let mut words =
@@ -150,19 +149,18 @@ impl Problem {
         }
     }
 
-    /// Its code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// Says what happened this time.
+    /// Sets `detail`.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into().into_boxed_str());
         self
     }
 
-    /// Lists faults.
+    /// Sets `errors`.
     #[must_use]
     pub fn errors(mut self, errors: Vec<Fault>) -> Self {
         self.errors = errors;
@@ -190,11 +188,11 @@ impl Problem {
         self
     }
 
-    fn more(&mut self) -> &mut More {
+    fn more(&mut self) -> &mut Extras {
         self.more.get_or_insert_default()
     }
 
-    /// Shows what is there now.
+    /// Sets `current`, the present state.
     #[must_use]
     pub fn current(mut self, current: Value) -> Self {
         self.more().current = Some(current);
@@ -235,7 +233,6 @@ impl Problem {
         problem
     }
 
-    /// The body.
     pub fn body(&self) -> ProblemBody {
         let more = self.more.as_deref();
         ProblemBody {
@@ -303,13 +300,13 @@ impl From<MintError> for Problem {
     }
 }
 
-impl From<VisitError> for Problem {
-    fn from(error: VisitError) -> Self {
+impl From<AdmissionError> for Problem {
+    fn from(error: AdmissionError) -> Self {
         match error {
-            VisitError::Auth(error) => error.into(),
-            VisitError::TooMany(too_many) => too_many.into(),
-            VisitError::Source(error) => error.into(),
-            VisitError::OriginNotAllowed => MintError::OriginNotAllowed.into(),
+            AdmissionError::Auth(error) => error.into(),
+            AdmissionError::TooMany(too_many) => too_many.into(),
+            AdmissionError::Source(error) => error.into(),
+            AdmissionError::OriginNotAllowed => MintError::OriginNotAllowed.into(),
         }
     }
 }
@@ -414,7 +411,7 @@ impl From<SourceError> for Problem {
             SourceError::PolicyBroken(_) => {
                 tracing::error!(%error, "a tenant's policy is broken");
                 Self::new(Code::PersonaUnavailable)
-                    .detail("The tenant's policy can't be read; an admin must mend it.")
+                    .detail("The tenant's policy can't be read; an admin must correct it.")
             }
             SourceError::NoProviderKey | SourceError::SealBroken => {
                 tracing::error!(%error, "no Anam API key");
@@ -464,7 +461,7 @@ impl From<NoAdmin> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let told = |code, detail: String| Self::new(code).detail(detail);
+        let with_detail = |code, detail: String| Self::new(code).detail(detail);
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
             Refusal::Invalid(faults) => Self::new(Code::InvalidRequest)
@@ -480,12 +477,12 @@ impl From<Refusal> for Problem {
                 }
                 problem
             }
-            Refusal::Exists(detail) => told(Code::AlreadyExists, detail),
-            Refusal::Conflict(detail) => told(Code::Conflict, detail),
-            Refusal::InUse(detail) => told(Code::InUse, detail),
-            Refusal::InputsExpired(detail) => told(Code::InputsExpired, detail),
-            Refusal::ApprovalMissing(detail) => told(Code::ApprovalMissing, detail),
-            Refusal::Forbidden(detail) => told(Code::Forbidden, detail),
+            Refusal::Exists(detail) => with_detail(Code::AlreadyExists, detail),
+            Refusal::Conflict(detail) => with_detail(Code::Conflict, detail),
+            Refusal::InUse(detail) => with_detail(Code::InUse, detail),
+            Refusal::InputsExpired(detail) => with_detail(Code::InputsExpired, detail),
+            Refusal::ApprovalMissing(detail) => with_detail(Code::ApprovalMissing, detail),
+            Refusal::Forbidden(detail) => with_detail(Code::Forbidden, detail),
             Refusal::MergeConflict { conflicts } => {
                 let mut problem = Self::new(Code::MergeConflict).detail(
                     "Both changed the members that `conflicts` lists. Say in `keep` whose value stays, such as \
@@ -544,7 +541,7 @@ impl From<Undecided> for Problem {
                 .errors(faults.into_iter().map(|fault| fault.under("/metadata")).collect()),
             Undecided::PersonaMissing(_) | Undecided::NoArm(_) | Undecided::Incomplete { .. } | Undecided::Unrendered { .. } => {
                 tracing::error!(error = %undecided, "a persona can't be used");
-                Self::new(Code::PersonaUnavailable).detail("The persona for this context can't be used; an admin must mend it.")
+                Self::new(Code::PersonaUnavailable).detail("The persona for this context can't be used; an admin must correct it.")
             }
         }
     }

@@ -18,12 +18,12 @@ use crate::telemetry::millis;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: it stands in the log, in the ledger, in the audit trail, and in the answer's `X-Request-Id`.
+/// The id of a request: it is in the log, in the ledger, in the audit trail, and in the answer's `X-Request-Id`.
 pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
     request.extensions().get::<RequestId>().copied()
 }
 
-/// Traces a request. Path and query stay out of the log: only the route is told, by its name in the `OpenAPI` document, so no
+/// Traces a request. Path and query stay out of the log: only the route is logged, by its name in the `OpenAPI` document, so no
 /// text of a caller.
 pub async fn trace<B: MessageBody>(
     clock: web::Data<Clock>,

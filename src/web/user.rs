@@ -8,7 +8,7 @@ use crate::auth::is_opaque;
 use crate::gateway::{Opaque, UserCall};
 use crate::web::trace::request_id;
 
-/// Names the tenant whose issuer is to be asked about an opaque token. Of a JWT its issuer tells, so it is not looked at there.
+/// Names the tenant whose issuer judges an opaque token. A JWT names its issuer, so the header is ignored there.
 pub const TENANT_HEADER: &str = "persona-gateway-tenant";
 
 /// The call of a user's page. `origin` is the page's (see [`super::cors::foreign_origin`]).

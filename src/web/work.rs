@@ -23,10 +23,9 @@ pub struct Ready {
     pub(super) cache: Cache,
 }
 
-/// Who may keep an answer.
+/// `Cache-Control` of an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Cache {
-    /// Nobody.
     #[default]
     NoStore,
     /// The user's own browser, which asks each time whether it is still so.
@@ -54,21 +53,19 @@ impl Ready {
         }
     }
 
-    /// Another status.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// Where the new thing is.
+    /// Sets `Location`.
     #[must_use]
     pub fn location(mut self, location: Option<String>) -> Self {
         self.location = location;
         self
     }
 
-    /// Who may keep it.
     #[must_use]
     pub fn cache(mut self, cache: Cache) -> Self {
         self.cache = cache;

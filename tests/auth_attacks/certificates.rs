@@ -186,7 +186,7 @@ async fn an_issuers_own_root_serves_its_fetches_alone() {
     let server = ours.serve("localhost", false).await;
     let url = format!("https://localhost:{}/keys", server.port());
     let auth = authenticator(None);
-    let untrusted = "the key address: its certificate is signed by nobody who is trusted here, or the server leaves out the ones between";
+    let untrusted = "the key address: its certificate is signed by no authority that is trusted here, or the server does not send the intermediate certificates";
     assert_eq!(
         tried(&auth, &issuer(&url, None)).await,
         Err(untrusted.into())
@@ -449,7 +449,7 @@ async fn an_introspection_endpoint_is_reached_and_believed_as_keys_are() {
         (
             "id.acme.example",
             None,
-            "is signed by nobody who is trusted here",
+            "is signed by no authority that is trusted here",
         ),
         (
             "vault.internal",

@@ -127,7 +127,7 @@ async fn a_text_that_is_no_token_is_explained_too() {
                 "{header}.{}.{signature}",
                 b64("{\"sub\":\"a\",\"sub\":\"b\"}")
             ),
-            &["a name stands twice"],
+            &["a name that occurs twice"],
         ),
         (
             format!("{header}.{}.{signature}", b64("<html>")),

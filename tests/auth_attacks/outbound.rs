@@ -250,7 +250,7 @@ async fn a_name_is_judged_by_its_address_and_nothing_is_dialled() {
     .await;
     assert_eq!(
         closed,
-        "the key address: connection refused: nobody listens at that port"
+        "the key address: connection refused: no server listens at that port"
     );
     assert_eq!(server.hits(), 0);
     // The same name, with its network listed.
@@ -315,7 +315,7 @@ async fn answers_that_are_long_compressed_cut_or_odd_bring_no_keys() {
         (
             "gzip",
             response(&keys, "content-encoding: gzip\r\n"),
-            "the key address: answered compressed (gzip), which was not asked for",
+            "the key address: answered compressed (gzip), which was not requested",
         ),
         (
             "cut",

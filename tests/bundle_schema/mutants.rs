@@ -112,10 +112,10 @@ pub(crate) const BEYOND_A_SCHEMA: [(&str, &str); 10] = [
     ("is an alias of", "uniqueness over several members"),
     ("is the key of a context", "uniqueness over several members"),
     (
-        "two of them stand for tokens",
+        "two of them accept tokens",
         "uniqueness over several members",
     ),
-    ("stands twice in this list", "uniqueness by one member"),
+    ("is in this list twice", "uniqueness by one member"),
     (
         "must be a time such as",
         "a format is for people, and asserts nothing",

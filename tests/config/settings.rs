@@ -187,7 +187,7 @@ fn files_and_variables_may_be_as_windows_and_clipboards_make_them() {
     assert_eq!(
         report,
         [
-            "anam.api_key (ANAM_API_KEY): character 5 is U+200B ZERO WIDTH SPACE, which nobody sees: take it out, or copy the value again from where it was made"
+            "anam.api_key (ANAM_API_KEY): character 5 is U+200B ZERO WIDTH SPACE, which is invisible: remove it, or copy the value again from its source"
         ]
     );
     let folder = Folder::with("production.toml", "[server]\nport =\u{a0}8123\n");
@@ -195,7 +195,7 @@ fn files_and_variables_may_be_as_windows_and_clipboards_make_them() {
     let report = lines(&errors.unwrap_err());
     assert!(
         report[0].contains("production.toml:2")
-            && report[0].contains("U+00A0 NO-BREAK SPACE stands here"),
+            && report[0].contains("U+00A0 NO-BREAK SPACE is here"),
         "{report:?}"
     );
 }

@@ -47,11 +47,11 @@ impl Driver {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        told(self.call(Method::GET, path).bearer_auth(KEY)).await
+        answer_to(self.call(Method::GET, path).bearer_auth(KEY)).await
     }
 
     pub(crate) async fn post(&self, path: &str, bearer: &str, body: &Value) -> Answer {
-        told(self.call(Method::POST, path).bearer_auth(bearer).json(body)).await
+        answer_to(self.call(Method::POST, path).bearer_auth(bearer).json(body)).await
     }
 
     pub(crate) async fn mint(&self, body: &Value) -> Answer {
@@ -75,11 +75,11 @@ impl Driver {
     }
 
     pub(crate) async fn fault(&self, fault: &Value) -> Answer {
-        told(self.call(Method::POST, "/_emulator/faults").json(fault)).await
+        answer_to(self.call(Method::POST, "/_emulator/faults").json(fault)).await
     }
 }
 
-pub(crate) async fn told(request: RequestBuilder) -> Answer {
+pub(crate) async fn answer_to(request: RequestBuilder) -> Answer {
     read(request.send().await.expect("an answer")).await
 }
 

@@ -6,7 +6,7 @@ use persona_gateway::dev::emulator::{EmulatorConfig, Fault, FaultTarget};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::driver::{Answer, Driver, KEY, persona, told};
+use crate::driver::{Answer, Driver, KEY, answer_to, persona};
 
 const MINT: &str = "/v1/auth/session-token";
 
@@ -202,7 +202,10 @@ async fn a_delete_on_either_path_clears_both() {
     for path in ["/_emulator/faults", "/_emulator/requests"] {
         driver.fault(&json!({"on": "mint", "status": 503})).await;
         driver.mint(&persona()).await;
-        assert_eq!(told(driver.call(Method::DELETE, path)).await.status, 204);
+        assert_eq!(
+            answer_to(driver.call(Method::DELETE, path)).await.status,
+            204
+        );
         assert_eq!(requests(&driver).await.body, json!([]));
         assert_eq!(driver.mint(&persona()).await.status, 200, "{path}");
     }
@@ -288,5 +291,5 @@ async fn a_waiting_test_is_told_of_the_call_it_waits_for() {
 }
 
 async fn requests(driver: &Driver) -> Answer {
-    told(driver.call(Method::GET, "/_emulator/requests")).await
+    answer_to(driver.call(Method::GET, "/_emulator/requests")).await
 }

@@ -10,7 +10,7 @@ use persona_gateway::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys};
 use reqwest::Client;
 use serde_json::{Map, Value, json};
 
-use crate::driver::{Answer, told};
+use crate::driver::{Answer, answer_to};
 
 const AUDIENCE: &str = "persona-gateway";
 
@@ -28,11 +28,11 @@ fn http() -> Client {
 }
 
 async fn ask(issuer: &DevIssuerHandle, body: &Value) -> Answer {
-    told(http().post(format!("{}/token", issuer.url())).json(body)).await
+    answer_to(http().post(format!("{}/token", issuer.url())).json(body)).await
 }
 
 async fn key_set(issuer: &DevIssuerHandle) -> JwkSet {
-    let answer = told(http().get(format!("{}/jwks.json", issuer.url()))).await;
+    let answer = answer_to(http().get(format!("{}/jwks.json", issuer.url()))).await;
     serde_json::from_value(answer.body).expect("a key set")
 }
 
@@ -78,7 +78,7 @@ async fn each_algorithm_verifies_from_the_published_keys() {
 async fn discovery_names_the_issuer_and_the_key_set() {
     let issuer = start();
     let url = issuer.url();
-    let answer = told(http().get(format!("{url}/.well-known/openid-configuration"))).await;
+    let answer = answer_to(http().get(format!("{url}/.well-known/openid-configuration"))).await;
     assert_eq!(answer.body["issuer"], url);
     assert_eq!(answer.body["jwks_uri"], format!("{url}/jwks.json"));
     let algorithms = &answer.body["id_token_signing_alg_values_supported"];

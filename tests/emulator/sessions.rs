@@ -5,7 +5,7 @@ use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::EmulatorConfig;
 use serde_json::{Value, json};
 
-use crate::driver::{Driver, KEY, persona, told};
+use crate::driver::{Driver, KEY, answer_to, persona};
 use reqwest::Method;
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn slots_run_out_and_a_stop_frees_one() {
     assert_eq!(refused.body["error"], "Concurrent session limit reached");
     assert_eq!(refused.body["reason"], "concurrent_limit");
     let stop = format!("/v1/sessions/{}/stop", first.as_str().unwrap());
-    let stopped = told(driver.call(Method::POST, &stop).bearer_auth(KEY)).await;
+    let stopped = answer_to(driver.call(Method::POST, &stop).bearer_auth(KEY)).await;
     assert_eq!((stopped.status, stopped.body), (200, json!({})));
     assert_eq!(driver.start(&token).await.status, 200);
     let row = driver
@@ -181,7 +181,7 @@ async fn a_key_sees_and_fills_its_own_sessions_only() {
     let id = started(&driver).await;
     started(&driver).await;
     let id = id.as_str().unwrap();
-    let other = |path: String| told(driver.call(Method::GET, &path).bearer_auth("other"));
+    let other = |path: String| answer_to(driver.call(Method::GET, &path).bearer_auth("other"));
     assert_eq!(
         other("/v1/sessions".to_owned()).await.body["meta"]["total"],
         0
@@ -204,5 +204,5 @@ async fn a_session_that_never_reached_an_engine_cannot_be_stopped() {
     driver.token(&persona()).await;
     let id = driver.anam.minted()[0].session_id;
     let stop = driver.call(Method::POST, &format!("/v1/sessions/{id}/stop"));
-    assert_eq!(told(stop.bearer_auth(KEY)).await.status, 404);
+    assert_eq!(answer_to(stop.bearer_auth(KEY)).await.status, 404);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use crate::driver::{Driver, KEY, persona, told};
+use crate::driver::{Driver, KEY, answer_to, persona};
 
 /// A WebSocket client of the barest kind.
 struct Socket {
@@ -89,7 +89,7 @@ async fn a_stop_ends_the_session_in_the_browser() {
     let id = started(&driver, &persona()).await;
     let mut socket = Socket::open(&driver, &id).await;
     let stop = driver.call(Method::POST, &format!("/v1/sessions/{id}/stop"));
-    assert_eq!(told(stop.bearer_auth(KEY)).await.status, 200);
+    assert_eq!(answer_to(stop.bearer_auth(KEY)).await.status, 200);
     let end = socket.hear().await.unwrap();
     assert_eq!(end["actionType"], "endsession");
     assert_eq!(end["payload"], "Session stopped");
@@ -128,7 +128,7 @@ async fn a_client_that_says_goodbye_frees_its_slot_and_one_that_vanishes_does_no
         Method::GET,
         &format!("/v1/webrtc/engines/emu/ws?session_id={id}"),
     );
-    assert_eq!(told(again).await.status, 404);
+    assert_eq!(answer_to(again).await.status, 404);
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_socket_needs_a_session_that_exists() {
     ] {
         let path = format!("/v1/webrtc/engines/emu/ws?{query}");
         assert_eq!(
-            told(driver.call(Method::GET, &path)).await.status,
+            answer_to(driver.call(Method::GET, &path)).await.status,
             status,
             "{query}"
         );
@@ -155,11 +155,11 @@ async fn metrics_need_no_key_and_talk_needs_a_session() {
     let metrics = driver
         .call(Method::POST, "/v1/metrics/client")
         .json(&metric);
-    assert_eq!(told(metrics).await.status, 204);
+    assert_eq!(answer_to(metrics).await.status, 204);
     let id = started(&driver, &persona()).await;
     let talk = |id: &str| {
         let path = format!("/talk?session_id={id}");
-        told(
+        answer_to(
             driver
                 .call(Method::POST, &path)
                 .json(&json!({"content": "Hi"})),

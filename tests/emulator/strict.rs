@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::driver::{Driver, KEY, persona, told};
+use crate::driver::{Driver, KEY, answer_to, persona};
 use reqwest::Method;
 
 #[tokio::test]
@@ -180,14 +180,14 @@ async fn an_unknown_key_is_refused_before_the_body_is_read() {
         assert_eq!(answer.body["error"], "Unauthorized");
     }
     let bare = driver.call(Method::GET, "/v1/avatars");
-    assert_eq!(told(bare).await.status, 401);
+    assert_eq!(answer_to(bare).await.status, 401);
 }
 
 #[tokio::test]
 async fn only_a_json_object_is_a_body() {
     let driver = Driver::strict();
     let send = |content_type: &'static str, body: &'static str| {
-        told(
+        answer_to(
             driver
                 .call(Method::POST, "/v1/auth/session-token")
                 .bearer_auth(KEY)

@@ -87,7 +87,7 @@ fn who_may() {
             ),
             (
                 "each way is good for {} minutes and {}.",
-                &["src/tenants/sso/way.rs PATIENCE", "1"],
+                &["src/tenants/sso/browser_flow.rs PATIENCE", "1"],
             ),
             (
                 "is believed for {} minutes, and a provider that does not answer is left alone for {} seconds",
@@ -108,10 +108,13 @@ fn who_may() {
                     "src/limits.rs AT_DOOR",
                 ],
             ),
-            ("busy, {} seconds at most: then 503", &["src/app.rs WORK.0"]),
+            (
+                "busy, {} seconds at most: then 503",
+                &["src/app.rs WORK_PATIENCE"],
+            ),
             (
                 "What takes longer than {} seconds is stopped",
-                &["src/app.rs WORK.1"],
+                &["src/app.rs WORK_LONGEST"],
             ),
         ],
     );
@@ -124,7 +127,7 @@ fn previews_and_tests() {
         &[
             (
                 "A tenant has at most {}.",
-                &["src/authoring/world.rs MAX_SAMPLE_USERS"],
+                &["src/authoring/scenario.rs MAX_SAMPLE_USERS"],
             ),
             (
                 "in place of what is live, {} at most",
@@ -151,8 +154,8 @@ fn previews_and_tests() {
             (
                 "longer than the limit ({} characters, {} kB)",
                 &[
-                    "src/domain/template/page.rs MAX_OUTPUT_CHARS",
-                    "src/domain/template/page.rs MAX_OUTPUT_BYTES / 1024",
+                    "src/domain/template/output.rs MAX_OUTPUT_CHARS",
+                    "src/domain/template/output.rs MAX_OUTPUT_BYTES / 1024",
                 ],
             ),
             (

@@ -208,7 +208,7 @@ fn contexts() {
             ),
             (
                 "with any metadata of {} kB must",
-                &["src/domain/schema/price.rs MAX_BYTES / 1024"],
+                &["src/domain/schema/cost.rs MAX_BYTES / 1024"],
             ),
             (
                 "A schema has up to {} subschemas, of which {} may be inside",
@@ -258,17 +258,17 @@ fn templates() {
             (
                 "cut at {} characters a value and {} together",
                 &[
-                    "src/domain/template/page.rs CALLER_CHARS",
-                    "src/domain/template/page.rs CALLER_TOTAL_CHARS",
+                    "src/domain/template/output.rs CALLER_CHARS",
+                    "src/domain/template/output.rs CALLER_TOTAL_CHARS",
                 ],
             ),
             (
                 "one line of at most {} characters, between marks too",
-                &["src/domain/template/page.rs FACT_CHARS"],
+                &["src/domain/template/output.rs FACT_CHARS"],
             ),
             (
                 "each value is one clean line of at most {} characters",
-                &["src/domain/template/page.rs SPOKEN_CHARS"],
+                &["src/domain/template/output.rs SPOKEN_CHARS"],
             ),
             (
                 "with {} marks a letter at most",

@@ -57,7 +57,7 @@ fn refusals_schemas_and_releases() {
             ("collects up to {}.", &["src/domain/schema/run.rs MAX_TOLD"]),
             (
                 "the most that any metadata of {} kB",
-                &["src/domain/schema/price.rs MAX_BYTES / 1024"],
+                &["src/domain/schema/cost.rs MAX_BYTES / 1024"],
             ),
             (
                 "known when it is compiled: {} MB",
@@ -102,7 +102,7 @@ fn waiting_and_working() {
         &[
             (
                 "Who waits longer than {} seconds gets 503",
-                &["src/app.rs WORK.0"],
+                &["src/app.rs WORK_PATIENCE"],
             ),
             ("have a niceness of {}, those", &["src/app.rs niceness:"]),
             (

@@ -142,7 +142,7 @@ fn proxies() {
             ),
             (
                 "| the admin API | {} s in the queue and {} s of work |",
-                &["src/app.rs WORK.0", "src/app.rs WORK.1"],
+                &["src/app.rs WORK_PATIENCE", "src/app.rs WORK_LONGEST"],
             ),
             (
                 "Bodies have {} kB at most, in the admin API {} MB",

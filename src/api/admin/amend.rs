@@ -11,13 +11,13 @@ use super::views::release::ReleaseBody;
 use super::views::version::VersionBody;
 use crate::authoring::amend::{self, Amended, Amendment};
 use crate::authoring::release::MAX_NOTE;
-use crate::authoring::review::Standing;
+use crate::authoring::review::ReviewState;
+use crate::domain::document::DocumentKind;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::tenants::change::Change;
 use crate::web::admin::Publish;
 use crate::web::finding::{FindingBody, finding_bodies};
-use crate::web::input::{Block, Moment, Object, Whole, input};
+use crate::web::input::{Block, Moment, Object, WholeNumber, input};
 use crate::web::operation::{Answer, Call, Described, IfMatch, Json, Once, Output, Patch, Path};
 use crate::web::work::Ready;
 
@@ -33,7 +33,7 @@ input! {
         /// From when; now unless set. At most a year ahead.
         live_from: Option<Moment>,
         /// For how many of a hundred users, beside what is live; for everybody unless set.
-        percent: Option<Whole<u8, 1, 99>>,
+        percent: Option<WholeNumber<u8, 1, 99>>,
         /// Says what would happen, and changes nothing. The answer to such a call is never kept.
         dry_run: bool = false,
     }
@@ -66,12 +66,12 @@ struct ApprovalBody {
     /// How many people must approve it, none of whom wrote in it.
     #[schema(example = 1)]
     required: u8,
-    /// Those who do.
+    /// The admins who approve it.
     approved_by: Vec<String>,
 }
 
-impl From<Standing> for ApprovalBody {
-    fn from(standing: Standing) -> Self {
+impl From<ReviewState> for ApprovalBody {
+    fn from(standing: ReviewState) -> Self {
         Self {
             required: standing.required,
             approved_by: standing.approved_by,
@@ -169,7 +169,7 @@ async fn amended(
         patch: patch.content,
         note: patch.note.into(),
         live_from: patch.live_from.map(Moment::get),
-        percent: patch.percent.map(Whole::get),
+        percent: patch.percent.map(WholeNumber::get),
     };
     let amended = amend::amend(change, kind, key, amendment).await?;
     Ok(AmendedBody::new(kind, key, amended))

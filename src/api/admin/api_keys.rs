@@ -12,7 +12,7 @@ use crate::store::api_keys::StoredKey;
 use crate::tenants::api_keys::{self, NewKey};
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::Own;
-use crate::web::input::{Line, Moment, Whole, input};
+use crate::web::input::{Line, Moment, WholeNumber, input};
 use crate::web::operation::{
     Answer, Body, Call, Created, Json, NoContent, Once, Page, PageOf, Path, operations,
 };
@@ -43,12 +43,11 @@ operations! {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ApiKeyBody {
-    /// The key's id.
     id: Uuid,
-    /// What it is for.
+    /// What the key is for, in the words of whoever created it.
     #[schema(example = "nightly deploy")]
     name: String,
-    /// What it may.
+    /// The role, which decides what requests with the key may do.
     role: Role,
     /// Its first characters, as the audit trail names it.
     #[schema(example = "pgk_Ab3dE9xQ")]
@@ -57,13 +56,13 @@ struct ApiKeyBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "person:ann@example.com")]
     created_by: Option<String>,
-    /// Since when.
+    /// When the key was created.
     created_at: DateTime<Utc>,
     /// Until when; absent of a key without an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
-    /// When it was taken back.
+    /// When it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     revoked_at: Option<DateTime<Utc>>,
@@ -113,10 +112,10 @@ fn created((row, key): (StoredKey, SecretString)) -> Created<ApiKeyBody> {
 input! {
     /// A key to make.
     struct NewApiKey {
-        /// What it is for.
+        /// What the key is for, in the words of whoever created it.
         #[example("nightly deploy")]
         name: Line<100>,
-        /// What it may.
+        /// The role, which decides what requests with the key may do.
         #[example("publisher")]
         role: Role,
         /// Until when, two years ahead at most; without it the key has no end.
@@ -127,7 +126,7 @@ input! {
     struct Rotation {
         /// How long the old key goes on, in seconds; a day unless set, 0 ends it at once.
         #[example(3600)]
-        grace_seconds: Option<Whole<i64, 0, { api_keys::LONGEST_GRACE.num_seconds() }>>,
+        grace_seconds: Option<WholeNumber<i64, 0, { api_keys::LONGEST_GRACE.num_seconds() }>>,
     }
 }
 
@@ -171,7 +170,7 @@ async fn rotate(
     sent: Once<Body<Rotation>>,
 ) -> Answer<Created<ApiKeyBody>> {
     call.once(sent, async move |change, sent| {
-        let seconds = sent.grace_seconds.map(Whole::get);
+        let seconds = sent.grace_seconds.map(WholeNumber::get);
         let grace = seconds.map_or(api_keys::GRACE, TimeDelta::seconds);
         Ok(created(api_keys::rotate(change, key, grace).await?))
     })

@@ -27,7 +27,7 @@ use crate::tenants::subjects::targets;
 use crate::web::Problem;
 use crate::web::admin::{Own, View};
 use crate::web::codes::Code;
-use crate::web::input::{Moment, Sought, input};
+use crate::web::input::{Moment, SearchText, input};
 use crate::web::operation::{Answer, Call, Described, Json, Output, Page, PageOf, operations};
 use crate::web::work::{Pieces, in_pieces};
 
@@ -63,15 +63,15 @@ input! {
         from: Option<Moment>,
         /// Changes before this moment.
         to: Option<Moment>,
-        /// By this actor.
+        /// Only events of this actor.
         #[example("person:kim@example.com")]
-        actor: Option<Sought>,
-        /// Actions that begin like this.
+        actor: Option<SearchText>,
+        /// Actions with this prefix.
         #[example("persona.")]
-        action: Option<Sought>,
-        /// Of this.
+        action: Option<SearchText>,
+        /// Only events about this target.
         #[example("persona/support-agent")]
-        target: Option<Sought>,
+        target: Option<SearchText>,
         /// Of this user, by the `sub` of their tokens: the trail itself knows users under other names only.
         user: Option<Subject>,
     }
@@ -79,13 +79,10 @@ input! {
 
 impl AuditSearch {
     fn to_filter(&self, keys: &KeyRing, tenant: TenantId) -> Result<AuditFilter, Refusal> {
-        let text = |sought: &Option<Sought>| sought.clone().map(String::from);
+        let text = |sought: &Option<SearchText>| sought.clone().map(String::from);
         let targets = match (text(&self.target), &self.user) {
             (Some(_), Some(_)) => {
-                return Err(Refusal::fault(
-                    "/user",
-                    "can't be asked for together with a target",
-                ));
+                return Err(Refusal::fault("/user", "can't be combined with a target"));
             }
             (target, None) => target.map(|target| vec![target]),
             (None, Some(user)) => Some(targets(keys, tenant, user)?),
@@ -107,17 +104,16 @@ pub(in crate::api) struct AuditItem {
     /// Counts from 1 within the tenant, without a gap.
     #[schema(example = 42)]
     seq: i64,
-    /// Its id.
     id: Uuid,
-    /// When.
+    /// When it happened.
     at: DateTime<Utc>,
-    /// Who.
+    /// Who did it.
     #[schema(example = "key:pgk_Ab3dE9xQ")]
     actor: String,
-    /// What was done.
+    /// The action, such as `persona.release`.
     #[schema(example = "persona.release")]
     action: String,
-    /// To what.
+    /// What it was done to, such as `persona/guide`.
     #[schema(example = "persona/support-agent")]
     target: String,
     /// SHA-256 of what was before, hex.
@@ -161,12 +157,12 @@ impl From<AuditRow> for AuditItem {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api) struct CheckpointItem {
-    /// The row that it marks.
+    /// The `seq` of the last row that it covers.
     #[schema(example = 42)]
     seq: i64,
     /// The hash of that row, hex.
     hash: String,
-    /// When.
+    /// When it happened.
     at: DateTime<Utc>,
     /// Which of the keys signed.
     #[schema(example = "3f1c9a7be0d24458")]

@@ -11,7 +11,7 @@ use super::views::change::ChangeBody;
 use crate::authoring::apply::{Application, ApplyError, ApplyOptions, MAX_MESSAGE, shared_issuers};
 use crate::authoring::bundle::{Bundle, SecretRef};
 use crate::authoring::export::export;
-use crate::authoring::plan::{Plan, Step, Verb};
+use crate::authoring::plan::{Action, Plan, Step};
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::finding::Finding;
 use crate::store::issuers::SharedIssuerRow;
@@ -53,7 +53,7 @@ input! {
         dry_run: bool = false,
         /// Remove what the bundle does not have, from the sections that it does have; false unless set.
         prune: bool = false,
-        /// Why, for the history.
+        /// The reason, for the history.
         #[example("Shorter greetings")]
         message: Block<MAX_MESSAGE> = Block::default(),
     }
@@ -93,7 +93,7 @@ impl Member for SecretsByPointer {
 }
 
 answered_words! {
-    Verb: Create, Change, Remove;
+    Action: Create, Change, Remove;
 }
 
 /// A bundle, as `persona-gateway schema` describes it.
@@ -106,7 +106,7 @@ struct BundleBody(Value);
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct PlanBody {
-    /// Whose.
+    /// The tenant's name in URLs.
     #[schema(example = "acme")]
     tenant: String,
     /// Each change, in the order in which they are made.
@@ -124,13 +124,12 @@ struct PlanBody {
 /// One change.
 #[derive(Debug, Serialize, ToSchema)]
 struct PlanStepBody {
-    /// What happens.
     #[schema(example = "change")]
-    verb: Verb,
-    /// To what.
+    verb: Action,
+    /// What the step changes, such as `persona/guide`.
     #[schema(example = "persona/guide")]
     target: String,
-    /// How, where that needs words.
+    /// A remark, where the change needs one.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false, example = "version 1 to 2")]
     note: String,

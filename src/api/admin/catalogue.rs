@@ -68,7 +68,6 @@ impl PathPart for CatalogueKind {
     }
 }
 
-/// An entry's id.
 struct EntryId(String);
 
 impl PathPart for EntryId {
@@ -88,13 +87,12 @@ impl PathPart for EntryId {
 #[serde(rename_all = "camelCase")]
 #[schema(as = CatalogueEntry)]
 struct EntryBody {
-    /// What it is.
     #[schema(example = "avatar")]
     kind: CatalogueKind,
     /// Anam's id, or a language code.
     #[schema(example = "30fa96d0-26c4-4e55-94a0-517025942e18")]
     id: String,
-    /// What people read.
+    /// The name that people see.
     #[schema(example = "Cara")]
     name: String,
     /// What else is known of it: pictures, a voice's provider, an avatar's models.
@@ -180,7 +178,7 @@ impl From<Usage> for UsageBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = CatalogueOverview)]
 struct OverviewBody {
-    /// Each kind.
+    /// The counts for each kind of entry.
     kinds: Vec<KindBody>,
     /// What Anam no longer lists, and who would miss it.
     retired: Vec<EntryBody>,
@@ -195,18 +193,17 @@ struct OverviewBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = CatalogueKindCounts)]
 struct KindBody {
-    /// Which.
     #[schema(example = "avatar")]
     kind: CatalogueKind,
     /// May be chosen. Of a kind that has none, neither this nor retired, personas may use whatever Anam has.
     allowed: i64,
-    /// Known, but not allowed.
+    /// Entries that are known but not allowed.
     not_allowed: i64,
     /// No longer listed by Anam.
     retired: i64,
 }
 
-/// What became of it.
+/// The entries after a change of what is allowed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CatalogueAllowance)]
@@ -218,10 +215,10 @@ struct AllowedBody {
 input! {
     /// What an entry says from now on.
     struct CatalogueEntryWish {
-        /// What people read.
+        /// The name that people see.
         #[example("Cara")]
         name: Line<MAX_NAME_CHARS>,
-        /// What else is known of it.
+        /// Further attributes, as Anam lists them.
         #[example({ "provider": "CARTESIA" })]
         attributes: Object = Object::new(),
         /// Whether users may choose it; `true` unless set.

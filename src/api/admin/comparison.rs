@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::views::change::ChangeBody;
-use crate::authoring::compare::{Against, other_side};
+use crate::authoring::compare::{ComparisonBase, other_side};
 use crate::authoring::{documents, drafts};
 use crate::domain::diff;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::View;
 use crate::web::input::{Member, Schemas, VersionNumber, input};
@@ -29,11 +29,11 @@ input! {
     pub(super) struct Side {
         /// `base` (unless set), `live`, `latest` or a version's number.
         #[example("live")]
-        against: Against = Against::Base,
+        against: ComparisonBase = ComparisonBase::Base,
     }
 }
 
-impl Member for Against {
+impl Member for ComparisonBase {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         value.as_str().and_then(Self::parse).ok_or_else(|| {
             let form = "must be base, live, latest or a version's number";

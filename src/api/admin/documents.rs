@@ -6,13 +6,14 @@ use super::views::document::{DocumentBody, seen_document, validator};
 use crate::authoring::documents;
 use crate::authoring::drafts::MAX_TITLE;
 use crate::authoring::export::order;
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
 use crate::gateway::Gateway;
 use crate::sources::load::Served;
-use crate::store::documents::{DocumentFilter, DocumentKind};
+use crate::store::documents::DocumentFilter;
 use crate::web::admin::{Edit, Publish, View};
-use crate::web::input::{Block, Line, Object, VersionNumber, Whole, input};
+use crate::web::input::{Block, Line, Object, VersionNumber, WholeNumber, input};
 use crate::web::operation::{
     Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Page, PageOf, Path, Tagged,
     operations,
@@ -58,7 +59,7 @@ operations! {
 input! {
     /// A new document with its first draft.
     struct NewDocument {
-        /// Its kind.
+        /// The kind of document, which never changes.
         #[example("snippet")]
         kind: DocumentKind,
         /// Its name within the kind.
@@ -89,13 +90,13 @@ input! {
         key: Key,
     }
 
-    /// Which documents.
+    /// Filters for documents.
     struct DocumentsFilter {
-        /// Only this kind.
+        /// Only documents of this kind.
         kind: Option<DocumentKind>,
         /// Only those whose key holds this text.
         holds: Option<Line<64>>,
-        /// Archived ones too.
+        /// Includes archived documents.
         archived: bool = false,
     }
 }
@@ -172,7 +173,7 @@ async fn duplicate(
             from,
             title,
         } = sent;
-        let from = from.map(Whole::get);
+        let from = from.map(WholeNumber::get);
         let draft = documents::duplicate(change, kind, &key, &copy, from, &title).await?;
         Ok(DraftBody::from(draft).created())
     })

@@ -11,18 +11,18 @@ use super::{comparison, validation};
 use crate::authoring::drafts::MAX_TITLE;
 use crate::authoring::export::order;
 use crate::authoring::{documents, drafts, rebase, seal};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
 use crate::domain::merge::{Choices, Side};
 use crate::domain::merge_patch::merged;
-use crate::store::documents::DocumentKind;
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
 use crate::web::admin::{Edit, View};
 use crate::web::etag::Validator;
 use crate::web::finding::{FindingBody, finding_bodies};
-use crate::web::input::{Block, Member, Object, Schemas, VersionNumber, Whole, input};
+use crate::web::input::{Block, Member, Object, Schemas, VersionNumber, WholeNumber, input};
 use crate::web::operation::{
     Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Patch, Path, Tagged, operations,
 };
@@ -73,28 +73,23 @@ operations! {
 pub(super) struct DraftBody {
     /// The draft.
     id: Uuid,
-    /// Its document's kind.
     #[schema(value_type = DocumentKind, example = "persona")]
     kind: &'static str,
-    /// Its document's key.
     #[schema(example = "support-agent")]
     key: String,
     /// The version that it builds on; absent where there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     base_version: Option<i32>,
-    /// What it is about.
     title: String,
-    /// What would be sealed.
+    /// The content, which sealing makes a version.
     #[schema(value_type = Object)]
     content: Map<String, Value>,
-    /// Who opened it.
     author: String,
     /// Everybody who wrote in it: none of them can approve what is sealed from it.
     contributors: Vec<String>,
     /// When it was opened.
     created_at: DateTime<Utc>,
-    /// When it was last written.
     updated_at: DateTime<Utc>,
     #[serde(skip)]
     revision: i64,
@@ -139,7 +134,7 @@ input! {
     struct NewDraft {
         /// The version to build on; the newest unless set.
         from: Option<VersionNumber>,
-        /// What it is about.
+        /// A short description of the change.
         title: Block<MAX_TITLE> = Block::default(),
         /// Its content; that of the version unless set.
         content: Option<Object>,
@@ -149,7 +144,7 @@ input! {
     struct DraftChange {
         /// What it is about; stays unless set.
         title: Option<Block<MAX_TITLE>>,
-        /// All of its content.
+        /// The whole content.
         content: Object,
     }
 
@@ -167,7 +162,7 @@ input! {
         /// By JSON pointer, `ours` (the draft's) or `theirs` (what was sealed meanwhile): at that place and below. The longest pointer counts;
         /// the empty one speaks of everything.
         #[example({ "/systemPrompt": "ours" })]
-        keep: Keep = Keep(Choices::default()),
+        keep: ConflictChoices = ConflictChoices(Choices::default()),
     }
 
     /// Why a draft is sealed.
@@ -180,9 +175,9 @@ input! {
 
 /// `ours` and `theirs` by pointer.
 #[derive(Debug)]
-struct Keep(Choices);
+struct ConflictChoices(Choices);
 
-impl Member for Keep {
+impl Member for ConflictChoices {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
             let form = "must be an object such as {\"/systemPrompt\": \"ours\"}";
@@ -211,7 +206,7 @@ impl Member for Keep {
 struct SealedBody {
     #[serde(flatten)]
     version: VersionBody,
-    /// What was found in it: warnings, and what stands in the way of a release for now. `:validate` finds the same.
+    /// What was found in it: warnings, and what blocks a release for now. `:validate` finds the same.
     findings: Vec<FindingBody>,
 }
 
@@ -242,7 +237,7 @@ async fn open(
     sent: Once<Body<NewDraft>>,
 ) -> Answer<Created<DraftBody>> {
     call.once(sent, async move |change, sent| {
-        let from = sent.from.map(Whole::get);
+        let from = sent.from.map(WholeNumber::get);
         let draft = drafts::open(change, kind, &key, from, &sent.title, sent.content).await?;
         Ok(DraftBody::from(draft).created())
     })
@@ -303,7 +298,7 @@ async fn rebase_draft(
 ) -> Answer<Tagged<DraftBody>> {
     call.change(async move |change| {
         let draft = seen_draft(change, draft, seen).await?;
-        let Keep(choices) = sent.checked()?.keep;
+        let ConflictChoices(choices) = sent.checked()?.keep;
         let draft = rebase::rebase(change, draft, &choices).await?;
         Ok(DraftBody::from(draft).tagged())
     })

@@ -9,7 +9,7 @@ use super::views::uses::Uses;
 use crate::authoring::impact::{DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome, Study};
 use crate::domain::key::Key;
 use crate::web::admin::View;
-use crate::web::input::{Whole, input};
+use crate::web::input::{WholeNumber, input};
 use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
 
 operations! {
@@ -32,11 +32,11 @@ input! {
         context: Option<Key>,
         /// How many of the newest sessions; 500 unless set.
         #[example(500)]
-        sessions: Option<Whole<usize, 1, MAX_SESSIONS>>,
+        sessions: Option<WholeNumber<usize, 1, MAX_SESSIONS>>,
     }
 }
 
-/// Whom it would reach.
+/// The result of a study.
 #[derive(Debug, Serialize, ToSchema)]
 struct ImpactBody {
     /// Sessions that were decided anew; those whose inputs are no longer kept are not among them.
@@ -62,9 +62,9 @@ struct ImpactBody {
 /// One kind of change.
 #[derive(Debug, Serialize, ToSchema)]
 struct ImpactKind {
-    /// What these sessions get as things are.
+    /// What these sessions get now.
     from: ImpactGiven,
-    /// What they would get.
+    /// What the sessions would get.
     to: ImpactGiven,
     /// Places of the request to Anam that differ.
     #[schema(example = json!(["/personaConfig/systemPrompt"]))]
@@ -79,11 +79,10 @@ struct ImpactKind {
 /// What a session gets: a persona, or `undecided`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct ImpactGiven {
-    /// The context that answered.
+    /// The key of the context that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "support")]
     context: Option<String>,
-    /// The persona.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "support-agent")]
     persona: Option<String>,
@@ -91,7 +90,7 @@ struct ImpactGiven {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     version: Option<i32>,
-    /// Why nobody is given.
+    /// Why no persona can be given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     undecided: Option<String>,
@@ -102,7 +101,7 @@ async fn ask(
     sent: Body<ImpactAsked>,
 ) -> Answer<Unless<Absent, Json<ImpactBody>>> {
     let sent = sent.checked()?;
-    let sessions = sent.sessions.map_or(DEFAULT_SESSIONS, Whole::get);
+    let sessions = sent.sessions.map_or(DEFAULT_SESSIONS, WholeNumber::get);
     let tenant = call.tenant;
     let begun = call.work(async move |gateway| {
         let database = gateway.database.clone();

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use self::check::CheckBody;
-use self::inputs::{Candidate, IssuerProof, IssuerSample, Wanted};
+use self::inputs::{Candidate, IssuerInput, IssuerProof, IssuerSample};
 use crate::domain::fault::Fault;
 use crate::domain::ids::IssuerId;
 use crate::store::issuers::IssuerRow;
@@ -114,7 +114,7 @@ struct PairBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     claimed_by: Option<ClaimedBy>,
-    /// When.
+    /// When it was claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     claimed_at: Option<DateTime<Utc>>,
@@ -163,9 +163,9 @@ fn tagged(row: IssuerRow) -> Tagged<IssuerBody> {
 
 /// Tries out what is to be saved, unless the admin wants it unchecked. The judgement is for the change to give: a call that
 /// is repeated gets its first answer, whatever the issuer says by now.
-async fn judged(
+async fn faults_of_candidate(
     call: &Call<Own>,
-    wanted: &Wanted,
+    wanted: &IssuerInput,
     existing: Option<&IssuerRow>,
 ) -> Answer<Vec<Fault>> {
     if wanted.accept_unchecked {
@@ -187,9 +187,9 @@ async fn list(call: Call<View>) -> Answer<Json<PageBody<IssuerBody>>> {
     }))
 }
 
-async fn create(call: Call<Own>, sent: Once<Body<Wanted>>) -> Answer<Created<IssuerBody>> {
+async fn create(call: Call<Own>, sent: Once<Body<IssuerInput>>) -> Answer<Created<IssuerBody>> {
     let faults = match sent.get() {
-        Some(wanted) => judged(&call, wanted, None).await?,
+        Some(wanted) => faults_of_candidate(&call, wanted, None).await?,
         None => Vec::new(),
     };
     call.once(sent, async move |change, wanted| {
@@ -214,7 +214,7 @@ async fn check(call: Call<Own>, sent: Body<Candidate>) -> Answer<Json<CheckBody>
     gateway.admit_try_out(call.tenant)?;
     let sample = sample_token.as_ref();
     let report = issuers::check(gateway, call.tenant, &issuer, None, sample).await?;
-    let taken = issuers::taken(gateway, call.tenant, &issuer).await?;
+    let taken = issuers::pair_conflict(gateway, call.tenant, &issuer).await?;
     Ok(Json::new(&CheckBody::new(report, taken)))
 }
 
@@ -226,13 +226,13 @@ async fn put(
     call: Call<Own>,
     Path(issuer): Path<IssuerId>,
     seen: IfMatch,
-    sent: Body<Wanted>,
+    sent: Body<IssuerInput>,
 ) -> Answer<Tagged<IssuerBody>> {
     let existing = find(&call, issuer).await?;
     // Nobody is made to wait for a try-out only to hear that it was in vain.
     must_be_seen(&existing, seen.clone())?;
     let wanted = sent.checked()?;
-    let faults = judged(&call, &wanted, Some(&existing)).await?;
+    let faults = faults_of_candidate(&call, &wanted, Some(&existing)).await?;
     if !faults.is_empty() {
         return Err(Refusal::Invalid(faults).into());
     }

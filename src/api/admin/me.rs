@@ -24,12 +24,12 @@ struct Me {
     /// As the audit trail says it.
     #[schema(example = "key:pgk_Ab3dE9xQ")]
     actor: String,
-    /// What they may.
+    /// The role, which decides what the credential may do.
     role: Role,
     /// The tenant's name in bundles.
     #[schema(example = "demo")]
     tenant: String,
-    /// The tenant's name for people.
+    /// The tenant's display name.
     #[schema(example = "Demo Inc.")]
     tenant_name: String,
 }

@@ -60,25 +60,25 @@ operations! {
     }
 }
 
-/// Somebody who was asked to join.
+/// A person who was invited.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct InvitationBody {
     /// The invitation.
     id: Uuid,
-    /// Who is asked.
+    /// The invited person's address.
     #[schema(example = "bob@example.com")]
     email: String,
-    /// As what.
+    /// The role that the person will have.
     role: Role,
     /// How it stands.
     state: StateBody,
-    /// Who asks.
+    /// The admin who sent the invitation.
     #[schema(example = "person:ann@example.com")]
     invited_by: String,
-    /// Since when.
+    /// When the invitation was created.
     created_at: DateTime<Utc>,
-    /// Until when.
+    /// When the invitation expires.
     expires_at: DateTime<Utc>,
     /// What the invited send to join. Shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,16 +127,16 @@ impl From<InvitationState> for StateBody {
     }
 }
 
-/// Somebody has joined.
+/// A person's new membership.
 #[derive(Debug, Serialize, ToSchema)]
 struct JoinedBody {
-    /// Who.
+    /// The person's address.
     #[schema(example = "bob@example.com")]
     email: String,
-    /// Where.
+    /// The tenant's name in URLs.
     #[schema(example = "demo")]
     tenant: String,
-    /// As what.
+    /// The role that the person will have.
     role: Role,
 }
 
@@ -144,21 +144,20 @@ struct JoinedBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct MemberBody {
-    /// The person.
+    /// The person's id.
     id: Uuid,
-    /// Their address.
     #[schema(example = "ann@example.com")]
     email: String,
-    /// What they are called.
+    /// The person's name.
     #[schema(example = "Ann Lee")]
     name: String,
-    /// What they may.
+    /// The role, which decides what the person may do.
     role: Role,
     /// Whether they come by the tenant's identity provider only.
     single_sign_on: bool,
     /// Whether an operator has locked the account.
     disabled: bool,
-    /// Since when they are a member.
+    /// When the person became a member.
     since: DateTime<Utc>,
 }
 
@@ -188,12 +187,12 @@ fn tagged(row: &MemberRow) -> Tagged<MemberBody> {
 }
 
 input! {
-    /// Somebody to ask.
+    /// An invitation to send.
     struct NewInvitation {
-        /// Their address.
+        /// The address of the person to invite.
         #[example("bob@example.com")]
         email: Email,
-        /// As what.
+        /// The role that the person will have.
         #[example("editor")]
         role: Role,
     }

@@ -1,4 +1,4 @@
-//! `/v1/admin/policy` and `/v1/admin/tenant`: what a tenant has laid down for all its personas and users, and its name.
+//! `/v1/admin/policy` and `/v1/admin/tenant`: the rules for all personas and users of a tenant, and its name.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -66,7 +66,7 @@ impl ToSchema for PolicyBody {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Tenant)]
 struct TenantBody {
-    /// Its id.
+    /// The tenant's id.
     id: Uuid,
     /// Its name in addresses and bundles, which stays.
     #[schema(example = "acme")]
@@ -87,9 +87,9 @@ impl From<&TenantRow> for TenantBody {
 }
 
 input! {
-    /// What the tenant is called from now on.
+    /// A new display name of the tenant.
     struct TenantChange {
-        /// Its name for people.
+        /// The tenant's display name.
         #[example("Acme Inc.")]
         name: Line<MAX_NAME_CHARS>,
     }

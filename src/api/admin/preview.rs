@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::views::undecided::PreviewUndecided;
 use super::views::uses::Uses;
-use crate::authoring::preview::{self, Asked, Preview};
+use crate::authoring::preview::{self, Preview, PreviewRequest};
 use crate::domain::caller::{Facts, Subject};
 use crate::domain::decide::{Decision, Undecided};
 use crate::domain::diff::ChangeKind;
@@ -140,7 +140,7 @@ struct PreviewedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object, nullable = false)]
     trace: Option<Value>,
-    /// Why nobody would be given.
+    /// Why no persona would be given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     undecided: Option<PreviewUndecided>,
@@ -178,14 +178,13 @@ struct PreviewChange {
     /// RFC 6901 pointer.
     #[schema(example = "/personaConfig/avatarId")]
     pointer: String,
-    /// What became of it.
     #[schema(example = "change")]
     change: ChangeKind,
-    /// What stood there.
+    /// The value before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     before: Option<Value>,
-    /// What stands there.
+    /// The value after.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     after: Option<Value>,
@@ -196,7 +195,7 @@ async fn ask(
     sent: Body<PreviewAsked>,
 ) -> Answer<Unless<Absent, Json<PreviewBody>>> {
     let sent = sent.checked()?;
-    let asked = Asked {
+    let asked = PreviewRequest {
         uses: sent.r#use.into_inner(),
         against: sent.against.map(|Against(uses)| uses.into_inner()),
         user: sent.user,
@@ -242,7 +241,7 @@ impl PreviewedBody {
     fn new(outcome: &Result<Decision, Undecided>) -> Self {
         match outcome {
             Ok(decision) => Self {
-                request: Some(preview::sent(decision)),
+                request: Some(preview::anam_request(decision)),
                 prompt: Some(decision.config.system_prompt.clone()),
                 greeting: decision.config.initial_message.clone(),
                 trace: serde_json::to_value(&decision.trace).ok(),

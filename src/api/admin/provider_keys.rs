@@ -52,9 +52,9 @@ operations! {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProviderKey)]
 struct ProviderKeyBody {
-    /// The key's id here.
+    /// The key's id at the gateway.
     id: Uuid,
-    /// What people call it.
+    /// The label that an admin gave the key.
     #[schema(example = "production, autumn")]
     label: String,
     /// Its last four characters; empty for a short key.
@@ -93,7 +93,7 @@ impl ProviderKeyBody {
 input! {
     /// A key to add.
     struct NewProviderKey {
-        /// What people will call it.
+        /// A label by which admins recognise the key.
         #[example("production, autumn")]
         label: Line<MAX_LABEL>,
         /// The Anam API key. Sealed, and never shown again.
@@ -123,17 +123,16 @@ impl Member for KeyText {
     }
 }
 
-/// What Anam says of a key.
+/// The result of testing a key at Anam.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ProviderKeyTest)]
 struct TestBody {
-    /// The outcome.
     outcome: OutcomeBody,
     /// The same in words.
     message: &'static str,
 }
 
-/// `good`; `refused`: Anam does not know the key; `noPermission`: it may not read Anam's lists, and whether it may mint can't be told;
+/// `good`; `refused`: Anam does not know the key; `noPermission`: it may not read Anam's lists, and whether it may mint is unknown;
 /// `noPlan`; `unreachable`: Anam gave no answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::fault::Fault;
-use crate::refusals::Why;
+use crate::refusals::RefusalReason;
 use crate::store::refusals::{RefusalPlace, RefusalRow};
 use crate::web::admin::View;
 use crate::web::input::{Member, Schemas, input};
@@ -24,16 +24,16 @@ operations! {
 }
 
 input! {
-    /// Which refusals.
+    /// Filters for refusals.
     struct RefusalsFilter {
-        /// For this reason only.
+        /// Only refusals for this reason.
         #[example("wrong_audience")]
-        reason: Option<Why>,
+        reason: Option<RefusalReason>,
     }
 }
 
 /// The name of a reason.
-impl Member for Why {
+impl Member for RefusalReason {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         value.as_str().and_then(Self::named).ok_or_else(|| {
             let message = "must be the name of a reason, such as wrong_audience";
@@ -55,10 +55,10 @@ struct RefusalItem {
     /// Its stable name.
     #[schema(example = "wrong_audience")]
     reason: String,
-    /// What it means.
+    /// The reason, in a sentence.
     #[schema(example = "aud names none of this issuer's audiences")]
     meaning: String,
-    /// What to do about it.
+    /// How to correct it.
     advice: &'static str,
     /// The token's `iss`.
     #[schema(example = "https://login.example.com")]
@@ -71,9 +71,8 @@ struct RefusalItem {
     /// The page's origin, where that was refused.
     #[schema(example = "https://app.example.com")]
     origin: Option<String>,
-    /// Whether this counts further ones of the reason, which are not told apart: the newest 20 are.
+    /// Whether this counts further ones of the reason, which are not listed one by one: the newest 20 are.
     others: bool,
-    /// How often.
     count: i64,
     /// The first time.
     first_at: DateTime<Utc>,
@@ -86,10 +85,10 @@ struct RefusalItem {
 impl From<RefusalRow> for RefusalItem {
     fn from(row: RefusalRow) -> Self {
         let text = |text: String| (!text.is_empty()).then_some(text);
-        let why = Why::named(&row.reason);
+        let why = RefusalReason::named(&row.reason);
         Self {
-            meaning: why.map_or_else(|| row.reason.clone(), Why::meaning),
-            advice: why.map_or("", Why::advice),
+            meaning: why.map_or_else(|| row.reason.clone(), RefusalReason::meaning),
+            advice: why.map_or("", RefusalReason::advice),
             reason: row.reason,
             issuer: text(row.issuer),
             audience: text(row.audience),
@@ -106,7 +105,7 @@ impl From<RefusalRow> for RefusalItem {
 
 async fn list(call: Call<View>, page: PageOf<RefusalsFilter>) -> Answer<Page<RefusalItem>> {
     call.gateway().refusals.flush().await;
-    let reason = page.filter.reason.map(Why::as_label);
+    let reason = page.filter.reason.map(RefusalReason::as_label);
     let after = page.after().and_then(parse_position);
     let mut tx = call.read().await?;
     let rows = tx.refusals(reason, after, page.rows()).await?;

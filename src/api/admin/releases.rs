@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 
 use super::views::release::ReleaseBody;
 use crate::authoring::documents;
-use crate::authoring::release::{self, MAX_NOTE, Released, Wish};
+use crate::authoring::release::{self, MAX_NOTE, ReleaseRequest, Released};
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::ReleaseId;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::web::admin::{Publish, View};
 use crate::web::finding::{FindingBody, finding_bodies};
-use crate::web::input::{Block, Moment, VersionNumber, Whole, input};
+use crate::web::input::{Block, Moment, VersionNumber, WholeNumber, input};
 use crate::web::operation::{Answer, Body, Call, Json, Once, Page, PageOf, Path, operations};
 
 operations! {
@@ -53,7 +53,7 @@ impl From<Released> for ReleasedBody {
 }
 
 input! {
-    /// What to release.
+    /// The version to release, and when.
     struct NewRelease {
         /// The version's number.
         #[example(4)]
@@ -61,10 +61,10 @@ input! {
         /// To how many of a hundred users: a rollout beside the live version. A later release to more or fewer of them takes its place, and
         /// one to everybody, of whichever version, ends it. To everybody unless set.
         #[example(20)]
-        percent: Option<Whole<u8, 1, 99>>,
+        percent: Option<WholeNumber<u8, 1, 99>>,
         /// From when; now unless set. At most a year ahead.
         live_from: Option<Moment>,
-        /// Why.
+        /// The reason, for the history.
         #[example("Reviewed with the support team")]
         note: Block<MAX_NOTE> = Block::default(),
     }
@@ -75,7 +75,7 @@ input! {
         /// live one, which ends that.
         #[example(3)]
         to: Option<VersionNumber>,
-        /// Why.
+        /// The reason, for the history.
         #[example("Refunds were refused to gold customers")]
         note: Block<MAX_NOTE> = Block::default(),
     }
@@ -102,10 +102,10 @@ async fn create(
     sent: Once<Body<NewRelease>>,
 ) -> Answer<Json<ReleasedBody>> {
     call.once(sent, async move |change, sent| {
-        let wish = Wish {
+        let wish = ReleaseRequest {
             version: sent.version.get(),
             live_from: sent.live_from.map(Moment::get),
-            percent: sent.percent.map(Whole::get),
+            percent: sent.percent.map(WholeNumber::get),
             note: &sent.note,
         };
         let released = release::release(change, kind, &key, wish).await?;
@@ -135,7 +135,7 @@ async fn roll_back(
     sent: Once<Body<Rollback>>,
 ) -> Answer<Json<ReleasedBody>> {
     call.once(sent, async move |change, sent| {
-        let to = sent.to.map(Whole::get);
+        let to = sent.to.map(WholeNumber::get);
         let released = release::roll_back(change, kind, &key, to, &sent.note).await?;
         Ok(Json::new(&ReleasedBody::from(released)))
     })

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::views::change::ChangeBody;
+use super::views::explanation::PersonaGiven;
 use super::views::prompt::{PromptPart, parts};
 use super::views::undecided::PreviewUndecided;
 use super::views::uses::Uses;
@@ -13,7 +14,6 @@ use crate::authoring::replay::{Base, Replayed, replay};
 use crate::domain::decide::{Decision, Undecided};
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
-use crate::sessions::explain::PersonaGiven;
 use crate::sessions::record::config_hash;
 use crate::web::admin::View;
 use crate::web::input::{Member, Schemas, input, word};
@@ -43,32 +43,31 @@ impl Member for Base {
     }
 }
 
-/// What came out.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReplayBody {
-    /// The session.
+    /// The session's id.
     session: Uuid,
-    /// Whether Anam would be sent exactly what it was sent then.
+    /// Whether both decisions give the same request to Anam.
     same: bool,
     /// Whether `then` is exactly what Anam was sent then. It is not where the policy, the catalogue or the tenant's name were
     /// changed since: they have no versions.
     exact: bool,
-    /// What the versions of then give.
+    /// The result with the versions that were live at the time.
     then: DecisionBody,
-    /// What was asked for gives.
+    /// The result with the documents that the request names.
     now: DecisionBody,
     /// How what Anam would be sent (`personaConfig`, `sessionOptions`) differs between the two.
     differences: Vec<ChangeBody>,
 }
 
-/// A decision, or what stands in its way.
+/// A decision, or what is in its way.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct DecisionBody {
-    /// Whether there is one.
+    /// Whether a persona is given.
     decided: bool,
-    /// The context that answered.
+    /// The key of the context that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "support")]
     context: Option<String>,
@@ -80,7 +79,7 @@ struct DecisionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     config_hash: Option<String>,
-    /// Why.
+    /// The explanation of the decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     trace: Option<Value>,
@@ -88,7 +87,7 @@ struct DecisionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     prompt: Option<Vec<PromptPart>>,
-    /// What stands in the way.
+    /// What prevents it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     undecided: Option<PreviewUndecided>,
@@ -139,7 +138,6 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
     }
 }
 
-/// Decides a session again.
 pub(super) async fn decide(
     call: Call<View>,
     Path(session): Path<SessionId>,

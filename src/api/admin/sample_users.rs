@@ -43,7 +43,7 @@ struct SampleUserBody {
     /// Its name, for previews and tests.
     #[schema(example = "gold-customer")]
     key: String,
-    /// Who it is, for people.
+    /// Whom the user stands for, in an admin's words.
     #[schema(example = "A customer on the gold plan who calls for the first time")]
     description: String,
     /// The token's `sub`: it decides the arm of a split.
@@ -56,7 +56,6 @@ struct SampleUserBody {
     /// What the user has chosen.
     #[schema(value_type = Object, example = json!({ "tone": "brief" }))]
     preferences: Value,
-    /// When it was last written.
     updated_at: DateTime<Utc>,
     #[serde(skip)]
     version: i64,
@@ -95,7 +94,7 @@ impl SampleUserBody {
 input! {
     /// What a made-up user is from now on.
     struct SampleUserChange {
-        /// Who it is, for people.
+        /// Whom the user stands for, in an admin's words.
         #[example("A customer on the gold plan")]
         description: Block<{ sample_users::MAX_DESCRIPTION }> = Block::default(),
         /// The token's `sub`.

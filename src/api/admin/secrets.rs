@@ -10,7 +10,7 @@ use super::views::usage::PlaceBody;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::store::secrets::SecretRow;
-use crate::tenants::catalogue::usage::Place;
+use crate::tenants::catalogue::usage::Reference;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::secrets::{self, MAX_CHARS, SecretText, Set};
@@ -53,7 +53,7 @@ struct SecretBody {
     last_four: String,
     /// When it was given the value that it has.
     set_at: DateTime<Utc>,
-    /// By whom.
+    /// Who set the value.
     #[schema(example = "person:ann@acme.example")]
     set_by: String,
     /// Where the policy, and personas that are live or scheduled, refer to it.
@@ -61,7 +61,7 @@ struct SecretBody {
 }
 
 impl SecretBody {
-    fn new(row: SecretRow, places: Option<Vec<Place>>) -> Self {
+    fn new(row: SecretRow, places: Option<Vec<Reference>>) -> Self {
         let places = places.unwrap_or_default().into_iter();
         Self {
             name: row.name,

@@ -1,4 +1,4 @@
-//! `/v1/admin/sessions`: which tokens were asked for, and why each user got what they got.
+//! `/v1/admin/sessions`: which tokens were requested, and why each user got what they got.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,15 +6,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::replays;
+use super::views::explanation::{Explanation, PersonaGiven, TimingsMs, outcome_word};
 use super::views::prompt::PromptKnown;
 use crate::authoring::replay::then;
 use crate::domain::ids::{RequestId, SessionId, TenantId};
 use crate::gateway::Gateway;
-use crate::sessions::explain::{Explanation, PersonaGiven, TimingsMs, explain, result_of};
+use crate::sessions::explain::explain;
 use crate::store::explain::{SessionFilter, SessionRow};
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::View;
-use crate::web::input::{Moment, Sought, VersionNumber, Whole, input, words};
+use crate::web::input::{Moment, SearchText, VersionNumber, WholeNumber, input, words};
 use crate::web::operation::{Answer, Call, Json, Page, PageOf, Path, operations};
 
 operations! {
@@ -38,25 +39,25 @@ operations! {
 }
 
 input! {
-    /// Which sessions.
+    /// Filters for sessions.
     struct SessionSearch {
         /// Sessions not before this moment.
         from: Option<Moment>,
         /// Sessions before this moment.
         to: Option<Moment>,
-        /// Of this user: the `sub` of the token.
-        subject: Option<Sought>,
-        /// Answered by this context.
-        context: Option<Sought>,
-        /// Given this persona.
-        persona: Option<Sought>,
-        /// Given this version of the persona.
+        /// Only sessions of this user: the `sub` of the token.
+        subject: Option<SearchText>,
+        /// Only sessions in this context.
+        context: Option<SearchText>,
+        /// Only sessions with this persona.
+        persona: Option<SearchText>,
+        /// Only sessions with this version of the persona.
         version: Option<VersionNumber>,
-        /// With this outcome.
+        /// Only sessions with this outcome.
         outcome: Option<Outcome>,
-        /// Failed with this code.
-        code: Option<Sought>,
-        /// Asked for by the request with this id: the `X-Request-Id` of its answer.
+        /// Only sessions that failed with this problem code.
+        code: Option<SearchText>,
+        /// Only the session of the request with this id: the `X-Request-Id` of its answer.
         request_id: Option<Uuid>,
     }
 }
@@ -70,7 +71,6 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// The word in the ledger.
     fn as_str(self) -> &'static str {
         match self {
             Self::Issued => "issued",
@@ -92,14 +92,14 @@ impl SessionSearch {
                 "belongs to a persona: name that too",
             ));
         }
-        let text = |sought: &Option<Sought>| sought.clone().map(String::from);
+        let text = |sought: &Option<SearchText>| sought.clone().map(String::from);
         Ok(SessionFilter {
             from: self.from.map(Moment::get),
             to: self.to.map(Moment::get),
             subject: text(&self.subject),
             context: text(&self.context),
             persona: text(&self.persona),
-            version: self.version.map(Whole::get),
+            version: self.version.map(WholeNumber::get),
             outcome: self.outcome.map(|outcome| outcome.as_str().to_owned()),
             code: text(&self.code),
             request: self.request_id.map(RequestId),
@@ -113,19 +113,19 @@ impl SessionSearch {
 struct SessionItem {
     /// The session; Anam's `clientLabel`.
     id: Uuid,
-    /// The `X-Request-Id` of the request that asked for it; null in sessions of older releases.
+    /// The `X-Request-Id` of the request for it; null in sessions of older releases.
     request_id: Option<Uuid>,
-    /// When the token was asked for.
+    /// When the token was requested.
     at: DateTime<Utc>,
     /// The `sub` of the user's token; null once they were erased.
     #[schema(example = "user-1")]
     subject: Option<String>,
-    /// The context that answered.
+    /// The key of the context that was used.
     #[schema(example = "support")]
     context: String,
-    /// The persona given.
+    /// The persona of the session.
     persona: PersonaGiven,
-    /// `issued`, `failed`, `unknown` (its instance died), or `pending` while nothing was heard.
+    /// `issued`, `failed`, `unknown` (its instance died), or `pending` while there is no outcome.
     #[schema(example = "issued", pattern = "^(issued|failed|unknown|pending)$")]
     outcome: String,
     /// The problem code of a failure.
@@ -142,7 +142,7 @@ impl From<SessionRow> for SessionItem {
             id: row.id.0,
             request_id: row.request.map(|id| id.0),
             at: row.at,
-            outcome: result_of(&row),
+            outcome: outcome_word(&row),
             subject: row.subject,
             context: row.context,
             persona: PersonaGiven {
@@ -150,7 +150,7 @@ impl From<SessionRow> for SessionItem {
                 version: row.persona_version,
             },
             code: row.code,
-            timings: TimingsMs::of(row.timings),
+            timings: TimingsMs::new(row.timings),
         }
     }
 }
@@ -193,7 +193,7 @@ async fn get(call: Call<View>, Path(session): Path<SessionId>) -> Answer<Json<Ex
     call.work(async move |gateway| {
         let prompt = prompt(gateway, tenant, session).await?;
         Ok(Json::new(&ExplainedSession {
-            explanation,
+            explanation: explanation.into(),
             prompt,
         }))
     })
@@ -209,7 +209,7 @@ async fn prompt(
         Ok(then) => Ok(match &then.decided {
             Ok(decision) => PromptKnown::from_decision(decision, then.exact),
             Err(undecided) => PromptKnown::missing(format!(
-                "the versions of then decide nothing any more: {undecided}"
+                "the versions that were live then give no persona any more: {undecided}"
             )),
         }),
         Err(Refusal::InputsExpired(why)) => Ok(PromptKnown::missing(why)),

@@ -45,7 +45,7 @@ operations! {
     }
 }
 
-/// Somebody is signed in.
+/// A session of a person who has signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SignedInBody {
@@ -58,7 +58,7 @@ pub(super) struct SignedInBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "demo")]
     tenant: Option<String>,
-    /// What the person may there.
+    /// The person's role in this tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<Role>,
@@ -80,10 +80,9 @@ impl From<SignedIn> for Json<SignedInBody> {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Account {
-    /// Their address.
     #[schema(example = "ann@example.com")]
     email: String,
-    /// What they are called.
+    /// The person's name.
     #[schema(example = "Ann Lee")]
     name: String,
     /// Whether this session may do what operators do.
@@ -96,7 +95,7 @@ struct Account {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "demo")]
     tenant: Option<String>,
-    /// What they may there.
+    /// The person's role in this tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<Role>,
@@ -110,12 +109,12 @@ struct TenantOfPerson {
     /// Its name in URLs and bundles.
     #[schema(example = "demo")]
     slug: String,
-    /// Its name for people.
+    /// The tenant's display name.
     #[schema(example = "Demo Inc.")]
     name: String,
-    /// What the person may there.
+    /// The person's role in this tenant.
     role: Role,
-    /// Whether it is served.
+    /// False while the tenant is suspended.
     active: bool,
 }
 
@@ -131,12 +130,12 @@ impl From<MembershipRow> for TenantOfPerson {
 }
 
 input! {
-    /// A try to sign in.
+    /// A sign-in with a password.
     struct Credentials {
         /// The address of the account.
         #[example("ann@example.com")]
         email: Line<MAX_EMAIL_CHARS>,
-        /// Its password.
+        /// The account's password.
         #[example("correct horse battery")]
         password: Secret<MAX_SECRET_BYTES>,
         /// The tenant to work in; needed by who belongs to several.

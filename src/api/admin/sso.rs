@@ -70,7 +70,7 @@ impl From<&ProviderRow> for ProviderBody {
 input! {
     /// An identity provider to set.
     struct NewProvider {
-        /// Its issuer identifier, character for character as its discovery document writes it. It is asked before it is stored.
+        /// Its issuer identifier, character for character as its discovery document writes it. It is fetched before the settings are stored.
         #[example("https://login.example.com")]
         issuer: Line<MAX_ISSUER_CHARS>,
         /// What it calls the gateway.
@@ -108,7 +108,6 @@ impl Member for ClientSecret {
     }
 }
 
-/// Texts that may be domains.
 #[derive(Debug)]
 struct Domains(Vec<String>);
 
@@ -125,7 +124,6 @@ impl Member for Domains {
     }
 }
 
-/// A role, or none.
 #[derive(Debug)]
 struct NewPersonRole(Option<Role>);
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::views::explanation::PersonaGiven;
 use crate::domain::caller::Subject;
-use crate::sessions::explain::PersonaGiven;
 use crate::store::StoreError;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::{self, SubjectExport};
@@ -47,7 +47,7 @@ struct SubjectDocument {
     /// The `sub` of the user's tokens.
     #[schema(example = "user-1")]
     subject: String,
-    /// When this was read.
+    /// When the export was written.
     exported_at: DateTime<Utc>,
     /// Their choices.
     #[schema(value_type = Object)]
@@ -66,14 +66,13 @@ struct SubjectDocument {
 struct SubjectSessionItem {
     /// The session; Anam's `clientLabel`.
     id: Uuid,
-    /// When the token was asked for.
+    /// When the token was requested.
     at: DateTime<Utc>,
-    /// The context that answered.
+    /// The key of the context that was used.
     #[schema(example = "support")]
     context: String,
-    /// The persona given.
     persona: PersonaGiven,
-    /// `issued`, `failed` or `unknown`; absent while nothing was heard.
+    /// `issued`, `failed` or `unknown`; absent while there is no outcome.
     #[schema(nullable = false, example = "issued")]
     outcome: Option<String>,
     /// The problem code of a failure.
@@ -87,11 +86,11 @@ struct SubjectSessionItem {
     trace: Value,
 }
 
-/// What was forgotten.
+/// What was deleted.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ErasedBody {
-    /// Whether there were preferences.
+    /// Whether preferences were deleted.
     preferences: bool,
     /// Sessions that no longer say whose they were.
     #[schema(example = 12)]

@@ -15,7 +15,7 @@ use crate::domain::request::BodyFault;
 use crate::gateway::Gateway;
 use crate::store::preferences::StoredPreferences;
 use crate::tenants::admin::Admin;
-use crate::tenants::preferences::Change as Wish;
+use crate::tenants::preferences::Change as PreferencesChange;
 use crate::tenants::preferences::by_admin::{self, Import, ImportReport};
 use crate::tenants::preferences::import::{Line, Lines, MAX_LINE};
 use crate::tenants::refusal::Refusal;
@@ -54,7 +54,7 @@ operations! {
     }
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PreferencesImport)]
@@ -99,7 +99,7 @@ impl ImportBody {
 }
 
 input! {
-    /// How to import.
+    /// Options of an import.
     struct ImportOptions {
         /// `true`: says what an import would do, and writes nothing.
         dry_run: bool = false,
@@ -145,7 +145,7 @@ async fn put(
     sent: Body<Choices>,
 ) -> Answer<Tagged<Choices>> {
     let Choices(choices) = sent.checked()?;
-    let written = write(&call, subject, seen, Wish::Replace(choices)).await?;
+    let written = write(&call, subject, seen, PreferencesChange::Replace(choices)).await?;
     Ok(tagged(&written))
 }
 
@@ -156,12 +156,12 @@ async fn patch(
     sent: Patch<ChoicesPatch>,
 ) -> Answer<Tagged<Choices>> {
     let ChoicesPatch(choices) = sent.checked()?;
-    let written = write(&call, subject, seen, Wish::Merge(choices)).await?;
+    let written = write(&call, subject, seen, PreferencesChange::Merge(choices)).await?;
     Ok(tagged(&written))
 }
 
 async fn erase(call: Call<Edit>, Path(subject): Path<Subject>, seen: IfMatch) -> Answer<NoContent> {
-    write(&call, subject, seen, Wish::Clear).await?;
+    write(&call, subject, seen, PreferencesChange::Clear).await?;
     Ok(NoContent)
 }
 
@@ -209,7 +209,7 @@ async fn write(
     call: &Call<Edit>,
     subject: Subject,
     seen: IfMatch,
-    wish: Wish,
+    wish: PreferencesChange,
 ) -> Answer<StoredPreferences> {
     call.change(async move |change| {
         let stored = change.tx.lock_preferences(&subject).await?;

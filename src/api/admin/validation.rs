@@ -4,10 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::authoring::drafts;
-use crate::authoring::rehearse::{self, Rehearsal};
+use crate::authoring::dry_run::{self, DryRun};
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::web::admin::{Edit, View};
 use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::input::VersionNumber;
@@ -18,7 +18,7 @@ use crate::web::problem::FaultBody;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Validation {
-    /// Whether nothing stands in the way of a release.
+    /// Whether nothing blocks a release.
     ok: bool,
     /// What was found in the document, errors first, then by place.
     findings: Vec<FindingBody>,
@@ -45,7 +45,7 @@ pub(super) async fn validate_draft(
 ) -> Answer<Json<Validation>> {
     call.try_out(async move |change| {
         let draft = drafts::find(&mut change.tx, draft).await?;
-        let rehearsal = rehearse::of_draft(change, &draft).await?;
+        let rehearsal = dry_run::of_draft(change, &draft).await?;
         Ok(Json::new(&Validation::from(rehearsal)))
     })
     .await
@@ -58,15 +58,15 @@ pub(super) async fn validate_version(
     Path(number): Path<VersionNumber>,
 ) -> Answer<Unless<Conflicting, Json<Validation>>> {
     call.try_out(async move |change| {
-        let rehearsal = rehearse::of_version(change, kind, &key, number.get()).await?;
+        let rehearsal = dry_run::of_version(change, kind, &key, number.get()).await?;
         Ok(Json::new(&Validation::from(rehearsal)).into())
     })
     .await
 }
 
-impl From<Rehearsal> for Validation {
-    fn from(rehearsal: Rehearsal) -> Self {
-        let Rehearsal { found, would_break } = rehearsal;
+impl From<DryRun> for Validation {
+    fn from(rehearsal: DryRun) -> Self {
+        let DryRun { found, would_break } = rehearsal;
         Self {
             ok: !found.has_errors() && would_break.is_empty(),
             would_break: would_break.iter().map(FaultBody::from).collect(),

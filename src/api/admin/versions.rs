@@ -1,4 +1,4 @@
-//! `/v1/admin/documents/{kind}/{key}/versions`: what was sealed, and what others say of it.
+//! `/v1/admin/documents/{kind}/{key}/versions`: sealed versions and their reviews.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,9 +8,9 @@ use super::views::version::VersionBody;
 use super::{comparison, validation};
 use crate::authoring::documents;
 use crate::authoring::review::{self, standing};
+use crate::domain::document::DocumentKind;
 use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::store::reviews::ReviewRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::versions::SealedVersion;
@@ -48,19 +48,19 @@ operations! {
     }
 }
 
-/// What somebody said of a version.
+/// A review of a version.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ReviewBody {
-    /// Who.
+    /// The reviewer's address, or the API key's name.
     #[schema(example = "person:kim@example.com")]
     reviewer: String,
     /// What they think of it.
     #[schema(example = "approve")]
     verdict: Verdict,
-    /// Why.
+    /// The reviewer's comment.
     comment: String,
-    /// When.
+    /// When the review was written.
     created_at: DateTime<Utc>,
 }
 
@@ -122,7 +122,7 @@ input! {
         /// What you think of it.
         #[example("approve")]
         verdict: Verdict,
-        /// Why.
+        /// The reviewer's comment.
         #[example("Says the refund rule at last")]
         comment: Block<{ review::MAX_COMMENT }> = Block::default(),
     }

@@ -9,7 +9,6 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::preferences::{Standard, StandardForm};
 use crate::domain::settings::{Form, Setting};
 
-/// A user's choices.
 #[derive(Debug)]
 pub struct Preferences;
 

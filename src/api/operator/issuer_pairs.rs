@@ -46,7 +46,6 @@ struct PairBody {
     /// The `iss` of the tokens.
     #[schema(example = "https://login.acme.example/")]
     issuer: String,
-    /// Their `aud`.
     #[schema(example = "acme-app")]
     audience: String,
     /// `claimed` or `pending`.
@@ -56,7 +55,7 @@ struct PairBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     claimed_by: Option<&'static str>,
-    /// When.
+    /// When it was claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     claimed_at: Option<DateTime<Utc>>,
@@ -95,7 +94,7 @@ input! {
         /// The `iss` of the tokens.
         #[example("https://login.acme.example/")]
         issuer: Line<{ IssuerConfig::MAX_NAME_CHARS }>,
-        /// Their `aud`.
+        /// The audience of the tokens, their `aud`.
         #[example("acme-app")]
         audience: Line<{ IssuerConfig::MAX_NAME_CHARS }>,
     }

@@ -154,7 +154,6 @@ impl Index {
         (index, faults)
     }
 
-    /// What belongs to an owner.
     pub(in super::super) fn part(&self, owner: Owner) -> Option<Arc<Part>> {
         self.parts.get(&owner).map(Arc::clone)
     }
@@ -164,10 +163,10 @@ impl Index {
         if let Some(before) = self.parts.remove(&owner) {
             self.take(owner, &before);
         }
-        self.put(owner, Arc::new(part))
+        self.insert_part(owner, Arc::new(part))
     }
 
-    fn put(&mut self, owner: Owner, part: Arc<Part>) -> Vec<DirectoryFault> {
+    fn insert_part(&mut self, owner: Owner, part: Arc<Part>) -> Vec<DirectoryFault> {
         for tenant in &part.tenants {
             self.by_slug.insert(tenant.slug.clone(), tenant.id);
             self.active.insert(tenant.id, tenant.active);
@@ -197,7 +196,7 @@ impl Index {
             for audience in audiences {
                 let holders = pairs.entry(audience.clone()).or_default();
                 holders.push(Arc::clone(issuer));
-                // Who was alone with it until now hears of it, too.
+                // The tenant that had it alone until now is affected, too.
                 let contested = match holders.len() {
                     1 => 0,
                     2 => 2,
@@ -345,7 +344,7 @@ impl Index {
     }
 
     /// The one tenant whose token a refused one would be: by its issuer and audience, else by its issuer where that is one
-    /// tenant's alone. `None` where it could be several tenants', so that none is told of another's.
+    /// tenant's alone. `None` where it could be several tenants', so that no tenant learns of another's.
     pub(in super::super) fn claimed_tenant(&self, claims: &Claims) -> Option<TenantId> {
         let tenant = self.candidate(claims)?;
         self.active.contains_key(&tenant).then_some(tenant)
@@ -364,7 +363,7 @@ impl Index {
             TenantBinding::Fixed(tenant) => Some(*tenant),
             TenantBinding::ByClaim { claim } => {
                 let name = claim.find(&claims.all)?.as_str()?;
-                self.named(name)
+                self.tenant_id(name)
             }
         };
         let audiences = self.audiences(issuer, &claims.all).into_iter();
@@ -404,27 +403,29 @@ impl Index {
     ) -> Result<(TenantId, bool), Refusal> {
         let tenant = match &issuer.binding {
             TenantBinding::Fixed(tenant) => Some(*tenant),
-            TenantBinding::ByClaim { claim } => token.text(claim).and_then(|name| self.named(name)),
+            TenantBinding::ByClaim { claim } => {
+                token.text(claim).and_then(|name| self.tenant_id(name))
+            }
         };
         let tenant = tenant.ok_or(Refusal::UnknownTenant)?;
         Ok((tenant, self.is_active(tenant)?))
     }
 
-    /// The issuer whose endpoint is asked about opaque tokens that were sent for a tenant.
+    /// The issuer whose endpoint judges opaque tokens that were sent for a tenant.
     pub(in super::super) fn introspecting(
         &self,
         sent_for: &str,
     ) -> Result<(TenantId, Arc<Issuer>), Refusal> {
-        let tenant = self.named(sent_for).ok_or(Refusal::UnknownTenant)?;
+        let tenant = self.tenant_id(sent_for).ok_or(Refusal::UnknownTenant)?;
         let part = self.parts.get(&Owner::Tenant(tenant));
         let issuer = part.and_then(|part| part.introspecting.as_ref());
         let issuer = issuer.ok_or(Refusal::NoIntrospection)?;
         Ok((tenant, Arc::clone(issuer)))
     }
 
-    /// What may be told of a refused opaque token that was sent for a tenant.
+    /// What may be logged of a refused opaque token that was sent for a tenant.
     pub(in super::super) fn claimed_for(&self, sent_for: &str) -> Claimed {
-        let tenant = self.named(sent_for);
+        let tenant = self.tenant_id(sent_for);
         let tenant = tenant.filter(|tenant| self.active.contains_key(tenant));
         match self.introspecting(sent_for) {
             Ok((_, issuer)) => Claimed::of_opaque(tenant, issuer.config.issuer()),
@@ -432,7 +433,6 @@ impl Index {
         }
     }
 
-    /// Whether a tenant is active.
     pub(in super::super) fn is_active(&self, tenant: TenantId) -> Result<bool, Refusal> {
         self.active
             .get(&tenant)
@@ -440,7 +440,7 @@ impl Index {
             .ok_or(Refusal::UnknownTenant)
     }
 
-    /// Who is asked about opaque tokens, of all.
+    /// Issuers that introspect opaque tokens, of all tenants.
     pub(in super::super) fn introspectors(&self) -> impl Iterator<Item = &Arc<Introspector>> {
         let issuers = self.parts.values();
         let issuers = issuers.filter_map(|part| part.introspecting());
@@ -448,7 +448,7 @@ impl Index {
     }
 
     /// What reads as an id is an id, so that no tenant can call itself by another's.
-    fn named(&self, name: &str) -> Option<TenantId> {
+    fn tenant_id(&self, name: &str) -> Option<TenantId> {
         match Uuid::try_parse(name) {
             Ok(id) => Some(TenantId(id)),
             Err(_) => self.by_slug.get(name).copied(),

@@ -9,9 +9,10 @@ use super::super::Authenticator;
 use super::super::check::CheckReport;
 use super::super::explain::TokenReport;
 use super::super::jws::MAX_TOKEN_BYTES;
-use super::super::lenient::{Lenient, told};
+use super::super::lenient::{Lenient, text_member};
 use super::{
-    Endpoint, IntrospectionError, Said, check_form, check_issuer, check_type, is_opaque, judge,
+    Endpoint, IntrospectionAnswer, IntrospectionError, check_form, check_issuer, check_type,
+    is_opaque, judge,
 };
 use crate::crypto::token::random_token;
 use crate::domain::fault::Fault;
@@ -77,15 +78,15 @@ impl Authenticator {
         report
     }
 
-    /// An endpoint that calls whatever it is asked about good would let everybody in.
+    /// An endpoint that calls every token active would admit everybody.
     async fn probe(&self, endpoint: Endpoint<'_>) -> Result<(), Fault> {
         let at = |member: &str| format!("/keys/introspection/{member}");
         let made_up =
             random_token(MADE_UP).map_err(|error| Fault::new(at("endpoint"), error.to_string()))?;
         let (outbound, now) = (&self.fetcher.outbound, self.fetcher.clock.now());
         match endpoint.ask(outbound, made_up.expose_secret(), now).await {
-            Ok(Said::Inactive) => Ok(()),
-            Ok(Said::Active(_)) => Err(Fault::new(
+            Ok(IntrospectionAnswer::Inactive) => Ok(()),
+            Ok(IntrospectionAnswer::Active(_)) => Err(Fault::new(
                 at("endpoint"),
                 "the endpoint says that a made-up token is active, so it would let everybody in",
             )),
@@ -123,7 +124,7 @@ fn form(read: &mut Lenient) {
 fn explain(
     text: &str,
     read: &Lenient,
-    said: Option<Result<Said, IntrospectionError>>,
+    said: Option<Result<IntrospectionAnswer, IntrospectionError>>,
     rules: &IssuerConfig,
     now: DateTime<Utc>,
 ) -> TokenReport {
@@ -143,7 +144,7 @@ fn explain(
         None => {
             report.unjudged(
                 "introspection",
-                "could not be judged: the endpoint was not asked",
+                "could not be judged: no request was made to the endpoint",
             );
             return report;
         }
@@ -151,7 +152,7 @@ fn explain(
             report.unjudged("introspection", format!("could not be judged: {error}"));
             return report;
         }
-        Some(Ok(Said::Inactive)) => {
+        Some(Ok(IntrospectionAnswer::Inactive)) => {
             report.add(
                 "introspection",
                 false,
@@ -159,7 +160,7 @@ fn explain(
             );
             return report;
         }
-        Some(Ok(Said::Active(members))) => members,
+        Some(Ok(IntrospectionAnswer::Active(members))) => members,
     };
     report.add("introspection", true, "the endpoint says `active: true`");
 
@@ -169,13 +170,13 @@ fn explain(
         (Ok(()), true) => "iss is the issuer's, byte for byte".to_owned(),
         (Err(_), _) => format!(
             "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
-            told(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
+            text_member(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
             rules.issuer()
         ),
     };
     report.add("issuer", judged.is_ok(), message);
     let judged = check_type(&members);
-    let message = match (&judged, told(&members, "token_type")) {
+    let message = match (&judged, text_member(&members, "token_type")) {
         (_, None) => "the answer names no token_type that is a text".to_owned(),
         (Ok(()), Some(name)) => format!("token_type is {name}"),
         (Err(_), Some(name)) => format!(

@@ -1,4 +1,4 @@
-//! Judges what an endpoint says of a token by the rules of its issuer.
+//! Judges an endpoint's answer about a token by the rules of its issuer.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::super::verify;
 use crate::domain::caller::{Facts, LeftOut, Subject};
 use crate::domain::issuer::IssuerConfig;
 
-/// Whom a good token names.
+/// The caller that an active token names.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Introspected {
     pub(in super::super) subject: Subject,
@@ -21,7 +21,7 @@ pub(in super::super) struct Introspected {
 }
 
 /// Judges the members of an answer whose `active` is true. They are what the claims of a JWT are, but `iss`, which may be missing: that
-/// the endpoint is the issuer's was for whoever registered it to say.
+/// the endpoint is the issuer's was decided when it was registered.
 pub(super) fn judge(
     answer: &Map<String, Value>,
     rules: &IssuerConfig,
@@ -83,7 +83,7 @@ mod tests {
         IssuerConfig::parse(&config).unwrap()
     }
 
-    fn judged(more: &Value, rules: &IssuerConfig) -> Result<Introspected, Refusal> {
+    fn judge_claims(more: &Value, rules: &IssuerConfig) -> Result<Introspected, Refusal> {
         let mut answer =
             json!({"sub": "user-1", "client_id": "app", "exp": NOW + 60, "token_type": "Bearer"});
         for (name, value) in more.as_object().unwrap() {
@@ -105,7 +105,7 @@ mod tests {
             for (name, value) in more.as_object().unwrap() {
                 all[name] = value.clone();
             }
-            judged(&all, &rules).map(|known| known.subject.as_str().to_owned())
+            judge_claims(&all, &rules).map(|known| known.subject.as_str().to_owned())
         };
         for good in [
             json!({}),

@@ -14,7 +14,7 @@ use crate::domain::issuer::Algorithm;
 use crate::domain::json;
 use crate::domain::text::clean_line;
 
-/// Longest key id that is told, in characters.
+/// Longest key id that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 100;
 
 /// The admitted keys of one issuer. Never empty.
@@ -33,7 +33,6 @@ pub struct SkippedKey {
     pub index: usize,
     /// Its id, one clean line; as it is written, however odd.
     pub kid: Option<String>,
-    /// Why.
     pub reason: Skip,
 }
 
@@ -71,7 +70,7 @@ impl KeySet {
         }))
     }
 
-    /// Admits a JWK set that stands in a configuration.
+    /// Admits a JWK set that is in a configuration.
     pub fn admit(document: &Value) -> Result<Self, SetRefusal> {
         let members = document.get("keys").and_then(Value::as_array);
         let members = members.ok_or(SetRefusal::Malformed)?;
@@ -116,11 +115,11 @@ impl KeySet {
             let judged = member.as_ref().map_or(Err(Skip::Malformed), admit);
             match judged {
                 // Key sets that name the same key twice are common enough.
-                Ok(key) if admitted.iter().any(|(_, other)| same(other, &key)) => {}
+                Ok(key) if admitted.iter().any(|(_, other)| is_same_key(other, &key)) => {}
                 Ok(key) => admitted.push((index, key)),
                 Err(reason) => {
                     let (Ok(member) | Err(member)) = member;
-                    let kid = member.get("kid").and_then(Value::as_str).map(told);
+                    let kid = member.get("kid").and_then(Value::as_str).map(displayed_kid);
                     skipped.push(SkippedKey { index, kid, reason });
                 }
             }
@@ -142,7 +141,7 @@ impl KeySet {
                 keys.push(key);
                 continue;
             };
-            let kid = key.kid.as_deref().map(told);
+            let kid = key.kid.as_deref().map(displayed_kid);
             skipped.push(SkippedKey { index, kid, reason });
         }
         skipped.sort_unstable_by_key(|skipped| skipped.index);
@@ -218,11 +217,11 @@ fn no_set(bytes: &[u8]) -> SetRefusal {
     }
 }
 
-fn told(kid: &str) -> String {
+fn displayed_kid(kid: &str) -> String {
     clean_line(kid, MAX_TOLD_CHARS).into_owned()
 }
 
-fn same(a: &Key, b: &Key) -> bool {
+fn is_same_key(a: &Key, b: &Key) -> bool {
     a.kid == b.kid && a.kind == b.kind && a.named == b.named && a.public == b.public
 }
 

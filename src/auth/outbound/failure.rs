@@ -1,6 +1,6 @@
-//! Why nothing was fetched, in words that help whoever configures an issuer.
+//! Why nothing was fetched, in words that help to configure an issuer.
 //!
-//! Of an address that the policy forbids nothing is told: a name that leads inside reads like silence.
+//! Nothing is reported of an address that the policy forbids: a name that leads inside looks like one that does not answer.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +10,7 @@ use rustls::CertificateError;
 
 use crate::domain::text::clean_line;
 
-/// Longest text of an answer that is told, in characters.
+/// Longest text of an answer that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 200;
 
 /// Why nothing was fetched.
@@ -26,14 +26,14 @@ pub enum OutboundError {
     #[error("no such host: the name {0:?} leads nowhere")]
     NoSuchHost(String),
     /// The host is there, and nobody listens at the port.
-    #[error("connection refused: nobody listens at that port")]
+    #[error("connection refused: no server listens at that port")]
     Refused,
-    /// It is asked for through the installation's proxy, which did not connect.
+    /// The installation's proxy did not connect to it.
     #[error(
         "the proxy of this installation did not connect to it: it may forbid the address, not know the name, want another password, or be down"
     )]
     Proxy,
-    /// Nothing came in time.
+    /// The server did not answer in time.
     #[error("no answer within 5 seconds")]
     NoAnswer,
     /// The host can't prove who it is.
@@ -58,8 +58,8 @@ pub enum OutboundError {
     /// The answer is too long.
     #[error("answered with more than 256 kB")]
     TooLarge,
-    /// The answer is compressed, though nobody asked for that.
-    #[error("answered compressed ({0}), which was not asked for")]
+    /// The answer is compressed, which was not requested.
+    #[error("answered compressed ({0}), which was not requested")]
     Compressed(String),
 }
 
@@ -67,18 +67,19 @@ pub enum OutboundError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadCertificate {
     /// Nobody that is trusted has signed it.
-    #[error("is signed by nobody who is trusted here, or the server leaves out the ones between")]
+    #[error(
+        "is signed by no authority that is trusted here, or the server does not send the intermediate certificates"
+    )]
     Untrusted,
-    /// It is over.
+    /// Past its `notAfter`.
     #[error("has expired")]
     Expired,
-    /// It is to begin.
+    /// Before its `notBefore`.
     #[error("is not valid yet: does a clock run wrong?")]
     NotYetValid,
-    /// It is another host's.
+    /// Issued for another host name.
     #[error("is for another name than the address has")]
     OtherName,
-    /// Anything else.
     #[error("is not good: it is revoked, malformed, or for another use")]
     Bad,
 }
@@ -110,7 +111,7 @@ impl OutboundError {
         match target {
             Some(target) => Self::Redirect {
                 status: status.as_u16(),
-                target: told(target),
+                target: header_text(target),
             },
             None => Self::Status(status.as_u16()),
         }
@@ -118,14 +119,14 @@ impl OutboundError {
 
     /// Of an answer in an encoding.
     pub(super) fn of_encoding(encoding: &header::HeaderValue) -> Self {
-        Self::Compressed(told(encoding))
+        Self::Compressed(header_text(encoding))
     }
 
     /// Of a request that failed. What the resolver found counts before anything else.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let mut causes = std::iter::successors(Some(error as &dyn Error), |cause| deeper(*cause));
-        let known = causes.find_map(known);
-        known.unwrap_or(if error.is_timeout() {
+        let classified = causes.find_map(classify);
+        classified.unwrap_or(if error.is_timeout() {
             Self::NoAnswer
         } else {
             Self::Broken
@@ -133,7 +134,7 @@ impl OutboundError {
     }
 }
 
-/// What the resolver says of a name.
+/// The resolver's answer for a name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveFailure {
     #[error("not only addresses that may be dialled")]
@@ -153,7 +154,7 @@ fn deeper<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stat
     }
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<OutboundError> {
+fn classify(error: &(dyn Error + 'static)) -> Option<OutboundError> {
     if let Some(failure) = error.downcast_ref() {
         return Some(match failure {
             ResolveFailure::Forbidden => OutboundError::Unreachable,
@@ -186,7 +187,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<OutboundError> {
     }
 }
 
-fn told(value: &header::HeaderValue) -> String {
+fn header_text(value: &header::HeaderValue) -> String {
     let text = String::from_utf8_lossy(value.as_bytes());
     clean_line(&text, MAX_TOLD_CHARS).into_owned()
 }

@@ -47,7 +47,7 @@ pub(super) struct Exchange<'a> {
     pub(super) pkce_verifier: &'a SecretString,
 }
 
-/// What a code is worth.
+/// The tokens that a code was exchanged for.
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) access_token: SecretString,
@@ -101,7 +101,7 @@ fn read_tokens(answered: Answered) -> Result<Tokens, SsoError> {
     })
 }
 
-/// RFC 6749, 5.2: a provider that refuses says why. One that fails, or is elsewhere, can't be asked.
+/// RFC 6749, 5.2: a provider that refuses says why. One that fails, or is at another address, is unreachable.
 fn not_exchanged(
     status: StatusCode,
     headers: &HeaderMap,

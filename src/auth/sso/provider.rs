@@ -1,4 +1,4 @@
-//! What an identity provider says of itself.
+//! An identity provider's discovery document.
 
 use url::Url;
 
@@ -8,12 +8,12 @@ use crate::auth::outbound::Outbound;
 use crate::domain::issuer::{ClientAuthentication, discovery_address};
 use crate::domain::web_url;
 
-/// Where a provider is asked, and how.
+/// A provider's endpoints.
 #[derive(Debug)]
 pub(super) struct Endpoints {
-    /// Browsers go there.
+    /// Where browsers are sent.
     pub(super) authorization: Url,
-    /// Takes codes.
+    /// Exchanges codes for tokens.
     pub(super) token: Url,
     /// How the gateway says there who it is.
     pub(super) authentication: ClientAuthentication,

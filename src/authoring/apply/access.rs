@@ -1,4 +1,4 @@
-//! Who may call, and with which key Anam is asked: issuers and provider keys, and the secrets that they refer to.
+//! Who may call, and the key for requests to Anam: issuers and provider keys, and the secrets that they refer to.
 
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ApplyError, Work};
 use crate::auth::problems_of_given_keys;
 use crate::authoring::bundle::{Bundle, BundleIssuer, SecretRef};
-use crate::authoring::plan::Verb;
+use crate::authoring::plan::Action;
 use crate::crypto::seal::{Aad, last_four};
 use crate::domain::finding::Finding;
 use crate::domain::ids::{IssuerId, ProviderKeyId};
@@ -79,13 +79,13 @@ impl Work<'_> {
                 .upsert_issuer(id, &issuer.config, secret.sealed.as_deref())
                 .await;
             if let Err(StoreError::Conflict { .. }) = upserted {
-                return Err(self.taken(index));
+                return Err(self.pair_conflict(index));
             }
             upserted?;
             let verb = if found.is_some() {
-                Verb::Change
+                Action::Change
             } else {
-                Verb::Create
+                Action::Create
             };
             self.note(
                 verb,
@@ -102,7 +102,7 @@ impl Work<'_> {
             let target = format!("issuer/{}", url_of(&row.config));
             if self.options.prune {
                 self.change.tx.delete_issuer(row.id).await?;
-                self.note(Verb::Remove, target, "", json!({}));
+                self.note(Action::Remove, target, "", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }
@@ -117,12 +117,12 @@ impl Work<'_> {
         let target = format!("tenant/{}", bundle.tenant);
         self.change
             .note_platform("tenant.create", &target, json!({}));
-        self.note(Verb::Create, target, "", json!({}));
+        self.note(Action::Create, target, "", json!({}));
         Ok(())
     }
 
     /// The transaction is lost with the conflict: what else is wrong will show next time.
-    fn taken(&mut self, index: usize) -> ApplyError {
+    fn pair_conflict(&mut self, index: usize) -> ApplyError {
         self.faults.add(
             format!("/issuers/{index}/audiences"),
             "one of these audiences of this issuer belongs to another issuer",
@@ -133,7 +133,7 @@ impl Work<'_> {
         }
     }
 
-    /// Whose an issuer's tokens are: an operator says so, anybody else is told to prove it.
+    /// Whose an issuer's tokens are: an operator decides, anybody else has to prove it.
     async fn claim(&mut self, index: usize, id: IssuerId) -> Result<(), ApplyError> {
         if !self.change.tx.pairs_of_others(id).await?.is_empty() {
             self.faults.add(
@@ -151,10 +151,10 @@ impl Work<'_> {
         }
         if self.is_operators {
             match issuers::claim(self.change, &row, &pending, ClaimedBy::Operator).await {
-                Err(Refusal::Conflict(_)) => return Err(self.taken(index)),
+                Err(Refusal::Conflict(_)) => return Err(self.pair_conflict(index)),
                 claimed => claimed?,
             }
-            // A new issuer stands in the plan already.
+            // A new issuer is in the plan already.
             let target = format!("issuer/{url}");
             if self
                 .plan
@@ -163,7 +163,7 @@ impl Work<'_> {
                 .is_none_or(|step| step.target != target)
             {
                 self.step(
-                    Verb::Change,
+                    Action::Change,
                     target,
                     format!("{} claimed", pending.join(", ")),
                 );
@@ -176,7 +176,7 @@ impl Work<'_> {
                     pending.join(", ")
                 ),
                 format!(
-                    "Prove it with POST /v1/admin/issuers/{{issuer}}:prove, or ask whoever runs the installation for `persona-gateway issuer-pair assign`; the audience `{}` needs no proof.",
+                    "Prove it with POST /v1/admin/issuers/{{issuer}}:prove, or ask the gateway's operator for `persona-gateway issuer-pair assign`; the audience `{}` needs no proof.",
                     issuers::own_audience(&self.plan.tenant)
                 ),
             ));
@@ -200,7 +200,7 @@ impl Work<'_> {
                 sealed: None,
             }));
         };
-        let stored = found.and_then(|row| issuer_secret::kept(&issuer.parsed, row));
+        let stored = found.and_then(|row| issuer_secret::reusable_secret(&issuer.parsed, row));
         let stored = stored.map(<[u8]>::to_vec);
         if *reference == SecretRef::Stored {
             if stored.is_none() {
@@ -290,9 +290,9 @@ impl Work<'_> {
         self.change.tx.insert_provider_key(&row).await?;
         let verb = if let Some(old) = stored {
             self.change.tx.retire_provider_key(old.id).await?;
-            Verb::Change
+            Action::Change
         } else {
-            Verb::Create
+            Action::Create
         };
         let note = match row.last_four.as_str() {
             "" => String::new(),

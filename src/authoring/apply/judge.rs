@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use super::{ApplyError, Work};
 use crate::authoring::examine::Examiner;
 use crate::authoring::live_set::Name;
-use crate::authoring::soundness::Before;
-use crate::authoring::world::Overlay;
+use crate::authoring::scenario::Overlay;
+use crate::authoring::soundness::LiveBefore;
+use crate::domain::document::DocumentKind;
 use crate::domain::examine::plain_credentials;
 use crate::domain::fault::step;
 use crate::domain::finding::Finding;
 use crate::domain::persona::Reading;
-use crate::store::documents::DocumentKind;
 
 /// One of the bundle's documents.
 pub(super) struct Placed {
@@ -36,7 +36,7 @@ impl Placed {
 
 impl Work<'_> {
     /// Everything found in the bundle's documents once all of them are in place, and what they would break beside themselves.
-    pub(super) async fn judge(&mut self, before: Before) -> Result<(), ApplyError> {
+    pub(super) async fn judge(&mut self, before: LiveBefore) -> Result<(), ApplyError> {
         let waiting = std::mem::take(&mut self.waiting);
         let overlays: Vec<Overlay> = waiting.into_iter().map(Overlay::Version).collect();
         let now = self.change.now;
@@ -51,7 +51,7 @@ impl Work<'_> {
                     finding = finding.as_warning();
                 }
                 finding.pointer.insert_str(0, &at);
-                // What is live already stands in nobody's way, unless it could not even be sealed again.
+                // What is live already is in nobody's way, unless it could not even be sealed again.
                 if finding.blocks_sealing() || (finding.is_error() && placed.is_new) {
                     self.faults.extend_under("", [finding.to_fault()]);
                 }

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use super::Work;
 use crate::authoring::bundle::Bundle;
 use crate::authoring::documents::target;
-use crate::authoring::plan::Verb;
+use crate::authoring::plan::Action;
 use crate::authoring::seal::{self, Sealing};
+use crate::domain::document::DocumentKind;
 use crate::domain::key::Key;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
 
 /// The number here of each version that the bundle numbers.
 pub(super) type Pins = BTreeMap<(String, i32), i32>;
@@ -62,7 +62,7 @@ impl Work<'_> {
         };
         let version = seal::insert(self.change, &sealing).await?;
         let note = format!("version {}, for personas that pin it", version.number);
-        self.step(Verb::Create, target(kind, key), note);
+        self.step(Action::Create, target(kind, key), note);
         Ok(version.number)
     }
 }

@@ -15,15 +15,15 @@ fn needed(target: &str) -> Role {
 /// Refuses a plan of which the role may not make every step, and names the steps. What a bundle only repeats needs no right.
 pub(super) fn permits(role: Role, plan: &Plan) -> Result<(), Refusal> {
     let beyond = plan.steps.iter().filter(|step| needed(&step.target) > role);
-    let told: Vec<String> = beyond
+    let named: Vec<String> = beyond
         .map(|step| format!("{} (needs {})", step.target, needed(&step.target)))
         .collect();
-    if told.is_empty() {
+    if named.is_empty() {
         Ok(())
     } else {
         Err(Refusal::Forbidden(format!(
             "Your role is {role}, and the bundle changes {}. Nothing of it was applied.",
-            told.join(", ")
+            named.join(", ")
         )))
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::Work;
 use crate::authoring::bundle::Bundle;
-use crate::authoring::plan::Verb;
-use crate::authoring::world::MAX_SAMPLE_USERS;
+use crate::authoring::plan::Action;
+use crate::authoring::scenario::MAX_SAMPLE_USERS;
 use crate::domain::key::Key;
 use crate::store::StoreError;
 
@@ -45,9 +45,9 @@ impl Work<'_> {
                 .put_sample_user(key, &user.description, &user.user, now)
                 .await?;
             let verb = if before.is_some() {
-                Verb::Change
+                Action::Change
             } else {
-                Verb::Create
+                Action::Create
             };
             self.note(verb, target(key), "", json!({}));
             if let Some(before) = before {
@@ -57,7 +57,7 @@ impl Work<'_> {
         for key in stored.keys().filter(|key| !wanted.contains_key(*key)) {
             if self.options.prune {
                 self.change.tx.delete_sample_user(key).await?;
-                self.note(Verb::Remove, target(key), "", json!({}));
+                self.note(Action::Remove, target(key), "", json!({}));
             } else {
                 self.plan.left_alone.push(target(key));
             }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ApplyError, Work};
 use crate::authoring::bundle::{Bundle, SecretRef};
-use crate::authoring::plan::Verb;
+use crate::authoring::plan::Action;
 use crate::authoring::secrets as authoring;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
@@ -41,7 +41,7 @@ impl Work<'_> {
             if self.options.prune {
                 // Whether something still needs it shows when everything is judged.
                 self.change.tx.delete_secret(&name).await?;
-                self.note(Verb::Remove, target, "", json!({}));
+                self.note(Action::Remove, target, "", json!({}));
             } else {
                 self.plan.left_alone.push(target);
             }
@@ -66,8 +66,8 @@ impl Work<'_> {
 
     async fn secret(&mut self, name: &Key, value: &SecretText) -> Result<(), ApplyError> {
         let (verb, row) = match secrets::put(self.change, name, value).await? {
-            Set::New(row) => (Verb::Create, row),
-            Set::Changed(row) => (Verb::Change, row),
+            Set::New(row) => (Action::Create, row),
+            Set::Changed(row) => (Action::Change, row),
             Set::Same(_) => return Ok(()),
         };
         let note = match row.last_four.as_str() {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use crate::authoring::schema::schema;
-use crate::store::documents::DocumentKind;
+use crate::domain::document::DocumentKind;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 

@@ -5,25 +5,24 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Plan, Step, Verb};
+use super::{Action, Plan, Step};
 use crate::authoring::yaml::Source;
 use crate::domain::diff::{Change, ChangeKind};
 use crate::domain::text::forbidden;
 
 /// A plan as people read it.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown<'a> {
-    /// The plan.
+pub struct PlanText<'a> {
     pub plan: &'a Plan,
     /// With the escape sequences of a terminal's colours.
     pub colour: bool,
-    /// The file that the bundle stands in, so that findings are told with their places.
+    /// The file of the bundle, so that findings are shown with their places.
     pub source: Option<(&'a str, &'a Source)>,
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = Shown {
+        let shown = PlanText {
             plan: self,
             colour: false,
             source: None,
@@ -32,7 +31,7 @@ impl fmt::Display for Plan {
     }
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for PlanText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = self.plan;
         let changes = match plan.steps.len() {
@@ -56,22 +55,22 @@ impl fmt::Display for Shown<'_> {
         }
         for finding in &plan.findings {
             let fault = finding.to_fault();
-            let told = match self.source {
-                Some((file, source)) => format!("{file}:{}", source.tell(&fault)),
+            let text = match self.source {
+                Some((file, source)) => format!("{file}:{}", source.describe(&fault)),
                 None => fault.to_string(),
             };
-            self.line(f, Hue::Yellow, &format!("  ! {told}"))?;
+            self.line(f, Hue::Yellow, &format!("  ! {text}"))?;
         }
         Ok(())
     }
 }
 
-impl Shown<'_> {
+impl PlanText<'_> {
     fn step(&self, f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         let (sign, hue) = match step.verb {
-            Verb::Create => ('+', Hue::Green),
-            Verb::Change => ('~', Hue::Yellow),
-            Verb::Remove => ('-', Hue::Red),
+            Action::Create => ('+', Hue::Green),
+            Action::Change => ('~', Hue::Yellow),
+            Action::Remove => ('-', Hue::Red),
         };
         let note = match step.note.as_str() {
             "" => String::new(),
@@ -221,9 +220,9 @@ mod tests {
         Plan {
             tenant: "acme".into(),
             steps: vec![
-                step(Verb::Create, "snippet/tone", "version 1", vec![]),
+                step(Action::Create, "snippet/tone", "version 1", vec![]),
                 step(
-                    Verb::Change,
+                    Action::Change,
                     "persona/guide",
                     "version 1 to 2",
                     diff(&before, &after).unwrap(),
@@ -262,7 +261,7 @@ mod tests {
     #[test]
     fn colours_are_for_terminals_only_and_change_no_word() {
         let plan = plan();
-        let coloured = Shown {
+        let coloured = PlanText {
             plan: &plan,
             colour: true,
             source: None,

@@ -110,7 +110,7 @@ fn what_goes_together() -> Value {
         let names = names.filter(move |known| known.is_symmetric() == symmetric);
         names.map(Algorithm::as_str).collect::<Vec<_>>()
     };
-    // What must stand among the algorithms, where there are any.
+    // What must be among the algorithms, where there are any.
     let one_of = |names: Vec<&str>| json!({ "algorithms": { "contains": { "enum": names } } });
     let has = |form: &str| json!({ "properties": { "keys": { "required": [form] } }, "required": ["keys"] });
     let forms = ["discovery", "jwksUrl", "metadataUrl", "jwks"].map(has);

@@ -102,7 +102,7 @@ fn persona() -> Schema {
                 .examples([json!({ "house-rules": 3 })]),
         ),
     ];
-    // In the order in which exports write them: whom users may choose differently stands behind who it is.
+    // In the order in which exports write them: whom users may choose differently is behind who it is.
     let (who, how): (Vec<_>, Vec<_>) = members()
         .into_iter()
         .partition(|(name, _)| matches!(*name, "avatarId" | "avatarModel" | "voiceId" | "llmId"));

@@ -16,7 +16,6 @@ impl Schema {
         Self(Map::new()).about(about).with("type", kind)
     }
 
-    /// A text.
     pub(super) fn text(about: &str) -> Self {
         Self::of_type("string", about)
     }
@@ -34,7 +33,6 @@ impl Schema {
             .with("maximum", most)
     }
 
-    /// A number in a range.
     pub(super) fn number(about: &str, range: &RangeInclusive<f64>) -> Self {
         Self::of_type("number", about)
             .with("minimum", tidy(*range.start()))
@@ -52,7 +50,6 @@ impl Schema {
         Self::of_type("string", about).with("enum", json!(values))
     }
 
-    /// A list.
     pub(super) fn list(about: &str, item: Self) -> Self {
         Self::of_type("array", about).with("items", item)
     }
@@ -68,7 +65,7 @@ impl Schema {
         Self(Map::new()).about(about).with("oneOf", forms)
     }
 
-    /// What stands under this name in `$defs`.
+    /// What is under this name in `$defs`.
     pub(super) fn link(name: &str) -> Self {
         Self(Map::new()).with("$ref", format!("#/$defs/{name}"))
     }
@@ -81,12 +78,10 @@ impl Schema {
         }
     }
 
-    /// What it is, for people.
     pub(super) fn about(self, words: &str) -> Self {
         self.with("description", words)
     }
 
-    /// Any keyword.
     pub(super) fn with(mut self, keyword: &str, value: impl Into<Value>) -> Self {
         self.0.insert(keyword.into(), value.into());
         self
@@ -160,7 +155,6 @@ impl From<Schema> for Value {
     }
 }
 
-/// An object of these members and no others.
 pub(super) fn object(about: &str, members: Vec<(&str, Schema)>) -> Schema {
     let members: Map<String, Value> = members
         .into_iter()

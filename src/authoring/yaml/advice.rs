@@ -1,9 +1,9 @@
 //! What people stumble on in YAML: signs that mean something to it where they meant a text.
 
-use super::Place;
+use super::Position;
 
 /// What to do about a line that YAML reads in another way than its author, if that is what it looks like.
-pub(super) fn advice(text: &str, place: Place) -> Option<String> {
+pub(super) fn advice(text: &str, place: Position) -> Option<String> {
     let mut lines = text.lines().skip(place.line.saturating_sub(2));
     let before = if place.line > 1 { lines.next() } else { None };
     let line = lines.next();
@@ -49,7 +49,7 @@ fn quoted(value: &str) -> String {
     )
 }
 
-/// What stands behind `- ` and `name: `.
+/// The value behind `- ` and `name: `.
 fn value_of(line: &str) -> &str {
     let mut rest = line.trim();
     while let Some(item) = rest.strip_prefix("- ") {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde_json::{Map, Value};
 
-use super::{MAX_DEPTH, NUL, Place, Places, Source, Survey, Unreadable, advised, twice};
+use super::{MAX_DEPTH, NUL, Places, Position, Source, Survey, Unreadable, advised, twice};
 use crate::domain::characters::unseen;
 use crate::domain::decimal::{Decimal, NotDecimal};
 use crate::domain::fault::step;
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str) -> Survey {
         places: Places::default(),
         faults: Vec::new(),
     };
-    let mut second = Place::START;
+    let mut second = Position::START;
     let mut documents = 0_usize;
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
@@ -69,7 +69,7 @@ enum Frame {
 
 struct Name {
     text: String,
-    /// Whether it stood before, or is no name.
+    /// Whether the map has this name already, or the key is no text.
     is_passed_over: bool,
 }
 
@@ -242,7 +242,7 @@ impl Builder<'_> {
             self.fault(
                 start,
                 format!(
-                    "{odd} stands where a plain space should: write one, or put the text in quotes"
+                    "{odd} is where a plain space should be: write one, or put the text in quotes"
                 ),
             );
         }
@@ -344,7 +344,7 @@ fn is_infinite(text: &str) -> bool {
 
 /// The number that a scalar is in YAML's core schema; `None` where it is none.
 fn number(text: &str) -> Option<Result<Decimal, String>> {
-    let told =
+    let to_text =
         |result: Result<Decimal, NotDecimal>| result.map_err(|fault| format!("the number {fault}"));
     let too_long = Err(format!("the number {}", NotDecimal::Digits));
     for (prefix, base) in [("0o", 8), ("0x", 16)] {
@@ -354,7 +354,7 @@ fn number(text: &str) -> Option<Result<Decimal, String>> {
         if let Some(digits) = digits {
             let integer = u128::from_str_radix(digits, base);
             return Some(integer.map_or(too_long, |integer| {
-                told(Decimal::parse(&integer.to_string()))
+                to_text(Decimal::parse(&integer.to_string()))
             }));
         }
     }
@@ -387,7 +387,7 @@ fn number(text: &str) -> Option<Result<Decimal, String>> {
     }
     let whole = if whole.is_empty() { "0" } else { whole };
     let fraction = if fraction.is_empty() { "0" } else { fraction };
-    Some(told(Decimal::parse(&format!(
+    Some(to_text(Decimal::parse(&format!(
         "{sign}{whole}.{fraction}{power}"
     ))))
 }
@@ -415,18 +415,18 @@ fn misleading_space(text: &str) -> Option<Cow<'static, str>> {
 
 /// What the parser says, and what a person may not see there.
 fn syntax(text: &str, error: &ScanError) -> Unreadable {
-    let place = Place::from(*error.marker());
+    let place = Position::from(*error.marker());
     let unseen_in = |number: usize| {
         let line = text.lines().nth(number.checked_sub(1)?)?;
         let (at, name) = line
             .chars()
             .enumerate()
             .find_map(|(at, c)| Some((at, odd_space(c)?)))?;
-        let place = Place {
+        let place = Position {
             line: number,
             column: at.saturating_add(1),
         };
-        let message = format!("{name} stands here: write a plain space, or nothing");
+        let message = format!("{name} is here: write a plain space, or nothing");
         Some(Unreadable::new(place, "", message))
     };
     let near = [
@@ -450,7 +450,7 @@ fn syntax(text: &str, error: &ScanError) -> Unreadable {
     };
     let tab = near.into_iter().filter(|_| info.contains("tab"));
     let place = match tab.into_iter().find(|number| is_indented_by_tab(*number)) {
-        Some(line) => Place { line, column: 1 },
+        Some(line) => Position { line, column: 1 },
         None => place,
     };
     let advice = if info.contains("nicode") {

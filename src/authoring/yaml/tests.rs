@@ -16,29 +16,29 @@ fn a_place_is_told_by_its_line_and_column() {
 #[test]
 fn where_a_text_is_wanted_a_number_is_advised_quotes() {
     let source = Source::parse("a: 42\nb: yes\nc: \"42\"\n").unwrap();
-    let told = |at| source.tell(&Fault::new(at, "must be a text"));
-    assert_eq!(told("/a"), "1:1: /a: must be a text; put it in quotes");
-    assert_eq!(told("/b"), "2:1: /b: must be a text");
+    let text_of = |at| source.describe(&Fault::new(at, "must be a text"));
+    assert_eq!(text_of("/a"), "1:1: /a: must be a text; put it in quotes");
+    assert_eq!(text_of("/b"), "2:1: /b: must be a text");
     assert_eq!(source.value["b"], "yes");
 }
 
 #[test]
 fn a_name_that_stands_twice_is_told_with_both_places() {
-    for (text, told) in [
+    for (text, text_of) in [
         (
             "a: 1\nb: 2\na: 3\n",
-            "3:1: `a` stands here twice, the first time at 1:1: keep one",
+            "3:1: `a` is here twice, the first time at 1:1: keep one",
         ),
         (
             "l:\n- {x: {a: 1}, \"x\": 2}\n",
-            "2:15: `x` stands here twice, the first time at 2:4: keep one",
+            "2:15: `x` is here twice, the first time at 2:4: keep one",
         ),
         (
             "{\"a\": 1, \"b\": {}, \"a\": 2}",
-            "1:19: `a` stands here twice, the first time at 1:2: keep one",
+            "1:19: `a` is here twice, the first time at 1:2: keep one",
         ),
     ] {
-        assert_eq!(Source::parse(text).unwrap_err().to_string(), told);
+        assert_eq!(Source::parse(text).unwrap_err().to_string(), text_of);
     }
     // The same name in another map, or as a value, is another.
     Source::parse("a: {a: a}\nb: {a: [a, a]}\n").unwrap();
@@ -81,9 +81,9 @@ fn what_people_stumble_on_is_told_with_what_to_write() {
         ("- a\n\t- b: 1\n", "2:", "indent with spaces"),
     ] {
         let fault = Source::parse(text).map(|source| source.value).unwrap_err();
-        let told = fault.to_string();
-        assert!(told.starts_with(place), "{text:?}: {told}");
-        assert!(told.contains(advice), "{text:?}: {told}");
+        let text_of = fault.to_string();
+        assert!(text_of.starts_with(place), "{text:?}: {text_of}");
+        assert!(text_of.contains(advice), "{text:?}: {text_of}");
     }
 }
 
@@ -143,7 +143,7 @@ proptest! {
 }
 
 /// Pointer and message of everything that is wrong.
-fn told(text: &str) -> Vec<(String, String)> {
+fn faults_of(text: &str) -> Vec<(String, String)> {
     let (_, faults) = Source::survey(text.as_bytes());
     faults
         .into_iter()
@@ -152,20 +152,23 @@ fn told(text: &str) -> Vec<(String, String)> {
 }
 
 fn messages(text: &str) -> Vec<String> {
-    told(text).into_iter().map(|(_, message)| message).collect()
+    faults_of(text)
+        .into_iter()
+        .map(|(_, message)| message)
+        .collect()
 }
 
 #[test]
 fn everything_that_can_not_be_read_is_told_at_once() {
     let text = "a: .inf\nb: &x 1\nc: [1, 0123]\nd: !!binary aGk=\ne: 1\ne: 2\n5: f\n[g]: h\ni: \"\\0\"\nj: 1e400\n";
     assert_eq!(
-        told(text),
+        faults_of(text),
         [
             ("/a", "1:4: a number must be finite"),
             ("/b", "2:4: anchors and aliases are not taken: write the value out; a text that begins with & must be in quotes: \"&x 1\""),
             ("/c/1", "3:8: readers differ about a number that begins with 0: put it in quotes, or write it without"),
             ("/d", "4:4: tags are not taken: write the value out; a text that begins with ! must be in quotes: \"!!binary aGk=\""),
-            ("", "6:1: `e` stands here twice, the first time at 5:1: keep one"),
+            ("", "6:1: `e` is here twice, the first time at 5:1: keep one"),
             ("", "7:1: a member's name must be a text: put it in quotes"),
             ("", "8:1: a member's name must be a text: put it in quotes"),
             ("/i", "9:4: a text holds the character U+0000"),
@@ -221,11 +224,11 @@ fn json_is_read_as_json() {
     );
     assert_eq!(read("\u{feff} {\"a\":\t[1]}\r\n"), Ok(json!({ "a": [1] })));
     assert_eq!(
-        told("{\n \"a\": \"\\ud83d\",\n \"b\": 1e999,\n \"a\": 2}"),
+        faults_of("{\n \"a\": \"\\ud83d\",\n \"b\": 1e999,\n \"a\": 2}"),
         [
             ("/a".to_owned(), "2:8: \\ud83d is half of a surrogate pair without its other half".to_owned()),
             ("/b".to_owned(), "3:7: the number is beyond the numbers that are kept, up to 1.7e308 and 345 places: put it in quotes, as a text".to_owned()),
-            (String::new(), "4:2: `a` stands here twice, the first time at 2:2: keep one".to_owned()),
+            (String::new(), "4:2: `a` is here twice, the first time at 2:2: keep one".to_owned()),
         ]
     );
     assert_eq!(
@@ -246,10 +249,10 @@ fn json_is_read_as_json() {
 
 #[test]
 fn spaces_that_are_none_are_named_with_their_place() {
-    for (text, message) in [
+    for (text, expected) in [
         (
             "tenant:\u{a0}demo\n",
-            "1:1: U+00A0 NO-BREAK SPACE stands where a plain space should: write one, or put the text in quotes",
+            "1:1: U+00A0 NO-BREAK SPACE is where a plain space should be: write one, or put the text in quotes",
         ),
         ("a:\n\tb: 1\n", "indent with spaces: YAML takes no tabs"),
         ("a:\n\t- b: 1\n", "indent with spaces: YAML takes no tabs"),
@@ -267,15 +270,17 @@ fn spaces_that_are_none_are_named_with_their_place() {
         ),
         (
             "a:\n  -\u{3000}b\n",
-            "2:3: U+3000 IDEOGRAPHIC SPACE stands where a plain space should: write one, or put the text in quotes",
+            "2:3: U+3000 IDEOGRAPHIC SPACE is where a plain space should be: write one, or put the text in quotes",
         ),
         (
             "{\"a\":\u{a0}1}",
-            "1:6: not valid JSON: U+00A0 NO-BREAK SPACE stands here: write a plain space, or nothing",
+            "1:6: not valid JSON: U+00A0 NO-BREAK SPACE is here: write a plain space, or nothing",
         ),
     ] {
         assert!(
-            messages(text).iter().any(|told| told.contains(message)),
+            messages(text)
+                .iter()
+                .any(|message| message.contains(expected)),
             "{text:?}: {:?}",
             messages(text)
         );

@@ -83,7 +83,7 @@ fn line(text: &mut String, indent: usize) {
     text.extend(std::iter::repeat_n(' ', indent));
 }
 
-/// What stands behind `name: ` or `- `; lines of a longer text are indented as far as this.
+/// What is behind `name: ` or `- `; lines of a longer text are indented as far as this.
 fn scalar(text: &mut String, value: &Value, indent: usize) {
     match value {
         Value::String(words) => match block(words) {
@@ -111,7 +111,7 @@ fn scalar(text: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// How a text stands as a block of lines, by its line breaks at the end; `None` where it stands in quotes.
+/// How a text is written as a block of lines, by its line breaks at the end; `None` where it is in quotes.
 fn block(text: &str) -> Option<&'static str> {
     let is_blank = |line: &str| !line.is_empty() && line.trim_matches([' ', '\t']).is_empty();
     let fits = text.contains('\n')
@@ -161,7 +161,7 @@ fn one_line(text: &str) -> String {
     quoted
 }
 
-/// Whether a character stands as an escape: some reader refuses it, breaks the line there, or a person would not see it end a line.
+/// Whether a character is written as an escape: some reader refuses it, breaks the line there, or a person would not see it end a line.
 fn is_escaped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{a0}')

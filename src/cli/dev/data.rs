@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{DatabaseUrl, DatabaseUrlFault};
 use crate::crypto::token::random_token;
-use crate::dev::keep;
 use crate::dev::postgres::{self, Cluster};
+use crate::dev::private_file;
 use crate::store::migrate::ensure_database;
 
 /// The database in the private cluster, and the role that the gateway logs in as.
@@ -69,7 +69,7 @@ impl Data {
             let login = parsed(&cluster.url_as(LOGIN, DATABASE))?;
             (Some(cluster), owner, login)
         };
-        let master_key = keep::keep(&folder.join("master-key"), || {
+        let master_key = private_file::keep(&folder.join("master-key"), || {
             let random = random_token("").map_err(std::io::Error::other)?;
             // 32 bytes as base64 want a padding that a token has not.
             Ok(format!(
@@ -100,7 +100,7 @@ fn parsed(url: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
 
 /// The password of the role that the gateway logs in as, made once.
 fn login_password(folder: &Path) -> anyhow::Result<SecretString> {
-    let password = keep::keep(&folder.join("login-password"), || {
+    let password = private_file::keep(&folder.join("login-password"), || {
         Ok(random_token("")
             .map_err(std::io::Error::other)?
             .expose_secret()

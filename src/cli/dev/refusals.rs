@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::refusals::Refused;
 
 /// Tells refusals until there are no more.
-pub(super) async fn tell(mut seen: Receiver<Refused>) {
+pub(super) async fn print_refusals(mut seen: Receiver<Refused>) {
     while let Some(refused) = seen.recv().await {
         // A terminal that is gone wants no lines.
         _ = crate::cli::say(line(&refused));
@@ -47,7 +47,7 @@ fn line(refused: &Refused) -> String {
 mod tests {
     use super::*;
     use crate::auth::{Claimed, Refusal};
-    use crate::refusals::Why;
+    use crate::refusals::RefusalReason;
 
     #[test]
     fn a_line_says_what_was_seen_and_what_to_do() {
@@ -57,21 +57,21 @@ mod tests {
             audience: "another-app".into(),
             kid: String::new(),
         };
-        let told = line(&Refused::token(
-            Why::Token(Refusal::Audience),
+        let text = line(&Refused::token(
+            RefusalReason::Token(Refusal::Audience),
             claimed,
             None,
         ));
         assert_eq!(
-            told,
+            text,
             "Refused a token: aud names none of this issuer's audiences (wrong_audience) \
              [issuer http://127.0.0.1:8082, audience another-app]. Add the token's aud to the issuer's audiences if these \
              users are yours; else let the page ask for a token with the audience that is registered."
         );
-        let told = line(&Refused::origin(None, "http://localhost:3000", None));
+        let text = line(&Refused::origin(None, "http://localhost:3000", None));
         assert!(
-            told.starts_with("Refused a page: the page's origin is not in"),
-            "{told}"
+            text.starts_with("Refused a page: the page's origin is not in"),
+            "{text}"
         );
     }
 }

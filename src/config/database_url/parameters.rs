@@ -1,4 +1,4 @@
-//! What stands behind the `?`. Each parameter that libpq knows is honoured or refused by name; others are refused.
+//! What is behind the `?`. Each parameter that libpq knows is honoured or refused by name; others are refused.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,14 +9,13 @@ use secrecy::SecretString;
 use super::parse::{decode, fault, port_of};
 use super::{DatabaseTls, DatabaseUrlFault};
 
-/// Longest wait for a connection that can be asked for, in seconds.
+/// The longest `connect_timeout`, in seconds.
 const LONGEST_WAIT: u64 = 3600;
 /// Longest name of an application, in bytes; Postgres would cut longer ones.
 const LONGEST_NAME: usize = 63;
-/// Those whose files are trusted with the roots that this program brings along.
+/// Files of system roots: the program's own roots are used in their place.
 const PUBLIC_ROOTS: &str = "system";
 
-/// What was asked for.
 #[derive(Default)]
 pub(super) struct Parameters {
     pub(super) user: Option<String>,
@@ -27,7 +26,7 @@ pub(super) struct Parameters {
     pub(super) application_name: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
     tls: Option<DatabaseTls>,
-    /// The server has to prove that nobody stands between.
+    /// The server has to prove that nobody is between.
     proven: bool,
     roots: Option<String>,
     certificate: Option<PathBuf>,
@@ -69,13 +68,13 @@ const REFUSED: [(&str, &str); 45] = [
     ("gssencmode", "there is no GSSAPI here: remove it"),
     (
         "target_session_attrs",
-        "one server is asked, which has to take writes: remove it",
+        "only one server is used, which has to take writes: remove it",
     ),
     ("load_balance_hosts", "there is one host: remove it"),
     ("client_encoding", "it is always UTF8: remove it"),
     ("sslcompression", "TLS is not compressed: remove it"),
-    ("sslsni", "the server's name is always told: remove it"),
-    ("sslnegotiation", "TLS is always asked for first: remove it"),
+    ("sslsni", "the server's name is always sent: remove it"),
+    ("sslnegotiation", "TLS is always tried first: remove it"),
     (
         "ssl_min_protocol_version",
         "it is TLSv1.2: remove it, and set the server's own",
@@ -110,7 +109,7 @@ const REFUSED: [(&str, &str); 45] = [
     ("fallback_application_name", "write application_name"),
     (
         "require_auth",
-        "what the server asks for is answered: use sslmode=verify-full",
+        "the server chooses the method: use sslmode=verify-full",
     ),
     (
         "sslpassword",
@@ -270,13 +269,13 @@ impl Parameters {
         };
         let tls = match tls {
             Some(DatabaseTls::VerifyFull) => DatabaseTls::VerifyFull,
-            // As in libpq: whoever gives certificates wants them looked at.
+            // As in libpq: certificates are given to be checked.
             Some(DatabaseTls::VerifyCa | DatabaseTls::Require) if roots != PUBLIC_ROOTS => {
                 DatabaseTls::VerifyCa
             }
             _ => {
                 return fault(
-                    "has sslrootcert, which nobody would look into: write sslmode=verify-full beside it",
+                    "has sslrootcert, which this sslmode ignores: write sslmode=verify-full too",
                 );
             }
         };

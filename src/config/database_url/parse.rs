@@ -72,7 +72,7 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
         user,
         password,
         database,
-        // As in libpq: nobody else hears what goes through a socket of this machine.
+        // As in libpq: nobody else reads what goes through a socket of this machine.
         tls: if is_socket { DatabaseTls::Disable } else { tls },
         root_certificates: root_certificates.filter(|_| !is_socket),
         client_certificate: parameters.client_certificate()?.filter(|_| !is_socket),
@@ -115,7 +115,7 @@ fn refuse_unescaped(rest: &str) -> Result<(), DatabaseUrlFault> {
             fault("has a `/` before the `@`: in a password it is written %2F")
         }
         Some(_) => fault(
-            "has a `?` before the `@`: in a password it is written %3F, and an `@` behind the `?` is %40",
+            "has a `?` before the `@`: in a password it is written %3F, and an `@` after the `?` is %40",
         ),
         None => Ok(()),
     }
@@ -123,11 +123,11 @@ fn refuse_unescaped(rest: &str) -> Result<(), DatabaseUrlFault> {
 
 /// Undoes the escapes of one part.
 pub(super) fn decode(text: &str, what: &str) -> Result<String, DatabaseUrlFault> {
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_bytes| DatabaseUrlFault::new(format!("{what} is not UTF-8 behind its %")))?;
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_bytes| {
+        DatabaseUrlFault::new(format!("{what} is not UTF-8 once its % are decoded"))
+    })?;
     if decoded.chars().any(char::is_control) {
-        return fault(format!("{what} has a control character behind a %"));
+        return fault(format!("{what} has a control character, written with %"));
     }
     Ok(decoded.into_owned())
 }
@@ -193,7 +193,7 @@ fn place_of(place: &str, parameters: &Parameters) -> Result<(DatabaseHost, u16),
         match place.split_once(':') {
             Some((_, port)) if port.contains(':') => {
                 return fault(
-                    "has a second `:` in its host: an address of IPv6 stands in brackets, as in [::1]:5432",
+                    "has a second `:` in its host: write an IPv6 address in brackets, as in [::1]:5432",
                 );
             }
             Some((host, port)) => (host, Some(port)),
@@ -202,7 +202,7 @@ fn place_of(place: &str, parameters: &Parameters) -> Result<(DatabaseHost, u16),
     };
     let port = port.map(port_of).transpose()?;
     let port = match (port, parameters.port) {
-        (Some(_), Some(_)) => return fault("has the port twice, behind the host and as `port`"),
+        (Some(_), Some(_)) => return fault("has the port twice, after the host and as `port`"),
         (port, parameter) => port.or(parameter).unwrap_or(PORT),
     };
     let host = decode(host, "the host")?;

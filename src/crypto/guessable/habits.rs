@@ -1,5 +1,5 @@
 //! How people make a long secret out of nothing: a known one turned around, or with something before or behind it; the words that
-//! stand in every such secret; the digest of a word.
+//! are in every such secret; the digest of a word.
 
 use std::collections::BTreeSet;
 
@@ -98,7 +98,7 @@ const SHOWN: [&str; 4] = [
 const FEWEST_LEFT: usize = 12;
 /// Most characters that are taken for a prefix or a suffix.
 const MOST_AROUND: usize = 3;
-/// Longer secrets stand in no list.
+/// Longer secrets are in no list.
 const LONGEST: usize = 200;
 
 /// Whether a text is made of the words of such secrets and of little else, shows an identifier of some documentation, or is the digest of

@@ -1,4 +1,4 @@
-//! What an emulator can be told at its start.
+//! The settings of an emulator.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -30,7 +30,6 @@ pub enum ApiKeys {
 pub struct EmulatorConfig {
     /// Address to listen on; port 0 takes a free one.
     pub bind: SocketAddr,
-    /// Known API keys.
     pub api_keys: ApiKeys,
     /// Strict or lax.
     pub mode: Mode,

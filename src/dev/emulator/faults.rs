@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::answer::{Refusal, ok};
 use super::shared::{Shared, lock};
 
-/// The longest delay that can be asked for, in milliseconds.
+/// The longest delay of a fault, in milliseconds.
 const LONGEST_DELAY: u64 = 600_000;
 
 /// A part of Anam that can fail on its own.
@@ -171,7 +171,7 @@ impl Fault {
             Some(body) => answer.json(body),
             None if status.is_client_error() || status.is_server_error() => answer.json(json!({
                 "error": status.canonical_reason().unwrap_or("Error"),
-                "message": "A fault that was asked for at /_emulator/faults.",
+                "message": "A fault that was requested at /_emulator/faults.",
             })),
             None if matches!(status.as_u16(), 204 | 205 | 304) => answer.finish(),
             None => answer.json(json!({})),
@@ -228,7 +228,7 @@ impl Faults {
     }
 }
 
-/// Adds the latency of every call, then the fault that was asked for, if any.
+/// Adds the latency of every call, then the requested fault, if any.
 pub(super) async fn strike(
     shared: web::Data<Shared>,
     request: ServiceRequest,
@@ -249,7 +249,7 @@ pub(super) async fn strike(
     }
 }
 
-/// `POST /_emulator/faults`: 201 with all faults in force, 400 with what to mend.
+/// `POST /_emulator/faults`: 201 with all faults in force, 400 with what to correct.
 pub(super) async fn add(shared: web::Data<Shared>, body: Bytes) -> Result<HttpResponse, Refusal> {
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| {
         Refusal::bad_request(format!(

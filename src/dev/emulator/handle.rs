@@ -54,7 +54,7 @@ impl EmulatorHandle {
 
     /// The last 1000 calls, newest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.shared.requests.shown()
+        self.shared.requests.recorded()
     }
 
     /// Waits until a kept call fits, and returns the newest that does.

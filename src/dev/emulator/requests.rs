@@ -21,7 +21,7 @@ use super::shared::{Shared, lock};
 /// Calls that are kept; older ones are forgotten.
 const KEPT: usize = 1000;
 
-/// Where the caller's bearer token stood in a body.
+/// Where the caller's bearer token was in a body.
 const REDACTED: &str = "[bearer token]";
 
 /// One call that the emulator received.
@@ -31,7 +31,6 @@ pub struct RecordedRequest {
     pub method: String,
     /// Path without the query.
     pub path: String,
-    /// Query, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The body: JSON where it parses, else a string, `null` where it was empty.
@@ -42,7 +41,7 @@ pub struct RecordedRequest {
 
 /// A call as it is kept: the body is parsed only when somebody looks.
 #[derive(Debug)]
-struct Kept {
+struct StoredRequest {
     method: Method,
     path: String,
     query: Option<String>,
@@ -50,8 +49,8 @@ struct Kept {
     at: DateTime<Utc>,
 }
 
-impl Kept {
-    fn shown(&self) -> RecordedRequest {
+impl StoredRequest {
+    fn recorded(&self) -> RecordedRequest {
         let body = if self.body.is_empty() {
             Value::Null
         } else {
@@ -72,7 +71,7 @@ impl Kept {
 /// The calls received since the start or the last clearing.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<StoredRequest>>,
     received: watch::Sender<u64>,
 }
 
@@ -84,7 +83,7 @@ impl Recorder {
         }
     }
 
-    fn record(&self, call: Kept) {
+    fn record(&self, call: StoredRequest) {
         let mut kept = lock(&self.kept);
         kept.push_front(call);
         kept.truncate(KEPT);
@@ -93,8 +92,11 @@ impl Recorder {
     }
 
     /// Newest first.
-    pub(super) fn shown(&self) -> Vec<RecordedRequest> {
-        lock(&self.kept).iter().map(Kept::shown).collect()
+    pub(super) fn recorded(&self) -> Vec<RecordedRequest> {
+        lock(&self.kept)
+            .iter()
+            .map(StoredRequest::recorded)
+            .collect()
     }
 
     pub(super) fn clear(&self) {
@@ -135,7 +137,7 @@ pub(super) async fn record(
             }
         }
     };
-    shared.requests.record(Kept {
+    shared.requests.record(StoredRequest {
         method: request.method().clone(),
         path: request.path().to_owned(),
         query: Some(request.query_string())
@@ -147,7 +149,7 @@ pub(super) async fn record(
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// The body with the caller's bearer token blotted out, should it stand in there.
+/// The body with the caller's bearer token blotted out, should it be in there.
 fn without(body: Bytes, secret: Option<&str>) -> Bytes {
     match (std::str::from_utf8(&body), secret) {
         (Ok(text), Some(secret)) if text.contains(secret) => {
@@ -159,5 +161,5 @@ fn without(body: Bytes, secret: Option<&str>) -> Bytes {
 
 /// `GET /_emulator/requests`
 pub(super) async fn list(shared: web::Data<Shared>) -> HttpResponse {
-    ok(shared.requests.shown())
+    ok(shared.requests.recorded())
 }

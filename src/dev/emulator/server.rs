@@ -29,9 +29,8 @@ pub enum EmulatorError {
     /// The address can't be listened on.
     #[error("the emulator can't listen on {address}: {source}")]
     Bind {
-        /// The address that was asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// No randomness for the token key.

@@ -78,12 +78,12 @@ pub(super) struct Stream {
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct SessionStore {
     sessions: HashMap<Uuid, Session>,
     order: VecDeque<Uuid>,
 }
 
-impl Book {
+impl SessionStore {
     /// Ends the sessions that have run for their full length.
     fn expire(&mut self, now: DateTime<Utc>) {
         for session in self.sessions.values_mut() {
@@ -100,7 +100,7 @@ const LENGTH_REACHED: &str = "Session length limit reached";
 /// Every session that reached an engine.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    book: Mutex<Book>,
+    book: Mutex<SessionStore>,
 }
 
 impl Sessions {
@@ -145,7 +145,6 @@ impl Sessions {
             .collect()
     }
 
-    /// Whether this session is known and still runs.
     pub(super) fn runs(&self, id: Uuid, now: DateTime<Utc>) -> bool {
         let mut book = lock(&self.book);
         book.expire(now);

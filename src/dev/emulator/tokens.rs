@@ -51,7 +51,7 @@ pub(super) struct Grant {
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct TokenStore {
     grants: HashMap<Arc<str>, Grant>,
     order: VecDeque<Arc<str>>,
 }
@@ -60,7 +60,7 @@ struct Book {
 #[derive(Debug)]
 pub(super) struct Tokens {
     key: hmac::Key,
-    book: Mutex<Book>,
+    book: Mutex<TokenStore>,
 }
 
 impl Tokens {

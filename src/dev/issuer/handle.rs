@@ -21,7 +21,7 @@ impl DevIssuerHandle {
         Self { shared, stopper }
     }
 
-    /// The issuer's URL, exactly as it stands in `iss`.
+    /// The issuer's URL, exactly as it is in `iss`.
     pub fn url(&self) -> &str {
         self.shared.issuer()
     }

@@ -38,7 +38,7 @@ pub enum KeyError {
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

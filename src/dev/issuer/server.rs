@@ -22,9 +22,8 @@ pub enum DevIssuerError {
     /// The address can't be listened on.
     #[error("the local issuer can't listen on {address}: {source}")]
     Bind {
-        /// The address that was asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

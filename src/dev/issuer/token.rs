@@ -1,4 +1,4 @@
-//! What a token is asked to say, and its signing.
+//! The claims of a token, and its signing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use super::keys::{DevIssuerKeys, KeyError};
 /// Claims that the issuer writes itself.
 const OWN_CLAIMS: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "nbf"];
 
-/// How long tokens live when nothing else is asked for, in seconds.
+/// How long tokens live by default, in seconds.
 const AN_HOUR: i64 = 3600;
 
 /// The longest life, and the longest time ago that a token may have expired, in seconds.
@@ -33,7 +33,6 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
 }
 
@@ -52,12 +51,11 @@ pub enum Audience {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[serde(expecting = "an object with sub, claims, alg, expiresIn, aud")]
 pub struct TokenRequest {
-    /// The user.
+    /// The user's id in their token.
     pub sub: String,
-    /// Further claims, as they are to stand in the token.
+    /// Further claims, as they are to be in the token.
     #[serde(default)]
     pub claims: Map<String, Value>,
-    /// How to sign.
     #[serde(default)]
     pub alg: SigningAlgorithm,
     /// Seconds until the token expires; negative for one that expired so long ago.
@@ -101,7 +99,6 @@ impl TokenRequest {
         }
     }
 
-    /// Signs the token.
     pub(super) fn sign(
         &self,
         issuer: &str,

@@ -38,7 +38,7 @@ pub(super) struct Binaries {
 
 /// What the search must fit: an existing data folder opens with its own major only.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Requirement<'a> {
     pub(super) account: &'a Account,
     pub(super) data: Option<(&'a Path, u32)>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Wanted<'a> {
 /// Looks in the order given above; only the last step uses the network.
 pub(super) fn find(
     env: &BTreeMap<String, String>,
-    wanted: &Wanted<'_>,
+    wanted: &Requirement<'_>,
 ) -> Result<Binaries, PostgresError> {
     if let Some(folder) = env.get("PG_BIN").filter(|value| !value.is_empty()) {
         return from_pg_bin(Path::new(folder), wanted);
@@ -76,7 +76,7 @@ pub(super) fn find(
     }
 }
 
-fn from_pg_bin(folder: &Path, wanted: &Wanted<'_>) -> Result<Binaries, PostgresError> {
+fn from_pg_bin(folder: &Path, wanted: &Requirement<'_>) -> Result<Binaries, PostgresError> {
     let bad = |why: String| PostgresError::BadPgBin {
         path: folder.to_path_buf(),
         why,

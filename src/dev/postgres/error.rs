@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-/// Each message names the thing to mend.
+/// Each message names what to correct.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
     #[error(

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{POLL, binaries::Binaries, error::PostgresError, place::Place};
+use super::{POLL, binaries::Binaries, directories::Directories, error::PostgresError};
 
 const WATCHDOG: &str = include_str!("watchdog.sh");
 
@@ -54,7 +54,7 @@ pub(super) struct Server {
 impl Server {
     /// Makes the data folder if there is none, starts the server and waits until it is ready.
     pub(super) fn start(
-        place: &Place,
+        place: &Directories,
         binaries: &Binaries,
         mode: Mode,
         env: &BTreeMap<String, String>,
@@ -76,7 +76,7 @@ impl Server {
     }
 
     fn spawn(
-        place: &Place,
+        place: &Directories,
         binaries: &Binaries,
         mode: Mode,
         env: &BTreeMap<String, String>,
@@ -125,7 +125,7 @@ impl Server {
     }
 
     /// False when the server ended instead.
-    fn becomes_ready(&mut self, place: &Place) -> Result<bool, PostgresError> {
+    fn becomes_ready(&mut self, place: &Directories) -> Result<bool, PostgresError> {
         let begun = Instant::now();
         loop {
             if self.has_ended()? {
@@ -143,11 +143,11 @@ impl Server {
     }
 
     /// Closes the pipe (a "fast" shutdown: clients are cut off, data are written) and waits.
-    pub(super) fn stop(mut self, place: &Place) -> Result<(), PostgresError> {
+    pub(super) fn stop(mut self, place: &Directories) -> Result<(), PostgresError> {
         self.end(place)
     }
 
-    fn end(&mut self, place: &Place) -> Result<(), PostgresError> {
+    fn end(&mut self, place: &Directories) -> Result<(), PostgresError> {
         drop(self.watchdog.stdin.take());
         let begun = Instant::now();
         while !self.has_ended()? {

@@ -408,7 +408,7 @@ fn a_default_of_the_policy_makes_a_persona_complete() {
     assert_eq!(decision.trace.fields["llmId"], Winner::Default);
 }
 
-/// The prompt without what stands between marks, and without the sentence that explains them.
+/// The prompt without what is between marks, and without the sentence that explains them.
 fn fixed_text(prompt: &str) -> String {
     let mut text = String::new();
     let mut rest = prompt;

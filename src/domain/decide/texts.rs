@@ -24,9 +24,9 @@ pub(super) struct Texts {
     pub(super) notes: Vec<String>,
 }
 
-/// What to note while rendering.
+/// Whether to record where parts of the prompt come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::domain) enum Noting {
+pub(in crate::domain) enum PromptNotes {
     /// As for mints.
     Nothing,
     /// Where each piece of the prompt comes from.
@@ -43,7 +43,7 @@ pub(super) fn render(
     preferences: &Preferences,
     metadata: &Metadata,
     moment: Moment,
-    noting: Noting,
+    prompt_notes: PromptNotes,
 ) -> Result<Texts, (String, RenderFault)> {
     let preferences = Value::Object(preferences.to_document());
     let time = time_words(snapshot, moment.now);
@@ -55,7 +55,7 @@ pub(super) fn render(
         .persona(&persona.words)
         .tenant(&snapshot.tenant_words)
         .time(&time);
-    if noting == Noting::Origins {
+    if prompt_notes == PromptNotes::Origins {
         input = input.noting_origins();
     }
     // One for all of them: a session costs no more, however its texts are divided.

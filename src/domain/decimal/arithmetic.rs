@@ -12,7 +12,7 @@ pub struct Factors {
 }
 
 impl Factors {
-    /// Of a number that is not nought.
+    /// Of a number that is not zero.
     pub fn of(number: Decimal) -> Option<Self> {
         let rest = number.digits.unsigned_abs();
         (rest != 0).then_some(())?;
@@ -35,7 +35,7 @@ impl Factors {
     }
 }
 
-/// A number that is not nought without its powers of five, and how many they were.
+/// A number that is not zero without its powers of five, and how many they were.
 fn without_fives(mut rest: u128) -> (u128, u32) {
     let mut fives = 0_u32;
     for power in [32, 16, 8, 4, 2, 1] {
@@ -137,7 +137,7 @@ impl Decimal {
         Some((Self::new(quotient, 0)?, Self::new(rest, exponent)?))
     }
 
-    /// With so many places behind the point, half away from nought.
+    /// With so many places behind the point, half away from zero.
     #[must_use]
     pub fn rounded(self, places: u8) -> Self {
         let Some(last) = self.without(places) else {
@@ -153,7 +153,7 @@ impl Decimal {
         Self::new(digits, -i32::from(places)).unwrap_or(self)
     }
 
-    /// Without what stands behind the point.
+    /// Without what is behind the point.
     #[must_use]
     pub fn truncated(self) -> Self {
         match self.without(0) {

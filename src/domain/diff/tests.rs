@@ -10,7 +10,7 @@ fn object(value: Value) -> Map<String, Value> {
     members
 }
 
-fn told(before: Value, after: Value) -> Vec<(ChangeKind, String)> {
+fn change_lines(before: Value, after: Value) -> Vec<(ChangeKind, String)> {
     let changes = diff(&object(before), &object(after)).unwrap();
     changes
         .into_iter()
@@ -23,7 +23,7 @@ fn each_changed_member_is_told_with_its_place() {
     let before = json!({ "name": "A", "llmId": "x", "voice": { "speed": 1, "a/b": 1 } });
     let after = json!({ "voice": { "a/b": 2, "speed": 1 }, "name": "B", "avatarId": "y" });
     assert_eq!(
-        told(before, after),
+        change_lines(before, after),
         [
             (ChangeKind::Change, "/name".into()),
             (ChangeKind::Remove, "/llmId".into()),
@@ -39,7 +39,7 @@ fn a_rule_put_in_front_is_one_addition() {
     let after =
         json!({ "rules": [{ "name": "new" }, { "when": [], "name": "a" }, { "name": "b" }] });
     assert_eq!(
-        told(before, after),
+        change_lines(before, after),
         [(ChangeKind::Add, "/rules/0".to_owned())]
     );
 }
@@ -49,7 +49,7 @@ fn a_changed_item_is_looked_into() {
     let before = json!({ "rules": [{ "name": "a", "then": 1 }, { "name": "b" }] });
     let after = json!({ "rules": [{ "name": "a", "then": 2 }, { "name": "b" }] });
     assert_eq!(
-        told(before, after),
+        change_lines(before, after),
         [(ChangeKind::Change, "/rules/0/then".to_owned())]
     );
 }

@@ -14,7 +14,7 @@ use crate::domain::rules::{Clause, Operator, ReadAs};
 const MAX_COMPARISONS: usize = 10_000_000;
 
 /// A clause, and whether it is to hold.
-pub(super) type Wanted<'c> = (&'c Clause, bool);
+pub(super) type ClauseGoal<'c> = (&'c Clause, bool);
 
 /// Answers within a number of comparisons.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Judge {
     }
 
     /// Whether an attribute with these values can be so that each clause about it holds, or does not, as wanted.
-    pub(super) fn is_possible(&self, values: &Values, wanted: &[Wanted<'_>]) -> bool {
+    pub(super) fn is_possible(&self, values: &Values, wanted: &[ClauseGoal<'_>]) -> bool {
         let cost: usize = wanted
             .iter()
             .map(|(clause, _)| clause.values.len() + 1)
@@ -67,7 +67,11 @@ impl Judge {
 }
 
 /// The list of everything that is asked for and that no clause forbids fits, if any does.
-fn lists_fit(lists: &Lists, wanted: &[Wanted<'_>], all: &impl Fn(Option<&Fact>) -> bool) -> bool {
+fn lists_fit(
+    lists: &Lists,
+    wanted: &[ClauseGoal<'_>],
+    all: &impl Fn(Option<&Fact>) -> bool,
+) -> bool {
     let items = match lists {
         Lists::None => return false,
         Lists::Any => None,
@@ -111,7 +115,7 @@ fn lists_fit(lists: &Lists, wanted: &[Wanted<'_>], all: &impl Fn(Option<&Fact>) 
 }
 
 /// Numbers of which one fits, if any does: those that the clauses name, and one on either side of and between them.
-fn numbers(numbers: &Numbers, wanted: &[Wanted<'_>]) -> Vec<Decimal> {
+fn numbers(numbers: &Numbers, wanted: &[ClauseGoal<'_>]) -> Vec<Decimal> {
     let (min, max, whole) = match numbers {
         Numbers::None => return Vec::new(),
         Numbers::OneOf(numbers) => return numbers.clone(),
@@ -149,7 +153,11 @@ fn numbers(numbers: &Numbers, wanted: &[Wanted<'_>]) -> Vec<Decimal> {
     candidates
 }
 
-fn texts_fit(texts: &Texts, wanted: &[Wanted<'_>], all: &impl Fn(Option<&Fact>) -> bool) -> bool {
+fn texts_fit(
+    texts: &Texts,
+    wanted: &[ClauseGoal<'_>],
+    all: &impl Fn(Option<&Fact>) -> bool,
+) -> bool {
     let fits = |text: &str| all(Some(&Fact::Text(text.to_owned())));
     let clock = match texts {
         Texts::None => return false,
@@ -197,7 +205,7 @@ pub(super) fn texts_of(clause: &Clause) -> impl Iterator<Item = &str> {
 }
 
 /// Whether some text can fit clauses none of which names the few texts that do. Says no only where that is certain.
-pub(super) fn open_texts_fit(wanted: &[Wanted<'_>]) -> bool {
+pub(super) fn open_texts_fit(wanted: &[ClauseGoal<'_>]) -> bool {
     let mut lower: Option<(&str, bool)> = None;
     let mut upper: Option<(&str, bool)> = None;
     let mut forbidden: Vec<&str> = Vec::new();
@@ -278,7 +286,7 @@ fn lowest<'t>(
 }
 
 /// Whether one beginning (or end) can suit each two of the clauses that ask for one.
-fn ends_fit(wanted: &[Wanted<'_>], operator: Operator) -> bool {
+fn ends_fit(wanted: &[ClauseGoal<'_>], operator: Operator) -> bool {
     let asking: Vec<&Clause> = wanted
         .iter()
         .filter(|(clause, holds)| clause.operator == operator && *holds)

@@ -7,7 +7,6 @@ const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
 const DAYS: usize = 3_652_059;
 const MINUTES: usize = 24 * 60;
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clock {
     /// `2026-11-24`

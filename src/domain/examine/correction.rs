@@ -1,6 +1,6 @@
 //! What was probably meant by a value that never fits, and by a window that is never open.
 
-use super::clauses::Wanted;
+use super::clauses::ClauseGoal;
 use super::templates::MAX_EDITS;
 use super::values::{Texts, Values};
 use crate::domain::caller::Fact;
@@ -11,7 +11,7 @@ use crate::domain::rules::{Clause, Operator};
 /// Shortest beginning of a word that stands for it: `mon`.
 const MIN_SHORT: usize = 3;
 
-/// What to write instead of a value, where that can be told.
+/// What to write instead of a value, where that is known.
 pub(super) fn correction(clause: &Clause, value: &Fact, values: &Values) -> Option<String> {
     if values.is_always_list() && !clause.operator.searches() {
         return Some(
@@ -74,7 +74,7 @@ pub(super) fn is_misshapen(value: &Fact, values: &Values) -> bool {
 }
 
 /// Two clauses that open a window in the evening and close it in the morning.
-pub(super) fn overnight(attribute: &str, wanted: &[Wanted<'_>]) -> Option<String> {
+pub(super) fn overnight(attribute: &str, wanted: &[ClauseGoal<'_>]) -> Option<String> {
     if !["time.hour", "time.time"].contains(&attribute) {
         return None;
     }
@@ -89,10 +89,10 @@ pub(super) fn overnight(attribute: &str, wanted: &[Wanted<'_>]) -> Option<String
     };
     let from = bound([Operator::AtLeast, Operator::MoreThan])?;
     let until = bound([Operator::AtMost, Operator::LessThan])?;
-    let shown = |fact: &Fact| serde_json::to_string(fact).unwrap_or_default();
+    let as_json = |fact: &Fact| serde_json::to_string(fact).unwrap_or_default();
     Some(format!(
         "For a window across midnight write one clause: operator between, values [{}, {}]",
-        shown(from),
-        shown(until)
+        as_json(from),
+        as_json(until)
     ))
 }

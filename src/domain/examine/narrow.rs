@@ -14,7 +14,7 @@ impl Values {
     /// Those that `schema`, a part of `root`, allows.
     pub(super) fn of_schema(root: &Value, schema: &Value) -> Self {
         let mut values = Self::any();
-        let mut look = Look {
+        let mut look = Narrowing {
             root,
             left: MAX_LOOKS,
         };
@@ -23,12 +23,12 @@ impl Values {
     }
 }
 
-struct Look<'s> {
+struct Narrowing<'s> {
     root: &'s Value,
     left: usize,
 }
 
-impl Look<'_> {
+impl Narrowing<'_> {
     fn narrow(&mut self, values: &mut Values, schema: &Value, depth: usize) {
         let (Some(left), Some(depth)) = (self.left.checked_sub(1), depth.checked_sub(1)) else {
             return;
@@ -45,7 +45,7 @@ impl Look<'_> {
                 *values = ways.iter().fold(Values::none(), |all, way| {
                     let mut of_way = values.clone();
                     self.narrow(&mut of_way, way, depth);
-                    all.or(of_way)
+                    all.union(of_way)
                 });
             }
         }
@@ -141,7 +141,7 @@ impl Values {
     }
 
     /// Those of either.
-    fn or(self, other: Self) -> Self {
+    fn union(self, other: Self) -> Self {
         let mut flags = self.flags;
         flags.extend(other.flags);
         flags.sort_unstable();
@@ -149,7 +149,7 @@ impl Values {
         Self {
             absent: self.absent || other.absent,
             flags,
-            numbers: self.numbers.or(other.numbers),
+            numbers: self.numbers.union(other.numbers),
             texts: match (self.texts, other.texts) {
                 (Texts::None, texts) | (texts, Texts::None) => texts,
                 (Texts::OneOf(mut texts), Texts::OneOf(others)) => {
@@ -160,7 +160,7 @@ impl Values {
             },
             lists: match (self.lists, other.lists) {
                 (Lists::None, lists) | (lists, Lists::None) => lists,
-                (Lists::Of(items), Lists::Of(others)) => Lists::Of(Box::new(items.or(*others))),
+                (Lists::Of(items), Lists::Of(others)) => Lists::Of(Box::new(items.union(*others))),
                 _ => Lists::Any,
             },
         }
@@ -168,7 +168,7 @@ impl Values {
 }
 
 impl Numbers {
-    fn or(self, other: Self) -> Self {
+    fn union(self, other: Self) -> Self {
         match (self, other) {
             (Self::None, numbers) | (numbers, Self::None) => numbers,
             (Self::OneOf(mut numbers), Self::OneOf(others)) => {

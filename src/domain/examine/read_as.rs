@@ -1,11 +1,11 @@
 //! Whether some text can fit clauses that read it as something: says no only where that is certain.
 
-use super::clauses::{Wanted, open_texts_fit, texts_of};
+use super::clauses::{ClauseGoal, open_texts_fit, texts_of};
 use super::clock::Clock;
 use crate::domain::caller::Fact;
 use crate::domain::rules::{Clause, ReadAs};
 
-pub(super) fn is_wanted(wanted: &[Wanted<'_>], read_as: ReadAs) -> bool {
+pub(super) fn is_wanted(wanted: &[ClauseGoal<'_>], read_as: ReadAs) -> bool {
     wanted
         .iter()
         .any(|(clause, _)| clause.read_as == Some(read_as))
@@ -14,7 +14,7 @@ pub(super) fn is_wanted(wanted: &[Wanted<'_>], read_as: ReadAs) -> bool {
 pub(super) fn texts_fit(
     read_as: ReadAs,
     clock: Option<&Clock>,
-    wanted: &[Wanted<'_>],
+    wanted: &[ClauseGoal<'_>],
     fits: &impl Fn(&str) -> bool,
 ) -> bool {
     let are_alike = wanted
@@ -43,7 +43,7 @@ pub(super) fn texts_fit(
 }
 
 /// The same question for texts in small letters.
-fn small_texts_fit(wanted: &[Wanted<'_>]) -> bool {
+fn small_texts_fit(wanted: &[ClauseGoal<'_>]) -> bool {
     let small = |fact: &Fact| match fact {
         Fact::Text(text) => Fact::Text(text.to_lowercase()),
         other => other.clone(),
@@ -59,7 +59,7 @@ fn small_texts_fit(wanted: &[Wanted<'_>]) -> bool {
             (clause, *holds)
         })
         .collect();
-    let wanted: Vec<Wanted<'_>> = clauses
+    let wanted: Vec<ClauseGoal<'_>> = clauses
         .iter()
         .map(|(clause, holds)| (clause, *holds))
         .collect();
@@ -74,7 +74,7 @@ fn small_texts_fit(wanted: &[Wanted<'_>]) -> bool {
 }
 
 /// Whether no clause names the few texts that fit it.
-fn all_open(wanted: &[Wanted<'_>]) -> bool {
+fn all_open(wanted: &[ClauseGoal<'_>]) -> bool {
     use crate::domain::rules::Operator::{Equals, NotEquals};
     !wanted.iter().any(|(clause, holds)| {
         matches!(
@@ -85,7 +85,7 @@ fn all_open(wanted: &[Wanted<'_>]) -> bool {
 }
 
 /// Versions next to those that are named, on either side; and what is no version.
-fn versions(wanted: &[Wanted<'_>]) -> impl Iterator<Item = String> {
+fn versions(wanted: &[ClauseGoal<'_>]) -> impl Iterator<Item = String> {
     let named = wanted.iter().flat_map(|(clause, _)| texts_of(clause));
     named
         .flat_map(|text| {
@@ -109,7 +109,7 @@ fn versions(wanted: &[Wanted<'_>]) -> impl Iterator<Item = String> {
 }
 
 /// Whether a clause names a moment, and not a day.
-fn moments(wanted: &[Wanted<'_>]) -> bool {
+fn moments(wanted: &[ClauseGoal<'_>]) -> bool {
     wanted
         .iter()
         .flat_map(|(clause, _)| texts_of(clause))

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::Surroundings;
-use super::clauses::{Judge, Wanted};
+use super::clauses::{ClauseGoal, Judge};
 use super::correction::{correction, is_misshapen, overnight};
 use super::moment;
-use super::schema::{self, Place};
+use super::schema::{self, PathLookup};
 use super::serving;
 use super::templates::{did_you_mean, listed};
 use super::values::Values;
@@ -54,12 +54,12 @@ pub(super) fn findings(key: &Key, context: &Reading, around: &Surroundings<'_>) 
         }
     }
     findings.extend(unused(context, around));
-    findings.extend(given(key, context, around));
+    findings.extend(unreachable_personas(key, context, around));
     findings
 }
 
 /// Personas that nobody could get here, though they are complete.
-fn given(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
+fn unreachable_personas(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
     let words = json!({ "key": key.as_str(), "description": context.description });
     let schema = context.schema.as_ref().map(MetadataSchema::document);
     let targets = context
@@ -156,14 +156,13 @@ impl<'a> Rules<'a> {
     }
 
     /// Whether clauses about one attribute can all be as wanted.
-    fn can_be(&self, wanted: &[Wanted<'_>]) -> bool {
+    fn can_be(&self, wanted: &[ClauseGoal<'_>]) -> bool {
         let attribute = wanted.first().map(|(clause, _)| &clause.attribute);
         let attribute = attribute.map(|attribute| String::from(attribute.clone()));
         let values = attribute.and_then(|attribute| self.values.get(&attribute));
         values.is_none_or(|values| self.judge.is_possible(values, wanted))
     }
 
-    /// Whether a rule holds for everybody.
     fn is_certain(&self, rule: &Rule) -> bool {
         rule.when
             .iter()
@@ -195,7 +194,7 @@ impl<'a> Rules<'a> {
                 .when
                 .iter()
                 .filter(|own| own.attribute == clause.attribute);
-            let mut wanted: Vec<Wanted<'_>> = vec![(clause, false)];
+            let mut wanted: Vec<ClauseGoal<'_>> = vec![(clause, false)];
             wanted.extend(same.map(|own| (own, true)));
             let implies = |own: &Clause| {
                 let pairs = own.values.len().saturating_mul(clause.values.len());
@@ -215,7 +214,7 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let at = format!("{at}/when/{index}");
-            let told = |what: &str, out: &str| {
+            let finding = |what: &str, out: &str| {
                 let mut meant = clause.values.iter();
                 let advice = meant.find_map(|value| correction(clause, value, values));
                 Finding::warning(
@@ -227,12 +226,12 @@ impl<'a> Rules<'a> {
                 )
             };
             if !self.judge.is_possible(values, &[(clause, true)]) {
-                findings.push(told("can never hold", "the rule"));
+                findings.push(finding("can never hold", "the rule"));
                 continue;
             }
             let useless = self.useless_values(&at, &attribute, clause, values);
             if useless.is_empty() && !self.judge.is_possible(values, &[(clause, false)]) {
-                findings.push(told("always holds", "the clause"));
+                findings.push(finding("always holds", "the clause"));
             }
             findings.extend(useless);
             together.entry(attribute).or_default().push((index, clause));
@@ -265,7 +264,7 @@ impl<'a> Rules<'a> {
         let mut findings = Vec::new();
         let mut consistent: BTreeMap<&str, &[(usize, &Clause)]> = BTreeMap::new();
         for (attribute, clauses) in together {
-            let wanted: Vec<Wanted<'_>> =
+            let wanted: Vec<ClauseGoal<'_>> =
                 clauses.iter().map(|(_, clause)| (*clause, true)).collect();
             if wanted.len() > 1 && !self.can_be(&wanted) {
                 let on = format!("`{attribute}`");
@@ -382,13 +381,13 @@ fn unknown_attribute(
         }
         "metadata" => {
             let document = context.schema.as_ref()?.document();
-            let (what, advice) = match schema::look(document, &steps) {
-                Place::Declared { .. } => return None,
-                Place::Open => (
+            let (what, advice) = match schema::lookup(document, &steps) {
+                PathLookup::Declared { .. } => return None,
+                PathLookup::Open => (
                     "is not declared in the metadata of this context",
                     "Declare it, so that pages learn of it, or correct its name",
                 ),
-                Place::Closed => (
+                PathLookup::Closed => (
                     "can never be sent: the metadata of this context does not allow it",
                     "Declare it in `metadata`, or correct its name",
                 ),
@@ -426,7 +425,7 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
             findings.push(Finding::unready(
                 at,
                 format!(
-                    "gives the persona `{persona}`, which has no {}: nobody would get a session",
+                    "gives the persona `{persona}`, which has no {}: no session would begin",
                     missing.join(", ")
                 ),
                 "Complete that persona first, or set a default for all personas in the policy",
@@ -442,7 +441,7 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
         for (index, arm) in empty {
             findings.push(Finding::warning(
                 format!("{at}/split/{index}/weight"),
-                format!("is 0: nobody gets `{}`", arm.persona),
+                format!("is 0: no user gets `{}`", arm.persona),
                 "Give the arm a weight, or take it out",
             ));
         }

@@ -6,15 +6,15 @@ use serde_json::{Map, Value};
 
 use crate::domain::key::Key;
 use crate::domain::snapshot::LiveContext;
-use crate::domain::template::Known;
+use crate::domain::template::ValueLimits;
 
 /// A sample goes as deep as this, and has so many members of an object.
 const MAX_SAMPLE_DEPTH: usize = 5;
 const MAX_SAMPLE_MEMBERS: usize = 50;
 
-/// What a schema says of a path.
+/// What a schema declares at a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Place<'s> {
+pub(super) enum PathLookup<'s> {
     /// It describes the value there; `certain` where every valid document has one.
     Declared { schema: &'s Value, certain: bool },
     /// It says nothing: the value may be there.
@@ -23,14 +23,14 @@ pub(super) enum Place<'s> {
     Closed,
 }
 
-/// What `schema` says of the steps of a path; `*` stands for the items of a list.
-pub(super) fn look<'s>(schema: &'s Value, steps: &[&str]) -> Place<'s> {
-    look_in(schema, steps, false)
+/// What `schema` declares at the steps of a path; `*` stands for the items of a list.
+pub(super) fn lookup<'s>(schema: &'s Value, steps: &[&str]) -> PathLookup<'s> {
+    lookup_in(schema, steps, false)
 }
 
 /// The same where it is known whether the lists on the way are there.
-fn look_in<'s>(schema: &'s Value, steps: &[&str], of_item: bool) -> Place<'s> {
-    let mut look = Look {
+fn lookup_in<'s>(schema: &'s Value, steps: &[&str], of_item: bool) -> PathLookup<'s> {
+    let mut look = PathSearch {
         root: schema,
         of_item,
         seen: HashSet::new(),
@@ -45,20 +45,20 @@ pub(super) fn members(schema: &Value) -> impl Iterator<Item = &String> {
 }
 
 /// Looks at each subschema once for the same rest of a path, however many ways lead to it.
-struct Look<'s> {
+struct PathSearch<'s> {
     root: &'s Value,
     of_item: bool,
     seen: HashSet<(*const Value, usize)>,
 }
 
-impl<'s> Look<'s> {
-    fn descend(&mut self, schema: &'s Value, steps: &[&str], certain: bool) -> Place<'s> {
+impl<'s> PathSearch<'s> {
+    fn descend(&mut self, schema: &'s Value, steps: &[&str], certain: bool) -> PathLookup<'s> {
         let Some((step, rest)) = steps.split_first() else {
-            return Place::Declared { schema, certain };
+            return PathLookup::Declared { schema, certain };
         };
         // It said nothing the first time: what it declares ends the search.
         if !self.seen.insert((std::ptr::from_ref(schema), steps.len())) {
-            return Place::Open;
+            return PathLookup::Open;
         }
         let (found, closed) = if *step == "*" {
             let items = schema.get("items").filter(|items| items.is_object());
@@ -86,7 +86,7 @@ impl<'s> Look<'s> {
             .and_then(|target| self.root.pointer(target.strip_prefix('#')?));
         let all_of = schema.get("allOf").and_then(Value::as_array);
         for part in all_of.into_iter().flatten().chain(referred) {
-            if let place @ Place::Declared { .. } = self.descend(part, steps, certain) {
+            if let place @ PathLookup::Declared { .. } = self.descend(part, steps, certain) {
                 return place;
             }
         }
@@ -98,11 +98,15 @@ impl<'s> Look<'s> {
             .into_iter()
             .filter_map(|name| schema.get(name));
         for part in choices.chain(branches) {
-            if let place @ Place::Declared { .. } = self.descend(part, steps, false) {
+            if let place @ PathLookup::Declared { .. } = self.descend(part, steps, false) {
                 return place;
             }
         }
-        if closed { Place::Closed } else { Place::Open }
+        if closed {
+            PathLookup::Closed
+        } else {
+            PathLookup::Open
+        }
     }
 }
 
@@ -120,10 +124,14 @@ impl<'a> Schemas<'a> {
         )
     }
 
-    /// What each says of a path, of whose lists a template may have an item at hand.
-    pub(super) fn look(&self, steps: &[&str], of_item: bool) -> impl Iterator<Item = Place<'a>> {
+    /// What each schema declares at a path, of whose lists a template may have an item at hand.
+    pub(super) fn lookup(
+        &self,
+        steps: &[&str],
+        of_item: bool,
+    ) -> impl Iterator<Item = PathLookup<'a>> {
         let schemas = self.0.iter();
-        schemas.map(move |schema| look_in(schema, steps, of_item))
+        schemas.map(move |schema| lookup_in(schema, steps, of_item))
     }
 
     /// The members that any of them declares at its top.
@@ -139,11 +147,11 @@ impl<'a> Schemas<'a> {
         let path = path.strip_prefix("metadata.")?;
         let steps: Vec<&str> = path.split('.').collect();
         let mut largest = None;
-        for place in self.look(&steps, false) {
+        for place in self.lookup(&steps, false) {
             let here = match place {
-                Place::Declared { schema, .. } => of(schema)?,
-                Place::Open => return None,
-                Place::Closed => 0,
+                PathLookup::Declared { schema, .. } => of(schema)?,
+                PathLookup::Open => return None,
+                PathLookup::Closed => 0,
             };
             largest = largest.max(Some(here));
         }
@@ -151,7 +159,7 @@ impl<'a> Schemas<'a> {
     }
 }
 
-impl Known for Schemas<'_> {
+impl ValueLimits for Schemas<'_> {
     fn max_chars(&self, path: &str) -> Option<usize> {
         self.largest(path, chars)
     }
@@ -193,7 +201,7 @@ fn number(schema: &Value, name: &str) -> Option<usize> {
     usize::try_from(schema.get(name)?.as_u64()?).ok()
 }
 
-/// A document such as a schema describes, as far as that is easily told: every member is there, with a short value.
+/// A document such as a schema describes, as far as that is simple: every member is there, with a short value.
 pub(super) fn sample(schema: &Value) -> Map<String, Value> {
     match example(schema, schema, MAX_SAMPLE_DEPTH) {
         Value::Object(members) => members,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Surroundings;
 use super::schema;
 use crate::domain::caller::Fact;
-use crate::domain::decide::{Given, Moment, Noting, Undecided, give};
+use crate::domain::decide::{ConfiguredPersona, Moment, PromptNotes, Undecided, configure};
 use crate::domain::finding::Finding;
 use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
@@ -100,9 +100,7 @@ pub(super) fn of_context<'a>(
         if let (true, Some(fault)) = (faults.len() == outcomes.len(), faults.first()) {
             findings.push(Finding::unready(
                 at,
-                format!(
-                    "gives the persona `{key}`, of which nobody here could get a session: {fault}"
-                ),
+                format!("gives the persona `{key}`, with which no session here can begin: {fault}"),
                 "Change that persona, or name another",
             ));
         }
@@ -127,7 +125,7 @@ fn until_release(finding: Finding) -> Finding {
 struct Outcome {
     /// Such as `a user of whom nothing is known`.
     who: String,
-    given: Result<Given, Undecided>,
+    given: Result<ConfiguredPersona, Undecided>,
     wants_prompt: bool,
     has_greeting: bool,
 }
@@ -292,7 +290,7 @@ fn outcomes(
         .chain(samples)
         .map(|(who, user, metadata)| Outcome {
             who,
-            given: give(
+            given: configure(
                 around.snapshot,
                 words,
                 key,
@@ -301,7 +299,7 @@ fn outcomes(
                 &user.preferences,
                 &metadata,
                 moment,
-                Noting::Nothing,
+                PromptNotes::Nothing,
             ),
             wants_prompt,
             has_greeting: persona.persona.greeting.is_some(),
@@ -309,7 +307,6 @@ fn outcomes(
         .collect()
 }
 
-/// All texts of a persona.
 fn texts(persona: &LivePersona) -> Vec<&Template> {
     let own = &persona.persona;
     let snippets = persona

@@ -29,7 +29,7 @@ pub(super) fn findings(
         .filter(|field| !document.contains_key(*field));
     for field in missing {
         let message =
-            "is missing, and the policy's defaults name none: nobody can get this persona";
+            "is missing, and the policy's defaults name none: no user can get this persona";
         let advice = "Choose one, or set a default for all personas in the policy";
         findings.push(if given {
             Finding::unready(step(field), message, advice)
@@ -61,7 +61,7 @@ pub(super) fn findings(
     findings
 }
 
-/// Ids that can't be chosen, told apart from those that could once.
+/// Ids that can't be chosen, distinguished from those that could once.
 fn ids(settings: &Settings, around: &Surroundings<'_>) -> Vec<Finding> {
     let document = settings.to_document();
     let strange = strangers(&document, &around.snapshot.catalogue);

@@ -1,13 +1,13 @@
 //! Values that templates use: whether anybody gives them, and what happens where they are absent.
 
 use super::Surroundings;
-use super::schema::{Place, Schemas};
+use super::schema::{PathLookup, Schemas};
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::nearest::nearest;
 use crate::domain::preferences::Standard;
 use crate::domain::snapshot::LiveContext;
-use crate::domain::template::{Budget, Least, Root, Size, Template, VariableUse};
+use crate::domain::template::{Budget, MinimumCost, Root, Size, Template, VariableUse};
 
 /// Who gives the values of a document's templates.
 pub(super) struct Users<'a> {
@@ -17,12 +17,12 @@ pub(super) struct Users<'a> {
 }
 
 impl Users<'_> {
-    /// What is to be said of the values that a text uses; each path once, where it first stands.
+    /// Findings of the values that a text uses; each path once, at its first use.
     pub(super) fn uses(&self, at: &str, uses: &[VariableUse]) -> Vec<Finding> {
         self.uses_of(&Root::ALL, at, uses)
     }
 
-    /// The same of a snippet: of its metadata alone, since its own author was told the rest, and without lines, which are
+    /// The same of a snippet: of its metadata alone, since its own author saw the rest, and without lines, which are
     /// not the document's.
     pub(super) fn uses_of_snippet(&self, at: &str, template: &Template) -> Vec<Finding> {
         let mut findings = self.uses_of(&[Root::Metadata], at, template.variables());
@@ -33,21 +33,21 @@ impl Users<'_> {
     }
 
     fn uses_of(&self, roots: &[Root], at: &str, uses: &[VariableUse]) -> Vec<Finding> {
-        let mut told: Vec<&str> = Vec::new();
+        let mut reported: Vec<&str> = Vec::new();
         let mut findings = Vec::new();
         for used in uses {
             let root = used.path.split('.').next().and_then(Root::parse);
             // What is inside of something absent is absent too.
-            let is_told = told.iter().any(|path| {
+            let is_reported = reported.iter().any(|path| {
                 let rest = used.path.strip_prefix(path);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             });
             if root.is_some_and(|root| roots.contains(&root))
-                && !is_told
+                && !is_reported
                 && let Some(finding) = self.used(at, used)
             {
                 findings.push(finding.at(used.line, used.column));
-                told.push(&used.path);
+                reported.push(&used.path);
             }
         }
         findings
@@ -109,10 +109,11 @@ impl Users<'_> {
                 if self.contexts.is_empty() {
                     return None;
                 }
-                let places: Vec<Place<'_>> = Schemas::of(self.contexts)
-                    .look(&steps, used.of_item)
+                let places: Vec<PathLookup<'_>> = Schemas::of(self.contexts)
+                    .lookup(&steps, used.of_item)
                     .collect();
-                let declares = |place: &Place<'_>| matches!(place, Place::Declared { .. });
+                let declares =
+                    |place: &PathLookup<'_>| matches!(place, PathLookup::Declared { .. });
                 if !places.iter().any(declares) {
                     let givers = self.contexts.iter().map(|(key, _)| key.as_str());
                     return undeclared(
@@ -126,8 +127,9 @@ impl Users<'_> {
                         ),
                     );
                 }
-                let is_certain =
-                    |place: &Place<'_>| matches!(place, Place::Declared { certain: true, .. });
+                let is_certain = |place: &PathLookup<'_>| {
+                    matches!(place, PathLookup::Declared { certain: true, .. })
+                };
                 if places.iter().all(is_certain) {
                     return None;
                 }
@@ -175,7 +177,7 @@ pub(super) fn too_large(largest: Size) -> Option<Finding> {
 }
 
 /// An error where a text can never be said, or where a part of it is never said to anybody who comes to it.
-pub(super) fn never(at: &str, least: Least) -> Option<Finding> {
+pub(super) fn never(at: &str, least: MinimumCost) -> Option<Finding> {
     let cap = Size::CAP;
     if let Some((line, column)) = least.never {
         let finding = Finding::error(
@@ -192,7 +194,7 @@ pub(super) fn never(at: &str, least: Least) -> Option<Finding> {
         return Some(Finding::error(
             at,
             format!(
-                "comes out with {} characters ({} bytes) at least, whatever the values are; over {} characters or {} bytes nobody gets a session",
+                "comes out with {} characters ({} bytes) at least, whatever the values are; over {} characters or {} bytes no session is given",
                 least.size.chars, least.size.bytes, cap.chars, cap.bytes
             ),
             "Shorten the template, or include fewer snippets",
@@ -210,7 +212,7 @@ pub(super) fn never(at: &str, least: Least) -> Option<Finding> {
     })
 }
 
-/// What is to be said of a text that always comes out empty.
+/// Findings of a text that always renders empty.
 pub(super) fn blank(at: &str) -> Finding {
     let message = "comes out empty, whatever the values are";
     if at == "/initialMessage" {

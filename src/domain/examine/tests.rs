@@ -160,7 +160,7 @@ fn sound(members: Value) -> Map<String, Value> {
     document
 }
 
-fn told(examination: &Examination) -> Vec<String> {
+fn finding_lines(examination: &Examination) -> Vec<String> {
     let findings = examination.findings.iter();
     findings
         .map(|finding| {
@@ -189,11 +189,11 @@ fn told(examination: &Examination) -> Vec<String> {
 }
 
 fn of_persona(members: Value) -> Vec<String> {
-    told(&persona(&key("guide"), &sound(members), &tenant().around()))
+    finding_lines(&persona(&key("guide"), &sound(members), &tenant().around()))
 }
 
 fn of_context(document: Value) -> Vec<String> {
-    told(&context(
+    finding_lines(&context(
         &key("support"),
         &object(document),
         &tenant().around(),
@@ -206,7 +206,7 @@ fn a_sound_persona_has_no_findings_and_a_size() {
         json!({ "systemPrompt": "Ticket {{ metadata.id }}, {{ user.name|default('you') }}." }),
     );
     let examination = persona(&key("guide"), &document, &tenant().around());
-    assert_eq!(told(&examination), [""; 0]);
+    assert_eq!(finding_lines(&examination), [""; 0]);
     let chars = examination.largest_prompt.unwrap().chars;
     assert!((40..700).contains(&chars), "{chars}");
 }
@@ -332,15 +332,15 @@ fn a_persona_that_lacks_what_anam_needs_must_not_be_given_to_anybody() {
 
 #[test]
 fn a_prompt_that_may_pass_the_cap_is_told_with_its_size() {
-    let told = of_persona(json!({
+    let lines = of_persona(json!({
         "systemPrompt": "{% for a in metadata.list %}{% for b in a %}Item {{ loop.index }} of it.{% endfor %}{% endfor %}",
     }));
     assert_eq!(
-        told[0],
+        lines[0],
         "W /systemPrompt can come out with up to 370000 characters (1120000 bytes); over 32000 characters or 65536 bytes the user gets no session"
     );
     assert_eq!(
-        told[1],
+        lines[1],
         "W /systemPrompt comes out empty for every user that was tried"
     );
     let bounded = format!(
@@ -385,15 +385,16 @@ fn a_text_that_can_never_be_said_is_an_error_at_its_place() {
 
 #[test]
 fn a_text_that_is_always_empty_is_told() {
-    let told = of_persona(
+    let lines = of_persona(
         json!({ "systemPrompt": "{# later #}", "name": "{{ '' }}", "initialMessage": " " }),
     );
     let empty = |place: &str| {
-        told.iter()
-            .any(|told| told.starts_with(&format!("{place} comes out empty")))
+        lines
+            .iter()
+            .any(|lines| lines.starts_with(&format!("{place} comes out empty")))
     };
-    assert!(empty("E /systemPrompt") && empty("E /name"), "{told:?}");
-    assert!(empty("W /initialMessage"), "{told:?}");
+    assert!(empty("E /systemPrompt") && empty("E /name"), "{lines:?}");
+    assert!(empty("W /initialMessage"), "{lines:?}");
 }
 
 #[test]
@@ -457,13 +458,13 @@ fn what_a_context_names_must_be_there() {
         "default": "guide",
     }));
     assert_eq!(
-        told(&context(&key("support"), &document, &around.around())),
+        finding_lines(&context(&key("support"), &document, &around.around())),
         [
             "R /aliases/1 `sales` is the key of another context",
             "R /aliases/2 `buy` means the context `sales` already",
             "W /aliases/0 is the context's own key",
             "W /metadata/properties/unseen `metadata.unseen` is used by no rule and no persona of this context",
-            "W /rules/0/then/split/0/weight is 0: nobody gets `guide`",
+            "W /rules/0/then/split/0/weight is 0: no user gets `guide`",
             "W /rules/0/when/1/attribute `metadata.nope` can never be sent: the metadata of this context does not allow it",
             "W /rules/0/when/2/attribute `user.age` is given by no issuer of the tenant",
             "W /rules/0/when/3/attribute `preferences.nope` is no preference of the tenant",
@@ -473,7 +474,7 @@ fn what_a_context_names_must_be_there() {
         json!({ "default": { "split": [{ "persona": "gone", "weight": 1 }, { "persona": "guide", "weight": 1 }] } }),
     );
     assert_eq!(
-        told(&context(&key("buy"), &gone, &around.around())),
+        finding_lines(&context(&key("buy"), &gone, &around.around())),
         [
             "R  the key `buy` is an alias of the context `sales`",
             "R /default gives the persona `gone`, which is not live",
@@ -488,32 +489,32 @@ fn schemas_are_read_through_references_and_choices() {
         "properties": { "orders": { "type": "array", "items": { "$ref": "#/$defs/order" } }, "again": { "$ref": "#/$defs/loop" } },
         "anyOf": [{ "properties": { "a": {} } }, { "properties": { "b": {} } }],
     });
-    let look = |path: &str| schema::look(&schema, &path.split('.').collect::<Vec<_>>());
+    let lookup = |path: &str| schema::lookup(&schema, &path.split('.').collect::<Vec<_>>());
     assert!(matches!(
-        look("orders.*.id"),
-        schema::Place::Declared { certain: false, .. }
+        lookup("orders.*.id"),
+        schema::PathLookup::Declared { certain: false, .. }
     ));
     assert!(matches!(
-        look("b"),
-        schema::Place::Declared { certain: false, .. }
+        lookup("b"),
+        schema::PathLookup::Declared { certain: false, .. }
     ));
-    assert_eq!(look("again.x"), schema::Place::Open);
-    assert_eq!(look("orders.*.name"), schema::Place::Open);
+    assert_eq!(lookup("again.x"), schema::PathLookup::Open);
+    assert_eq!(lookup("orders.*.name"), schema::PathLookup::Open);
 }
 
 #[test]
 fn a_snippet_is_looked_at_without_its_metadata() {
     let around = tenant();
-    let look = |document: Value| told(&snippet(&object(document), &around.around()));
+    let lookup = |document: Value| finding_lines(&snippet(&object(document), &around.around()));
     assert_eq!(
-        look(json!({ "text": "{{ metadata.x }} {{ user.age|default(1) }}\n{{ time.nope }}" })),
+        lookup(json!({ "text": "{{ metadata.x }} {{ user.age|default(1) }}\n{{ time.nope }}" })),
         [
             "E /text:2:4 `time.nope` is never there",
             "W /text:1:21 `user.age` is given by no issuer of the tenant",
         ]
     );
     assert_eq!(
-        look(json!({ "text": "{{ nope }}", "more": 1 })),
+        lookup(json!({ "text": "{{ nope }}", "more": 1 })),
         [
             "E /more is unknown",
             "E /text:1:4 the name nope is not known"
@@ -530,8 +531,11 @@ fn a_schema_is_looked_into_once_however_many_ways_lead_to_a_part() {
         "allOf": parts,
     });
     let path = ["d"; 40];
-    let place = schema::look(&schema, &path);
-    assert!(matches!(place, schema::Place::Declared { .. }), "{place:?}");
-    let place = schema::look(&schema, &[&path[..], &["other"]].concat());
-    assert_eq!(place, schema::Place::Open);
+    let place = schema::lookup(&schema, &path);
+    assert!(
+        matches!(place, schema::PathLookup::Declared { .. }),
+        "{place:?}"
+    );
+    let place = schema::lookup(&schema, &[&path[..], &["other"]].concat());
+    assert_eq!(place, schema::PathLookup::Open);
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::clock::Clock;
-use super::schema::{self, Place};
+use super::schema::{self, PathLookup};
 use crate::domain::caller::Fact;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::decimal::Decimal;
@@ -94,13 +94,13 @@ impl Values {
             Some(("preferences", name)) => Self::of_preference(name, policy, catalogue),
             Some(("metadata", path)) => metadata.map_or_else(Self::any, |root| {
                 let steps: Vec<&str> = path.split('.').collect();
-                match schema::look(root, &steps) {
-                    Place::Declared { schema, certain } => {
+                match schema::lookup(root, &steps) {
+                    PathLookup::Declared { schema, certain } => {
                         let mut values = Self::of_schema(root, schema);
                         values.absent |= !certain;
                         values
                     }
-                    Place::Open | Place::Closed => Self::any(),
+                    PathLookup::Open | PathLookup::Closed => Self::any(),
                 }
             }),
             _ => Self::any(),
@@ -254,7 +254,6 @@ impl Values {
         self.texts != Texts::None || self.items().is_some_and(Self::has_texts)
     }
 
-    /// Whether it can have this one value.
     pub(super) fn admits(&self, fact: &Fact) -> bool {
         match fact {
             Fact::Flag(flag) => self.flags.contains(flag),

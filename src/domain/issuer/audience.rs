@@ -28,7 +28,6 @@ pub enum AudienceClaim {
 }
 
 impl AudienceClaim {
-    /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Aud,
         Self::ClientId,

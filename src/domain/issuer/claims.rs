@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::caller::{Fact, Facts, LeftOut};
 use crate::domain::decimal::Decimal;
 
-/// Where a value stands among a token's claims: a claim's exact name (`plan`,
+/// Where a value is among a token's claims: a claim's exact name (`plan`,
 /// `https://example.com/roles`), or, with a leading slash, a JSON pointer (RFC 6901) into nested
 /// claims (`/app_metadata/plan`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,6 @@ impl ClaimPath {
         })
     }
 
-    /// The value at this path.
     pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
         match self {
             Self::Name(name) => claims.get(name),

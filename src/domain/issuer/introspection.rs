@@ -20,7 +20,6 @@ pub enum ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// All of them.
     pub const ALL: [Self; 2] = [Self::ClientSecretBasic, Self::ClientSecretPost];
 
     /// Its registered name.
@@ -32,7 +31,7 @@ impl ClientAuthentication {
     }
 }
 
-/// `{"introspection": {...}}`: the issuer's tokens are opaque, and its endpoint is asked about them. The client's secret is sealed apart.
+/// `{"introspection": {...}}`: the issuer's tokens are opaque, and its endpoint judges them. The client's secret is sealed apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Introspection {
@@ -77,7 +76,7 @@ impl Introspection {
         read.ok_or_else(Vec::new)
     }
 
-    /// Where tokens are asked about.
+    /// The introspection endpoint's URL.
     pub fn endpoint(&self) -> &Url {
         &self.endpoint
     }

@@ -158,7 +158,7 @@ impl Reader {
             match self.name(item, &pointer) {
                 Some(name) if audiences.contains(&name) => {
                     whole = false;
-                    self.fault::<()>(pointer, "stands in the list twice");
+                    self.fault::<()>(pointer, "is in the list twice");
                 }
                 Some(name) => audiences.push(name),
                 None => whole = false,
@@ -281,7 +281,7 @@ impl Reader {
                 Some(algorithm) if algorithms.insert(algorithm) => {}
                 Some(_) => {
                     whole = false;
-                    self.fault::<()>(pointer, "stands in the list twice");
+                    self.fault::<()>(pointer, "is in the list twice");
                 }
                 None => {
                     whole = false;

@@ -10,9 +10,7 @@ use super::ClaimPath;
 pub struct RequiredClaims(Vec<(ClaimPath, Vec<Value>)>);
 
 impl RequiredClaims {
-    /// Most claims.
     pub const MAX_CLAIMS: usize = 20;
-    /// Most values of one claim.
     pub const MAX_VALUES: usize = 50;
     /// Longest text, in characters.
     pub const MAX_TEXT_CHARS: usize = 500;
@@ -21,12 +19,10 @@ impl RequiredClaims {
         Self(claims)
     }
 
-    /// Whether nothing is required.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The claims and their values.
     pub fn iter(&self) -> impl Iterator<Item = (&ClaimPath, &[Value])> {
         self.0
             .iter()

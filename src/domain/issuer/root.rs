@@ -51,7 +51,7 @@ impl RootCertificates {
         }
         if let (true, Some(label)) = (all.is_empty(), label(text)) {
             return Err(format!(
-                "holds {label:?}, which is no certificate: give what stands from {BEGIN} to {END}"
+                "holds {label:?}, which is no certificate: give the text from {BEGIN} to {END}"
             ));
         }
         if !(1..=MAX_CERTIFICATES).contains(&all.len()) {
@@ -86,7 +86,7 @@ impl RootCertificates {
     }
 }
 
-/// What stands in the first line of PEM.
+/// What is in the first line of PEM.
 fn label(text: &str) -> Option<&str> {
     let (_, from) = text.split_once("-----BEGIN ")?;
     let (label, _) = from.split_once("-----")?;

@@ -4,17 +4,16 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{JsonFault, Place};
+use super::{JsonFault, Position};
 use crate::domain::characters;
 use crate::domain::decimal::{Decimal, NotDecimal};
 use crate::domain::fault::step;
 
-/// What is taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Taken {
+pub(super) struct ReadOptions {
     /// Deepest nesting of objects and lists.
     pub(super) depth: usize,
-    /// Whether somebody judges each value afterwards. Then U+0000 may stand in a text, and for half of a surrogate pair, and an empty
+    /// Whether somebody judges each value afterwards. Then U+0000 may be in a text, or stand for half of a surrogate pair, and an empty
     /// object for a number that can't be kept.
     pub(super) is_judged: bool,
 }
@@ -27,12 +26,12 @@ const RESERVED: &str = "$serde_json::private::";
 pub(super) struct Reader<'t> {
     text: &'t str,
     at: usize,
-    taken: Taken,
+    taken: ReadOptions,
     /// The way to the value that is being read.
     path: Vec<Step<'t>>,
     /// What was passed over.
     pub(super) faults: Vec<JsonFault>,
-    /// Where each value stood, if somebody asked: pointer and byte.
+    /// Where each value stood, if requested: pointer and byte.
     pub(super) places: Option<Vec<(String, usize)>>,
 }
 
@@ -42,7 +41,7 @@ enum Step<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str, taken: Taken) -> Self {
+    pub(super) fn new(text: &'t str, taken: ReadOptions) -> Self {
         Self {
             text,
             at: 0,
@@ -60,7 +59,7 @@ impl<'t> Reader<'t> {
         self.space();
         match self.peek() {
             None => Ok(value),
-            Some(_) => Err(self.syntax("nothing more may stand behind the value")),
+            Some(_) => Err(self.syntax("nothing may follow the value")),
         }
     }
 
@@ -128,7 +127,7 @@ impl<'t> Reader<'t> {
             let name = self.text()?;
             self.space();
             if !self.take(b':') {
-                return Err(self.syntax("a colon is missing behind the member's name"));
+                return Err(self.syntax("a colon is missing after the member's name"));
             }
             self.space();
             if name.starts_with(RESERVED) {
@@ -162,7 +161,7 @@ impl<'t> Reader<'t> {
         }
         self.space();
         if matches!(self.peek(), Some(b']' | b'}')) {
-            return Err(self.syntax("a comma must not stand behind the last one"));
+            return Err(self.syntax("no comma may follow the last one"));
         }
         Ok(())
     }
@@ -221,7 +220,7 @@ impl<'t> Reader<'t> {
                     let c = self.escaped()?;
                     made.to_mut().push(c);
                 }
-                _ => return Err(self.syntax("line breaks, tabs and other control characters stand in a text as \\n, \\t or \\u0000")),
+                _ => return Err(self.syntax("line breaks, tabs and other control characters are written in a text as \\n, \\t or \\u0000")),
             }
         }
     }
@@ -300,7 +299,7 @@ impl<'t> Reader<'t> {
         let what = match self.rest().chars().next() {
             None => "the text ends where a value is missing",
             Some('\'' | '`' | '‘' | '’' | '“' | '”' | '„') => {
-                "texts stand in straight double quotes"
+                "texts are written in straight double quotes"
             }
             Some('/' | '#') => "JSON has no comments",
             Some('+' | '.') => "a number is written like -12, 0.5 or 1e3",
@@ -308,7 +307,7 @@ impl<'t> Reader<'t> {
             Some(_) => match self.word() {
                 "NaN" | "Infinity" | "inf" => "a number must be finite",
                 "True" | "False" | "None" | "undefined" => "write true, false or null",
-                _ => "this is no value: a text stands in double quotes",
+                _ => "this is no value: a text is written in double quotes",
             },
         };
         self.syntax(what)
@@ -319,7 +318,7 @@ impl<'t> Reader<'t> {
             None => "the text ends where `}` is missing",
             Some('/' | '#') => "JSON has no comments",
             Some(',') => "a member is missing",
-            _ => "a member's name stands in straight double quotes",
+            _ => "a member's name is written in straight double quotes",
         })
     }
 
@@ -330,15 +329,15 @@ impl<'t> Reader<'t> {
         rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     }
 
-    /// A fault that ends the reading. A character that is no space but looks like one is what is told.
+    /// A fault that ends the reading. Where a character only looks like a space, that is reported.
     fn syntax(&self, what: &'static str) -> JsonFault {
         let unseen = self.rest().chars().next().and_then(characters::unseen);
         JsonFault::Syntax {
             place: self.place(self.at),
             what: match unseen {
-                Some(name) => Cow::Owned(format!(
-                    "{name} stands here: write a plain space, or nothing"
-                )),
+                Some(name) => {
+                    Cow::Owned(format!("{name} is here: write a plain space, or nothing"))
+                }
                 None => Cow::Borrowed(what),
             },
         }
@@ -353,10 +352,10 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn place(&self, at: usize) -> Place {
-        Place {
+    fn place(&self, at: usize) -> Position {
+        Position {
             pointer: self.pointer(),
-            ..Place::of(self.text, at)
+            ..Position::of(self.text, at)
         }
     }
 

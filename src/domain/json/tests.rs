@@ -3,15 +3,15 @@ use serde_json::json;
 
 use super::*;
 
-fn place(line: usize, column: usize, pointer: &str) -> Place {
-    Place {
+fn place(line: usize, column: usize, pointer: &str) -> Position {
+    Position {
         line,
         column,
         pointer: pointer.to_owned(),
     }
 }
 
-fn told(text: &str) -> String {
+fn fault_lines(text: &str) -> String {
     parse(text.as_bytes()).unwrap_err().to_string()
 }
 
@@ -43,38 +43,32 @@ fn thirty_two_levels_pass_and_one_more_does_not() {
 fn broken_json_is_told_by_place_and_remedy() {
     for (text, message) in [
         ("{\n  \"a\": ,\n}", "line 2, column 8: a value is missing"),
-        (
-            "{} {}",
-            "line 1, column 4: nothing more may stand behind the value",
-        ),
+        ("{} {}", "line 1, column 4: nothing may follow the value"),
         (
             "",
             "line 1, column 1: the text ends where a value is missing",
         ),
         ("{\"a\":1", "line 1, column 7: a comma or `}` is missing"),
-        (
-            "[1,]",
-            "line 1, column 4: a comma must not stand behind the last one",
-        ),
+        ("[1,]", "line 1, column 4: no comma may follow the last one"),
         (
             "{\"a\":1,}",
-            "line 1, column 8: a comma must not stand behind the last one",
+            "line 1, column 8: no comma may follow the last one",
         ),
         (
             "{'a':1}",
-            "line 1, column 2: a member's name stands in straight double quotes",
+            "line 1, column 2: a member's name is written in straight double quotes",
         ),
         (
             "{\"a\":\u{201c}x\u{201d}}",
-            "line 1, column 6: texts stand in straight double quotes",
+            "line 1, column 6: texts are written in straight double quotes",
         ),
         (
             "{\"a\":\u{a0}1}",
-            "line 1, column 6: U+00A0 NO-BREAK SPACE stands here: write a plain space, or nothing",
+            "line 1, column 6: U+00A0 NO-BREAK SPACE is here: write a plain space, or nothing",
         ),
         (
             "\u{feff}{}",
-            "line 1, column 1: U+FEFF BYTE ORDER MARK (ZERO WIDTH NO-BREAK SPACE) stands here: write a plain space, or nothing",
+            "line 1, column 1: U+FEFF BYTE ORDER MARK (ZERO WIDTH NO-BREAK SPACE) is here: write a plain space, or nothing",
         ),
         ("[NaN]", "line 1, column 2: a number must be finite"),
         ("[True]", "line 1, column 2: write true, false or null"),
@@ -89,7 +83,7 @@ fn broken_json_is_told_by_place_and_remedy() {
         ("// hello\n{}", "line 1, column 1: JSON has no comments"),
         (
             "[\"a\tb\"]",
-            "line 1, column 4: line breaks, tabs and other control characters stand in a text as \\n, \\t or \\u0000",
+            "line 1, column 4: line breaks, tabs and other control characters are written in a text as \\n, \\t or \\u0000",
         ),
         (
             r#"["C:\qew"]"#,
@@ -101,7 +95,11 @@ fn broken_json_is_told_by_place_and_remedy() {
         ),
         ("[\"a]", "line 1, column 2: this text has no closing quote"),
     ] {
-        assert_eq!(told(text), format!("not valid JSON: {message}"), "{text}");
+        assert_eq!(
+            fault_lines(text),
+            format!("not valid JSON: {message}"),
+            "{text}"
+        );
     }
     assert_eq!(parse(b"[\"\xff\"]"), Err(JsonFault::Encoding { at: 3 }));
     for utf16 in [&b"\xff\xfe{\0}\0"[..], b"{\0}\0", b"\0{\0}"] {
@@ -135,7 +133,7 @@ fn a_number_that_would_be_rounded_is_refused_with_its_place() {
         })
     );
     assert_eq!(
-        told("[1e400]"),
+        fault_lines("[1e400]"),
         "line 1, column 2: the number is beyond the numbers that are kept, up to 1.7e308 and 345 places: put it in quotes, as a text"
     );
 }
@@ -175,11 +173,11 @@ fn escaped_pairs_are_characters_and_halves_are_refused() {
 #[test]
 fn a_list_where_none_belongs_is_found() {
     let lists = ["when"];
-    let told = |text: &str| stray_list(&parse(text.as_bytes()).unwrap(), &lists);
-    assert_eq!(told(r#"{"when": [{"a": 1}], "b": "x"}"#), None);
-    assert_eq!(told(r#"{"when": [{"a": [1]}]}"#).unwrap(), "/when/0/a");
-    assert_eq!(told(r#"{"when": [[]]}"#).unwrap(), "/when/0");
-    assert_eq!(told("[]").unwrap(), "");
+    let strays = |text: &str| stray_list(&parse(text.as_bytes()).unwrap(), &lists);
+    assert_eq!(strays(r#"{"when": [{"a": 1}], "b": "x"}"#), None);
+    assert_eq!(strays(r#"{"when": [{"a": [1]}]}"#).unwrap(), "/when/0/a");
+    assert_eq!(strays(r#"{"when": [[]]}"#).unwrap(), "/when/0");
+    assert_eq!(strays("[]").unwrap(), "");
 }
 
 #[test]

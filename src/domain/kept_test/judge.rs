@@ -16,11 +16,11 @@ impl KeptTest {
             Ok(decision) => self.failures_of(decision),
             Err(Undecided::MetadataInvalid(found)) => {
                 let mut faults = Faults::new();
-                faults.add("", "gets nobody: the metadata does not fit the context");
+                faults.add("", "gets no persona: the metadata does not fit the context");
                 faults.extend_under("/metadata", found.iter().cloned());
                 faults.into_vec()
             }
-            Err(undecided) => vec![Fault::new("", format!("gets nobody: {undecided}"))],
+            Err(undecided) => vec![Fault::new("", format!("gets no persona: {undecided}"))],
         }
     }
 
@@ -41,7 +41,7 @@ impl KeptTest {
         let sent = if self.expect.fields.is_empty() {
             Value::Null
         } else {
-            sent(decision)
+            anam_request(decision)
         };
         for (pointer, expected) in &self.expect.fields {
             let actual = sent.pointer(pointer).unwrap_or(&Value::Null);
@@ -50,8 +50,8 @@ impl KeptTest {
                     format!("/expect/fields{}", step(pointer)),
                     format!(
                         "expected {}, got {}{}",
-                        told(expected),
-                        told(actual),
+                        shorten(expected),
+                        shorten(actual),
                         from(pointer, &decision.trace)
                     ),
                 );
@@ -62,7 +62,7 @@ impl KeptTest {
             if !prompt.contains(text.as_str()) {
                 faults.add(
                     format!("/expect/promptContains/{index}"),
-                    format!("the prompt lacks {}", told(&Value::from(text.as_str()))),
+                    format!("the prompt lacks {}", shorten(&Value::from(text.as_str()))),
                 );
             }
         }
@@ -72,7 +72,7 @@ impl KeptTest {
                     format!("/expect/promptLacks/{index}"),
                     format!(
                         "the prompt holds {} in line {line}",
-                        told(&Value::from(text.as_str()))
+                        shorten(&Value::from(text.as_str()))
                     ),
                 );
             }
@@ -91,7 +91,7 @@ impl KeptTest {
 }
 
 /// What Anam is sent, with its session options beside the rest.
-fn sent(decision: &Decision) -> Value {
+fn anam_request(decision: &Decision) -> Value {
     let mut config = serde_json::to_value(&decision.config).unwrap_or_default();
     if let (Value::Object(members), Ok(options)) =
         (&mut config, serde_json::to_value(&decision.session_options))
@@ -130,7 +130,7 @@ fn reason(trace: &Trace) -> String {
     format!("{why} of the context `{}`{arm}{missed}", trace.context.key)
 }
 
-/// Whose value a field has.
+/// The source whose value a field has.
 fn from(pointer: &str, trace: &Trace) -> &'static str {
     let path = pointer.trim_start_matches('/').replace('/', ".");
     match trace.fields.get(&path) {
@@ -144,7 +144,7 @@ fn from(pointer: &str, trace: &Trace) -> &'static str {
 }
 
 /// A value for a message: nothing long.
-fn told(value: &Value) -> String {
+fn shorten(value: &Value) -> String {
     const MOST: usize = 120;
     if value.is_null() {
         return "nothing".to_owned();

@@ -119,17 +119,17 @@ fn documents_of_every_kind_may_hold_tests_and_broken_ones_are_told() {
     assert!(Persona::parse(&persona(good.clone())).is_ok());
     assert!(Context::parse(&context(good.clone())).is_ok());
     assert!(crate::domain::persona::parse_snippet(&snippet(good)).is_ok());
-    let told = |faults: Vec<Fault>| faults[0].pointer.clone();
+    let pointer = |faults: Vec<Fault>| faults[0].pointer.clone();
     assert_eq!(
-        told(Persona::parse(&persona(bad.clone())).unwrap_err()),
+        pointer(Persona::parse(&persona(bad.clone())).unwrap_err()),
         "/tests/0/expect"
     );
     assert_eq!(
-        told(Context::parse(&context(bad.clone())).unwrap_err()),
+        pointer(Context::parse(&context(bad.clone())).unwrap_err()),
         "/tests/0/expect"
     );
     let snippet = crate::domain::persona::parse_snippet(&snippet(bad));
-    assert_eq!(told(snippet.unwrap_err()), "/tests/0/expect");
+    assert_eq!(pointer(snippet.unwrap_err()), "/tests/0/expect");
 }
 
 fn decided(plan: &str) -> Result<Decision, Undecided> {
@@ -243,7 +243,7 @@ fn a_decision_that_is_not_made_fails_the_test() {
     let undecided = Undecided::PersonaMissing(Key::parse("gone").unwrap());
     assert_eq!(
         test.failures(&Err(undecided))[0].message,
-        "gets nobody: the persona `gone` has no live version"
+        "gets no persona: the persona `gone` has no live version"
     );
     let broken = Undecided::MetadataInvalid(vec![Fault::new("/ticket", "is missing")]);
     assert_eq!(test.failures(&Err(broken))[1].pointer, "/metadata/ticket");

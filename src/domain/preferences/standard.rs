@@ -9,7 +9,6 @@ pub struct Standard {
     pub name: &'static str,
     /// What it is, in a sentence for users.
     pub about: &'static str,
-    /// What it may be.
     pub form: StandardForm,
     /// A good value, where it says more than the form.
     pub example: Option<&'static str>,
@@ -68,12 +67,10 @@ impl Standard {
         settings.chain(TEXTS)
     }
 
-    /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|standard| standard.name == name)
     }
 
-    /// The names of all.
     pub fn names<'n>() -> impl Iterator<Item = &'n str> {
         Self::all().map(|standard| standard.name)
     }

@@ -22,7 +22,6 @@ pub(super) const CLAUSE: usize = 64;
 /// How an attribute is compared. Texts compare by code point, so dates such as `2026-11-24` compare in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Operator {
     Equals,
     NotEquals,
@@ -54,7 +53,6 @@ pub enum ReadAs {
 }
 
 impl Operator {
-    /// Whether it asks which of two comes first.
     pub fn orders(self) -> bool {
         matches!(
             self,

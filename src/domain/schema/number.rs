@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::domain::decimal::{Decimal, Factors};
 
-/// A divisor, more than nought.
+/// A divisor, more than zero.
 #[derive(Debug)]
 pub(super) struct Divisor {
     number: Decimal,
@@ -13,7 +13,7 @@ pub(super) struct Divisor {
 }
 
 impl Divisor {
-    /// `None` for nought and less.
+    /// `None` for zero and less.
     pub(super) fn of(number: Decimal) -> Option<Self> {
         (number > Decimal::ZERO).then_some(())?;
         Some(Self {

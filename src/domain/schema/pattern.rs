@@ -23,7 +23,7 @@ const MAX_STATES_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     pub(super) source: Arc<str>,
-    /// `None` where it was too large to be compiled: nothing can be said of any text then.
+    /// `None` where it was too large to be compiled: no text can be checked then.
     machine: Option<Arc<DFA<Vec<u32>>>>,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum BadPattern {
 
 impl BadPattern {
     /// What to change.
-    pub(super) fn told(self) -> &'static str {
+    pub(super) fn advice(self) -> &'static str {
         match self {
             Self::Unreadable => {
                 "is no regular expression that is taken here; look-around and back-references are not"
@@ -76,7 +76,7 @@ impl Patterns {
     }
 
     /// What those that were compiled take, in bytes.
-    pub(super) fn taken(&self) -> usize {
+    pub(super) fn compiled_bytes(&self) -> usize {
         let compiled = self.known.values().flatten();
         let machines = compiled.filter_map(|pattern| pattern.machine.as_ref());
         machines.map(|machine| machine.memory_usage()).sum()

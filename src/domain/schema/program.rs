@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::equality::Values;
 use super::number::Divisor;
 use super::pattern::Pattern;
-use super::same::Values;
 use super::tag::Tag;
 use crate::domain::decimal::Decimal;
 
@@ -192,8 +192,7 @@ pub(super) enum Bound {
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) values: Values,
-    /// What a person is told.
-    pub(super) told: String,
+    pub(super) message: String,
     /// The longest text among them, in bytes.
     pub(super) longest: usize,
     /// Whether a list or an object is among them.
@@ -230,7 +229,6 @@ impl Kinds {
         })
     }
 
-    /// The kind of a value.
     pub(super) fn of(value: &Value) -> Self {
         match value {
             Value::Null => Self::NULL,
@@ -255,8 +253,8 @@ impl Kinds {
         self.0 & kind.0 != 0
     }
 
-    /// What a person is told who sent another kind.
-    pub(super) fn told(self) -> String {
+    /// The message for a value of another kind.
+    pub(super) fn expected(self) -> String {
         let words = [
             (Self::TEXT, "a text"),
             (Self::OBJECT, "an object"),

@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, step};
 
 /// Most subschemas of a schema.
 pub(super) const MAX_NODES: usize = 2_000;
-/// Most faults that are told of one schema.
+/// Most faults that are reported of one schema.
 const MAX_FAULTS: usize = 100;
 
 /// Which words a schema uses.
@@ -92,7 +92,7 @@ pub(super) fn read(document: &Value, purpose: Purpose) -> Result<Compiled, Vec<F
         tag::find(&mut reader.program);
         reader.program.marks = reader.program.nodes.iter().any(Node::asks_for_marks);
         Ok(Compiled {
-            pattern_bytes: reader.patterns.taken(),
+            pattern_bytes: reader.patterns.compiled_bytes(),
             program: reader.program,
             places: reader.sources.into_iter().map(|source| source.at).collect(),
         })
@@ -221,7 +221,7 @@ impl<'s> Reader<'s> {
                 Some(Pattern::never_compiled(source))
             }
             Err(bad) => {
-                self.fault(at, bad.told());
+                self.fault(at, bad.advice());
                 None
             }
         }

@@ -7,20 +7,20 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Number, Value};
 
+use super::equality;
 use super::pattern::Pattern;
 use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
-use super::same;
 use super::tag::Tag;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, Faults, step};
 
-/// What a check may cost, in units of about a nanosecond. [`super::price`] holds schemas to it before they are sealed.
+/// What a check may cost, in units of about a nanosecond. [`super::cost`] holds schemas to it before they are sealed.
 pub(super) const BUDGET: u64 = 8_000_000;
 /// What finding the faults may cost, once it is known that there is one.
 const TELLING: u64 = 2_000_000;
 /// Most subschemas that are inside of each other while a value is checked: each takes a part of the thread's stack.
 pub(super) const MAX_DEPTH: usize = 256;
-/// Most faults that are told of one value.
+/// Most faults that are reported of one value.
 pub(super) const MAX_TOLD: usize = 20;
 
 /// Entering a subschema.
@@ -47,15 +47,15 @@ pub(super) type Verdict = Result<bool, TooCostly>;
 /// Which items or members were looked at, where somebody asks.
 type Marks<'m> = Option<&'m mut Vec<bool>>;
 
-/// Where a value stands in the whole.
+/// Where a value is in the whole.
 #[derive(Debug, Clone, Copy)]
-enum Place<'p> {
+enum InstanceLocation<'p> {
     Root,
-    Member(&'p Place<'p>, &'p str),
-    Item(&'p Place<'p>, usize),
+    Member(&'p InstanceLocation<'p>, &'p str),
+    Item(&'p InstanceLocation<'p>, usize),
 }
 
-impl Place<'_> {
+impl InstanceLocation<'_> {
     fn pointer(&self) -> String {
         match self {
             Self::Root => String::new(),
@@ -73,28 +73,28 @@ pub(super) struct Run<'p> {
     depth: usize,
     /// Whether faults are noted; without, the first one ends the check.
     telling: bool,
-    told: Faults,
+    faults: Faults,
 }
 
 /// Whether `value` fits, as cheaply as can be.
 pub(super) fn check(program: &Program, value: &Value) -> Verdict {
-    Run::new(program, BUDGET, false).node(0, value, &Place::Root, None)
+    Run::new(program, BUDGET, false).node(0, value, &InstanceLocation::Root, None)
 }
 
 /// The same, and what it cost.
 #[cfg(test)]
 pub(super) fn metered(program: &Program, value: &Value) -> (Verdict, u64) {
     let mut run = Run::new(program, BUDGET, false);
-    let fits = run.node(0, value, &Place::Root, None);
+    let fits = run.node(0, value, &InstanceLocation::Root, None);
     (fits, BUDGET - run.left)
 }
 
 /// What is wrong with a value that does not fit: all of it, or as much as the budget and [`MAX_TOLD`] let it find.
 pub(super) fn tell(program: &Program, value: &Value) -> Vec<Fault> {
     let mut run = Run::new(program, TELLING, true);
-    // What was found when the budget ended is told all the same.
-    let _ended = run.node(0, value, &Place::Root, None);
-    run.told.into_vec()
+    // What was found when the budget ended is reported all the same.
+    let _ended = run.node(0, value, &InstanceLocation::Root, None);
+    run.faults.into_vec()
 }
 
 impl<'p> Run<'p> {
@@ -104,7 +104,7 @@ impl<'p> Run<'p> {
             left: budget,
             depth: 0,
             telling,
-            told: Faults::new(),
+            faults: Faults::new(),
         }
     }
 
@@ -115,19 +115,25 @@ impl<'p> Run<'p> {
     }
 
     /// Notes a fault, where faults are noted; `false`, as the verdict of whoever found it.
-    fn fail(&mut self, at: &Place<'_>, message: impl FnOnce() -> String) -> bool {
+    fn fail(&mut self, at: &InstanceLocation<'_>, message: impl FnOnce() -> String) -> bool {
         if !self.is_done() {
-            self.told.add(at.pointer(), message());
+            self.faults.add(at.pointer(), message());
         }
         false
     }
 
     /// Whether nothing is gained by looking on after a fault.
     fn is_done(&mut self) -> bool {
-        !self.telling || self.told.len() >= MAX_TOLD || self.told.is_full()
+        !self.telling || self.faults.len() >= MAX_TOLD || self.faults.is_full()
     }
 
-    fn node(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn node(
+        &mut self,
+        id: Id,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         self.pay(ENTRY)?;
         if self.depth >= MAX_DEPTH {
             return Err(TooCostly);
@@ -138,11 +144,17 @@ impl<'p> Run<'p> {
         fits
     }
 
-    fn tests(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn tests(
+        &mut self,
+        id: Id,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         let program = self.program;
         let node = program.nodes.get(id).ok_or(TooCostly)?;
         if !node.kinds.has(Kinds::of(value)) {
-            return Ok(self.fail(at, || node.kinds.told()));
+            return Ok(self.fail(at, || node.kinds.expected()));
         }
         if !node.asks_for_marks() {
             return self.all(&node.tests, value, at, marks);
@@ -157,7 +169,7 @@ impl<'p> Run<'p> {
         &mut self,
         tests: &[Test],
         value: &Value,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
         mut marks: Marks<'_>,
     ) -> Verdict {
         let mut fits = true;
@@ -176,7 +188,13 @@ impl<'p> Run<'p> {
         Ok(fits)
     }
 
-    fn test(&mut self, test: &Test, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn test(
+        &mut self,
+        test: &Test,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         match (test, value) {
             (Test::Allowed(allowed), _) => self.allowed(allowed, value, at),
             (Test::Bound(..) | Test::MultipleOf(_), Value::Number(number)) => {
@@ -215,7 +233,7 @@ impl<'p> Run<'p> {
         }
     }
 
-    fn allowed(&mut self, allowed: &Allowed, value: &Value, at: &Place<'_>) -> Verdict {
+    fn allowed(&mut self, allowed: &Allowed, value: &Value, at: &InstanceLocation<'_>) -> Verdict {
         let may_be = match value {
             Value::String(text) => {
                 let short = text.len() <= allowed.longest;
@@ -231,7 +249,7 @@ impl<'p> Run<'p> {
         if may_be && allowed.values.has(value) {
             Ok(true)
         } else {
-            Ok(self.fail(at, || allowed.told.clone()))
+            Ok(self.fail(at, || allowed.message.clone()))
         }
     }
 
@@ -249,7 +267,7 @@ impl<'p> Run<'p> {
         }
     }
 
-    fn number(&mut self, test: &Test, number: &Number, at: &Place<'_>) -> Verdict {
+    fn number(&mut self, test: &Test, number: &Number, at: &InstanceLocation<'_>) -> Verdict {
         let Some(number) = Decimal::of(number) else {
             return Ok(self.fail(at, || "must be a number that is kept exactly".to_owned()));
         };
@@ -281,7 +299,12 @@ impl<'p> Run<'p> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the verdict of most tests")]
-    fn fits(&mut self, fits: bool, at: &Place<'_>, message: impl FnOnce() -> String) -> Verdict {
+    fn fits(
+        &mut self,
+        fits: bool,
+        at: &InstanceLocation<'_>,
+        message: impl FnOnce() -> String,
+    ) -> Verdict {
         if fits {
             Ok(true)
         } else {
@@ -289,7 +312,7 @@ impl<'p> Run<'p> {
         }
     }
 
-    fn text(&mut self, test: &Test, words: &str, at: &Place<'_>) -> Verdict {
+    fn text(&mut self, test: &Test, words: &str, at: &InstanceLocation<'_>) -> Verdict {
         match test {
             Test::MinLength(least) => {
                 let fits = words.len() >= *least && self.chars(words)? >= *least;
@@ -328,7 +351,7 @@ impl<'p> Run<'p> {
         parts: &HashMap<String, Id>,
         members: &Map<String, Value>,
         value: &Value,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
         mut marks: Marks<'_>,
     ) -> Verdict {
         let mut fits = true;
@@ -348,7 +371,7 @@ impl<'p> Run<'p> {
         &mut self,
         test: &Test,
         value: &Value,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
         mut marks: Marks<'_>,
     ) -> Verdict {
         match test {
@@ -409,16 +432,22 @@ impl<'p> Run<'p> {
     }
 
     /// The one alternative that a value says it is.
-    fn tagged(&mut self, tag: &Tag, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn tagged(
+        &mut self,
+        tag: &Tag,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         let Value::Object(members) = value else {
-            return Ok(self.fail(at, || Kinds::OBJECT.told()));
+            return Ok(self.fail(at, || Kinds::OBJECT.expected()));
         };
         self.pay(LOOKUP + bytes(&tag.name))?;
-        let told = members.get(&tag.name).and_then(Value::as_str);
-        let told = told.filter(|text| text.len() <= tag.longest);
-        self.pay(LOOKUP + told.map_or(0, bytes))?;
-        let Some(part) = told.and_then(|text| tag.parts.get(text)) else {
-            return Ok(self.fail(&Place::Member(at, &tag.name), || {
+        let value_of_tag = members.get(&tag.name).and_then(Value::as_str);
+        let value_of_tag = value_of_tag.filter(|text| text.len() <= tag.longest);
+        self.pay(LOOKUP + value_of_tag.map_or(0, bytes))?;
+        let Some(part) = value_of_tag.and_then(|text| tag.parts.get(text)) else {
+            return Ok(self.fail(&InstanceLocation::Member(at, &tag.name), || {
                 let mut texts: Vec<String> = tag
                     .parts
                     .keys()
@@ -433,7 +462,13 @@ impl<'p> Run<'p> {
     }
 
     /// A part whose failing is no fault.
-    fn quietly(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn quietly(
+        &mut self,
+        id: Id,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         let telling = std::mem::replace(&mut self.telling, false);
         let fits = self.node(id, value, at, marks);
         self.telling = telling;
@@ -441,7 +476,13 @@ impl<'p> Run<'p> {
     }
 
     /// The same, where what it looked at counts only if it fits.
-    fn trial(&mut self, id: Id, value: &Value, at: &Place<'_>, marks: Marks<'_>) -> Verdict {
+    fn trial(
+        &mut self,
+        id: Id,
+        value: &Value,
+        at: &InstanceLocation<'_>,
+        marks: Marks<'_>,
+    ) -> Verdict {
         if marks.is_none() {
             return self.quietly(id, value, at, None);
         }

@@ -1,5 +1,5 @@
 //! Alternatives that say which one they are: `kind: {const: "page"}` in one, `kind: {const: "cart"}` in another. Only the one that the
-//! value names is looked at, and its faults are told.
+//! value names is checked, and its faults are reported.
 
 use std::collections::HashMap;
 

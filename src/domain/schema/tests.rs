@@ -140,6 +140,6 @@ fn twenty_faults_of_metadata_are_told_and_no_more() {
 }
 
 mod against_jsonschema;
+mod costs;
 mod generate;
 mod honest;
-mod prices;

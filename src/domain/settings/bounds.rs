@@ -1,4 +1,4 @@
-//! Limits and values of settings that stand in more than one place.
+//! Limits and values of settings that are in more than one place.
 
 use std::ops::RangeInclusive;
 

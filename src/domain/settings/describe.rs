@@ -14,7 +14,6 @@ pub struct Setting {
     pub name: &'static str,
     /// What it is, in a sentence for authors: its description in the JSON Schema of bundles.
     pub about: &'static str,
-    /// What it may be.
     pub form: Form,
     /// What the gateway sends where neither policy, persona nor user says anything.
     pub fallback: Option<Fallback>,
@@ -41,7 +40,6 @@ pub enum Form {
     Whole(RangeInclusive<u32>),
     /// One of these whole numbers; which of them is for `agreements.rs` to say.
     WholeOf(&'static [u32]),
-    /// A number in a range.
     Number(RangeInclusive<f64>),
     /// A text of at most so many characters.
     Text(Option<usize>),
@@ -51,9 +49,8 @@ pub enum Form {
     Tools,
     /// An object.
     Group {
-        /// Its members.
         members: &'static [Setting],
-        /// Whether layers are laid over each other member by member; if not, the object of the upper layer wins as a whole.
+        /// Whether layers are merged member by member; if not, the object of the upper layer wins as a whole.
         by_member: bool,
     },
 }
@@ -61,7 +58,6 @@ pub enum Form {
 /// A value that a table can hold.
 #[derive(Debug, Clone, Copy)]
 pub enum Fallback {
-    /// A text.
     Text(&'static str),
     /// A whole number.
     Whole(u32),
@@ -70,7 +66,7 @@ pub enum Fallback {
 }
 
 impl Fallback {
-    /// As it stands in documents.
+    /// As it is in documents.
     pub fn to_value(self) -> Value {
         match self {
             Self::Text(text) => json!(text),

@@ -30,7 +30,7 @@ impl Settings {
         paths.into_iter().map(|path| (path, whose)).collect()
     }
 
-    /// The members that are set, as they stand in documents.
+    /// The members that are set, as they are in documents.
     pub fn to_document(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
@@ -52,7 +52,7 @@ fn fallback(table: &[Setting]) -> Map<String, Value> {
     members.filter(|(_, value)| said(value)).collect()
 }
 
-/// The members of a setting that is an object and whose layers are laid over each other member by member.
+/// The members of a setting that is an object and whose layers are merged member by member.
 fn layered(table: &'static [Setting], name: &str) -> Option<&'static [Setting]> {
     let setting = table.iter().find(|setting| setting.name == name)?;
     match setting.form {

@@ -94,13 +94,10 @@ pub(super) fn within(value: Option<Decimal>, range: &RangeInclusive<f64>) -> boo
 /// An id that settings name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedId<'a> {
-    /// The setting that names it.
     pub setting: &'static str,
     /// Its place, where the setting is a list.
     pub index: Option<usize>,
-    /// The catalogue that it is of.
     pub kind: CatalogueKind,
-    /// The id.
     pub id: &'a str,
 }
 
@@ -115,7 +112,7 @@ impl NamedId<'_> {
 }
 
 impl Settings {
-    /// The ids of catalogues that settings name, as they stand in a document.
+    /// The ids of catalogues that settings name, as they are in a document.
     pub fn named_ids(members: &Map<String, Value>) -> Vec<NamedId<'_>> {
         let mut found = Vec::new();
         for setting in Self::TABLE {

@@ -215,7 +215,7 @@ fn successor(name: &str) -> Option<&'static str> {
         "language" | "locale" => "write languageCode",
         "greeting" | "firstMessage" => "write initialMessage",
         "fps" | "expiresIn" | "type" | "widgetConfig" | "clientLabel" => {
-            "Anam is not told it by a persona: leave it out"
+            "Anam takes it from no persona: leave it out"
         }
         _ => return None,
     })

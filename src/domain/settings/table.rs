@@ -141,7 +141,7 @@ pub struct SessionReplay {
 }
 
 impl SessionReplay {
-    /// Its one setting, which is always there. Anam records unless told otherwise; recording people is for the tenant to switch on.
+    /// Its one setting, which is always sent. Anam records by default; recording people is for the tenant to switch on.
     pub const TABLE: &'static [Setting] = &[Setting::new(
         "enableSessionReplay",
         "Whether Anam records the session.",
@@ -166,7 +166,7 @@ pub enum AvatarModel {
 }
 
 impl AvatarModel {
-    /// Anam's name of it.
+    /// The name that Anam uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cara3 => "cara-3",
@@ -183,7 +183,6 @@ impl AvatarModel {
 /// Cartesia's emotions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Emotion {
     Neutral,
     Calm,
@@ -196,7 +195,6 @@ pub enum Emotion {
 /// Anam's ready-made acting styles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum PresetStyle {
     Happy,
     Warm,
@@ -210,7 +208,6 @@ pub enum PresetStyle {
 /// Anam's video qualities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum VideoQuality {
     High,
     Auto,
@@ -219,7 +216,6 @@ pub enum VideoQuality {
 /// Anam's regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Region {
     Eu,
     UsEast,
@@ -229,7 +225,6 @@ pub enum Region {
 /// Whether another region may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum RegionPolicy {
     Preferred,
     Strict,

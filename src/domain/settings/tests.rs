@@ -246,7 +246,7 @@ fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
         "toolIds": [5, ID, "x", true],
     }))
     .unwrap_err();
-    let told: Vec<(&str, &str)> = faults
+    let messages: Vec<(&str, &str)> = faults
         .iter()
         .map(|fault| (fault.pointer.as_str(), fault.message.as_str()))
         .collect();
@@ -294,16 +294,16 @@ fn a_nested_object_tells_all_its_faults_in_the_authors_words() {
             "must be a text in quotes; it is true or false",
         ),
     ] {
-        let found = told
+        let found = messages
             .iter()
             .filter(|(at, _)| *at == pointer)
             .collect::<Vec<_>>();
         assert!(
-            matches!(found.as_slice(), [(_, told)] if told.starts_with(message)),
-            "{pointer}: {told:?}"
+            matches!(found.as_slice(), [(_, messages)] if messages.starts_with(message)),
+            "{pointer}: {messages:?}"
         );
     }
-    assert_eq!(told.len(), 18, "{told:#?}");
+    assert_eq!(messages.len(), 18, "{messages:#?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub const FISH_AUDIO: &str = "FISH_AUDIO";
 /// A voice provider.
 #[derive(Debug)]
 pub struct Provider {
-    /// Anam's name of it.
+    /// The name that Anam uses.
     pub name: &'static str,
     /// The voice generation options that it does not have.
     pub lacks: &'static [&'static str],

@@ -18,7 +18,7 @@ const READ_TOGETHER: usize = 4;
 const SCANNED: usize = 4;
 /// Units a byte where characters are judged or changed one by one.
 const CHARACTER: usize = 16;
-/// Units a byte where what people see as one character is told from the next.
+/// Units a byte for finding where one visible character ends and the next begins.
 const TOLD_APART: usize = 20;
 /// Units a byte of a text that grows as it is written: it moves several times.
 const GROWING: usize = 4;
@@ -80,7 +80,7 @@ impl Budget {
         self.spend(bytes.saturating_mul(CHARACTER).saturating_add(2 * PIECE))
     }
 
-    /// Bytes in which what people see as one character is told from the next.
+    /// Pays for finding visible characters in a text of this many bytes.
     pub(super) fn tell_apart(&mut self, bytes: usize) -> Result<(), RenderFault> {
         self.spend(bytes.saturating_mul(TOLD_APART))
     }
@@ -130,7 +130,7 @@ impl Budget {
     }
 
     /// Places where a search found something.
-    pub(super) fn found(&mut self, places: usize) -> Result<(), RenderFault> {
+    pub(super) fn pay_for_matches(&mut self, places: usize) -> Result<(), RenderFault> {
         self.spend(places.saturating_mul(FOUND))
     }
 }

@@ -9,9 +9,8 @@ pub struct TemplateFault {
     pub line: usize,
     /// Column in characters, counted from 1.
     pub column: usize,
-    /// What is wrong.
     pub message: String,
-    /// How to mend it; may be empty.
+    /// How to correct it; may be empty.
     pub advice: String,
 }
 

@@ -158,7 +158,7 @@ impl Filter {
                 // Most characters of it are judged thrice.
                 of_text(&value, budget, |text, budget| {
                     budget.change(text.len().saturating_mul(3))?;
-                    Ok(Text::made(title(text)))
+                    Ok(Text::from_owned(title(text)))
                 })?
             }
             Self::Trim => of_text(&value, budget, trim)?,
@@ -233,7 +233,7 @@ fn changed<'a>(
 ) -> Result<Val<'a>, RenderFault> {
     of_text(value, budget, |text, budget| {
         budget.change(text.len())?;
-        Ok(Text::made(change(text)))
+        Ok(Text::from_owned(change(text)))
     })
 }
 
@@ -297,7 +297,7 @@ fn replace<'a>(
         return Ok(Val::Text(text.clone(), trust));
     }
     budget.search(text, &part)?;
-    budget.found(places)?;
+    budget.pay_for_matches(places)?;
     let bytes = text
         .len()
         .saturating_sub(places.saturating_mul(part.len()))
@@ -310,7 +310,7 @@ fn replace<'a>(
         }
         replaced.push_str(rest);
     }
-    Ok(Val::Text(Text::made(replaced), trust))
+    Ok(Val::Text(Text::from_owned(replaced), trust))
 }
 
 fn round<'a>(value: &Val<'a>, precision: Option<&Val<'a>>) -> Val<'a> {
@@ -326,7 +326,7 @@ fn round<'a>(value: &Val<'a>, precision: Option<&Val<'a>>) -> Val<'a> {
     }
 }
 
-/// A number of characters or places; nought where it is less.
+/// A number of characters or places; zero where it is less.
 fn count(number: Decimal) -> usize {
     if number > u32::MAX.into() {
         return usize::MAX;
@@ -402,5 +402,5 @@ fn truncate<'a>(
     };
     let cut = cut.trim_end();
     budget.build(cut.len().saturating_add(end.len()))?;
-    Ok(Text::made([cut, end].concat()))
+    Ok(Text::from_owned([cut, end].concat()))
 }

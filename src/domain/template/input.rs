@@ -16,7 +16,7 @@ pub enum Root {
     Preferences,
     /// What the page sent.
     Metadata,
-    /// The context that was asked for (key, title, ...).
+    /// The requested context (key, title, ...).
     Context,
     /// The persona that was chosen (key, name, ...).
     Persona,
@@ -55,7 +55,6 @@ impl Root {
         }
     }
 
-    /// The root of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|root| root.name() == name)
     }

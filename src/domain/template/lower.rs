@@ -5,8 +5,8 @@
 
 mod expressions;
 mod foreign;
-mod mend;
 mod paths;
+mod recovery;
 mod source;
 
 use minijinja::machinery::{Span, ast};
@@ -19,7 +19,7 @@ use super::{
     TemplateKind, VariableUse,
     fault::TemplateFault,
     input::Root,
-    program::{Expr, Node, Place},
+    program::{Expr, Node, Position},
 };
 
 /// Loops inside loops.
@@ -58,7 +58,7 @@ pub(super) fn lower(source: &str, kind: TemplateKind) -> Result<Lowered, Vec<Tem
     }
 }
 
-/// What can be told of a source that is no template.
+/// What is known of a source that is no valid template.
 pub(super) struct Survey {
     pub(super) faults: Vec<TemplateFault>,
     pub(super) variables: Vec<VariableUse>,
@@ -90,7 +90,7 @@ pub(super) fn survey(source: &str, kind: TemplateKind) -> Survey {
         let mended = match (unread.cause, found.last_mut()) {
             (Cause::Size, _) | (_, None) => None,
             (Cause::Characters, _) => Some(without_forbidden(&text)),
-            (Cause::Syntax, Some(fault)) => mend::mend(&text, fault, &mut names),
+            (Cause::Syntax, Some(fault)) => recovery::mend(&text, fault, &mut names),
         };
         faults.extend(found);
         match mended {
@@ -142,7 +142,7 @@ struct Lowering<'s> {
     variables: Vec<VariableUse>,
     snippets: Vec<String>,
     locals: Vec<Local<'s>>,
-    /// How many loops stand around us.
+    /// How many loops are around us.
     loops: usize,
     depth: usize,
     /// Above zero where an absent value does no harm: conditions, `default`, loops.
@@ -191,7 +191,7 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn place_of(&self, span: Span) -> Place {
+    fn place_of(&self, span: Span) -> Position {
         self.places.at(span.start_offset as usize)
     }
 
@@ -278,10 +278,10 @@ impl<'s> Lowering<'s> {
 
     fn condition(&mut self, condition: &ast::IfCond<'s>) -> Node {
         let test = self.harmless(|this| this.expr(&condition.expr));
-        let then = self.given(self.proves(&condition.expr, true), |this| {
+        let then = self.with_present(self.proves(&condition.expr, true), |this| {
             this.body(&condition.true_body)
         });
-        let otherwise = self.given(self.proves(&condition.expr, false), |this| {
+        let otherwise = self.with_present(self.proves(&condition.expr, false), |this| {
             this.body(&condition.false_body)
         });
         Node::If {

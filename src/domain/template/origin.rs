@@ -10,11 +10,11 @@ use super::{
     value::Val,
 };
 
-/// No text is told in more pieces; what comes after them is one.
+/// Most pieces of a text; what comes after them is one.
 const MAX_PIECES: usize = 2_000;
-/// Longest path, in bytes; what goes deeper is told by its beginning.
+/// Longest path, in bytes; a deeper one is shown by its beginning.
 const MAX_PATH_BYTES: usize = 256;
-/// A value is made of no more places that are told apart.
+/// Most sources of one value that are distinguished.
 const MAX_SOURCES: usize = 8;
 
 /// Whose words a piece of a rendered text is.
@@ -26,7 +26,7 @@ pub enum Origin {
     Value(Source),
     /// The gateway's: marks around values, and the sentence that explains them.
     Gateway,
-    /// Not told: the text has too many pieces, or it takes too long to say.
+    /// Unknown: the text has too many pieces, or finding out takes too long.
     Unknown,
 }
 
@@ -70,10 +70,10 @@ pub(super) struct Notes {
 }
 
 /// The places that a value was made of.
-type Sources = Vec<Found>;
+type Sources = Vec<ValueSource>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
+struct ValueSource {
     source: Source,
     /// Made by a filter or put together: what is in it has no path of its own.
     made: bool,
@@ -171,10 +171,10 @@ impl Notes {
     fn look<'r>(
         &mut self,
         eval: &mut Eval<'r, '_>,
-        look: impl FnOnce(&mut Look<'r, '_, '_>) -> Result<Sources, RenderFault>,
+        look: impl FnOnce(&mut OriginSearch<'r, '_, '_>) -> Result<Sources, RenderFault>,
     ) -> Option<Sources> {
         std::mem::swap(eval.budget, &mut self.budget);
-        let found = look(&mut Look {
+        let found = look(&mut OriginSearch {
             eval,
             locals: &self.locals,
         });
@@ -183,7 +183,6 @@ impl Notes {
     }
 }
 
-/// The pieces of a text.
 pub(super) fn pieces(text: &str, ends: &[End]) -> Vec<Piece> {
     let mut start = 0;
     let piece = |end: &End| {
@@ -202,7 +201,7 @@ pub(super) fn pieces(text: &str, ends: &[End]) -> Vec<Piece> {
 /// so that says nothing of theirs.
 fn fitting(mut sources: Sources, value: &Val<'_>) -> Origin {
     let is_bare = matches!(value, Val::Bool(_) | Val::Number(_));
-    let fits = |found: &Found| is_bare || found.source.root.trust() == value.trust();
+    let fits = |found: &ValueSource| is_bare || found.source.root.trust() == value.trust();
     let at = sources.iter().position(fits).unwrap_or(0);
     if at < sources.len() {
         Origin::Value(sources.swap_remove(at).source)
@@ -211,13 +210,13 @@ fn fitting(mut sources: Sources, value: &Val<'_>) -> Origin {
     }
 }
 
-/// Follows an expression to what its value was made of. Where it chooses between two, it is asked again which.
-struct Look<'r, 'e, 'b> {
+/// Follows an expression to what its value was made of. Where it chooses between two, the choice is evaluated again.
+struct OriginSearch<'r, 'e, 'b> {
     eval: &'e mut Eval<'r, 'b>,
     locals: &'e [Sources],
 }
 
-impl<'r> Look<'r, '_, '_> {
+impl<'r> OriginSearch<'r, '_, '_> {
     /// The expression that gives the value, of one that chooses.
     fn chosen(&mut self, mut expr: &'r Expr) -> Result<&'r Expr, RenderFault> {
         loop {
@@ -279,7 +278,7 @@ impl<'r> Look<'r, '_, '_> {
     fn sources(&mut self, expr: &'r Expr) -> Result<Sources, RenderFault> {
         let expr = self.chosen(expr)?;
         Ok(match expr {
-            Expr::Root(root) => vec![Found {
+            Expr::Root(root) => vec![ValueSource {
                 source: Source {
                     root: *root,
                     path: root.name().into(),
@@ -354,7 +353,7 @@ impl<'r> Look<'r, '_, '_> {
 
     /// One step further into each value.
     fn inside(&mut self, mut sources: Sources, name: &str) -> Result<Sources, RenderFault> {
-        for Found { source, made } in &mut sources {
+        for ValueSource { source, made } in &mut sources {
             let longer = source.path.len().saturating_add(name.len());
             if *made || longer >= MAX_PATH_BYTES {
                 *made = true;

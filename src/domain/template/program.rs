@@ -14,17 +14,17 @@ pub(super) enum Node {
     /// Fixed text.
     Text(Box<str>),
     /// `{{ expression }}`
-    Print(Expr, Place),
+    Print(Expr, Position),
     /// `{{ snippets.key }}`
     Snippet(Box<str>),
     If {
-        at: Place,
+        at: Position,
         condition: Expr,
         then: Vec<Node>,
         otherwise: Vec<Node>,
     },
     For {
-        at: Place,
+        at: Position,
         /// How many names take an item apart: 1, or 2 for pairs.
         names: usize,
         items: Expr,
@@ -35,7 +35,7 @@ pub(super) enum Node {
 }
 
 /// Line and column, both counted from 1, for messages.
-pub(super) type Place = (usize, usize);
+pub(super) type Position = (usize, usize);
 
 #[derive(Debug)]
 pub(super) enum Expr {

@@ -6,7 +6,7 @@ use super::{
     eval::Eval,
     fault::RenderFault,
     input::TemplateInput,
-    page::Page,
+    output::Page,
     program::{Expr, Node},
 };
 

@@ -309,7 +309,7 @@ impl<'a> Val<'a> {
         Ok(match (self, other) {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Text(a, _), Self::Text(b, _)) => same(a, b, budget)?,
+            (Self::Text(a, _), Self::Text(b, _)) => is_same_text(a, b, budget)?,
             _ => self.order(other, budget)? == Some(Ordering::Equal),
         })
     }
@@ -364,7 +364,7 @@ impl<'a> Map<'a> {
     ) -> Result<Option<&(&'a str, Val<'a>)>, RenderFault> {
         budget.spend(self.entries.len())?;
         for entry in &self.entries {
-            if same(entry.0, name, budget)? {
+            if is_same_text(entry.0, name, budget)? {
                 return Ok(Some(entry));
             }
         }
@@ -377,7 +377,7 @@ fn least_trusted<'v, 'a: 'v>(values: impl Iterator<Item = &'v Val<'a>>) -> Trust
 }
 
 /// Texts of different lengths are never compared.
-fn same(a: &str, b: &str, budget: &mut Budget) -> Result<bool, RenderFault> {
+fn is_same_text(a: &str, b: &str, budget: &mut Budget) -> Result<bool, RenderFault> {
     if a.len() != b.len() {
         return Ok(false);
     }

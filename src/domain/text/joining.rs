@@ -1,4 +1,4 @@
-//! Characters that nobody sees and that change what stands beside them: joiners, variation selectors, tags.
+//! Characters that nobody sees and that change what is beside them: joiners, variation selectors, tags.
 //!
 //! They stay where Unicode has a use for them: joiners in scripts as RFC 5892 (appendix A) and UAX #31 say, emoji sequences
 //! as UTS #51 does, variation selectors of ideographs, Mongolian and Myanmar. Everywhere else they only hide something.
@@ -88,7 +88,7 @@ fn joining_type(c: char) -> JoiningType {
     CodePointMapData::<JoiningType>::new().get(c)
 }
 
-/// Marks may stand between a virama and what follows it.
+/// Marks may be between a virama and what follows it.
 fn is_after_virama(before: &str) -> bool {
     before
         .chars()

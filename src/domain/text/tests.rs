@@ -188,11 +188,11 @@ fn a_refusal_names_the_character_and_the_place() {
     for (text, expected) in [
         (
             "An\u{200b}n",
-            "it holds U+200B ZERO WIDTH SPACE at character 3, which nobody sees",
+            "it holds U+200B ZERO WIDTH SPACE at character 3, which is invisible",
         ),
         (
             "\u{1bca0}",
-            "it holds U+1BCA0 at character 1, which nobody sees",
+            "it holds U+1BCA0 at character 1, which is invisible",
         ),
         ("a\nb", "it has a tab or a line break at character 2"),
         ("\u{200d} \u{2800}", "it is empty or blank"),

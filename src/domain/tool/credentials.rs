@@ -1,4 +1,4 @@
-//! Credentials that stand in a webhook's headers or URL as plain text, where everybody who sees the document sees them.
+//! Credentials that are in a webhook's headers or URL as plain text, where everybody who sees the document sees them.
 //!
 //! A name, a scheme or a prefix gives most of them away; of the rest, words that look like chance are doubtful.
 
@@ -55,7 +55,7 @@ const BITS: f64 = 3.3;
 
 const ADVICE: &str = "put a new one into a secret (PUT /v1/admin/secrets/NAME, or `secrets` in a bundle) and write ${secret:NAME} here";
 
-/// A credential that stands in a tool as plain text.
+/// A credential that is in a tool as plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainCredential {
     /// Where in the tool.
@@ -81,7 +81,7 @@ impl PlainCredential {
 }
 
 impl Tool {
-    /// Credentials that stand in this tool as plain text.
+    /// Credentials that are in this tool as plain text.
     pub fn plain_credentials(&self) -> Vec<PlainCredential> {
         let mut found = Vec::new();
         for (at, value) in places(&self.0) {
@@ -100,7 +100,7 @@ impl Tool {
 }
 
 impl Settings {
-    /// Credentials that stand in the tools as plain text, with their places.
+    /// Credentials that are in the tools as plain text, with their places.
     pub fn plain_credentials(&self) -> impl Iterator<Item = PlainCredential> {
         let tools = self.tools.iter().flatten().enumerate();
         tools.flat_map(|(at, tool)| {
@@ -142,7 +142,7 @@ fn in_url(url: &str) -> Option<Reason> {
     let end_of_host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (host, rest) = rest.split_at(end_of_host);
     if host.contains('@') {
-        return Some(("a name and password stand before its host", true));
+        return Some(("a name and password are before its host", true));
     }
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut doubtful = None;
@@ -239,7 +239,7 @@ mod tests {
 
     use super::*;
 
-    fn found(headers: &Value, url: &str) -> Vec<(String, bool)> {
+    fn credentials_in(headers: &Value, url: &str) -> Vec<(String, bool)> {
         let tool = json!({ "type": "server", "subtype": "webhook", "name": "x", "method": "GET", "url": url, "headers": headers });
         let tool = Tool(tool.as_object().unwrap().clone());
         let found = tool.plain_credentials().into_iter();
@@ -273,7 +273,7 @@ mod tests {
             let headers = json!({ name: value });
             let place = (format!("/headers/{name}"), true);
             assert_eq!(
-                found(&headers, "https://a.example/"),
+                credentials_in(&headers, "https://a.example/"),
                 [place],
                 "{name}: {value}"
             );
@@ -287,7 +287,11 @@ mod tests {
             "https://a.example?code=Zk3Qp9-xV7tL2mN8sR4wY6",
             "https://a.example/x?q=sk_live_4eC39HqLyjWDarjtT1zdp7dc",
         ] {
-            assert_eq!(found(&json!({}), url), [("/url".to_owned(), true)], "{url}");
+            assert_eq!(
+                credentials_in(&json!({}), url),
+                [("/url".to_owned(), true)],
+                "{url}"
+            );
         }
     }
 
@@ -307,7 +311,7 @@ mod tests {
                 "https://a.example/x?q=9f86d081884c7d659a2feaa0c55ad015",
             ),
         ] {
-            let found = found(&headers, url);
+            let found = credentials_in(&headers, url);
             assert!(
                 matches!(found.as_slice(), [(_, false)]),
                 "{headers} {url}: {found:?}"
@@ -327,7 +331,11 @@ mod tests {
             json!({ "Content-Type": "application/vnd.acme.tickets.v2+json; charset=utf-8" }),
             json!({ "X-Token-Type": "bearer", "X-Account": "0198c0de-0000-7000-8000-00000000beef" }),
         ] {
-            assert_eq!(found(&headers, "https://a.example/x"), [], "{headers}");
+            assert_eq!(
+                credentials_in(&headers, "https://a.example/x"),
+                [],
+                "{headers}"
+            );
         }
         for url in [
             "https://api.acme.example/v2/customers/0198c0de-0000-7000-8000-00000000beef/tickets?limit=20&sort=created_at",
@@ -336,7 +344,7 @@ mod tests {
             "https://a.example/x?key=orders&token=",
             "https://a.example/this-is-a-long-path-of-words-with-2-numbers-1/in-it",
         ] {
-            assert_eq!(found(&json!({}), url), [], "{url}");
+            assert_eq!(credentials_in(&json!({}), url), [], "{url}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! References to a tenant's sealed secrets, `${secret:crm-token}`: in the headers and the URL of a webhook, nowhere else.
 //!
-//! They stand in documents, traces and previews as they are written. Only the body that Anam is sent has the secrets in
+//! They are in documents, traces and previews as they are written. Only the body that Anam is sent has the secrets in
 //! their places.
 
 use std::fmt::Write as _;
@@ -180,7 +180,7 @@ pub(super) fn check(tool: &Map<String, Value>, faults: &mut Faults) {
     {
         faults.add(
             "/url",
-            "has a secret in its host: a secret may stand in the path and in the query only",
+            "has a secret in its host: a secret may be in the path and in the query only",
         );
     }
     for (name, value) in tool {
@@ -194,7 +194,7 @@ pub(super) fn check(tool: &Map<String, Value>, faults: &mut Faults) {
         if is_misplaced {
             faults.add(
                 step(name),
-                "refers to a secret, which may stand only in the values of a webhook's headers and in its url",
+                "refers to a secret, which may be only in the values of a webhook's headers and in its url",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What is asked of Postgres, kept so that it can be asked again.
+//! A statement with its arguments, kept so that it can be repeated.
 
 use sqlx::postgres::{PgArguments, PgStatement};
 use sqlx::{Execute, Postgres, SqlStr};

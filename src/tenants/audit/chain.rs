@@ -1,4 +1,4 @@
-//! Verifies a tenant's audit trail, row by row, with what stands in an export alone: no database, no memory of earlier rows.
+//! Verifies a tenant's audit trail, row by row, with what is in an export alone: no database, no memory of earlier rows.
 //!
 //! Each row's hash is SHA-256 of the hash before it followed by the row's record, a JSON array that names the tenant and
 //! counts the rows. So a changed, missing, moved or added row shows, and the first one is named. Who can write to the database
@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::crypto::digest::sha256;
-use crate::crypto::sign::{Mark, VerifyingKey};
+use crate::crypto::sign::{CheckpointMark, VerifyingKey};
 use crate::domain::ids::TenantId;
 use crate::store::audit_checkpoints::CheckpointRow;
 use crate::store::audit_read::ChainRow;
@@ -24,7 +24,6 @@ const NEIGHBOURHOOD: i64 = 1_000;
 pub struct Flaw {
     /// The first row that is not as it was written; 0 where no row can be named.
     pub seq: i64,
-    /// What is wrong with it.
     pub kind: FlawKind,
 }
 
@@ -34,11 +33,8 @@ pub enum FlawKind {
     /// The row's content or its hash is another than when it was written.
     Changed,
     /// The row, and those up to this one, are gone.
-    Missing {
-        /// The last one.
-        up_to: i64,
-    },
-    /// The row stands at another place than the one it was written for.
+    Missing { up_to: i64 },
+    /// The row is at another place than the one it was written for.
     OutOfOrder,
     /// The row was not written by the gateway at this place.
     Inserted,
@@ -51,10 +47,7 @@ pub enum FlawKind {
     /// The checkpoint at this row was not signed by the key that it names.
     BadSignature,
     /// The checkpoint at this row names a key that was not given.
-    UnknownKey {
-        /// The key's id.
-        key_id: String,
-    },
+    UnknownKey { key_id: String },
     /// It is no trail of the tenant that it should be of.
     WrongTenant,
 }
@@ -88,12 +81,9 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// A trail without a flaw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Its rows.
     pub rows: i64,
-    /// Its checkpoints.
     pub checkpoints: u64,
     /// Those whose signature was checked: all, or none where no key was given.
     pub signatures: u64,
@@ -160,7 +150,7 @@ impl Read {
         self.row.prev_hash == hash
     }
 
-    /// The number that the row was written with, where another stands in it now.
+    /// The number that the row was written with, where the row has another now.
     fn written_as(&self) -> Option<i64> {
         let (head, rest) = self.row.record.split_once(", ")?;
         let rest = rest.strip_prefix(&self.seq.to_string())?;
@@ -193,7 +183,6 @@ impl Verifier {
         matches!(self.state, State::Bad(_))
     }
 
-    /// The next row.
     pub fn row(&mut self, row: ChainRow) {
         let expected = self.verified.rows + 1;
         let read = match Read::new(row, &mut self.tenant) {
@@ -234,7 +223,6 @@ impl Verifier {
         }
     }
 
-    /// The result, once everything was given.
     pub fn finish(mut self) -> Result<Verified, Flaw> {
         let rows = self.verified.rows;
         match std::mem::replace(&mut self.state, State::Good) {
@@ -370,8 +358,8 @@ impl Verifier {
 }
 
 /// What a checkpoint's signature is about.
-pub fn mark(tenant: TenantId, checkpoint: &CheckpointRow) -> Mark {
-    Mark {
+pub fn mark(tenant: TenantId, checkpoint: &CheckpointRow) -> CheckpointMark {
+    CheckpointMark {
         tenant,
         seq: checkpoint.seq,
         hash: checkpoint.hash.clone(),

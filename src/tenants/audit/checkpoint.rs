@@ -14,10 +14,9 @@ use crate::store::{Database, StoreError};
 /// A trail that grows gets a checkpoint this often.
 pub const EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// Why there is no checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The database did not answer as hoped.
+    /// The database failed or did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No key.
@@ -25,7 +24,7 @@ pub enum CheckpointError {
     Sign(#[from] SignError),
 }
 
-/// Marks the last row of this transaction's tenant; gives the checkpoint that stands there, new or not. `None` where the trail
+/// Marks the last row of this transaction's tenant; gives the checkpoint that is there, new or not. `None` where the trail
 /// is empty.
 pub async fn checkpoint(
     tx: &mut TenantTx,

@@ -19,18 +19,15 @@ const FORMAT: &str = "persona-gateway audit 1";
 /// Rows read in one transaction.
 const PAGE: i64 = 500;
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Line {
-    /// The first.
     #[serde(rename_all = "camelCase")]
     Head {
         /// `persona-gateway audit 1`.
         format: String,
-        /// Whose trail.
+        /// The tenant whose trail it is.
         tenant: TenantId,
-        /// When the export began.
         exported_at: DateTime<Utc>,
     },
     /// A row of the trail.
@@ -44,13 +41,9 @@ pub enum Line {
         hash: String,
     },
     /// A signed mark of the row before it.
-    Checkpoint {
-        /// It.
-        checkpoint: CheckpointLine,
-    },
-    /// The last.
+    Checkpoint { checkpoint: CheckpointLine },
     End {
-        /// What went before.
+        /// The counts, and the hash of the last row.
         end: Count,
     },
 }
@@ -59,13 +52,12 @@ pub enum Line {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointLine {
-    /// The row that it marks.
+    /// The `seq` of the last row that it covers.
     pub seq: i64,
     /// The hash of that row, hex.
     pub hash: String,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Which key signed.
+    /// The id of the signing key.
     pub key_id: String,
     /// Ed25519, hex.
     pub signature: String,
@@ -74,9 +66,7 @@ pub struct CheckpointLine {
 /// How much an export holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Rows.
     pub rows: u64,
-    /// Checkpoints.
     pub checkpoints: u64,
 }
 
@@ -95,7 +85,6 @@ impl From<&CheckpointRow> for CheckpointLine {
 /// Something of the trail, in its order.
 #[derive(Debug, Clone)]
 pub enum Entry {
-    /// A row.
     Row(ChainRow),
     /// A checkpoint of a row that came before it, or of one that is gone.
     Checkpoint(CheckpointRow),
@@ -113,7 +102,6 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// From the first row on.
     pub fn new(database: Database, tenant: TenantId) -> Self {
         Self {
             database,
@@ -169,7 +157,6 @@ pub struct Export {
 }
 
 impl Export {
-    /// Begins.
     pub fn new(database: Database, tenant: TenantId, now: DateTime<Utc>) -> Self {
         Self {
             reader: Reader::new(database, tenant),
@@ -273,20 +260,13 @@ pub enum FileFault {
     /// The file does not begin like an export.
     #[error("the file does not begin like an audit export of this program")]
     NoHead,
-    /// Something follows the last line.
     #[error("something follows the end of the export")]
     AfterTheEnd,
-    /// It broke off.
     #[error("the file broke off: its last line should count its rows")]
     BrokeOff,
     /// Lines are gone or were added.
     #[error("the file has {found} rows and checkpoints, but its last line counts {counted}")]
-    Miscounted {
-        /// Lines read.
-        found: u64,
-        /// Lines announced.
-        counted: u64,
-    },
+    Miscounted { found: u64, counted: u64 },
 }
 
 impl FileVerifier {
@@ -300,7 +280,6 @@ impl FileVerifier {
         }
     }
 
-    /// The next line.
     pub fn line(&mut self, line: &[u8]) -> Result<(), FileFault> {
         // By way of a value: `untagged` reads no numbers out of a text (decision 25).
         let line = serde_json::from_slice::<Value>(line).and_then(serde_json::from_value::<Line>);

@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::store::catalogue::CatalogueRow;
-use crate::store::catalogue_sync::{CatalogueSyncRow, Due};
+use crate::store::catalogue_sync::{CatalogueSyncRow, DueSync};
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::admin::{Actor, Admin};
 use crate::tenants::change::Change;
@@ -43,11 +43,10 @@ const MAX_ENTRIES: i64 = 20_000;
 /// How a reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Every list was read.
     Done,
     /// Some lists were not, and their kinds were left alone.
     Partial,
-    /// None was.
+    /// No list was read.
     Failed,
 }
 
@@ -61,8 +60,8 @@ impl Outcome {
     }
 }
 
-/// What a reading found of one kind.
-type Found = Result<Listing, String>;
+/// A list as Anam gave it, or why it could not be read.
+type ReadList = Result<Listing, String>;
 
 /// Reads the lists of an admin's tenant now.
 pub async fn sync(gateway: &Arc<Gateway>, admin: &Admin) -> Result<CatalogueSyncRow, Refusal> {
@@ -99,7 +98,7 @@ pub async fn round(gateway: &Arc<Gateway>) -> Result<(), StoreError> {
         .tenants_due_for_catalogue_sync(gateway.clock.now(), EACH_ROUND)
         .await?;
     platform.commit().await?;
-    for Due { tenant, last } in due {
+    for DueSync { tenant, last } in due {
         let schedule = Admin {
             tenant,
             role: Role::Publisher,
@@ -166,7 +165,7 @@ async fn key(
     })
 }
 
-async fn read(gateway: &Gateway, key: &ApiKey, is_own: bool) -> BTreeMap<CatalogueKind, Found> {
+async fn read(gateway: &Gateway, key: &ApiKey, is_own: bool) -> BTreeMap<CatalogueKind, ReadList> {
     let mut found = BTreeMap::new();
     for kind in LISTED {
         // Tools do not say whose they are. Behind the platform's key they may be other tenants'.
@@ -188,7 +187,7 @@ async fn finish(
     gateway: &Gateway,
     admin: &Admin,
     id: CatalogueSyncId,
-    found: BTreeMap<CatalogueKind, Found>,
+    found: BTreeMap<CatalogueKind, ReadList>,
     stock_only: bool,
 ) -> Result<CatalogueSyncRow, Refusal> {
     let mut change = Change::begin(gateway, admin).await?;
@@ -205,7 +204,7 @@ async fn finish(
     let mut report = Map::new();
     let mut totals = Totals::default();
     for (kind, found) in found {
-        let told = match found {
+        let entry = match found {
             Err(code) => json!({ "error": code }),
             Ok(listing) => {
                 let listing = if stock_only { stock(listing) } else { listing };
@@ -214,7 +213,7 @@ async fn finish(
                 taken.to_report()
             }
         };
-        report.insert(kind.as_str().to_owned(), told);
+        report.insert(kind.as_str().to_owned(), entry);
     }
     change
         .tx
@@ -237,9 +236,9 @@ fn stock(mut listing: Listing) -> Listing {
     listing
 }
 
-/// What became of one kind.
+/// The result of a sync for one kind of entry.
 #[derive(Debug, Default)]
-struct Taken {
+struct KindReport {
     listed: usize,
     unreadable: usize,
     is_whole: bool,
@@ -251,7 +250,7 @@ struct Taken {
     doubted: bool,
 }
 
-impl Taken {
+impl KindReport {
     fn to_report(&self) -> Value {
         let named = |ids: &[String]| json!({ "count": ids.len(), "ids": ids.iter().take(MAX_NAMED).collect::<Vec<_>>() });
         json!({
@@ -271,7 +270,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, taken: &Taken) {
+    fn add(&mut self, taken: &KindReport) {
         self.new += taken.new.len();
         self.changed += taken.changed.len();
         self.retired += taken.retired.len();
@@ -284,7 +283,7 @@ async fn take_in(
     kind: CatalogueKind,
     listing: Listing,
     allow_new: bool,
-) -> Result<Taken, StoreError> {
+) -> Result<KindReport, StoreError> {
     let now = change.now;
     let stored = stored(&mut change.tx, kind).await?;
     let listed: Vec<&CatalogueEntry> = listing.rows.iter().map(|row| &row.entry).collect();
@@ -319,12 +318,12 @@ fn compare(
     kind: CatalogueKind,
     stored: &BTreeMap<String, CatalogueRow>,
     listing: &Listing,
-) -> Taken {
-    let mut taken = Taken {
+) -> KindReport {
+    let mut taken = KindReport {
         listed: listing.rows.len(),
         unreadable: listing.unreadable,
         is_whole: listing.is_whole,
-        ..Taken::default()
+        ..KindReport::default()
     };
     for row in &listing.rows {
         let id = row.entry.id.clone();
@@ -358,7 +357,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::anam::Listed;
+    use crate::anam::ListedEntry;
 
     fn entry(id: &str, name: &str) -> CatalogueEntry {
         CatalogueEntry {
@@ -369,7 +368,7 @@ mod tests {
     }
 
     fn listing(entries: &[(&str, &str)]) -> Listing {
-        let rows = entries.iter().map(|(id, name)| Listed {
+        let rows = entries.iter().map(|(id, name)| ListedEntry {
             entry: entry(id, name),
             is_stock: true,
         });
@@ -395,7 +394,7 @@ mod tests {
         (id.to_owned(), row)
     }
 
-    fn known() -> BTreeMap<String, CatalogueRow> {
+    fn stored_rows() -> BTreeMap<String, CatalogueRow> {
         let mut never_seen = row("own", "Never listed", CatalogueSource::Typed);
         never_seen.1.seen_at = None;
         let mut gone = row("gone", "Gone", CatalogueSource::Anam);
@@ -412,7 +411,7 @@ mod tests {
     #[test]
     fn what_is_new_changed_retired_and_back_is_told_apart() {
         let listing = listing(&[("a", "A"), ("b", "B two"), ("n", "N"), ("gone", "Gone")]);
-        let taken = compare(CatalogueKind::Avatar, &known(), &listing);
+        let taken = compare(CatalogueKind::Avatar, &stored_rows(), &listing);
         assert_eq!(taken.new, ["n"]);
         assert_eq!(taken.changed, ["b"]);
         assert_eq!(taken.returned, ["gone"]);
@@ -434,19 +433,19 @@ mod tests {
         };
         let empty = listing(&[]);
         for listing in [cut, unreadable, empty.clone()] {
-            let taken = compare(CatalogueKind::Avatar, &known(), &listing);
+            let taken = compare(CatalogueKind::Avatar, &stored_rows(), &listing);
             assert_eq!(taken.retired, Vec::<String>::new());
             assert!(taken.doubted);
         }
         // Tools are all the organisation's own, and the last one may go.
-        let taken = compare(CatalogueKind::Tool, &known(), &empty);
+        let taken = compare(CatalogueKind::Tool, &stored_rows(), &empty);
         assert_eq!(taken.retired, ["a", "b", "t"]);
     }
 
     #[test]
     fn a_name_that_was_typed_in_stays() {
         let listing = listing(&[("a", "A"), ("b", "B"), ("t", "Anam's name")]);
-        let taken = compare(CatalogueKind::Avatar, &known(), &listing);
+        let taken = compare(CatalogueKind::Avatar, &stored_rows(), &listing);
         assert_eq!(taken.changed, Vec::<String>::new());
         assert_eq!(taken.retired, Vec::<String>::new());
     }

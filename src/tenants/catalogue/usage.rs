@@ -6,24 +6,24 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::catalogue::CatalogueKind;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::step;
 use crate::domain::settings::Settings;
 use crate::store::StoreError;
-use crate::store::documents::DocumentKind;
 use crate::store::tenant_tx::TenantTx;
 
 /// Who uses one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Where live documents and the policy name it.
-    pub places: Vec<Place>,
+    pub places: Vec<Reference>,
     /// How many users chose it.
     pub users: i64,
 }
 
 /// A place that names an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Reference {
     /// The live persona's key and version; `None` for the tenant's policy.
     pub persona: Option<(String, i32)>,
     /// Where in it: an RFC 6901 pointer.
@@ -41,7 +41,6 @@ fn choices(kind: CatalogueKind) -> impl Iterator<Item = &'static str> {
     of_kind.map(|setting| setting.name)
 }
 
-/// Who uses these entries now.
 pub async fn usage(
     tx: &mut TenantTx,
     entries: &[EntryName],
@@ -99,7 +98,7 @@ fn note(
 ) {
     for named in Settings::named_ids(settings) {
         if let Some(usage) = used.get_mut(&(named.kind, named.id.to_owned())) {
-            usage.places.push(Place {
+            usage.places.push(Reference {
                 persona: persona.cloned(),
                 pointer: format!("{prefix}{}", named.pointer()),
             });

@@ -20,7 +20,7 @@ use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::target;
 
-/// Lines that failed and are told one by one; the others are counted.
+/// Most failed lines that are listed; the others are counted.
 const MAX_TOLD: usize = 100;
 /// Bytes of lines that are held before they are written.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
@@ -51,7 +51,7 @@ pub async fn write(
 async fn rules(tx: &mut TenantTx) -> Result<(Policy, Catalogue), Refusal> {
     let row = tx.tenant_row().await?.ok_or(Refusal::NotFound)?;
     let policy = Policy::parse(&row.policy).map_err(|_broken| {
-        Refusal::Conflict("The tenant's policy can't be read: mend it first.".into())
+        Refusal::Conflict("The tenant's policy can't be read: correct it first.".into())
     })?;
     Ok((policy, tx.catalogue().await?))
 }
@@ -67,7 +67,6 @@ fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Str
         .collect()
 }
 
-/// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ImportReport {
     /// Lines whose choices are new.
@@ -76,7 +75,6 @@ pub struct ImportReport {
     pub unchanged: u64,
     /// Lines that failed; each of the others was applied.
     pub failed: u64,
-    /// The first of those that failed.
     pub faults: Vec<FailedLine>,
 }
 
@@ -85,7 +83,6 @@ pub struct ImportReport {
 pub struct FailedLine {
     /// Its number, from 1.
     pub line: u64,
-    /// Why.
     pub errors: Vec<Fault>,
 }
 
@@ -104,7 +101,6 @@ pub struct Import {
 }
 
 impl Import {
-    /// Begins.
     pub async fn begin(
         gateway: Arc<Gateway>,
         admin: Admin,
@@ -125,7 +121,6 @@ impl Import {
         })
     }
 
-    /// Whose users.
     pub fn tenant(&self) -> TenantId {
         self.admin.tenant
     }
@@ -157,7 +152,7 @@ impl Import {
         Ok(())
     }
 
-    /// Writes what is left.
+    /// Writes the remaining lines.
     pub async fn finish(mut self) -> Result<ImportReport, Refusal> {
         self.write().await?;
         Ok(self.report)

@@ -150,11 +150,11 @@ mod tests {
     #[test]
     fn lines_keep_their_numbers_and_empty_ones_are_left_out() {
         let found = cut(b"{}\n\n  \r\n{\"a\": 1}\r\nlast", 3);
-        let told: Vec<(u64, &[u8])> = found
+        let lines: Vec<(u64, &[u8])> = found
             .iter()
             .map(|line| (line.number, line.text.as_deref().unwrap()))
             .collect();
-        assert_eq!(told, [(1, &b"{}"[..]), (4, b"{\"a\": 1}"), (5, b"last")]);
+        assert_eq!(lines, [(1, &b"{}"[..]), (4, b"{\"a\": 1}"), (5, b"last")]);
     }
 
     #[test]

@@ -15,9 +15,7 @@ use crate::store::StoreError;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{SignInError, SignedIn, Visitor, admit_address};
 
-/// What codes begin with.
 pub const CODE_PREFIX: &str = "pgc_";
-/// How long a code holds.
 pub const CODE_LASTS: TimeDelta = TimeDelta::minutes(3);
 
 /// A program that wants to go on in the name of whoever signs in (RFC 8252).
@@ -92,7 +90,7 @@ impl Program {
         self.listener_url(&[("code", code.expose_secret())])
     }
 
-    /// Where it is told that nobody comes, if it listens: what is wrong for programs, and in words (RFC 6749, 4.1.2.1).
+    /// The address that reports a failed sign-in to a program that listens: an error code and a description (RFC 6749, 4.1.2.1).
     pub fn way_back_without(&self, error: &str, words: &str) -> Option<Url> {
         self.listener_url(&[("error", error), ("error_description", words)])
     }
@@ -130,9 +128,8 @@ fn is_loopback(address: &str) -> bool {
 /// A code that opens one session, once.
 #[derive(Debug)]
 pub struct SignInCode {
-    /// Shown this once.
+    /// Returned once; only its hash is stored.
     pub code: SecretString,
-    /// Until when it holds.
     pub ends: DateTime<Utc>,
     /// The program that waits for it.
     pub program: Program,
@@ -140,12 +137,10 @@ pub struct SignInCode {
 
 /// Whom the provider vouches for, as a page may tell them.
 #[derive(Debug)]
-pub struct Vouched {
-    /// Their address.
+pub struct VouchedPerson {
     pub email: String,
     /// The tenant's name for people.
     pub tenant: String,
-    /// What they may there.
     pub role: Role,
     /// What opens a session, where a program began; nobody else gets one.
     pub code: Option<SignInCode>,

@@ -1,4 +1,4 @@
-//! The kinds of values that people send most.
+//! The most frequent types of members.
 
 use std::ops::Deref;
 
@@ -60,16 +60,16 @@ texts! {
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whole<N, const MIN: i64, const MAX: i64>(N);
+pub struct WholeNumber<N, const MIN: i64, const MAX: i64>(N);
 
-impl<N, const MIN: i64, const MAX: i64> Whole<N, MIN, MAX> {
+impl<N, const MIN: i64, const MAX: i64> WholeNumber<N, MIN, MAX> {
     /// The number.
     pub fn get(self) -> N {
         self.0
     }
 }
 
-impl<N: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for Whole<N, MIN, MAX> {
+impl<N: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for WholeNumber<N, MIN, MAX> {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         let number = number(MIN, MAX)(value).map_err(at_this_place)?;
         // The bounds are within the type's.
@@ -82,8 +82,7 @@ impl<N: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for Whole<N, MIN, M
     }
 }
 
-/// The number of a version.
-pub type VersionNumber = Whole<i32, 1, 2_147_483_647>;
+pub type VersionNumber = WholeNumber<i32, 1, 2_147_483_647>;
 
 impl Member for bool {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
@@ -95,7 +94,7 @@ impl Member for bool {
     }
 }
 
-/// An object whose members are read by something else.
+/// An object whose members another parser reads.
 pub type Object = Map<String, Value>;
 
 impl Member for Object {
@@ -113,7 +112,6 @@ impl Member for Object {
 pub struct Moment(DateTime<Utc>);
 
 impl Moment {
-    /// The moment in UTC.
     pub fn get(self) -> DateTime<Utc> {
         self.0
     }
@@ -148,12 +146,11 @@ impl Member for Email {
     }
 }
 
-/// A text of 1 to `MAX` bytes that nobody else may see.
+/// A secret text of 1 to `MAX` bytes.
 #[derive(Debug, Clone)]
 pub struct Secret<const MAX: usize>(SecretString);
 
 impl<const MAX: usize> Secret<MAX> {
-    /// The text.
     pub fn into_inner(self) -> SecretString {
         self.0
     }

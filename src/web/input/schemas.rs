@@ -15,7 +15,7 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    /// A reference to the schema of this name, which is made where it is not known yet.
+    /// A reference to the schema of this name, which is added if it is missing.
     pub fn named(&mut self, name: &str, schema: impl FnOnce(&mut Self) -> Value) -> Value {
         // While it is made it may refer to itself.
         if self.by_name.get(name) != Some(&Value::Null) {
@@ -26,7 +26,7 @@ impl Schemas {
         json!({ "$ref": format!("#/components/schemas/{name}") })
     }
 
-    /// A reference to the schema of something that is answered.
+    /// A reference to the schema of an answer.
     pub fn output<T: ToSchema>(&mut self) -> Value {
         let mut others = Vec::new();
         T::schemas(&mut others);
@@ -68,18 +68,17 @@ impl Schemas {
         }
     }
 
-    /// Two of one name that differ: one of them must be called something else.
+    /// Names that two different schemas have: one of them must be renamed.
     pub fn clashes(&self) -> &[String] {
         &self.clashes
     }
 
-    /// What the schema of this reference says of itself.
+    /// The description of the schema that this refers to.
     pub fn description(&self, reference: &Value) -> Option<&str> {
         let name = reference.get("$ref")?.as_str()?.rsplit('/').next()?;
         self.by_name.get(name)?.get("description")?.as_str()
     }
 
-    /// All of them.
     pub fn into_inner(self) -> BTreeMap<String, Value> {
         self.by_name
     }

@@ -1,4 +1,4 @@
-//! Users as admins make them up.
+//! Made-up users, for previews and tests.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ impl Member for Subject {
     }
 }
 
-/// What a token's claims would tell.
+/// The facts that a token's claims would give.
 impl Member for Facts {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         sample_user::facts(&value)

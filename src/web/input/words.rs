@@ -1,14 +1,14 @@
-//! Members that are one of a few words.
+//! Members that are one of a few words, and enumerations of answers.
 
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::{Member, Schemas};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::role::Role;
-use crate::store::documents::DocumentKind;
 
 /// Reads one of a few words.
 pub fn word<T: Copy>(

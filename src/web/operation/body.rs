@@ -15,53 +15,52 @@ use crate::web::input::Member;
 const JSON: &[&str] = &["application/json"];
 const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
-/// A body as it was sent: an object that was read, or what is wrong with it. Whether it is right is asked at the point where it counts: what
-/// is not there has no faults.
+/// A body: the parsed object, or its faults. The handler reads it once it has found what the path names, so that 404 comes before faults.
 #[derive(Debug)]
 pub struct Body<T>(Result<T, Vec<Fault>>);
 
-/// A body that says what changes: a JSON merge patch (RFC 7396).
+/// A JSON merge patch (RFC 7396).
 #[derive(Debug)]
 pub struct Patch<T>(Body<T>);
 
-/// A body of a call that can be made again: with an `Idempotency-Key`, the first answer is given again.
+/// A body of a call that may be repeated: with an `Idempotency-Key`, a repeated call gets the first answer.
 #[derive(Debug)]
 pub struct Once<S> {
     pub(super) sent: S,
     pub(super) key: Option<Key>,
 }
 
-/// A call that can be told from others.
+/// The identity of a call, from its idempotency key.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// As it was sent.
+    /// As the client sent it.
     pub(super) key: String,
     /// SHA-256 of method, address and body.
     pub(super) asked: Vec<u8>,
 }
 
-/// Something that is sent as a body.
-pub trait Sent: Sized + Send + 'static {
-    /// What is read.
+/// A type that request bodies are parsed to.
+pub trait RequestBody: Sized + Send + 'static {
+    /// What the body is parsed to.
     type Input: Member + Send + 'static;
 
-    /// The media types that are taken, the usual one first.
+    /// Accepted media types, the usual one first.
     const MEDIA_TYPES: &'static [&'static str];
 
-    /// Whether no bytes at all can be an object without members.
+    /// Whether an empty body counts as an object without members.
     const MAY_BE_EMPTY: bool;
 
     #[doc(hidden)]
     fn new(read: Result<Self::Input, Vec<Fault>>) -> Self;
 
-    /// What was sent, or every fault of it.
+    /// The parsed body, or all its faults.
     fn into_checked(self) -> Result<Self::Input, Refusal>;
 
-    /// What was sent, where it has no fault.
+    /// The parsed body, if it has no fault.
     fn get(&self) -> Option<&Self::Input>;
 }
 
-impl<T: Member + Send + 'static> Sent for Body<T> {
+impl<T: Member + Send + 'static> RequestBody for Body<T> {
     type Input = T;
 
     const MEDIA_TYPES: &'static [&'static str] = JSON;
@@ -80,7 +79,7 @@ impl<T: Member + Send + 'static> Sent for Body<T> {
     }
 }
 
-impl<T: Member + Send + 'static> Sent for Patch<T> {
+impl<T: Member + Send + 'static> RequestBody for Patch<T> {
     type Input = T;
 
     const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
@@ -99,8 +98,8 @@ impl<T: Member + Send + 'static> Sent for Patch<T> {
     }
 }
 
-/// Nothing: a call that is told from others by its address alone. A body is not looked at.
-impl Sent for () {
+/// No body: the address alone identifies the call. A body is ignored.
+impl RequestBody for () {
     type Input = ();
 
     const MEDIA_TYPES: &'static [&'static str] = &[];
@@ -118,28 +117,28 @@ impl Sent for () {
 }
 
 impl<T> Body<T> {
-    /// What was sent, or every fault of it.
+    /// The parsed body, or all its faults.
     pub fn checked(self) -> Result<T, Refusal> {
         self.0.map_err(Refusal::Invalid)
     }
 }
 
 impl<T> Patch<T> {
-    /// What was sent, or every fault of it.
+    /// The parsed body, or all its faults.
     pub fn checked(self) -> Result<T, Refusal> {
         self.0.checked()
     }
 }
 
 impl<S> Once<S> {
-    /// What was sent, for a call that is not kept.
+    /// The body, for a call whose answer is not stored.
     pub fn into_sent(self) -> S {
         self.sent
     }
 }
 
-impl<S: Sent> Once<S> {
-    /// What was sent, where it has no fault.
+impl<S: RequestBody> Once<S> {
+    /// The parsed body, if it has no fault.
     pub fn get(&self) -> Option<&S::Input> {
         self.sent.get()
     }
@@ -165,7 +164,7 @@ impl<T: Member + Send + 'static> Part for Patch<T> {
     }
 }
 
-impl<S: Sent> Part for Once<S> {
+impl<S: RequestBody> Part for Once<S> {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         let key = idempotency_key(&intake.request)?;
         let (method, address) = (intake.request.method(), intake.request.uri());
@@ -190,7 +189,7 @@ impl<S: Sent> Part for Once<S> {
 }
 
 /// Reads a body, and the digest of the `call` that it belongs to.
-async fn read<S: Sent>(
+async fn read<S: RequestBody>(
     intake: &mut Intake,
     call: Option<(String, String)>,
 ) -> Result<(S, Option<Vec<u8>>), Problem> {
@@ -219,9 +218,9 @@ fn digest((method, address): &(String, String), sent: &Value) -> Vec<u8> {
     sha256(&call.unwrap_or_default()).to_vec()
 }
 
-fn describe<S: Sent>(operation: &mut Described<'_>) {
+fn describe<S: RequestBody>(operation: &mut Described<'_>) {
     if S::MEDIA_TYPES.is_empty() {
-        // An `Idempotency-Key` can be wrong all the same.
+        // The `Idempotency-Key` can still be wrong.
         operation.may_refuse(422, "AdminInvalid");
         return;
     }

@@ -1,4 +1,4 @@
-//! The call of an admin: who they are, what they may, and how the work that they ask for is done.
+//! A call to the admin API: the caller, their permission, and the ways to do its work.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::body::{Key, Once, Sent};
+use super::body::{Key, Once, RequestBody};
 use super::describe::Described;
 use super::handler::{Intake, Part};
 use super::output::{Answer, Written};
@@ -21,14 +21,14 @@ use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
-use crate::web::admin::{May, Permission};
+use crate::web::admin::{Authorized, Permission};
 use crate::web::codes::Code;
 use crate::web::people::{Operator, Person};
 use crate::web::work::{Cache, Ready};
 
-/// A call of an admin whose role has the permission `P`. It counts as under way as long as this is held.
+/// A call of an admin whose role has the permission `P`. It counts as in flight as long as this is held.
 pub struct Call<P> {
-    may: May<P>,
+    may: Authorized<P>,
     gateway: web::Data<Gateway>,
 }
 
@@ -50,7 +50,7 @@ impl<P: Permission> Part for Call<P> {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         Ok(Self {
             gateway: intake.gateway()?.clone(),
-            may: May::extract(&intake.request).await?,
+            may: Authorized::extract(&intake.request).await?,
         })
     }
 
@@ -85,12 +85,12 @@ impl<P> Call<P> {
         &self.gateway
     }
 
-    /// The tenant's rows, to look at.
+    /// A transaction to read the tenant's rows.
     pub async fn read(&self) -> Result<TenantTx, Problem> {
         Ok(self.gateway.database.tenant(self.tenant).await?)
     }
 
-    /// Lets a work thread do what takes the processor for long: rows that may be many, documents that may be large.
+    /// Runs a job on a work thread: for many rows or large documents.
     pub async fn work<T: Send + 'static>(
         &self,
         job: impl AsyncFnOnce(&Gateway) -> Answer<T> + Send + 'static,
@@ -102,7 +102,7 @@ impl<P> Call<P> {
         done.await?
     }
 
-    /// Makes a change on a work thread. All of it happens, and its rows in the audit trail with it, or nothing does.
+    /// Makes a change on a work thread, in one transaction with its rows in the audit trail.
     pub async fn change<T: Send + 'static>(
         &self,
         make: impl AsyncFnOnce(&mut Change) -> Answer<T> + Send + 'static,
@@ -117,7 +117,7 @@ impl<P> Call<P> {
         .await
     }
 
-    /// Tries a change on a work thread, and forgets it.
+    /// Makes a change on a work thread and rolls it back.
     pub async fn try_out<T: Send + 'static>(
         &self,
         make: impl AsyncFnOnce(&mut Change) -> Answer<T> + Send + 'static,
@@ -127,11 +127,11 @@ impl<P> Call<P> {
             .await
     }
 
-    /// Makes a change out of what was sent, once: a call that is made again with the same key is given the first answer, for a day.
+    /// Makes a change from a body once: a repeated call with the same key gets the first answer, for a day.
     ///
-    /// The key is taken, the change made and the answer stored in one transaction: either all of it happened, or the call can be made
+    /// The key is taken, the change made and the answer stored in one transaction: either all of it happened, or the call can be
     /// again as if for the first time. Answers to refused calls are not kept.
-    pub async fn once<S: Sent, O: Written + Send + 'static>(
+    pub async fn once<S: RequestBody, O: Written + Send + 'static>(
         &self,
         sent: Once<S>,
         make: impl AsyncFnOnce(&mut Change, S::Input) -> Answer<O> + Send + 'static,
@@ -149,7 +149,7 @@ impl<P> Call<P> {
             match change.tx.take_answer(&admin.actor.label, &key, &asked).await? {
                 GivenAnswer::New(row) => {
                     let ready: Ready = make(&mut change, sent.into_checked()?).await?.into();
-                    let text = SecretString::from(Kept::of(&ready).to_text());
+                    let text = SecretString::from(StoredAnswer::of(&ready).to_text());
                     let sealed = gateway.keys.seal(&text, &place(row)).map_err(Refusal::from)?;
                     change.tx.store_answer(row, &sealed).await?;
                     change.commit().await?;
@@ -162,7 +162,7 @@ impl<P> Call<P> {
                 }
                 GivenAnswer::Known { row, sealed, .. } => {
                     let text = gateway.keys.open(&sealed, &place(row)).map_err(Refusal::from)?;
-                    let kept: Kept = serde_json::from_str(text.expose_secret())
+                    let kept: StoredAnswer = serde_json::from_str(text.expose_secret())
                         .map_err(|_unreadable| Problem::new(Code::Internal))?;
                     Ok(Ready::from(kept).into())
                 }
@@ -172,16 +172,16 @@ impl<P> Call<P> {
     }
 }
 
-/// An answer that is kept, to be given again.
+/// An answer as it is stored for repeated calls.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredAnswer {
     status: u16,
     location: Option<String>,
     etag: Option<String>,
     body: Box<RawValue>,
 }
 
-impl Kept {
+impl StoredAnswer {
     fn of(ready: &Ready) -> Self {
         let body = String::from_utf8_lossy(&ready.body).into_owned();
         Self {
@@ -197,8 +197,8 @@ impl Kept {
     }
 }
 
-impl From<Kept> for Ready {
-    fn from(kept: Kept) -> Self {
+impl From<StoredAnswer> for Ready {
+    fn from(kept: StoredAnswer) -> Self {
         Self {
             status: StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK),
             location: kept.location,

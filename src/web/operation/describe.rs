@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 use super::parameters;
 use crate::web::input::{Field, Schemas};
 
-/// A document that operations are added to.
+/// The document, to which operations are added.
 #[derive(Debug, Default)]
 pub struct Document {
     /// Paths, each with its operations by method.
     pub paths: BTreeMap<String, Map<String, Value>>,
-    /// What they refer to.
+    /// The schemas that operations refer to.
     pub schemas: Schemas,
 }
 
@@ -53,7 +53,7 @@ pub struct Described<'a> {
     /// Schemas to refer to.
     pub schemas: &'a mut Schemas,
     method: Method,
-    /// Those without a description yet, the next one last.
+    /// Path parameters without a description yet, the next one last.
     path_parameters: Vec<String>,
     parameters: Vec<Value>,
     body: Option<Value>,
@@ -64,7 +64,7 @@ pub struct Described<'a> {
 }
 
 impl Described<'_> {
-    /// Whether it changes nothing (RFC 9110, section 9.2.1).
+    /// Whether its method is safe (RFC 9110, section 9.2.1).
     pub fn is_read(&self) -> bool {
         self.method == Method::GET
     }
@@ -98,7 +98,7 @@ impl Described<'_> {
         self.may_refuse(503, "Failed");
     }
 
-    /// It is refused for a reason that the document's response of this name tells.
+    /// Adds an error response: the one of this name in the document.
     pub fn may_refuse(&mut self, status: u16, response: &str) {
         let reference = format!("#/components/responses/{response}");
         self.responses
@@ -106,12 +106,12 @@ impl Described<'_> {
             .or_insert_with(|| json!({ "$ref": reference }));
     }
 
-    /// It answers with this response.
+    /// Adds a response.
     pub fn answers(&mut self, status: u16, response: &Value) {
         self.responses.insert(status, response.clone());
     }
 
-    /// It answers with JSON, and with these headers.
+    /// Adds a JSON response with these headers.
     pub fn answers_with<T: ToSchema>(&mut self, status: u16, headers: &[(&str, &str)]) {
         let schema = self.schemas.output::<T>();
         let meaning = self.schemas.description(&schema).unwrap_or("Done");
@@ -132,7 +132,7 @@ impl Described<'_> {
         self.answers(status, &response.into());
     }
 
-    /// The next parameter of the path is this.
+    /// Describes the next parameter of the path.
     pub fn path_parameter(&mut self, meaning: &str, schema: &Value) {
         let name = self.path_parameters.pop().unwrap_or_default();
         self.parameters.push(json!({
@@ -140,7 +140,7 @@ impl Described<'_> {
         }));
     }
 
-    /// It takes these members of the query.
+    /// Adds parameters of the query.
     pub fn query_parameters(&mut self, fields: Vec<Field>) {
         for field in fields {
             let mut schema = field.schema;
@@ -153,14 +153,14 @@ impl Described<'_> {
         }
     }
 
-    /// It takes this header.
+    /// Adds a request header.
     pub fn header(&mut self, name: &str, meaning: &str, schema: &Value, required: bool) {
         self.parameters.push(json!({
             "name": name, "in": "header", "description": meaning, "required": required, "schema": schema,
         }));
     }
 
-    /// It takes a body.
+    /// Adds the request body.
     pub fn body(&mut self, media_types: &[&str], schema: &Value, required: bool) {
         let content: Map<String, Value> = media_types
             .iter()

@@ -1,5 +1,5 @@
-//! Handlers are functions whose parameters are parts of a request. They are taken one after the other, so that the first that can't be
-//! taken gives the answer: who asks is known before anything else is looked at.
+//! Handlers are functions whose parameters are parts of a request. Parts are extracted one after the other, so that the first that can't be
+//! gives the answer: the caller is authenticated before anything else is looked at.
 
 use std::any::type_name;
 use std::fmt;
@@ -17,9 +17,9 @@ use crate::web::codes::Code;
 use crate::web::people::visitor;
 use crate::web::{Problem, path};
 
-/// A request whose parts are taken.
+/// A request while its parts are extracted.
 pub struct Intake {
-    /// Its head.
+    /// The request's head.
     pub request: HttpRequest,
     payload: Option<web::Payload>,
     path: &'static str,
@@ -49,7 +49,7 @@ impl Intake {
         self.data()
     }
 
-    /// What the server was given for all requests.
+    /// Application data of actix.
     pub fn data<T: 'static>(&self) -> Result<&T, Problem> {
         self.request.app_data::<T>().ok_or_else(|| {
             tracing::error!(what = type_name::<T>(), "the server was not given this");
@@ -57,7 +57,7 @@ impl Intake {
         })
     }
 
-    /// Bounds on its body.
+    /// Bounds on the body.
     pub fn body_limits(&self) -> Result<BodyLimits, Problem> {
         if path::is_for_admins(self.path) {
             Ok(self.data::<web::Data<AdminBodyLimits>>()?.0)
@@ -66,14 +66,14 @@ impl Intake {
         }
     }
 
-    /// The body, once.
+    /// The body; it can be taken once.
     pub fn payload(&mut self) -> Result<web::Payload, Problem> {
         self.payload
             .take()
             .ok_or_else(|| Problem::new(Code::Internal))
     }
 
-    /// The next parameter of the path, decoded. What is no percent-encoded UTF-8 is at no address.
+    /// The next parameter of the path, decoded. One that is not percent-encoded UTF-8 is answered 404.
     pub(super) fn next_parameter(&mut self) -> Result<String, Problem> {
         let at = self.parameters_taken;
         self.parameters_taken += 1;
@@ -82,20 +82,19 @@ impl Intake {
     }
 }
 
-/// A part of a request that a handler asks for.
+/// A part of a request, a parameter of a handler.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no part of a request",
     note = "parts are `Call<P>`, `Person`, `Operator`, `Path<T>`, `Query<T>`, `Among<T>`, `PageOf<T>`, `IfMatch`, `Conditions`, `Body<T>`, `Patch<T>`, `Once<S>`, `Visitor`"
 )]
 pub trait Part: Sized {
-    /// Takes it.
     fn take(intake: &mut Intake) -> impl Future<Output = Result<Self, Problem>>;
 
-    /// Says what it asks of a request, and what it may refuse.
+    /// Describes what the part takes from a request, and its error responses.
     fn describe(operation: &mut Described<'_>);
 }
 
-/// The head of a request, for what no other part tells.
+/// The head of a request, for what no other part gives.
 impl Part for HttpRequest {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         Ok(intake.request.clone())
@@ -113,7 +112,7 @@ impl Part for web::Data<Gateway> {
     fn describe(_: &mut Described<'_>) {}
 }
 
-/// Where the request comes from: of calls whose credential is in what they send, and that are limited by address.
+/// The client's address, for calls whose credential is in their body, and which are limited by address.
 impl Part for Visitor {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         Ok(visitor(&intake.request))
@@ -144,10 +143,9 @@ impl<P: Part> Part for Result<P, Problem> {
     note = "a handler is an async function of at most seven parts of a request (`Part`) that gives an `Answer<T>`, where `T` is an `Output`"
 )]
 pub trait Handler<A>: Clone + 'static {
-    /// Describes the operation.
     fn describe(operation: &mut Described<'_>);
 
-    /// Takes the parts, and answers.
+    /// Extracts the parts, and answers.
     fn answer(&self, intake: Intake) -> LocalBoxFuture<'static, Result<HttpResponse, Problem>>;
 }
 

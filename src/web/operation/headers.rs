@@ -15,7 +15,7 @@ use crate::web::etag::{Conditions, Validator};
 pub struct IfMatch(Conditions);
 
 impl IfMatch {
-    /// Whether what is there is what the caller has seen: 428 where the header is missing, and 412, with what is there now as `current`,
+    /// Checks that the current state is the one the caller has seen: 428 where the header is missing, and 412, with the present state as `current`,
     /// where it changed.
     pub fn check(
         self,
@@ -25,7 +25,7 @@ impl IfMatch {
         validator.require(self.0, current)
     }
 
-    /// Whether a check of this state would pass.
+    /// Whether a check of this state passes.
     pub fn names(&self, validator: &Validator) -> bool {
         validator.check_write(self.0.clone()).is_ok()
     }
@@ -49,7 +49,7 @@ impl Part for IfMatch {
     }
 }
 
-/// Conditions of a write to an address where there may be nothing yet.
+/// Conditions of a write to an address that may be empty.
 impl Part for Conditions {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         Ok(Self::from(&intake.request))

@@ -1,4 +1,4 @@
-//! What operations answer.
+//! Answers of operations.
 
 use std::marker::PhantomData;
 
@@ -14,23 +14,20 @@ use crate::web::Problem;
 use crate::web::etag::{Validator, is_known};
 use crate::web::work::{Cache, Ready};
 
-/// What a handler gives.
+/// The result of a handler.
 pub type Answer<T> = Result<T, Problem>;
 
-/// Something that an operation answers.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no answer of an operation",
     note = "answers are `Json<T>`, `Tagged<T>`, `Created<T>`, `Page<T>`, `NoContent`, or what implements `Output`"
 )]
 pub trait Output {
-    /// The response.
     fn into_response(self, request: &HttpRequest) -> HttpResponse;
 
-    /// Says what it is.
     fn describe(operation: &mut Described<'_>);
 }
 
-/// An answer that can be kept, and given again.
+/// An answer that can be stored for repeated calls.
 pub trait Written: Output + From<Ready> + Into<Ready> {}
 
 impl<T: Output + From<Ready> + Into<Ready>> Written for T {}
@@ -64,25 +61,24 @@ macro_rules! written {
 }
 
 written! {
-    /// 200, with something that has no state to be named.
+    /// 200, with a body without an `ETag`.
     Json;
-    /// 200, with something whose state the `ETag` names: who has seen it is answered 304.
+    /// 200, with a body and its `ETag`; 304 to clients that have it.
     Tagged;
-    /// 201, with something new and its address.
+    /// 201, with the new resource and its `Location`.
     Created;
-    /// 200, with what was written and its state; or 201, where there was nothing before.
+    /// 200, with what was written and its `ETag`; 201 where nothing was there before.
     Stored;
 }
 
 impl<T: Serialize> Json<T> {
-    /// With this body.
     pub fn new(body: &T) -> Self {
         Ready::ok(body).into()
     }
 }
 
 impl<T: Serialize> Tagged<T> {
-    /// With this body, whose state is this.
+    /// A body with its state, which becomes the `ETag`.
     pub fn new(body: &T, validator: &Validator) -> Self {
         Ready::ok(body)
             .etag(Some(validator.etag().to_owned()))
@@ -91,12 +87,12 @@ impl<T: Serialize> Tagged<T> {
 }
 
 impl<T: Serialize> Created<T> {
-    /// With this body, at no address of its own.
+    /// A body without a `Location`.
     pub fn new(body: &T) -> Self {
         Ready::ok(body).status(StatusCode::CREATED).into()
     }
 
-    /// At this address.
+    /// Sets `Location`.
     pub fn at(location: impl Into<String>, body: &T) -> Self {
         Ready::ok(body)
             .status(StatusCode::CREATED)
@@ -104,7 +100,7 @@ impl<T: Serialize> Created<T> {
             .into()
     }
 
-    /// In this state.
+    /// Sets the state, which becomes the `ETag`.
     #[must_use]
     pub fn with_state(self, validator: &Validator) -> Self {
         self.0.etag(Some(validator.etag().to_owned())).into()
@@ -112,7 +108,7 @@ impl<T: Serialize> Created<T> {
 }
 
 impl<T: Serialize> Stored<T> {
-    /// With this body, whose state is this.
+    /// A body with its state, which becomes the `ETag`.
     pub fn new(body: &T, validator: &Validator, is_new: bool) -> Self {
         let status = if is_new {
             StatusCode::CREATED
@@ -184,15 +180,14 @@ impl<T: ToSchema> Output for Stored<T> {
     }
 }
 
-/// An answer that may be refused for the reason `R` too, which no part of the request tells.
+/// An answer that can also be an error for the reason `R`, which no part of the request describes.
 #[derive(Debug)]
 pub struct Unless<R, O>(pub O, PhantomData<fn() -> R>);
 
-/// A reason to refuse.
+/// A reason for an error response.
 pub trait Reason {
-    /// The status.
     const STATUS: u16;
-    /// The document's response.
+    /// The name of the response in the document.
     const RESPONSE: &'static str;
 }
 
@@ -210,11 +205,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Something that is named is not there.
+    /// 404: something that the request names does not exist.
     Absent: 404;
-    /// What is there does not go with it.
+    /// 409: the request conflicts with the present state.
     Conflicting: 409;
-    /// What it needs is not kept any more.
+    /// 410: what the request needs was deleted.
     Expired: 410;
 }
 
@@ -235,7 +230,7 @@ impl<R: Reason, O: Output> Output for Unless<R, O> {
     }
 }
 
-/// 204: done, and nothing to show.
+/// 204, without a body.
 #[derive(Debug)]
 pub struct NoContent;
 

@@ -1,4 +1,4 @@
-//! Lists that are read page by page.
+//! Lists with pages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,22 +18,21 @@ use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::Tenant;
-use crate::web::input::{Field, Fields, Line, Schemas, Whole, input};
+use crate::web::input::{Field, Fields, Line, Schemas, WholeNumber, input};
 use crate::web::page::{self, MAX_LIMIT, PageBody};
 
 input! {
-    /// Which page of a list.
-    struct Place {
+    /// The page of a list to read.
+    struct PageQuery {
         /// Items at most; 50 unless set.
-        limit: Option<Whole<i64, 1, { MAX_LIMIT }>>,
+        limit: Option<WholeNumber<i64, 1, { MAX_LIMIT }>>,
         /// Where to go on: `next` of the page before.
         cursor: Option<Line<2048>>,
     }
 }
 
-/// The page of a list that is asked for, and what the list is filtered by. A cursor goes on with the same filters only.
+/// The requested page of a list, and the list's filters. A cursor goes on with the same filters only.
 pub struct PageOf<F> {
-    /// The filters.
     pub filter: F,
     page: page::Page,
     gateway: web::Data<Gateway>,
@@ -56,7 +55,7 @@ pub struct Page<T> {
     next: Option<String>,
 }
 
-/// Items of lists that no tenant has.
+/// Marks cursors of lists that belong to no tenant.
 const NOBODYS: TenantId = TenantId(Uuid::nil());
 
 impl<F> PageOf<F> {
@@ -65,24 +64,24 @@ impl<F> PageOf<F> {
         self.page.after.as_deref()
     }
 
-    /// The same, where it is an id.
+    /// The position of the last item, where positions are ids.
     pub fn after_id<T: From<Uuid>>(&self) -> Result<Option<T>, Refusal> {
         let id = |text| Uuid::try_parse(text).map(T::from);
         let after = self.after().map(id).transpose();
         after.map_err(|_no_id| Refusal::NotFound)
     }
 
-    /// The same, where it is a number.
+    /// The position of the last item, where positions are numbers.
     pub fn after_number<N: FromStr>(&self) -> Option<N> {
         self.after().and_then(|text| text.parse().ok())
     }
 
-    /// How many rows to read: one more than shown, which tells whether there is more.
+    /// How many rows to read: one more than the page holds, which shows whether there are more.
     pub fn rows(&self) -> i64 {
         self.page.rows()
     }
 
-    /// The page out of the rows that were read; `position` is where an item stands in the list's order.
+    /// Builds the page from the rows that were read; `position` is an item's position in the list's order.
     pub fn of<R, T>(
         &self,
         rows: Vec<R>,
@@ -96,18 +95,18 @@ impl<F> PageOf<F> {
     }
 }
 
-struct PlaceAnd<F>(Place, F);
+struct PlaceAnd<F>(PageQuery, F);
 
 impl<F: Fields> Fields for PlaceAnd<F> {
     fn read_all(members: &mut Members) -> Option<Self> {
         let filter = F::read_all(members);
-        let place = Place::read_all(members);
+        let place = PageQuery::read_all(members);
         Some(Self(place?, filter?))
     }
 
     fn fields(schemas: &mut Schemas) -> Vec<Field> {
         let mut fields = F::fields(schemas);
-        fields.extend(Place::fields(schemas));
+        fields.extend(PageQuery::fields(schemas));
         fields
     }
 }
@@ -125,7 +124,7 @@ impl<F: Fields> Part for PageOf<F> {
             &request,
             &gateway.keys,
             tenant.map_or(NOBODYS, |Tenant(tenant)| tenant),
-            place.limit.map(Whole::get),
+            place.limit.map(WholeNumber::get),
             place.cursor.as_deref(),
         )?;
         Ok(Self {

@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 use super::describe::Described;
 use super::handler::{Intake, Part};
 use crate::domain::caller::Subject;
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Faults, step};
 use crate::domain::ids;
 use crate::domain::key::Key;
 use crate::domain::members::Members;
-use crate::store::documents::DocumentKind;
 use crate::web::Problem;
 use crate::web::codes::Code;
 use crate::web::input::{Field, Fields, Member, Schemas, VersionNumber};
 use crate::web::path::decode;
 
-/// Longest member of a query, bytes once decoded. Cursors are the longest that are meant.
+/// Longest parameter of a query, bytes once decoded. Cursors are the longest ones.
 const MAX_QUERY_BYTES: usize = 2_048;
 
 /// The next parameter of the path.
@@ -32,15 +32,15 @@ impl<T> Deref for Path<T> {
     }
 }
 
-/// What a parameter of a path can be.
+/// A type that a parameter of a path is parsed to.
 pub trait PathPart: Sized {
-    /// What it is, for the document.
+    /// The description in the document.
     const MEANING: &'static str;
 
-    /// Reads it; what has not its form is at no address.
+    /// Parses it; `None` is answered 404.
     fn parse(text: &str) -> Option<Self>;
 
-    /// Its JSON Schema.
+    /// The JSON Schema.
     fn schema() -> Value;
 }
 
@@ -133,7 +133,7 @@ impl PathPart for DocumentKind {
     }
 }
 
-/// The query, whose members are the only ones taken.
+/// The query; unknown parameters are faults.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -152,11 +152,11 @@ impl<T: Fields> Part for Query<T> {
     }
 }
 
-/// Members of a query to which others add theirs, which are passed over.
+/// The query; unknown parameters are ignored, since other parties add some.
 #[derive(Debug)]
-pub struct Among<T>(pub T);
+pub struct PartialQuery<T>(pub T);
 
-impl<T: Fields> Part for Among<T> {
+impl<T: Fields> Part for PartialQuery<T> {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         let fields = T::fields(&mut Schemas::default());
         let is_known = |pair: &&str| {
@@ -204,7 +204,7 @@ pub(super) fn query_members(query: &str, fields: &[Field]) -> Result<Members, Pr
     }
 }
 
-/// What was read, where there is no fault.
+/// The parsed value, if there is no fault.
 pub(super) fn finished<T>(members: Members, all: Option<T>) -> Result<T, Problem> {
     members.finish().map_err(unreadable)?;
     all.ok_or_else(|| unreadable(Vec::new()))
@@ -256,7 +256,7 @@ pub(super) fn in_words(path: &str) -> (String, Vec<String>) {
     (path, names)
 }
 
-/// The path with each parameter written as told.
+/// The path with each parameter replaced.
 fn with_parameters(path: &str, mut write: impl FnMut(&str) -> String) -> String {
     let (first, parts) = path.split_once('{').unwrap_or((path, ""));
     let mut written = first.to_owned();

@@ -8,16 +8,16 @@ use serde_json::json;
 use super::describe::Described;
 use super::handler::{Intake, Part};
 use crate::gateway::Gateway;
-use crate::tenants::visit::{Visit, visit};
+use crate::tenants::user_admission::{AdmittedUser, admit_user};
 use crate::web::Problem;
 use crate::web::cors::foreign_origin;
 use crate::web::etag::{Conditions, Validator};
 use crate::web::user::user_call;
 
-/// A user who may use the user API, and whom the request is of.
+/// A request of an admitted user.
 #[derive(Debug)]
 pub struct User {
-    visit: Visit,
+    admitted: AdmittedUser,
     gateway: web::Data<Gateway>,
 }
 
@@ -27,17 +27,17 @@ impl User {
         &self.gateway
     }
 
-    /// As what verbs take.
-    pub fn visit(&self) -> &Visit {
-        &self.visit
+    /// The user for use cases.
+    pub fn admitted(&self) -> &AdmittedUser {
+        &self.admitted
     }
 }
 
 impl Deref for User {
-    type Target = Visit;
+    type Target = AdmittedUser;
 
-    fn deref(&self) -> &Visit {
-        &self.visit
+    fn deref(&self) -> &AdmittedUser {
+        &self.admitted
     }
 }
 
@@ -46,8 +46,8 @@ impl Part for User {
         let gateway = intake.gateway()?.clone();
         let origin = foreign_origin(&intake.request);
         let call = user_call(&intake.request, origin.as_deref())?;
-        let visit = visit(&gateway, call).await?;
-        Ok(Self { visit, gateway })
+        let admitted = admit_user(&gateway, call).await?;
+        Ok(Self { admitted, gateway })
     }
 
     fn describe(operation: &mut Described<'_>) {
@@ -60,7 +60,7 @@ impl Part for User {
 pub struct OptionalIfMatch(Conditions);
 
 impl OptionalIfMatch {
-    /// Whether what is there is what the caller has seen, if they say what that is.
+    /// Checks the state that the caller has seen, if they sent one.
     pub fn check(self, validator: &Validator) -> Result<(), Problem> {
         validator.check_write(self.0)
     }

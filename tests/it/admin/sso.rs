@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
-use persona_gateway::tenants::sso::way::PATIENCE;
+use persona_gateway::tenants::sso::browser_flow::PATIENCE;
 use reqwest::header::SET_COOKIE;
 use reqwest::{Method, Response, Url};
 use serde_json::{Value, json};

@@ -41,7 +41,7 @@ async fn an_exported_trail_is_verified_without_a_database() {
     assert_eq!(good.code, Some(0), "{good:?}");
     assert_eq!(
         good.out,
-        "Good. Rows: 9, checkpoints: 1.\nRows after 6 are not behind a checkpoint yet.\n"
+        "Good. Rows: 9, checkpoints: 1.\nRows after 6 have no checkpoint yet.\n"
     );
     let file = folder.write("again.ndjson", &exported.out);
     let unchecked = program(&["audit", "verify", &file]).run().await;

@@ -1,6 +1,6 @@
 //! What applying changes, and what it leaves alone.
 
-use persona_gateway::authoring::plan::{Plan, Verb};
+use persona_gateway::authoring::plan::{Action, Plan};
 
 use crate::harness::sql;
 use crate::harness::tenants::Bench;
@@ -27,7 +27,7 @@ contexts:
   other: {default: loner, aliases: [another]}
 ";
 
-fn steps(plan: &Plan) -> Vec<(Verb, &str)> {
+fn steps(plan: &Plan) -> Vec<(Action, &str)> {
     plan.steps
         .iter()
         .map(|step| (step.verb, step.target.as_str()))
@@ -82,8 +82,8 @@ async fn a_changed_snippet_gives_every_persona_that_includes_it_a_new_version() 
     assert_eq!(
         steps(&plan),
         [
-            (Verb::Change, "snippet/rules"),
-            (Verb::Change, "persona/guide")
+            (Action::Change, "snippet/rules"),
+            (Action::Change, "persona/guide")
         ],
         "and no other persona"
     );
@@ -105,7 +105,7 @@ async fn a_pin_that_the_bundle_gives_stays() {
         .replace("Be kind", "Be brief")
         .replace("{name: Guide,", "{name: Guide, snippets: {rules: 1},");
     let plan = bench.apply(&pinned).await.unwrap();
-    assert_eq!(steps(&plan), [(Verb::Change, "snippet/rules")]);
+    assert_eq!(steps(&plan), [(Action::Change, "snippet/rules")]);
 }
 
 #[tokio::test]
@@ -137,9 +137,9 @@ contexts: {default: {default: guide}}
     assert_eq!(
         steps(&plan),
         [
-            (Verb::Remove, "snippet/closing"),
-            (Verb::Remove, "persona/loner"),
-            (Verb::Remove, "context/other")
+            (Action::Remove, "snippet/closing"),
+            (Action::Remove, "persona/loner"),
+            (Action::Remove, "context/other")
         ]
     );
     let exported = bench.export("acme").await;
@@ -150,9 +150,9 @@ contexts: {default: {default: guide}}
     assert_eq!(
         steps(&plan),
         [
-            (Verb::Create, "snippet/closing"),
-            (Verb::Create, "persona/loner"),
-            (Verb::Create, "context/other")
+            (Action::Create, "snippet/closing"),
+            (Action::Create, "persona/loner"),
+            (Action::Create, "context/other")
         ],
         "and all of it can come back"
     );
@@ -175,7 +175,7 @@ async fn a_section_without_documents_prunes_all_of_them() {
         .await
         .unwrap();
     assert_eq!(plan.steps.len(), 6, "{plan}");
-    assert!(plan.steps.iter().all(|step| step.verb == Verb::Remove));
+    assert!(plan.steps.iter().all(|step| step.verb == Action::Remove));
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn an_issuer_that_was_switched_off_by_hand_comes_back_with_the_bundle() {
     let plan = bench.apply(&demo()).await.unwrap();
     assert_eq!(
         steps(&plan),
-        [(Verb::Change, "issuer/https://issuer.example")]
+        [(Action::Change, "issuer/https://issuer.example")]
     );
     let enabled = sql::number(&mut owner, "select count(*) from issuer where enabled").await;
     assert_eq!(enabled.unwrap(), 1);
@@ -242,8 +242,8 @@ async fn bundles_applied_at_the_same_time_come_one_after_the_other() {
         assert_eq!(
             steps(&plan.unwrap()),
             [
-                (Verb::Change, "snippet/rules"),
-                (Verb::Change, "persona/guide")
+                (Action::Change, "snippet/rules"),
+                (Action::Change, "persona/guide")
             ]
         );
     }

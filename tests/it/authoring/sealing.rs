@@ -1,6 +1,6 @@
 //! Secrets come in by reference, lie sealed, and never go out.
 
-use persona_gateway::authoring::plan::Verb;
+use persona_gateway::authoring::plan::Action;
 use persona_gateway::crypto::seal::Aad;
 use persona_gateway::domain::ids::TenantId;
 use secrecy::ExposeSecret;
@@ -101,7 +101,7 @@ async fn a_new_secret_takes_the_place_of_the_old() {
         .insert("anam-key".into(), "anam-key-of-acme-0002".into());
     bench.secrets.insert("HS".into(), SECRET.replace('-', "_"));
     let plan = bench.apply(ISSUER).await.unwrap();
-    let steps: Vec<(Verb, &str)> = plan
+    let steps: Vec<(Action, &str)> = plan
         .steps
         .iter()
         .map(|step| (step.verb, step.target.as_str()))
@@ -109,8 +109,8 @@ async fn a_new_secret_takes_the_place_of_the_old() {
     assert_eq!(
         steps,
         [
-            (Verb::Change, "issuer/https://i.example"),
-            (Verb::Change, "provider_key")
+            (Action::Change, "issuer/https://i.example"),
+            (Action::Change, "provider_key")
         ]
     );
     let mut owner = bench.database.owner().await;

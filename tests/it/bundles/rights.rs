@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::remote::{APPLY, apply, documents, exported, service};
 use crate::harness::admins::body;
-use crate::harness::{pointers, problem, told};
+use crate::harness::{full_text, pointers, problem};
 
 #[tokio::test]
 async fn documents_need_a_publisher_and_reading_a_viewer() {
@@ -123,7 +123,7 @@ async fn a_users_jwt_exports_and_applies_nothing() {
         app.tell(Method::POST, APPLY, &jwt, &asked).await,
         app.ask(Method::GET, super::remote::BUNDLE, &jwt).await,
     ] {
-        assert_eq!(answer.status(), 401, "{}", told(answer).await);
+        assert_eq!(answer.status(), 401, "{}", full_text(answer).await);
     }
     app.stop().await;
 }

@@ -157,7 +157,7 @@ async fn what_is_no_yaml_is_refused_with_its_place() {
         ("tenant: acme\na: [\n", "acme.yaml:3:1: not valid YAML"),
         (
             "tenant: acme\ntenant: acme\n",
-            "acme.yaml:2:1: `tenant` stands here twice, the first time at 1:1: keep one",
+            "acme.yaml:2:1: `tenant` is here twice, the first time at 1:1: keep one",
         ),
         ("a: &a 1\nb: *a\n", "acme.yaml:1:"),
         (

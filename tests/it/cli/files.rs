@@ -124,7 +124,7 @@ async fn an_issuer_without_a_usable_key_is_refused_and_a_secret_with_an_unseen_c
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
     for part in [
         "/issuers/0/keys/jwks: ",
-        "/providerKey: character 9 is U+200B ZERO WIDTH SPACE, which nobody sees",
+        "/providerKey: character 9 is U+200B ZERO WIDTH SPACE, which is invisible",
     ] {
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }

@@ -348,8 +348,8 @@ pub(crate) async fn problem(answer: Response, status: u16, code: &str) -> Value 
     body
 }
 
-/// Everything that an answer tells: its headers and its body.
-pub(crate) async fn told(answer: Response) -> String {
+/// The headers and the body of an answer.
+pub(crate) async fn full_text(answer: Response) -> String {
     let headers = format!("{:?}", answer.headers());
     headers + &answer.text().await.unwrap()
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod app;
+mod audit_guard;
 pub(crate) mod bouncer;
 pub(crate) mod cli;
 pub(crate) mod logs;
@@ -11,11 +12,10 @@ pub(crate) mod people;
 pub(crate) mod postgres;
 pub(crate) mod sql;
 pub(crate) mod tenants;
-mod told;
 pub(crate) mod wait;
 pub(crate) mod wire;
 
 pub(crate) use app::{
-    PLATFORM_KEY, TestApp, TestOptions, context, errors, pointers, problem, spawn, spawn_patient,
-    spawn_with, told,
+    PLATFORM_KEY, TestApp, TestOptions, context, errors, full_text, pointers, problem, spawn,
+    spawn_patient, spawn_with,
 };

@@ -90,15 +90,15 @@ impl OpenIdProvider {
 
     /// An opaque access token of a user.
     pub(crate) async fn access_token(&self, subject: &str) -> String {
-        self.told(&format!("token/{subject}")).await
+        self.get_text(&format!("token/{subject}")).await
     }
 
     /// Makes an access token good for nothing.
     pub(crate) async fn revoke(&self, token: &str) {
-        self.told(&format!("revoke/{token}")).await;
+        self.get_text(&format!("revoke/{token}")).await;
     }
 
-    async fn told(&self, what: &str) -> String {
+    async fn get_text(&self, what: &str) -> String {
         let url = format!("{}/test/{what}", self.issuer);
         let answer = self.http.get(url).send().await.unwrap();
         let status = answer.status();

@@ -224,7 +224,7 @@ impl Server {
         let number = "select oid::text from pg_database where datname = current_database()";
         let row = connection.fetch_one(number).await.unwrap();
         NUMBER.set(row.get(0)).unwrap();
-        let rule = sqlx::raw_sql(AssertSqlSafe(super::told::rule()));
+        let rule = sqlx::raw_sql(AssertSqlSafe(super::audit_guard::rule()));
         connection.execute(rule).await.unwrap();
         connection.close().await.unwrap();
         self.make_template_with_demo().await;

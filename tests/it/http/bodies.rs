@@ -40,15 +40,15 @@ async fn a_body_that_is_not_plain_json_is_refused_with_its_place() {
             (b"{\"a\":\"\\ud800\"}".to_vec(), "line 1, column "),
             (
                 b"{\"tone\":\"a\",\"t\\u006fne\":\"b\"}".to_vec(),
-                "the member `tone` stands twice",
+                "the member `tone` is twice",
             ),
             (
                 b"{\"context\":\"a\",\"context\":\"b\"}".to_vec(),
-                "the member `context` stands twice",
+                "the member `context` is twice",
             ),
             (
                 b"{\"metadata\":{\"x\":{\"y\":1,\"y\":1}}}".to_vec(),
-                "the member `y` stands twice",
+                "the member `y` is twice",
             ),
             (
                 format!("{{\"metadata\":{}}}", "[".repeat(50) + &"]".repeat(50)).into_bytes(),

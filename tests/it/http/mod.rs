@@ -11,4 +11,4 @@ mod open;
 mod proxies;
 mod refusals;
 mod tokens;
-mod unread;
+mod unparsed;

@@ -1,7 +1,7 @@
 use persona_gateway::authoring::examine::examine;
+use persona_gateway::domain::document::DocumentKind;
 use persona_gateway::domain::examine::Examination;
 use persona_gateway::domain::key::Key;
-use persona_gateway::store::documents::DocumentKind;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, spawn};
@@ -16,7 +16,7 @@ async fn examined(app: &TestApp, kind: DocumentKind, key: &str, content: &Value)
         .unwrap()
 }
 
-fn told(examination: &Examination) -> Vec<(String, String)> {
+fn faults_of(examination: &Examination) -> Vec<(String, String)> {
     let findings = examination.findings.iter();
     findings
         .map(|finding| (finding.pointer.clone(), finding.message.clone()))
@@ -49,7 +49,7 @@ async fn the_demo_tenant_is_sound() {
         for row in keys {
             let key = row["key"].as_str().unwrap();
             let examination = examined(&app, kind, key, &live_content(&app, name, key).await).await;
-            assert_eq!(told(&examination), [], "{name}/{key}");
+            assert_eq!(faults_of(&examination), [], "{name}/{key}");
             let is_persona = kind == DocumentKind::Persona;
             assert_eq!(examination.largest_prompt.is_some(), is_persona);
         }
@@ -70,7 +70,7 @@ async fn tests_that_fail_are_errors_where_they_stand() {
     ]);
     let examination = examined(&app, DocumentKind::Persona, "assistant", &content).await;
     assert!(examination.has_errors());
-    let places: Vec<String> = told(&examination)
+    let places: Vec<String> = faults_of(&examination)
         .into_iter()
         .map(|(place, _)| place)
         .collect();
@@ -83,7 +83,7 @@ async fn tests_that_fail_are_errors_where_they_stand() {
             "/tests/3/user/sample"
         ]
     );
-    let message = &told(&examination)[0].1;
+    let message = &faults_of(&examination)[0].1;
     assert!(message.ends_with("expected the persona `trainer`, got `assistant` by the default of the context `default`"), "{message}");
     app.stop().await;
 }
@@ -103,7 +103,7 @@ async fn a_draft_is_looked_at_in_its_surroundings() {
         content["systemPrompt"].as_str().unwrap()
     ));
     let examination = examined(&app, DocumentKind::Persona, "support-agent", &content).await;
-    let found = told(&examination);
+    let found = faults_of(&examination);
     let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
     assert_eq!(
         places,
@@ -130,7 +130,7 @@ async fn a_draft_is_looked_at_in_its_surroundings() {
     let document = json!({ "default": "nobody", "aliases": ["sales"] });
     let examination = examined(&app, DocumentKind::Context, "new", &document).await;
     assert_eq!(
-        told(&examination),
+        faults_of(&examination),
         [
             (
                 "/aliases/0".into(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{draft, live, new_document, preview, release, seal};
 use crate::harness::admins::body;
 use crate::harness::tenants::{Tenant, serve};
-use crate::harness::{TestApp, TestOptions, pointers, problem, spawn, told};
+use crate::harness::{TestApp, TestOptions, full_text, pointers, problem, spawn};
 
 /// The demo user, as the dev issuer's tokens tell.
 fn sam() -> Value {
@@ -363,7 +363,7 @@ async fn another_tenants_drafts_and_sample_users_are_like_unknown_ones() {
             let asked = json!({ "use": [{ "draft": id }] });
             let answer = app.tell(Method::POST, path, &mine, &asked).await;
             assert_eq!(answer.status(), 404, "{path}");
-            strip(told(answer).await)
+            strip(full_text(answer).await)
         };
         assert_eq!(ask(&foreign).await, ask(&unknown).await);
         let version = json!({ "use": [{ "kind": "persona", "key": "hidden", "version": 1 }] });

@@ -10,7 +10,9 @@ use super::{draft, live, new_document, preview, release, seal};
 use crate::harness::admins::{body, state};
 use crate::harness::tenants::{Tenant, serve};
 use crate::harness::wait::until;
-use crate::harness::{TestApp, TestOptions, context, errors, logs, pointers, problem, spawn, told};
+use crate::harness::{
+    TestApp, TestOptions, context, errors, full_text, logs, pointers, problem, spawn,
+};
 
 const ASSISTANT: &str = "persona/assistant";
 const SECRETS: &str = "/v1/admin/secrets";
@@ -125,7 +127,7 @@ async fn a_secret_reaches_anam_in_its_place_and_is_seen_nowhere_else() {
 
     // Everything that shows what is live, or was.
     let asked = json!({ "user": { "subject": "user-1" }, "context": "default" });
-    let shown = told(preview(&app, &owner, &asked).await).await;
+    let shown = full_text(preview(&app, &owner, &asked).await).await;
     assert!(shown.contains("${secret:crm-token}"), "{shown}");
     answers += &shown;
     let sessions = body(

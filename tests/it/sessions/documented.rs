@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::harness::logs::logged;
-use crate::harness::{TestApp, TestOptions, context, spawn, spawn_with, told};
+use crate::harness::{TestApp, TestOptions, context, full_text, spawn, spawn_with};
 
 const CARA: &str = "30fa96d0-26c4-4e55-94a0-517025942e18";
 const LEO: &str = "121d5df1-3f3e-4a48-a237-8ff488e9eed8";
@@ -228,7 +228,7 @@ async fn keys_and_tokens_are_nowhere_but_where_they_belong() {
             .await
             .unwrap();
         assert_eq!(answer.status(), 200, "the emulator knows this key only");
-        let told = told(answer).await;
+        let told = full_text(answer).await;
         let (_, token) = told.split_once(r#""sessionToken":""#).unwrap();
         handed_out.push(token.split('"').next().unwrap().to_owned());
         answers += &told;
@@ -244,7 +244,7 @@ async fn keys_and_tokens_are_nowhere_but_where_they_belong() {
                 .send()
                 .await
                 .unwrap();
-            answers += &told(answer).await;
+            answers += &full_text(answer).await;
         }
     }
     app.anam.clear();
@@ -256,7 +256,7 @@ async fn keys_and_tokens_are_nowhere_but_where_they_belong() {
         "/nowhere",
     ] {
         let answer = app.request(Method::GET, path, &token).send().await.unwrap();
-        answers += &told(answer).await;
+        answers += &full_text(answer).await;
     }
     for path in ["/metrics", "/readyz"] {
         let url = format!("http://{}{path}", app.app.ops_address);

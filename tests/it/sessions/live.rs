@@ -372,13 +372,13 @@ async fn only_what_is_in_use_is_held_in_memory() {
     let token = app.user("user-1");
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     let sources = &app.app.gateway.sources;
-    assert_eq!(sources.held(), 1);
+    assert_eq!(sources.tenants_in_memory(), 1);
     sources.forget_idle(Duration::from_mins(10));
-    assert_eq!(sources.held(), 1, "it was asked for just now");
+    assert_eq!(sources.tenants_in_memory(), 1, "it was asked for just now");
     sources.forget_idle(Duration::ZERO);
-    assert_eq!(sources.held(), 0);
+    assert_eq!(sources.tenants_in_memory(), 0);
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
-    assert_eq!(sources.held(), 1, "it is read again");
+    assert_eq!(sources.tenants_in_memory(), 1, "it is read again");
 
     // Of snippets, what live personas pin, and not all that was ever sealed.
     let tenant = app.tenant("demo").await;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::harness::app::PLATFORM_KEY;
-use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with, told};
+use crate::harness::{TestApp, TestOptions, context, full_text, problem, spawn, spawn_with};
 
 const MINT: FaultTarget = FaultTarget::Mint;
 
@@ -309,7 +309,7 @@ async fn what_anam_says_never_reaches_the_caller() {
                     .await
                     .unwrap();
                 assert_ne!(answer.status(), 200);
-                let told = told(answer).await;
+                let told = full_text(answer).await;
                 assert!(!told.contains("canary-5d02"), "{status}: {told}");
             }
             app.anam.clear();

@@ -3,10 +3,10 @@
 mod audit;
 mod bouncer;
 mod catalogue;
+mod connector;
 mod filling;
 mod migrations;
 mod places;
-mod reach;
 mod roles;
 mod row_security;
 mod silence;

@@ -6,7 +6,7 @@ use persona_gateway::tenants::catalogue::sync::round;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{A_SECOND, audited, is_nobodys, neighbours, read, told};
+use super::{A_SECOND, audited, is_nobodys, neighbours, read, read_body};
 use crate::harness::admins::{body, state};
 use crate::harness::tenants::serve;
 use crate::harness::wait::until;
@@ -106,7 +106,7 @@ async fn what_anam_lists_comes_in_but_only_an_admin_lets_users_choose_it() {
     };
     problem(choose().await, 422, "preference_invalid").await;
     let ids = json!({ "ids": [ANNE, CARA] });
-    let allowed = told(
+    let allowed = read_body(
         &app,
         Method::POST,
         &format!("{CATALOGUE}/avatar:allow"),
@@ -123,7 +123,7 @@ async fn what_anam_lists_comes_in_but_only_an_admin_lets_users_choose_it() {
     assert_eq!(config["personaConfig"]["avatarId"], ANNE);
 
     // Taken back: the user's session uses the persona's own.
-    told(
+    read_body(
         &app,
         Method::POST,
         &format!("{CATALOGUE}/avatar:disallow"),
@@ -190,7 +190,7 @@ async fn what_anam_no_longer_lists_is_retired_and_told_with_those_who_use_it() {
     )
     .await;
     let releases = "/v1/admin/documents/persona/old/releases";
-    told(
+    read_body(
         &app,
         Method::POST,
         releases,
@@ -474,7 +474,7 @@ async fn a_reading_that_is_under_way_is_not_begun_again() {
 async fn bundles_keep_laying_down_what_may_be_chosen() {
     let (app, owner) = demo().await;
     sync(&app, &owner).await;
-    told(
+    read_body(
         &app,
         Method::POST,
         &format!("{CATALOGUE}/avatar:allow"),

@@ -4,7 +4,7 @@ use persona_gateway::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{A_SECOND, audited, is_nobodys, neighbours, read, told};
+use super::{A_SECOND, audited, is_nobodys, neighbours, read, read_body};
 use crate::harness::admins::{body, state};
 use crate::harness::tenants::{Signer, hs256_token, serve};
 use crate::harness::wait::until;
@@ -104,7 +104,7 @@ async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything()
     let good = json!({ "issuer": url, "audiences": ["fresh"], "keys": { "discovery": true } });
     let token = app.user_for("fresh", "auth0|1");
     let asked = json!({ "config": good, "sampleToken": token });
-    let found = told(&app, Method::POST, &check, &owner, &asked).await;
+    let found = read_body(&app, Method::POST, &check, &owner, &asked).await;
     assert_eq!(found["good"], true, "{found}");
     assert!(!found["keys"].as_array().unwrap().is_empty());
     assert_eq!(found["token"]["accepted"], true);
@@ -112,7 +112,7 @@ async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything()
     assert_eq!(found["token"]["facts"]["plan"], "pro");
 
     let asked = json!({ "config": good, "sampleToken": app.user_for("another", "u") });
-    let found = told(&app, Method::POST, &check, &owner, &asked).await;
+    let found = read_body(&app, Method::POST, &check, &owner, &asked).await;
     assert_eq!(
         (&found["good"], &found["token"]["accepted"]),
         (&json!(false), &json!(false))
@@ -131,7 +131,7 @@ async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything()
         "issuer": url, "audiences": ["fresh"], "algorithms": ["EdDSA"],
         "keys": { "jwksUrl": format!("{url}/nothing-here") },
     });
-    let found = told(
+    let found = read_body(
         &app,
         Method::POST,
         &check,
@@ -159,7 +159,7 @@ async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything()
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
     let own = listed["items"][0]["id"].as_str().unwrap();
     let asked = json!({ "sampleToken": app.user("user-1") });
-    let found = told(
+    let found = read_body(
         &app,
         Method::POST,
         &format!("{ISSUERS}/{own}:check"),
@@ -279,7 +279,7 @@ async fn tokens_that_belong_to_somebody_else_are_refused_without_saying_to_whom(
         "{text}"
     );
     assert!(!text.contains("globex"), "{text}");
-    let found = told(
+    let found = read_body(
         &app,
         Method::POST,
         &format!("{ISSUERS}:check"),

@@ -54,6 +54,6 @@ async fn is_nobodys(app: &TestApp, method: Method, path: &str, unknown: &str, ke
 }
 
 /// The body of a good answer.
-async fn told(app: &TestApp, method: Method, path: &str, key: &str, json: &Value) -> Value {
+async fn read_body(app: &TestApp, method: Method, path: &str, key: &str, json: &Value) -> Value {
     body(app.tell(method, path, key, json).await, 200).await
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::admins::state;
 use crate::harness::tenants::hs256_token;
-use crate::harness::{TestOptions, logs, spawn_with, told};
+use crate::harness::{TestOptions, full_text, logs, spawn_with};
 
 const KEY: &str = "canary-provider-key-4a1f77e0";
 const WRONG_KEY: &str = "canary-wrong-provider-key-90cc12";
@@ -32,7 +32,7 @@ async fn no_secret_that_an_admin_sends_is_ever_seen_again() {
     let mut answers = String::new();
     let send = async |method: Method, path: &str, body: serde_json::Value| {
         let request = app.request(method, path, &owner).header("if-match", "*");
-        told(
+        full_text(
             request
                 .header("idempotency-key", path)
                 .json(&body)

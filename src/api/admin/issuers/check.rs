@@ -57,7 +57,7 @@ struct SkippedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     kid: Option<String>,
-    /// Why.
+    /// Why the key is not used.
     reason: String,
 }
 

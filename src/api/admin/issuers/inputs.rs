@@ -65,7 +65,6 @@ impl Member for Hidden {
     }
 }
 
-/// A configuration without fault.
 #[derive(Debug)]
 struct Config(Value);
 
@@ -89,13 +88,13 @@ impl Member for Config {
 
 /// An issuer to save.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct IssuerInput {
     pub(super) issuer: WantedIssuer,
     pub(super) sample_token: Option<SecretString>,
     pub(super) accept_unchecked: bool,
 }
 
-impl Member for Wanted {
+impl Member for IssuerInput {
     const MAY_BE_NOTHING: bool = true;
 
     fn read(value: Value) -> Result<Self, Vec<Fault>> {

@@ -15,15 +15,16 @@ use crate::domain::fault::Fault;
 use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{MAX_SECRET_BYTES, Visitor};
-use crate::tenants::sso::code::{self, Program, Vouched};
-use crate::tenants::sso::way::{self, CameBack, CameIn, PATIENCE};
+use crate::tenants::sso::browser_flow::{self, PATIENCE, ProviderCallback, SsoOutcome};
+use crate::tenants::sso::code::{self, Program, VouchedPerson};
 use crate::web::Problem;
 use crate::web::codes::Code;
 use crate::web::cors::OwnOrigin;
 use crate::web::html::{escape, page, problem_page, wants_page};
 use crate::web::input::{Member, Schemas, Secret, input};
 use crate::web::operation::{
-    Among, Answer, Body, Described, Intake, Json, Output, Part, Path, PathPart, Query, operations,
+    Answer, Body, Described, Intake, Json, Output, Part, PartialQuery, Path, PathPart, Query,
+    operations,
 };
 use crate::web::work::Ready;
 
@@ -225,9 +226,9 @@ impl StartQuery {
 
 /// The way to the provider.
 #[derive(Debug)]
-struct Sent(HttpResponse);
+struct ProviderRedirect(HttpResponse);
 
-impl Output for Sent {
+impl Output for ProviderRedirect {
     fn into_response(self, _: &HttpRequest) -> HttpResponse {
         self.0
     }
@@ -253,12 +254,12 @@ async fn start(
     from: Visitor,
     gateway: web::Data<Gateway>,
     sent: Result<Query<StartQuery>, Problem>,
-) -> Answer<Sent> {
+) -> Answer<ProviderRedirect> {
     let mut waits = None;
     let begun = begin(&browser, &tenant.0, from, &gateway, sent, &mut waits);
     let sent = Box::pin(begun).await;
     sent.or_else(|problem| refused(&browser, &tenant.0.0, problem, waits.as_ref()))
-        .map(Sent)
+        .map(ProviderRedirect)
 }
 
 async fn begin(
@@ -272,7 +273,8 @@ async fn begin(
     let program = sent?.0.program()?;
     waits.clone_from(&program);
     let own = OwnAddress::of(browser)?;
-    let sent = way::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
+    let sent =
+        browser_flow::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
     Ok(HttpResponse::Found()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((LOCATION, sent.url.as_str()))
@@ -349,7 +351,7 @@ async fn callback(
     tenant: Path<TenantName>,
     from: Visitor,
     gateway: web::Data<Gateway>,
-    sent: Result<Among<CallbackQuery>, Problem>,
+    sent: Result<PartialQuery<CallbackQuery>, Problem>,
 ) -> Answer<Finished> {
     let mut waits = None;
     let finished = finish(&browser, &tenant.0, from, &gateway, sent, &mut waits);
@@ -363,15 +365,15 @@ async fn finish(
     TenantName(tenant): &TenantName,
     from: Visitor,
     gateway: &Gateway,
-    sent: Result<Among<CallbackQuery>, Problem>,
+    sent: Result<PartialQuery<CallbackQuery>, Problem>,
     waits: &mut Option<Program>,
 ) -> Answer<HttpResponse> {
-    let Among(CallbackQuery { state, code, iss }) = sent?;
+    let PartialQuery(CallbackQuery { state, code, iss }) = sent?;
     let own = OwnAddress::of(browser)?;
     let cookie = browser
         .cookie(own.cookie_name())
         .map(|cookie| SecretString::from(cookie.value()));
-    let back = CameBack {
+    let back = ProviderCallback {
         state: SecretString::from(state.map_or_else(String::new, |state| state.0)),
         code: code.map(|code| code.0),
         issuer: iss.map(|iss| iss.0),
@@ -379,14 +381,14 @@ async fn finish(
         from,
         shows_pages: wants_page(browser),
     };
-    let came_in = way::finish(gateway, tenant, back).await;
+    let came_in = browser_flow::finish(gateway, tenant, back).await;
     let came_in = came_in.map_err(|not_in| {
         *waits = not_in.program;
         Problem::from(not_in.why)
     })?;
     let mut answer = match came_in {
-        CameIn::Token(signed_in) => Ready::from(Json::<SignedInBody>::from(signed_in)).into(),
-        CameIn::Vouched(vouched) => last_page(&own, tenant, &vouched),
+        SsoOutcome::Token(signed_in) => Ready::from(Json::<SignedInBody>::from(signed_in)).into(),
+        SsoOutcome::VouchedPerson(vouched) => last_page(&own, tenant, &vouched),
     };
     // The way is over: the browser may forget it.
     _ = answer.add_cookie(&own.cookie(String::new(), 0));
@@ -395,7 +397,7 @@ async fn finish(
 
 /// The last page: on to the program that waits, or the code to take there. Not by itself: whoever looks decides whether it was them who
 /// began (RFC 8252, 8.6).
-fn last_page(own: &OwnAddress, slug: &str, vouched: &Vouched) -> HttpResponse {
+fn last_page(own: &OwnAddress, slug: &str, vouched: &VouchedPerson) -> HttpResponse {
     let who = format!(
         "<p>The identity provider of <strong>{}</strong> says that you are <strong>{}</strong>. Your role there: {}.</p>",
         escape(&vouched.tenant),

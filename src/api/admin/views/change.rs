@@ -17,13 +17,12 @@ pub(in crate::api::admin) struct ChangeBody {
     /// RFC 6901 pointer into the later document, or into the earlier one where something was removed.
     #[schema(example = "/systemPrompt")]
     pointer: String,
-    /// What became of it.
     #[schema(example = "change")]
     change: ChangeKind,
-    /// What stood there.
+    /// The value before.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<Value>,
-    /// What stands there.
+    /// The value after.
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Value>,
     /// The change line by line as a unified diff, where it is a text of several lines.

@@ -7,10 +7,11 @@ use utoipa::ToSchema;
 
 use crate::authoring::documents;
 use crate::authoring::export::order;
+use crate::domain::document::DocumentKind;
 use crate::domain::key::Key;
 use crate::sources::Serving;
 use crate::sources::load::{PassedOver, Served, all_served};
-use crate::store::documents::{DocumentKind, DocumentRow};
+use crate::store::documents::DocumentRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -22,7 +23,6 @@ use crate::web::problem::{FaultBody, Problem};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::admin) struct DocumentBody {
-    /// Its kind.
     #[schema(value_type = DocumentKind, example = "persona")]
     kind: &'static str,
     /// Its name within the kind.
@@ -59,14 +59,14 @@ pub(in crate::api::admin) struct DocumentBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     archived_at: Option<DateTime<Utc>>,
-    /// When it was made.
+    /// When the document was created.
     created_at: DateTime<Utc>,
 }
 
-/// A version that a share of the users gets.
+/// A version that is rolled out to a share of the users.
 #[derive(Debug, Serialize, ToSchema)]
 struct RolloutBody {
-    /// The version.
+    /// The version's number.
     #[schema(example = 6)]
     version: i32,
     /// How many of a hundred users.
@@ -77,10 +77,10 @@ struct RolloutBody {
 /// A released version that is not served.
 #[derive(Debug, Serialize, ToSchema)]
 struct PassedOverBody {
-    /// The version.
+    /// The version's number.
     #[schema(example = 5)]
     version: i32,
-    /// Why.
+    /// Why the version can't be served.
     reasons: Vec<FaultBody>,
 }
 

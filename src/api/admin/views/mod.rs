@@ -2,6 +2,7 @@
 
 pub(super) mod change;
 pub(super) mod document;
+pub(super) mod explanation;
 pub(super) mod prompt;
 pub(super) mod release;
 pub(super) mod sync;

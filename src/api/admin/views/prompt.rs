@@ -11,9 +11,9 @@ use crate::domain::template::{Origin, Piece};
 /// The prompt of a session: as long as its inputs are kept, it can be made again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::admin) struct PromptKnown {
-    /// Whether it is there.
+    /// Whether the prompt could be made again.
     known: bool,
-    /// Why not.
+    /// Why it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,
@@ -37,7 +37,6 @@ impl PromptKnown {
         }
     }
 
-    /// A prompt that is not there.
     pub(in crate::api::admin) fn missing(reason: impl Into<String>) -> Self {
         Self {
             known: false,
@@ -51,12 +50,11 @@ impl PromptKnown {
 /// A part of a prompt, and where it comes from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::admin) struct PromptPart {
-    /// The text.
     #[schema(example = "Sam Rivera")]
     text: String,
     /// `template`: the document's own words. `user`: a fact of the token. `preferences`, `metadata`, `context`, `persona`, `tenant`,
     /// `time`: a value of that name. `gateway`: the marks around what users and pages supply, and the sentence that explains them.
-    /// `unknown`: the prompt has more parts than are told apart.
+    /// `unknown`: the prompt has more parts than are distinguished.
     #[schema(
         example = "user",
         pattern = "^(template|user|preferences|metadata|context|persona|tenant|time|gateway|unknown)$"
@@ -78,7 +76,7 @@ struct PromptDocument {
     /// `persona` or `snippet`.
     #[schema(example = "persona", pattern = "^(persona|snippet)$")]
     kind: &'static str,
-    /// Its key.
+    /// The document's key.
     #[schema(example = "support-agent")]
     key: String,
     /// Its version; 0 is a draft.
@@ -86,7 +84,6 @@ struct PromptDocument {
     version: i32,
 }
 
-/// The parts of a decision's prompt.
 pub(in crate::api::admin) fn parts(decision: &Decision) -> Vec<PromptPart> {
     let own = decision.trace.fields.get("systemPrompt") == Some(&Winner::Preference);
     let part = |piece: &Piece| {

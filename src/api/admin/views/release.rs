@@ -17,12 +17,12 @@ answered_words! {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::admin) struct ReleaseBody {
-    /// The release.
+    /// The release's id.
     id: Uuid,
     /// The version's number; of a cancellation, the one that was to stay live when it was made.
     #[schema(example = 4)]
     version: i32,
-    /// From when.
+    /// From when the release is live.
     live_from: DateTime<Utc>,
     /// How many of a hundred users get it, while the others get the version that was released to everybody before. Absent: everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,11 +40,11 @@ pub(in crate::api::admin) struct ReleaseBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     cancelled_by: Option<Uuid>,
-    /// Who.
+    /// Who made the release.
     actor: String,
-    /// Why.
+    /// The reason, for the history.
     note: String,
-    /// When it was made.
+    /// When the release was made.
     created_at: DateTime<Utc>,
 }
 

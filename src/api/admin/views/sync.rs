@@ -15,7 +15,7 @@ use crate::store::catalogue_sync::CatalogueSyncRow;
 pub(in crate::api::admin) struct SyncBody {
     /// The reading.
     id: Uuid,
-    /// Who asked for it; `gateway:schedule` where the policy did.
+    /// Who started it; `gateway:schedule` where the policy did.
     #[schema(example = "gateway:schedule")]
     actor: String,
     /// When it began.

@@ -7,7 +7,7 @@ use crate::domain::decide::Undecided;
 use crate::web::codes::Code;
 use crate::web::problem::FaultBody;
 
-/// Why nobody would be given.
+/// Why no persona would be given.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api::admin) struct PreviewUndecided {
     /// The code that the page would get.

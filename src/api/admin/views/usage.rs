@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::tenants::catalogue::usage::Place;
+use crate::tenants::catalogue::usage::Reference;
 
 /// A place that names something.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,8 +36,8 @@ enum PlaceKind {
     Policy,
 }
 
-impl From<Place> for PlaceBody {
-    fn from(place: Place) -> Self {
+impl From<Reference> for PlaceBody {
+    fn from(place: Reference) -> Self {
         let (key, version) = place.persona.unzip();
         Self {
             kind: if key.is_some() {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::authoring::uses::{MAX_USES, Use};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::web::input::{List, Member, Schemas, VersionNumber};
 
 /// Drafts and versions that are put in place of what is there; the later over the earlier.

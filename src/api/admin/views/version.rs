@@ -6,17 +6,15 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::authoring::export::order;
-use crate::store::documents::DocumentKind;
+use crate::domain::document::DocumentKind;
 use crate::store::versions::SealedVersion;
 
 /// A sealed version: it never changes.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::admin) struct VersionBody {
-    /// Its document's kind.
     #[schema(value_type = DocumentKind, example = "persona")]
     kind: &'static str,
-    /// Its document's key.
     #[schema(example = "support-agent")]
     key: String,
     /// Counts from 1 within the document.
@@ -26,7 +24,6 @@ pub(in crate::api::admin) struct VersionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
     base_version: Option<i32>,
-    /// What was sealed.
     #[schema(value_type = Object)]
     content: Map<String, Value>,
     /// SHA-256 of the content, hex.

@@ -24,27 +24,27 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     pub(super) fn avatar(&self, id: &str) -> Option<&Avatar> {
-        self.avatars.iter().find(|row| same(&row.id, id))
+        self.avatars.iter().find(|row| is_same_id(&row.id, id))
     }
 
     pub(super) fn voice(&self, id: &str) -> Option<&Voice> {
-        self.voices.iter().find(|row| same(&row.id, id))
+        self.voices.iter().find(|row| is_same_id(&row.id, id))
     }
 
     pub(super) fn llm(&self, id: &str) -> Option<&Llm> {
-        self.llms.iter().find(|row| same(&row.id, id))
+        self.llms.iter().find(|row| is_same_id(&row.id, id))
     }
 
     pub(super) fn tool(&self, id: &str) -> Option<&Tool> {
-        self.tools.iter().find(|row| same(&row.id, id))
+        self.tools.iter().find(|row| is_same_id(&row.id, id))
     }
 
     pub(super) fn persona(&self, id: &str) -> Option<&Persona> {
-        self.personas.iter().find(|row| same(&row.id, id))
+        self.personas.iter().find(|row| is_same_id(&row.id, id))
     }
 }
 
 /// UUIDs compare without regard to case (RFC 9562, section 4).
-fn same(known: &str, asked: &str) -> bool {
+fn is_same_id(known: &str, asked: &str) -> bool {
     known.eq_ignore_ascii_case(asked)
 }

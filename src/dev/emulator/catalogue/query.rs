@@ -44,7 +44,7 @@ impl Query {
         })
     }
 
-    /// Whether `search` is absent or stands in one of these texts, in any case.
+    /// Whether `search` is absent or is in one of these texts, in any case.
     pub(crate) fn finds(&self, texts: &[&str]) -> bool {
         self.filters.get("search").is_none_or(|sought| {
             let sought = sought.to_lowercase();
@@ -59,12 +59,11 @@ impl Query {
         self.value(filter).is_none_or(|wanted| wanted == value)
     }
 
-    /// The filter's value, where the query has one.
     pub(crate) fn value(&self, filter: &str) -> Option<&str> {
         self.filters.get(filter).map(String::as_str)
     }
 
-    /// The asked-for page of these rows in Anam's envelope.
+    /// The requested page of these rows in Anam's envelope.
     pub(crate) fn page(&self, rows: &[impl Serialize]) -> Value {
         let last = rows.len().div_ceil(self.per_page).max(1);
         let data: Vec<_> = rows

@@ -13,7 +13,7 @@ type Answer = Result<HttpResponse, Refusal>;
 
 /// `GET /v1/avatars`: 404 when nothing matches, unlike the other lists.
 pub(crate) async fn avatars(shared: web::Data<Shared>, request: HttpRequest) -> Answer {
-    let query = ask(&shared, &request, &["search", "renderStyle", "tags"])?;
+    let query = admitted_query(&shared, &request, &["search", "renderStyle", "tags"])?;
     let rows: Vec<_> = shared
         .catalogue
         .avatars
@@ -36,7 +36,7 @@ pub(crate) async fn avatars(shared: web::Data<Shared>, request: HttpRequest) -> 
 
 /// `GET /v1/voices`
 pub(crate) async fn voices(shared: web::Data<Shared>, request: HttpRequest) -> Answer {
-    let query = ask(&shared, &request, &["search"])?;
+    let query = admitted_query(&shared, &request, &["search"])?;
     let rows: Vec<_> = shared
         .catalogue
         .voices
@@ -48,7 +48,7 @@ pub(crate) async fn voices(shared: web::Data<Shared>, request: HttpRequest) -> A
 
 /// `GET /v1/llms`
 pub(crate) async fn llms(shared: web::Data<Shared>, request: HttpRequest) -> Answer {
-    let query = ask(&shared, &request, &["search", "includeDefaults"])?;
+    let query = admitted_query(&shared, &request, &["search", "includeDefaults"])?;
     let defaults = query.value("includeDefaults") != Some("false");
     let rows: Vec<_> = shared
         .catalogue
@@ -62,7 +62,7 @@ pub(crate) async fn llms(shared: web::Data<Shared>, request: HttpRequest) -> Ans
 
 /// `GET /v1/tools`
 pub(crate) async fn tools(shared: web::Data<Shared>, request: HttpRequest) -> Answer {
-    let query = ask(&shared, &request, &["search"])?;
+    let query = admitted_query(&shared, &request, &["search"])?;
     let rows: Vec<_> = shared
         .catalogue
         .tools
@@ -74,7 +74,7 @@ pub(crate) async fn tools(shared: web::Data<Shared>, request: HttpRequest) -> An
 
 /// `GET /v1/personas`
 pub(crate) async fn personas(shared: web::Data<Shared>, request: HttpRequest) -> Answer {
-    let query = ask(&shared, &request, &["search"])?;
+    let query = admitted_query(&shared, &request, &["search"])?;
     let rows: Vec<_> = shared
         .catalogue
         .personas
@@ -90,7 +90,7 @@ pub(crate) async fn avatar(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Answer {
-    one(
+    found_or_404(
         &shared,
         &request,
         "Avatar",
@@ -105,7 +105,7 @@ pub(crate) async fn voice(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Answer {
-    one(&shared, &request, "Voice", &id, shared.catalogue.voice(&id))
+    found_or_404(&shared, &request, "Voice", &id, shared.catalogue.voice(&id))
 }
 
 /// `GET /v1/llms/{id}`
@@ -114,7 +114,7 @@ pub(crate) async fn llm(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Answer {
-    one(&shared, &request, "LLM", &id, shared.catalogue.llm(&id))
+    found_or_404(&shared, &request, "LLM", &id, shared.catalogue.llm(&id))
 }
 
 /// `GET /v1/tools/{id}`
@@ -123,7 +123,7 @@ pub(crate) async fn tool(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Answer {
-    one(&shared, &request, "Tool", &id, shared.catalogue.tool(&id))
+    found_or_404(&shared, &request, "Tool", &id, shared.catalogue.tool(&id))
 }
 
 /// `GET /v1/personas/{id}`
@@ -132,7 +132,7 @@ pub(crate) async fn persona(
     request: HttpRequest,
     id: web::Path<String>,
 ) -> Answer {
-    one(
+    found_or_404(
         &shared,
         &request,
         "Persona",
@@ -142,12 +142,16 @@ pub(crate) async fn persona(
 }
 
 /// Admits the caller and reads the query of a list.
-fn ask(shared: &Shared, request: &HttpRequest, known: &[&str]) -> Result<Query, Refusal> {
+fn admitted_query(
+    shared: &Shared,
+    request: &HttpRequest,
+    known: &[&str],
+) -> Result<Query, Refusal> {
     account(&shared.config.api_keys, request)?;
     Query::parse(request, known, shared.config.mode)
 }
 
-fn one(
+fn found_or_404(
     shared: &Shared,
     request: &HttpRequest,
     kind: &str,

@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-/// An avatar.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Avatar {
@@ -37,7 +36,6 @@ pub(crate) enum Provider {
     FishAudio,
 }
 
-/// A voice.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Voice {

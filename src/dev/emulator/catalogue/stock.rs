@@ -14,60 +14,60 @@ const CARA_3_AND_4: &[&str] = &["cara-3", "cara-4"];
 
 /// How an avatar of the stock can be shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum Appearance {
     Cara3,
     Cara4,
     Cara4Portrait,
 }
 
-const PRINTED_AVATARS: &[(&str, &str, &str, Look)] = &[
+const PRINTED_AVATARS: &[(&str, &str, &str, Appearance)] = &[
     (
         "071b0286-4cce-4808-bee2-e642f1062de3",
         "Liv",
         "home",
-        Look::Cara3,
+        Appearance::Cara3,
     ),
     (
         "30fa96d0-26c4-4e55-94a0-517025942e18",
         "Cara",
         "desk",
-        Look::Cara4Portrait,
+        Appearance::Cara4Portrait,
     ),
     (
         "121d5df1-3f3e-4a48-a237-8ff488e9eed8",
         "Leo",
         "desk",
-        Look::Cara4,
+        Appearance::Cara4,
     ),
     (
         "27e12daa-50fc-4384-93c2-ebca73f1f78d",
         "Anne",
         "home",
-        Look::Cara4Portrait,
+        Appearance::Cara4Portrait,
     ),
     (
         "ccf00c0e-7302-455b-ace2-057e0cf58127",
         "Kevin",
         "table",
-        Look::Cara4,
+        Appearance::Cara4,
     ),
     (
         "edcb8f1a-334f-4cdb-871c-5c513db806a7",
         "Julia",
         "sofa",
-        Look::Cara3,
+        Appearance::Cara3,
     ),
     (
         "290ef1d5-9201-40f4-8c88-394a6317f10d",
         "Evelyn",
         "desk",
-        Look::Cara3,
+        Appearance::Cara3,
     ),
     (
         "960f614f-ea88-47c3-9883-f02094f70874",
         "Mia",
         "studio",
-        Look::Cara4,
+        Appearance::Cara4,
     ),
 ];
 
@@ -157,9 +157,13 @@ fn avatars() -> Vec<Avatar> {
     let printed = PRINTED_AVATARS
         .iter()
         .map(|(id, name, variant, look)| avatar((*id).to_owned(), name, variant, *look));
-    let looks = [Look::Cara3, Look::Cara4, Look::Cara4Portrait]
-        .into_iter()
-        .cycle();
+    let looks = [
+        Appearance::Cara3,
+        Appearance::Cara4,
+        Appearance::Cara4Portrait,
+    ]
+    .into_iter()
+    .cycle();
     let made_up = MADE_UP_AVATARS
         .iter()
         .zip(looks)
@@ -167,13 +171,13 @@ fn avatars() -> Vec<Avatar> {
     printed.chain(made_up).collect()
 }
 
-fn avatar(id: String, name: &str, variant: &str, look: Look) -> Avatar {
+fn avatar(id: String, name: &str, variant: &str, look: Appearance) -> Avatar {
     let picture = |shape: &str| format!("https://lab.anam.ai/avatars/{id}/{shape}.png");
-    let newest = look != Look::Cara3;
+    let newest = look != Appearance::Cara3;
     Avatar {
         image_url: picture("thumbnail"),
         landscape_image_url: newest.then(|| picture("landscape")),
-        portrait_image_url: (look == Look::Cara4Portrait).then(|| picture("portrait")),
+        portrait_image_url: (look == Appearance::Cara4Portrait).then(|| picture("portrait")),
         display_name: name.to_owned(),
         variant_name: variant.to_owned(),
         available_versions: if newest { CARA_3_AND_4 } else { CARA_3 },

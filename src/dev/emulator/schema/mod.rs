@@ -36,14 +36,14 @@ impl Findings {
         });
     }
 
-    fn told(&self) -> String {
-        let told: Vec<_> = self
+    fn describe(&self) -> String {
+        let parts: Vec<_> = self
             .0
             .iter()
             .take(NAMED)
             .map(|fault| format!("{}: {}", fault.at, fault.problem))
             .collect();
-        told.join("; ")
+        parts.join("; ")
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) fn check(body: &Value, catalogue: &Catalogue) -> Result<(), Refusal> 
     rule::check(&shape::BODY, "body", body, &mut findings);
     agreement::check(body, catalogue, &mut findings);
     if !findings.0.is_empty() {
-        return Err(Refusal::bad_request(findings.told()));
+        return Err(Refusal::bad_request(findings.describe()));
     }
     if shape::text(body, "/personaConfig/avatarModel") == Some("cara-4-latest") {
         return Err(Refusal::new(

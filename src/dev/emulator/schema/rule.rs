@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{Findings, language, tools};
 
-/// What a value must be.
 #[derive(Debug)]
 pub(super) enum Rule {
     /// A non-empty string of at most this many characters.
@@ -29,7 +28,6 @@ pub(super) enum Rule {
     Items(&'static Rule),
     /// An inline tool.
     Tool,
-    /// A tool's name.
     ToolName,
     /// A JSON Schema object of at most 10,000 bytes.
     Schema,
@@ -50,7 +48,7 @@ pub(super) struct Field {
 }
 
 /// A member that may be left out.
-pub(super) const fn may(name: &'static str, rule: Rule) -> Field {
+pub(super) const fn optional(name: &'static str, rule: Rule) -> Field {
     Field {
         name,
         required: false,
@@ -59,7 +57,7 @@ pub(super) const fn may(name: &'static str, rule: Rule) -> Field {
 }
 
 /// A member that must be there.
-pub(super) const fn must(name: &'static str, rule: Rule) -> Field {
+pub(super) const fn required(name: &'static str, rule: Rule) -> Field {
     Field {
         name,
         required: true,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::rule::{Rule, may, must};
+use super::rule::{Rule, optional, required};
 
 /// A free text without a documented limit.
 const ANY_TEXT: Rule = Rule::Text(usize::MAX);
@@ -11,18 +11,18 @@ const UNIT: Rule = Rule::Number(0.0, 1.0);
 
 /// The whole body of `POST /v1/auth/session-token`.
 pub(super) const BODY: Rule = Rule::Shape(&[
-    may("clientLabel", Rule::Text(128)),
-    must("personaConfig", Rule::Shape(PERSONA)),
-    may("sessionOptions", SESSION_OPTIONS),
-    may(
+    optional("clientLabel", Rule::Text(128)),
+    required("personaConfig", Rule::Shape(PERSONA)),
+    optional("sessionOptions", SESSION_OPTIONS),
+    optional(
         "environment",
         Rule::Never("it names other people's servers; a gateway has no use for it"),
     ),
-    may(
+    optional(
         "widgetConfig",
         Rule::Never("it belongs to the embeddable widget"),
     ),
-    may(
+    optional(
         "expiresIn",
         Rule::Never("it is legacy; a token lives one hour"),
     ),
@@ -38,51 +38,51 @@ pub(super) const LLM_WORDS: &[&str] = &[
 const LEGACY: Rule = Rule::Never("it is a legacy or internal member");
 
 const PERSONA: &[super::rule::Field] = &[
-    may("personaId", Rule::Id),
-    may("name", ANY_TEXT),
-    may("avatarId", Rule::Id),
-    may(
+    optional("personaId", Rule::Id),
+    optional("name", ANY_TEXT),
+    optional("avatarId", Rule::Id),
+    optional(
         "avatarModel",
         Rule::OneOf(&["cara-3", "cara-4", "cara-4-latest"]),
     ),
-    may("voiceId", Rule::Id),
-    may("llmId", Rule::IdOr(LLM_WORDS)),
-    may("systemPrompt", ANY_TEXT),
-    may("type", Rule::OneOf(&["ephemeral"])),
-    may("maxSessionLengthSeconds", Rule::Number(1.0, f64::MAX)),
-    may("skipGreeting", Rule::Flag),
-    may("initialMessage", ANY_TEXT),
-    may("uninterruptibleGreeting", Rule::Flag),
-    may("languageCode", Rule::Language),
-    may("voiceDetectionOptions", VOICE_DETECTION),
-    may("voiceGenerationOptions", Rule::Members),
-    may("directorNotes", DIRECTOR_NOTES),
-    may("tools", Rule::Items(&Rule::Tool)),
-    may("toolIds", Rule::Items(&Rule::Id)),
-    may("zeroDataRetention", Rule::Flag),
-    may("enableAudioPassthrough", Rule::Flag),
-    may("brainType", Rule::Never("it is the old name of llmId")),
-    may("personality", LEGACY),
-    may("personaPreset", LEGACY),
-    may("fillerPhrases", LEGACY),
-    may("useFillerPhrases", LEGACY),
-    may("disableBrains", LEGACY),
-    may("metadata", LEGACY),
-    may("fps", LEGACY),
-    may("id", Rule::Never("the member is called personaId")),
+    optional("voiceId", Rule::Id),
+    optional("llmId", Rule::IdOr(LLM_WORDS)),
+    optional("systemPrompt", ANY_TEXT),
+    optional("type", Rule::OneOf(&["ephemeral"])),
+    optional("maxSessionLengthSeconds", Rule::Number(1.0, f64::MAX)),
+    optional("skipGreeting", Rule::Flag),
+    optional("initialMessage", ANY_TEXT),
+    optional("uninterruptibleGreeting", Rule::Flag),
+    optional("languageCode", Rule::Language),
+    optional("voiceDetectionOptions", VOICE_DETECTION),
+    optional("voiceGenerationOptions", Rule::Members),
+    optional("directorNotes", DIRECTOR_NOTES),
+    optional("tools", Rule::Items(&Rule::Tool)),
+    optional("toolIds", Rule::Items(&Rule::Id)),
+    optional("zeroDataRetention", Rule::Flag),
+    optional("enableAudioPassthrough", Rule::Flag),
+    optional("brainType", Rule::Never("it is the old name of llmId")),
+    optional("personality", LEGACY),
+    optional("personaPreset", LEGACY),
+    optional("fillerPhrases", LEGACY),
+    optional("useFillerPhrases", LEGACY),
+    optional("disableBrains", LEGACY),
+    optional("metadata", LEGACY),
+    optional("fps", LEGACY),
+    optional("id", Rule::Never("the member is called personaId")),
 ];
 
 /// Zero switches a silence rule off.
 const VOICE_DETECTION: Rule = Rule::Shape(&[
-    may("endOfSpeechSensitivity", UNIT),
-    may("silenceBeforeSkipTurnSeconds", Rule::Number(0.0, 900.0)),
-    may("silenceBeforeSessionEndSeconds", Rule::Number(0.0, 7200.0)),
-    may("silenceBeforeAutoEndTurnSeconds", Rule::Number(0.5, 10.0)),
-    may("speechEnhancementLevel", UNIT),
+    optional("endOfSpeechSensitivity", UNIT),
+    optional("silenceBeforeSkipTurnSeconds", Rule::Number(0.0, 900.0)),
+    optional("silenceBeforeSessionEndSeconds", Rule::Number(0.0, 7200.0)),
+    optional("silenceBeforeAutoEndTurnSeconds", Rule::Number(0.5, 10.0)),
+    optional("speechEnhancementLevel", UNIT),
 ]);
 
 const DIRECTOR_NOTES: Rule = Rule::Shape(&[
-    may(
+    optional(
         "presetStyle",
         Rule::OneOf(&[
             "happy",
@@ -94,25 +94,25 @@ const DIRECTOR_NOTES: Rule = Rule::Shape(&[
             "distressed",
         ]),
     ),
-    may("customStylePrompt", Rule::Text(2000)),
-    may("expressivity", UNIT),
+    optional("customStylePrompt", Rule::Text(2000)),
+    optional("expressivity", UNIT),
 ]);
 
 /// `voiceGenerationOptions` of `ElevenLabs` voices, both generations.
 pub(super) const ELEVENLABS: Rule = Rule::Shape(&[
-    may("stability", UNIT),
-    may("similarityBoost", UNIT),
-    may("speed", Rule::Number(0.7, 1.2)),
-    may("style", UNIT),
-    may("useSpeakerBoost", Rule::Flag),
-    may("model", ANY_TEXT),
+    optional("stability", UNIT),
+    optional("similarityBoost", UNIT),
+    optional("speed", Rule::Number(0.7, 1.2)),
+    optional("style", UNIT),
+    optional("useSpeakerBoost", Rule::Flag),
+    optional("model", ANY_TEXT),
 ]);
 
 /// `voiceGenerationOptions` of Cartesia voices (Sonic 3).
 pub(super) const CARTESIA: Rule = Rule::Shape(&[
-    may("volume", Rule::Number(0.5, 2.0)),
-    may("speed", Rule::Number(0.6, 1.5)),
-    may(
+    optional("volume", Rule::Number(0.5, 2.0)),
+    optional("speed", Rule::Number(0.6, 1.5)),
+    optional(
         "emotion",
         Rule::OneOf(&["neutral", "calm", "angry", "content", "sad", "scared"]),
     ),
@@ -120,36 +120,36 @@ pub(super) const CARTESIA: Rule = Rule::Shape(&[
 
 /// `voiceGenerationOptions` of Fish Audio voices.
 pub(super) const FISH: Rule = Rule::Shape(&[
-    may("volume", Rule::Number(0.5, 2.0)),
-    may("speed", Rule::Number(0.5, 2.0)),
+    optional("volume", Rule::Number(0.5, 2.0)),
+    optional("speed", Rule::Number(0.5, 2.0)),
 ]);
 
 const SESSION_OPTIONS: Rule = Rule::Shape(&[
-    may(
+    optional(
         "sessionReplay",
-        Rule::Shape(&[may("enableSessionReplay", Rule::Flag)]),
+        Rule::Shape(&[optional("enableSessionReplay", Rule::Flag)]),
     ),
-    may("videoQuality", Rule::OneOf(&["high", "auto"])),
-    may("videoWidth", Rule::Whole(1, u64::MAX)),
-    may("videoHeight", Rule::Whole(1, u64::MAX)),
-    may("egress", EGRESS),
-    may("showAIAvatarDisclosure", Rule::Flag),
-    may("region", Rule::OneOf(&["eu", "us-east", "us-west"])),
-    may("regionPolicy", Rule::OneOf(&["preferred", "strict"])),
-    may(
+    optional("videoQuality", Rule::OneOf(&["high", "auto"])),
+    optional("videoWidth", Rule::Whole(1, u64::MAX)),
+    optional("videoHeight", Rule::Whole(1, u64::MAX)),
+    optional("egress", EGRESS),
+    optional("showAIAvatarDisclosure", Rule::Flag),
+    optional("region", Rule::OneOf(&["eu", "us-east", "us-west"])),
+    optional("regionPolicy", Rule::OneOf(&["preferred", "strict"])),
+    optional(
         "voiceDetection",
-        Rule::Shape(&[may("endOfSpeechSensitivity", UNIT)]),
+        Rule::Shape(&[optional("endOfSpeechSensitivity", UNIT)]),
     ),
 ]);
 
 const EGRESS: Rule = Rule::Shape(&[
-    must("mode", Rule::OneOf(&["daily"])),
-    must(
+    required("mode", Rule::OneOf(&["daily"])),
+    required(
         "daily",
         Rule::Shape(&[
-            must("roomUrl", Rule::HttpUrl),
-            may("token", ANY_TEXT),
-            may("userName", ANY_TEXT),
+            required("roomUrl", Rule::HttpUrl),
+            optional("token", ANY_TEXT),
+            optional("userName", ANY_TEXT),
         ]),
     ),
 ]);

@@ -3,54 +3,54 @@
 use serde_json::Value;
 
 use super::Findings;
-use super::rule::{Rule, check as check_rule, may, must};
+use super::rule::{Rule, check as check_rule, optional, required};
 
 const DESCRIPTION: Rule = Rule::Text(1024);
 
 const CLIENT: Rule = Rule::Shape(&[
-    must("type", Rule::OneOf(&["client"])),
-    must("name", Rule::ToolName),
-    may("description", DESCRIPTION),
-    may("parameters", Rule::Schema),
-    may("awaitResult", Rule::Flag),
-    may("toolTimeoutSeconds", Rule::Number(1.0, 600.0)),
-    may("disableInterruptions", Rule::Flag),
+    required("type", Rule::OneOf(&["client"])),
+    required("name", Rule::ToolName),
+    optional("description", DESCRIPTION),
+    optional("parameters", Rule::Schema),
+    optional("awaitResult", Rule::Flag),
+    optional("toolTimeoutSeconds", Rule::Number(1.0, 600.0)),
+    optional("disableInterruptions", Rule::Flag),
 ]);
 
 const WEBHOOK: Rule = Rule::Shape(&[
-    must("type", Rule::OneOf(&["server"])),
-    must("subtype", Rule::OneOf(&["webhook"])),
-    must("name", Rule::ToolName),
-    may("description", DESCRIPTION),
-    must("url", Rule::HttpUrl),
-    must(
+    required("type", Rule::OneOf(&["server"])),
+    required("subtype", Rule::OneOf(&["webhook"])),
+    required("name", Rule::ToolName),
+    optional("description", DESCRIPTION),
+    required("url", Rule::HttpUrl),
+    required(
         "method",
         Rule::OneOf(&["GET", "POST", "PUT", "DELETE", "PATCH"]),
     ),
-    may("headers", Rule::Strings),
-    may("parameters", Rule::Schema),
-    may("queryParameters", Rule::Schema),
-    may("awaitResponse", Rule::Flag),
-    may("disableInterruptions", Rule::Flag),
+    optional("headers", Rule::Strings),
+    optional("parameters", Rule::Schema),
+    optional("queryParameters", Rule::Schema),
+    optional("awaitResponse", Rule::Flag),
+    optional("disableInterruptions", Rule::Flag),
 ]);
 
 const KNOWLEDGE: Rule = Rule::Shape(&[
-    must("type", Rule::OneOf(&["server"])),
-    must("subtype", Rule::OneOf(&["knowledge"])),
-    must("name", Rule::ToolName),
-    may("description", DESCRIPTION),
-    must("documentFolderIds", Rule::Items(&Rule::Id)),
-    may("disableInterruptions", Rule::Flag),
+    required("type", Rule::OneOf(&["server"])),
+    required("subtype", Rule::OneOf(&["knowledge"])),
+    required("name", Rule::ToolName),
+    optional("description", DESCRIPTION),
+    required("documentFolderIds", Rule::Items(&Rule::Id)),
+    optional("disableInterruptions", Rule::Flag),
 ]);
 
 const SYSTEM: Rule = Rule::Shape(&[
-    must("type", Rule::OneOf(&["system"])),
-    must(
+    required("type", Rule::OneOf(&["system"])),
+    required(
         "name",
         Rule::OneOf(&["change_language", "skip_turn", "end_call"]),
     ),
-    may("description", DESCRIPTION),
-    may("disableInterruptions", Rule::Flag),
+    optional("description", DESCRIPTION),
+    optional("disableInterruptions", Rule::Flag),
 ]);
 
 /// Notes what is wrong with one inline tool.

@@ -46,8 +46,9 @@ fn of_clauses(clauses: &[(&str, &str, Value)]) -> Vec<String> {
             clause
         })
         .collect();
-    let told = of_context(when(&json!(clauses)));
-    told.into_iter()
+    let lines = of_context(when(&json!(clauses)));
+    lines
+        .into_iter()
         .filter(|text| text.starts_with("W /rules/0/"))
         .collect()
 }
@@ -476,6 +477,6 @@ fn many_rules_with_many_values_are_looked_at_in_bounded_time() {
         .map(|n| json!({ "name": format!("rule-{n}"), "when": vec![clause.clone(); 6], "then": { "persona": "guide" } }))
         .collect();
     // Without a bound this would take minutes.
-    let told = of_context(json!({ "rules": rules, "default": "guide" }));
-    assert!(told.iter().any(|text| text.contains("is never reached")));
+    let lines = of_context(json!({ "rules": rules, "default": "guide" }));
+    assert!(lines.iter().any(|text| text.contains("is never reached")));
 }

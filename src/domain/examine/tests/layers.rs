@@ -62,30 +62,30 @@ fn a_prompt_that_nobody_can_get_is_an_error_and_one_that_some_can_not_get_a_warn
         "a".repeat(7_000),
         "b".repeat(7_000)
     );
-    let told = of_persona(json!({ "systemPrompt": long }));
+    let lines = of_persona(json!({ "systemPrompt": long }));
     assert!(
-        told.len() == 1 && told[0].starts_with("E /systemPrompt:1:4 this takes more work"),
-        "{told:?}"
+        lines.len() == 1 && lines[0].starts_with("E /systemPrompt:1:4 this takes more work"),
+        "{lines:?}"
     );
 
-    let told = of_persona(json!({ "systemPrompt": " {% if 1 > 2 %}x{% endif %}\n" }));
-    assert_eq!(told, ["E /systemPrompt comes out empty for every user"]);
-    let told =
+    let lines = of_persona(json!({ "systemPrompt": " {% if 1 > 2 %}x{% endif %}\n" }));
+    assert_eq!(lines, ["E /systemPrompt comes out empty for every user"]);
+    let lines =
         of_persona(json!({ "systemPrompt": "{% if user.plan and not user.plan %}x{% endif %} " }));
     assert_eq!(
-        told,
+        lines,
         ["W /systemPrompt comes out empty for every user that was tried"]
     );
-    let told = of_persona(json!({ "systemPrompt": "{% if user.plan %}Be kind.{% endif %}" }));
+    let lines = of_persona(json!({ "systemPrompt": "{% if user.plan %}Be kind.{% endif %}" }));
     assert_eq!(
-        told,
+        lines,
         ["W /systemPrompt comes out empty for a user of whom nothing is known"]
     );
-    let told = of_persona(
+    let lines = of_persona(
         json!({ "systemPrompt": "", "llmId": "CUSTOMER_CLIENT_V1", "name": "{{ user.name|default('') }}", "initialMessage": "{{ '' }}" }),
     );
     assert_eq!(
-        told,
+        lines,
         [
             "E /llmId is not in the tenant's catalogue of llms",
             "W /initialMessage comes out empty, whatever the values are",
@@ -118,14 +118,14 @@ fn a_context_does_not_give_what_nobody_there_can_get() {
     let document = object(
         json!({ "rules": [{ "name": "a", "when": [], "then": { "persona": "incomplete" } }], "default": "endless" }),
     );
-    let told = told(&context(&key("place"), &document, &around.around()));
+    let lines = finding_lines(&context(&key("place"), &document, &around.around()));
     let at_default =
-        "R /default gives the persona `endless`, of which nobody here could get a session: ";
-    assert!(told[0].starts_with(at_default), "{told:?}");
+        "R /default gives the persona `endless`, with which no session here can begin: ";
+    assert!(lines[0].starts_with(at_default), "{lines:?}");
     assert_eq!(
-        told[1..2],
+        lines[1..2],
         [
-            "R /rules/0/then gives the persona `incomplete`, which has no avatarId, llmId: nobody would get a session",
+            "R /rules/0/then gives the persona `incomplete`, which has no avatarId, llmId: no session would begin",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Where keys come from, or who is asked.
+//! Key sources, or the introspection endpoint.
 
 use serde_json::Value;
 use url::Url;

@@ -8,11 +8,11 @@ use super::{Draft, Reader, Reference};
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::step;
 use crate::domain::request::normal;
+use crate::domain::schema::equality::Values;
 use crate::domain::schema::number::Divisor;
 use crate::domain::schema::program::{Allowed, Bound, Choice, Kinds, Node, Test};
-use crate::domain::schema::same::Values;
 
-/// Values of an `enum` that a person is told.
+/// Most values of an `enum` that a message lists.
 const TOLD_VALUES: usize = 50;
 
 impl<'s> Reader<'s> {
@@ -21,7 +21,7 @@ impl<'s> Reader<'s> {
         let refers = members.contains_key("$ref");
         for (name, value) in members {
             let here = format!("{at}{}", step(name));
-            // Until draft-07, a reference stood alone.
+            // Until draft-07, members beside a reference are ignored.
             if refers && self.draft == Draft::Seven && name != "$ref" && name != "definitions" {
                 continue;
             }
@@ -342,7 +342,7 @@ fn allowed(list: &[Value]) -> Test {
         deep: list
             .iter()
             .any(|value| value.is_array() || value.is_object()),
-        told: format!("must be one of: {}", listed.join(", ")),
+        message: format!("must be one of: {}", listed.join(", ")),
         values: Values::new(list.iter().cloned().map(normal)),
     })
 }

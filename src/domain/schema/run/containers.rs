@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{LOOKUP, Marks, Place, Run, Verdict, bytes, counted, is_marked, mark, same};
+use super::{
+    InstanceLocation, LOOKUP, Marks, Run, Verdict, bytes, counted, equality, is_marked, mark,
+};
 use crate::domain::schema::program::Test;
 
 impl Run<'_> {
@@ -10,7 +12,7 @@ impl Run<'_> {
         &mut self,
         test: &Test,
         items: &[Value],
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
         mut marks: Marks<'_>,
     ) -> Verdict {
         match test {
@@ -27,7 +29,7 @@ impl Run<'_> {
                 for item in items {
                     self.weigh(item)?;
                 }
-                self.fits(same::all_differ(items), at, || {
+                self.fits(equality::all_differ(items), at, || {
                     "holds an item twice".to_owned()
                 })
             }
@@ -40,7 +42,7 @@ impl Run<'_> {
                 for ((index, item), judge) in items.iter().enumerate().zip(judges) {
                     let Some(judge) = judge else { break };
                     mark(marks.as_deref_mut(), index);
-                    if !self.node(*judge, item, &Place::Item(at, index), None)? {
+                    if !self.node(*judge, item, &InstanceLocation::Item(at, index), None)? {
                         fits = false;
                         if self.is_done() {
                             break;
@@ -57,7 +59,7 @@ impl Run<'_> {
             } => {
                 let mut found = 0_usize;
                 for (index, item) in items.iter().enumerate() {
-                    if self.quietly(*judge, item, &Place::Item(at, index), None)? {
+                    if self.quietly(*judge, item, &InstanceLocation::Item(at, index), None)? {
                         found += 1;
                         if *counts {
                             mark(marks.as_deref_mut(), index);
@@ -68,7 +70,7 @@ impl Run<'_> {
                 self.fits(fits, at, || {
                     let most = most.map_or_else(String::new, |most| format!(" and at most {most}"));
                     format!(
-                        "must hold at least {least}{most} of the items that its schema asks for"
+                        "must hold at least {least}{most} of the items that its schema requires"
                     )
                 })
             }
@@ -79,7 +81,7 @@ impl Run<'_> {
                         continue;
                     }
                     mark(marks.as_deref_mut(), index);
-                    if !self.node(*judge, item, &Place::Item(at, index), None)? {
+                    if !self.node(*judge, item, &InstanceLocation::Item(at, index), None)? {
                         fits = false;
                         if self.is_done() {
                             break;
@@ -96,7 +98,7 @@ impl Run<'_> {
         &mut self,
         test: &Test,
         members: &Map<String, Value>,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
     ) -> Verdict {
         match test {
             Test::MinProperties(least) => self.fits(members.len() >= *least, at, || {
@@ -125,7 +127,7 @@ impl Run<'_> {
                 let mut fits = true;
                 for name in members.keys() {
                     self.pay(LOOKUP + bytes(name))?;
-                    let place = Place::Member(at, name);
+                    let place = InstanceLocation::Member(at, name);
                     let value = Value::from(name.as_str());
                     if self.quietly(*judge, &value, &place, None)? {
                         continue;
@@ -145,13 +147,15 @@ impl Run<'_> {
         &mut self,
         names: &[String],
         members: &Map<String, Value>,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
     ) -> Verdict {
         let mut fits = true;
         for name in names {
             self.pay(LOOKUP + bytes(name))?;
             if !members.contains_key(name) {
-                fits = self.fail(&Place::Member(at, name), || "is missing".to_owned());
+                fits = self.fail(&InstanceLocation::Member(at, name), || {
+                    "is missing".to_owned()
+                });
                 if self.is_done() {
                     break;
                 }
@@ -164,7 +168,7 @@ impl Run<'_> {
         &mut self,
         test: &Test,
         members: &Map<String, Value>,
-        at: &Place<'_>,
+        at: &InstanceLocation<'_>,
         mut marks: Marks<'_>,
     ) -> Verdict {
         let mut fits = true;
@@ -174,7 +178,7 @@ impl Run<'_> {
                     continue;
                 }
                 mark(marks.as_deref_mut(), index);
-                if !self.node(*judge, value, &Place::Member(at, name), None)? {
+                if !self.node(*judge, value, &InstanceLocation::Member(at, name), None)? {
                     fits = false;
                     if self.is_done() {
                         break;
@@ -193,7 +197,7 @@ impl Run<'_> {
             return Ok(true);
         };
         for (index, (name, value)) in members.iter().enumerate() {
-            let place = Place::Member(at, name);
+            let place = InstanceLocation::Member(at, name);
             let mut met = false;
             self.pay(LOOKUP)?;
             if name.len() <= *longest {

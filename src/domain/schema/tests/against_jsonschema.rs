@@ -36,9 +36,9 @@ proptest! {
         if let Ok(read) = read::read(&schema, read::Purpose::Write)
             && let Ok(fits) = run::check(&read.program, &normal(value.clone()))
         {
-            let told = run::tell(&read.program, &normal(value));
-            prop_assert_eq!(fits, told.is_empty(), "{:?}", told);
-            prop_assert!(told.len() <= run::MAX_TOLD);
+            let faults = run::tell(&read.program, &normal(value));
+            prop_assert_eq!(fits, faults.is_empty(), "{:?}", faults);
+            prop_assert!(faults.len() <= run::MAX_TOLD);
         }
     }
 }

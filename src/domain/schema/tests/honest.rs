@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::schema::{price, read, run};
+use crate::domain::schema::{cost, read, run};
 
 /// The part of the budget that a schema could take at most.
 fn part(schema: &Value) -> f64 {
     let read = read::read(schema, read::Purpose::Write).unwrap();
     #[expect(clippy::cast_precision_loss, reason = "both are small")]
-    let part = price::bound(&read.program) as f64 / run::BUDGET as f64;
+    let part = cost::bound(&read.program) as f64 / run::BUDGET as f64;
     part
 }
 

@@ -28,7 +28,7 @@ impl<'s> Lowering<'s> {
         self.expr(expr).map(Box::new)
     }
 
-    /// Both sides, so that faults of both are told.
+    /// Both sides, so that faults of both are reported.
     fn pair(
         &mut self,
         left: &ast::Expr<'s>,
@@ -83,11 +83,11 @@ impl<'s> Lowering<'s> {
             }),
             ast::Expr::IfExpr(choice) => {
                 let condition = self.harmless(|this| this.boxed(&choice.test_expr));
-                let then = self.given(self.proves(&choice.test_expr, true), |this| {
+                let then = self.with_present(self.proves(&choice.test_expr, true), |this| {
                     this.boxed(&choice.true_expr)
                 });
                 let otherwise = choice.false_expr.as_ref().map(|other| {
-                    self.given(self.proves(&choice.test_expr, false), |this| {
+                    self.with_present(self.proves(&choice.test_expr, false), |this| {
                         this.boxed(other)
                     })
                 });
@@ -293,7 +293,7 @@ impl<'s> Lowering<'s> {
         let arithmetic = match binary.op {
             ast::BinOpKind::ScAnd => {
                 let left = self.boxed(&binary.left);
-                let right = self.given(self.proves(&binary.left, true), |this| {
+                let right = self.with_present(self.proves(&binary.left, true), |this| {
                     this.boxed(&binary.right)
                 });
                 return Some(Expr::And(left?, right?));

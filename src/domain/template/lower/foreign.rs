@@ -7,7 +7,7 @@ const MAX_SHOWN: usize = 60;
 
 /// What is wrong with a tag in which something can't be read, and what to write instead; `None` where it is nothing known.
 /// The offset, in bytes, is that of what can't be read, the answer's that of what is wrong.
-pub(super) fn found(source: &str, offset: usize) -> Option<(usize, String, String)> {
+pub(super) fn diagnose(source: &str, offset: usize) -> Option<(usize, String, String)> {
     let start = tag_before(source, offset)?;
     let (opening, rest) = source.get(start..)?.split_at_checked(2)?;
     let end = rest.find(['\n', '}']).unwrap_or(rest.len());
@@ -56,13 +56,13 @@ fn character(inside: &str) -> Option<(usize, String, String)> {
         let name = unseen(c)?;
         Some((
             at,
-            format!("{name} stands in a tag"),
+            format!("{name} is in a tag"),
             "Write a plain space, or delete it".to_owned(),
         ))
     })
 }
 
-/// What stands in the two braces of Handlebars and Mustache.
+/// What is in the two braces of Handlebars and Mustache.
 fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
     let inside = inside.trim_start();
     let mut chars = inside.chars();
@@ -71,9 +71,9 @@ fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
     let (word, about) = words
         .split_once(char::is_whitespace)
         .unwrap_or((words, "x"));
-    let (word, about) = (shown(word), shown(about.trim()));
+    let (word, about) = (excerpt(word), excerpt(about.trim()));
     let of_handlebars = |what: &str| format!("{what} is Handlebars or Mustache");
-    let told = |what: &str, advice: String| Some((of_handlebars(what), advice));
+    let tag = |what: &str, advice: String| Some((of_handlebars(what), advice));
     match sign {
         '{' => {
             let name = rest
@@ -81,12 +81,15 @@ fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
                 .split('}')
                 .next()
                 .unwrap_or_default();
-            told(
+            tag(
                 "{{{ }}}",
-                format!("Write {{{{ {} }}}}: nothing is escaped", shown(name.trim())),
+                format!(
+                    "Write {{{{ {} }}}}: nothing is escaped",
+                    excerpt(name.trim())
+                ),
             )
         }
-        '#' => told(
+        '#' => tag(
             &format!("{{{{#{word}}}}}"),
             match word {
                 "if" => format!("Write {{% if {about} %}} ... {{% endif %}}"),
@@ -98,7 +101,7 @@ fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
                 ),
             },
         ),
-        '/' => told(
+        '/' => tag(
             &format!("{{{{/{word}}}}}"),
             match word {
                 "if" | "unless" => "Write {% endif %}".to_owned(),
@@ -106,25 +109,25 @@ fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
                 _ => "Write {% endif %} or {% endfor %}".to_owned(),
             },
         ),
-        '^' if word.is_empty() => told("{{^}}", "Write {% else %}".to_owned()),
-        '^' => told(
+        '^' if word.is_empty() => tag("{{^}}", "Write {% else %}".to_owned()),
+        '^' => tag(
             &format!("{{{{^{word}}}}}"),
             format!("Write {{% if not {word} %}} ... {{% endif %}}"),
         ),
-        '>' => told(
+        '>' => tag(
             "{{> }}",
             "Make it a snippet, and write {{ snippets[\"its-key\"] }}".to_owned(),
         ),
-        '!' => told("{{! }}", "Write {# comment #}".to_owned()),
-        '&' => told(
+        '!' => tag("{{! }}", "Write {# comment #}".to_owned()),
+        '&' => tag(
             "{{& }}",
-            format!("Write {{{{ {} }}}}: nothing is escaped", shown(words)),
+            format!("Write {{{{ {} }}}}: nothing is escaped", excerpt(words)),
         ),
-        '@' => told(
+        '@' => tag(
             "{{@ }}",
             "In a loop write loop.index, loop.first or loop.last".to_owned(),
         ),
-        '.' => told(
+        '.' => tag(
             "{{.}}",
             "Give the item a name: {% for item in list %}{{ item }}{% endfor %}".to_owned(),
         ),
@@ -146,11 +149,11 @@ fn operator(inside: &str) -> Option<(String, String)> {
     let (name, argument) = filter.split_once(':')?;
     let name = name.trim();
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let argument = shown(argument.trim().trim_end_matches(['%', '-']).trim());
+    let argument = excerpt(argument.trim().trim_end_matches(['%', '-']).trim());
     is_name.then(|| {
         (
             format!("{name}: is Liquid"),
-            format!("Arguments stand in brackets: {name}({argument})"),
+            format!("Arguments are written in brackets: {name}({argument})"),
         )
     })
 }
@@ -175,13 +178,13 @@ pub(super) fn filter(name: &str) -> Option<&'static str> {
         "truncatewords" => "Write truncate(80), in characters",
         "sort" | "reverse" | "unique" | "map" | "select" | "reject" | "selectattr"
         | "rejectattr" | "groupby" | "batch" | "slice" | "sum" | "min" | "max" | "random" => {
-            "Send the list as it is to be said, or use {% for %} with {% if %}"
+            "Send the list as the text it should read as, or use {% for %} with {% if %}"
         }
         "date" | "strftime" => {
-            "Send the date as it is to be said; time.date and time.weekday are there"
+            "Send the date as the text it should read as; time.date and time.weekday are there"
         }
         "format" | "wordwrap" | "indent" | "center" | "nl2br" | "striptags" | "urlencode"
-        | "filesizeformat" => "Send the text as it is to be said",
+        | "filesizeformat" => "Send the text as it should read",
         _ => return None,
     })
 }
@@ -227,7 +230,7 @@ pub(super) fn swallowed(source: &str) -> Vec<(usize, &str)> {
     found
 }
 
-fn shown(text: &str) -> &str {
+fn excerpt(text: &str) -> &str {
     let end = text
         .char_indices()
         .nth(MAX_SHOWN)
@@ -299,7 +302,7 @@ mod tests {
             (
                 "{{ user.name | default: \"you\" }}",
                 (1, 1),
-                "Arguments stand in brackets: default(\"you\")",
+                "Arguments are written in brackets: default(\"you\")",
             ),
             ("{% if user.a && user.b %}x{% endif %}", (1, 1), "Write and"),
             (
@@ -325,9 +328,9 @@ mod tests {
                 "Write user[\"first-name\"]",
             ),
         ] {
-            let (line, column, message, told) = first(source);
+            let (line, column, message, written) = first(source);
             assert_eq!(
-                (told.as_str(), (line, column)),
+                (written.as_str(), (line, column)),
                 (advice, place),
                 "{source}: {message}"
             );

@@ -18,7 +18,11 @@ impl<'s> Lowering<'s> {
     }
 
     /// Lowers where these paths are known to be there.
-    pub(super) fn given<T>(&mut self, paths: Vec<String>, lower: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn with_present<T>(
+        &mut self,
+        paths: Vec<String>,
+        lower: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let known = self.present.len();
         self.present.extend(paths);
         let result = lower(self);
@@ -72,7 +76,7 @@ impl<'s> Lowering<'s> {
         let guarded = self.harmless > 0 || is_item || self.present.contains(&path);
         self.variables.push(VariableUse {
             path,
-            said: said(expr),
+            said: source_text(expr),
             of_item,
             guarded,
             line,
@@ -164,21 +168,21 @@ pub(super) fn const_str<'e>(expr: &'e ast::Expr<'_>) -> Option<&'e str> {
 }
 
 /// A place as its author said it.
-fn said(expr: &ast::Expr<'_>) -> String {
+fn source_text(expr: &ast::Expr<'_>) -> String {
     match expr {
         ast::Expr::Var(var) => var.id.to_owned(),
-        ast::Expr::GetAttr(attr) => format!("{}.{}", said(&attr.expr), attr.name),
+        ast::Expr::GetAttr(attr) => format!("{}.{}", source_text(&attr.expr), attr.name),
         ast::Expr::GetItem(item) => {
             let key = match &item.subscript_expr {
                 ast::Expr::Const(constant) => match constant.value.as_str() {
                     Some(name) => format!("\"{name}\""),
                     None => constant.value.to_string(),
                 },
-                other => said(other),
+                other => source_text(other),
             };
-            format!("{}[{key}]", said(&item.expr))
+            format!("{}[{key}]", source_text(&item.expr))
         }
-        ast::Expr::Slice(slice) => said(&slice.expr),
+        ast::Expr::Slice(slice) => source_text(&slice.expr),
         _ => "...".to_owned(),
     }
 }

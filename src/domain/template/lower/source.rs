@@ -7,7 +7,7 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-use super::{MAX_FAULTS, NO_CALLS, Place, TemplateFault, TemplateKind, foreign};
+use super::{MAX_FAULTS, NO_CALLS, Position, TemplateFault, TemplateKind, foreign};
 use crate::domain::{characters::unseen, text};
 
 /// Brackets inside brackets.
@@ -106,7 +106,7 @@ impl<'s> Places<'s> {
     }
 
     /// The byte offset of a place; the end where the source has no such place.
-    pub(super) fn offset(&self, (line, column): Place) -> usize {
+    pub(super) fn offset(&self, (line, column): Position) -> usize {
         let start = line.checked_sub(1).and_then(|at| self.line_starts.get(at));
         let Some(start) = start.copied() else {
             return self.source.len();
@@ -116,14 +116,14 @@ impl<'s> Places<'s> {
         before.map_or(self.source.len(), |(at, _)| start.saturating_add(at))
     }
 
-    /// What stands in the source.
+    /// What is in the source.
     pub(super) fn written(&self, span: Span) -> &'s str {
         let bytes = span.start_offset as usize..span.end_offset as usize;
         self.source.get(bytes).unwrap_or_default()
     }
 
     /// Both counted from 1.
-    pub(super) fn at(&self, offset: usize) -> Place {
+    pub(super) fn at(&self, offset: usize) -> Position {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|at| self.line_starts.get(at));
         let before = self.source.get(start.copied().unwrap_or(0)..offset);
@@ -230,7 +230,7 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
     let (message, advice) = match detail.strip_prefix("unknown statement ") {
         Some(word @ ("include" | "import" | "from" | "extends" | "block")) => (
             format!("{{% {word} %}} is not allowed"),
-            "Templates stand alone; include text as {{ snippets.key }}",
+            "Templates include no others; include text as {{ snippets.key }}",
         ),
         Some(word @ ("macro" | "call")) => (format!("{{% {word} %}} is not allowed"), NO_CALLS),
         Some(word @ ("break" | "continue")) => (
@@ -243,7 +243,7 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
         ),
         None => {
             let start = error.range().map_or(0, |range| range.start);
-            if let Some((at, message, advice)) = foreign::found(source, start) {
+            if let Some((at, message, advice)) = foreign::diagnose(source, start) {
                 return fault_at(source, at, message, &advice);
             }
             (detail.to_owned(), "")

@@ -34,7 +34,7 @@ fn render(prompt: &str, snippet: &str, metadata: &Json) -> Rendered {
     noted
 }
 
-fn told(origin: &Origin) -> &str {
+fn piece_lines(origin: &Origin) -> &str {
     match origin {
         Origin::Template => "template",
         Origin::Value(source) => &source.path,
@@ -58,7 +58,7 @@ fn each_piece_of_a_prompt_says_whose_words_it_is() {
         .iter()
         .map(|piece| {
             let snippet = piece.snippet.is_some();
-            (piece.text.as_str(), told(&piece.origin), snippet)
+            (piece.text.as_str(), piece_lines(&piece.origin), snippet)
         })
         .collect();
     assert_eq!(
@@ -198,7 +198,7 @@ fn values_are_told_by_the_place_that_they_come_from() {
         let mut found: Vec<&str> = pieces
             .iter()
             .filter(|piece| !["<", ">", "><"].contains(&piece.text.as_str()))
-            .map(|piece| told(&piece.origin))
+            .map(|piece| piece_lines(&piece.origin))
             .filter(|from| *from != "gateway")
             .collect();
         found.dedup();

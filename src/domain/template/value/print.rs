@@ -17,7 +17,7 @@ impl<'a> Val<'a> {
             Self::Bool(flag) => Text::Borrowed(if *flag { "true" } else { "false" }),
             Self::Number(number) => {
                 budget.digits()?;
-                Text::made(number.to_string())
+                Text::from_owned(number.to_string())
             }
             Self::Text(text, _) => text.clone(),
             _ => match self.joined(", ", budget)? {
@@ -55,11 +55,11 @@ impl<'a> Val<'a> {
             budget.append(item.len())?;
             text.push_str(&item);
         }
-        Ok(Some(Text::made(text)))
+        Ok(Some(Text::from_owned(text)))
     }
 
     fn to_json(&self, budget: &mut Budget) -> Result<Text<'a>, RenderFault> {
-        let mut json = Metered {
+        let mut json = BudgetedWriter {
             bytes: Vec::new(),
             budget,
         };
@@ -67,19 +67,19 @@ impl<'a> Val<'a> {
             // Nothing but the budget can fail here.
             return Err(RenderFault::TooMuchWork);
         }
-        Ok(Text::made(
+        Ok(Text::from_owned(
             String::from_utf8(json.bytes).unwrap_or_default(),
         ))
     }
 }
 
 /// Takes bytes as long as they are paid for.
-struct Metered<'b> {
+struct BudgetedWriter<'b> {
     bytes: Vec<u8>,
     budget: &'b mut Budget,
 }
 
-impl io::Write for Metered<'_> {
+impl io::Write for BudgetedWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.budget.token(bytes.len()).map_err(io::Error::other)?;
         self.bytes.extend_from_slice(bytes);

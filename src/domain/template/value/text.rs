@@ -14,11 +14,11 @@ pub(in super::super) enum Text<'a> {
 
 impl Text<'_> {
     /// A text that was paid for when it was made.
-    pub(in super::super) fn made(text: String) -> Self {
+    pub(in super::super) fn from_owned(text: String) -> Self {
         Self::Made(Rc::new(text))
     }
 
-    /// The part between two byte offsets, which stand between characters.
+    /// The part between two byte offsets, which are between characters.
     pub(in super::super) fn part(
         &self,
         start: usize,
@@ -33,12 +33,12 @@ impl Text<'_> {
                     return Ok(self.clone());
                 }
                 budget.build(part.len())?;
-                Ok(Self::made(part.to_owned()))
+                Ok(Self::from_owned(part.to_owned()))
             }
         }
     }
 
-    /// How often another text stands in it. The empty one stands between all characters.
+    /// How often another text is in it. The empty one is between all characters.
     pub(in super::super) fn places(
         &self,
         part: &str,
@@ -52,7 +52,7 @@ impl Text<'_> {
         Ok(self.matches(part).count())
     }
 
-    /// Whether another text stands in it.
+    /// Whether another text is in it.
     pub(in super::super) fn holds(
         &self,
         part: &str,

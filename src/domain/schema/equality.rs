@@ -1,4 +1,4 @@
-//! Finds values that are the same by their hashes. Members stand in the order of their names and whole numbers are integers: all that is
+//! Finds values that are the same by their hashes. Members are in the order of their names and whole numbers are integers: all that is
 //! compared here is metadata, or was brought into its form.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -23,7 +23,6 @@ impl Values {
         Self { state, sorted }
     }
 
-    /// All of them, where they are texts.
     pub(super) fn texts(&self) -> Option<Vec<&str>> {
         self.sorted
             .iter()

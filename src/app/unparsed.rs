@@ -28,7 +28,7 @@ const MAX_BARE: usize = 256;
 
 /// What a refusal is judged, counted and named with.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct RefusalContext {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     /// Longest body of the user API, in bytes.
@@ -51,16 +51,15 @@ impl From<TooLarge> for Response<BoxBody> {
 #[derive(Debug)]
 pub(super) struct Connection<T> {
     io: T,
-    desk: Arc<Desk>,
+    desk: Arc<RefusalContext>,
     /// A problem that is being written.
     problem: Vec<u8>,
     written: usize,
-    /// Whether anything has come in.
     is_heard: bool,
 }
 
 impl<T> Connection<T> {
-    pub(super) fn new(io: T, desk: Arc<Desk>) -> Self {
+    pub(super) fn new(io: T, desk: Arc<RefusalContext>) -> Self {
         Self {
             io,
             desk,
@@ -71,7 +70,7 @@ impl<T> Connection<T> {
     }
 }
 
-impl Desk {
+impl RefusalContext {
     /// Lets a client send the body that it announces, or not.
     pub(super) fn admit_body(&self, request: Request) -> Result<Request, TooLarge> {
         let most = if is_for_admins(request.path()) {
@@ -86,7 +85,7 @@ impl Desk {
     }
 
     /// The whole answer in the place of a bare one.
-    fn answer(&self, bare: &Bare<'_>) -> Vec<u8> {
+    fn answer(&self, bare: &BareResponse<'_>) -> Vec<u8> {
         let id = self.clock.new_id();
         let problem = self.problem(bare.code);
         let status = problem.status_code();
@@ -129,7 +128,7 @@ impl Desk {
 
 /// An answer of actix-http itself.
 #[derive(Debug, PartialEq)]
-struct Bare<'b> {
+struct BareResponse<'b> {
     /// Where it begins.
     at: usize,
     code: Code,
@@ -137,9 +136,9 @@ struct Bare<'b> {
     date: Option<&'b str>,
 }
 
-impl<'b> Bare<'b> {
+impl<'b> BareResponse<'b> {
     /// The bare answer that ends `bytes`, which may have others before it. None of the service's own answers looks like one:
-    /// they have an `x-request-id`, and no line break stands in their bodies' texts.
+    /// they have an `x-request-id`, and no line break is in their bodies' texts.
     fn find(bytes: &'b [u8]) -> Option<Self> {
         if !bytes.ends_with(b"\r\n\r\n") {
             return None;
@@ -210,7 +209,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_problem(cx))?;
-        let before = match Bare::find(bytes) {
+        let before = match BareResponse::find(bytes) {
             None => bytes,
             Some(bare) if bare.at > 0 => bytes.get(..bare.at).unwrap_or(bytes),
             // A connection that was made ahead, and never used: an answer would be taken for that of the next request.
@@ -250,7 +249,8 @@ mod tests {
 
     #[test]
     fn nothing_but_a_bare_refusal_at_the_end_is_one() {
-        let found = |text: &str| Bare::find(text.as_bytes()).map(|bare| (bare.at, bare.code));
+        let found =
+            |text: &str| BareResponse::find(text.as_bytes()).map(|bare| (bare.at, bare.code));
         assert_eq!(found(BARE), Some((0, Code::MalformedRequest)));
         assert_eq!(
             found(&format!("HTTP/1.1 200 OK\r\n\r\n{BARE}")),
@@ -278,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_problem_goes_out_whole_however_slowly_it_is_read() {
         let (ours, mut theirs) = duplex(7);
-        let desk = Desk {
+        let desk = RefusalContext {
             clock: Clock::system(),
             metrics: Metrics::new(),
             max_body: 1,

@@ -7,7 +7,7 @@ pub(super) fn longest_text(node: &Node) -> u64 {
         Test::MaxLength(most) => Some(amount(*most)),
         _ => None,
     });
-    // Four bytes a character, and what is too long is told by its bytes.
+    // Four bytes a character, and what is too long is reported by its bytes.
     limit.map_or(size(), |most| {
         most.saturating_mul(4).saturating_add(3).min(size())
     })

@@ -1,4 +1,4 @@
-//! What people look for.
+//! Texts to search for.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,20 +9,20 @@ use crate::domain::fault::Fault;
 /// Longest text to look for, characters.
 const MAX: usize = 300;
 
-/// A text to look for, without control characters. It may hold what nobody could write into a [`Line`]: what is looked for may come from
+/// A text to search for, without control characters. It may hold what a [`Line`] may not: what is searched for may come from
 /// elsewhere.
 ///
 /// [`Line`]: super::Line
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sought(String);
+pub struct SearchText(String);
 
-impl From<Sought> for String {
-    fn from(sought: Sought) -> Self {
+impl From<SearchText> for String {
+    fn from(sought: SearchText) -> Self {
         sought.0
     }
 }
 
-impl Member for Sought {
+impl Member for SearchText {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         match value {
             Value::String(text)
@@ -71,7 +71,7 @@ mod tests {
             (json!("a\n"), false),
             (json!(12), false),
         ] {
-            assert_eq!(Sought::read(sent.clone()).is_ok(), fits, "{sent}");
+            assert_eq!(SearchText::read(sent.clone()).is_ok(), fits, "{sent}");
         }
     }
 

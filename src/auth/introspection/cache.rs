@@ -13,12 +13,12 @@ const PLACE_BYTES: usize = 256;
 
 /// Bytes that everybody's may have together. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Room {
+pub(in super::super) struct MemoryBudget {
     most: usize,
     taken: Arc<AtomicUsize>,
 }
 
-impl Room {
+impl MemoryBudget {
     pub(in super::super) fn new(most: usize) -> Self {
         Self {
             most,
@@ -40,11 +40,10 @@ impl Room {
 
 /// Fingerprints of tokens -> what is known of them. The oldest goes where there is no room.
 #[derive(Debug)]
-pub(super) struct Known<V> {
-    /// Bytes that it may have.
+pub(super) struct TokenCache<V> {
     most: usize,
     bytes: usize,
-    room: Room,
+    room: MemoryBudget,
     entries: HashMap<Fingerprint, Entry<V>>,
     /// The oldest first; one that was replaced has another number by now.
     order: VecDeque<(Fingerprint, u64)>,
@@ -59,8 +58,8 @@ struct Entry<V> {
     number: u64,
 }
 
-impl<V: Clone> Known<V> {
-    pub(super) fn new(most: usize, room: Room) -> Self {
+impl<V: Clone> TokenCache<V> {
+    pub(super) fn new(most: usize, room: MemoryBudget) -> Self {
         Self {
             most,
             bytes: 0,
@@ -112,7 +111,7 @@ impl<V: Clone> Known<V> {
         }
     }
 
-    /// Forgets what is over.
+    /// Drops expired entries.
     pub(super) fn tidy(&mut self, now: DateTime<Utc>) {
         let over = self.entries.iter().filter(|(_, entry)| entry.until <= now);
         let over: Vec<Fingerprint> = over.map(|(token, _)| *token).collect();
@@ -155,7 +154,7 @@ fn is<V>(entries: &HashMap<Fingerprint, Entry<V>>, token: &Fingerprint, number: 
         .is_some_and(|entry| entry.number == number)
 }
 
-impl<V> Drop for Known<V> {
+impl<V> Drop for TokenCache<V> {
     fn drop(&mut self) {
         self.room.give_back(self.bytes);
     }
@@ -169,14 +168,14 @@ mod tests {
     use crate::crypto::mac::Fingerprints;
 
     const BYTES: usize = 1_000;
-    /// Room for four.
+    /// Capacity for four entries.
     const MOST: usize = 4 * (BYTES + PLACE_BYTES);
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
     }
 
-    fn found(known: &Known<u32>, tokens: &[Fingerprint], now: i64) -> Vec<u32> {
+    fn remembered(known: &TokenCache<u32>, tokens: &[Fingerprint], now: i64) -> Vec<u32> {
         let found = tokens.iter().filter_map(|token| known.find(token, at(now)));
         found.collect()
     }
@@ -185,21 +184,21 @@ mod tests {
     fn the_oldest_goes_where_there_is_no_room_and_what_is_over_is_not_found() {
         let fingerprints = Fingerprints::new().unwrap();
         let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
-        let room = Room::new(usize::MAX);
-        let mut known = Known::new(MOST, room.clone());
+        let room = MemoryBudget::new(usize::MAX);
+        let mut known = TokenCache::new(MOST, room.clone());
         for (number, token) in (0..).zip(&tokens) {
             known.add(*token, number, BYTES, at(60), at(0));
         }
-        assert_eq!(found(&known, &tokens, 59), [4, 5, 6, 7]);
-        assert_eq!(found(&known, &tokens, 60), [0; 0]);
+        assert_eq!(remembered(&known, &tokens, 59), [4, 5, 6, 7]);
+        assert_eq!(remembered(&known, &tokens, 60), [0; 0]);
         // Learned anew, it is the newest.
         known.add(tokens[4], 44, BYTES, at(90), at(0));
         known.add(tokens[0], 0, BYTES, at(90), at(0));
-        assert_eq!(found(&known, &tokens, 0), [0, 44, 6, 7]);
+        assert_eq!(remembered(&known, &tokens, 0), [0, 44, 6, 7]);
         known.add(tokens[1], 1, MOST, at(90), at(0));
         known.add(tokens[2], 2, BYTES, at(0), at(0));
         assert_eq!(
-            found(&known, &tokens, 0),
+            remembered(&known, &tokens, 0),
             [0, 44, 6, 7],
             "too large, or over"
         );
@@ -217,16 +216,16 @@ mod tests {
     fn one_takes_nothing_from_others_where_all_room_is_taken() {
         let fingerprints = Fingerprints::new().unwrap();
         let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
-        let room = Room::new(MOST);
-        let mut first = Known::new(MOST, room.clone());
-        let mut second = Known::new(MOST, room.clone());
+        let room = MemoryBudget::new(MOST);
+        let mut first = TokenCache::new(MOST, room.clone());
+        let mut second = TokenCache::new(MOST, room.clone());
         for (number, token) in (0..3).zip(&tokens) {
             first.add(*token, number, BYTES, at(60), at(0));
         }
         for (number, token) in (0..).zip(&tokens) {
             second.add(*token, number, BYTES, at(60), at(0));
         }
-        assert_eq!(found(&first, &tokens, 0), [0, 1, 2]);
-        assert_eq!(found(&second, &tokens, 0), [7]);
+        assert_eq!(remembered(&first, &tokens, 0), [0, 1, 2]);
+        assert_eq!(remembered(&second, &tokens, 0), [7]);
     }
 }

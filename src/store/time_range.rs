@@ -14,16 +14,16 @@ const AHEAD: TimeDelta = TimeDelta::days(1);
 
 /// A stretch of time: its first moment, and the first one after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// Not before.
+pub struct TimeRange {
+    /// Inclusive.
     pub from: DateTime<Utc>,
-    /// Before.
+    /// Exclusive.
     pub to: DateTime<Utc>,
     floor: DateTime<Utc>,
     step: usize,
 }
 
-impl Stretch {
+impl TimeRange {
     /// The newest stretch of all the time there is.
     pub fn newest(now: DateTime<Utc>) -> Self {
         Self::back_from(
@@ -69,14 +69,14 @@ impl Stretch {
 mod tests {
     use super::*;
 
-    fn all(newest: Stretch) -> Vec<Stretch> {
+    fn all(newest: TimeRange) -> Vec<TimeRange> {
         std::iter::successors(Some(newest), |stretch| stretch.older()).collect()
     }
 
     #[test]
     fn stretches_follow_each_other_back_to_the_beginning() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let all = all(Stretch::newest(now));
+        let all = all(TimeRange::newest(now));
         assert_eq!(all.len(), 3);
         assert_eq!(all[0].to, now + AHEAD);
         assert_eq!(all[1].to, all[0].from);
@@ -88,10 +88,10 @@ mod tests {
     fn a_stretch_ends_where_nobody_asks_further() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let (week, hour) = (TimeDelta::days(7), TimeDelta::hours(1));
-        let one = Stretch::newest(now).within(Some(now - week), Some(now - hour));
+        let one = TimeRange::newest(now).within(Some(now - week), Some(now - hour));
         assert_eq!((one.from, one.to), (now - week, now - hour));
         assert_eq!(one.older(), None);
-        let none = Stretch::newest(now).within(Some(now), Some(now - hour));
+        let none = TimeRange::newest(now).within(Some(now), Some(now - hour));
         assert_eq!(none.older(), None);
     }
 }

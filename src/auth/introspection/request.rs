@@ -12,7 +12,7 @@ use crate::domain::issuer::{Introspection, RootCertificates};
 use crate::domain::json;
 use crate::domain::text::clean_line;
 
-/// Longest text of an answer that is told, in characters.
+/// Longest text of an answer that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 100;
 
 /// Why an endpoint did not say whether a token is good.
@@ -44,7 +44,6 @@ pub(super) enum IntrospectionError {
     /// An error of its own.
     #[error("the endpoint answered with status {status} instead of 200{}", in_words(.code))]
     Status {
-        /// Its status.
         status: u16,
         /// Its `error`, one clean line; empty where it says none.
         code: String,
@@ -87,16 +86,15 @@ impl IntrospectionError {
     }
 }
 
-/// What an endpoint says of a token.
+/// An endpoint's answer about a token.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Said {
+pub(super) enum IntrospectionAnswer {
     /// It is good, and this is who it is for.
     Active(Map<String, Value>),
     /// It is not.
     Inactive,
 }
 
-/// Who is asked, and as whom.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endpoint<'a> {
     pub(super) about: &'a Introspection,
@@ -112,7 +110,7 @@ impl Endpoint<'_> {
         outbound: &Outbound,
         token: &str,
         now: DateTime<Utc>,
-    ) -> Result<Said, IntrospectionError> {
+    ) -> Result<IntrospectionAnswer, IntrospectionError> {
         let question = question(self.about, self.secret, token)?;
         let answered = match self.roots {
             None => outbound.execute(question).await?,
@@ -141,7 +139,7 @@ fn question(
     client.post(about.endpoint(), &form)
 }
 
-fn read(answered: Answered) -> Result<Said, IntrospectionError> {
+fn read(answered: Answered) -> Result<IntrospectionAnswer, IntrospectionError> {
     let Answered {
         status,
         headers,
@@ -161,9 +159,9 @@ fn read(answered: Answered) -> Result<Said, IntrospectionError> {
     match members.remove("active") {
         Some(Value::Bool(true)) => {
             split_scope(&mut members);
-            Ok(Said::Active(members))
+            Ok(IntrospectionAnswer::Active(members))
         }
-        Some(Value::Bool(false)) => Ok(Said::Inactive),
+        Some(Value::Bool(false)) => Ok(IntrospectionAnswer::Inactive),
         _ => Err(IntrospectionError::NoActive),
     }
 }
@@ -227,9 +225,12 @@ mod tests {
     #[test]
     fn only_true_is_active_and_what_is_no_answer_is_no_answer() {
         let read = |body: &str| read(answered(200, "application/json", body));
-        let active = Said::Active(json!({"sub": "u"}).as_object().unwrap().clone());
+        let active = IntrospectionAnswer::Active(json!({"sub": "u"}).as_object().unwrap().clone());
         assert_eq!(read(r#"{"active": true, "sub": "u"}"#), Ok(active));
-        assert_eq!(read(r#"{"active": false, "sub": "u"}"#), Ok(Said::Inactive));
+        assert_eq!(
+            read(r#"{"active": false, "sub": "u"}"#),
+            Ok(IntrospectionAnswer::Inactive)
+        );
         for none in [
             r#"{"active": "true"}"#,
             r#"{"active": 1}"#,
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_scope_is_a_list_of_its_names() {
-        let Ok(Said::Active(members)) = read(answered(
+        let Ok(IntrospectionAnswer::Active(members)) = read(answered(
             200,
             "application/json",
             r#"{"active": true, "scope": "openid  admin-read"}"#,

@@ -27,7 +27,7 @@ const ORPHAN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Folders of one server.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Directories {
     account: Account,
     /// Ours: lock and log. The same as `cluster` for an ephemeral server.
     home: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct Place {
     socket: PathBuf,
 }
 
-impl Place {
+impl Directories {
     /// Data in `folder`; the socket below /tmp, since a project's path may be too long for one.
     pub(super) fn persistent(folder: &Path, account: Account) -> Result<Self, PostgresError> {
         fs::create_dir_all(folder).map_err(PostgresError::io("make", folder))?;

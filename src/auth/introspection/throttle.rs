@@ -1,4 +1,4 @@
-//! How often an endpoint is asked. Anybody may send made-up tokens, and each is a question.
+//! Bounds requests to an endpoint. Anybody may send made-up tokens, and each costs a request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Questions that one address may have asked in vain in a minute. Who has good tokens is not counted, however many have one address.
+/// Requests for refused tokens that one address may cause in a minute. Good tokens don't count, however many share an address.
 pub(super) const IN_VAIN: u32 = 30;
 /// Failures in a row after which an endpoint is left alone.
 const FAILURES: u32 = 5;
-/// For how long.
+/// How long a failing endpoint is left alone.
 const REST: Duration = Duration::from_secs(5);
 
-/// Why an endpoint is not asked now.
+/// Why the endpoint is not asked now, with the time until it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum ThrottledBy {
     /// This address has sent too many tokens that were refused.
     Address(Duration),
-    /// It is asked as often as it may be, or it failed.
+    /// The endpoint gets as many requests as allowed, or it failed.
     Endpoint(Duration),
 }
 
-/// What was asked of one endpoint lately.
+/// Recent requests to one endpoint, and how they ended.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Throttle {
     second: i64,
     asked: u32,
     minute: i64,
@@ -33,28 +33,30 @@ pub(super) struct Pace {
     rests_until: Option<DateTime<Utc>>,
 }
 
-impl Pace {
-    /// Counts a question in.
-    pub(super) fn ask(
+impl Throttle {
+    /// Counts a request to the endpoint, or says when to try again.
+    pub(super) fn admit(
         &mut self,
         from: Option<IpAddr>,
         per_second: u32,
         now: DateTime<Utc>,
-    ) -> Result<(), Held> {
+    ) -> Result<(), ThrottledBy> {
         self.turn(now);
         let in_vain = from.and_then(|from| self.in_vain.get(&from));
         if in_vain.is_some_and(|times| *times >= IN_VAIN) {
             let left = 60 - now.timestamp().rem_euclid(60);
-            return Err(Held::Address(Duration::from_secs(left.unsigned_abs())));
+            return Err(ThrottledBy::Address(Duration::from_secs(
+                left.unsigned_abs(),
+            )));
         }
         let rest = self.rests_until.map(|until| until - now);
         if let Some(rest) = rest.and_then(|left| left.to_std().ok())
             && !rest.is_zero()
         {
-            return Err(Held::Endpoint(rest.min(REST)));
+            return Err(ThrottledBy::Endpoint(rest.min(REST)));
         }
         if self.asked >= per_second {
-            return Err(Held::Endpoint(Duration::from_secs(1)));
+            return Err(ThrottledBy::Endpoint(Duration::from_secs(1)));
         }
         self.asked += 1;
         Ok(())
@@ -109,45 +111,45 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_asked_so_often_a_second() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         for _ in 0..3 {
-            assert_eq!(pace.ask(None, 3, at(7)), Ok(()));
+            assert_eq!(pace.admit(None, 3, at(7)), Ok(()));
         }
-        let held = Held::Endpoint(Duration::from_secs(1));
-        assert_eq!(pace.ask(None, 3, at(7)), Err(held));
-        assert_eq!(pace.ask(None, 3, at(8)), Ok(()));
+        let held = ThrottledBy::Endpoint(Duration::from_secs(1));
+        assert_eq!(pace.admit(None, 3, at(7)), Err(held));
+        assert_eq!(pace.admit(None, 3, at(8)), Ok(()));
     }
 
     #[test]
     fn an_address_that_asks_in_vain_is_held_and_others_are_not() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         for _ in 0..IN_VAIN {
-            assert_eq!(pace.ask(HERE, 1_000, at(10)), Ok(()));
+            assert_eq!(pace.admit(HERE, 1_000, at(10)), Ok(()));
             pace.answered(HERE, true, at(10));
-            assert_eq!(pace.ask(THERE, 1_000, at(10)), Ok(()));
+            assert_eq!(pace.admit(THERE, 1_000, at(10)), Ok(()));
             pace.answered(THERE, false, at(10));
         }
-        let held = Held::Address(Duration::from_secs(50));
-        assert_eq!(pace.ask(HERE, 1_000, at(10)), Err(held));
-        assert_eq!(pace.ask(THERE, 1_000, at(10)), Ok(()));
-        assert_eq!(pace.ask(None, 1_000, at(10)), Ok(()));
-        assert_eq!(pace.ask(HERE, 1_000, at(60)), Ok(()));
+        let held = ThrottledBy::Address(Duration::from_secs(50));
+        assert_eq!(pace.admit(HERE, 1_000, at(10)), Err(held));
+        assert_eq!(pace.admit(THERE, 1_000, at(10)), Ok(()));
+        assert_eq!(pace.admit(None, 1_000, at(10)), Ok(()));
+        assert_eq!(pace.admit(HERE, 1_000, at(60)), Ok(()));
     }
 
     #[test]
     fn an_endpoint_that_fails_again_and_again_is_left_alone_for_a_while() {
-        let mut pace = Pace::default();
+        let mut pace = Throttle::default();
         for _ in 0..FAILURES {
-            assert_eq!(pace.ask(None, 1_000, at(0)), Ok(()));
+            assert_eq!(pace.admit(None, 1_000, at(0)), Ok(()));
             pace.failed(at(0));
         }
         assert_eq!(
-            pace.ask(None, 1_000, at(1)),
-            Err(Held::Endpoint(Duration::from_secs(4)))
+            pace.admit(None, 1_000, at(1)),
+            Err(ThrottledBy::Endpoint(Duration::from_secs(4)))
         );
-        assert_eq!(pace.ask(None, 1_000, at(5)), Ok(()));
+        assert_eq!(pace.admit(None, 1_000, at(5)), Ok(()));
         pace.answered(None, true, at(5));
         pace.failed(at(6));
-        assert_eq!(pace.ask(None, 1_000, at(6)), Ok(()));
+        assert_eq!(pace.admit(None, 1_000, at(6)), Ok(()));
     }
 }

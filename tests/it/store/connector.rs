@@ -136,7 +136,7 @@ async fn what_keeps_a_command_from_its_database_is_told_apart_and_said_once() {
     );
     said_once(
         &run(&["migrate"], &url).await,
-        "offers no TLS, which sslmode asks for",
+        "offers no TLS, which sslmode requires",
     );
 }
 

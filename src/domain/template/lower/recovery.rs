@@ -4,13 +4,13 @@ use super::TemplateFault;
 use super::source::Places;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum TagKind {
     Output,
     Statement,
     Comment,
 }
 
-impl Mark {
+impl TagKind {
     const ALL: [Self; 3] = [Self::Output, Self::Statement, Self::Comment];
 
     /// With what a tag begins and ends.
@@ -25,7 +25,7 @@ impl Mark {
 
 /// A tag, from its opening to behind its end; one that nobody closed ends where the next begins.
 struct Tag<'s> {
-    mark: Mark,
+    mark: TagKind,
     start: usize,
     inside: &'s str,
     end: usize,
@@ -77,20 +77,21 @@ pub(super) fn mend(
     }
     let broken = open.or_else(|| tags.iter().rfind(|tag| tag.start <= at))?;
     match (broken.mark, broken.statement()) {
-        (Mark::Output | Mark::Comment, _) => Some(without(source, &[broken])),
-        (Mark::Statement, word @ ("if" | "elif")) if broken.words().count() > 1 => {
+        (TagKind::Output | TagKind::Comment, _) => Some(without(source, &[broken])),
+        (TagKind::Statement, word @ ("if" | "elif")) if broken.words().count() > 1 => {
             Some(always(source, broken, word))
         }
-        (Mark::Statement, "if" | "elif" | "else" | "for" | "") => {
+        (TagKind::Statement, "if" | "elif" | "else" | "for" | "") => {
             without_statements(source, &tags, names)
         }
-        (Mark::Statement, word) if word.starts_with("end") => {
+        (TagKind::Statement, word) if word.starts_with("end") => {
             without_statements(source, &tags, names)
         }
-        (Mark::Statement, word) => {
+        (TagKind::Statement, word) => {
             let end = format!("end{word}");
             let unknown = |tag: &&Tag<'_>| {
-                tag.start == broken.start || (tag.mark == Mark::Statement && tag.statement() == end)
+                tag.start == broken.start
+                    || (tag.mark == TagKind::Statement && tag.statement() == end)
             };
             let unknown: Vec<&Tag<'_>> = tags.iter().filter(unknown).collect();
             Some(without(source, &unknown))
@@ -101,7 +102,7 @@ pub(super) fn mend(
 /// The first statement that has no end.
 fn unclosed<'t, 's>(tags: &'t [Tag<'s>]) -> Option<&'t Tag<'s>> {
     let mut open: Vec<&Tag<'_>> = Vec::new();
-    for tag in tags.iter().filter(|tag| tag.mark == Mark::Statement) {
+    for tag in tags.iter().filter(|tag| tag.mark == TagKind::Statement) {
         match tag.statement() {
             "if" | "for" => open.push(tag),
             "endif" | "endfor" => _ = open.pop(),
@@ -115,9 +116,9 @@ fn unclosed<'t, 's>(tags: &'t [Tag<'s>]) -> Option<&'t Tag<'s>> {
 fn without_statements(source: &str, tags: &[Tag<'_>], names: &mut Vec<String>) -> Option<String> {
     let statements: Vec<&Tag<'_>> = tags
         .iter()
-        .filter(|tag| tag.mark == Mark::Statement)
+        .filter(|tag| tag.mark == TagKind::Statement)
         .collect();
-    // What stands in `raw` is no tag.
+    // What is in `raw` is no tag.
     if statements.iter().any(|tag| tag.statement() == "raw") {
         return None;
     }
@@ -172,7 +173,7 @@ fn tags(source: &str) -> Vec<Tag<'_>> {
         let next = opening(source, begin).map_or(source.len(), |(next, _)| next);
         let closed = rest.find(close).map(|at| begin.saturating_add(at));
         let (inside, end, is_closed) = match closed {
-            Some(at) if mark == Mark::Comment || at < next => (at, at.saturating_add(2), true),
+            Some(at) if mark == TagKind::Comment || at < next => (at, at.saturating_add(2), true),
             _ => (next, next, false),
         };
         tags.push(Tag {
@@ -188,9 +189,9 @@ fn tags(source: &str) -> Vec<Tag<'_>> {
 }
 
 /// The first tag that begins at `from` or behind it.
-fn opening(source: &str, from: usize) -> Option<(usize, Mark)> {
+fn opening(source: &str, from: usize) -> Option<(usize, TagKind)> {
     let rest = source.get(from..)?;
-    Mark::ALL
+    TagKind::ALL
         .into_iter()
         .filter_map(|mark| Some((from.saturating_add(rest.find(mark.signs().0)?), mark)))
         .min_by_key(|(at, _)| *at)
@@ -200,8 +201,8 @@ fn opening(source: &str, from: usize) -> Option<(usize, Mark)> {
 mod tests {
     use super::super::{TemplateKind, survey};
 
-    /// What is told of a source: places and messages of faults, then the values that it uses.
-    fn told(source: &str) -> (Vec<(usize, usize)>, Vec<String>) {
+    /// What a survey of a source reports: places and messages of faults, then the values that it uses.
+    fn survey_lines(source: &str) -> (Vec<(usize, usize)>, Vec<String>) {
         let survey = survey(source, TemplateKind::Prompt);
         let places = survey.faults.iter().map(|fault| (fault.line, fault.column));
         let paths = survey.variables.into_iter().map(|used| used.path);
@@ -252,7 +253,7 @@ mod tests {
                 vec!["user.c"],
             ),
         ] {
-            let (found, used) = told(source);
+            let (found, used) = survey_lines(source);
             assert_eq!(
                 found,
                 places,
@@ -265,9 +266,9 @@ mod tests {
 
     #[test]
     fn what_stands_in_raw_or_in_a_comment_is_no_tag() {
-        let (found, _) = told("{% raw %}{{ nobody }}{% endraw %}{% if user.a %}");
+        let (found, _) = survey_lines("{% raw %}{{ nobody }}{% endraw %}{% if user.a %}");
         assert_eq!(found.len(), 1);
-        let (found, used) = told("{# {{ nobody #}{{ user. }}{{ user.a }}");
+        let (found, used) = survey_lines("{# {{ nobody #}{{ user. }}{{ user.a }}");
         assert_eq!((found.len(), used), (1, vec!["user.a".to_owned()]));
     }
 

@@ -1,4 +1,4 @@
-//! The way of a browser to the tenant's provider and back.
+//! A browser's single sign-on: to the tenant's provider and back.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::code::{CODE_LASTS, CODE_PREFIX, Program, SignInCode, Vouched};
+use super::code::{CODE_LASTS, CODE_PREFIX, Program, SignInCode, VouchedPerson};
 use super::{Member, SsoFailure, begin_here, counted, find, open};
 use crate::auth::{SsoAttempt, SsoError, SsoIdentity};
 use crate::crypto::seal::{Aad, SealError};
@@ -27,7 +27,7 @@ use crate::tenants::sign_in::{
     SignInError, SignedIn, Visitor, actor, admit_address, admit_sso, target,
 };
 
-/// How long a browser may take to come back.
+/// How long a person may take at the provider.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// A browser carries it, so no row names it.
@@ -40,11 +40,11 @@ fn departure_place(tenant: TenantId) -> Aad {
     }
 }
 
-/// What must be known of a browser that left for the provider when it comes back. The browser carries it itself, sealed: whoever
-/// asks to be sent on leaves nothing here.
+/// What must be known of a sign-in when the browser comes back from the provider. The browser carries it, sealed in a cookie, so that
+/// starting a sign-in stores nothing here.
 #[derive(Serialize, Deserialize)]
-struct Departure {
-    /// What the provider hands back.
+struct ReturnState {
+    /// `state`, which the provider returns.
     state: String,
     /// What the ID token must repeat.
     nonce: String,
@@ -53,15 +53,13 @@ struct Departure {
     provider: Uuid,
     /// as it was then.
     revision: i64,
-    /// Where it comes back to.
     redirect_uri: String,
-    /// Until when.
     expires_at: DateTime<Utc>,
     /// The program that sent it, where one did.
     program: Option<Program>,
 }
 
-impl Departure {
+impl ReturnState {
     fn seal(&self, gateway: &Gateway, tenant: TenantId) -> Result<SecretString, SealError> {
         let text = serde_json::to_string(self).map_err(|_never| SealError::Cipher)?;
         let sealed = gateway
@@ -78,23 +76,22 @@ impl Departure {
     }
 }
 
-/// A browser to send on.
+/// The address of the provider, and the cookie to set.
 #[derive(Debug)]
-pub struct SentOn {
-    /// Where to.
+pub struct AuthorizationRedirect {
     pub url: Url,
     /// For a cookie of that browser, until it comes back.
     pub browser: SecretString,
 }
 
-/// Sends a browser to the tenant's provider.
+/// Starts a single sign-on: redirects a browser to the tenant's provider.
 pub async fn start(
     gateway: &Gateway,
     slug: &str,
     redirect_uri: &str,
     program: Option<Program>,
     from: &Visitor,
-) -> Result<SentOn, SsoFailure> {
+) -> Result<AuthorizationRedirect, SsoFailure> {
     admit_address(gateway, from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
     let _turn = admit_sso(gateway, tenant.id, from)
@@ -103,7 +100,7 @@ pub async fn start(
     let attempt = SsoAttempt::random()?;
     let client = open(gateway, tenant.id, &provider)?;
     let url = gateway.sso.begin(&client, redirect_uri, &attempt).await?;
-    let departure = Departure {
+    let departure = ReturnState {
         state: attempt.state.expose_secret().to_owned(),
         nonce: attempt.nonce.expose_secret().to_owned(),
         pkce_verifier: attempt.pkce_verifier.expose_secret().to_owned(),
@@ -113,16 +110,16 @@ pub async fn start(
         expires_at: gateway.clock.now() + PATIENCE,
         program,
     };
-    Ok(SentOn {
+    Ok(AuthorizationRedirect {
         url,
         browser: departure.seal(gateway, tenant.id)?,
     })
 }
 
-/// What a browser brings back from the provider.
+/// The provider's answer, which the browser brings back.
 #[derive(Debug)]
-pub struct CameBack {
-    /// What it was sent with.
+pub struct ProviderCallback {
+    /// `state`, as the provider returned it.
     pub state: SecretString,
     /// The provider's code, unless it refused.
     pub code: Option<String>,
@@ -130,50 +127,51 @@ pub struct CameBack {
     pub issuer: Option<String>,
     /// The cookie.
     pub browser: SecretString,
-    /// Where it comes from.
     pub from: Visitor,
     /// Whether a person looks at what comes out, rather than a program that reads a token.
     pub shows_pages: bool,
 }
 
-/// Somebody whom the provider vouches for has come in.
+/// The result of a single sign-on.
 #[derive(Debug)]
-pub enum CameIn {
-    /// Signed in, and here is the token.
+pub enum SsoOutcome {
     Token(SignedIn),
     /// A person looks at a page: no session is opened in their browser.
-    Vouched(Vouched),
+    VouchedPerson(VouchedPerson),
 }
 
-/// Somebody has not come in.
+/// A single sign-on that failed.
 #[derive(Debug)]
-pub struct NotIn {
-    /// Why.
+pub struct SsoRejection {
     pub why: SsoFailure,
     /// The program that waits for them, where it was it that sent them.
     pub program: Option<Program>,
 }
 
 /// Lets in whom the provider vouches for.
-pub async fn finish(gateway: &Gateway, slug: &str, back: CameBack) -> Result<CameIn, NotIn> {
+pub async fn finish(
+    gateway: &Gateway,
+    slug: &str,
+    back: ProviderCallback,
+) -> Result<SsoOutcome, SsoRejection> {
     let mut program = None;
     let outcome = come_in(gateway, slug, back, &mut program).await;
     counted(gateway, outcome, |came_in| {
-        matches!(came_in, CameIn::Token(_))
+        matches!(came_in, SsoOutcome::Token(_))
     })
-    .map_err(|why| NotIn { why, program })
+    .map_err(|why| SsoRejection { why, program })
 }
 
 async fn come_in(
     gateway: &Gateway,
     slug: &str,
-    back: CameBack,
+    back: ProviderCallback,
     program: &mut Option<Program>,
-) -> Result<CameIn, SsoFailure> {
+) -> Result<SsoOutcome, SsoFailure> {
     admit_address(gateway, &back.from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
     let now = gateway.clock.now();
-    let left = Departure::open(gateway, tenant.id, &back.browser)
+    let left = ReturnState::open(gateway, tenant.id, &back.browser)
         .filter(|left| same_secret(&back.state, &SecretString::from(left.state.as_str())))
         .ok_or(SignInError::Refused("sso_state"))?;
     program.clone_from(&left.program);
@@ -236,7 +234,7 @@ async fn come_in(
         return Err(SignInError::Refused("sso_used").into());
     }
     if code.is_some() || back.shows_pages {
-        return Ok(CameIn::Vouched(Vouched {
+        return Ok(SsoOutcome::VouchedPerson(VouchedPerson {
             email: email.as_str().to_owned(),
             tenant: tenant.name,
             role,
@@ -249,7 +247,7 @@ async fn come_in(
         role,
     };
     let signed_in = begin_here(gateway, tenant, &provider, &member, &back.from).await?;
-    Ok(CameIn::Token(signed_in))
+    Ok(SsoOutcome::Token(signed_in))
 }
 
 /// The address that the provider may speak for.
@@ -297,7 +295,7 @@ async fn settle(
             None => {
                 tx.set_sso_subject(person.id, &identity.subject).await?;
                 let details = json!({ "issuer": provider.issuer });
-                tell(gateway, &mut tx, "member.link", email, details, from).await?;
+                audit(gateway, &mut tx, "member.link", email, details, from).await?;
             }
         }
         tx.commit().await?;
@@ -328,12 +326,12 @@ async fn settle(
         "member.create"
     };
     let details = json!({ "role": role.as_str(), "by": "sso" });
-    tell(gateway, &mut tx, action, email, details, from).await?;
+    audit(gateway, &mut tx, action, email, details, from).await?;
     tx.commit().await?;
     Ok((id, role))
 }
 
-async fn tell(
+async fn audit(
     gateway: &Gateway,
     tx: &mut TenantTx,
     action: &str,

@@ -41,8 +41,8 @@ pub(super) fn judge(program: &Program, places: &[String]) -> Vec<Fault> {
         }
     }
     let at = |id: Id| places.get(id).cloned().unwrap_or_default();
-    if let Some((id, told)) = judge.circle {
-        return vec![Fault::new(at(id), told)];
+    if let Some((id, message)) = judge.circle {
+        return vec![Fault::new(at(id), message)];
     }
     let whole = judge.at(judge.levels.len(), 0);
     if whole.depth > MAX_DEPTH {
@@ -96,7 +96,7 @@ fn advice(node: &Node) -> &'static str {
     } else if has(|test| matches!(test, Test::Allowed(values) if values.deep)) {
         "let const and enum list texts and numbers instead of objects and lists"
     } else if has(|test| matches!(test, Test::OtherItems(_) | Test::OtherMembers(_))) {
-        "say additionalProperties or items beside the properties instead of unevaluatedProperties or unevaluatedItems"
+        "write additionalProperties or items beside the properties instead of unevaluatedProperties or unevaluatedItems"
     } else if has(|test| matches!(test, Test::Pattern(_) | Test::Names(_))) || has(is_patterned) {
         "use fewer patterns, or give the texts maxLength and the object maxProperties"
     } else {
@@ -138,7 +138,7 @@ struct Cost {
 
 /// What is known of a node at a level.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct NodeCost {
     /// A byte of any value.
     rate: u64,
     /// Any value.
@@ -156,7 +156,7 @@ impl Cost {
     }
 
     /// The dearer one of both.
-    fn or(self, other: Self) -> Self {
+    fn max(self, other: Self) -> Self {
         self.with(other, u64::max)
     }
 
@@ -258,7 +258,7 @@ impl Cost {
         cost
     }
 
-    fn known(&self) -> Known {
+    fn to_node_cost(self) -> NodeCost {
         // The bytes that pay: `1,` `"",` `true,` `[]` `{}` and `"":` before a member's value.
         let flag = self.flag.div_ceil(5);
         let number = self.number.div_ceil(SHORTEST_ITEM);
@@ -285,7 +285,7 @@ impl Cost {
             self.most_list.min(list.saturating_mul(size())),
             self.most_object.min(object.saturating_mul(size())),
         ];
-        Known {
+        NodeCost {
             rate: flag.max(number).max(text).max(list).max(object),
             bound: bounds.into_iter().fold(0, u64::max),
             name: self.text,
@@ -298,11 +298,11 @@ impl Cost {
 struct Judge<'p> {
     program: &'p Program,
     /// What is known of all nodes, for values with as many levels inside.
-    levels: Vec<Vec<Known>>,
+    levels: Vec<Vec<NodeCost>>,
     now: Vec<Option<Cost>>,
     /// Nodes that are being followed.
     open: Vec<Id>,
-    /// A node that judges a value by judging it, and what to say of it.
+    /// A node that judges a value by judging it, and the message for it.
     circle: Option<(Id, &'static str)>,
 }
 
@@ -311,12 +311,12 @@ impl Judge<'_> {
     fn level(&mut self) {
         let nodes = self.program.nodes.len();
         self.now = vec![None; nodes];
-        let known = (0..nodes).map(|id| self.cost(id).known()).collect();
+        let known = (0..nodes).map(|id| self.cost(id).to_node_cost()).collect();
         self.levels.push(known);
     }
 
     /// What is known of a node below so many levels.
-    fn at(&self, levels: usize, id: Id) -> Known {
+    fn at(&self, levels: usize, id: Id) -> NodeCost {
         let level = levels.checked_sub(1).and_then(|top| self.levels.get(top));
         level
             .and_then(|level| level.get(id))
@@ -325,7 +325,7 @@ impl Judge<'_> {
     }
 
     /// What is known of a node that judges something inside.
-    fn inside(&self, id: Id) -> Known {
+    fn inside(&self, id: Id) -> NodeCost {
         self.at(self.levels.len(), id)
     }
 
@@ -337,11 +337,11 @@ impl Judge<'_> {
             return Cost::default();
         };
         if self.open.contains(&id) {
-            let told = "leads back to itself without going into the value; a schema may hold itself in properties, items and the like";
-            self.circle.get_or_insert((id, told));
+            let message = "leads back to itself without going into the value; a schema may hold itself in properties, items and the like";
+            self.circle.get_or_insert((id, message));
         } else if self.open.len() > MAX_DEPTH {
-            let told = "leads through too many subschemas that judge one value; shorten the chain of $ref, allOf and the like";
-            self.circle.get_or_insert((id, told));
+            let message = "leads through too many subschemas that judge one value; shorten the chain of $ref, allOf and the like";
+            self.circle.get_or_insert((id, message));
         }
         if self.circle.is_some() {
             return Cost::default();
@@ -444,7 +444,7 @@ impl Judge<'_> {
                 Some(tag) => {
                     let parts = choice.parts.iter();
                     let dearest =
-                        parts.fold(Cost::default(), |most, part| most.or(self.cost(*part)));
+                        parts.fold(Cost::default(), |most, part| most.max(self.cost(*part)));
                     let names = tag.name.len().saturating_add(tag.longest);
                     let found = LOOKUP.saturating_mul(2).saturating_add(amount(names));
                     dearest.plus(Cost::object(found, 0))
@@ -461,7 +461,7 @@ impl Judge<'_> {
                 let then = then.map_or_else(Cost::default, |id| self.cost(id));
                 let otherwise = otherwise.map_or_else(Cost::default, |id| self.cost(id));
                 self.cost(*condition)
-                    .plus(then.or(otherwise))
+                    .plus(then.max(otherwise))
                     .plus(self.trials(1, node))
             }
         }
@@ -490,7 +490,7 @@ impl Judge<'_> {
         else {
             return Cost::default();
         };
-        let sum = |of: fn(Known) -> u64, ids: &mut dyn Iterator<Item = Id>| {
+        let sum = |of: fn(NodeCost) -> u64, ids: &mut dyn Iterator<Item = Id>| {
             ids.map(|id| of(self.inside(id)))
                 .fold(0, u64::saturating_add)
         };
@@ -537,7 +537,7 @@ impl Judge<'_> {
     }
 
     /// The innermost node that is over `limit` although nothing in it is.
-    fn blame(&self, of: impl Fn(&Known) -> u64, limit: u64) -> Id {
+    fn blame(&self, of: impl Fn(&NodeCost) -> u64, limit: u64) -> Id {
         let (mut id, mut levels) = (0, self.levels.len());
         loop {
             let Some(node) = self.program.nodes.get(id) else {

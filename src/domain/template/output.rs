@@ -89,7 +89,6 @@ impl<'r> Page<'r> {
         self.cut = true;
     }
 
-    /// A snippet, as it was rendered.
     pub(super) fn snippet(&mut self, key: &str, budget: &mut Budget) -> Result<(), RenderFault> {
         let input = self.input;
         let snippet = input
@@ -175,7 +174,7 @@ impl<'r> Page<'r> {
         Ok(cleaned.text)
     }
 
-    /// One line stands between its marks in place; several lines stand on lines of their own.
+    /// One line is between its marks in place; several lines are on lines of their own.
     fn push_fenced(&mut self, text: &str, budget: &mut Budget) -> Result<(), RenderFault> {
         if text.is_empty() {
             return Ok(());

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::fence::Fence;
 use super::filters::{Filter, MAX_ITEMS};
 use super::input::{Root, Trust};
-use super::page::{CALLER_CHARS, CALLER_TOTAL_CHARS, FACT_CHARS, TENANT_CHARS};
+use super::output::{CALLER_CHARS, CALLER_TOTAL_CHARS, FACT_CHARS, TENANT_CHARS};
 use super::program::{Expr, Node};
-use super::{Template, page};
+use super::{Template, output};
 
 /// UTF-8 has no more for a character.
 const BYTES_PER_CHAR: usize = 4;
@@ -34,7 +34,7 @@ pub struct Size {
 }
 
 /// What is known of values before there are any.
-pub trait Known {
+pub trait ValueLimits {
     /// The longest text at a path such as `metadata.orders.*.id`, in characters.
     fn max_chars(&self, path: &str) -> Option<usize>;
     /// Most items of the list at a path.
@@ -43,9 +43,9 @@ pub trait Known {
 
 /// Nothing is known.
 #[derive(Debug, Clone, Copy)]
-pub struct Unknown;
+pub struct NoLimits;
 
-impl Known for Unknown {
+impl ValueLimits for NoLimits {
     fn max_chars(&self, _path: &str) -> Option<usize> {
         None
     }
@@ -58,7 +58,7 @@ impl Known for Unknown {
 impl Template {
     /// The largest prompt that this template can give with these snippets. A larger one than [`Size::CAP`] is refused when
     /// it is rendered.
-    pub fn largest(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> Size {
+    pub fn largest(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn ValueLimits) -> Size {
         let sum = self.sum(snippets, known);
         let mut size = sum.size();
         if sum.fenced {
@@ -69,11 +69,15 @@ impl Template {
     }
 
     /// Whether nothing but white space comes out, whatever the values are.
-    pub fn is_always_blank(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> bool {
+    pub fn is_always_blank(
+        &self,
+        snippets: &BTreeMap<&str, &Self>,
+        known: &dyn ValueLimits,
+    ) -> bool {
         !self.sum(snippets, known).visible
     }
 
-    fn sum(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn Known) -> Sum {
+    fn sum(&self, snippets: &BTreeMap<&str, &Self>, known: &dyn ValueLimits) -> Sum {
         let sizes = snippets
             .iter()
             .map(|(key, snippet)| {
@@ -85,8 +89,8 @@ impl Template {
     }
 }
 
-fn sum_of(nodes: &[Node], snippets: &BTreeMap<&str, Sum>, known: &dyn Known) -> Sum {
-    let mut bound = Bound {
+fn sum_of(nodes: &[Node], snippets: &BTreeMap<&str, Sum>, known: &dyn ValueLimits) -> Sum {
+    let mut bound = Estimator {
         snippets,
         known,
         locals: Vec::new(),
@@ -97,8 +101,8 @@ fn sum_of(nodes: &[Node], snippets: &BTreeMap<&str, Sum>, known: &dyn Known) -> 
 impl Size {
     /// What a prompt may have at most.
     pub const CAP: Self = Self {
-        chars: page::MAX_OUTPUT_CHARS,
-        bytes: page::MAX_OUTPUT_BYTES,
+        chars: output::MAX_OUTPUT_CHARS,
+        bytes: output::MAX_OUTPUT_BYTES,
     };
 
     /// Whether a prompt of this size would be refused.
@@ -178,7 +182,7 @@ impl Sum {
     }
 
     /// Either of two.
-    fn or(self, other: Self) -> Self {
+    fn max(self, other: Self) -> Self {
         Self {
             rest: self.rest.max(other.rest),
             caller_chars: self.caller_chars.max(other.caller_chars),
@@ -232,7 +236,7 @@ impl Longest {
     }
 
     /// Either of two.
-    fn or(self, other: Self) -> Self {
+    fn max(self, other: Self) -> Self {
         Self {
             tenant: self.tenant.max(other.tenant),
             issuer: self.issuer.max(other.issuer),
@@ -282,13 +286,13 @@ struct Local {
     longest: Longest,
 }
 
-struct Bound<'a> {
+struct Estimator<'a> {
     snippets: &'a BTreeMap<&'a str, Sum>,
-    known: &'a dyn Known,
+    known: &'a dyn ValueLimits,
     locals: Vec<Local>,
 }
 
-impl Bound<'_> {
+impl Estimator<'_> {
     fn nodes(&mut self, nodes: &[Node]) -> Sum {
         nodes
             .iter()
@@ -307,7 +311,7 @@ impl Bound<'_> {
             Node::Print(expr, _) => self.longest(expr).printed(),
             // A snippet that is printed twice repeats what it got of the caller's text.
             Node::Snippet(key) => {
-                // One that there is not may say anything yet; that it is missing is told elsewhere.
+                // A missing snippet may be written later; that it is missing is reported elsewhere.
                 let missing = Sum {
                     visible: true,
                     ..Sum::default()
@@ -321,7 +325,7 @@ impl Bound<'_> {
             }
             Node::If {
                 then, otherwise, ..
-            } => self.nodes(then).or(self.nodes(otherwise)),
+            } => self.nodes(then).max(self.nodes(otherwise)),
             Node::For {
                 names,
                 items,
@@ -354,7 +358,7 @@ impl Bound<'_> {
         let once = self.nodes(body);
         self.locals.truncate(outer);
         let all = once.times(most.map_or(MAX_ITEMS, |most| most.min(MAX_ITEMS)));
-        all.or(self.nodes(empty))
+        all.max(self.nodes(empty))
     }
 
     fn longest(&self, expr: &Expr) -> Longest {
@@ -376,25 +380,25 @@ impl Bound<'_> {
             },
             Expr::Slice(base, ..) => self.longest(base),
             Expr::And(left, right) | Expr::Or(left, right) => {
-                self.longest(left).or(self.longest(right))
+                self.longest(left).max(self.longest(right))
             }
             Expr::Choose {
                 then, otherwise, ..
             } => {
                 let otherwise = otherwise.as_deref();
                 self.longest(then)
-                    .or(otherwise.map_or_else(Longest::default, |expr| self.longest(expr)))
+                    .max(otherwise.map_or_else(Longest::default, |expr| self.longest(expr)))
             }
             Expr::Filter(filter, base, args) => self.filtered(*filter, base, args),
             Expr::List(items) => items
                 .iter()
                 .map(|item| self.longest(item))
-                .fold(Longest::NUMBER, Longest::or)
+                .fold(Longest::NUMBER, Longest::max)
                 .grown(),
             Expr::Map(entries) => entries
                 .iter()
                 .map(|(_, value)| self.longest(value))
-                .fold(Longest::NUMBER, Longest::or)
+                .fold(Longest::NUMBER, Longest::max)
                 .grown(),
         }
     }
@@ -402,9 +406,9 @@ impl Bound<'_> {
     fn filtered(&self, filter: Filter, base: &Expr, args: &[Option<Expr>]) -> Longest {
         let base = self.longest(base);
         let args = args.iter().flatten();
-        let with_args = || args.map(|arg| self.longest(arg)).fold(base, Longest::or);
+        let with_args = || args.map(|arg| self.longest(arg)).fold(base, Longest::max);
         match filter {
-            Filter::Abs | Filter::Int | Filter::Length | Filter::Round => base.or(Longest::NUMBER),
+            Filter::Abs | Filter::Int | Filter::Length | Filter::Round => base.max(Longest::NUMBER),
             Filter::Trim | Filter::First | Filter::Last => base,
             Filter::Default | Filter::Truncate => with_args(),
             Filter::Capitalize | Filter::Lower | Filter::Title | Filter::Upper => {

@@ -1,6 +1,6 @@
-//! Turns: how many of one key (a tenant, an address) are at something at the same time.
+//! Semaphores by key: bound how many callers of one key (a tenant, an address) do something at the same time.
 //!
-//! Nothing is kept of a key that nobody is at.
+//! A key without callers takes no memory.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,33 +9,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Turns by key. Cheap to clone; clones count together.
+/// Semaphores by key. Cheap to clone; clones count together.
 #[derive(Debug)]
-pub struct Turns<K: Eq + Hash>(Arc<Inner<K>>);
+pub struct KeyedSemaphore<K: Eq + Hash>(Arc<Inner<K>>);
 
 #[derive(Debug)]
 struct Inner<K> {
-    /// Turns that one key has at the same time.
+    /// Permits of each key.
     each: usize,
     lines: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-/// A turn; it lasts until this is dropped.
-pub struct Turn<K: Eq + Hash> {
-    // Dropped in this order: the turn is given back before the line is looked at.
+/// A permit, given back when it is dropped.
+pub struct KeyedPermit<K: Eq + Hash> {
+    // Dropped in this order: the permit is given back before the entry checks whether its semaphore is unused.
     _permit: OwnedSemaphorePermit,
-    _place: Place<K>,
+    _place: QueueEntry<K>,
 }
 
-/// Somebody at or waiting for a turn.
-struct Place<K: Eq + Hash> {
-    turns: Turns<K>,
+/// A caller that holds or waits for a permit.
+struct QueueEntry<K: Eq + Hash> {
+    turns: KeyedSemaphore<K>,
     key: K,
     line: Option<Arc<Semaphore>>,
 }
 
-impl<K: Eq + Hash + Clone> Turns<K> {
-    /// So many at the same time for each key; at least one.
+impl<K: Eq + Hash + Clone> KeyedSemaphore<K> {
+    /// `each` permits for each key; at least one.
     pub fn new(each: usize) -> Self {
         Self(Arc::new(Inner {
             each: each.clamp(1, Semaphore::MAX_PERMITS),
@@ -43,27 +43,27 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         }))
     }
 
-    /// Takes a turn, if there is one.
-    pub fn try_take(&self, key: K) -> Option<Turn<K>> {
+    /// Takes a permit, if one is free.
+    pub fn try_take(&self, key: K) -> Option<KeyedPermit<K>> {
         let (place, line) = self.place(key);
         let permit = line.try_acquire_owned().ok()?;
-        Some(Turn {
+        Some(KeyedPermit {
             _permit: permit,
             _place: place,
         })
     }
 
-    /// Waits in line for a turn; `None` never comes, since no line is ever closed.
-    pub async fn take(&self, key: K) -> Option<Turn<K>> {
+    /// Waits for a permit, first come first served. Never returns `None`, since no semaphore is ever closed.
+    pub async fn take(&self, key: K) -> Option<KeyedPermit<K>> {
         let (place, line) = self.place(key);
         let permit = line.acquire_owned().await.ok()?;
-        Some(Turn {
+        Some(KeyedPermit {
             _permit: permit,
             _place: place,
         })
     }
 
-    fn place(&self, key: K) -> (Place<K>, Arc<Semaphore>) {
+    fn place(&self, key: K) -> (QueueEntry<K>, Arc<Semaphore>) {
         let line = self
             .0
             .lines
@@ -72,7 +72,7 @@ impl<K: Eq + Hash + Clone> Turns<K> {
             .entry(key.clone())
             .or_insert_with(|| Arc::new(Semaphore::new(self.0.each)))
             .clone();
-        let place = Place {
+        let place = QueueEntry {
             turns: self.clone(),
             key,
             line: Some(line.clone()),
@@ -81,13 +81,13 @@ impl<K: Eq + Hash + Clone> Turns<K> {
     }
 }
 
-impl<K: Eq + Hash> Clone for Turns<K> {
+impl<K: Eq + Hash> Clone for KeyedSemaphore<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K: Eq + Hash> Drop for Place<K> {
+impl<K: Eq + Hash> Drop for QueueEntry<K> {
     fn drop(&mut self) {
         let mut lines = self
             .turns
@@ -96,7 +96,7 @@ impl<K: Eq + Hash> Drop for Place<K> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.line = None;
-        // Lines are handed out under this lock: one that only the map holds has nobody in it.
+        // Semaphores are handed out under this lock: one that only the map holds is unused.
         if lines
             .get(&self.key)
             .is_some_and(|line| Arc::strong_count(line) == 1)
@@ -106,9 +106,9 @@ impl<K: Eq + Hash> Drop for Place<K> {
     }
 }
 
-impl<K: Eq + Hash> fmt::Debug for Turn<K> {
+impl<K: Eq + Hash> fmt::Debug for KeyedPermit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").finish_non_exhaustive()
+        f.debug_struct("KeyedPermit").finish_non_exhaustive()
     }
 }
 
@@ -118,13 +118,13 @@ mod tests {
 
     use super::*;
 
-    fn lines(turns: &Turns<&str>) -> usize {
+    fn lines(turns: &KeyedSemaphore<&str>) -> usize {
         turns.0.lines.lock().unwrap().len()
     }
 
     #[test]
     fn a_key_has_its_turns_and_others_have_theirs() {
-        let turns = Turns::new(2);
+        let turns = KeyedSemaphore::new(2);
         let first = turns.try_take("a").unwrap();
         let _second = turns.try_take("a").unwrap();
         assert!(turns.try_take("a").is_none());
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_is_next_and_nothing_is_kept_of_whoever_is_gone() {
-        let turns = Turns::new(1);
+        let turns = KeyedSemaphore::new(1);
         let held = turns.try_take("a").unwrap();
         let mut first = Box::pin(turns.take("a"));
         let mut second = Box::pin(turns.take("a"));

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 use super::generate;
 use crate::domain::json::MAX_DEPTH;
 use crate::domain::request::{Metadata, normal};
-use crate::domain::schema::{MetadataSchema, Room, price, read, run};
+use crate::domain::schema::{MetadataSchema, PatternBudget, cost, read, run};
 
 /// Values that repeat what is dear, wide and deep, up to the largest there can be.
 fn hostile(seed: &Value) -> Vec<Value> {
-    let room = price::MAX_BYTES;
+    let room = cost::MAX_BYTES;
     let fill = |item: &Value| {
         let each = item.to_string().len() + 1;
         Value::from(vec![item.clone(); (room - 2) / each])
@@ -56,11 +56,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn no_metadata_costs_more_than_the_price(schema in generate::schema(), seed in generate::value()) {
+    fn no_metadata_costs_more_than_the_bound(schema in generate::schema(), seed in generate::value()) {
         if let Ok(read) = read::read(&schema, read::Purpose::Write)
-            && price::judge(&read.program, &read.places).is_empty()
+            && cost::judge(&read.program, &read.places).is_empty()
         {
-            let bound = price::bound(&read.program);
+            let bound = cost::bound(&read.program);
             prop_assert!(bound <= run::BUDGET);
             for value in hostile(&seed) {
                 let (fits, spent) = run::metered(&read.program, &value);
@@ -105,7 +105,8 @@ fn alternatives_that_multiply_level_by_level_are_refused_where_they_stand() {
 
 #[test]
 fn a_schema_that_was_sealed_before_it_was_judged_is_served_within_the_budget() {
-    let schema = MetadataSchema::compile_sealed(branching(), &mut Room::default()).unwrap();
+    let schema =
+        MetadataSchema::compile_sealed(branching(), &mut PatternBudget::default()).unwrap();
     let small = nested(2).as_object().cloned().unwrap();
     assert_eq!(schema.check(&small.into()).unwrap_err().len(), 1);
     let plain: Metadata = Map::new().into();
@@ -125,7 +126,7 @@ fn a_pattern_that_was_sealed_before_it_was_sized_refuses_what_it_would_have_to_j
     let (at, message) = refused(&huge);
     assert_eq!(at, "/properties/a/pattern");
     assert!(message.contains("needs too much memory"), "{message}");
-    let schema = MetadataSchema::compile_sealed(huge, &mut Room::default()).unwrap();
+    let schema = MetadataSchema::compile_sealed(huge, &mut PatternBudget::default()).unwrap();
     assert_eq!(schema.check(&Metadata::default()), Ok(()));
     let metadata = Map::from_iter([("a".to_owned(), json!("x"))]).into();
     assert_eq!(schema.check(&metadata).unwrap_err().len(), 1);
@@ -220,9 +221,9 @@ fn whatever_a_schema_says_a_check_ends_within_the_budget() {
     let mut accepted = 0;
     for schema in schemas {
         let sealed = read::read(&schema, read::Purpose::Serve(usize::MAX)).unwrap();
-        let bound = if price::judge(&sealed.program, &sealed.places).is_empty() {
+        let bound = if cost::judge(&sealed.program, &sealed.places).is_empty() {
             accepted += 1;
-            price::bound(&sealed.program)
+            cost::bound(&sealed.program)
         } else {
             run::BUDGET
         };

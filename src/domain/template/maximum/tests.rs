@@ -10,13 +10,13 @@ fn compiled(source: &str) -> Template {
 }
 
 fn largest(source: &str) -> Size {
-    compiled(source).largest(&BTreeMap::new(), &Unknown)
+    compiled(source).largest(&BTreeMap::new(), &NoLimits)
 }
 
 /// Up to three items, of five characters each.
 struct Few;
 
-impl Known for Few {
+impl ValueLimits for Few {
     fn max_chars(&self, _path: &str) -> Option<usize> {
         Some(5)
     }
@@ -61,14 +61,14 @@ fn snippets_count_each_time_they_are_printed() {
     let snippet = Template::compile("Be brief. ", TemplateKind::Snippet).unwrap();
     let prompt = compiled("{{ snippets.s }}{{ snippets.s }}");
     let snippets = BTreeMap::from([("s", &snippet)]);
-    assert_eq!(prompt.largest(&snippets, &Unknown).chars, 20);
+    assert_eq!(prompt.largest(&snippets, &NoLimits).chars, 20);
 }
 
 #[test]
 fn what_can_only_come_out_blank_is_known_to() {
     let snippet = Template::compile(" ", TemplateKind::Snippet).unwrap();
     let snippets = BTreeMap::from([("s", &snippet)]);
-    let blank = |source: &str| compiled(source).is_always_blank(&snippets, &Unknown);
+    let blank = |source: &str| compiled(source).is_always_blank(&snippets, &NoLimits);
     for source in [
         "",
         " \n",
@@ -130,7 +130,7 @@ fn sources() -> impl Strategy<Value = String> {
 /// What the property below sends: lists of three items, texts of sixty characters.
 struct Short;
 
-impl Known for Short {
+impl ValueLimits for Short {
     fn max_chars(&self, path: &str) -> Option<usize> {
         matches!(path, "metadata.text" | "metadata.list.*").then_some(60)
     }
@@ -188,7 +188,7 @@ proptest! {
             .tenant(&tenant);
         let said = snippet.render(&input, &mut Budget::whole()).unwrap();
         input.add_snippet("s", said);
-        let largest = prompt.largest(&snippets, &Unknown);
+        let largest = prompt.largest(&snippets, &NoLimits);
         match prompt.render(&input, &mut Budget::whole()) {
             Ok(rendered) => {
                 prop_assert!(rendered.text().chars().count() <= largest.chars, "{}", source);

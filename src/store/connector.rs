@@ -21,7 +21,7 @@ const ROUNDS: usize = 3;
 
 /// Where a database is, and how it is reached.
 #[derive(Clone)]
-pub(super) struct Reach {
+pub(super) struct Connector {
     url: DatabaseUrl,
     options: PgConnectOptions,
 }
@@ -33,7 +33,7 @@ pub struct Unreachable {
     may_pass: bool,
 }
 
-impl Reach {
+impl Connector {
     pub(super) fn new(url: &DatabaseUrl) -> Self {
         // Every field is set, since sqlx would take the others from the environment.
         let options = PgConnectOptions::new_without_pgpass()
@@ -122,7 +122,7 @@ impl Reach {
             // An answer that makes no sense comes from something else.
             sqlx::Error::Protocol(said) => (
                 format!(
-                    "what answers at {} does not speak PostgreSQL's protocol ({said}): look at the host and the port",
+                    "what answers at {} does not speak PostgreSQL's protocol ({said}): check the host and the port",
                     self.url.address()
                 ),
                 false,
@@ -154,7 +154,7 @@ impl Reach {
                 "no answer from {address} in time: look at the host, the port, and firewalls between"
             ),
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-                format!("no way to {address} ({said}): look at the host and the network")
+                format!("no route to {address} ({said}): check the host and the network")
             }
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
                 format!(
@@ -187,7 +187,7 @@ impl Reach {
         );
         if said.contains("does not support TLS") {
             format!(
-                "the server at {address} offers no TLS, which sslmode asks for: set it up there"
+                "the server at {address} offers no TLS, which sslmode requires: set it up there"
             )
         } else if said.contains("CaUsedAsEndEntity") {
             format!(
@@ -290,7 +290,7 @@ impl fmt::Display for Unreachable {
 /// Without a source: the text says it all, and once.
 impl std::error::Error for Unreachable {}
 
-impl fmt::Debug for Reach {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Reach").field(&self.url).finish()
     }

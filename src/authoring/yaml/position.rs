@@ -1,23 +1,21 @@
-//! Where something stands in a text, and what can't be read there.
+//! Where something is in a text, and what can't be read there.
 
 use std::fmt;
 
-/// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// Counted from 1.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
 }
 
-impl Place {
-    /// Where the text begins.
+impl Position {
     pub(super) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// `12:5`, as editors and compilers write it behind a file's name.
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -26,8 +24,7 @@ impl fmt::Display for Place {
 /// Why a text can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where.
-    pub place: Place,
+    pub place: Position,
     /// RFC 6901 pointer of the value, as far as it is known.
     pub pointer: String,
     /// What is wrong and what would be right.
@@ -36,7 +33,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(super) fn new(
-        place: Place,
+        place: Position,
         pointer: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {

@@ -1,4 +1,4 @@
-//! A user at the door: verified, from an allowed page, with what is live for the tenant.
+//! Admission of a user: verified, from an allowed page, with what is live for the tenant.
 
 use std::sync::Arc;
 
@@ -8,27 +8,25 @@ use crate::gateway::{Gateway, UserCall};
 use crate::limits::{Admitted, TooMany};
 use crate::sources::{LiveTenant, SourceError};
 
-/// A user who may use the user API.
+/// A verified user, with what is live for their tenant.
 #[derive(Debug)]
-pub struct Visit {
-    /// Who.
+pub struct AdmittedUser {
     pub caller: Caller,
-    /// What is live for their tenant.
     pub tenant: Arc<LiveTenant>,
-    /// The visit counts as under way as long as this is held.
+    /// The request counts as in flight as long as this is held.
     _admitted: Admitted,
 }
 
-/// Why a user may not.
+/// Why a user is not admitted.
 #[derive(Debug, thiserror::Error)]
-pub enum VisitError {
-    /// The JWT, or the tenant behind it.
+pub enum AdmissionError {
+    /// The token was refused, or its tenant is suspended.
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// Over a limit.
+    /// A rate limit was reached.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// What is live could not be read.
+    /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// The page's origin is not one of the tenant's.
@@ -36,15 +34,18 @@ pub enum VisitError {
     OriginNotAllowed,
 }
 
-/// Lets a user in.
-pub async fn visit(gateway: &Gateway, call: UserCall<'_>) -> Result<Visit, VisitError> {
+/// Admits a user.
+pub async fn admit_user(
+    gateway: &Gateway,
+    call: UserCall<'_>,
+) -> Result<AdmittedUser, AdmissionError> {
     let caller = gateway.authenticate(&call).await?;
     let admitted = gateway.admit(&caller)?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
     if !gateway.admit_origin(&call, &tenant) {
-        return Err(VisitError::OriginNotAllowed);
+        return Err(AdmissionError::OriginNotAllowed);
     }
-    Ok(Visit {
+    Ok(AdmittedUser {
         caller,
         tenant,
         _admitted: admitted,

@@ -84,7 +84,6 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Says more of who has it.
     pub(super) fn say(&mut self, who: &str) -> anyhow::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;

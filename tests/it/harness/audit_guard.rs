@@ -1,5 +1,5 @@
-//! In every test's database, a change that is not told in the audit trail of its own transaction is an error at its commit.
-//! So whatever the tests make the gateway do proves that it is told, and undone where it can't be.
+//! In every test's database, a change without a row in the audit trail of its own transaction is an error at its commit.
+//! So whatever the tests make the gateway do proves that it is audited, and rolled back where it can't be.
 
 /// Tenant tables whose changes are no admin's, and why.
 const NOT_TOLD: [(&str, &str); 12] = [
@@ -7,10 +7,10 @@ const NOT_TOLD: [(&str, &str); 12] = [
     ("audit_checkpoint", "signed marks in the trail"),
     (
         "catalogue_sync",
-        "the record of a reading; what it changes is told",
+        "the record of a reading; what it changes is audited",
     ),
     ("config_revision", "counts what others change"),
-    ("given_answer", "the answers of changes that are told"),
+    ("given_answer", "the answers of changes that are audited"),
     ("issuer_audience", "follows its issuer by trigger"),
     (
         "preference",
@@ -20,7 +20,7 @@ const NOT_TOLD: [(&str, &str); 12] = [
     ("session", "the ledger"),
     (
         "sso_attempt",
-        "ways back from a provider that were taken; the sign-in that they end in is told",
+        "ways back from a provider that were taken; the sign-in that they end in is audited",
     ),
     ("session_inputs", "the ledger"),
     ("session_outcome", "the ledger"),
@@ -43,7 +43,7 @@ pub(super) fn rule() -> String {
                  return null;
              end if;
              if not exists (select from audit_event e where e.tenant_id = whose and e.xmin = pg_current_xact_id()::xid) then
-                 raise exception 'a change of % has no row in the audit trail (tests/it/harness/told.rs)', tg_table_name;
+                 raise exception 'a change of % has no row in the audit trail (tests/it/harness/audit_guard.rs)', tg_table_name;
              end if;
              return null;
          end $$;
@@ -53,7 +53,7 @@ pub(super) fn rule() -> String {
                  return null;
              end if;
              if not exists (select from audit_event e where e.xmin = pg_current_xact_id()::xid) then
-                 raise exception 'a change of % has no row in the platform''s audit trail (tests/it/harness/told.rs)', tg_table_name;
+                 raise exception 'a change of % has no row in the platform''s audit trail (tests/it/harness/audit_guard.rs)', tg_table_name;
              end if;
              return null;
          end $$;

@@ -8,8 +8,8 @@ use super::{
     Fence, Size, Template, TemplateInput, TemplateKind,
     budget::Budget,
     eval::Eval,
-    page::Page,
-    program::{Expr, Node, Place},
+    output::Page,
+    program::{Expr, Node, Position},
     value::Val,
 };
 
@@ -20,7 +20,7 @@ const LOOK: usize = 20;
 
 /// The least that a text takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Least {
+pub struct MinimumCost {
     /// Of the output.
     pub size: Size,
     /// Of the [`Budget`].
@@ -29,8 +29,8 @@ pub struct Least {
     pub never: Option<(usize, usize)>,
 }
 
-impl Least {
-    /// Whether nobody can ever be told this.
+impl MinimumCost {
+    /// Whether every rendering exceeds a limit.
     pub fn is_over(&self) -> bool {
         self.size.is_over() || self.units > Budget::WHOLE
     }
@@ -38,25 +38,29 @@ impl Least {
 
 impl Template {
     /// The least that this template takes with these snippets.
-    pub fn least(&self, snippets: &BTreeMap<&str, &Self>) -> Least {
+    pub fn least(&self, snippets: &BTreeMap<&str, &Self>) -> MinimumCost {
         let nothing = BTreeMap::new();
         let included = snippets
             .iter()
             .filter(|(key, _)| self.snippets.iter().any(|used| used == *key));
-        let least: BTreeMap<&str, Least> = included
-            .map(|(key, snippet)| (*key, look(&snippet.nodes, snippet.kind, &nothing)))
+        let least: BTreeMap<&str, MinimumCost> = included
+            .map(|(key, snippet)| (*key, estimate(&snippet.nodes, snippet.kind, &nothing)))
             .collect();
         let units = least.values().map(|least| least.units);
         let units = units.fold(0, usize::saturating_add);
-        let mut whole = look(&self.nodes, self.kind, &least);
+        let mut whole = estimate(&self.nodes, self.kind, &least);
         whole.units = whole.units.saturating_add(units);
         whole
     }
 }
 
-fn look(nodes: &[Node], kind: TemplateKind, snippets: &BTreeMap<&str, Least>) -> Least {
+fn estimate(
+    nodes: &[Node],
+    kind: TemplateKind,
+    snippets: &BTreeMap<&str, MinimumCost>,
+) -> MinimumCost {
     let input = TemplateInput::new(Fence::new(&[]));
-    let mut look = Look {
+    let mut look = Estimator {
         kind,
         snippets,
         input: &input,
@@ -66,7 +70,7 @@ fn look(nodes: &[Node], kind: TemplateKind, snippets: &BTreeMap<&str, Least>) ->
         never: None,
     };
     let sum = look.nodes(nodes);
-    Least {
+    MinimumCost {
         size: sum.size,
         units: sum.units,
         never: look.never,
@@ -98,7 +102,7 @@ impl Sum {
     }
 
     /// Either of two.
-    fn or(self, other: Self) -> Self {
+    fn min(self, other: Self) -> Self {
         Self {
             size: self.size.min(other.size),
             units: self.units.min(other.units),
@@ -106,19 +110,19 @@ impl Sum {
     }
 }
 
-struct Look<'r> {
+struct Estimator<'r> {
     kind: TemplateKind,
-    snippets: &'r BTreeMap<&'r str, Least>,
+    snippets: &'r BTreeMap<&'r str, MinimumCost>,
     input: &'r TemplateInput<'r>,
     /// Loop variables; `None` where they depend on the input.
     locals: Vec<Option<Val<'r>>>,
     /// Position and length of the loops around; `None` where they depend on the input.
     loops: Vec<Option<(usize, usize)>>,
     left: usize,
-    never: Option<Place>,
+    never: Option<Position>,
 }
 
-impl<'r> Look<'r> {
+impl<'r> Estimator<'r> {
     fn nodes(&mut self, nodes: &'r [Node]) -> Sum {
         nodes
             .iter()
@@ -156,7 +160,7 @@ impl<'r> Look<'r> {
                 sum.plus(match value {
                     Some(value) if value.is_true() => self.nodes(then),
                     Some(_) => self.nodes(otherwise),
-                    None => self.nodes(then).or(self.nodes(otherwise)),
+                    None => self.nodes(then).min(self.nodes(otherwise)),
                 })
             }
             Node::For {
@@ -181,7 +185,7 @@ impl<'r> Look<'r> {
     ) -> Sum {
         let Some(items) = items else {
             let turn = self.turn(&vec![None; names], None, body);
-            return turn.or(self.nodes(empty));
+            return turn.min(self.nodes(empty));
         };
         let mut budget = Budget::whole();
         let items = items.iterate(&mut budget).unwrap_or_default();
@@ -218,7 +222,7 @@ impl<'r> Look<'r> {
     }
 
     /// What an expression takes at least, and its value where that is the same with any input.
-    fn expr(&mut self, expr: &'r Expr, at: Place) -> (Sum, Option<Val<'r>>) {
+    fn expr(&mut self, expr: &'r Expr, at: Position) -> (Sum, Option<Val<'r>>) {
         if !self.goes_on() {
             return (Sum::default(), None);
         }
@@ -246,7 +250,7 @@ impl<'r> Look<'r> {
     }
 
     /// The parts of an expression that are evaluated with any input.
-    fn parts(&mut self, expr: &'r Expr, at: Place) -> Sum {
+    fn parts(&mut self, expr: &'r Expr, at: Position) -> Sum {
         let mut all = |parts: &[&'r Expr]| {
             parts
                 .iter()
@@ -277,7 +281,7 @@ impl<'r> Look<'r> {
                 let then = self.expr(then, at).0;
                 let otherwise = otherwise.as_ref();
                 let otherwise = otherwise.map_or_else(Sum::default, |expr| self.expr(expr, at).0);
-                sum.plus(then.or(otherwise))
+                sum.plus(then.min(otherwise))
             }
             Expr::Filter(_, base, args) => {
                 let args = args.iter().flatten();
@@ -374,11 +378,11 @@ impl<'r> Look<'r> {
 mod tests {
     use super::*;
 
-    fn least(source: &str) -> Least {
+    fn least(source: &str) -> MinimumCost {
         least_with(source, &[])
     }
 
-    fn least_with(source: &str, snippets: &[(&str, &str)]) -> Least {
+    fn least_with(source: &str, snippets: &[(&str, &str)]) -> MinimumCost {
         let compile = |source: &str, kind| Template::compile(source, kind).unwrap();
         let snippets: Vec<_> = snippets
             .iter()

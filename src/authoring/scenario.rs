@@ -1,5 +1,5 @@
-//! A world: what is live at a moment, with drafts or other versions put in their places. Built by the same code as the
-//! picture that mints see, so what happens here is what would happen there.
+//! A scenario: what is live at a moment, with drafts or other versions put in their places. Built by the same code as the
+//! snapshot that mints see, so the results are the same.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::bundle::pinned;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
+use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::{DocumentId, SessionId, VersionId};
 use crate::domain::kept_test::{self, KeptTest, TestUser};
@@ -20,7 +21,7 @@ use crate::domain::sample_user::SampleUser;
 use crate::domain::snapshot::Snapshot;
 use crate::sources::SourceError;
 use crate::sources::load::{Rows, Snippets, Unreadable, picture};
-use crate::store::documents::{DocumentKind, VersionRow};
+use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 
 /// Most sample users of a tenant.
@@ -32,43 +33,33 @@ const FIRST: i32 = 1;
 /// The session of tests and previews: nothing is minted, and the same input gives the same prompt each time.
 pub const NO_SESSION: SessionId = SessionId(Uuid::nil());
 
-/// Something put in the place of what is live.
+/// A draft or version that replaces what is live.
 #[derive(Debug, Clone)]
 pub enum Overlay {
-    /// A draft, as version [`DRAFT`]. Snippets that a persona does not pin are those live in this world. A draft of a snippet
-    /// stands wherever any version of that snippet is pinned.
+    /// A draft, as version [`DRAFT`]. Snippets that a persona does not pin are those live in this scenario. A draft of a snippet
+    /// replaces every pinned version of that snippet.
     Draft {
-        /// Kind of its document.
         kind: DocumentKind,
         /// Key of its document.
         key: Key,
-        /// What it says.
         content: Map<String, Value>,
     },
     /// A sealed version.
     Version(VersionRow),
-    /// Nothing: the document is archived.
-    Nothing {
-        /// Kind of the document.
-        kind: DocumentKind,
-        /// Its key.
-        key: Key,
-    },
+    /// No version: the document is archived.
+    Nothing { kind: DocumentKind, key: Key },
 }
 
 /// Who gets the versions that are rolled out to a share of the users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollouts {
-    /// Those who would.
     ByUser,
-    /// Nobody.
     Nobody,
-    /// Everybody.
     Everybody,
 }
 
 impl Overlay {
-    /// Kind, key and version of what is put in place, if anything is.
+    /// Kind, key and version of the replacement, if there is one.
     pub(super) fn place(&self) -> Option<(DocumentKind, String, i32)> {
         match self {
             Self::Draft { kind, key, .. } => Some((*kind, key.as_str().to_owned(), DRAFT)),
@@ -78,14 +69,12 @@ impl Overlay {
     }
 }
 
-/// What is live at a moment, and what was put in place.
+/// What is live at a moment, with overlays.
 #[derive(Debug)]
-pub struct World {
-    /// What decides.
+pub struct Scenario {
     pub snapshot: Snapshot,
-    /// The moment.
     pub moment: DateTime<Utc>,
-    /// Versions (or drafts) that are in place and can't be read. For what is live, the release before stands in.
+    /// Versions (or drafts) that are in place and can't be read. For what is live, the release before it is served instead.
     pub unreadable: Vec<Unreadable>,
     /// Every snippet version that can be read.
     pub snippets: Snippets,
@@ -94,9 +83,9 @@ pub struct World {
     samples: BTreeMap<Key, SampleUser>,
 }
 
-/// The rows of a world, read and not put together yet: no connection is held while that is done.
+/// The rows of a scenario, from which it is built without holding a connection.
 #[derive(Debug)]
-pub struct WorldRows {
+pub struct ScenarioRows {
     rows: Rows,
     revision: i64,
     moment: DateTime<Utc>,
@@ -104,7 +93,7 @@ pub struct WorldRows {
     overlays: Vec<Overlay>,
 }
 
-impl WorldRows {
+impl ScenarioRows {
     /// Reads what is live at `moment` for the transaction's tenant, with `overlays` to be put in place, the later over the
     /// earlier.
     pub async fn read(
@@ -141,14 +130,14 @@ impl WorldRows {
         })
     }
 
-    /// What is put in place, in its order.
+    /// The overlays, in their order.
     pub(super) fn overlays(&self) -> &[Overlay] {
         &self.overlays
     }
 
-    /// Puts the world together.
-    pub fn build(self) -> Result<World, SourceError> {
-        World::build(
+    /// Builds the scenario.
+    pub fn build(self) -> Result<Scenario, SourceError> {
+        Scenario::build(
             self.rows,
             self.revision,
             self.moment,
@@ -165,27 +154,24 @@ struct Placed {
     tests: Vec<KeptTest>,
 }
 
-/// A kept test that was run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestRun {
     /// Kind of the document that keeps it.
     pub kind: DocumentKind,
     /// Key of that document.
     pub key: Key,
-    /// The test's name.
     pub name: String,
-    /// What does not hold; pointers start at the document. None: it passed.
+    /// Failed expectations; pointers start at the document. Empty where the test passed.
     pub failures: Vec<Fault>,
 }
 
 impl TestRun {
-    /// Whether everything held.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
     }
 }
 
-impl World {
+impl Scenario {
     /// What is live at `moment` for the transaction's tenant, with `overlays` put in place, the later over the earlier. Nobody
     /// is in a rollout: what is judged must not depend on chance.
     pub async fn at(
@@ -196,14 +182,14 @@ impl World {
         Self::with(tx, moment, overlays, Rollouts::Nobody).await
     }
 
-    /// The same, with rollouts.
+    /// The same, with the given share of rollouts.
     pub async fn with(
         tx: &mut TenantTx,
         moment: DateTime<Utc>,
         overlays: &[Overlay],
         rollouts: Rollouts,
     ) -> Result<Self, SourceError> {
-        WorldRows::read(tx, moment, overlays.to_vec(), rollouts)
+        ScenarioRows::read(tx, moment, overlays.to_vec(), rollouts)
             .await?
             .build()
     }
@@ -267,7 +253,7 @@ impl World {
         &self.samples
     }
 
-    /// Whom a test or a preview means; `None` where there is no such sample user.
+    /// The user of a test or a preview; `None` where there is no such sample user.
     pub fn user<'a>(&'a self, user: &'a TestUser) -> Option<&'a SampleUser> {
         match user {
             TestUser::Sample(key) => self.samples.get(key),
@@ -275,7 +261,7 @@ impl World {
         }
     }
 
-    /// Who would get what. Nothing is minted, nothing recorded.
+    /// Decides. Nothing is minted, nothing recorded.
     pub fn decide(
         &self,
         caller: &Caller,
@@ -286,7 +272,7 @@ impl World {
         decide(&self.snapshot, caller, preferences, request, moment)
     }
 
-    /// Runs the tests that a document keeps, as it is in this world.
+    /// Runs the tests that a document keeps, as it is in this scenario.
     pub fn run_tests(&self, kind: DocumentKind, key: &Key) -> Vec<TestRun> {
         let placed = self.documents.get(&(kind, key.clone()));
         let tests = placed.map_or(&[][..], |placed| &placed.tests);
@@ -379,7 +365,7 @@ fn lay(rows: &mut Rows, overlay: &Overlay) {
     }
 }
 
-/// Drafts of personas include the snippets that are live beside them. One that is a draft itself stands in all its versions.
+/// Drafts of personas include the snippets that are live. A draft of a snippet takes the place of all its versions.
 fn pin_drafts(rows: &mut Rows) {
     let snippets = rows.released.iter().rev();
     let live: BTreeMap<String, i32> = snippets

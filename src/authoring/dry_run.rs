@@ -2,12 +2,12 @@
 
 use super::documents;
 use super::examine::examine;
-use super::release::{self, What};
+use super::release::{self, VersionToRelease};
 use super::seal::Ready;
+use crate::domain::document::DocumentKind;
 use crate::domain::examine::Examination;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
-use crate::store::documents::DocumentKind;
 use crate::store::drafts::DraftRow;
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
@@ -15,7 +15,7 @@ use crate::tenants::refusal::Refusal;
 
 /// Everything that is known of a draft or a version before its release, approvals left aside.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     /// What was found in the document.
     pub found: Examination,
     /// What would break elsewhere or at a later time, and what keeps a draft from being sealed whatever it says.
@@ -23,14 +23,14 @@ pub struct Rehearsal {
 }
 
 /// Rehearses sealing and releasing a draft, whether it has faults or not.
-pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<Rehearsal, Refusal> {
+pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<DryRun, Refusal> {
     let kind = draft.kind;
     let ready = match Ready::of(change, draft).await {
         Ok(ready) => ready,
         Err(Refusal::Conflict(why)) => {
             let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
             let found = examine(&mut change.tx, change.now, kind, &key, &draft.content).await?;
-            return Ok(Rehearsal {
+            return Ok(DryRun {
                 found,
                 would_break: vec![Fault::new("", why)],
             });
@@ -39,14 +39,14 @@ pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<Rehearsal
     };
     let found = examine(&mut change.tx, change.now, kind, &ready.key, &ready.content).await?;
     let version = ready.insert(change, draft, "").await?;
-    let what = What {
+    let what = VersionToRelease {
         document: ready.document.id,
         kind,
         key: &ready.key,
         version: &version,
     };
     let would_break = release::would_break(change, &what).await?;
-    Ok(Rehearsal { found, would_break })
+    Ok(DryRun { found, would_break })
 }
 
 /// Rehearses the release of a version.
@@ -55,7 +55,7 @@ pub async fn of_version(
     kind: DocumentKind,
     key: &Key,
     number: i32,
-) -> Result<Rehearsal, Refusal> {
+) -> Result<DryRun, Refusal> {
     change.lock_authoring().await?;
     let document = documents::find(&mut change.tx, kind, key).await?;
     let version: Option<SealedVersion> = change.tx.version(document.id, number).await?;
@@ -67,7 +67,7 @@ pub async fn of_version(
             "The document is archived: restore it first.",
         )]
     } else {
-        let what = What {
+        let what = VersionToRelease {
             document: document.id,
             kind,
             key,
@@ -75,5 +75,5 @@ pub async fn of_version(
         };
         release::would_break(change, &what).await?
     };
-    Ok(Rehearsal { found, would_break })
+    Ok(DryRun { found, would_break })
 }
