@@ -42,6 +42,11 @@ fn has_commands(page: &str) -> bool {
     blocks.any(|block| ["sh", "bash", "shell", "console"].contains(&block.language))
 }
 
+fn has_loops(page: &str) -> bool {
+    let mut blocks = blocks(page).into_iter();
+    blocks.any(|block| block.language == "sh" && block.text.contains("; do"))
+}
+
 #[test]
 fn readme_leads_to_every_page_with_commands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -301,9 +306,9 @@ async fn all_pages_in_the_order_of_reading_and_once_more() {
     // The second time many commands are refused. None may wait for ever.
     let settings = pages.iter().find(|page| page.path == SETTINGS).unwrap();
     let settings = walk(settings, &dev);
-    let again = pages.iter().filter(|page| page.path != SETTINGS);
+    let again = pages.iter().filter(|page| has_loops(&page.text));
     let again = again.map(|page| try_again(&dev, &settings, walk(page, &dev)));
-    futures_util::future::join_all(again).await;
+    assert!(!futures_util::future::join_all(again).await.is_empty());
     dev.stop().await;
 }
 
