@@ -363,7 +363,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     writeln!(text, "  Anam      {anam}")?;
     writeln!(text, "  database  psql '{database_url}'")?;
     writeln!(text, "  data      {data_folder}")?;
-    writeln!(text, "  admin key {admin_key}   (docs/ADMIN.md)")?;
+    writeln!(text, "  admin key {admin_key}   (docs/DEV.md)")?;
     writeln!(text, "  sign-in   {admin_email} {admin_password}")?;
     writeln!(text)?;
     writeln!(
