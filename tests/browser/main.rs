@@ -20,5 +20,6 @@ mod gateway;
 )]
 mod harness;
 mod page;
+#[cfg(test)]
 mod reference;
 mod sdk;
