@@ -126,9 +126,10 @@ async fn every_act_of_operators_is_told_in_a_trail_that_the_same_command_verifie
     }
     let outcome = verifier.finish().unwrap().unwrap();
     assert_eq!(
-        (outcome.rows, outcome.signatures, outcome.marked_up_to),
-        (before + 13, 1, before + 13)
+        (outcome.rows, outcome.marked_up_to),
+        (before + 13, before + 13)
     );
+    assert!(outcome.signatures >= 1, "{}", outcome.signatures);
     let database = &app.app.gateway.database;
     let stored = verify_stored(database, PLATFORM, keys.clone())
         .await

@@ -85,18 +85,17 @@ async fn a_cancellation_of_an_earlier_release_of_the_gateway_is_read_as_what_it_
     // Version 2 for a minute ago, called off when version 1 was live; version 3 two minutes ago.
     app.database
         .sql(
-            "insert into release (tenant_id, document_id, version_id, live_from, way)
+            "alter table release disable trigger append_only;
+             update release set live_from = now() - interval '1 hour', created_at = now() - interval '1 hour'
+             where document_id = (select id from document where kind = 'persona' and key = 'assistant');
+             alter table release enable trigger append_only;
+             insert into release (tenant_id, document_id, version_id, live_from, way)
              select v.tenant_id, v.document_id, v.id, now() - past, way
              from (values (1, 2, interval '1 minute', 'release'), (2, 3, interval '2 minutes', 'release'),
                           (3, 1, interval '1 minute', 'cancel')) as row (position, number, past, way)
              join document d on d.kind = 'persona' and d.key = 'assistant'
              join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.number = row.number
-             order by position;
-             alter table release disable trigger append_only;
-             update release set live_from = now() - interval '1 hour', created_at = now() - interval '1 hour'
-             where live_from > now() - interval '30 seconds'
-               and document_id = (select id from document where kind = 'persona' and key = 'assistant');
-             alter table release enable trigger append_only",
+             order by position",
         )
         .await;
     app.settle("demo").await;
