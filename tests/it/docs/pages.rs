@@ -303,12 +303,15 @@ async fn all_pages_in_the_order_of_reading_and_once_more() {
     let dev = Dev::start().await;
     all(&dev, &pages.iter().collect::<Vec<_>>()).await;
 
-    // The second time many commands are refused. None may wait for ever.
+    // The second time many commands are refused. None may wait for ever, and the reasons are shown.
     let settings = pages.iter().find(|page| page.path == SETTINGS).unwrap();
     let settings = walk(settings, &dev);
-    let again = pages.iter().filter(|page| has_loops(&page.text));
-    let again = again.map(|page| try_again(&dev, &settings, walk(page, &dev)));
-    assert!(!futures_util::future::join_all(again).await.is_empty());
+    let again: Vec<_> = pages.iter().filter(|page| has_loops(&page.text)).collect();
+    assert!(again.iter().any(|page| page.path == WALK));
+    for page in again {
+        let complaints = try_again(&dev, &settings, walk(page, &dev)).await;
+        has(&complaints, &["\"already_exists\"", "gave up on "]);
+    }
     dev.stop().await;
 }
 

@@ -135,10 +135,12 @@ pub(super) async fn read<'a>(dev: &Dev, walks: Vec<Walk<'a>>) -> Vec<Vec<Printed
     pages.collect()
 }
 
-/// Types a page into a shell of its own and goes on after a command that failed, as people do. The commands must end.
-pub(super) async fn try_again(dev: &Dev, first: &Walk<'_>, page: Walk<'_>) {
+/// Types a page into a shell of its own and goes on after a command that failed, as people do. The commands must end; gives what they
+/// complained of.
+pub(super) async fn try_again(dev: &Dev, first: &Walk<'_>, page: Walk<'_>) -> String {
     let script = [first.clone().typed().script, page.typed().script].concat();
-    dev.run(&script, Duration::from_mins(2)).await;
+    let done = dev.run(&script, Duration::from_mins(2)).await;
+    String::from_utf8_lossy(&done.stderr).into_owned()
 }
 
 /// A page on its way through a shell.
