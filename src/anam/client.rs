@@ -203,7 +203,7 @@ impl Anam {
             .get(url)
             .header(AUTHORIZATION, key.0.clone())
             .timeout(timeout);
-        self.ask(request, max_bytes).await
+        self.fetch_body(request, max_bytes).await
     }
 
     /// Asks. A connection belongs to the runtime on which it was opened, and others use it too: on a web worker's, they would
@@ -220,7 +220,7 @@ impl Anam {
     }
 
     /// Asks, and gives the body of an answer that is 200.
-    async fn ask(
+    async fn fetch_body(
         &self,
         request: RequestBuilder,
         max_body_bytes: usize,

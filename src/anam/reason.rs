@@ -12,9 +12,9 @@ use crate::domain::text::clean_line;
 const MAX_CHARS: usize = 300;
 /// So much of an answer is looked at, in bytes.
 const LOOKED_AT: usize = 2_048;
-/// What has so many letters and digits in a row in common with what we sent is taken out.
+/// Text that shares this many letters and digits in a row with what we sent is removed.
 const SHARED: usize = 8;
-/// A word that is at least so long, and has letters and digits, may be a key or a token.
+/// A word of at least this length with letters and digits may be a key or a token.
 const SECRET_CHARS: usize = 20;
 /// Stands in the place of what was taken out.
 const REMOVED: &str = "[removed]";

@@ -72,5 +72,5 @@ fn options(catalogue: &Catalogue, kind: CatalogueKind) -> Vec<OptionView> {
             attributes,
         }
     };
-    catalogue.of(kind).iter().map(view).collect()
+    catalogue.entries(kind).iter().map(view).collect()
 }

@@ -80,7 +80,7 @@ impl Refresher {
         }
     }
 
-    /// Listens for ever; after any error everything is read anew.
+    /// Listens until the process stops; after any error everything is read again.
     pub(super) async fn run(mut self, lifecycle: Lifecycle) {
         let mut backoff = BACKOFF.0;
         loop {

@@ -82,9 +82,9 @@ impl Authenticator {
     }
 
     async fn published(&self, config: &IssuerConfig, source: &KeySource) -> Result<KeySet, NoKeys> {
-        let fault = |error: FetchError| NoKeys::of(error, source);
+        let fault = |error: FetchError| NoKeys::from_fetch_error(error, source);
         let now = self.fetcher.clock.now();
-        match (source, RemoteSource::of(config)) {
+        match (source, RemoteSource::from_config(config)) {
             (KeySource::Jwks(set), _) => KeySet::admit(set).map_err(|error| fault(error.into())),
             (_, Some(remote)) => match remote.fetch(&self.fetcher.outbound, now).await {
                 Ok((keys, _)) => Ok(keys),
@@ -122,7 +122,7 @@ struct NoKeys {
 }
 
 impl NoKeys {
-    fn of(error: FetchError, source: &KeySource) -> Self {
+    fn from_fetch_error(error: FetchError, source: &KeySource) -> Self {
         let message = error.to_string();
         let (place, message, skipped) = match error {
             FetchError::Roots(message) => (PLACE_OF_ROOTS, message, Vec::new()),
@@ -156,7 +156,7 @@ impl AvailableKeys {
 
 /// What a token that was judged good by an issuer's rules says of whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Testimony {
+pub struct OwnershipClaim {
     /// The tenant that it names in [`TENANT_CLAIM`], if it does.
     pub tenant: Option<String>,
     /// The audiences of the issuer that it is for.
@@ -168,14 +168,14 @@ pub struct Testimony {
 pub const TENANT_CLAIM: &str = "persona_gateway_tenant";
 
 /// Reads a token that [`Authenticator::check`] has accepted for `config` just now.
-pub fn testimony(token: &str, config: &IssuerConfig) -> Option<Testimony> {
+pub fn ownership_claim(token: &str, config: &IssuerConfig) -> Option<OwnershipClaim> {
     let token = peek(token.trim()).ok()?;
     let tenant = token.claims().get(TENANT_CLAIM);
     let tenant = tenant.and_then(Value::as_str).map(str::to_owned);
     let named = token.audiences(config.audience_claim());
     let audiences = config.audiences().iter();
     let audiences = audiences.filter(|audience| named.contains(&audience.as_str()));
-    Some(Testimony {
+    Some(OwnershipClaim {
         tenant,
         audiences: audiences.cloned().collect(),
     })
@@ -187,7 +187,8 @@ pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<
     let Some(source @ KeySource::Jwks(set)) = config.keys() else {
         return problem_of_roots(config, now).into_iter().collect();
     };
-    let admitted = KeySet::admit(set).map_err(|refusal| NoKeys::of(refusal.into(), source));
+    let admitted =
+        KeySet::admit(set).map_err(|refusal| NoKeys::from_fetch_error(refusal.into(), source));
     let found = AvailableKeys {
         published: Some(admitted),
         secrets: None,

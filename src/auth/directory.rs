@@ -1,4 +1,4 @@
-//! Which issuers there are, and whose: what the authenticator knows of all tenants. Read outside from the database, and taken in
+//! All issuers with their tenants, as the authenticator knows them. Loaded from the database elsewhere, and replaced
 //! whole or owner by owner.
 
 mod index;
@@ -20,7 +20,7 @@ use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource, TenantBinding};
 
 pub(super) use index::{Index, Part};
 
-/// To whom a part of the directory belongs. A part is taken in as a whole.
+/// The owner of a part of the directory. A part is replaced as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// A tenant: itself, its issuers, and the URLs that it has registered.
@@ -188,7 +188,7 @@ impl IssuerKeys {
             (None, Some(KeySource::Jwks(set))) => {
                 Some(Published::Static(Arc::new(KeySet::admit(set)?)))
             }
-            (None, Some(_)) => RemoteSource::of(&entry.config).map(|source| {
+            (None, Some(_)) => RemoteSource::from_config(&entry.config).map(|source| {
                 let name = entry.id.to_string();
                 Published::Remote(RemoteKeys::new(name, source, Arc::clone(fetcher)))
             }),

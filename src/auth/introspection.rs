@@ -154,7 +154,7 @@ impl Introspector {
     /// Whom a token names: by what is known, else by asking, once for however many wait. `from` is where it came from.
     pub(super) async fn judge(self: &Arc<Self>, token: &str, from: Option<IpAddr>) -> Answer {
         check_form(token)?;
-        let fingerprint = self.fingerprints.of(token.as_bytes());
+        let fingerprint = self.fingerprints.fingerprint(token.as_bytes());
         let mut question = {
             let now = self.fetcher.clock.now();
             let mut state = self.state();
@@ -222,7 +222,9 @@ impl Introspector {
             secret: &self.secret,
         };
         let (outbound, now) = (&self.fetcher.outbound, self.fetcher.clock.now());
-        endpoint.ask(outbound, token.expose_secret(), now).await
+        endpoint
+            .introspect(outbound, token.expose_secret(), now)
+            .await
     }
 
     /// Judges what was said, and remembers that. A failure says nothing about a token, so nothing is known after it.

@@ -125,7 +125,7 @@ enum KeyLocation {
 
 impl RemoteSource {
     /// `None` where nothing is fetched.
-    pub(super) fn of(config: &IssuerConfig) -> Option<Self> {
+    pub(super) fn from_config(config: &IssuerConfig) -> Option<Self> {
         let place = match config.keys()? {
             KeySource::JwksUrl(url) => KeyLocation::JwksUrl(url.clone()),
             KeySource::Discovery(document) | KeySource::MetadataUrl(document) => {
@@ -142,7 +142,7 @@ impl RemoteSource {
         })
     }
 
-    /// At this address, believed by what everybody's servers are.
+    /// A source at this address, with the system's root certificates.
     pub(super) fn at(url: Url) -> Self {
         Self {
             place: KeyLocation::JwksUrl(url),
@@ -187,7 +187,7 @@ pub(super) struct Fetcher {
     pub(super) outbound: Outbound,
     pub(super) settings: JwksSettings,
     pub(super) introspection: IntrospectionSettings,
-    /// Where what is known of opaque tokens has its place.
+    /// The memory budget of remembered opaque tokens.
     pub(super) room: MemoryBudget,
     pub(super) clock: Clock,
     pub(super) tracker: TaskTracker,
@@ -235,7 +235,7 @@ struct FetchedKeys {
 #[derive(Debug, PartialEq, Eq)]
 enum Age {
     Fresh,
-    /// Good for a while yet: renew behind the request's back.
+    /// Past four fifths of its life: renew it in the background.
     Renew,
     /// Past its life: renew first, and serve the old set only if that fails or failed before.
     Stale,
@@ -280,12 +280,12 @@ impl State {
     }
 }
 
-/// What a second look at the issuer's keys brought.
+/// The result of fetching an issuer's keys again for one token.
 #[derive(Debug)]
 pub(super) enum SecondLook {
     /// Another set than the one tried before.
     Keys(Arc<KeySet>),
-    /// No other: it was looked at within the cool-down.
+    /// No newer set: the last fetch was within the cool-down.
     Unchanged,
 }
 

@@ -227,7 +227,7 @@ fn admit(member: &Value) -> Result<Key, Skip> {
     if kid.as_deref().is_some_and(|kid| !is_kid(kid)) {
         return Err(Skip::Malformed);
     }
-    let family = Kind::of(key_type, text(jwk, "crv")?).ok_or(Skip::Unsupported)?;
+    let family = Kind::from_jwk(key_type, text(jwk, "crv")?).ok_or(Skip::Unsupported)?;
     let named = match text(jwk, "alg")? {
         None => None,
         Some(name) => Some(family.named(name).ok_or(Skip::Unsupported)?),

@@ -37,7 +37,8 @@ use introspection::{ALL_BYTES, MemoryBudget};
 use jwks::{Fetcher, KeysUnavailable, SecondLook};
 
 pub use check::{
-    CheckReport, KeyReport, SkipReport, TENANT_CLAIM, Testimony, problems_of_given_keys, testimony,
+    CheckReport, KeyReport, OwnershipClaim, SkipReport, TENANT_CLAIM, ownership_claim,
+    problems_of_given_keys,
 };
 pub use claimed::Claimed;
 pub use directory::{

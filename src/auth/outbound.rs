@@ -252,7 +252,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, OutboundError> {
 }
 
 fn failed(error: reqwest::Error) -> OutboundError {
-    let failure = OutboundError::of(&error);
+    let failure = OutboundError::from_reqwest(&error);
     tracing::debug!(error = %error.without_url(), "outbound fetch failed");
     failure
 }

@@ -44,7 +44,7 @@ pub struct SsoClient {
     pub client_secret: Option<SecretString>,
 }
 
-/// What ties one sign-in together: made anew for each, so that no part of one fits another.
+/// The secrets of one sign-in attempt, random for each, so that no part of one fits another.
 #[derive(Debug, Clone)]
 pub struct SsoAttempt {
     /// The provider hands it back to the browser.
@@ -80,7 +80,7 @@ pub struct SsoIdentity {
 
 impl SsoIdentity {
     /// Out of an ID token's claims, or the userinfo endpoint's (OIDC Core, 5.1).
-    fn of(subject: String, claims: &Map<String, Value>) -> Self {
+    fn from_claims(subject: String, claims: &Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {
             subject,
@@ -144,7 +144,7 @@ type Slot = tokio::sync::Mutex<Remembered>;
 #[derive(Debug, Default)]
 struct Remembered {
     answer: Option<Answer>,
-    /// Its keys, and their address. They outlive an answer, so that no change of the clock or of the weather fetches them anew.
+    /// Its keys, and their address. They outlive an answer, so that neither a change of the clock nor an outage of the provider fetches them again.
     keys: Option<(Url, Arc<RemoteKeys>)>,
 }
 
@@ -184,7 +184,7 @@ impl SingleSignOn {
 
     /// Whether there is a usable provider with this issuer identifier, with its keys; requests go to it now.
     pub async fn check(&self, issuer: &str) -> Result<(), SsoError> {
-        let provider = self.ask(issuer, |_| false).await?;
+        let provider = self.provider(issuer, |_| false).await?;
         Ok(provider.keys.fetch_now().await?)
     }
 
@@ -252,7 +252,7 @@ impl SingleSignOn {
         if claims.get("sub").and_then(Value::as_str) != Some(&identity.subject) {
             return Err(SsoError::Refused("userinfo_refused"));
         }
-        let info = SsoIdentity::of(identity.subject, &claims);
+        let info = SsoIdentity::from_claims(identity.subject, &claims);
         Ok(SsoIdentity {
             name: info.name.or(identity.name),
             ..info
@@ -286,7 +286,10 @@ impl SingleSignOn {
                 Ok(SecondLook::Unchanged) | Err(_) => return Err(refused.into()),
             }
         }
-        Ok(SsoIdentity::of(subject.as_str().to_owned(), token.claims()))
+        Ok(SsoIdentity::from_claims(
+            subject.as_str().to_owned(),
+            token.claims(),
+        ))
     }
 
     async fn keys(&self, provider: &Provider) -> Result<Arc<KeySet>, SsoError> {
@@ -297,12 +300,12 @@ impl SingleSignOn {
     /// A provider's discovery document, cached or fetched.
     async fn recent(&self, issuer: &str) -> Result<Provider, SsoError> {
         let now = self.fetcher.clock.now();
-        self.ask(issuer, |answer| answer.is_recent(now)).await
+        self.provider(issuer, |answer| answer.is_recent(now)).await
     }
 
     /// A provider's discovery document: the cached one where it is good `enough`, else it is fetched, once for however
     /// many wait.
-    async fn ask(
+    async fn provider(
         &self,
         issuer: &str,
         enough: impl Fn(&Answer) -> bool,

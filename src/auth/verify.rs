@@ -274,7 +274,7 @@ pub(super) fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
-    let seconds = Decimal::of_value(value)
+    let seconds = Decimal::from_value(value)
         .filter(|seconds| (Decimal::ZERO..=MAX_DATE.into()).contains(seconds));
     let whole = seconds.and_then(|seconds| seconds.truncated().as_i64());
     whole.map(Some).ok_or(Refusal::Claims)

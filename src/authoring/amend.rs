@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::drafts::check_size;
 use super::examine::examine;
-use super::release::{self, ReleaseRequest, VersionToRelease, in_use};
+use super::release::{self, ReleaseRequest, VersionToRelease, active_document};
 use super::review::{ReviewState, standing};
 use super::seal::{self, Sealing, with_pins};
 use crate::domain::diff::{self, Change as Difference};
@@ -40,7 +40,7 @@ pub struct Amended {
     pub changes: Vec<Difference>,
     /// Its release; `None` where others must approve it first.
     pub release: Option<ReleaseRow>,
-    /// How it stands with its reviewers.
+    /// The state of its reviews.
     pub standing: ReviewState,
     /// What was found in it, none of which prevents it.
     pub findings: Vec<Finding>,
@@ -55,7 +55,7 @@ pub async fn amend(
     amendment: Amendment,
 ) -> Result<Amended, Refusal> {
     change.lock_authoring().await?;
-    let document = in_use(change, kind, key).await?;
+    let document = active_document(change, kind, key).await?;
     let live = live(change, &document, key).await?;
     let patched = merged(&live.content, amendment.patch);
     check_size(&patched)?;

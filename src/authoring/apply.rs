@@ -278,7 +278,7 @@ impl Work<'_> {
     }
 
     /// Adds the changes of the last step, member by member.
-    fn tell(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
+    fn note_changes(&mut self, before: &Map<String, Value>, after: &Map<String, Value>) {
         if let Some(step) = self.plan.steps.last_mut() {
             // What is too large to compare is listed by its name alone.
             step.changes = diff(before, after).unwrap_or_default();
@@ -317,7 +317,7 @@ impl Work<'_> {
                     ("policy".into(), policy.into()),
                 ])
             };
-            self.tell(&whole(row.name, row.policy), &whole(name, policy));
+            self.note_changes(&whole(row.name, row.policy), &whole(name, policy));
         }
         Ok(())
     }
@@ -325,7 +325,7 @@ impl Work<'_> {
     async fn catalogue(&mut self, bundle: &Bundle) -> Result<(), ApplyError> {
         let stored = self.change.tx.catalogue().await?;
         for (kind, entries) in &bundle.catalogue {
-            if stored.of(*kind) == entries.as_slice() {
+            if stored.entries(*kind) == entries.as_slice() {
                 continue;
             }
             let ids = |entries: &[CatalogueEntry]| {
@@ -334,7 +334,7 @@ impl Work<'_> {
                     .map(|entry| entry.id.clone())
                     .collect::<BTreeSet<_>>()
             };
-            let (before, after) = (ids(stored.of(*kind)), ids(entries));
+            let (before, after) = (ids(stored.entries(*kind)), ids(entries));
             let (added, removed) = (
                 after.difference(&before).count(),
                 before.difference(&after).count(),
@@ -356,7 +356,7 @@ impl Work<'_> {
                 let whole = |entries: &[CatalogueEntry]| {
                     Map::from_iter([(kind.as_str().to_owned(), json!(entries))])
                 };
-                self.tell(&whole(stored.of(*kind)), &whole(entries));
+                self.note_changes(&whole(stored.entries(*kind)), &whole(entries));
             }
         }
         Ok(())
@@ -491,7 +491,7 @@ impl Work<'_> {
                 key,
                 version: &sealed,
             };
-            release::one_of_many(self.change, &what, &self.options.message).await?;
+            release::release_in_batch(self.change, &what, &self.options.message).await?;
             self.released.push(name);
             match rollout {
                 None => String::new(),
@@ -528,7 +528,7 @@ impl Work<'_> {
         };
         self.step(verb, documents::target(kind, key), note);
         if let Some(row) = before {
-            self.tell(&row.content, content);
+            self.note_changes(&row.content, content);
         }
         Ok(number)
     }

@@ -25,7 +25,7 @@ pub struct DryRun {
 /// Rehearses sealing and releasing a draft, whether it has faults or not.
 pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<DryRun, Refusal> {
     let kind = draft.kind;
-    let ready = match Ready::of(change, draft).await {
+    let ready = match Ready::prepare(change, draft).await {
         Ok(ready) => ready,
         Err(Refusal::Conflict(why)) => {
             let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;

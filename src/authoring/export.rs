@@ -51,7 +51,7 @@ pub async fn export(tx: &mut TenantTx) -> Result<Option<Value>, SourceError> {
     let mut sections = Map::new();
     for (section, kind) in CATALOGUE_SECTIONS {
         let entries: Vec<Value> = catalogue
-            .of(kind)
+            .entries(kind)
             .iter()
             .filter_map(|entry| serde_json::to_value(entry).ok())
             .collect();

@@ -181,7 +181,11 @@ impl ImpactCounter {
             _ => Vec::new(),
         };
         self.impact.changed += 1;
-        let kind = (Outcome::of(&from), Outcome::of(&to), fields);
+        let kind = (
+            Outcome::from_decision(&from),
+            Outcome::from_decision(&to),
+            fields,
+        );
         let (count, examples) = self.kinds.entry(kind).or_default();
         *count += 1;
         if examples.len() < EXAMPLES {
@@ -209,7 +213,7 @@ impl ImpactCounter {
 }
 
 impl Outcome {
-    fn of(outcome: &Result<Decision, Undecided>) -> Self {
+    fn from_decision(outcome: &Result<Decision, Undecided>) -> Self {
         match outcome {
             Ok(decision) => Self::Decided {
                 context: decision.context.clone(),

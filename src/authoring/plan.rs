@@ -27,7 +27,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Counts what stays of so many things that a bundle speaks of.
+    /// The number of things in a bundle that stay as they are, of all that it names.
     pub(super) fn count_unchanged(&mut self, items: usize) {
         let made = self.steps.iter().filter(|step| step.verb != Action::Remove);
         let made: BTreeSet<&str> = made.map(|step| step.target.as_str()).collect();

@@ -29,7 +29,7 @@ use crate::tenants::refusal::Refusal;
 pub const MAX_NOTE: usize = 500;
 /// How far ahead a release may be scheduled.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(366);
-/// So many releases back an earlier version is looked for.
+/// How many releases back an earlier version is looked for.
 const HISTORY: i64 = 1_000;
 /// Most releases of a document that are scheduled at a time.
 const MAX_SCHEDULED: usize = 20;
@@ -66,15 +66,15 @@ pub async fn release(
 ) -> Result<Released, Refusal> {
     let number = wish.version;
     change.lock_authoring().await?;
-    let document = in_use(change, kind, key).await?;
+    let document = active_document(change, kind, key).await?;
     let version = change.tx.version(document.id, number).await?;
     let version = version
         .ok_or_else(|| Refusal::fault("/version", format!("there is no version {number} of it")))?;
     let live_from = moment(change.now, wish.live_from)?;
     let history = history(change, document.id).await?;
-    let timeline = Timeline::of(&history);
+    let timeline = Timeline::new(&history);
     if live_from > change.now {
-        there_is_room(change, &timeline, live_from).await?;
+        check_schedule_capacity(change, &timeline, live_from).await?;
     } else if wish.percent.is_none() {
         is_another(&timeline, change.now, number)?;
     }
@@ -84,9 +84,9 @@ pub async fn release(
     let standing = standing(&mut change.tx, document.id, &version).await?;
     standing.require()?;
     let item = VersionToRelease::new(&document, key, &version);
-    let act = Act {
+    let act = ReleaseAction {
         percent: wish.percent,
-        ..Act::release(live_from)
+        ..ReleaseAction::release(live_from)
     };
     insert(change, &item, &act, wish.note).await
 }
@@ -149,9 +149,9 @@ pub async fn roll_back(
     note: &str,
 ) -> Result<Released, Refusal> {
     change.lock_authoring().await?;
-    let document = in_use(change, kind, key).await?;
+    let document = active_document(change, kind, key).await?;
     let history = history(change, document.id).await?;
-    let timeline = Timeline::of(&history);
+    let timeline = Timeline::new(&history);
     let past = timeline.until(change.now).iter().copied();
     let past: Vec<&Release> = past.filter(|row| row.percent.is_none()).collect();
     let live = timeline.live(change.now).map(|row| row.version);
@@ -172,9 +172,9 @@ pub async fn roll_back(
     is_another(&timeline, change.now, number)?;
     let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
-    let act = Act {
+    let act = ReleaseAction {
         way: Way::Rollback,
-        ..Act::release(change.now)
+        ..ReleaseAction::release(change.now)
     };
     insert(
         change,
@@ -193,11 +193,11 @@ pub async fn cancel(
     id: ReleaseId,
 ) -> Result<Released, Refusal> {
     change.lock_authoring().await?;
-    let document = in_use(change, kind, key).await?;
+    let document = active_document(change, kind, key).await?;
     let history = history(change, document.id).await?;
     let found = history.iter().find(|release| release.id == id);
     let release = found.ok_or(Refusal::NotFound)?;
-    let timeline = Timeline::of(&history);
+    let timeline = Timeline::new(&history);
     if release.way == Way::Cancel {
         return Err(Refusal::Conflict(
             "It is a cancellation itself: schedule the release again.".into(),
@@ -219,10 +219,10 @@ pub async fn cancel(
         .map_or(release.version, |stays| stays.version);
     let version = change.tx.version(document.id, number).await?;
     let version = version.ok_or(Refusal::NotFound)?;
-    let act = Act {
+    let act = ReleaseAction {
         way: Way::Cancel,
         cancels: Some(id),
-        ..Act::release(live_from)
+        ..ReleaseAction::release(live_from)
     };
     insert(
         change,
@@ -234,14 +234,14 @@ pub async fn cancel(
 }
 
 /// How and when a version becomes live.
-struct Act {
+struct ReleaseAction {
     way: Way,
     live_from: DateTime<Utc>,
     cancels: Option<ReleaseId>,
     percent: Option<u8>,
 }
 
-impl Act {
+impl ReleaseAction {
     fn release(live_from: DateTime<Utc>) -> Self {
         Self {
             way: Way::Release,
@@ -256,7 +256,7 @@ impl Act {
 async fn insert(
     change: &mut Change,
     item: &VersionToRelease<'_>,
-    act: &Act,
+    act: &ReleaseAction,
     note: &str,
 ) -> Result<Released, Refusal> {
     let would_break = add_and_look(change, item, act, note).await?;
@@ -288,7 +288,7 @@ async fn insert(
 async fn add_and_look(
     change: &mut Change,
     item: &VersionToRelease<'_>,
-    act: &Act,
+    act: &ReleaseAction,
     note: &str,
 ) -> Result<Vec<Fault>, Refusal> {
     let before = LiveBefore::take(change, act.live_from).await?;
@@ -302,7 +302,7 @@ pub(super) async fn would_break(
     change: &mut Change,
     item: &VersionToRelease<'_>,
 ) -> Result<Vec<Fault>, Refusal> {
-    let act = Act::release(change.now);
+    let act = ReleaseAction::release(change.now);
     add_and_look(change, item, &act, "").await
 }
 
@@ -310,7 +310,7 @@ pub(super) async fn would_break(
 async fn add(
     change: &mut Change,
     item: &VersionToRelease<'_>,
-    act: &Act,
+    act: &ReleaseAction,
     note: &str,
 ) -> Result<(), StoreError> {
     let id = ReleaseId(change.new_id());
@@ -371,16 +371,16 @@ impl<'a> VersionToRelease<'a> {
 }
 
 /// Releases one of many versions that go live together now. Whoever calls this judges them all when the last is in.
-pub(super) async fn one_of_many(
+pub(super) async fn release_in_batch(
     change: &mut Change,
     item: &VersionToRelease<'_>,
     note: &str,
 ) -> Result<(), StoreError> {
-    let act = Act::release(change.now);
+    let act = ReleaseAction::release(change.now);
     add(change, item, &act, note).await
 }
 
-pub(super) async fn in_use(
+pub(super) async fn active_document(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
@@ -426,7 +426,7 @@ fn is_another(timeline: &Timeline<'_>, now: DateTime<Utc>, number: i32) -> Resul
 }
 
 /// Whether one more release may be scheduled.
-async fn there_is_room(
+async fn check_schedule_capacity(
     change: &mut Change,
     timeline: &Timeline<'_>,
     live_from: DateTime<Utc>,

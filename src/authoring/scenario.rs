@@ -109,7 +109,7 @@ impl ScenarioRows {
             Rollouts::Nobody => rows.rollouts.clear(),
             Rollouts::Everybody => {
                 for (row, _) in std::mem::take(&mut rows.rollouts) {
-                    lay(&mut rows, &Overlay::Version(row));
+                    put_in_place(&mut rows, &Overlay::Version(row));
                 }
             }
         }
@@ -202,7 +202,7 @@ impl Scenario {
         overlays: &[Overlay],
     ) -> Result<Self, SourceError> {
         for overlay in overlays {
-            lay(&mut rows, overlay);
+            put_in_place(&mut rows, overlay);
         }
         pin_drafts(&mut rows);
         let contents: Vec<_> = rows
@@ -324,7 +324,7 @@ impl Scenario {
     }
 }
 
-fn lay(rows: &mut Rows, overlay: &Overlay) {
+fn put_in_place(rows: &mut Rows, overlay: &Overlay) {
     let (kind, key) = match overlay {
         Overlay::Draft { kind, key, .. } | Overlay::Nothing { kind, key } => (*kind, key.as_str()),
         Overlay::Version(row) => (row.kind, row.key.as_str()),

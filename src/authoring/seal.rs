@@ -30,7 +30,7 @@ pub struct Sealed {
 /// Seals a draft that was read with this revision, provided that it has no fault and builds on the newest version.
 /// Snippets that a persona does not pin itself are pinned to what is live. The draft is gone afterwards.
 pub async fn seal(change: &mut Change, draft: &DraftRow, message: &str) -> Result<Sealed, Refusal> {
-    let ready = Ready::of(change, draft).await?;
+    let ready = Ready::prepare(change, draft).await?;
     let now = change.now;
     let found = examine(&mut change.tx, now, draft.kind, &ready.key, &ready.content).await?;
     if found.blocks_sealing() {
@@ -59,7 +59,7 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Locks the tenant's documents, and says what keeps the draft from being sealed whatever its content.
-    pub(super) async fn of(change: &mut Change, draft: &DraftRow) -> Result<Self, Refusal> {
+    pub(super) async fn prepare(change: &mut Change, draft: &DraftRow) -> Result<Self, Refusal> {
         change.lock_authoring().await?;
         let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
         let document = super::documents::find(&mut change.tx, draft.kind, &key).await?;

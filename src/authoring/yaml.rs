@@ -97,7 +97,7 @@ impl Source {
 
     /// Where a pointer points, or the nearest place around it.
     pub fn place(&self, pointer: &str) -> Position {
-        self.places.of(pointer)
+        self.places.position(pointer)
     }
 
     /// A fault as people read it, `line:column: what`; with advice where a text is wanted and YAML read something else.
@@ -122,7 +122,7 @@ impl Places {
         self.0.entry(pointer).or_insert(place);
     }
 
-    fn of(&self, pointer: &str) -> Position {
+    fn position(&self, pointer: &str) -> Position {
         let mut at = pointer;
         loop {
             if let Some(place) = self.0.get(at) {
@@ -150,7 +150,7 @@ fn of_json(fault: &JsonFault, places: Option<&Places>) -> Unreadable {
         JsonFault::Number { place, why } => (place, format!("the number {why}")),
         JsonFault::Duplicate { name, place } => {
             let pointer = format!("{}{}", place.pointer, step(name));
-            let first = places.map_or(Position::START, |places| places.of(&pointer));
+            let first = places.map_or(Position::START, |places| places.position(&pointer));
             (place, twice(name, first))
         }
         JsonFault::Nul { place } => (place, NUL.to_owned()),

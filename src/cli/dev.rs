@@ -127,7 +127,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         let gateway = &app.gateway;
         seed::seed_admin(&gateway.database, &clock, &gateway.passwords, &password).await?;
     }
-    claim.say(&format!(
+    claim.write_owner(&format!(
         "process {}, {}",
         std::process::id(),
         url(app.address)

@@ -133,7 +133,7 @@ impl Client {
             .read()
     }
 
-    /// Gives a version to so many of a hundred users (1 to 99), beside the live one: a rollout. Another share takes its place, and a
+    /// Releases a version to this many of a hundred users (1 to 99), beside the live one: a rollout. Another share takes its place, and a
     /// release to everybody ends it.
     pub async fn roll_out(
         &self,

@@ -249,7 +249,7 @@ impl Client {
                     (unreachable(&error), may_repeat)
                 }
             };
-            // Who was silent for so long would be silent again, and somebody sits there and waits.
+            // A server that did not answer for that long would not answer a retry either, and a person waits.
             if unheard || !may_repeat || tries >= self.options.retries {
                 return Err(error);
             }

@@ -82,7 +82,7 @@ impl Fingerprints {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &*key)))
     }
 
-    pub fn of(&self, secret: &[u8]) -> Fingerprint {
+    pub fn fingerprint(&self, secret: &[u8]) -> Fingerprint {
         let mut all = [0; 32];
         all.copy_from_slice(hmac::sign(&self.0, secret).as_ref());
         Fingerprint(all)
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn a_fingerprint_is_one_of_its_secret_and_of_its_key() {
         let (one, other) = (Fingerprints::new().unwrap(), Fingerprints::new().unwrap());
-        assert_eq!(one.of(b"token"), one.of(b"token"));
-        assert_ne!(one.of(b"token"), one.of(b"tokens"));
-        assert_ne!(one.of(b"token"), other.of(b"token"));
+        assert_eq!(one.fingerprint(b"token"), one.fingerprint(b"token"));
+        assert_ne!(one.fingerprint(b"token"), one.fingerprint(b"tokens"));
+        assert_ne!(one.fingerprint(b"token"), other.fingerprint(b"token"));
     }
 }

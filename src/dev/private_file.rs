@@ -17,7 +17,7 @@ pub fn keep(path: &Path, make: impl FnOnce() -> io::Result<String>) -> io::Resul
     }
 }
 
-/// Writes the file anew.
+/// Overwrites the file.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = std::fs::OpenOptions::new()
         .create(true)

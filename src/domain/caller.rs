@@ -101,7 +101,7 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Templates see so many items of a list of facts, the first ones; rules see them all.
+/// Templates see this many first items of a list of facts; rules see all.
 pub const MAX_SHOWN: usize = 100;
 
 /// User facts by name (`name`, `plan`, `locale`, `roles`, ...).
@@ -142,7 +142,7 @@ impl Fact {
     fn single(value: Value) -> Option<Self> {
         match value {
             Value::Bool(flag) => Some(Self::Flag(flag)),
-            Value::Number(number) => Decimal::of(&number).map(Self::Number),
+            Value::Number(number) => Decimal::from_number(&number).map(Self::Number),
             Value::String(text) => Some(Self::Text(text)),
             Value::Array(_) | Value::Null | Value::Object(_) => None,
         }

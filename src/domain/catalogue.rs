@@ -126,18 +126,18 @@ impl Catalogue {
         self.retired.entry(kind).or_default().insert(id);
     }
 
-    pub fn of(&self, kind: CatalogueKind) -> &[CatalogueEntry] {
+    pub fn entries(&self, kind: CatalogueKind) -> &[CatalogueEntry] {
         self.entries.get(&kind).map_or(&[], Vec::as_slice)
     }
 
     pub fn find(&self, kind: CatalogueKind, id: &str) -> Option<&CatalogueEntry> {
-        self.of(kind).iter().find(|entry| entry.id == id)
+        self.entries(kind).iter().find(|entry| entry.id == id)
     }
 
     /// Whether personas are held to the catalogue's entries of a kind. A tenant without entries of a kind may use whatever
     /// Anam has; one whose last entry was retired may not suddenly do so.
     pub fn limits(&self, kind: CatalogueKind) -> bool {
-        !self.of(kind).is_empty() || self.retired.get(&kind).is_some_and(|ids| !ids.is_empty())
+        !self.entries(kind).is_empty() || self.retired.get(&kind).is_some_and(|ids| !ids.is_empty())
     }
 
     /// Whether any kind has an entry.

@@ -48,7 +48,7 @@ pub struct Reading {
 
 impl Reading {
     /// Reads all valid parts of a document that an admin writes.
-    pub fn of(members: &Map<String, Value>) -> Self {
+    pub fn read(members: &Map<String, Value>) -> Self {
         Self::with(members, MetadataSchema::compile)
     }
 
@@ -140,7 +140,7 @@ impl Reading {
 impl Context {
     /// Reads a context document that somebody writes; every fault at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        Reading::of(members).whole()
+        Reading::read(members).whole()
     }
 
     /// Reads the document of a sealed version: limits that came later don't take it down. Its schema takes of the `room`.

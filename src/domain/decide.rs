@@ -57,10 +57,10 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonaConfig {
-    /// Display name; not sent where it came out empty, which Anam refuses.
+    /// Display name; not sent where it rendered empty, which Anam refuses.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// The rendered prompt; not sent where it came out empty.
+    /// The rendered prompt; not sent where it rendered empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
     /// The rendered greeting.

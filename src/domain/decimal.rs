@@ -108,14 +108,14 @@ impl Decimal {
     }
 
     /// The value of a JSON number; `None` where it is none that this type keeps, and so did not come through [`super::json`].
-    pub fn of(number: &Number) -> Option<Self> {
+    pub fn from_number(number: &Number) -> Option<Self> {
         Self::parse(number.as_str()).ok()
     }
 
     /// The value of a JSON value that is a number.
-    pub fn of_value(value: &Value) -> Option<Self> {
+    pub fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::Number(number) => Self::of(number),
+            Value::Number(number) => Self::from_number(number),
             _ => None,
         }
     }
@@ -300,19 +300,25 @@ impl<'de> Deserialize<'de> for Decimal {
 }
 
 /// Whether two values are the same, numbers by their value: what the database or a program wrote may spell them otherwise.
-pub fn same(one: &Value, other: &Value) -> bool {
+pub fn are_equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {
-            one == other || Decimal::of(one).is_some_and(|one| Decimal::of(other) == Some(one))
+            one == other
+                || Decimal::from_number(one)
+                    .is_some_and(|one| Decimal::from_number(other) == Some(one))
         }
         (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
                 && one
                     .iter()
-                    .all(|(name, value)| other.get(name).is_some_and(|other| same(value, other)))
+                    .zip(other)
+                    .all(|(one, other)| are_equal(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, value)| {
+                    other.get(name).is_some_and(|other| are_equal(value, other))
+                })
         }
         _ => one == other,
     }

@@ -64,7 +64,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, NotText> {
             .unwrap_or((bytes, &[]));
         let before = String::from_utf8_lossy(before);
         NotText::Byte {
-            place: Position::of(&before, before.len()),
+            place: Position::at_byte(&before, before.len()),
             byte: rest.first().copied().unwrap_or_default(),
         }
     })

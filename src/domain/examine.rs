@@ -86,7 +86,7 @@ impl Examination {
         self.findings.iter().any(Finding::blocks_sealing)
     }
 
-    fn of(findings: Vec<Finding>, largest_prompt: Option<Size>) -> Self {
+    fn new(findings: Vec<Finding>, largest_prompt: Option<Size>) -> Self {
         let mut examination = Self {
             findings: Vec::new(),
             largest_prompt,
@@ -98,7 +98,7 @@ impl Examination {
 
 /// Looks at a persona document. Snippets that it does not pin are reported as faults: pin them first where they follow later.
 pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
-    let reading = persona::Reading::of(content);
+    let reading = persona::Reading::read(content);
     let mut findings = Vec::new();
     for (at, fault) in &reading.template_faults {
         findings.push(Finding::of_template(at, fault.clone()));
@@ -121,7 +121,7 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
         ("/systemPrompt", &reading.prompt),
         ("/initialMessage", &reading.greeting),
     ];
-    let schemas = schema::Schemas::of(&contexts);
+    let schemas = schema::Schemas::new(&contexts);
     // What is certain without a user needs none to be tried.
     let mut never_served = Vec::new();
     for (at, template) in own {
@@ -172,16 +172,16 @@ pub fn persona(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_
         let served = serving::of_persona(key, &live, &contexts, around).into_iter();
         findings.extend(served.filter(|one| !never_served.contains(&one.pointer.as_str())));
     }
-    Examination::of(findings, largest)
+    Examination::new(findings, largest)
 }
 
 /// Examines a context.
 pub fn context(key: &Key, content: &Map<String, Value>, around: &Surroundings<'_>) -> Examination {
-    let reading = context::Reading::of(content);
+    let reading = context::Reading::read(content);
     let mut findings: Vec<Finding> =
         of_faults(reading.faults.iter().cloned(), CONTEXT_ADVICE).collect();
     findings.extend(rules::findings(key, &reading, around));
-    Examination::of(findings, None)
+    Examination::new(findings, None)
 }
 
 /// Examines a snippet.
@@ -213,7 +213,7 @@ pub fn snippet(content: &Map<String, Value>, around: &Surroundings<'_>) -> Exami
     let others = parse_snippet(content).err().into_iter().flatten();
     let others = others.filter(|fault| !is_told || fault.pointer != "/text");
     findings.extend(of_faults(others, SNIPPET_ADVICE));
-    Examination::of(findings, None)
+    Examination::new(findings, None)
 }
 
 /// What a text may lose without its author's knowing.

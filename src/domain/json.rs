@@ -27,7 +27,7 @@ pub struct Position {
 
 impl Position {
     /// The place of a byte, without a pointer.
-    pub fn of(text: &str, at: usize) -> Self {
+    pub fn at_byte(text: &str, at: usize) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
         Self {

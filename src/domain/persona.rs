@@ -53,7 +53,7 @@ pub struct Reading {
 
 impl Reading {
     /// Reads all valid parts.
-    pub fn of(members: &Map<String, Value>) -> Self {
+    pub fn read(members: &Map<String, Value>) -> Self {
         let mut faults = Faults::new();
         let mut template_faults = Vec::new();
         let mut uses_in_faulty = Vec::new();
@@ -136,7 +136,7 @@ impl Reading {
 impl Persona {
     /// Reads a persona document; every fault at once.
     pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
-        Reading::of(members).whole()
+        Reading::read(members).whole()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct CatalogueSync {
     pub enabled: bool,
     /// Hours between two readings, 1 to 720; 24 unless set.
     pub every_hours: u16,
-    /// Whether users may choose what Anam lists anew at once, before an admin has allowed it.
+    /// Whether users may choose entries that are new in Anam's lists at once, before an admin has allowed them.
     pub allow_new: bool,
 }
 

@@ -33,7 +33,7 @@ pub struct Preferences(BTreeMap<String, Fact>);
 pub enum PreferenceField {
     /// One of these texts.
     Choice(Vec<String>),
-    /// A single line of at most so many characters.
+    /// A single line of at most this many characters.
     Text {
         /// 1 to 500.
         max_chars: usize,
@@ -86,7 +86,7 @@ impl PreferenceField {
                 .map(|max_chars| Self::Text { max_chars }),
             [("type", Value::String(kind))] if kind == "boolean" => Some(Self::Flag),
             [("minimum", min), ("maximum", max)] | [("maximum", max), ("minimum", min)] => {
-                match (Decimal::of_value(min), Decimal::of_value(max)) {
+                match (Decimal::from_value(min), Decimal::from_value(max)) {
                     (Some(min), Some(max)) if min <= max => Some(Self::Number { min, max }),
                     _ => None,
                 }
@@ -135,7 +135,7 @@ impl PreferenceField {
             (Self::Flag, Value::Bool(flag)) => Ok(Fact::Flag(*flag)),
             (Self::Flag, _) => Err("must be true or false".into()),
             (Self::Number { min, max }, value) => {
-                match Decimal::of_value(value).filter(|n| (*min..=*max).contains(n)) {
+                match Decimal::from_value(value).filter(|n| (*min..=*max).contains(n)) {
                     Some(number) => Ok(Fact::Number(number)),
                     None => Err(format!("must be a number from {min} to {max}")),
                 }
@@ -251,7 +251,7 @@ fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<F
     if let Some(entry) = value.as_str().and_then(|id| catalogue.find(kind, id)) {
         return Ok(Fact::Text(entry.id.clone()));
     }
-    let entries = catalogue.of(kind).iter().take(50);
+    let entries = catalogue.entries(kind).iter().take(50);
     let allowed: Vec<&str> = entries.map(|entry| entry.id.as_str()).collect();
     Err(match allowed.as_slice() {
         [] => "can't be chosen: the catalogue has none".into(),

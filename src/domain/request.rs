@@ -83,7 +83,7 @@ fn write_numbers(value: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(write_numbers),
         Value::Array(items) => items.iter_mut().for_each(write_numbers),
         Value::Number(number) => {
-            if let Some(exact) = Decimal::of(number) {
+            if let Some(exact) = Decimal::from_number(number) {
                 *number = exact.to_number();
             }
         }

@@ -53,7 +53,7 @@ impl MetadataSchema {
         let read = read::read(&document, Purpose::Write)?;
         let faults = cost::judge(&read.program, &read.places);
         if faults.is_empty() {
-            Ok(Self::of(document, read))
+            Ok(Self::new(document, read))
         } else {
             Err(faults)
         }
@@ -65,10 +65,10 @@ impl MetadataSchema {
     pub fn compile_sealed(document: Value, room: &mut PatternBudget) -> Result<Self, Vec<Fault>> {
         let read = read::read(&document, Purpose::Serve(room.0))?;
         room.0 = room.0.saturating_sub(read.pattern_bytes);
-        Ok(Self::of(document, read))
+        Ok(Self::new(document, read))
     }
 
-    fn of(document: Value, read: Compiled) -> Self {
+    fn new(document: Value, read: Compiled) -> Self {
         Self {
             document,
             program: read.program,
@@ -92,7 +92,7 @@ impl MetadataSchema {
         match run::check(&self.program, metadata) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let faults = run::tell(&self.program, metadata);
+                let faults = run::list_faults(&self.program, metadata);
                 Err(if faults.is_empty() {
                     vec![Fault::new("", "does not fit the context's schema")]
                 } else {

@@ -67,7 +67,7 @@ pub struct Timeline<'a>(Vec<&'a Release>);
 
 impl<'a> Timeline<'a> {
     /// Of all releases of a document, in any order.
-    pub fn of(releases: impl IntoIterator<Item = &'a Release>) -> Self {
+    pub fn new(releases: impl IntoIterator<Item = &'a Release>) -> Self {
         let (cancellations, others): (Vec<_>, Vec<_>) = releases
             .into_iter()
             .partition(|release| release.way == Way::Cancel);

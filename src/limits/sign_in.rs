@@ -1,4 +1,4 @@
-//! How often somebody may try to sign in, and whose turn it is.
+//! Limits of sign-in, and the queues in which sign-ins wait.
 //!
 //! Counts go from narrow to wide: an account from one address, an address, a network, an account from everywhere. The last two
 //! are for strangers only: where somebody has signed in from before, what others do elsewhere does not count against them.
@@ -30,14 +30,14 @@ const ADDRESS: (u32, u32) = (60, 60);
 const NETWORK: (u32, u32) = (120, 120);
 /// Tries of strangers for one account from everywhere.
 const ACCOUNT: (u32, u32) = (60, 100);
-/// Ways there or back of one tenant's single sign-on from one network.
+/// Steps of one tenant's single sign-on from one network.
 const SSO: (u32, u32) = (60, 60);
 
 /// Most strangers who wait at the same time: of one network, of one account, of all.
 const WAITING: (usize, usize, usize) = (8, 8, 64);
-/// Ways through one tenant's provider at the same time: from one network, and in all.
+/// Single sign-ons of one tenant at the same time: from one network, and in all.
 const SSO_AT_ONCE: (usize, usize) = (2, 8);
-/// How long somebody waits in line.
+/// How long a sign-in waits in a queue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The counters of this instance.

@@ -1,4 +1,4 @@
-//! A tenant's picture out of its rows: for mints, and for trying things out beside them.
+//! A tenant's snapshot out of its rows: for mints, and for trying things out beside them.
 //!
 //! What cannot be read never takes down what could: a release whose content is broken is passed over for the one
 //! before it.

@@ -1,4 +1,4 @@
-//! The secrets that a tenant's live personas refer to, opened once with its picture.
+//! The secrets that a tenant's live personas refer to, opened once with its snapshot.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

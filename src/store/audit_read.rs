@@ -30,7 +30,7 @@ pub struct AuditRow {
 /// A row as the chain sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainRow {
-    /// The text that was hashed, made anew from the row's columns.
+    /// The text that was hashed, made again from the row's columns.
     pub record: String,
     /// The stored hash of the row before.
     pub prev_hash: Vec<u8>,

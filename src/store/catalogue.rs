@@ -80,7 +80,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of<'a>(entries: impl IntoIterator<Item = &'a CatalogueEntry>) -> Self {
+    fn new<'a>(entries: impl IntoIterator<Item = &'a CatalogueEntry>) -> Self {
         let mut columns = Self {
             ids: Vec::new(),
             names: Vec::new(),
@@ -151,7 +151,7 @@ impl TenantTx {
         entries: &[CatalogueEntry],
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
-        let columns = Columns::of(entries);
+        let columns = Columns::new(entries);
         sqlx::query!(
             "delete from catalogue_entry where tenant_id = $1 and kind = $2 and id <> all($3) and seen_at is null",
             tenant,
@@ -365,7 +365,7 @@ impl TenantTx {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
-        let columns = Columns::of(listed.iter().copied());
+        let columns = Columns::new(listed.iter().copied());
         sqlx::query!(
             "insert into catalogue_entry as c (tenant_id, kind, id, name, attributes, enabled, position, source, seen_at)
              select $1, $2, e.id, e.name, e.attributes, $6,

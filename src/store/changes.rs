@@ -88,7 +88,7 @@ impl Database {
             }
             Err(error) => return Err(reach.explain(&error).into()),
         };
-        // A lost connection must show as an error: then everything is read anew.
+        // A lost connection must show as an error: then everything is read again.
         listener.eager_reconnect(false);
         let mut changes = Changes {
             listener: Some(listener),

@@ -43,7 +43,7 @@ pub(super) struct Lease {
 enum ConnectionState {
     /// Every statement was answered.
     InStep,
-    /// An answer is being waited for, or whoever waited has left.
+    /// An answer is awaited, or the caller that awaited it was cancelled.
     Asked,
     /// No answer in time, or the connection broke.
     Lost,
@@ -82,12 +82,12 @@ impl Lease {
         self.in_transaction = false;
     }
 
-    /// Whether the connection is of no use any more.
+    /// Whether the connection is lost.
     pub(super) fn is_lost(&self) -> bool {
         self.standing == ConnectionState::Lost
     }
 
-    /// Gives the connection up, to the pool or for good.
+    /// Returns the connection to the pool, or drops it.
     pub(super) fn let_go(&mut self) {
         let Some(kept) = self.kept.take() else { return };
         match self.standing {
@@ -99,13 +99,13 @@ impl Lease {
         }
     }
 
-    /// Asks for a transaction, until `end` at most.
+    /// Begins a transaction, until `end` at most.
     pub(super) async fn begin(&mut self, end: Instant) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
         self.has_only_read = true;
         let first = sqlx::raw_sql(AssertSqlSafe(self.first.clone()));
         let (connection, exchange) = self.exchange(end)?;
-        exchange.ask(connection.execute(first)).await?;
+        exchange.run(connection.execute(first)).await?;
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl Lease {
     ) -> Result<Vec<Either<PgQueryResult, PgRow>>, sqlx::Error> {
         self.has_only_read = self.has_only_read && question.only_reads();
         let again = self.has_only_read.then(|| question.clone());
-        let answered = self.ask(question).await;
+        let answered = self.query(question).await;
         if !answered.as_ref().is_err_and(is_stale) {
             return answered;
         }
@@ -130,28 +130,28 @@ impl Lease {
         if let Some(kept) = &mut self.kept {
             kept.age = age;
         }
-        self.ask(again).await
+        self.query(again).await
     }
 
-    async fn ask(
+    async fn query(
         &mut self,
         question: Question,
     ) -> Result<Vec<Either<PgQueryResult, PgRow>>, sqlx::Error> {
         let question = question.remembered(self.pool.remembers_statements());
         let (connection, exchange) = self.exchange(self.statement_end())?;
         exchange
-            .ask(connection.fetch_many(question).try_collect())
+            .run(connection.fetch_many(question).try_collect())
             .await
     }
 
-    /// Begins anew on the same connection, which forgets its statements.
+    /// Begins again on the same connection, which forgets its statements.
     async fn renew(&mut self) -> Result<(), sqlx::Error> {
         let (connection, exchange) = self.exchange(self.statement_end())?;
         let renewing = async {
             sqlx::raw_sql("rollback").execute(&mut *connection).await?;
             connection.clear_cached_statements().await
         };
-        exchange.ask(renewing).await?;
+        exchange.run(renewing).await?;
         self.begin(self.statement_end()).await
     }
 
@@ -191,7 +191,7 @@ impl Drop for Lease {
 }
 
 impl Exchange<'_> {
-    async fn ask<T>(
+    async fn run<T>(
         mut self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
@@ -220,7 +220,7 @@ impl Exchange<'_> {
     }
 }
 
-/// There is no connection any more to ask on.
+/// The connection is gone.
 fn given_up() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(
         io::ErrorKind::NotConnected,
@@ -291,7 +291,7 @@ impl<'c> Executor<'c> for &'c mut Lease {
     {
         Box::pin(async move {
             let (connection, exchange) = self.exchange(self.statement_end())?;
-            exchange.ask(connection.prepare_with(sql, parameters)).await
+            exchange.run(connection.prepare_with(sql, parameters)).await
         })
     }
 
@@ -301,7 +301,7 @@ impl<'c> Executor<'c> for &'c mut Lease {
     {
         Box::pin(async move {
             let (connection, exchange) = self.exchange(self.statement_end())?;
-            exchange.ask(connection.describe(sql)).await
+            exchange.run(connection.describe(sql)).await
         })
     }
 }

@@ -34,7 +34,7 @@ const LOCK_WORD: Duration = Duration::from_secs(2);
 /// How many months of ledger partitions exist beyond the current one after a migration.
 const PARTITION_MONTHS_AHEAD: i32 = 24;
 
-/// So often making them is tried again.
+/// How often creating partitions is retried.
 const MONTHS_TRIES: u32 = 20;
 
 /// Why a database could not be prepared.
@@ -48,12 +48,12 @@ pub enum MigrateError {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("PostgreSQL {0} is too old: 15 or later is needed")]
     TooOld(i32),
-    /// The way leads through a pooler.
+    /// The connection goes through a pooler.
     #[error(
         "`migrate` was given the URL of a pooler that hands connections out by transaction (PgBouncer's pool_mode = transaction): set MIGRATE_DATABASE_URL to the owner's URL of the server itself"
     )]
     Pooled,
-    /// Somebody else migrates, or has left without giving the lock back.
+    /// Another process migrates, or left without releasing the lock.
     #[error(
         "another `migrate` has held its lock for ten minutes ({0}). If it is not running any more, end its backend: select pg_terminate_backend(PID)"
     )]
@@ -68,7 +68,7 @@ pub enum MigrateError {
         "the role {0} of DATABASE_URL inherits the rights of others; run this first: alter role {0} noinherit"
     )]
     LoginInherits(String),
-    /// Somebody else must do something first.
+    /// A database administrator must do something first.
     #[error(
         "the role `{user}` may not prepare this database, and nothing was changed. Have somebody run this who may, then `migrate` again:\n{}", .statements.join("\n")
     )]
@@ -92,7 +92,7 @@ pub enum MigrateError {
     NoRandomness,
 }
 
-/// What a migration has left for later.
+/// What a migration left to do.
 #[derive(Debug)]
 pub struct Migrated {
     /// Roles of earlier versions, or of the database that this is a copy of, that may still read its tables, so that instances
@@ -100,12 +100,12 @@ pub struct Migrated {
     pub earlier_roles: Vec<String>,
 }
 
-/// What becomes of the rights of such roles.
+/// What happens to the rights of such roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlierRoles {
-    /// They stay, since running instances may serve with them.
+    /// They are kept, since running instances may use them.
     Keep,
-    /// They go.
+    /// They are revoked.
     Revoke,
 }
 
@@ -189,7 +189,7 @@ async fn migrate_on(
         return Err(MigrateError::TooOld(version / 10_000));
     }
     take_lock(connection).await?;
-    let roles = Roles::of(connection).await?;
+    let roles = Roles::of_database(connection).await?;
     permits::check(connection, &roles, login_url).await?;
     make_role(connection, &roles.tenant).await?;
     make_role(connection, &roles.platform).await?;
@@ -225,7 +225,7 @@ fn migrations(roles: &Roles) -> Migrator {
     }
 }
 
-/// Gives the database's own roles what earlier ones may do, or takes it from those.
+/// Grants the rights of earlier roles to the database's own, or revokes them from the earlier ones.
 async fn hand_over(
     connection: &mut PgConnection,
     roles: &Roles,
@@ -285,7 +285,7 @@ async fn take_lock(connection: &mut PgConnection) -> Result<(), MigrateError> {
     }
 }
 
-/// Whose backend holds the lock.
+/// The process id of the backend that holds the lock.
 async fn holder(connection: &mut PgConnection) -> Result<String, StoreError> {
     let found = sqlx::query!(
         r#"select a.pid as "pid!", a.application_name, a.backend_start::text as since

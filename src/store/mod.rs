@@ -58,25 +58,25 @@ use crate::config::DatabaseUrl;
 use crate::domain::ids::TenantId;
 use crate::keyed_semaphore::KeyedSemaphore;
 
-/// Why the database did not answer as hoped.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No connection can be made: it is said why, and what to do.
+    /// No connection can be made; the text says why, and what to do.
     #[error("the database is not available: {0}")]
     Unreachable(#[source] Box<Unreachable>),
     /// Too slow, or shutting down: worth another try later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// A unique or foreign key said no.
+    /// A unique or foreign key was violated.
     #[error("the change conflicts with {constraint}")]
     Conflict {
         /// Name of the constraint.
         constraint: String,
-        /// What Postgres said.
+        /// The error of Postgres.
         #[source]
         source: sqlx::Error,
     },
-    /// A text, a number or a moment of the request that Postgres has no room for.
+    /// A text, a number or a time of the request that Postgres can't store.
     #[error("a value can't be stored: {0}")]
     Unstorable(#[source] sqlx::Error),
     /// A stored value that this version of the program can't read.
@@ -85,7 +85,7 @@ pub enum StoreError {
     /// The login role or the schema is not as it must be.
     #[error("{0}")]
     Unsafe(String),
-    /// Others have kept what this one waited for as long as it would wait.
+    /// A lock or permit was not free in time.
     #[error("other changes of the same tenant take long")]
     Taken,
     /// Anything else; a bug, or a missing right.
@@ -94,7 +94,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether a later try may succeed, also after somebody has set the database right.
+    /// Whether a later try may succeed, also after the database was repaired.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -102,7 +102,7 @@ impl StoreError {
         )
     }
 
-    /// Whether a later try may succeed although nobody does anything about it.
+    /// Whether a later try may succeed without anybody's help.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.may_pass(),
@@ -168,7 +168,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Whether the columns of a statement that a connection has prepared are others by now, after a migration. Prepared anew, it works.
+/// Whether the columns of a statement that a connection has prepared are others by now, after a migration. Prepared again, it works.
 fn is_stale_plan(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some("0A000")
         && error
@@ -180,7 +180,7 @@ fn is_stale_plan(error: &dyn DatabaseError) -> bool {
 const POOLED: &str = "DATABASE_URL leads through a pooler that hands connections out by transaction (PgBouncer's pool_mode = transaction): \
                       set database.direct_url (DIRECT_DATABASE_URL) too, to the same login's URL around the pooler";
 
-/// How much longer than the server's own limit an answer is waited for; past that, nothing will come.
+/// How much longer than the server's own limit an answer is awaited; after that, none will come.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long to wait for the database.
@@ -199,7 +199,7 @@ pub struct DatabaseOptions {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Arc<Pool>,
-    /// A tenant has half of the connections at most, and waits for the others among its own.
+    /// A tenant has half of the connections at most; beyond, its requests wait for each other.
     shares: KeyedSemaphore<TenantId>,
     /// How long a transaction waits for one of them, and how long for what others of its tenant are changing.
     patience: (Duration, Duration),
@@ -258,7 +258,7 @@ impl Database {
         }
     }
 
-    /// The same for people who change things, and would rather wait for their colleagues than try again: five times as long.
+    /// The database for admins' changes, which wait five times as long for each other instead of failing.
     #[must_use]
     pub fn patient(mut self) -> Self {
         let (share, change) = self.patience;

@@ -1,6 +1,6 @@
 //! The tables `admin` and `membership`: who administers, and where.
 //!
-//! People belong to no tenant. A tenant's transaction reaches them by a step through the platform's door.
+//! People belong to no tenant. A tenant's transaction reaches them by switching to the platform's role.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -19,9 +19,9 @@ pub struct PersonRow {
     pub id: AdminId,
     pub email: String,
     pub name: String,
-    /// A PHC string; none where they come by single sign-on only.
+    /// The password's hash, a PHC string; `None` where the person signs in by single sign-on only.
     pub password_hash: Option<String>,
-    /// Whether they may sign in nowhere any more.
+    /// Whether the person is disabled, and can sign in nowhere.
     pub disabled: bool,
     /// Whether the person is an operator.
     pub operator: bool,
@@ -38,7 +38,7 @@ pub struct MembershipRow {
     /// False while the tenant is suspended.
     pub active: bool,
     pub role: Role,
-    /// Made by the tenant's identity provider, and opened by nothing else.
+    /// Whether the membership was made by single sign-on, and can be entered only that way.
     pub by_sso: bool,
 }
 
@@ -49,7 +49,7 @@ pub struct MemberRow {
     pub email: String,
     pub name: String,
     pub role: Role,
-    /// Comes by the tenant's identity provider only.
+    /// Signs in by the tenant's identity provider only.
     pub by_sso: bool,
     pub disabled: bool,
     pub since: DateTime<Utc>,
@@ -114,11 +114,11 @@ pub struct AccountRow {
     pub name: String,
     /// Whether the person is an operator.
     pub operator: bool,
-    /// Whether they may sign in nowhere.
+    /// Whether the account is disabled.
     pub disabled: bool,
     /// Whether they have a password, rather than a provider that vouches for them.
     pub has_password: bool,
-    /// Where they are members, by name in URLs.
+    /// Its memberships, by the tenants' names in URLs.
     pub tenants: Vec<PlaceRow>,
 }
 
@@ -204,7 +204,7 @@ impl PlatformTx {
         set_password(self.connection(), person, before, hash).await
     }
 
-    /// Remembers the place that somebody signed in from last, and forgets the one of eight that they have not come from for longest.
+    /// Stores the place of the latest sign-in, and drops the oldest beyond eight.
     pub async fn remember_place(
         &mut self,
         person: AdminId,
@@ -241,7 +241,7 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Makes a person run the installation.
+    /// Makes a person an operator.
     pub async fn set_operator(&mut self, person: AdminId) -> Result<(), StoreError> {
         sqlx::query!("update admin set operator = true where id = $1", person.0)
             .execute(self.connection())
@@ -249,7 +249,7 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Lets a person sign in nowhere from this moment, or again where it is `None`.
+    /// Disables a person from this moment, or enables them where it is `None`.
     pub async fn set_disabled(
         &mut self,
         person: AdminId,
@@ -267,7 +267,7 @@ impl PlatformTx {
 }
 
 impl TenantTx {
-    /// Nobody else changes who is a member until this transaction ends: the last owner stays.
+    /// Locks the tenant's memberships until this transaction ends, so that the last owner stays.
     pub async fn lock_members(&mut self) -> Result<(), StoreError> {
         self.take("members").await
     }
@@ -377,7 +377,7 @@ impl TenantTx {
         Ok(person)
     }
 
-    /// Adds a person. They are nobody anywhere until they get a membership.
+    /// Adds a person, who can do nothing until they get a membership.
     pub async fn insert_person(
         &mut self,
         id: AdminId,
@@ -455,7 +455,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Lets a member in by password too.
+    /// Allows a member to sign in by password too.
     pub async fn open_membership_to_passwords(
         &mut self,
         person: AdminId,
@@ -471,7 +471,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Remembers the provider's own name of a member.
+    /// Stores the provider's identifier of a member.
     pub async fn set_sso_subject(
         &mut self,
         person: AdminId,
@@ -489,7 +489,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Forgets the provider's names of all members: another provider has others.
+    /// Deletes the provider's identifiers of all members, which another provider does not share.
     pub async fn forget_sso_subjects(&mut self) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
@@ -514,7 +514,7 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Takes a membership away; the sessions that are on it end with it.
+    /// Deletes a membership; its sessions end with it.
     pub async fn delete_membership(&mut self, person: AdminId) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(

@@ -1,8 +1,8 @@
 //! Connections to Postgres, kept and lent.
 //!
 //! A pool of our own, since a connection may go silent: its host is gone, or its process stopped. Then nothing ever comes
-//! back, no error either. Here every wait has an end on this side, and what passed it is thrown away: its socket is closed
-//! without a goodbye, which would be waited for as well.
+//! back, no error either. Here every wait has a deadline on this side, and a connection that missed one is dropped: its socket is closed
+//! without the protocol's termination message, which would be waited for as well.
 
 use std::fmt;
 use std::io;
@@ -21,43 +21,43 @@ use super::connector::Connector;
 use super::lease::Lease;
 use crate::domain::ids::TenantId;
 
-/// Longest life of a connection: a server that was added, or memory that grew, is noticed some day.
+/// Longest life of a connection, so that new servers get some and grown memory is given back.
 const LIFETIME: Duration = Duration::from_mins(30);
-/// What has been idle for longer is not trusted: a firewall may have forgotten it without a word.
+/// A connection that was idle for longer is checked first: a firewall may have dropped it silently.
 const IDLE: Duration = Duration::from_mins(5);
 /// Pause between tries to reach a server that is just starting.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longest goodbye when the pool is closed.
+/// Longest time for closing connections when the pool is closed.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long the pool waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
-    /// For a turn; and then again for a connection that has begun a transaction.
+    /// For a permit; and then again for a connection that has begun a transaction.
     pub(super) acquire: Duration,
     /// For one statement, on the server.
     pub(super) statement: Duration,
     /// For a lock, on the server.
     pub(super) lock: Duration,
-    /// For the answer to one statement. The server's own limit comes first, so this one speaks only of silence.
+    /// For the answer to one statement. The server's own limit comes first, so reaching this one means that the server is silent.
     pub(super) exchange: Duration,
-    /// For a whole transaction, with all that is done meanwhile.
+    /// For a whole transaction.
     pub(super) transaction: Duration,
 }
 
-/// So many connections at most, made when they are needed.
+/// The most connections; they are opened when they are needed.
 pub(super) struct Pool {
     name: &'static str,
     size: u32,
     ends: Timeouts,
     reach: Connector,
-    /// The way around a pooler that hands connections out by transaction, where `reach` leads through one.
+    /// Connects past a pooler that assigns connections by transaction, where `reach` connects through one.
     direct: Option<Connector>,
     /// How often statements have become stale, in this pool and those beside it.
     stale: Arc<AtomicU64>,
     /// What begins each transaction, but for its role and tenant.
     begin: String,
-    /// Where sockets are looked after. A web worker may be busy or gone while others wait for its connections.
+    /// The runtime that drives the sockets. A web worker may be busy or gone while others wait for its connections.
     runtime: Handle,
     turns: Arc<Semaphore>,
     /// The one used last is at the end, and taken first.
@@ -154,7 +154,7 @@ impl Pool {
         }
     }
 
-    /// Lends a connection on which a transaction was begun, as a role and for a tenant where they are given. One that was idle
+    /// Lends a connection with an open transaction, as a role and for a tenant where they are given. One that was idle
     /// may be dead or silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was
     /// sent on it yet, so nothing is lost.
     pub(super) async fn begin(
@@ -169,7 +169,7 @@ impl Pool {
             Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed.into()),
             Err(_late) => return Err(sqlx::Error::PoolTimedOut.into()),
         };
-        // Counted anew: a server that keeps many waiting is slow, and must not be taken for a silent one.
+        // Counted again: a server that keeps many waiting is slow, and must not be taken for a silent one.
         let start = Instant::now();
         let mut lease = Lease::new(self.clone(), turn, first, start + self.ends.transaction);
         if let Some(kept) = self.take_idle() {
@@ -235,7 +235,7 @@ impl Pool {
         None
     }
 
-    /// Takes a connection back that is ready for anybody.
+    /// Takes back a connection that is ready for the next borrower.
     pub(super) fn keep(&self, kept: OpenConnection) {
         if self.turns.is_closed() || kept.born.elapsed() > LIFETIME {
             return;
@@ -248,7 +248,7 @@ impl Pool {
         });
     }
 
-    /// A connection was lost: what happened to it may have happened to those that are idle, and finding out one by one
+    /// A connection was lost: the idle ones may be lost too, and finding out one by one
     /// would take as long each time.
     pub(super) fn distrust_idle(&self) {
         tracing::warn!(pool = self.name, "a database connection was lost");
@@ -268,7 +268,7 @@ impl Pool {
         });
     }
 
-    /// Waits for what is under way, each wait within its end, and closes all.
+    /// Waits for transactions under way, within their deadlines, and closes all connections.
     pub(super) async fn close(&self) {
         _ = timeout(self.ends.exchange, self.turns.acquire_many(self.size)).await;
         self.turns.close();

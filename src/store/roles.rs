@@ -22,7 +22,7 @@ pub(super) struct Roles {
 
 impl Roles {
     /// Those that belong to the database of a connection.
-    pub(super) async fn of(connection: &mut PgConnection) -> Result<Self, StoreError> {
+    pub(super) async fn of_database(connection: &mut PgConnection) -> Result<Self, StoreError> {
         let number = sqlx::query_scalar!(
             r#"select oid::bigint as "oid!" from pg_database where datname = current_database()"#
         )

@@ -338,7 +338,7 @@ impl Metrics {
         self.0.ledger_ready_until.set(seconds);
     }
 
-    /// A tenant's snapshot was built anew, or could not be.
+    /// A tenant's snapshot was built again, or could not be.
     pub fn snapshot_load(&self, outcome: Outcome) {
         let labels = ByResult {
             result: outcome.label(),

@@ -127,7 +127,7 @@ impl Access {
         }
     }
 
-    /// Reads everything anew, page by page, and swaps it in.
+    /// Reads everything again, page by page, and swaps it in.
     pub async fn read_all(&self) -> Result<Revisions, StoreError> {
         let mut directory = Directory::default();
         let mut origins = HashMap::new();
@@ -157,7 +157,7 @@ impl Access {
         Ok(revisions)
     }
 
-    /// Reads these tenants anew, and puts them in one by one. Those without a revision do not exist (any more).
+    /// Reads these tenants again, and puts them in one by one. Those without a revision do not exist (any more).
     pub async fn read_some(&self, tenants: &[TenantId]) -> Result<Revisions, StoreError> {
         let mut revisions = Revisions::new();
         for tenants in tenants.chunks(CHUNK) {
@@ -174,7 +174,7 @@ impl Access {
         Ok(revisions)
     }
 
-    /// Reads the shared issuers anew, and puts them in.
+    /// Reads the shared issuers again, and puts them in.
     pub async fn read_shared(&self) -> Result<(), StoreError> {
         let part = Directory {
             issuers: self.shared().await?,

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 
 /// What the keys of machines start with.
 pub const API_KEY_PREFIX: &str = "pgk_";
-/// So many characters of a key tell it from others.
+/// How many first characters of a key are shown to recognise it.
 const SHOWN_CHARS: usize = 12;
 
 /// How exactly it is noted when a credential was used.

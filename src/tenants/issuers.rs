@@ -7,7 +7,7 @@ use super::admin::Admin;
 use super::change::Change;
 use super::issuer_secret;
 use super::refusal::Refusal;
-use crate::auth::{CheckReport, TENANT_CLAIM, testimony};
+use crate::auth::{CheckReport, TENANT_CLAIM, ownership_claim};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::IssuerConfig;
@@ -160,7 +160,7 @@ pub async fn prove(
         }
         faults.extend_under("", [fault]);
     }
-    let testimony = testimony(token.expose_secret(), &wanted.parsed);
+    let testimony = ownership_claim(token.expose_secret(), &wanted.parsed);
     let named = testimony.as_ref().and_then(|said| said.tenant.as_deref());
     let by_id = admin.tenant.to_string();
     if faults.is_empty() && named != Some(slug.as_str()) && named != Some(by_id.as_str()) {

@@ -82,7 +82,7 @@ pub struct Field {
 
 impl Field {
     /// Describes a member of the type `T`, from its line in an `input!`.
-    pub fn of<T: Member>(
+    pub fn new<T: Member>(
         schemas: &mut Schemas,
         name: String,
         doc: &[&str],
@@ -202,7 +202,7 @@ macro_rules! input {
                 schemas: &mut $crate::web::input::Schemas,
             ) -> Vec<$crate::web::input::Field> {
                 vec![$(
-                    $crate::web::input::Field::of::<$ty>(
+                    $crate::web::input::Field::new::<$ty>(
                         schemas,
                         $crate::web::input::input!(@name $field $($wire)?),
                         &[$($field_doc),+],

@@ -17,7 +17,7 @@ operations! {
 
     "/v1/admin/impact" {
         /// Decides recent sessions again, with and without drafts or versions in place, and returns what would change.
-        POST impact => ask;
+        POST impact => study;
     }
 }
 
@@ -96,7 +96,7 @@ struct ImpactGiven {
     undecided: Option<String>,
 }
 
-async fn ask(
+async fn study(
     call: Call<View>,
     sent: Body<ImpactAsked>,
 ) -> Answer<Unless<Absent, Json<ImpactBody>>> {

@@ -26,7 +26,7 @@ operations! {
     "/v1/admin/preview" {
         /// Shows what a user would get, with drafts or versions in place of what is live. No token is requested, and nothing is
         /// recorded.
-        POST preview => ask;
+        POST preview => decide;
     }
 }
 
@@ -190,7 +190,7 @@ struct PreviewChange {
     after: Option<Value>,
 }
 
-async fn ask(
+async fn decide(
     call: Call<View>,
     sent: Body<PreviewAsked>,
 ) -> Answer<Unless<Absent, Json<PreviewBody>>> {

@@ -183,7 +183,9 @@ mod tests {
     #[test]
     fn the_oldest_goes_where_there_is_no_room_and_what_is_over_is_not_found() {
         let fingerprints = Fingerprints::new().unwrap();
-        let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
+        let tokens: Vec<Fingerprint> = (0..8_u8)
+            .map(|number| fingerprints.fingerprint(&[number]))
+            .collect();
         let room = MemoryBudget::new(usize::MAX);
         let mut known = TokenCache::new(MOST, room.clone());
         for (number, token) in (0..).zip(&tokens) {
@@ -191,7 +193,7 @@ mod tests {
         }
         assert_eq!(remembered(&known, &tokens, 59), [4, 5, 6, 7]);
         assert_eq!(remembered(&known, &tokens, 60), [0; 0]);
-        // Learned anew, it is the newest.
+        // Inserted again, it is the newest.
         known.add(tokens[4], 44, BYTES, at(90), at(0));
         known.add(tokens[0], 0, BYTES, at(90), at(0));
         assert_eq!(remembered(&known, &tokens, 0), [0, 44, 6, 7]);
@@ -215,7 +217,9 @@ mod tests {
     #[test]
     fn one_takes_nothing_from_others_where_all_room_is_taken() {
         let fingerprints = Fingerprints::new().unwrap();
-        let tokens: Vec<Fingerprint> = (0..8_u8).map(|number| fingerprints.of(&[number])).collect();
+        let tokens: Vec<Fingerprint> = (0..8_u8)
+            .map(|number| fingerprints.fingerprint(&[number]))
+            .collect();
         let room = MemoryBudget::new(MOST);
         let mut first = TokenCache::new(MOST, room.clone());
         let mut second = TokenCache::new(MOST, room.clone());

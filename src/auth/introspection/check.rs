@@ -67,7 +67,7 @@ impl Authenticator {
             let now = self.fetcher.clock.now();
             let said = match asked {
                 Ok(endpoint) if check_form(&read.token).is_ok() && is_opaque(&read.token) => {
-                    let said = endpoint.ask(&self.fetcher.outbound, &read.token, now);
+                    let said = endpoint.introspect(&self.fetcher.outbound, &read.token, now);
                     Some(said.await)
                 }
                 _ => None,
@@ -84,7 +84,10 @@ impl Authenticator {
         let made_up =
             random_token(MADE_UP).map_err(|error| Fault::new(at("endpoint"), error.to_string()))?;
         let (outbound, now) = (&self.fetcher.outbound, self.fetcher.clock.now());
-        match endpoint.ask(outbound, made_up.expose_secret(), now).await {
+        match endpoint
+            .introspect(outbound, made_up.expose_secret(), now)
+            .await
+        {
             Ok(IntrospectionAnswer::Inactive) => Ok(()),
             Ok(IntrospectionAnswer::Active(_)) => Err(Fault::new(
                 at("endpoint"),

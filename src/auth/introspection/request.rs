@@ -105,7 +105,7 @@ pub(super) struct Endpoint<'a> {
 
 impl Endpoint<'_> {
     /// Asks about a token.
-    pub(super) async fn ask(
+    pub(super) async fn introspect(
         self,
         outbound: &Outbound,
         token: &str,

@@ -9,13 +9,13 @@ pub(super) enum Kind {
     P256,
     P384,
     Ed25519,
-    /// A shared secret of so many bytes.
+    /// A shared secret of this many bytes.
     Secret(usize),
 }
 
 impl Kind {
     /// By the members `kty` and `crv` of a public JWK.
-    pub(super) fn of(key_type: &str, curve: Option<&str>) -> Option<Self> {
+    pub(super) fn from_jwk(key_type: &str, curve: Option<&str>) -> Option<Self> {
         match (key_type, curve) {
             ("RSA", _) => Some(Self::Rsa),
             ("EC", Some("P-256")) => Some(Self::P256),

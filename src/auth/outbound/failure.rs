@@ -123,7 +123,7 @@ impl OutboundError {
     }
 
     /// Of a request that failed. What the resolver found counts before anything else.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
         let mut causes = std::iter::successors(Some(error as &dyn Error), |cause| deeper(*cause));
         let classified = causes.find_map(classify);
         classified.unwrap_or(if error.is_timeout() {

@@ -94,7 +94,7 @@ impl Work<'_> {
                 json!({ "config": issuer.config }),
             );
             if let Some(row) = &found {
-                self.tell(&row.config, &issuer.config);
+                self.note_changes(&row.config, &issuer.config);
             }
             self.claim(index, id).await?;
         }

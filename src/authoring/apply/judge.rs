@@ -29,7 +29,7 @@ impl Placed {
         if !self.was_live || self.name.0 != DocumentKind::Persona {
             return Vec::new();
         }
-        let plain = plain_credentials(&Reading::of(&self.content).settings).into_iter();
+        let plain = plain_credentials(&Reading::read(&self.content).settings).into_iter();
         plain.map(|fault| Finding::of_fault(fault, "")).collect()
     }
 }

@@ -51,7 +51,7 @@ impl Work<'_> {
             };
             self.note(verb, target(key), "", json!({}));
             if let Some(before) = before {
-                self.tell(before, &after);
+                self.note_changes(before, &after);
             }
         }
         for key in stored.keys().filter(|key| !wanted.contains_key(*key)) {

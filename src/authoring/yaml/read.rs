@@ -202,7 +202,7 @@ impl Builder<'_> {
                 self.pointers.last().map_or("", String::as_str),
                 step(&text)
             );
-            let first = self.places.of(&pointer);
+            let first = self.places.position(&pointer);
             self.fault(start, twice(&text, first));
         }
         if let Some(Frame::Map { name, .. }) = self.frames.last_mut() {

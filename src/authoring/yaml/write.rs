@@ -104,7 +104,7 @@ fn scalar(text: &mut String, value: &Value, indent: usize) {
         Value::Array(_) => text.push_str("[]"),
         // Readers of YAML 1.1 take `1e5` for a text.
         Value::Number(number) => {
-            let exact = Decimal::of(number).map(Decimal::to_number);
+            let exact = Decimal::from_number(number).map(Decimal::to_number);
             text.push_str(exact.as_ref().unwrap_or(number).as_str());
         }
         plain => text.push_str(&plain.to_string()),

@@ -80,11 +80,11 @@ impl Claim {
             }
         }
         let mut claim = Self { file };
-        claim.say(&format!("process {}", std::process::id()))?;
+        claim.write_owner(&format!("process {}", std::process::id()))?;
         Ok(claim)
     }
 
-    pub(super) fn say(&mut self, who: &str) -> anyhow::Result<()> {
+    pub(super) fn write_owner(&mut self, who: &str) -> anyhow::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(who.as_bytes())?;

@@ -122,7 +122,7 @@ impl Line {
                     length.set(None.into());
                 }
                 reason = ended(&mut stream) => {
-                    self.say("endsession", json!(reason)).await?;
+                    self.send_message("endsession", json!(reason)).await?;
                     return self.client.close(None).await;
                 }
             }
@@ -135,18 +135,18 @@ impl Line {
             Ok(signal) => signal,
             Err(error) => {
                 let warning = format!("The engine can't read this message: {error}");
-                self.say("warning", json!(warning)).await?;
+                self.send_message("warning", json!(warning)).await?;
                 return Ok(false);
             }
         };
         if signal.action_type != "offer" {
             return Ok(false);
         }
-        self.say("sessionready", json!({})).await?;
+        self.send_message("sessionready", json!({})).await?;
         Ok(true)
     }
 
-    async fn say(&mut self, action: &str, payload: Value) -> Result<(), Closed> {
+    async fn send_message(&mut self, action: &str, payload: Value) -> Result<(), Closed> {
         let message = json!({
             "actionType": action,
             "sessionId": self.id,

@@ -58,7 +58,7 @@ pub struct TokenRequest {
     pub claims: Map<String, Value>,
     #[serde(default)]
     pub alg: SigningAlgorithm,
-    /// Seconds until the token expires; negative for one that expired so long ago.
+    /// Seconds until the token expires; negative for one that expired that long ago.
     #[serde(default = "an_hour")]
     pub expires_in: i64,
     /// Whom the token is for; the issuer's default audience when absent.

@@ -277,7 +277,7 @@ fn a_session_decided_again_keeps_the_arm_that_an_earlier_release_drew() {
     assert!(again(&renamed).trace.split.unwrap().bucket.is_none());
 }
 
-/// The persona `p` of the context `default` at version 1, with version 2 rolled out to so many of a hundred.
+/// The persona `p` of the context `default` at version 1, with version 2 rolled out to this many of a hundred.
 fn rolled_out(percent: u8) -> Snapshot {
     let mut world = snapshot(
         json!({}),

@@ -13,7 +13,7 @@ pub struct Factors {
 
 impl Factors {
     /// Of a number that is not zero.
-    pub fn of(number: Decimal) -> Option<Self> {
+    pub fn new(number: Decimal) -> Option<Self> {
         let rest = number.digits.unsigned_abs();
         (rest != 0).then_some(())?;
         let zeros = rest.trailing_zeros();
@@ -27,7 +27,7 @@ impl Factors {
 
     /// Whether `number` is a whole multiple of the number that these are factors of.
     pub fn divide(&self, number: Decimal) -> bool {
-        Self::of(number).is_none_or(|of| {
+        Self::new(number).is_none_or(|of| {
             of.twos >= self.twos
                 && of.fives >= self.fives
                 && of.rest.checked_rem(self.rest) == Some(0)
@@ -137,7 +137,7 @@ impl Decimal {
         Some((Self::new(quotient, 0)?, Self::new(rest, exponent)?))
     }
 
-    /// With so many places behind the point, half away from zero.
+    /// With this many places behind the point, half away from zero.
     #[must_use]
     pub fn rounded(self, places: u8) -> Self {
         let Some(last) = self.without(places) else {

@@ -125,15 +125,15 @@ fn half_is_rounded_away_from_nought() {
 #[test]
 fn values_are_the_same_whoever_wrote_their_numbers() {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    assert!(same(
+    assert!(are_equal(
         &read(r#"{"a":[1.50,{"b":1e2}]}"#),
         &read(r#"{"a":[1.5,{"b":100.0}]}"#)
     ));
-    assert!(!same(
+    assert!(!are_equal(
         &read("1546130668394913822"),
         &read("1546130668394913823")
     ));
-    assert!(!same(&json!({ "a": 1 }), &json!({ "b": 1 })));
+    assert!(!are_equal(&json!({ "a": 1 }), &json!({ "b": 1 })));
 }
 
 /// Numbers near each other, near the ends, and far apart.
@@ -180,6 +180,6 @@ proptest! {
         let (one, by) = (Decimal::from(one), Decimal::new(by.into(), -places).unwrap());
         let (quotient, rest) = one.divided(by).unwrap();
         prop_assert!(quotient.is_whole() && rest < by && rest >= Decimal::ZERO);
-        prop_assert_eq!(rest.is_zero(), Factors::of(by).unwrap().divide(one));
+        prop_assert_eq!(rest.is_zero(), Factors::new(by).unwrap().divide(one));
     }
 }

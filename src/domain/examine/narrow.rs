@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::values::{Lists, Numbers, Texts, Values};
 use crate::domain::decimal::Decimal;
 
-/// So many subschemas are looked at, however many ways lead to one; what others say is not known.
+/// Most subschemas that are examined, however many ways lead to one; the others are ignored.
 const MAX_LOOKS: usize = 2_000;
 /// They are looked at so deep inside each other.
 const MAX_DEPTH: usize = 12;
@@ -107,7 +107,7 @@ impl Values {
         self.flags
             .retain(|flag| values.contains(&Value::Bool(*flag)));
         if self.numbers != Numbers::None {
-            self.numbers = Numbers::OneOf(values.iter().filter_map(Decimal::of_value).collect());
+            self.numbers = Numbers::OneOf(values.iter().filter_map(Decimal::from_value).collect());
         }
         if self.texts != Texts::None {
             let texts = values.iter().filter_map(Value::as_str);
@@ -125,7 +125,7 @@ impl Values {
         let Numbers::Range { min, max, .. } = &mut self.numbers else {
             return;
         };
-        let bound = |name: &str| schema.get(name).and_then(Decimal::of_value);
+        let bound = |name: &str| schema.get(name).and_then(Decimal::from_value);
         for low in ["minimum", "exclusiveMinimum"]
             .into_iter()
             .filter_map(bound)

@@ -22,13 +22,13 @@ use crate::domain::rules::{Clause, Operator, Rule, Target};
 use crate::domain::schema::MetadataSchema;
 use crate::domain::template::Template;
 
-/// So many personas of a context are tried: renderings take time.
+/// Most personas of a context that are tried, since rendering takes time.
 const MAX_GIVEN: usize = 20;
 
 /// Findings of a context, as far as it can be read.
 pub(super) fn findings(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
     let mut findings = aliases(key, context, around);
-    let rules = Rules::of(context, around);
+    let rules = Rules::new(context, around);
     for (place, (index, rule)) in context.rules.iter().enumerate() {
         let at = format!("/rules/{index}");
         findings.extend(rules.unreachable(&at, place, rule));
@@ -139,13 +139,13 @@ struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn of(context: &'a Reading, around: &Surroundings<'_>) -> Self {
+    fn new(context: &'a Reading, around: &Surroundings<'_>) -> Self {
         let metadata = context.schema.as_ref().map(MetadataSchema::document);
         let clauses = context.rules.iter().flat_map(|(_, rule)| &rule.when);
         let values = clauses.map(|clause| {
             let attribute = String::from(clause.attribute.clone());
             let (policy, catalogue) = (&around.snapshot.policy, &around.snapshot.catalogue);
-            let values = Values::of(&attribute, policy, catalogue, metadata);
+            let values = Values::of_attribute(&attribute, policy, catalogue, metadata);
             (attribute, values)
         });
         Self {

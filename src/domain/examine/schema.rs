@@ -8,7 +8,7 @@ use crate::domain::key::Key;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::ValueLimits;
 
-/// A sample goes as deep as this, and has so many members of an object.
+/// A sample goes as deep as this, and has this many members of an object.
 const MAX_SAMPLE_DEPTH: usize = 5;
 const MAX_SAMPLE_MEMBERS: usize = 50;
 
@@ -115,7 +115,7 @@ impl<'s> PathSearch<'s> {
 pub(super) struct Schemas<'a>(Vec<&'a Value>);
 
 impl<'a> Schemas<'a> {
-    pub(super) fn of(contexts: &[(&'a Key, &'a LiveContext)]) -> Self {
+    pub(super) fn new(contexts: &[(&'a Key, &'a LiveContext)]) -> Self {
         let schemas = contexts.iter();
         Self(
             schemas

@@ -17,9 +17,9 @@ use crate::domain::settings::bounds::CLIENT_LLM;
 use crate::domain::snapshot::{LiveContext, LivePersona};
 use crate::domain::template::Template;
 
-/// So many contexts of a persona are tried: renderings take time.
+/// Most contexts of a persona that are tried, since rendering takes time.
 const MAX_TRIED: usize = 20;
-/// So many of the tenant's sample users are tried.
+/// Most sample users of the tenant that are tried.
 const MAX_SAMPLES: usize = 4;
 /// What stands for a fact or a preference of which only the name is known.
 const SOMETHING: &str = "example";

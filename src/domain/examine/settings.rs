@@ -173,7 +173,7 @@ pub fn missing_secrets(
         .collect()
 }
 
-/// Credentials that are written anew as plain text.
+/// Credentials in plain text that this version adds.
 pub fn plain_credentials(settings: &Settings) -> Vec<Fault> {
     let certain = settings
         .plain_credentials()

@@ -109,7 +109,7 @@ impl Users<'_> {
                 if self.contexts.is_empty() {
                     return None;
                 }
-                let places: Vec<PathLookup<'_>> = Schemas::of(self.contexts)
+                let places: Vec<PathLookup<'_>> = Schemas::new(self.contexts)
                     .lookup(&steps, used.of_item)
                     .collect();
                 let declares =
@@ -123,7 +123,7 @@ impl Users<'_> {
                         ),
                         format!(
                             "{}Declare it in the `metadata` of these contexts, or correct its name",
-                            did_you_mean("metadata.", first, Schemas::of(self.contexts).members())
+                            did_you_mean("metadata.", first, Schemas::new(self.contexts).members())
                         ),
                     );
                 }

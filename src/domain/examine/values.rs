@@ -83,7 +83,7 @@ impl Values {
     }
 
     /// Of an attribute, as far as is known.
-    pub(super) fn of(
+    pub(super) fn of_attribute(
         attribute: &str,
         policy: &Policy,
         catalogue: &Catalogue,
@@ -163,7 +163,7 @@ impl Values {
             None => match Standard::named(name).map(|standard| standard.form) {
                 Some(StandardForm::Setting(setting)) => match setting.catalogue {
                     Some(kind) => {
-                        let ids = catalogue.of(kind).iter().map(|entry| entry.id.clone());
+                        let ids = catalogue.entries(kind).iter().map(|entry| entry.id.clone());
                         Self {
                             texts: Texts::OneOf(ids.collect()),
                             ..chosen

@@ -219,7 +219,7 @@ pub(in crate::domain) fn fact(value: &Value) -> Option<Fact> {
 fn single(value: &Value) -> Option<Fact> {
     match value {
         Value::Bool(flag) => Some(Fact::Flag(*flag)),
-        Value::Number(number) => Decimal::of(number).map(Fact::Number),
+        Value::Number(number) => Decimal::from_number(number).map(Fact::Number),
         Value::String(text) => text_in_bounds(text).map(Fact::Text),
         Value::Array(_) | Value::Object(_) | Value::Null => None,
     }

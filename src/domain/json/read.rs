@@ -355,7 +355,7 @@ impl<'t> Reader<'t> {
     fn place(&self, at: usize) -> Position {
         Position {
             pointer: self.pointer(),
-            ..Position::of(self.text, at)
+            ..Position::at_byte(self.text, at)
         }
     }
 

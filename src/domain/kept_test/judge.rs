@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::KeptTest;
 use crate::domain::decide::{Decision, Undecided};
-use crate::domain::decimal::same;
+use crate::domain::decimal::are_equal;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::snapshot::Winner;
 use crate::domain::trace::Trace;
@@ -45,7 +45,7 @@ impl KeptTest {
         };
         for (pointer, expected) in &self.expect.fields {
             let actual = sent.pointer(pointer).unwrap_or(&Value::Null);
-            if !same(expected, actual) {
+            if !are_equal(expected, actual) {
                 faults.add(
                     format!("/expect/fields{}", step(pointer)),
                     format!(

@@ -19,9 +19,9 @@ pub struct Standard {
 pub enum StandardForm {
     /// What the setting may be, out of the tenant's catalogue if there is one of its kind.
     Setting(&'static Setting),
-    /// A prompt of at most so many characters, in the persona's place.
+    /// A prompt of at most this many characters, in the persona's place.
     Prompt(usize),
-    /// One line of at most so many characters, for templates and rules.
+    /// One line of at most this many characters, for templates and rules.
     Line(usize),
 }
 

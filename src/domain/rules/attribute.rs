@@ -136,7 +136,7 @@ impl<'a> Actual<'a> {
         Some(match value {
             Value::Null | Value::Object(_) => return None,
             Value::Bool(flag) => Self::Flag(*flag),
-            Value::Number(number) => Self::Number(Decimal::of(number)?),
+            Value::Number(number) => Self::Number(Decimal::from_number(number)?),
             Value::String(text) => Self::Text(Cow::Borrowed(text)),
             Value::Array(values) => Self::List(Items::Values(values)),
         })
@@ -170,7 +170,7 @@ impl<'a> Items<'a> {
         let facts = facts.iter().filter_map(Item::of_fact);
         let values = values.iter().filter_map(|value| match value {
             Value::Bool(flag) => Some(Item::Flag(*flag)),
-            Value::Number(number) => Decimal::of(number).map(Item::Number),
+            Value::Number(number) => Decimal::from_number(number).map(Item::Number),
             Value::String(text) => Some(Item::Text(text)),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         });

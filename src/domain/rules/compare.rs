@@ -219,7 +219,7 @@ impl Clause {
                 Some(Version::parse(one)?.order(Version::parse(other)?))
             }
             (Some(ReadAs::Date), one, other) => {
-                Some(Date::of(one)?.order(Date::of(other)?, time_zone))
+                Some(Date::from_item(one)?.order(Date::from_item(other)?, time_zone))
             }
             (None, Item::Number(one), Item::Number(other)) => Some(one.cmp(other)),
             (None, Item::Text(one), Item::Text(other)) => Some(one.cmp(other)),

@@ -42,7 +42,7 @@ impl Date {
     }
 
     /// The same of a text or a number.
-    pub(super) fn of(item: &Item<'_>) -> Option<Self> {
+    pub(super) fn from_item(item: &Item<'_>) -> Option<Self> {
         match item {
             Item::Flag(_) => None,
             Item::Text(text) => Self::parse(text),

@@ -44,7 +44,10 @@ impl Clause {
         let mut is_wanted = |kind: Kind| kinds.any(|wanted| wanted == kind);
         match (actual, self.read_as) {
             (Actual::List(items), _) if self.operator.searches() => {
-                let mut found = items.iter().take(MAX_ITEMS).map(|item| Kind::of(&item));
+                let mut found = items
+                    .iter()
+                    .take(MAX_ITEMS)
+                    .map(|item| Kind::of_item(&item));
                 let first = found.next()?;
                 (!is_wanted(first) && found.all(|kind| kind == first)).then_some(
                     Remark::ItemKinds {
@@ -61,7 +64,7 @@ impl Clause {
             _ => {
                 let actual = actual
                     .single()
-                    .map_or(Kind::List, |single| Kind::of(&single));
+                    .map_or(Kind::List, |single| Kind::of_item(&single));
                 (!is_wanted(actual)).then_some(Remark::Kinds { actual, value })
             }
         }
@@ -69,7 +72,7 @@ impl Clause {
 }
 
 impl Kind {
-    fn of(item: &Item<'_>) -> Self {
+    fn of_item(item: &Item<'_>) -> Self {
         match item {
             Item::Flag(_) => Self::Flag,
             Item::Number(_) => Self::Number,
@@ -78,7 +81,7 @@ impl Kind {
     }
 
     fn of_fact(fact: &Fact) -> Option<Self> {
-        Item::of_fact(fact).map(|item| Self::of(&item))
+        Item::of_fact(fact).map(|item| Self::of_item(&item))
     }
 }
 

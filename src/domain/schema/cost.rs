@@ -315,7 +315,7 @@ impl Judge<'_> {
         self.levels.push(known);
     }
 
-    /// What is known of a node below so many levels.
+    /// What is known of a node below this many levels.
     fn at(&self, levels: usize, id: Id) -> NodeCost {
         let level = levels.checked_sub(1).and_then(|top| self.levels.get(top));
         level
@@ -561,7 +561,7 @@ impl Judge<'_> {
     }
 }
 
-/// So many marks an item or a member.
+/// Marks for each item or member.
 fn marks(number: u64, node: &Node) -> Cost {
     let each = MARK.saturating_mul(number);
     Cost {

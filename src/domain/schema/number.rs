@@ -14,12 +14,12 @@ pub(super) struct Divisor {
 
 impl Divisor {
     /// `None` for zero and less.
-    pub(super) fn of(number: Decimal) -> Option<Self> {
+    pub(super) fn new(number: Decimal) -> Option<Self> {
         (number > Decimal::ZERO).then_some(())?;
         Some(Self {
             number,
             integer: number.as_i64(),
-            factors: Factors::of(number)?,
+            factors: Factors::new(number)?,
         })
     }
 

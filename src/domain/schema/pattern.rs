@@ -67,7 +67,7 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    /// Patterns that may take so many bytes together.
+    /// Patterns that may take this many bytes together.
     pub(super) fn within(bytes: usize) -> Self {
         Self {
             left: bytes,

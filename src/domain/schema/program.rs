@@ -229,11 +229,13 @@ impl Kinds {
         })
     }
 
-    pub(super) fn of(value: &Value) -> Self {
+    pub(super) fn of_value(value: &Value) -> Self {
         match value {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::FLAG,
-            Value::Number(number) if Decimal::of(number).is_some_and(Decimal::is_whole) => {
+            Value::Number(number)
+                if Decimal::from_number(number).is_some_and(Decimal::is_whole) =>
+            {
                 Self::INTEGER
             }
             Value::Number(_) => Self::FRACTION,

@@ -53,7 +53,7 @@ pub(super) struct Compiled {
 pub(super) enum Purpose {
     /// Somebody writes it: patterns that are too large are faults.
     Write,
-    /// It was sealed, maybe before patterns were sized. Those that don't fit into so many bytes judge nothing.
+    /// The schema was sealed, maybe before the size of patterns was limited. Patterns beyond this many bytes check nothing.
     Serve(usize),
 }
 
@@ -272,7 +272,7 @@ impl<'s> Reader<'s> {
 
     fn size(&mut self, value: &Value, at: &str) -> Option<usize> {
         // `3.0` is a whole number too.
-        let number = Decimal::of_value(value)
+        let number = Decimal::from_value(value)
             .filter(|number| number.is_whole())
             .and_then(|number| number.to_number().as_str().parse::<u128>().ok());
         if number.is_none() {

@@ -90,7 +90,7 @@ pub(super) fn metered(program: &Program, value: &Value) -> (Verdict, u64) {
 }
 
 /// What is wrong with a value that does not fit: all of it, or as much as the budget and [`MAX_TOLD`] let it find.
-pub(super) fn tell(program: &Program, value: &Value) -> Vec<Fault> {
+pub(super) fn list_faults(program: &Program, value: &Value) -> Vec<Fault> {
     let mut run = Run::new(program, TELLING, true);
     // What was found when the budget ended is reported all the same.
     let _ended = run.node(0, value, &InstanceLocation::Root, None);
@@ -153,7 +153,7 @@ impl<'p> Run<'p> {
     ) -> Verdict {
         let program = self.program;
         let node = program.nodes.get(id).ok_or(TooCostly)?;
-        if !node.kinds.has(Kinds::of(value)) {
+        if !node.kinds.has(Kinds::of_value(value)) {
             return Ok(self.fail(at, || node.kinds.expected()));
         }
         if !node.asks_for_marks() {
@@ -268,7 +268,7 @@ impl<'p> Run<'p> {
     }
 
     fn number(&mut self, test: &Test, number: &Number, at: &InstanceLocation<'_>) -> Verdict {
-        let Some(number) = Decimal::of(number) else {
+        let Some(number) = Decimal::from_number(number) else {
             return Ok(self.fail(at, || "must be a number that is kept exactly".to_owned()));
         };
         match test {

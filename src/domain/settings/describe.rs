@@ -41,7 +41,7 @@ pub enum Form {
     /// One of these whole numbers; which of them is for `agreements.rs` to say.
     WholeOf(&'static [u32]),
     Number(RangeInclusive<f64>),
-    /// A text of at most so many characters.
+    /// A text of at most this many characters.
     Text(Option<usize>),
     /// One of the names of an enum; see [`crate::domain::names::names_of`].
     OneOf(fn() -> &'static [&'static str]),
@@ -103,7 +103,7 @@ impl Setting {
         }
     }
 
-    pub(super) const fn of(self, catalogue: CatalogueKind) -> Self {
+    pub(super) const fn ids_of(self, catalogue: CatalogueKind) -> Self {
         Self {
             catalogue: Some(catalogue),
             ..self

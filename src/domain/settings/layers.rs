@@ -18,7 +18,7 @@ impl Settings {
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
         let mut base = self.to_document();
-        lay(Self::TABLE, &mut base, over.to_document());
+        merge_over(Self::TABLE, &mut base, over.to_document());
         serde_json::from_value(Value::Object(base)).unwrap_or_else(|_| self.clone())
     }
 
@@ -79,11 +79,11 @@ fn leaves(
     }
 }
 
-fn lay(table: &'static [Setting], base: &mut Map<String, Value>, top: Map<String, Value>) {
+fn merge_over(table: &'static [Setting], base: &mut Map<String, Value>, top: Map<String, Value>) {
     for (name, value) in top {
         match (base.get_mut(&name), value, layered(table, &name)) {
             (Some(Value::Object(below)), Value::Object(above), Some(table)) => {
-                lay(table, below, above);
+                merge_over(table, below, above);
             }
             (_, value, _) => {
                 base.insert(name, value);

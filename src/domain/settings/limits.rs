@@ -68,10 +68,12 @@ impl Form {
             }
             (Self::Whole(range), Value::Number(_)) => {
                 let ends: (Decimal, Decimal) = ((*range.start()).into(), (*range.end()).into());
-                let number = Decimal::of_value(value).filter(|n| *n < ends.0 || *n > ends.1);
+                let number = Decimal::from_value(value).filter(|n| *n < ends.0 || *n > ends.1);
                 number.map(|_| format!("must be {} to {}", ends.0, ends.1))?
             }
-            (Self::Number(range), Value::Number(_)) if !within(Decimal::of_value(value), range) => {
+            (Self::Number(range), Value::Number(_))
+                if !within(Decimal::from_value(value), range) =>
+            {
                 format!("must be {} to {}", range.start(), range.end())
             }
             (Self::Text(Some(most)), Value::String(text)) if text.chars().count() > *most => {

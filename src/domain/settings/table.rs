@@ -18,20 +18,20 @@ settings! {
     pub struct Settings {
         /// The avatar: a UUID of Anam's list.
         avatar_id: String = "avatarId", Form::Id(&[]),
-            needed(), of(CatalogueKind::Avatar), users_choose("An avatar of the catalogue.");
+            needed(), ids_of(CatalogueKind::Avatar), users_choose("An avatar of the catalogue.");
         /// The model that renders the avatar; left out, the avatar's active version.
         avatar_model: AvatarModel = "avatarModel", Form::OneOf(names_of::<AvatarModel>);
         /// The voice: a UUID of Anam's list.
         voice_id: String = "voiceId", Form::Id(&[]),
-            needed(), of(CatalogueKind::Voice), users_choose("A voice of the catalogue.");
+            needed(), ids_of(CatalogueKind::Voice), users_choose("A voice of the catalogue.");
         // Without one Anam answers with a legacy token that its SDK refuses.
         /// The LLM: a UUID of Anam's list, or a name; CUSTOMER_CLIENT_V1 means that the page drives the speech.
         llm_id: String = "llmId", Form::Id(&bounds::NAMED_LLMS),
-            needed(), of(CatalogueKind::Llm), users_choose("An LLM of the catalogue.");
+            needed(), ids_of(CatalogueKind::Llm), users_choose("An LLM of the catalogue.");
         // Anam's sources disagree on its default.
         /// ISO 639-1, for transcription.
         language_code: String = "languageCode", Form::Language,
-            fallback(Fallback::Text("en")), of(CatalogueKind::Language), users_choose("A language of the catalogue, ISO 639-1.");
+            fallback(Fallback::Text("en")), ids_of(CatalogueKind::Language), users_choose("A language of the catalogue, ISO 639-1.");
         /// Longest session from the start of streaming, in seconds; the plan's own cap holds too.
         max_session_length_seconds: u32 = "maxSessionLengthSeconds", Form::Whole(1..=86_400),
             fallback(Fallback::Whole(bounds::FALLBACK_SESSION_LENGTH));
@@ -51,7 +51,7 @@ settings! {
         /// Tools written here. Anam's own tools go by id: toolIds.
         tools: Vec<Tool> = "tools", Form::Tools;
         /// Tools stored at Anam, by id.
-        tool_ids: Vec<String> = "toolIds", Form::Ids("A tool: a UUID of Anam's list."), of(CatalogueKind::Tool);
+        tool_ids: Vec<String> = "toolIds", Form::Ids("A tool: a UUID of Anam's list."), ids_of(CatalogueKind::Tool);
         /// Nothing of the session is stored at Anam; needs a plan, a voice and an LLM that can.
         zero_data_retention: bool = "zeroDataRetention", Form::Flag;
         /// Options of the session rather than of the persona.

@@ -95,7 +95,7 @@ impl Budget {
         self.spend(bytes.saturating_add(PIECE))
     }
 
-    /// A piece of memory for so many values.
+    /// A piece of memory for this many values.
     pub(super) fn build_list<T>(&mut self, entries: usize) -> Result<(), RenderFault> {
         // The list has a head of its own.
         self.spend(2 * PIECE)?;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// Opens a mark; cleaning takes it out of every value.
+/// Opens a mark; cleaning removes it of every value.
 const OPEN: char = '\u{27E6}';
-/// Closes a mark; cleaning takes it out of every value.
+/// Closes a mark; cleaning removes it of every value.
 const CLOSE: char = '\u{27E7}';
 
 /// The pair of marks of one session: `⟦ab12cd34: ... :ab12cd34⟧`.

@@ -90,7 +90,7 @@ pub(super) fn survey(source: &str, kind: TemplateKind) -> Survey {
         let mended = match (unread.cause, found.last_mut()) {
             (Cause::Size, _) | (_, None) => None,
             (Cause::Characters, _) => Some(without_forbidden(&text)),
-            (Cause::Syntax, Some(fault)) => recovery::mend(&text, fault, &mut names),
+            (Cause::Syntax, Some(fault)) => recovery::recover(&text, fault, &mut names),
         };
         faults.extend(found);
         match mended {
@@ -106,7 +106,7 @@ pub(super) fn survey(source: &str, kind: TemplateKind) -> Survey {
 
 /// Where comments were probably not meant as such (`# Intro {#intro}`): what they swallow is lost without a word.
 pub(super) fn doubts(source: &str) -> Vec<TemplateFault> {
-    let places = Places::of(source);
+    let places = Places::new(source);
     let swallowed = foreign::swallowed(source).into_iter();
     let fault = |(at, text): (usize, &str)| {
         let (line, column) = places.at(at);
@@ -156,7 +156,7 @@ impl<'s> Lowering<'s> {
     fn new(source: &'s str, kind: TemplateKind, names: &'s [String]) -> Self {
         let locals = names.iter().map(|name| Local { name, path: None });
         Self {
-            places: Places::of(source),
+            places: Places::new(source),
             kind,
             faults: Vec::new(),
             variables: Vec::new(),
@@ -207,7 +207,7 @@ impl<'s> Lowering<'s> {
             ast::Stmt::EmitRaw(raw) => Some(Node::Text(raw.raw.into())),
             ast::Stmt::EmitExpr(emit) => self.print(&emit.expr),
             ast::Stmt::IfCond(condition) => Some(self.condition(condition)),
-            ast::Stmt::ForLoop(each) => self.each(each),
+            ast::Stmt::ForLoop(each) => self.for_loop(each),
             ast::Stmt::Set(set) => self.refuse(set.span(), "set", NO_STATE),
             ast::Stmt::SetBlock(set) => self.refuse(set.span(), "set", NO_STATE),
             ast::Stmt::WithBlock(with) => self.refuse(with.span(), "with", NO_STATE),
@@ -292,7 +292,7 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn each(&mut self, each: &ast::ForLoop<'s>) -> Option<Node> {
+    fn for_loop(&mut self, each: &ast::ForLoop<'s>) -> Option<Node> {
         let span = base_span(&each.target);
         if each.recursive {
             self.fault(

@@ -16,7 +16,7 @@ const BYTES_PER_CHAR: usize = 4;
 const NUMBER_CHARS: usize = 45;
 /// More than a flag, or a position in a loop.
 const SHORT_CHARS: usize = 25;
-/// So many characters at most become of one in another case, and as many in Unicode's form NFC (UAX 15).
+/// This many characters at most become of one in another case, and as many in Unicode's form NFC (UAX 15).
 const GROWTH: usize = 3;
 /// The marks around a value, with a space on either side: characters, and bytes.
 const FENCE: Size = Size {
@@ -216,7 +216,7 @@ impl Longest {
         }
     }
 
-    fn of(trust: Trust, chars: Option<usize>) -> Self {
+    fn new(trust: Trust, chars: Option<usize>) -> Self {
         let chars = |cap: usize| chars.map_or(cap, |chars| chars.min(cap));
         // Cleaning brings others' text into Unicode's form NFC.
         let cleaned = |cap: usize| chars(cap).saturating_mul(GROWTH).min(cap);
@@ -332,11 +332,11 @@ impl Estimator<'_> {
                 body,
                 empty,
                 ..
-            } => self.each(*names, items, body, empty),
+            } => self.for_loop(*names, items, body, empty),
         }
     }
 
-    fn each(&mut self, names: usize, items: &Expr, body: &[Node], empty: &[Node]) -> Sum {
+    fn for_loop(&mut self, names: usize, items: &Expr, body: &[Node], empty: &[Node]) -> Sum {
         let path = self.path(items);
         let most = match items {
             Expr::List(items) => Some(items.len()),
@@ -435,7 +435,7 @@ impl Estimator<'_> {
     fn longest_at(&self, path: &str) -> Longest {
         let root = path.split('.').next().and_then(Root::parse);
         root.map_or_else(Longest::default, |root| {
-            Longest::of(root.trust(), self.known.max_chars(path))
+            Longest::new(root.trust(), self.known.max_chars(path))
         })
     }
 }

@@ -171,12 +171,12 @@ impl<'r> Estimator<'r> {
                 empty,
             } => {
                 let (sum, value) = self.expr(items, *at);
-                sum.plus(self.each(*names, value, body, empty))
+                sum.plus(self.for_loop(*names, value, body, empty))
             }
         }
     }
 
-    fn each(
+    fn for_loop(
         &mut self,
         names: usize,
         items: Option<Val<'r>>,

@@ -230,7 +230,7 @@ impl<'r> Page<'r> {
                 fenced: 0,
                 caller_chars: 0,
                 cut: self.cut || cut,
-                // What people see or hear is cut and joined anew; nobody asks where it comes from.
+                // What people see or hear is cut and joined again; nobody asks where it comes from.
                 ends: Vec::new(),
             });
         }

@@ -66,7 +66,7 @@ impl<'r> Run<'r, '_> {
                     empty,
                     ..
                 } => {
-                    self.each(*names, items, body, empty)?;
+                    self.for_loop(*names, items, body, empty)?;
                 }
             }
         }
@@ -74,7 +74,7 @@ impl<'r> Run<'r, '_> {
     }
 
     /// Goes over the first items.
-    fn each(
+    fn for_loop(
         &mut self,
         names: usize,
         list: &'r Expr,

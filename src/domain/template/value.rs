@@ -66,7 +66,7 @@ impl<'a> Val<'a> {
         match json {
             Json::Null => Self::Null,
             Json::Bool(flag) => Self::Bool(*flag),
-            Json::Number(number) => Decimal::of(number).map_or(Self::Absent, Self::Number),
+            Json::Number(number) => Decimal::from_number(number).map_or(Self::Absent, Self::Number),
             Json::String(text) => Self::Text(Text::Borrowed(text), trust),
             Json::Array(items) => Self::Array(items, trust),
             Json::Object(entries) => Self::Object(entries, trust),

@@ -85,7 +85,7 @@ impl Capped {
         }
     }
 
-    /// A character did not fit, before which so many bytes were read.
+    /// A character did not fit, before which this many bytes were read.
     pub(super) fn cut_at<'t>(mut self, read: usize) -> Cleaned<'t> {
         let kept = self.text.len();
         self.text.extend(self.over.take());

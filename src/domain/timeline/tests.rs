@@ -130,7 +130,7 @@ proptest! {
         // The order in which rows are read says nothing.
         let turn = usize::try_from(seed % 97).unwrap() % rows.len().max(1);
         rows.rotate_left(turn);
-        let timeline = Timeline::of(&rows);
+        let timeline = Timeline::new(&rows);
         for (second, expected) in history.iter().enumerate() {
             let moment = at(i64::try_from(second).unwrap());
             let rollout = timeline.rollout(moment);
@@ -155,7 +155,7 @@ fn what_was_released_while_a_cancelled_release_was_scheduled_stays() {
         row(3, 5, 3, Way::Release, None),
         row(4, 17, 1, Way::Cancel, Some(2)),
     ];
-    let timeline = Timeline::of(&rows);
+    let timeline = Timeline::new(&rows);
     let live = |second| timeline.live(at(second)).map(|release| release.version);
     assert_eq!(
         [live(-1), live(0), live(16), live(17)],
@@ -177,7 +177,7 @@ fn a_cancellation_of_an_earlier_release_of_the_gateway_names_nothing_and_calls_o
         row(6, 18, 5, Way::Release, None),
     ];
     let live =
-        |rows: &[Release], second| Timeline::of(rows).live(at(second)).map(|one| one.version);
+        |rows: &[Release], second| Timeline::new(rows).live(at(second)).map(|one| one.version);
     assert_eq!(live(&rows[..4], 17), Some(3));
     assert_eq!(live(&rows, 17), Some(4));
     assert_eq!(live(&rows, 18), Some(5));

@@ -50,7 +50,7 @@ const BEGINNINGS: [&str; 18] = [
 ];
 /// Shortest word that is looked at for chance, in characters.
 const SHORTEST: usize = 20;
-/// From so many bits a character on, a word looks like chance; English has fewer at these lengths.
+/// From this entropy on, in bits a character, a word looks random; English has less at these lengths.
 const BITS: f64 = 3.3;
 
 const ADVICE: &str = "put a new one into a secret (PUT /v1/admin/secrets/NAME, or `secrets` in a bundle) and write ${secret:NAME} here";
@@ -67,7 +67,7 @@ pub struct PlainCredential {
 }
 
 impl PlainCredential {
-    /// The same as a fault, for what is written anew.
+    /// The credential as a fault, for content that is newly written.
     pub fn to_fault(&self) -> Fault {
         let verb = if self.is_certain { "is" } else { "may be" };
         Fault::new(

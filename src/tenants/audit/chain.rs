@@ -2,7 +2,7 @@
 //!
 //! Each row's hash is SHA-256 of the hash before it followed by the row's record, a JSON array that names the tenant and
 //! counts the rows. So a changed, missing, moved or added row shows, and the first one is named. Who can write to the database
-//! could make all hashes anew from a row on: signed checkpoints show that, and rows cut off at the end.
+//! could make all hashes again from a row on: signed checkpoints show that, and rows cut off at the end.
 
 use std::fmt;
 

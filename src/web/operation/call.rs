@@ -149,7 +149,7 @@ impl<P> Call<P> {
             match change.tx.take_answer(&admin.actor.label, &key, &asked).await? {
                 GivenAnswer::New(row) => {
                     let ready: Ready = make(&mut change, sent.into_checked()?).await?.into();
-                    let text = SecretString::from(StoredAnswer::of(&ready).to_text());
+                    let text = SecretString::from(StoredAnswer::from_ready(&ready).to_text());
                     let sealed = gateway.keys.seal(&text, &place(row)).map_err(Refusal::from)?;
                     change.tx.store_answer(row, &sealed).await?;
                     change.commit().await?;
@@ -182,7 +182,7 @@ struct StoredAnswer {
 }
 
 impl StoredAnswer {
-    fn of(ready: &Ready) -> Self {
+    fn from_ready(ready: &Ready) -> Self {
         let body = String::from_utf8_lossy(&ready.body).into_owned();
         Self {
             status: ready.status.as_u16(),

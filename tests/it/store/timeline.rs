@@ -111,11 +111,11 @@ async fn what_the_queries_find_live_is_what_the_pure_function_finds() {
         let live = tx.released_versions(moment, 1).await.unwrap();
         let rollouts = tx.rollouts(moment).await.unwrap();
         for (document, rows) in histories.iter().enumerate() {
-            let expected = Timeline::of(rows).live(moment).map(|row| row.version);
+            let expected = Timeline::new(rows).live(moment).map(|row| row.version);
             let key = format!("s{document}");
             let found = live.iter().find(|row| row.key == key).map(|row| row.number);
             assert_eq!(found, expected, "{key} at {second}: {rows:?}");
-            let expected = Timeline::of(rows).rollout(moment);
+            let expected = Timeline::new(rows).rollout(moment);
             let expected = expected.map(|row| (row.version, row.percent.unwrap()));
             let found = rollouts.iter().find(|(row, _)| row.key == key);
             // Beside nothing that is live, the last release to a share is no rollout; pictures see that by themselves.
@@ -124,7 +124,7 @@ async fn what_the_queries_find_live_is_what_the_pure_function_finds() {
             assert_eq!(found, expected, "{key} at {second}: {rows:?}");
         }
         let coming: Vec<DateTime<Utc>> = {
-            let lines = histories.iter().map(Timeline::of);
+            let lines = histories.iter().map(Timeline::new);
             let mut coming: Vec<_> = lines
                 .flat_map(|line| {
                     let after = line.after(moment).iter();

@@ -17,9 +17,9 @@ input! {
         /// The shared secret, where `keys` has `"sharedSecret": true`: 32 bytes or more, 48 for HS384, 64 for HS512; two, a line each, while one
         /// replaces the other. The client secret, where `keys` has `introspection`. Sealed, and never shown again. Of an issuer that has one it
         /// stays unless set; a client secret for the same endpoint and clientId alone.
-        shared_secret: Option<Hidden>,
+        shared_secret: Option<SecretInput>,
         /// A token that must pass. It is judged and forgotten.
-        sample_token: Option<Hidden>,
+        sample_token: Option<SecretInput>,
         /// Saves it although its keys can't be fetched, match no algorithm, or the sample token is refused.
         accept_unchecked: bool = false,
     }
@@ -29,30 +29,30 @@ input! {
         /// Its configuration, as in a bundle, without `secret`.
         config: Config,
         /// The shared secret, where `keys` has `"sharedSecret": true`; the client secret, where it has `introspection`.
-        shared_secret: Option<Hidden>,
+        shared_secret: Option<SecretInput>,
         /// A token to judge. It is forgotten afterwards.
-        sample_token: Option<Hidden>,
+        sample_token: Option<SecretInput>,
     }
 
     /// A token to judge.
     pub(super) struct IssuerSample {
         /// The token. It is forgotten afterwards.
-        pub(super) sample_token: Option<Hidden>,
+        pub(super) sample_token: Option<SecretInput>,
     }
 
     /// A token that speaks for the tenant.
     pub(super) struct IssuerProof {
         /// A token of the issuer, for one of its audiences, whose claim `persona_gateway_tenant` is the tenant's name in URLs or its
         /// id. It is judged and forgotten.
-        pub(super) token: Hidden,
+        pub(super) token: SecretInput,
     }
 }
 
 /// A secret or a token. How long it may be depends on the issuer, or is part of the judgement.
 #[derive(Debug)]
-pub(super) struct Hidden(pub(super) SecretString);
+pub(super) struct SecretInput(pub(super) SecretString);
 
-impl Member for Hidden {
+impl Member for SecretInput {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         match value {
             Value::String(text) => Ok(Self(SecretString::from(text))),
@@ -134,6 +134,6 @@ impl Member for Candidate {
     }
 }
 
-fn issuer(config: &Config, secret: Option<Hidden>) -> Result<WantedIssuer, Vec<Fault>> {
+fn issuer(config: &Config, secret: Option<SecretInput>) -> Result<WantedIssuer, Vec<Fault>> {
     WantedIssuer::read(&config.0, secret.map(|sent| sent.0))
 }

@@ -94,7 +94,7 @@ struct OwnAddress {
 impl OwnAddress {
     /// As configured; else what the request names, but only on this machine: a name that somebody sends is not to be trusted
     /// with where codes go.
-    fn of(request: &HttpRequest) -> Result<Self, Problem> {
+    fn from_request(request: &HttpRequest) -> Result<Self, Problem> {
         let configured = request
             .app_data::<web::Data<OwnOrigin>>()
             .and_then(|own| own.0.clone());
@@ -272,7 +272,7 @@ async fn begin(
 ) -> Answer<HttpResponse> {
     let program = sent?.0.program()?;
     waits.clone_from(&program);
-    let own = OwnAddress::of(browser)?;
+    let own = OwnAddress::from_request(browser)?;
     let sent =
         browser_flow::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
     Ok(HttpResponse::Found()
@@ -369,7 +369,7 @@ async fn finish(
     waits: &mut Option<Program>,
 ) -> Answer<HttpResponse> {
     let PartialQuery(CallbackQuery { state, code, iss }) = sent?;
-    let own = OwnAddress::of(browser)?;
+    let own = OwnAddress::from_request(browser)?;
     let cookie = browser
         .cookie(own.cookie_name())
         .map(|cookie| SecretString::from(cookie.value()));

@@ -169,7 +169,7 @@ impl<'s> Reader<'s> {
     }
 
     fn number(&mut self, name: &str, value: &Value, here: &str) -> Option<Test> {
-        let Some(number) = Decimal::of_value(value) else {
+        let Some(number) = Decimal::from_value(value) else {
             self.fault(here, "must be a number");
             return None;
         };
@@ -179,7 +179,7 @@ impl<'s> Reader<'s> {
             "exclusiveMinimum" => Test::Bound(Bound::Above, number),
             "exclusiveMaximum" => Test::Bound(Bound::Below, number),
             _ => {
-                let Some(divisor) = Divisor::of(number) else {
+                let Some(divisor) = Divisor::new(number) else {
                     self.fault(here, "must be more than 0");
                     return None;
                 };

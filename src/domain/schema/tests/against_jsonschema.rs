@@ -36,7 +36,7 @@ proptest! {
         if let Ok(read) = read::read(&schema, read::Purpose::Write)
             && let Ok(fits) = run::check(&read.program, &normal(value.clone()))
         {
-            let faults = run::tell(&read.program, &normal(value));
+            let faults = run::list_faults(&read.program, &normal(value));
             prop_assert_eq!(fits, faults.is_empty(), "{:?}", faults);
             prop_assert!(faults.len() <= run::MAX_TOLD);
         }

@@ -78,7 +78,7 @@ fn refused(schema: &Value) -> (String, String) {
     (faults[0].pointer.clone(), faults[0].message.clone())
 }
 
-/// A schema whose metadata branches anew at each level.
+/// A schema whose metadata branches again at each level.
 fn branching() -> Value {
     json!({
         "$defs": { "t": { "type": "object", "additionalProperties": { "anyOf": [
@@ -231,7 +231,7 @@ fn whatever_a_schema_says_a_check_ends_within_the_budget() {
             let (_, spent) = run::metered(&sealed.program, value);
             assert!(spent <= bound, "{spent} of {bound}: {schema}");
         }
-        assert!(run::tell(&sealed.program, &nested(28)).len() <= run::MAX_TOLD);
+        assert!(run::list_faults(&sealed.program, &nested(28)).len() <= run::MAX_TOLD);
     }
     assert!(accepted >= 5, "{accepted}");
 }

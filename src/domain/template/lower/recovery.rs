@@ -50,12 +50,12 @@ impl Tag<'_> {
 /// which were taken out are added to `names`. `None` where there is nothing to take out.
 ///
 /// Where a statement was never closed, the parser tells the end of the source: the fault then says which statement it is.
-pub(super) fn mend(
+pub(super) fn recover(
     source: &str,
     fault: &mut TemplateFault,
     names: &mut Vec<String>,
 ) -> Option<String> {
-    let places = Places::of(source);
+    let places = Places::new(source);
     let tags = tags(source);
     if fault.message.starts_with("unexpected end of input")
         && let Some(open) = unclosed(&tags)

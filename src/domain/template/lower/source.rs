@@ -96,7 +96,7 @@ pub(super) struct Places<'s> {
 }
 
 impl<'s> Places<'s> {
-    pub(super) fn of(source: &'s str) -> Self {
+    pub(super) fn new(source: &'s str) -> Self {
         let ends = source.match_indices('\n');
         let starts = ends.map(|(at, _)| at.saturating_add(1));
         Self {
@@ -133,7 +133,7 @@ impl<'s> Places<'s> {
 }
 
 fn fault_at(source: &str, offset: usize, message: String, advice: &str) -> TemplateFault {
-    let (line, column) = Places::of(source).at(offset);
+    let (line, column) = Places::new(source).at(offset);
     TemplateFault {
         line,
         column,

@@ -74,7 +74,7 @@ fn renumber(row: &mut ChainRow, from: i64, to: i64) {
         .replacen(&format!(", {from}, "), &format!(", {to}, "), 1);
 }
 
-/// Makes the hashes of all rows from one on anew, as a forger with all rights would.
+/// Makes the hashes of all rows from one on again, as a forger with all rights would.
 fn rehash(trail: &mut [ChainRow], from: usize) {
     for at in from..trail.len() {
         let before = match at {
