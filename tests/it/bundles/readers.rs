@@ -178,7 +178,7 @@ fn all_read_alike(reader: &str, found: &[Value], written: &[(Value, String)]) {
     assert_eq!(found.len(), written.len());
     for (found, (value, text)) in found.iter().zip(written) {
         assert!(
-            persona_gateway::domain::decimal::same(found, value),
+            persona_gateway::domain::decimal::are_equal(found, value),
             "{reader} reads {found}, not {value}, in\n{text}"
         );
     }
@@ -211,7 +211,7 @@ fn the_gateway_reads_what_it_wrote() {
         if text.starts_with(['{', '[']) {
             let read = Source::parse(&text).unwrap().value;
             assert!(
-                persona_gateway::domain::decimal::same(&read, &value),
+                persona_gateway::domain::decimal::are_equal(&read, &value),
                 "{text}"
             );
         }
