@@ -18,7 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::kit::{ED, ISSUER, config, now, response};
+use crate::kit::{ED, ISSUER, config, now, read_head, response};
 
 /// An authority of nobody but these tests.
 struct Authority {
@@ -78,7 +78,7 @@ impl Authority {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
-                    let head = head(&mut stream).await;
+                    let head = read_head(&mut stream).await.unwrap_or_default();
                     let length = head
                         .lines()
                         .find_map(|line| line.strip_prefix("content-length: "));
@@ -94,18 +94,6 @@ impl Authority {
     }
 }
 
-/// A request's or an answer's head.
-async fn head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => break,
-        }
-    }
-    String::from_utf8(head).unwrap()
-}
-
 /// A proxy that connects whatever it is asked for to one server, or to nobody; and what it was asked.
 async fn proxy(target: Option<SocketAddr>) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -116,7 +104,7 @@ async fn proxy(target: Option<SocketAddr>) -> (SocketAddr, Arc<Mutex<Vec<String>
         while let Ok((mut stream, _)) = listener.accept().await {
             let told = Arc::clone(&told);
             tokio::spawn(async move {
-                let head = head(&mut stream).await;
+                let head = read_head(&mut stream).await.unwrap_or_default();
                 told.lock().unwrap().push(head);
                 let Some(target) = target else {
                     let _sent = stream

@@ -7,10 +7,10 @@ use aws_lc_rs::digest::{Algorithm, digest};
 use persona_gateway::auth::{SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use crate::kit::{Bench, EC, ED, NOW, RSA, Signer, b64};
+use crate::kit::{Bench, EC, ED, NOW, RSA, Signer, b64, read_request};
 
 pub(crate) const CLIENT_ID: &str = "persona:gateway";
 pub(crate) const CLIENT_SECRET: &str = "a secret";
@@ -44,24 +44,12 @@ impl IdentityProvider {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        match stream.read_u8().await {
-                            Ok(byte) => head.push(byte),
-                            Err(_) => return,
-                        }
-                    }
-                    let head = String::from_utf8(head).unwrap();
-                    let length = head.lines().find_map(|line| {
-                        let line = line.to_ascii_lowercase();
-                        line.strip_prefix("content-length: ")?.parse().ok()
-                    });
-                    let mut body = vec![0; length.unwrap_or_default()];
-                    stream.read_exact(&mut body).await.unwrap();
+                    let Some((head, body)) = read_request(&mut stream).await else {
+                        return;
+                    };
                     let path = head.split(' ').nth(1).unwrap().to_owned();
                     let answer = {
                         let mut shared = shared.lock().unwrap();
-                        let body = String::from_utf8(body).unwrap();
                         shared.requests.push((head, body));
                         shared.answers.get(&path).cloned()
                     };

@@ -12,11 +12,11 @@ use persona_gateway::auth::{
 use persona_gateway::domain::issuer::IssuerConfig;
 use secrecy::SecretSlice;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::kit::{self, Bench, ISSUER, NOW, RSA, entry, response, tenants};
+use crate::kit::{self, Bench, ISSUER, NOW, RSA, entry, read_request, response, tenants};
 
 const CLIENT_SECRET: &str = "s3cret:of the gateway";
 const CLIENT_HEADER: &str =
@@ -54,20 +54,9 @@ impl Server {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        let Ok(byte) = stream.read_u8().await else {
-                            return;
-                        };
-                        head.push(byte);
-                    }
-                    let head = String::from_utf8(head).unwrap();
-                    let length = head
-                        .lines()
-                        .find_map(|line| line.strip_prefix("content-length: "));
-                    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-                    stream.read_exact(&mut body).await.unwrap();
-                    let body = String::from_utf8(body).unwrap();
+                    let Some((head, body)) = read_request(&mut stream).await else {
+                        return;
+                    };
                     let token = url::form_urlencoded::parse(body.as_bytes())
                         .find(|(name, _)| name == "token")
                         .map(|(_, token)| token.into_owned());

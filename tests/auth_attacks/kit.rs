@@ -362,15 +362,10 @@ impl Server {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (hits, answers) = (Arc::clone(&hits), Arc::clone(&answers));
                 tokio::spawn(async move {
-                    let mut request = Vec::new();
-                    while !request.ends_with(b"\r\n\r\n") {
-                        match stream.read_u8().await {
-                            Ok(byte) => request.push(byte),
-                            Err(_) => return,
-                        }
-                    }
+                    let Some(request) = read_head(&mut stream).await else {
+                        return;
+                    };
                     hits.fetch_add(1, Ordering::SeqCst);
-                    let request = String::from_utf8(request).unwrap();
                     let path = request.split(' ').nth(1).unwrap().to_owned();
                     let answer = answers.lock().unwrap().get(&path).cloned();
                     let bytes = match answer {
@@ -423,4 +418,27 @@ impl Server {
 pub(crate) fn response(body: &str, headers: &str) -> Vec<u8> {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}").into_bytes()
+}
+
+/// A request's or an answer's head; `None` where the other side left before its end.
+pub(crate) async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
+/// A request's head and its body.
+pub(crate) async fn read_request(
+    stream: &mut (impl AsyncReadExt + Unpin),
+) -> Option<(String, String)> {
+    let head = read_head(stream).await?;
+    let length = head.lines().find_map(|line| {
+        let line = line.to_ascii_lowercase();
+        line.strip_prefix("content-length: ")?.parse().ok()
+    });
+    let mut body = vec![0; length.unwrap_or_default()];
+    stream.read_exact(&mut body).await.unwrap();
+    Some((head, String::from_utf8(body).unwrap()))
 }

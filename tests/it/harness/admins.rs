@@ -4,10 +4,9 @@ use persona_gateway::crypto::token::{hash_token, random_token};
 use persona_gateway::domain::ids::ApiKeyId;
 use persona_gateway::domain::role::Role;
 use persona_gateway::store::api_keys::StoredKey;
-use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, Response};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::TestApp;
 
@@ -32,19 +31,9 @@ impl TestApp {
             replaces: None,
         };
         tx.insert_api_key(&stored, &hash_token(&key)).await.unwrap();
-        tx.audit(&AuditEvent {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            actor: "test",
-            action: "api_key.create",
-            target: "api_key/test",
-            before_hash: None,
-            after_hash: None,
-            request_id: None,
-            details: json!({}),
-        })
-        .await
-        .unwrap();
+        tx.audit(&self.event("api_key.create", "api_key/test"))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         key.expose_secret().to_owned()
     }

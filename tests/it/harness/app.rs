@@ -20,6 +20,7 @@ use persona_gateway::dev::issuer::{
 };
 use persona_gateway::dev::seed;
 use persona_gateway::domain::ids::TenantId;
+use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -64,17 +65,28 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
 }
 
+impl TestOptions {
+    /// With these settings, each named by what stands behind `GATEWAY__`.
+    pub(crate) fn set(settings: &[(&str, &str)]) -> Self {
+        let env = settings
+            .iter()
+            .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
+        Self {
+            env: env.collect(),
+            ..Self::default()
+        }
+    }
+}
+
 /// The same, for many changes of one tenant at once on a busy machine: they wait for each other instead of being told to try
 /// again after a second.
 pub(crate) async fn spawn_patient() -> TestApp {
-    let patient = ["LOCK", "STATEMENT", "ACQUIRE"].map(|what| {
-        let name = format!("GATEWAY__DATABASE__{what}_TIMEOUT_MS");
-        (name, "20000".to_owned())
-    });
-    spawn_with(TestOptions {
-        env: patient.to_vec(),
-        ..TestOptions::default()
-    })
+    let patience = "20000";
+    spawn_with(TestOptions::set(&[
+        ("DATABASE__LOCK_TIMEOUT_MS", patience),
+        ("DATABASE__STATEMENT_TIMEOUT_MS", patience),
+        ("DATABASE__ACQUIRE_TIMEOUT_MS", patience),
+    ]))
     .await
 }
 
@@ -328,6 +340,28 @@ impl TestApp {
     }
 
     /// Ends everything, as a signal would.
+    /// A row of the audit trail, for what a test does past the API.
+    pub(crate) fn event<'a>(&self, action: &'a str, target: &'a str) -> AuditEvent<'a> {
+        AuditEvent {
+            id: self.clock.new_id(),
+            at: self.clock.now(),
+            actor: "test",
+            action,
+            target,
+            before_hash: None,
+            after_hash: None,
+            request_id: None,
+            details: json!({}),
+        }
+    }
+
+    /// What the operations listener says at `/metrics`.
+    pub(crate) async fn metrics(&self) -> String {
+        let page = format!("http://{}/metrics", self.app.ops_address);
+        let answer = reqwest::get(page).await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     pub(crate) async fn stop(self) {
         assert!(self.app.stop().await, "the service stopped cleanly");
     }

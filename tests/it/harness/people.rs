@@ -4,7 +4,6 @@ use persona_gateway::crypto::password::Password;
 use persona_gateway::domain::email::Email;
 use persona_gateway::domain::ids::AdminId;
 use persona_gateway::domain::role::Role;
-use persona_gateway::store::audit::AuditEvent;
 use reqwest::{Method, Response};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -34,19 +33,9 @@ impl TestApp {
                 .unwrap();
             id
         };
-        tx.audit(&AuditEvent {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            actor: "test",
-            action: "member.create",
-            target: &format!("person/{email}"),
-            before_hash: None,
-            after_hash: None,
-            request_id: None,
-            details: json!({}),
-        })
-        .await
-        .unwrap();
+        tx.audit(&self.event("member.create", &format!("person/{email}")))
+            .await
+            .unwrap();
         tx.insert_membership(person, role, false, None)
             .await
             .unwrap();
@@ -92,19 +81,9 @@ impl TestApp {
         tx.insert_operator(id, &email, "Operator", &hash)
             .await
             .unwrap();
-        tx.audit(&AuditEvent {
-            id: self.clock.new_id(),
-            at: self.clock.now(),
-            actor: "test",
-            action: "operator.create",
-            target: &format!("person/{email}"),
-            before_hash: None,
-            after_hash: None,
-            request_id: None,
-            details: json!({}),
-        })
-        .await
-        .unwrap();
+        tx.audit(&self.event("operator.create", &format!("person/{email}")))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         self.sign_in(email.as_str()).await
     }

@@ -10,22 +10,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::{TestApp, TestOptions, context, problem, spawn_with};
-
-async fn with(env: &[(&str, &str)]) -> TestApp {
-    let env = env
-        .iter()
-        .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
-    spawn_with(TestOptions {
-        env: env.collect(),
-        ..TestOptions::default()
-    })
-    .await
-}
+use crate::harness::{TestOptions, context, problem, spawn_with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_connection_stays_open_as_long_as_is_set() {
-    let app = with(&[("SERVER__KEEP_ALIVE_SECONDS", "2")]).await;
+    let app = spawn_with(TestOptions::set(&[("SERVER__KEEP_ALIVE_SECONDS", "2")])).await;
     let mut stream = TcpStream::connect(app.app.address).await.unwrap();
     let mut answers = Vec::new();
     for _ in 0..2 {
@@ -56,12 +45,12 @@ async fn an_idle_connection_stays_open_as_long_as_is_set() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_and_answers_have_the_sizes_and_tries_that_are_set() {
-    let app = with(&[
+    let app = spawn_with(TestOptions::set(&[
         ("SERVER__MAX_ADMIN_BODY_BYTES", "65536"),
         ("SERVER__MAX_BODY_BYTES", "1024"),
         ("ANAM__RETRIES", "0"),
         ("ANAM__MAX_BODY_BYTES", "1200"),
-    ])
+    ]))
     .await;
     let key = app.admin_key("demo", Role::Viewer).await;
     let token = app.user("user-1");
@@ -96,7 +85,7 @@ async fn an_instance_holds_no_more_connections_than_its_kinds_have_and_one() {
     let kinds =
         ["OWN", "MINT", "USER", "ADMIN"].map(|kind| format!("DATABASE__{kind}_CONNECTIONS"));
     let env: Vec<(&str, &str)> = kinds.iter().map(|name| (name.as_str(), "2")).collect();
-    let app = with(&env).await;
+    let app = spawn_with(TestOptions::set(&env)).await;
     let key = app.admin_key("demo", Role::Viewer).await;
     let token = app.user("user-1");
     let count = format!(

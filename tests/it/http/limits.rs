@@ -11,14 +11,7 @@ use crate::harness::wait::until;
 use crate::harness::{TestApp, TestOptions, context, problem, spawn_with};
 
 async fn limited(limits: &[(&str, &str)]) -> TestApp {
-    let env = limits
-        .iter()
-        .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
-    spawn_with(TestOptions {
-        env: env.collect(),
-        ..TestOptions::default()
-    })
-    .await
+    spawn_with(TestOptions::set(limits)).await
 }
 
 /// One more is refused, and told when to come again.

@@ -15,16 +15,6 @@ use crate::harness::{TestApp, TestOptions, problem};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn with(settings: &[(&str, &str)]) -> TestOptions {
-    let env = settings
-        .iter()
-        .map(|(name, value)| (format!("GATEWAY__{name}"), (*value).to_owned()));
-    TestOptions {
-        env: env.collect(),
-        ..TestOptions::default()
-    }
-}
-
 /// A request under way: its body does not come.
 async fn hold(app: &TestApp, method: Method, path: &str, token: &str) -> TcpStream {
     let mut stream = TcpStream::connect(app.app.address).await.unwrap();
@@ -43,7 +33,11 @@ async fn me(app: &TestApp, key: &str) -> Response {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_that_keeps_its_work_threads_busy_keeps_no_other_waiting() {
     let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
-    let app = serve(&[&alpha, &beta], with(&[("SERVER__WORK_THREADS", "8")])).await;
+    let app = serve(
+        &[&alpha, &beta],
+        TestOptions::set(&[("SERVER__WORK_THREADS", "8")]),
+    )
+    .await;
     let key = app.admin_key("beta", Role::Publisher).await;
     let busy = app.tenant("alpha").await;
     let (begun, has_begun) = mpsc::channel();
@@ -88,7 +82,7 @@ async fn a_tenant_that_keeps_its_work_threads_busy_keeps_no_other_waiting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_admin_requests_under_way_are_bounded_and_anothers_pass() {
     let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
-    let one = with(&[("LIMITS__ADMIN_REQUESTS_IN_FLIGHT", "1")]);
+    let one = TestOptions::set(&[("LIMITS__ADMIN_REQUESTS_IN_FLIGHT", "1")]);
     let app = serve(&[&alpha, &beta], one).await;
     let (key, other) = (
         app.admin_key("alpha", Role::Viewer).await,
@@ -115,7 +109,7 @@ async fn a_tenants_admin_requests_under_way_are_bounded_and_anothers_pass() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_users_visit_counts_as_under_way_until_it_is_over() {
     let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
-    let one = with(&[("LIMITS__TENANT_MINTS_IN_FLIGHT", "1")]);
+    let one = TestOptions::set(&[("LIMITS__TENANT_MINTS_IN_FLIGHT", "1")]);
     let app = serve(&[&alpha, &beta], one).await;
     let body = json!({});
     assert_eq!(app.mint(&alpha.user("u"), &body).await.status(), 200);
@@ -143,7 +137,7 @@ async fn a_tenant_has_half_of_the_connections_at_most() {
         ("DATABASE__ADMIN_CONNECTIONS", "4"),
         ("DATABASE__ACQUIRE_TIMEOUT_MS", "300"),
     ];
-    let app = serve(&[&alpha, &beta], with(&few)).await;
+    let app = serve(&[&alpha, &beta], TestOptions::set(&few)).await;
     let database = &app.app.gateway.database;
     let (one, other) = (app.tenant("alpha").await, app.tenant("beta").await);
     let first = database.tenant(one).await.unwrap();
