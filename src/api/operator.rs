@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::store::tenants::TenantListing;
 use crate::web::input::{Line, Object, input};
 use crate::web::operation::{
-    Answer, Body, Created, Json, NoContent, Page, PageOf, Path, PathPart, operations,
+    Answer, Body, Created, Json, NoContent, Page, PageOf, Path, TenantName, operations,
 };
 use crate::web::page::PageBody;
 use crate::web::people::Operator;
@@ -143,22 +143,6 @@ struct SharedIssuer {
 struct MadeIssuer {
     /// The tenant's id.
     id: Uuid,
-}
-
-/// The name of a tenant in URLs.
-#[derive(Debug)]
-struct TenantName(String);
-
-impl PathPart for TenantName {
-    const MEANING: &'static str = "The tenant's name in URLs";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
-    }
-
-    fn schema() -> Value {
-        serde_json::json!({ "type": "string" })
-    }
 }
 
 async fn list_tenants(

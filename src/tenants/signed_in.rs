@@ -180,28 +180,24 @@ pub async fn change_password(
         request_id: from.request_id.as_deref(),
         details: json!({}),
     };
+    // Each door has an audit trail of its own.
+    macro_rules! change_through {
+        ($door:expr) => {{
+            let mut tx = $door.await?;
+            let before = Some(proven.password_hash.as_str());
+            let changed = tx.set_password(session.person, before, &hash).await?;
+            tx.end_sessions(session.person).await?;
+            tx.audit(&changed_password).await?;
+            if changed {
+                tx.commit().await?;
+            }
+            changed
+        }};
+    }
     let changed = if let Some(tenant) = &session.tenant {
-        let mut tx = gateway.database.tenant(tenant.id).await?;
-        let changed = tx
-            .set_password(session.person, Some(&proven.password_hash), &hash)
-            .await?;
-        tx.end_sessions(session.person).await?;
-        tx.audit(&changed_password).await?;
-        if changed {
-            tx.commit().await?;
-        }
-        changed
+        change_through!(gateway.database.tenant(tenant.id))
     } else {
-        let mut tx = gateway.database.platform().await?;
-        let changed = tx
-            .set_password(session.person, Some(&proven.password_hash), &hash)
-            .await?;
-        tx.end_sessions(session.person).await?;
-        tx.audit(&changed_password).await?;
-        if changed {
-            tx.commit().await?;
-        }
-        changed
+        change_through!(gateway.database.platform())
     };
     if changed {
         Ok(())

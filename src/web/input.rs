@@ -10,7 +10,7 @@ mod words;
 
 use serde_json::{Map, Value, json};
 
-pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, WholeNumber};
+pub use self::kinds::{Block, Line, Moment, Object, Secret, VersionNumber, WholeNumber, secret};
 pub use self::lists::List;
 pub use self::names::wire_name;
 pub use self::schemas::Schemas;

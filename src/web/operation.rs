@@ -27,7 +27,7 @@ pub use self::output::{
     Written,
 };
 pub use self::page::{Page, PageOf};
-pub use self::parameters::{PartialQuery, Path, PathPart, Query};
+pub use self::parameters::{PartialQuery, Path, PathPart, Query, TenantName};
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;

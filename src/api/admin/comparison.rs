@@ -12,6 +12,9 @@ use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
+use crate::sources::Serving;
+use crate::store::documents::DocumentRow;
+use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::View;
 use crate::web::input::{Member, Schemas, VersionNumber, input};
@@ -59,11 +62,8 @@ pub(super) async fn of_draft(
         let draft = drafts::find(&mut tx, draft).await?;
         let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
         let document = documents::find(&mut tx, draft.kind, &key).await?;
-        let live = serving.served(draft.kind, key.as_str()).version;
-        let (base, against) = (draft.base_version, side.against);
-        let before = other_side(&mut tx, &document, live, base, against).await?;
-        tx.commit().await?;
-        Ok(Json::new(&Comparison::new(&before, &draft.content)?))
+        let changed = (draft.base_version, &draft.content);
+        compare(&serving, tx, &document, side.against, changed).await
     })
     .await
 }
@@ -83,13 +83,24 @@ pub(super) async fn of_version(
         let document = documents::find(&mut tx, kind, &key).await?;
         let version = tx.version(document.id, number.get()).await?;
         let version = version.ok_or(Refusal::NotFound)?;
-        let live = serving.served(kind, key.as_str()).version;
-        let (base, against) = (version.base_version, side.against);
-        let before = other_side(&mut tx, &document, live, base, against).await?;
-        tx.commit().await?;
-        Ok(Json::new(&Comparison::new(&before, &version.content)?))
+        let changed = (version.base_version, &version.content);
+        compare(&serving, tx, &document, side.against, changed).await
     })
     .await
+}
+
+/// What differs between one side of a document and another, which builds on `base`.
+async fn compare(
+    serving: &Serving,
+    mut tx: TenantTx,
+    document: &DocumentRow,
+    against: ComparisonBase,
+    (base, changed): (Option<i32>, &Map<String, Value>),
+) -> Answer<Json<Comparison>> {
+    let live = serving.served(document.kind, &document.key).version;
+    let before = other_side(&mut tx, document, live, base, against).await?;
+    tx.commit().await?;
+    Ok(Json::new(&Comparison::new(&before, changed)?))
 }
 
 impl Comparison {

@@ -1,7 +1,6 @@
 //! `/v1/admin/provider-keys`: the tenant's own Anam keys. A key goes in and is never shown again.
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,7 +14,7 @@ use crate::tenants::provider_keys::{self, KEY_CHARS, KeyText, MAX_LABEL};
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
-use crate::web::input::{Line, Member, Schemas, input};
+use crate::web::input::{Line, Member, Schemas, input, secret};
 use crate::web::operation::{
     Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Tagged, operations,
 };
@@ -111,11 +110,7 @@ input! {
 
 impl Member for KeyText {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
-        let read = match value {
-            Value::String(text) => Self::parse(SecretString::from(text)),
-            _ => Err("must be a text".to_owned()),
-        };
-        read.map_err(|message| vec![Fault::new("", message)])
+        secret(value, Self::parse)
     }
 
     fn schema(_: &mut Schemas) -> Value {

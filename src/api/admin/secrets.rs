@@ -1,7 +1,6 @@
 //! `/v1/admin/secrets`: what webhook tools send along, such as a token for a CRM. A secret goes in and is never shown again.
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,7 +15,7 @@ use crate::tenants::refusal::Refusal;
 use crate::tenants::secrets::{self, MAX_CHARS, SecretText, Set};
 use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
-use crate::web::input::{Member, Schemas, input};
+use crate::web::input::{Member, Schemas, input, secret};
 use crate::web::operation::{
     Answer, Body, Call, IfMatch, Json, NoContent, Path, Stored, Tagged, operations,
 };
@@ -95,11 +94,7 @@ input! {
 
 impl Member for SecretText {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
-        let read = match value {
-            Value::String(text) => Self::parse(SecretString::from(text)),
-            _ => Err("must be a text".to_owned()),
-        };
-        read.map_err(|message| vec![Fault::new("", message)])
+        secret(value, Self::parse)
     }
 
     fn schema(_: &mut Schemas) -> Value {

@@ -146,6 +146,18 @@ impl Member for Email {
     }
 }
 
+/// A secret text, as `parse` wants it.
+pub fn secret<T>(
+    value: Value,
+    parse: impl FnOnce(SecretString) -> Result<T, String>,
+) -> Result<T, Vec<Fault>> {
+    let read = match value {
+        Value::String(text) => parse(SecretString::from(text)),
+        _ => Err("must be a text".to_owned()),
+    };
+    read.map_err(at_this_place)
+}
+
 /// A secret text of 1 to `MAX` bytes.
 #[derive(Debug, Clone)]
 pub struct Secret<const MAX: usize>(SecretString);

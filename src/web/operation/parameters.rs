@@ -109,6 +109,22 @@ impl PathPart for Subject {
     }
 }
 
+/// A tenant's name in URLs, or what somebody takes for one.
+#[derive(Debug)]
+pub struct TenantName(pub String);
+
+impl PathPart for TenantName {
+    const MEANING: &'static str = "The tenant's name in URLs";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
 impl PathPart for VersionNumber {
     const MEANING: &'static str = "The version's number";
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::fault::Fault;
 use crate::domain::issuer::IssuerConfig;
 use crate::tenants::issuers::WantedIssuer;
-use crate::web::input::{Member, Schemas, input};
+use crate::web::input::{Member, Schemas, input, secret};
 
 input! {
     /// An issuer to register, or what it is from now on.
@@ -54,10 +54,7 @@ pub(super) struct SecretInput(pub(super) SecretString);
 
 impl Member for SecretInput {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
-        match value {
-            Value::String(text) => Ok(Self(SecretString::from(text))),
-            _ => Err(vec![Fault::new("", "must be a text")]),
-        }
+        secret(value, |text| Ok(Self(text)))
     }
 
     fn schema(_: &mut Schemas) -> Value {

@@ -23,7 +23,7 @@ use crate::web::cors::OwnOrigin;
 use crate::web::html::{escape, page, problem_page, wants_page};
 use crate::web::input::{Member, Schemas, Secret, input};
 use crate::web::operation::{
-    Answer, Body, Described, Intake, Json, Output, Part, PartialQuery, Path, PathPart, Query,
+    Answer, Body, Described, Intake, Json, Output, Part, PartialQuery, Path, Query, TenantName,
     operations,
 };
 use crate::web::work::Ready;
@@ -45,21 +45,6 @@ operations! {
     "/v1/admin/sso/{tenant:[^/]+}/code" {
         /// Exchanges the code of the last page for a token. A code works once.
         POST exchangeSsoCode => exchange;
-    }
-}
-
-/// A tenant's name in URLs, or what somebody takes for one.
-struct TenantName(String);
-
-impl PathPart for TenantName {
-    const MEANING: &'static str = "The tenant's name in URLs";
-
-    fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string" })
     }
 }
 
