@@ -34,7 +34,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::{Access, Origins};
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
-use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
+use crate::tenants::master_keys::{MasterKeyRefusal, recognise, to_reseal};
 use crate::web::address::TrustedProxies;
 use crate::work::{Work, WorkOptions};
 
@@ -250,19 +250,41 @@ async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), Ma
 async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {
     let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
     let mut sweeper = Sweeper::new(
-        database,
+        database.clone(),
         gateway.clock.clone(),
         gateway.metrics.clone(),
         unknown_after,
     );
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut older = Vec::new();
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
         gateway.auth.forget_introspected();
         gateway.sources.forget_idle(IDLE_TENANT);
+        tell_older_keys(&gateway, &database, &mut older).await;
         sweeper.round().await;
+    }
+}
+
+/// Says, once, that a rotation of the master key has not ended. `told` are the keys that were spoken of last.
+async fn tell_older_keys(gateway: &Gateway, database: &Database, told: &mut Vec<u16>) {
+    match to_reseal(database, &gateway.keys).await {
+        Ok(older) => {
+            gateway.metrics.master_keys_to_reseal(older.len());
+            if !older.is_empty() && older != *told {
+                tracing::warn!(
+                    keys = ?older,
+                    "secrets may still be sealed with older master keys: `persona-gateway master-key reseal` lets them go"
+                );
+            }
+            *told = older;
+        }
+        Err(MasterKeyRefusal::Store(error)) => {
+            log_not_done(&error, "the master keys in use were not counted");
+        }
+        Err(error) => tracing::error!(%error, "the master keys in use were not counted"),
     }
 }
 

@@ -4,8 +4,10 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 
+use crate::auth::KeyState;
+use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::CONTENT_TYPE as METRICS_TYPE;
 
 /// The operators' routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -33,8 +35,17 @@ async fn readyz(lifecycle: web::Data<Lifecycle>) -> impl Responder {
     HttpResponse::ServiceUnavailable().body(lines.concat())
 }
 
-async fn metrics(metrics: web::Data<Metrics>) -> impl Responder {
+/// What was counted, and what is so at this moment.
+async fn metrics(gateway: web::Data<Gateway>) -> impl Responder {
+    let keys = gateway.auth.key_health();
+    for state in KeyState::ALL {
+        let issuers = keys.iter().filter(|health| health.state == state).count();
+        gateway.metrics.issuer_keys(state.as_label(), issuers);
+    }
+    gateway
+        .metrics
+        .tenants_in_memory(gateway.sources.tenants_in_memory());
     HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, crate::telemetry::metrics::CONTENT_TYPE))
-        .body(metrics.encode())
+        .insert_header((CONTENT_TYPE, METRICS_TYPE))
+        .body(gateway.metrics.encode())
 }

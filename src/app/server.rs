@@ -201,12 +201,12 @@ fn listen(
 
 /// The operators' listener.
 fn ops(faces: &Services, listener: TcpListener) -> std::io::Result<Server> {
+    let gateway = web::Data::from(faces.gateway.clone());
     let lifecycle = web::Data::new(faces.lifecycle.clone());
-    let metrics = web::Data::new(faces.metrics.clone());
     let server = HttpServer::new(move || {
         App::new()
+            .app_data(gateway.clone())
             .app_data(lifecycle.clone())
-            .app_data(metrics.clone())
             .configure(api::ops::routes)
             .default_service(web::to(api::not_found))
     })

@@ -479,8 +479,15 @@ impl RemoteKeys {
         let now = self.fetcher.clock.now();
         let state = self.state();
         let good = state.good.as_ref();
+        let is_usable = state.usable(now, &self.fetcher.settings).is_some();
         KeyHealth {
             issuer,
+            state: match (is_usable, &state.last_error) {
+                (true, None) => KeyState::Good,
+                (true, Some(_)) => KeyState::Failing,
+                (false, Some(_)) => KeyState::Missing,
+                (false, None) => KeyState::NotFetched,
+            },
             keys: good.map_or(0, |good| good.keys.keys().len()),
             age: good.map(|good| (now - good.fetched).to_std().unwrap_or_default()),
             fetches: state.fetches,
@@ -490,10 +497,39 @@ impl RemoteKeys {
     }
 }
 
-/// State of one issuer's fetched keys, for metrics and the console.
+/// The state of the keys that are fetched for one issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// The last fetch succeeded.
+    Good,
+    /// The last fetch failed, and earlier keys may still be used for a while.
+    Failing,
+    /// The last fetch failed, and no key may be used: tokens can't be verified.
+    Missing,
+    /// No token has needed keys yet, or not for so long that the last ones are too old.
+    NotFetched,
+}
+
+impl KeyState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Good, Self::Failing, Self::Missing, Self::NotFetched];
+
+    /// Stable name for metrics.
+    pub fn as_label(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Failing => "failing",
+            Self::Missing => "missing",
+            Self::NotFetched => "not_fetched",
+        }
+    }
+}
+
+/// State of one issuer's fetched keys, for metrics and for the issuer's admins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHealth {
     pub issuer: IssuerId,
+    pub state: KeyState,
     /// Usable keys of the last good set; 0 before the first.
     pub keys: usize,
     /// Time since the last good fetch.

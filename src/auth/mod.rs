@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::domain::caller::Caller;
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{IssuerId, TenantId};
 use crate::telemetry::metrics::Metrics;
 
 use directory::{Index, Part};
@@ -46,7 +46,7 @@ pub use directory::{
 };
 pub use explain::{Step, TokenReport};
 pub use introspection::{IntrospectionSettings, is_opaque};
-pub use jwks::{FetchError, JwksSettings, KeyHealth};
+pub use jwks::{FetchError, JwksSettings, KeyHealth, KeyState};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip, SkippedKey};
 pub use outbound::{
@@ -275,6 +275,12 @@ impl Authenticator {
             Some(claims) => claims.to_claimed(self.index().claimed_tenant(&claims)),
             None => Claimed::default(),
         }
+    }
+
+    /// State of the keys that are fetched for one issuer of a tenant; `None` if none are, or if none of its tokens are accepted.
+    pub fn key_health_of(&self, tenant: TenantId, issuer: IssuerId) -> Option<KeyHealth> {
+        let part = self.index().part(Owner::Tenant(tenant))?;
+        part.issuer(issuer)?.key_health()
     }
 
     /// State of all fetched key sets, in no order: for gauges.

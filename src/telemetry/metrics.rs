@@ -175,6 +175,11 @@ struct ByLimit {
     limit: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByState {
+    state: &'static str,
+}
+
 type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
 
 /// Everything that is counted. Cheap to clone; clones count together.
@@ -191,6 +196,8 @@ struct Inner {
     auth_refusals: Family<ByReason, Counter>,
     origin_refusals: Family<ByAsked, Counter>,
     jwks_fetches: Family<ByResult, Counter>,
+    issuer_keys: Family<ByState, Gauge>,
+    master_keys_to_reseal: Gauge,
     introspections: Family<ByResult, Counter>,
     sign_ins: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
@@ -201,6 +208,7 @@ struct Inner {
     ledger_queue: Gauge,
     ledger_ready_until: Gauge,
     snapshot_loads: Family<ByResult, Counter>,
+    tenants_in_memory: Gauge,
 }
 
 impl Metrics {
@@ -215,6 +223,8 @@ impl Metrics {
             auth_refusals: Family::default(),
             origin_refusals: Family::default(),
             jwks_fetches: Family::default(),
+            issuer_keys: Family::default(),
+            master_keys_to_reseal: Gauge::default(),
             introspections: Family::default(),
             sign_ins: Family::default(),
             anam_requests: Family::default(),
@@ -225,6 +235,7 @@ impl Metrics {
             ledger_queue: Gauge::default(),
             ledger_ready_until: Gauge::default(),
             snapshot_loads: Family::default(),
+            tenants_in_memory: Gauge::default(),
         };
         Self(Arc::new(inner.registered()))
     }
@@ -289,6 +300,18 @@ impl Metrics {
             .inc();
     }
 
+    /// So many issuers' fetched keys are in this state.
+    pub fn issuer_keys(&self, state: &'static str, issuers: usize) {
+        let gauge = self.0.issuer_keys.get_or_create(&ByState { state });
+        gauge.set(i64::try_from(issuers).unwrap_or(i64::MAX));
+    }
+
+    /// With so many master keys beside the first, something may still be sealed.
+    pub fn master_keys_to_reseal(&self, keys: usize) {
+        let gauge = &self.0.master_keys_to_reseal;
+        gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
+    }
+
     /// An issuer's introspection endpoint was called: `ok`, `refused`, or the label of the failure.
     pub fn introspection(&self, result: &'static str) {
         self.0
@@ -344,6 +367,12 @@ impl Metrics {
             result: outcome.label(),
         };
         self.0.snapshot_loads.get_or_create(&labels).inc();
+    }
+
+    /// So many tenants' snapshots are in memory.
+    pub fn tenants_in_memory(&self, tenants: usize) {
+        let gauge = &self.0.tenants_in_memory;
+        gauge.set(i64::try_from(tenants).unwrap_or(i64::MAX));
     }
 
     /// The whole of it as [`CONTENT_TYPE`].
@@ -451,6 +480,27 @@ impl Inner {
             "snapshot_loads",
             "Snapshots of tenants built, by result",
             self.snapshot_loads.clone(),
+        );
+        self.with_states()
+    }
+
+    /// What is so at a moment.
+    fn with_states(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "issuer_keys",
+            "Issuers whose keys are fetched, by what there is of them; failing: old ones serve for a while; missing: tokens can't be judged",
+            self.issuer_keys.clone(),
+        );
+        registry.register(
+            "master_keys_to_reseal",
+            "Master keys beside the first with which something may still be sealed: master-key reseal lets them go",
+            self.master_keys_to_reseal.clone(),
+        );
+        registry.register(
+            "tenants_in_memory",
+            "Tenants whose snapshots are in memory",
+            self.tenants_in_memory.clone(),
         );
         self
     }

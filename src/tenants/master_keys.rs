@@ -83,6 +83,18 @@ pub async fn recognise(database: &Database, keys: &KeyRing) -> Result<(), Master
     Ok(())
 }
 
+/// The master keys beside the first with which something may still be sealed: they stay in the ring until [`Reseal`] lets them go.
+pub async fn to_reseal(database: &Database, keys: &KeyRing) -> Result<Vec<u16>, MasterKeyRefusal> {
+    let active = keys.active()?;
+    let mut tx = database.platform().await?;
+    let known = tx.master_keys().await?;
+    tx.commit().await?;
+    let older = known
+        .into_iter()
+        .filter(|row| row.id != active && !row.retired);
+    Ok(older.map(|row| row.id).collect())
+}
+
 /// Whether a key that the database does not know yet has sealed something all the same, before keys were remembered. One value
 /// that opens shows that it is the right one; others may be damaged.
 async fn has_sealed(

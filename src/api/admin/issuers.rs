@@ -2,6 +2,7 @@
 
 mod check;
 mod inputs;
+mod keys;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use self::check::CheckBody;
 use self::inputs::{Candidate, IssuerInput, IssuerProof, IssuerSample};
+use self::keys::KeysBody;
 use crate::domain::fault::Fault;
 use crate::domain::ids::IssuerId;
 use crate::store::issuers::IssuerRow;
@@ -46,6 +48,10 @@ operations! {
         PUT putIssuer => put;
         /// Deletes an issuer. Every instance refuses its tokens within a second.
         DELETE deleteIssuer => delete;
+    }
+    "/v1/admin/issuers/{issuer}/keys" {
+        /// The keys that are fetched for an issuer, and why the last fetch failed.
+        GET getIssuerKeys => fetched_keys;
     }
     "/v1/admin/issuers/{issuer}:check" {
         /// Checks a registered issuer again: whether its keys can be fetched, and whether a sample token would be accepted.
@@ -220,6 +226,13 @@ async fn check(call: Call<Own>, sent: Body<Candidate>) -> Answer<Json<CheckBody>
 
 async fn get(call: Call<View>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
     Ok(tagged(find(&call, *issuer).await?))
+}
+
+async fn fetched_keys(call: Call<View>, issuer: Path<IssuerId>) -> Answer<Json<KeysBody>> {
+    find(&call, *issuer).await?;
+    let gateway = call.gateway();
+    let health = gateway.auth.key_health_of(call.tenant, *issuer);
+    Ok(Json::new(&KeysBody::new(health, gateway.clock.now())))
 }
 
 async fn put(

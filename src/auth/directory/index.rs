@@ -17,7 +17,7 @@ use super::{
     Directory, DirectoryFault, FaultReason, Issuer, IssuerEntry, IssuerKeys, Owner, RegisteredUrl,
     TenantEntry,
 };
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::{AudienceClaim, TenantBinding, form_of};
 
 /// What belongs to one owner, keys opened.
@@ -71,7 +71,7 @@ impl Part {
                 // Nobody's keys are fetched for what serves nobody.
                 continue;
             }
-            let before = before.and_then(|before| before.issuer(&entry));
+            let before = before.and_then(|before| before.issuer(entry.id));
             match IssuerKeys::open(&entry, before, fetcher) {
                 Ok(keys) => part.add(entry, audiences, keys),
                 Err(reason) => faults.push(DirectoryFault {
@@ -83,9 +83,10 @@ impl Part {
         (part, faults)
     }
 
-    fn issuer(&self, entry: &IssuerEntry) -> Option<&Issuer> {
+    /// One of the issuers whose keys verify tokens.
+    pub(in super::super) fn issuer(&self, id: IssuerId) -> Option<&Issuer> {
         let mut issuers = self.issuers.iter().map(|serving| &*serving.issuer);
-        issuers.find(|issuer| issuer.id == entry.id)
+        issuers.find(|issuer| issuer.id == id)
     }
 
     fn introspecting(&self) -> Option<&Issuer> {

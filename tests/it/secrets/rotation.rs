@@ -91,6 +91,17 @@ async fn a_ring_with_the_old_key_behind_the_new_one_opens_everything() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_says_that_an_older_key_still_has_to_stay() {
+    let (app, _) = serve(&format!("2:{NEW},1:{OLD}")).await;
+    until("the older key is counted", PATIENCE, || async {
+        let line = "\ngateway_master_keys_to_reseal 1\n";
+        app.metrics().await.contains(line).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
 /// What a service says of a ring when it is started on rows that the old key sealed.
 async fn refusal(ring: &str) -> String {
     let bench = sealed_with_old().await;

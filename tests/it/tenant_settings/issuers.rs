@@ -95,6 +95,64 @@ async fn an_issuer_lives_through_the_api_and_every_instance_hears_of_it_within_a
     app.stop().await;
 }
 
+/// What an issuer's admins are told of its keys.
+async fn keys_of(app: &TestApp, reader: &str, issuer: &Value) -> Value {
+    let path = format!("{ISSUERS}/{}/keys", issuer["id"].as_str().unwrap());
+    body(app.ask(Method::GET, &path, reader).await, 200).await
+}
+
+#[tokio::test]
+async fn admins_and_operators_see_how_it_stands_with_an_issuers_keys() {
+    let app = spawn().await;
+    let owner = app.admin_key("demo", Role::Owner).await;
+    let viewer = app.admin_key("demo", Role::Viewer).await;
+    let issuers = body(app.ask(Method::GET, ISSUERS, &viewer).await, 200).await;
+    let demo = issuers["items"][0].clone();
+    let minted = app
+        .mint(&app.user("u"), &json!({"context": "support"}))
+        .await;
+    assert_eq!(minted.status(), 200);
+    let keys = keys_of(&app, &viewer, &demo).await;
+    assert_eq!(keys["state"], "good", "{keys}");
+    assert!(keys["usable"].as_u64().unwrap() >= 1 && keys["fetchedAt"].is_string());
+    assert_eq!(keys.get("problem"), None);
+
+    // Nobody listens where the keys should be.
+    let down = json!({
+        "issuer": "https://down.example", "audiences": ["persona-gateway/demo"], "algorithms": ["EdDSA"],
+        "keys": { "jwksUrl": "http://127.0.0.1:1/keys" },
+    });
+    let wish = json!({ "config": down, "acceptUnchecked": true });
+    let answer = app.tell(Method::POST, ISSUERS, &owner, &wish).await;
+    let down = body(answer, 201).await;
+    let none = keys_of(&app, &viewer, &down).await;
+    assert_eq!(none, json!({ "state": "notFetched", "usable": 0 }));
+    let signer = Signer::new("k");
+    let token = signer.token("https://down.example", &json!("persona-gateway/demo"), "u");
+    until("the issuer is asked in vain", A_SECOND, || async {
+        (app.mint(&token, &json!({})).await.status() == 503).then_some(())
+    })
+    .await;
+    let keys = keys_of(&app, &viewer, &down).await;
+    assert_eq!(
+        (&keys["state"], &keys["usable"]),
+        (&json!("missing"), &json!(0))
+    );
+    let problem = keys["problem"].as_str().unwrap();
+    assert!(problem.contains("connection refused"), "{problem}");
+
+    let metrics = app.metrics().await;
+    for line in [
+        r#"gateway_issuer_keys{state="good"} 1"#,
+        r#"gateway_issuer_keys{state="failing"} 0"#,
+        r#"gateway_issuer_keys{state="missing"} 1"#,
+        r#"gateway_issuer_keys{state="not_fetched"} 0"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    app.stop().await;
+}
+
 #[tokio::test]
 async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything() {
     let app = spawn().await;
