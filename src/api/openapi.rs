@@ -126,6 +126,9 @@ pub fn document() -> String {
         resource.describe(&mut document);
     }
     let responses = refusals(&mut document.schemas);
+    for name in document.schemas.clashes() {
+        tracing::error!(name, "two schemas have this name, and one of them is lost");
+    }
     let paths = document.paths;
     let mut schemas = document.schemas.into_inner();
     describe_codes(&mut schemas);

@@ -509,7 +509,6 @@ impl Work<'_> {
                 document,
                 kind,
                 key: key.as_str().to_owned(),
-                id: sealed.id,
                 number,
                 content: sealed.content.clone(),
                 hash: sealed.hash.clone(),

@@ -1,4 +1,4 @@
-//! Makes versions live: now, at a time, or back again. The only way to do so, for the API, the console and bundles.
+//! Makes versions live: now, at a time, or back again. The only way to do so, for the API and for bundles.
 //!
 //! Releases of a tenant happen one after the other (`lock_authoring`), and each is judged by what it would leave live, at its
 //! own moment and at every later one for which something is scheduled. So two admins who each release something sound
@@ -265,7 +265,6 @@ async fn insert(
         document: item.document,
         kind: item.kind,
         key: item.key.as_str().to_owned(),
-        id: item.version.id,
         number: item.version.number,
         content: item.version.content.clone(),
         hash: item.version.hash.clone(),

@@ -236,7 +236,6 @@ async fn sealed(
             document,
             kind,
             key: key.as_str().to_owned(),
-            id: version.id,
             number: version.number,
             content: version.content,
             hash: version.hash,

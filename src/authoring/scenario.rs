@@ -12,7 +12,7 @@ use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
-use crate::domain::ids::{DocumentId, SessionId, VersionId};
+use crate::domain::ids::{DocumentId, SessionId};
 use crate::domain::kept_test::{self, KeptTest, TestUser};
 use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
@@ -46,8 +46,6 @@ pub enum Overlay {
     },
     /// A sealed version.
     Version(VersionRow),
-    /// No version: the document is archived.
-    Nothing { kind: DocumentKind, key: Key },
 }
 
 /// Who gets the versions that are rolled out to a share of the users.
@@ -59,12 +57,11 @@ pub enum Rollouts {
 }
 
 impl Overlay {
-    /// Kind, key and version of the replacement, if there is one.
-    pub(super) fn place(&self) -> Option<(DocumentKind, String, i32)> {
+    /// Kind, key and version of the replacement.
+    pub(super) fn place(&self) -> (DocumentKind, String, i32) {
         match self {
-            Self::Draft { kind, key, .. } => Some((*kind, key.as_str().to_owned(), DRAFT)),
-            Self::Version(row) => Some((row.kind, row.key.clone(), row.number)),
-            Self::Nothing { .. } => None,
+            Self::Draft { kind, key, .. } => (*kind, key.as_str().to_owned(), DRAFT),
+            Self::Version(row) => (row.kind, row.key.clone(), row.number),
         }
     }
 }
@@ -326,7 +323,7 @@ impl Scenario {
 
 fn put_in_place(rows: &mut Rows, overlay: &Overlay) {
     let (kind, key) = match overlay {
-        Overlay::Draft { kind, key, .. } | Overlay::Nothing { kind, key } => (*kind, key.as_str()),
+        Overlay::Draft { kind, key, .. } => (*kind, key.as_str()),
         Overlay::Version(row) => (row.kind, row.key.as_str()),
     };
     rows.released
@@ -334,14 +331,12 @@ fn put_in_place(rows: &mut Rows, overlay: &Overlay) {
     rows.rollouts
         .retain(|(row, _)| row.kind != kind || row.key != key);
     match overlay {
-        Overlay::Nothing { .. } => {}
         Overlay::Version(row) => rows.released.push(row.clone()),
         Overlay::Draft { content, .. } => {
             let draft = VersionRow {
                 document: DocumentId(Uuid::nil()),
                 kind,
                 key: key.to_owned(),
-                id: VersionId(Uuid::nil()),
                 number: DRAFT,
                 content: content.clone(),
                 hash: Vec::new(),

@@ -123,10 +123,7 @@ impl UsedRows {
             .collect();
         let scenario = self.rows.build()?;
         let mut faults = Faults::new();
-        for (index, place) in places.into_iter().enumerate() {
-            let Some((kind, key, version)) = place else {
-                continue;
-            };
+        for (index, (kind, key, version)) in places.into_iter().enumerate() {
             let unread = scenario
                 .unreadable
                 .iter()
@@ -158,7 +155,6 @@ async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {
                 document: document.id,
                 kind: *kind,
                 key: key.as_str().to_owned(),
-                id: version.id,
                 number: version.number,
                 content: version.content,
                 hash: version.hash,

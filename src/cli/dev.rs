@@ -58,7 +58,6 @@ pub struct DevArgs {
 struct Ready {
     gateway: String,
     ops: String,
-    console: String,
     issuer: String,
     anam: String,
     tenant: &'static str,
@@ -135,7 +134,6 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let ready = Ready {
         gateway: url(app.address),
         ops: url(app.ops_address),
-        console: format!("{}/console", url(app.address)),
         issuer: issuer.url().to_owned(),
         anam: settings
             .anam

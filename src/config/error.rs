@@ -25,14 +25,7 @@ impl fmt::Display for ConfigError {
 
 /// Every mistake that was found; never empty. Its text has a line for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigErrors(pub(super) Vec<ConfigError>);
-
-impl ConfigErrors {
-    /// The mistakes one by one.
-    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
-        self.0.iter()
-    }
-}
+pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -169,8 +169,6 @@ pub struct LogSettings {
 /// Everything that serving needs.
 #[derive(Debug)]
 pub struct Settings {
-    /// `production` unless `GATEWAY_ENVIRONMENT` says otherwise.
-    pub environment: String,
     /// The listeners.
     pub server: ServerSettings,
     /// Postgres.
@@ -214,7 +212,6 @@ impl Settings {
         let master_keys = master_keys(&mut read);
         finish(read, || {
             Some(Self {
-                environment: layers.environment.clone(),
                 server: parts.server?,
                 database: parts
                     .database

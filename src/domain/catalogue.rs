@@ -139,9 +139,4 @@ impl Catalogue {
     pub fn limits(&self, kind: CatalogueKind) -> bool {
         !self.entries(kind).is_empty() || self.retired.get(&kind).is_some_and(|ids| !ids.is_empty())
     }
-
-    /// Whether any kind has an entry.
-    pub fn is_empty(&self) -> bool {
-        self.entries.values().all(Vec::is_empty)
-    }
 }

@@ -29,9 +29,7 @@ use super::snapshot::{LiveContext, LivePersona, Snapshot};
 use super::template::{Size, Template, TemplateKind};
 use super::{context, persona};
 
-pub use settings::{
-    clashes_with_policy, laid_into, missing_secrets, not_in_catalogue, plain_credentials,
-};
+pub use settings::{clashes_with_policy, laid_into, missing_secrets, plain_credentials};
 
 /// Where what a persona may say is written down.
 const PERSONA_ADVICE: &str =

@@ -79,11 +79,6 @@ impl Members {
         self.faults.take(&at, read(value?))
     }
 
-    /// Notes a fault.
-    pub fn fault(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.faults.add(pointer, message);
-    }
-
     /// Every fault, unknown members among them; call it last.
     pub fn finish(mut self) -> Result<(), Vec<Fault>> {
         for name in self.rest.keys() {

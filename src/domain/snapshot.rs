@@ -22,8 +22,6 @@ pub const DEFAULT_CONTEXT: &str = "default";
 #[derive(Debug)]
 pub struct Snapshot {
     pub tenant: TenantId,
-    /// Its name in URLs and bundles.
-    pub slug: String,
     /// Grows with every change; see the table `config_revision`.
     pub revision: i64,
     /// Locks, defaults, origins, preference fields.

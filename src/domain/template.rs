@@ -40,7 +40,7 @@ pub use self::{
     fault::{RenderFault, TemplateFault},
     fence::Fence,
     input::{Root, TemplateInput},
-    maximum::{NoLimits, Size, ValueLimits},
+    maximum::{Size, ValueLimits},
     minimum::MinimumCost,
     origin::{Origin, Piece, Source},
 };
@@ -116,11 +116,6 @@ impl Template {
     /// What an author may not have meant in a source that compiles.
     pub fn doubts(source: &str) -> Vec<TemplateFault> {
         lower::doubts(&unix_lines(source))
-    }
-
-    /// What the template was compiled as.
-    pub fn kind(&self) -> TemplateKind {
-        self.kind
     }
 
     /// Every use of a value, in the order of the source. Sealing compares them with the declared facts and the schema of the metadata.

@@ -175,7 +175,6 @@ fn picture_under(policy: Policy, rows: Rows, revision: i64) -> LoadedSnapshot {
     let snippets = compile_snippets(rows.snippets, &mut unreadable);
     let mut snapshot = Snapshot {
         tenant: tenant.id,
-        slug: tenant.slug.clone(),
         revision,
         policy,
         catalogue: rows.catalogue,

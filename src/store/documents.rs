@@ -11,7 +11,7 @@ use super::StoreError;
 use super::releases::percent;
 use super::tenant_tx::TenantTx;
 use crate::domain::document::DocumentKind;
-use crate::domain::ids::{DocumentId, VersionId};
+use crate::domain::ids::DocumentId;
 
 /// A sealed version together with its document.
 #[derive(Debug, Clone)]
@@ -19,18 +19,30 @@ pub struct VersionRow {
     pub document: DocumentId,
     pub kind: DocumentKind,
     pub key: String,
-    pub id: VersionId,
     pub number: i32,
     pub content: Map<String, Value>,
     /// SHA-256 of the content.
     pub hash: Vec<u8>,
 }
 
+/// A version, as a query of all kinds gives it.
+macro_rules! version_row {
+    ($row:ident) => {
+        VersionRow {
+            document: DocumentId($row.document_id),
+            kind: stored_kind(&$row.kind)?,
+            key: $row.key,
+            number: $row.number,
+            content: $row.content.0,
+            hash: $row.content_hash,
+        }
+    };
+}
+
 /// A version of a snippet, as queries of snippets alone give it.
 struct SnippetVersion {
     document_id: Uuid,
     key: String,
-    id: Uuid,
     number: i32,
     content: Json<Map<String, Value>>,
     content_hash: Vec<u8>,
@@ -42,7 +54,6 @@ impl From<SnippetVersion> for VersionRow {
             document: DocumentId(row.document_id),
             kind: DocumentKind::Snippet,
             key: row.key,
-            id: VersionId(row.id),
             number: row.number,
             content: row.content.0,
             hash: row.content_hash,
@@ -87,7 +98,7 @@ impl TenantTx {
     ) -> Result<Vec<VersionRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select d.id as document_id, d.kind, d.key, v.id, v.number,
+            r#"select d.id as document_id, d.kind, d.key, v.number,
                       v.content as "content: Json<Map<String, Value>>", v.content_hash
                from document d
                cross join lateral (
@@ -105,19 +116,7 @@ impl TenantTx {
         )
         .fetch_all(self.connection())
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(VersionRow {
-                    document: DocumentId(row.document_id),
-                    kind: stored_kind(&row.kind)?,
-                    key: row.key,
-                    id: VersionId(row.id),
-                    number: row.number,
-                    content: row.content.0,
-                    hash: row.content_hash,
-                })
-            })
-            .collect()
+        rows.into_iter().map(|row| Ok(version_row!(row))).collect()
     }
 
     /// The versions that a share of the users gets at `now` beside what is live, by kind and key, each with how many of a
@@ -128,7 +127,7 @@ impl TenantTx {
     ) -> Result<Vec<(VersionRow, u8)>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            r#"select d.id as document_id, d.kind, d.key, v.id, v.number,
+            r#"select d.id as document_id, d.kind, d.key, v.number,
                       v.content as "content: Json<Map<String, Value>>", v.content_hash, r.percent as "percent!"
                from document d
                cross join lateral (
@@ -147,15 +146,7 @@ impl TenantTx {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let version = VersionRow {
-                    document: DocumentId(row.document_id),
-                    kind: stored_kind(&row.kind)?,
-                    key: row.key,
-                    id: VersionId(row.id),
-                    number: row.number,
-                    content: row.content.0,
-                    hash: row.content_hash,
-                };
+                let version = version_row!(row);
                 Ok((version, percent(row.percent)?))
             })
             .collect()
@@ -183,7 +174,7 @@ impl TenantTx {
         let tenant = self.tenant().0;
         let rows = sqlx::query_as!(
             SnippetVersion,
-            r#"select d.id as document_id, d.key, v.id, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
+            r#"select d.id as document_id, d.key, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
                from document d
                join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id
                where d.tenant_id = $1 and d.kind = 'snippet'
@@ -204,7 +195,7 @@ impl TenantTx {
         let (keys, numbers): (Vec<String>, Vec<i32>) = pins.iter().cloned().unzip();
         let rows = sqlx::query_as!(
             SnippetVersion,
-            r#"select d.id as document_id, d.key, v.id, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
+            r#"select d.id as document_id, d.key, v.number, v.content as "content: Json<Map<String, Value>>", v.content_hash
                from unnest($2::text[], $3::integer[]) as pin (key, number)
                join document d on d.tenant_id = $1 and d.kind = 'snippet' and d.key = pin.key
                join document_version v on v.tenant_id = d.tenant_id and v.document_id = d.id and v.number = pin.number

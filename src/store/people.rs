@@ -17,8 +17,6 @@ use crate::domain::role::Role;
 #[derive(Debug, Clone)]
 pub struct PersonRow {
     pub id: AdminId,
-    pub email: String,
-    pub name: String,
     /// The password's hash, a PHC string; `None` where the person signs in by single sign-on only.
     pub password_hash: Option<String>,
     /// Whether the person is disabled, and can sign in nowhere.
@@ -72,7 +70,7 @@ async fn person_by_email(
     email: &Email,
 ) -> Result<Option<PersonRow>, StoreError> {
     let row = sqlx::query!(
-        r#"select id, email, name, password_hash, disabled_at is not null as "disabled!", operator, sign_in_places
+        r#"select id, password_hash, disabled_at is not null as "disabled!", operator, sign_in_places
            from admin where email = $1"#,
         email.as_str()
     )
@@ -80,8 +78,6 @@ async fn person_by_email(
     .await?;
     Ok(row.map(|row| PersonRow {
         id: AdminId(row.id),
-        email: row.email,
-        name: row.name,
         password_hash: row.password_hash,
         disabled: row.disabled,
         operator: row.operator,

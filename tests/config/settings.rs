@@ -59,13 +59,17 @@ fn mistakes(more: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn lines(errors: &ConfigErrors) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
+    errors.0.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn two_variables_are_enough_to_serve() {
     let settings = load(&[]).unwrap();
-    assert_eq!(settings.environment, "production");
+    assert!(
+        settings
+            .effective()
+            .starts_with("# environment: production\n")
+    );
     assert_eq!(settings.server.port, 8080);
     assert_eq!(settings.anam.base_url.as_str(), "https://api.anam.ai/");
     assert_eq!(settings.anam.timeout, Duration::from_secs(8));
@@ -99,7 +103,7 @@ fn the_environment_chooses_the_file_and_a_variable_the_folder() {
         ("GATEWAY_CONFIG_DIR", folder.0.to_str().unwrap()),
     ]);
     let settings = Settings::load(&env, Path::new("/nowhere")).unwrap();
-    assert_eq!(settings.environment, "staging");
+    assert!(settings.effective().starts_with("# environment: staging\n"));
     assert_eq!(settings.server.port, 3333);
 }
 

@@ -80,7 +80,6 @@ fn snapshot(policy: Value, personas: Value, contexts: Value) -> Snapshot {
         .collect();
     Snapshot {
         tenant: TenantId(Uuid::from_u128(1)),
-        slug: "acme".into(),
         revision: 1,
         policy,
         catalogue,

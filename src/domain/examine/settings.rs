@@ -129,13 +129,6 @@ fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
     findings
 }
 
-/// Ids that the tenant's catalogue does not have; a kind of which it has none is not limited.
-pub fn not_in_catalogue(settings: &Settings, catalogue: &Catalogue) -> Vec<Fault> {
-    let document = settings.to_document();
-    let strange = strangers(&document, catalogue);
-    strange.map(|named| stranger(&named)).collect()
-}
-
 fn strangers<'d>(
     document: &'d Map<String, Value>,
     catalogue: &Catalogue,

@@ -65,7 +65,6 @@ fn tenant() -> Tenant {
     let mut tenant = Tenant {
         snapshot: Snapshot {
             tenant: TenantId(uuid::Uuid::nil()),
-            slug: "demo".into(),
             revision: 1,
             policy,
             catalogue,

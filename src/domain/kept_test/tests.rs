@@ -161,7 +161,6 @@ fn decided(plan: &str) -> Result<Decision, Undecided> {
     };
     let snapshot = Snapshot {
         tenant: TenantId(uuid::Uuid::nil()),
-        slug: "demo".into(),
         revision: 1,
         personas: [
             persona("expert", "You know all.\nSay it."),

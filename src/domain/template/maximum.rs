@@ -41,20 +41,6 @@ pub trait ValueLimits {
     fn max_items(&self, path: &str) -> Option<usize>;
 }
 
-/// Nothing is known.
-#[derive(Debug, Clone, Copy)]
-pub struct NoLimits;
-
-impl ValueLimits for NoLimits {
-    fn max_chars(&self, _path: &str) -> Option<usize> {
-        None
-    }
-
-    fn max_items(&self, _path: &str) -> Option<usize> {
-        None
-    }
-}
-
 impl Template {
     /// The largest prompt that this template can give with these snippets. A larger one than [`Size::CAP`] is refused when
     /// it is rendered.

@@ -29,13 +29,6 @@ pub struct MinimumCost {
     pub never: Option<(usize, usize)>,
 }
 
-impl MinimumCost {
-    /// Whether every rendering exceeds a limit.
-    pub fn is_over(&self) -> bool {
-        self.size.is_over() || self.units > Budget::WHOLE
-    }
-}
-
 impl Template {
     /// The least that this template takes with these snippets.
     pub fn least(&self, snippets: &BTreeMap<&str, &Self>) -> MinimumCost {
@@ -398,6 +391,13 @@ mod tests {
             "a".repeat(8_000),
             "b".repeat(8_000)
         )
+    }
+
+    impl MinimumCost {
+        /// Whether every rendering exceeds a limit.
+        fn is_over(&self) -> bool {
+            self.size.is_over() || self.units > Budget::WHOLE
+        }
     }
 
     #[test]

@@ -40,6 +40,13 @@ async fn a_document_goes_its_whole_way() {
     let stale = client.write_draft(&draft, content).await.unwrap_err();
     assert_eq!(stale.code(), Some("precondition_failed"));
     assert!(matches!(stale, ClientError::Problem(problem) if problem.current.is_some()));
+    let spare = client
+        .open_draft(Kind::Persona, "assistant", "Spare")
+        .await
+        .unwrap();
+    client.discard_draft(&spare).await.unwrap();
+    let gone = client.draft(spare.id).await.unwrap_err();
+    assert_eq!(gone.code(), Some("not_found"));
     let version = client.seal(&written, "Shorter").await.unwrap();
     let release = client
         .release(Kind::Persona, "assistant", version.number, None, "")
@@ -62,6 +69,28 @@ async fn a_document_goes_its_whole_way() {
         .await
         .unwrap();
     assert_eq!(back.version, version.number - 1);
+
+    let to_some = client
+        .roll_out(Kind::Persona, "assistant", version.number, 20, "")
+        .await
+        .unwrap();
+    assert_eq!(
+        (to_some.version, to_some.percent),
+        (version.number, Some(20))
+    );
+    let releases = client.releases(Kind::Persona, "assistant");
+    let releases: Vec<_> = releases.try_collect().await.unwrap();
+    assert_eq!(releases[0].id, to_some.id);
+    let versions = client.versions(Kind::Persona, "assistant");
+    let versions: Vec<_> = versions.try_collect().await.unwrap();
+    assert_eq!(versions[0].number, version.number);
+    let asked = json!({ "user": { "subject": "user-9" }, "use": [{ "kind": "persona", "key": "assistant", "version": version.number }] });
+    let preview = client.preview(&asked).await.unwrap();
+    assert_eq!(
+        preview["trace"]["persona"]["version"],
+        json!(version.number),
+        "{preview}"
+    );
     app.stop().await;
 }
 

@@ -5,6 +5,20 @@ use super::super::{Budget, TemplateInput, TemplateKind};
 use super::*;
 use crate::domain::caller::{Fact, Facts};
 
+/// Nothing is known.
+#[derive(Debug, Clone, Copy)]
+struct NoLimits;
+
+impl ValueLimits for NoLimits {
+    fn max_chars(&self, _path: &str) -> Option<usize> {
+        None
+    }
+
+    fn max_items(&self, _path: &str) -> Option<usize> {
+        None
+    }
+}
+
 fn compiled(source: &str) -> Template {
     Template::compile(source, TemplateKind::Prompt).unwrap()
 }
