@@ -9,7 +9,7 @@ use crate::domain::finding::{Blocks, Finding, Severity};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FindingBody {
     /// `error`: must be corrected, see `blocks`. `warning`: should be looked at, and is never in the way.
-    #[schema(example = "warning")]
+    #[schema(example = "warning", pattern = "^(error|warning)$")]
     pub severity: &'static str,
     /// Of an error, what it blocks. `seal`: sealing and releasing. `release`: releasing, as long as what is live
     /// beside the document does not go with it.

@@ -44,7 +44,7 @@ input! {
     struct NewBundle {
         /// The bundle; `persona-gateway schema` prints its JSON Schema. `tenant` must be the credential's own.
         #[example({ "tenant": "acme", "snippets": { "tone": { "text": "Be kind." } } })]
-        bundle: Object,
+        bundle: NewBundleContent,
         /// Each secret that the bundle refers to as `env` or `file`, by the pointer of the reference. Secrets that say `stored`
         /// stay as they are.
         #[example({ "/issuers/0/secret": "..." })]
@@ -96,11 +96,38 @@ answered_words! {
     Action: Create, Change, Remove;
 }
 
+/// The bundle itself. It is read where it is applied, with all its faults at once.
+#[derive(Debug)]
+struct NewBundleContent(Object);
+
+impl Member for NewBundleContent {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        Object::read(value).map(Self)
+    }
+
+    fn schema(schemas: &mut Schemas) -> Value {
+        schemas.whole_bundle()
+    }
+}
+
 /// A bundle, as `persona-gateway schema` describes it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(transparent)]
-#[schema(as = Bundle, value_type = Object)]
 struct BundleBody(Value);
+
+impl utoipa::PartialSchema for BundleBody {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        let bundle =
+            utoipa::openapi::schema::RefBuilder::new().ref_location_from_schema_name("Bundle");
+        bundle.description(Some("The tenant as a bundle")).into()
+    }
+}
+
+impl ToSchema for BundleBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ExportedBundle".into()
+    }
+}
 
 /// What applying a bundle changes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -198,7 +225,7 @@ async fn applied(
     sent: NewBundle,
     shared: &[SharedIssuerRow],
 ) -> Result<PlanBody, Refusal> {
-    let bundle = Bundle::read(&Value::Object(sent.bundle));
+    let bundle = Bundle::read(&Value::Object(sent.bundle.0));
     let bundle = bundle.map_err(|faults| document_invalid(faults, Vec::new()))?;
     let (bundle, SecretsByPointer(secrets)) = with_secrets(bundle, sent.secrets)?;
     let options = ApplyOptions {

@@ -73,7 +73,11 @@ struct SubjectSessionItem {
     context: String,
     persona: PersonaGiven,
     /// `issued`, `failed` or `unknown`; absent while there is no outcome.
-    #[schema(nullable = false, example = "issued")]
+    #[schema(
+        nullable = false,
+        example = "issued",
+        pattern = "^(issued|failed|unknown)$"
+    )]
     outcome: Option<String>,
     /// The problem code of a failure.
     #[schema(nullable = false)]

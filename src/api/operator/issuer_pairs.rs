@@ -49,7 +49,7 @@ struct PairBody {
     #[schema(example = "acme-app")]
     audience: String,
     /// `claimed` or `pending`.
-    #[schema(example = "pending")]
+    #[schema(example = "pending", pattern = "^(claimed|pending)$")]
     state: &'static str,
     /// What gave it to the tenant: `audience`, `token`, `operator` or `earlier`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -43,6 +43,19 @@ impl Schemas {
         self.named(&name, |schemas| schemas.bundle_part(part))
     }
 
+    /// A reference to the schema of bundles as wholes.
+    pub fn whole_bundle(&mut self) -> Value {
+        self.named("Bundle", |schemas| {
+            let mut schema = schema::schema();
+            if let Some(members) = schema.as_object_mut() {
+                // What belongs to a document of its own; `link` brings along what is referred to.
+                members.retain(|name, _| !name.starts_with('$'));
+            }
+            schemas.link(&mut schema);
+            schema
+        })
+    }
+
     /// The schema of a part of a bundle; what it refers to is known afterwards.
     pub fn bundle_part(&mut self, part: &str) -> Value {
         let mut schema = schema::part(part).unwrap_or_default();
@@ -54,6 +67,11 @@ impl Schemas {
     fn link(&mut self, schema: &mut Value) {
         match schema {
             Value::Object(members) => {
+                // Readers of this document fetch nothing from elsewhere: a metadata schema is any object to them.
+                members.retain(|name, value| {
+                    let is_elsewhere = |reference: &str| reference.starts_with("https:");
+                    name != "$ref" || !value.as_str().is_some_and(is_elsewhere)
+                });
                 let part = members.get("$ref").and_then(Value::as_str);
                 let part = part.and_then(|reference| reference.strip_prefix("#/$defs/"));
                 if let Some(part) = part.map(str::to_owned)
@@ -122,6 +140,8 @@ mod tests {
         let policy = schemas.bundle("policy");
         assert_eq!(policy["$ref"], "#/components/schemas/BundlePolicy");
         assert_eq!(schemas.bundle("policy"), policy);
+        let whole = schemas.whole_bundle();
+        assert_eq!(whole["$ref"], "#/components/schemas/Bundle");
         assert!(schemas.clashes().is_empty());
         let all = json!(schemas.into_inner());
         assert!(all["BundlePolicy"]["properties"]["locks"]["$ref"].is_string());

@@ -135,7 +135,7 @@ pub(in crate::api::admin) enum VersionNow {
 #[serde(rename_all = "camelCase")]
 pub(in crate::api::admin) struct OutcomeKnown {
     /// `issued`, `failed`, `unknown` (its instance died), or `pending` while there is no outcome.
-    #[schema(example = "issued")]
+    #[schema(example = "issued", pattern = "^(issued|failed|unknown|pending)$")]
     result: String,
     /// The problem code of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
