@@ -1,7 +1,7 @@
 //! Persona gateway: a logged-in user's JWT in, a personalised Anam session token out.
 //!
 //! The modules are in layer order, lowest first: a module imports only from those above it in
-//! this list. `tests/architecture.rs` holds that rule; `docs/ARCHITECTURE.md` tells the story.
+//! this list. `tests/architecture/` holds that rule; `docs/ARCHITECTURE.md` tells the story.
 
 pub mod domain;
 

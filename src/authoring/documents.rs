@@ -1,22 +1,15 @@
-//! Documents as wholes: made with a first draft, taken out of use, brought back; those that were never released also renamed and deleted.
+//! Documents as wholes: taken out of use, brought back; those that were never released also renamed and deleted.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::drafts;
 use super::soundness::LiveBefore;
 use crate::domain::document::DocumentKind;
-use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
-use crate::sources::load::all_served;
 use crate::store::documents::DocumentRow;
-use crate::store::drafts::DraftRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
-
-/// Documents of one tenant at most.
-const MAX_DOCUMENTS: i64 = 2_000;
 
 /// The document, or [`Refusal::NotFound`].
 pub async fn find(
@@ -28,33 +21,12 @@ pub async fn find(
     found.ok_or(Refusal::NotFound)
 }
 
-/// Makes a document with its first draft.
-pub async fn create(
+/// Refuses a key that another document has.
+pub(super) async fn is_free(
     change: &mut Change,
     kind: DocumentKind,
     key: &Key,
-    title: &str,
-    content: Map<String, Value>,
-) -> Result<DraftRow, Refusal> {
-    change.lock_authoring().await?;
-    is_free(change, kind, key).await?;
-    if change.tx.count_documents().await? >= MAX_DOCUMENTS {
-        return Err(Refusal::Conflict(format!(
-            "A tenant has at most {MAX_DOCUMENTS} documents."
-        )));
-    }
-    let id = DocumentId(change.new_id());
-    change.tx.insert_document(id, kind, key.as_str()).await?;
-    change.note(
-        &format!("{}.create", kind.as_str()),
-        &target(kind, key),
-        json!({}),
-    );
-    let row = find(&mut change.tx, kind, key).await?;
-    drafts::insert(change, &row, None, title, content).await
-}
-
-async fn is_free(change: &mut Change, kind: DocumentKind, key: &Key) -> Result<(), Refusal> {
+) -> Result<(), Refusal> {
     let Some(row) = change.tx.document(kind, key.as_str()).await? else {
         return Ok(());
     };
@@ -67,37 +39,6 @@ async fn is_free(change: &mut Change, kind: DocumentKind, key: &Key) -> Result<(
         "There is a {} `{key}` already; {advice}.",
         kind.as_str()
     )))
-}
-
-/// Makes a document whose first draft says what another one says: its version `from`, else the live one, else the newest, else the draft
-/// that was written last.
-pub async fn duplicate(
-    change: &mut Change,
-    kind: DocumentKind,
-    key: &Key,
-    copy: &Key,
-    from: Option<i32>,
-    title: &str,
-) -> Result<DraftRow, Refusal> {
-    change.lock_authoring().await?;
-    let row = find(&mut change.tx, kind, key).await?;
-    let number = if from.is_some() {
-        from
-    } else {
-        let served = all_served(&mut change.tx, change.now).await?;
-        let live = served.get(&(kind, key.clone()));
-        live.and_then(|live| live.version).or(row.latest_version)
-    };
-    let content = if let Some(number) = number {
-        let version = change.tx.version(row.id, number).await?;
-        let missing = || Refusal::fault("/from", format!("there is no version {number} of it"));
-        version.ok_or_else(missing)?.content
-    } else {
-        let drafts = change.tx.drafts_of(row.id).await?;
-        let newest = drafts.into_iter().max_by_key(|draft| draft.updated_at);
-        newest.map(|draft| draft.content).unwrap_or_default()
-    };
-    create(change, kind, copy, title, content).await
 }
 
 /// Gives a document that was never released another key.

@@ -5,6 +5,7 @@ pub mod amend;
 pub mod apply;
 pub mod bundle;
 pub mod compare;
+pub mod create;
 mod document;
 pub mod documents;
 pub mod drafts;

@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod keys;
 mod layers;
+mod load;
 mod master_key;
 mod read;
 mod reference;
@@ -17,10 +18,11 @@ mod web_proxy;
 pub use database_url::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors};
+pub use load::{MigrateSettings, Settings};
 pub use master_key::{MasterKey, MasterKeys};
 pub use reference::reference;
 pub use settings::{
     AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-    LogSettings, MigrateSettings, ServerSettings, Settings,
+    LogSettings, ServerSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

@@ -3,6 +3,7 @@
 use super::amend;
 use super::drafts::DraftBody;
 use super::views::document::{DocumentBody, seen_document, validator};
+use crate::authoring::create;
 use crate::authoring::documents;
 use crate::authoring::drafts::MAX_TITLE;
 use crate::authoring::export::order;
@@ -133,7 +134,7 @@ async fn create(call: Call<Edit>, sent: Once<Body<NewDocument>>) -> Answer<Creat
             title,
             content,
         } = sent;
-        let draft = documents::create(change, kind, &key, &title, content).await?;
+        let draft = create::create(change, kind, &key, &title, content).await?;
         Ok(DraftBody::from(draft).created())
     })
     .await
@@ -174,7 +175,7 @@ async fn duplicate(
             title,
         } = sent;
         let from = from.map(WholeNumber::get);
-        let draft = documents::duplicate(change, kind, &key, &copy, from, &title).await?;
+        let draft = create::duplicate(change, kind, &key, &copy, from, &title).await?;
         Ok(DraftBody::from(draft).created())
     })
     .await

@@ -4,19 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answer::{Refusal, ok};
-use super::shared::{Shared, lock};
+use super::lock::lock;
 
 /// The longest delay of a fault, in milliseconds.
 const LONGEST_DELAY: u64 = 600_000;
@@ -36,7 +32,7 @@ pub enum FaultTarget {
 }
 
 impl FaultTarget {
-    fn of_path(path: &str) -> Option<Self> {
+    pub(super) fn of_path(path: &str) -> Option<Self> {
         let mut parts = path.strip_prefix("/v1/")?.split('/');
         match (parts.next()?, parts.next()) {
             ("auth", Some("session-token")) => Some(Self::Mint),
@@ -62,7 +58,7 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<FaultBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    delay_ms: Option<u64>,
+    pub(super) delay_ms: Option<u64>,
     #[serde(default)]
     drop: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +126,7 @@ impl Fault {
     }
 
     /// Says what makes this fault impossible, if anything.
-    fn objection(&self) -> Option<&'static str> {
+    pub(super) fn objection(&self) -> Option<&'static str> {
         if self.status.is_none() && self.delay_ms.is_none() && !self.drop {
             return Some("say what should happen: one of `status`, `delayMs`, `drop`");
         }
@@ -156,7 +152,7 @@ impl Fault {
     }
 
     /// The answer that stands in for the real one; `None` when the real one is to follow.
-    fn answer(&self) -> Option<HttpResponse> {
+    pub(super) fn answer(&self) -> Option<HttpResponse> {
         if self.drop {
             return Some(broken_off());
         }
@@ -205,12 +201,12 @@ impl Faults {
         lock(&self.in_force).clear();
     }
 
-    fn listed(&self) -> Vec<Fault> {
+    pub(super) fn listed(&self) -> Vec<Fault> {
         lock(&self.in_force).iter().cloned().collect()
     }
 
     /// Takes the fault that strikes this call: counted ones first, oldest first.
-    fn take(&self, target: FaultTarget) -> Option<Fault> {
+    pub(super) fn take(&self, target: FaultTarget) -> Option<Fault> {
         let mut faults = lock(&self.in_force);
         let counted = faults
             .iter()
@@ -226,54 +222,4 @@ impl Faults {
         }
         Some(struck)
     }
-}
-
-/// Adds the latency of every call, then the requested fault, if any.
-pub(super) async fn strike(
-    shared: web::Data<Shared>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let Some(target) = FaultTarget::of_path(request.path()) else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let fault = shared.faults.take(target);
-    let delay = fault.as_ref().and_then(|fault| fault.delay_ms).unwrap_or(0);
-    let wait = shared.config.latency + Duration::from_millis(delay);
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
-    }
-    match fault.as_ref().and_then(Fault::answer) {
-        Some(answer) => Ok(request.into_response(answer).map_into_right_body()),
-        None => Ok(next.call(request).await?.map_into_left_body()),
-    }
-}
-
-/// `POST /_emulator/faults`: 201 with all faults in force, 400 with what to correct.
-pub(super) async fn add(shared: web::Data<Shared>, body: Bytes) -> Result<HttpResponse, Refusal> {
-    let fault: Fault = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad_request(format!(
-            "{error}. A fault looks like \
-             {{\"on\":\"mint\"|\"engine\"|\"catalogue\"|\"sessions\",\"status\":503,\"body\":any,\
-             \"delayMs\":1000,\"drop\":true,\"times\":2}}; `on` and one of `status`, `delayMs`, \
-             `drop` are needed."
-        ))
-    })?;
-    if let Some(objection) = fault.objection() {
-        return Err(Refusal::bad_request(objection));
-    }
-    shared.faults.add(fault);
-    Ok(HttpResponse::Created().json(shared.faults.listed()))
-}
-
-/// `GET /_emulator/faults`: those in force.
-pub(super) async fn list(shared: web::Data<Shared>) -> HttpResponse {
-    ok(shared.faults.listed())
-}
-
-/// `DELETE` on the faults or on the requests clears both.
-pub(super) async fn clear(shared: web::Data<Shared>) -> HttpResponse {
-    shared.faults.clear();
-    shared.requests.clear();
-    HttpResponse::NoContent().finish()
 }

@@ -3,26 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, header};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::http::Method;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::access::bearer;
-use super::answer::{Refusal, ok};
-use super::shared::{Shared, lock};
+use super::lock::lock;
 
 /// Calls that are kept; older ones are forgotten.
 const KEPT: usize = 1000;
-
-/// Where the caller's bearer token was in a body.
-const REDACTED: &str = "[bearer token]";
 
 /// One call that the emulator received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,12 +32,12 @@ pub struct RecordedRequest {
 
 /// A call as it is kept: the body is parsed only when somebody looks.
 #[derive(Debug)]
-struct StoredRequest {
-    method: Method,
-    path: String,
-    query: Option<String>,
-    body: Bytes,
-    at: DateTime<Utc>,
+pub(super) struct StoredRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) body: Bytes,
+    pub(super) at: DateTime<Utc>,
 }
 
 impl StoredRequest {
@@ -83,7 +74,7 @@ impl Recorder {
         }
     }
 
-    fn record(&self, call: StoredRequest) {
+    pub(super) fn record(&self, call: StoredRequest) {
         let mut kept = lock(&self.kept);
         kept.push_front(call);
         kept.truncate(KEPT);
@@ -107,59 +98,4 @@ impl Recorder {
     pub(super) fn received(&self) -> watch::Receiver<u64> {
         self.received.subscribe()
     }
-}
-
-/// Notes every call but preflights, upgrades' streams and the emulator's own endpoints.
-pub(super) async fn record(
-    shared: web::Data<Shared>,
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.path().starts_with("/_emulator/") {
-        return Ok(next.call(request).await?.map_into_left_body());
-    }
-    let body = if request.headers().contains_key(header::UPGRADE) {
-        Bytes::new()
-    } else {
-        match request.extract::<Bytes>().await {
-            Ok(body) => {
-                request.set_payload(Payload::from(body.clone()));
-                body
-            }
-            Err(error) => {
-                let refusal = Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "Payload too large",
-                    error.to_string(),
-                );
-                let response = request.into_response(refusal.error_response());
-                return Ok(response.map_into_right_body());
-            }
-        }
-    };
-    shared.requests.record(StoredRequest {
-        method: request.method().clone(),
-        path: request.path().to_owned(),
-        query: Some(request.query_string())
-            .filter(|query| !query.is_empty())
-            .map(str::to_owned),
-        body: without(body, bearer(request.request())),
-        at: shared.config.clock.now(),
-    });
-    Ok(next.call(request).await?.map_into_left_body())
-}
-
-/// The body with the caller's bearer token blotted out, should it be in there.
-fn without(body: Bytes, secret: Option<&str>) -> Bytes {
-    match (std::str::from_utf8(&body), secret) {
-        (Ok(text), Some(secret)) if text.contains(secret) => {
-            Bytes::from(text.replace(secret, REDACTED))
-        }
-        _ => body,
-    }
-}
-
-/// `GET /_emulator/requests`
-pub(super) async fn list(shared: web::Data<Shared>) -> HttpResponse {
-    ok(shared.requests.recorded())
 }

@@ -9,12 +9,13 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
 use super::answer::Refusal;
-use super::catalogue::{self, Catalogue};
+use super::catalogue::Catalogue;
 use super::config::EmulatorConfig;
-use super::faults::{self, Faults};
+use super::faults::Faults;
 use super::handle::EmulatorHandle;
-use super::requests::{self, Recorder};
-use super::sessions::{self, Sessions};
+use super::requests::Recorder;
+use super::routes::{catalogue, faults, requests, sessions};
+use super::sessions::Sessions;
 use super::shared::Shared;
 use super::tokens::Tokens;
 use super::{engine, mint, signalling};

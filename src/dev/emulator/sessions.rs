@@ -1,7 +1,5 @@
 //! Sessions: they exist from engine/session on, never from mint, and take a slot until they end.
 
-mod routes;
-
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
@@ -12,9 +10,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::access::Account;
-use super::shared::lock;
-
-pub(super) use routes::{concurrency, list, one, stop, transcript};
+use super::lock::lock;
 
 /// Sessions that are remembered; the oldest are forgotten, running or not.
 const KEPT: usize = 10_000;
@@ -58,7 +54,7 @@ struct Session {
 }
 
 impl Session {
-    fn end(&mut self, status: ExitStatus, reason: &str, now: DateTime<Utc>) {
+    pub(super) fn end(&mut self, status: ExitStatus, reason: &str, now: DateTime<Utc>) {
         if self.row.end_time.is_some() {
             return;
         }
@@ -181,7 +177,7 @@ impl Sessions {
         self.end(id, ExitStatus::NormalExit, "Client left", now);
     }
 
-    fn end(&self, id: Uuid, status: ExitStatus, reason: &str, now: DateTime<Utc>) {
+    pub(super) fn end(&self, id: Uuid, status: ExitStatus, reason: &str, now: DateTime<Utc>) {
         if let Some(session) = lock(&self.book).sessions.get_mut(&id) {
             session.end(status, reason, now);
         }

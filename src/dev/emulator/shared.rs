@@ -1,7 +1,5 @@
 //! What all requests of one emulator share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use super::catalogue::Catalogue;
 use super::config::EmulatorConfig;
 use super::faults::Faults;
@@ -18,9 +16,4 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) faults: Faults,
     pub(super) requests: Recorder,
-}
-
-/// Locks, also after a panic in another thread: every change here is made in one step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

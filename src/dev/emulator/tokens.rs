@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::Account;
-use super::shared::lock;
+use super::lock::lock;
 
 /// A session token lives this long.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);

@@ -1,25 +1,19 @@
 //! Avatars, voices, LLMs, tools and stored personas: the stock that Anam prints in its public
 //! documentation, and enough made-up rows that paging matters.
 
-mod query;
-mod routes;
 mod rows;
 mod stock;
 
-pub(super) use query::Query;
-pub(super) use routes::{
-    avatar, avatars, llm, llms, persona, personas, tool, tools, voice, voices,
-};
 pub(super) use rows::{Avatar, Llm, Persona, Provider, Tool, Voice};
 
 /// Everything that an id in a persona can name.
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    avatars: Vec<Avatar>,
-    voices: Vec<Voice>,
-    llms: Vec<Llm>,
-    tools: Vec<Tool>,
-    personas: Vec<Persona>,
+    pub(super) avatars: Vec<Avatar>,
+    pub(super) voices: Vec<Voice>,
+    pub(super) llms: Vec<Llm>,
+    pub(super) tools: Vec<Tool>,
+    pub(super) personas: Vec<Persona>,
 }
 
 impl Catalogue {

@@ -4,10 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{ExitStatus, SessionRow};
+use super::query::Query;
 use crate::dev::emulator::access::{Account, account};
 use crate::dev::emulator::answer::{Refusal, ok};
-use crate::dev::emulator::catalogue::Query;
+use crate::dev::emulator::sessions::{ExitStatus, SessionRow};
 use crate::dev::emulator::shared::Shared;
 
 /// `GET /v1/sessions`; `search` looks in id and `clientLabel`.

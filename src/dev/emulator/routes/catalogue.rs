@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Query;
+use super::query::Query;
 use crate::dev::emulator::access::account;
 use crate::dev::emulator::answer::{Refusal, ok};
 use crate::dev::emulator::shared::Shared;
