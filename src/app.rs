@@ -263,23 +263,23 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
         gateway.limits.forget_idle();
         gateway.auth.forget_introspected();
         gateway.sources.forget_idle(IDLE_TENANT);
-        tell_older_keys(&gateway, &database, &mut older).await;
+        report_older_keys(&gateway, &database, &mut older).await;
         sweeper.round().await;
     }
 }
 
-/// Says, once, that a rotation of the master key has not ended. `told` are the keys that were spoken of last.
-async fn tell_older_keys(gateway: &Gateway, database: &Database, told: &mut Vec<u16>) {
+/// Logs once that older master keys are still needed, and counts them. `logged` are the keys of the last warning.
+async fn report_older_keys(gateway: &Gateway, database: &Database, logged: &mut Vec<u16>) {
     match to_reseal(database, &gateway.keys).await {
         Ok(older) => {
             gateway.metrics.master_keys_to_reseal(older.len());
-            if !older.is_empty() && older != *told {
+            if !older.is_empty() && older != *logged {
                 tracing::warn!(
                     keys = ?older,
-                    "secrets may still be sealed with older master keys: `persona-gateway master-key reseal` lets them go"
+                    "secrets may still be sealed with older master keys: run `persona-gateway master-key reseal` before you remove those keys"
                 );
             }
-            *told = older;
+            *logged = older;
         }
         Err(MasterKeyRefusal::Store(error)) => {
             log_not_done(&error, "the master keys in use were not counted");

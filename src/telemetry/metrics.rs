@@ -494,7 +494,7 @@ impl Inner {
         );
         registry.register(
             "master_keys_to_reseal",
-            "Master keys beside the first with which something may still be sealed: master-key reseal lets them go",
+            "Master keys beside the first with which secrets may still be sealed; `master-key reseal` seals these again",
             self.master_keys_to_reseal.clone(),
         );
         registry.register(

@@ -87,15 +87,30 @@ fn endpoints(app: &mut ServiceConfig) {
         .route("/v1/metrics/client", web::post().to(signalling::metrics))
         .route("/talk", web::post().to(signalling::talk))
         .route("/v1/avatars", web::get().to(catalogue::avatars))
-        .route("/v1/avatars/{id}", web::get().to(catalogue::avatar))
+        .route(
+            "/v1/avatars/{id}",
+            web::get().to(catalogue::one("Avatar", Catalogue::avatar)),
+        )
         .route("/v1/voices", web::get().to(catalogue::voices))
-        .route("/v1/voices/{id}", web::get().to(catalogue::voice))
+        .route(
+            "/v1/voices/{id}",
+            web::get().to(catalogue::one("Voice", Catalogue::voice)),
+        )
         .route("/v1/llms", web::get().to(catalogue::llms))
-        .route("/v1/llms/{id}", web::get().to(catalogue::llm))
+        .route(
+            "/v1/llms/{id}",
+            web::get().to(catalogue::one("LLM", Catalogue::llm)),
+        )
         .route("/v1/tools", web::get().to(catalogue::tools))
-        .route("/v1/tools/{id}", web::get().to(catalogue::tool))
+        .route(
+            "/v1/tools/{id}",
+            web::get().to(catalogue::one("Tool", Catalogue::tool)),
+        )
         .route("/v1/personas", web::get().to(catalogue::personas))
-        .route("/v1/personas/{id}", web::get().to(catalogue::persona))
+        .route(
+            "/v1/personas/{id}",
+            web::get().to(catalogue::one("Persona", Catalogue::persona)),
+        )
         .route("/v1/sessions", web::get().to(sessions::list))
         .route(
             "/v1/sessions/concurrency",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use persona_gateway::store::sealed::SealedColumn;
+use persona_gateway::tenants::master_keys::{recognise, to_reseal};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
@@ -144,8 +145,11 @@ async fn a_wrong_key_ends_the_start_and_says_which_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_everything_is_sealed_again_the_old_key_may_go() {
-    let bench = sealed_with_old().await;
+    let mut bench = sealed_with_old().await;
     let both = format!("2:{NEW},1:{OLD}");
+    bench.seal_with(&both);
+    recognise(&bench.store, &bench.keys).await.unwrap();
+    assert_eq!(to_reseal(&bench.store, &bench.keys).await.unwrap(), [1]);
     let ended = program(&["master-key", "reseal"])
         .envs(&environment(&bench, &both))
         .run()
@@ -159,6 +163,12 @@ async fn after_everything_is_sealed_again_the_old_key_may_go() {
         ended.out
     );
     assert!(ended.out.contains("Master key 1 may go"), "{}", ended.out);
+    assert!(
+        to_reseal(&bench.store, &bench.keys)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let told = bench
         .database
         .rows("select action, target, details from audit_event where action = 'secrets.reseal' order by target")

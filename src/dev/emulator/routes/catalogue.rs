@@ -1,5 +1,7 @@
 //! The lists and single rows of the catalogue.
 
+use std::future::{Ready, ready};
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use uuid::Uuid;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 use super::query::Query;
 use crate::dev::emulator::access::account;
 use crate::dev::emulator::answer::{Refusal, ok};
+use crate::dev::emulator::catalogue::Catalogue;
 use crate::dev::emulator::shared::Shared;
 
 type Answer = Result<HttpResponse, Refusal>;
@@ -84,61 +87,20 @@ pub(crate) async fn personas(shared: web::Data<Shared>, request: HttpRequest) ->
     Ok(ok(query.page(&rows)))
 }
 
-/// `GET /v1/avatars/{id}`
-pub(crate) async fn avatar(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Answer {
-    found_or_404(
-        &shared,
-        &request,
-        "Avatar",
-        &id,
-        shared.catalogue.avatar(&id),
-    )
-}
-
-/// `GET /v1/voices/{id}`
-pub(crate) async fn voice(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Answer {
-    found_or_404(&shared, &request, "Voice", &id, shared.catalogue.voice(&id))
-}
-
-/// `GET /v1/llms/{id}`
-pub(crate) async fn llm(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Answer {
-    found_or_404(&shared, &request, "LLM", &id, shared.catalogue.llm(&id))
-}
-
-/// `GET /v1/tools/{id}`
-pub(crate) async fn tool(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Answer {
-    found_or_404(&shared, &request, "Tool", &id, shared.catalogue.tool(&id))
-}
-
-/// `GET /v1/personas/{id}`
-pub(crate) async fn persona(
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-    id: web::Path<String>,
-) -> Answer {
-    found_or_404(
-        &shared,
-        &request,
-        "Persona",
-        &id,
-        shared.catalogue.persona(&id),
-    )
+/// `GET /v1/avatars/{id}` and its like: the row that `find` finds, or a 404 that names the `kind`.
+pub(crate) fn one<T: Serialize + 'static>(
+    kind: &'static str,
+    find: for<'c> fn(&'c Catalogue, &str) -> Option<&'c T>,
+) -> impl Fn(web::Data<Shared>, HttpRequest, web::Path<String>) -> Ready<Answer> + Clone {
+    move |shared, request, id| {
+        ready(found_or_404(
+            &shared,
+            &request,
+            kind,
+            &id,
+            find(&shared.catalogue, &id),
+        ))
+    }
 }
 
 /// Admits the caller and reads the query of a list.
