@@ -16,6 +16,10 @@ test *args:
 every-byte:
     EVERY_BYTE=1 cargo test --test it http::bytes
 
+# What a session token costs, beside a bare proxy and an Express server: docs/PERFORMANCE.md. `just bench --quick` takes a minute, once built.
+bench *args:
+    cargo bench --bench gateway -- {{args}}
+
 # What CI complains about.
 lint:
     cargo fmt --check

@@ -111,6 +111,7 @@ fn walk<'a>(page: &'a Page, dev: &Dev) -> Walk<'a> {
                 "# 1. Once, as",
                 "store/migrations.rs has an owner who is no superuser",
             ),
+        "docs/PERFORMANCE.md" => walk.without("just bench", "tests/bench/ tries it"),
         "docs/DATABASES.md" => walk
             .without(
                 "MIGRATE_DATABASE_URL",
