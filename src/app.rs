@@ -137,7 +137,12 @@ impl App {
             sources: sources.clone(),
             ledger,
             refusals: refusals.clone(),
-            anam: Anam::new(anam_options(settings), clock.clone(), metrics.clone())?,
+            anam: Arc::new(Anam::new(
+                anam_options(settings),
+                clock.clone(),
+                metrics.clone(),
+            )?),
+            finisher: lifecycle.finisher(),
             database: admins.clone(),
             users_database: users.clone(),
             keys: keys.clone(),

@@ -11,6 +11,7 @@ use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Caller;
 use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
+use crate::lifecycle::Finisher;
 use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
 use crate::refusals::{RefusalReason, Refusals, Refused};
 use crate::sources::{LiveTenant, Sources};
@@ -53,7 +54,9 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Counts refused callers, for the tenants' admins.
     pub refusals: Refusals,
-    pub anam: Anam,
+    pub anam: Arc<Anam>,
+    /// Runs what must end although its client is gone.
+    pub finisher: Finisher,
     /// Connections for use cases of admins and operators, apart from those that users wait for.
     pub database: Database,
     /// Connections for users' own changes.

@@ -1,10 +1,11 @@
-//! The process's phases, from ready to drained, and its background tasks.
+//! The process's phases, from ready to drained, and its tasks.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,7 +34,39 @@ pub enum Part {
     Ledger,
 }
 
+/// Runs the part of a request that must end even if its client is gone. [`Lifecycle::finish`] waits for it.
+#[derive(Debug, Clone)]
+pub struct Finisher {
+    tracker: TaskTracker,
+    /// Not a web worker's: those end with their connections.
+    runtime: Handle,
+}
+
+impl Finisher {
+    /// Runs `work` to its end, also if the returned future is dropped. `None` if the runtime stopped before.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        match self.tracker.spawn_on(work, &self.runtime).await {
+            Ok(done) => Some(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => None,
+            },
+        }
+    }
+}
+
 impl Lifecycle {
+    /// For requests; their work runs on the runtime that this is called in.
+    pub fn finisher(&self) -> Finisher {
+        Finisher {
+            tracker: self.tracker.clone(),
+            runtime: Handle::current(),
+        }
+    }
+
     /// The tracker that background work is spawned on.
     pub fn tracker(&self) -> &TaskTracker {
         &self.tracker

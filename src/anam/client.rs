@@ -3,18 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::reason::Reason;
-use super::wire::{ErrorAnswer, MintAnswer, MintBody};
+use super::wire::{ErrorAnswer, MintAnswer};
 use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
 use crate::config::WebProxy;
@@ -130,17 +130,13 @@ impl Anam {
     }
 
     /// Asks for a session token: one try, and at most the configured retries after a failure that is worth one, all within
-    /// the deadline.
-    pub async fn mint<P: Serialize>(
-        &self,
-        key: &ApiKey,
-        body: &MintBody<'_, P>,
-    ) -> Result<SessionToken, MintRefused> {
-        let body = serde_json::to_vec(body).map_err(|_not_json| AnamError::ConfigRejected)?;
+    /// the deadline. `body` is the JSON of a [`super::wire::MintBody`].
+    /// To be called on the main runtime, where connections belong: see [`Self::exchange`].
+    pub async fn mint(&self, key: &ApiKey, body: &Bytes) -> Result<SessionToken, MintRefused> {
         let deadline = Instant::now() + self.options.deadline;
         let mut retries = self.options.retries;
         loop {
-            let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body.clone()));
+            let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body));
             let answer = attempt
                 .await
                 .unwrap_or_else(|_elapsed| Err(AnamError::TimedOut.into()));
@@ -163,18 +159,18 @@ impl Anam {
         }
     }
 
-    async fn mint_once(&self, key: &ApiKey, sent: Vec<u8>) -> Result<SessionToken, MintRefused> {
+    async fn mint_once(&self, key: &ApiKey, sent: &Bytes) -> Result<SessionToken, MintRefused> {
         let request = self
             .http
             .post(self.mint_url.clone())
             .header(AUTHORIZATION, key.0.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(sent.clone());
-        let answer = self.exchange(request, self.options.max_body_bytes).await?;
+        let answer = exchange(request, self.options.max_body_bytes).await?;
         if answer.status != 200 {
             return Err(MintRefused {
                 error: refusal(&answer),
-                reason: Reason::read(&answer.body, &sent, key.text()),
+                reason: Reason::read(&answer.body, sent, key.text()),
             });
         }
         let body = answer.body;

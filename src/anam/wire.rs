@@ -1,5 +1,6 @@
 //! What goes over the wire. The persona's fields are Anam's own by construction; see `domain::settings`.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::settings::SessionOptions;
@@ -14,6 +15,13 @@ pub struct MintBody<'a, P> {
     pub persona_config: P,
     /// How it is streamed and kept.
     pub session_options: &'a SessionOptions,
+}
+
+impl<P: Serialize> MintBody<'_, P> {
+    /// As it is sent. A body that can't be written is empty, which Anam refuses.
+    pub fn to_json(&self) -> Bytes {
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,14 @@
 //! THE MAIN JOB: a user's JWT and a context in, a personalised Anam session token out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tracing::Instrument;
 
 use super::record;
 use crate::anam::wire::MintBody;
-use crate::anam::{AnamError, MintRefused, SessionToken};
+use crate::anam::{Anam, AnamError, ApiKey, MintRefused, SessionToken};
 use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
@@ -14,9 +18,10 @@ use crate::domain::json::{self, JsonFault};
 use crate::domain::request::{BodyFault, MintRequest};
 use crate::domain::trace::ContextFound;
 use crate::gateway::{Gateway, UserCall};
-use crate::ledger::LedgerError;
-use crate::limits::TooMany;
+use crate::ledger::{Ledger, LedgerError};
+use crate::limits::{Admitted, TooMany};
 use crate::sources::SourceError;
+use crate::store::sessions::Requested;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::millis;
 
@@ -122,18 +127,20 @@ where
     B: Future<Output = Result<T, BodyFault>>,
     T: AsRef<[u8]>,
 {
-    let minted = mint_uncounted(gateway, call).await;
-    match &minted {
-        Ok(minted) => {
-            gateway.metrics.mint("issued");
-            minted.timings.count(&gateway.metrics);
+    let ready = match prepare(gateway, call).await {
+        Ok(ready) => ready,
+        Err(error) => {
+            gateway.metrics.mint(error.label());
+            return Err(error);
         }
-        Err(error) => gateway.metrics.mint(error.label()),
-    }
-    minted
+    };
+    // From the row on, everything is done to its end: a client that is gone leaves no session without an outcome.
+    let finished = gateway.finisher.run(ready.finish().in_current_span()).await;
+    finished.unwrap_or(Err(MintError::Ledger(LedgerError::Unavailable)))
 }
 
-async fn mint_uncounted<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Minted, MintError>
+/// Everything up to the first trace that a mint leaves.
+async fn prepare<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Ready, MintError>
 where
     B: Future<Output = Result<T, BodyFault>>,
     T: AsRef<[u8]>,
@@ -149,7 +156,7 @@ where
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
     }
-    let key = tenant.anam_key()?;
+    let key = tenant.anam_key()?.clone();
     let moment = new_moment(gateway);
     let decided = decide(
         &tenant.snapshot,
@@ -160,7 +167,7 @@ where
     );
     note_context(gateway, &caller, &request, &decided);
     let decision = decided?;
-    let ready = started.elapsed();
+    let decided = started.elapsed();
 
     let row = record::requested(
         &tenant.snapshot,
@@ -177,31 +184,95 @@ where
         persona_config: tenant.secrets.reveal(&decision.config)?,
         session_options: &decision.session_options,
     };
-    // The row is committed while the request to Anam is under way; no token leaves before both are done.
-    let (recorded, answer) =
-        tokio::join!(gateway.ledger.requested(row), gateway.anam.mint(key, &body));
-    let anam = started.elapsed().saturating_sub(ready);
-    recorded?;
-    let timings = Timings {
-        auth,
-        decide: ready.saturating_sub(read),
-        anam,
-        total: started.elapsed(),
-    };
-    gateway
-        .ledger
-        .outcome(record::outcome(&caller, moment, &answer, timings));
-    log(&caller, &decision, moment.session, timings, &answer);
-    let token = answer.map_err(|MintRefused { error, .. }| MintError::Anam {
-        session: moment.session,
-        error,
-    })?;
-    Ok(Minted {
-        token,
-        session: moment.session,
+    Ok(Ready {
+        ledger: gateway.ledger.clone(),
+        anam: gateway.anam.clone(),
+        metrics: gateway.metrics.clone(),
+        body: body.to_json(),
+        key,
+        row,
+        caller,
         decision,
-        timings,
+        moment,
+        started,
+        timings: Timings {
+            auth,
+            decide: decided.saturating_sub(read),
+            ..Timings::default()
+        },
+        decided,
+        _admitted: admitted,
     })
+}
+
+/// A decided mint, and all that the rest of it needs.
+struct Ready {
+    ledger: Ledger,
+    anam: Arc<Anam>,
+    metrics: Metrics,
+    /// What Anam is sent, with secrets in it.
+    body: Bytes,
+    key: ApiKey,
+    row: Requested,
+    caller: Caller,
+    decision: Decision,
+    moment: Moment,
+    started: Instant,
+    /// How long it took up to here.
+    timings: Timings,
+    /// When it was decided, from the start.
+    decided: Duration,
+    _admitted: Admitted,
+}
+
+impl Ready {
+    async fn finish(self) -> Result<Minted, MintError> {
+        let metrics = self.metrics.clone();
+        let minted = self.record_and_ask().await;
+        match &minted {
+            Ok(minted) => {
+                metrics.mint("issued");
+                minted.timings.count(&metrics);
+            }
+            Err(error) => metrics.mint(error.label()),
+        }
+        minted
+    }
+
+    async fn record_and_ask(self) -> Result<Minted, MintError> {
+        let Self {
+            ledger,
+            caller,
+            decision,
+            moment,
+            started,
+            ..
+        } = self;
+        // The row is committed while the request to Anam is under way; no token leaves before both are done.
+        let (recorded, answer) = tokio::join!(
+            ledger.requested(self.row),
+            self.anam.mint(&self.key, &self.body)
+        );
+        let total = started.elapsed();
+        recorded?;
+        let timings = Timings {
+            anam: total.saturating_sub(self.decided),
+            total,
+            ..self.timings
+        };
+        ledger.outcome(record::outcome(&caller, moment, &answer, timings));
+        log(&caller, &decision, moment.session, timings, &answer);
+        let token = answer.map_err(|MintRefused { error, .. }| MintError::Anam {
+            session: moment.session,
+            error,
+        })?;
+        Ok(Minted {
+            token,
+            session: moment.session,
+            decision,
+            timings,
+        })
+    }
 }
 
 fn parse(body: &[u8]) -> Result<MintRequest, MintError> {

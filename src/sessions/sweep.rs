@@ -15,8 +15,11 @@ const FIRST_LOOK: TimeDelta = TimeDelta::days(31);
 /// The time of the ledger that one statement looks at, at most and at least. It shrinks where the database is too slow for it,
 /// and grows where it is quick.
 const SPANS: (TimeDelta, TimeDelta) = (TimeDelta::hours(6), TimeDelta::seconds(5));
-/// Looked at again in each round: an instance whose clock is slow adds sessions behind the mark.
-const OVERLAP: TimeDelta = TimeDelta::minutes(15);
+/// Looked at again in each round, since sessions may be added behind the mark: by an instance whose clock is slow, or whose rows
+/// waited for the database. What is further back is looked at more seldom; see [`look_back`].
+const OVERLAP: TimeDelta = TimeDelta::minutes(5);
+/// Doublings of [`OVERLAP`] at most, which makes 42 hours.
+const DOUBLINGS: u32 = 9;
 /// Statements of one kind in one round: the next round goes on, and other kinds get their turn.
 const STEPS: usize = 200;
 /// The ledger's partitions are created two years ahead; a warning is logged this long before they end.
@@ -33,6 +36,8 @@ pub struct Sweeper {
     /// A session this old without an outcome will get none.
     unknown_after: TimeDelta,
     span: TimeDelta,
+    /// Counts from one.
+    rounds: u32,
     warned: Option<std::time::Instant>,
 }
 
@@ -50,6 +55,7 @@ impl Sweeper {
             metrics,
             unknown_after,
             span: SPANS.0,
+            rounds: 0,
             warned: None,
         }
     }
@@ -70,12 +76,14 @@ impl Sweeper {
         }
     }
 
-    /// Sets the outcome `unknown` for sessions without an outcome, from the mark on.
-    pub async fn settle(&mut self) -> Result<(), StoreError> {
+    /// Sets the outcome `unknown` for sessions without an outcome, from a while before the mark on.
+    async fn settle(&mut self) -> Result<(), StoreError> {
         let end = self.clock.now() - self.unknown_after;
+        self.rounds = self.rounds.wrapping_add(1);
         let mut tx = self.database.platform().await?;
         let mut from = match tx.settled_until().await? {
-            Some(settled) => settled - OVERLAP,
+            // Not after the end, where a clock that was fast has left the mark.
+            Some(settled) => settled.min(end) - look_back(self.rounds),
             None if tx.has_sessions().await? => end - FIRST_LOOK,
             None => {
                 tx.set_settled_until(end).await?;
@@ -154,6 +162,13 @@ impl Sweeper {
     }
 }
 
+/// How far a round looks back: each second one twice as far as usual, each fourth one four times, and so on. A session that was added
+/// late is found within twice as many rounds as it is old in [`OVERLAP`]s, if that is two days at most. On average, a round costs
+/// what six usual ones do.
+fn look_back(round: u32) -> TimeDelta {
+    OVERLAP * (1 << round.trailing_zeros().min(DOUBLINGS))
+}
+
 /// Whether somebody should run `migrate` to make the ledger's next months.
 pub fn ends_soon(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     until - now < WARN_BEFORE
@@ -169,5 +184,19 @@ mod tests {
         assert!(!ends_soon(now + TimeDelta::days(93), now));
         assert!(ends_soon(now + TimeDelta::days(91), now));
         assert!(ends_soon(now - TimeDelta::days(1), now));
+    }
+
+    #[test]
+    fn what_was_added_late_is_found_in_as_many_rounds_as_it_is_late_and_costs_little() {
+        for (minutes, within) in [(4, 1), (9, 2), (20, 4), (39, 8), (24 * 60, 512)] {
+            let late = TimeDelta::minutes(minutes);
+            for begin in 1..=1_024 {
+                let found = (begin..begin + within).any(|round| look_back(round) >= late);
+                assert!(found, "{minutes} minutes late, from round {begin} on");
+            }
+        }
+        let all: TimeDelta = (1..=1_024).map(look_back).sum();
+        assert!(all / 1_024 <= OVERLAP * 6, "{}", all / 1_024);
+        assert!(look_back(0) <= TimeDelta::days(2));
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::{join, join_all};
 use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::sessions::sweep::Sweeper;
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
@@ -292,6 +293,65 @@ async fn the_sweep_goes_on_where_it_stopped_however_long_that_is_ago() {
     let mark = left("select at > now() - interval '1 hour' as recent from sweep_mark").await;
     assert_eq!(mark, [json!({ "recent": true })]);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_sweep_settles_what_was_added_late_and_passes_a_mark_of_the_future() {
+    let app = spawn().await;
+    let tenant = app.tenant("demo").await.0;
+    let gateway = &app.app.gateway;
+    let (database, metrics) = (gateway.database.clone(), gateway.metrics.clone());
+    let mut sweeper = Sweeper::new(database, app.clock.clone(), metrics, UNKNOWN_AFTER);
+    sweeper.round().await;
+    for (name, mark) in [("late", "0 s"), ("beside a clock that is fast", "1 day")] {
+        app.database
+            .sql(&format!(
+                "update sweep_mark set at = at + interval '{mark}';
+                 insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
+                     values ('{tenant}', gen_random_uuid(), now() - interval '29 minutes', '{tenant}', '{name}', 'c', 'p', 1, '\\x00', '{{}}')"
+            ))
+            .await;
+        // Nineteen minutes behind the end: two doublings of the five that are looked at in any case.
+        for _ in 0..4 {
+            sweeper.round().await;
+        }
+        let open = format!(
+            "select 1 as one from session s where subject = '{name}' and not exists
+                 (select from session_outcome o where o.session_id = s.id and o.outcome = 'unknown')"
+        );
+        assert!(app.database.rows(&open).await.is_empty(), "{name}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_a_session_with_its_outcome() {
+    let app = spawn_with(TestOptions {
+        anam_latency: Duration::from_millis(300),
+        ..TestOptions::default()
+    })
+    .await;
+    let token = app.user("user-1");
+    for _ in 0..3 {
+        let asked = app.mints_asked();
+        let client = tokio::spawn(
+            app.request(Method::POST, "/v1/session-token", &token)
+                .json(&context("support"))
+                .send(),
+        );
+        until("Anam is asked", PATIENCE, || async {
+            (app.mints_asked() > asked).then_some(())
+        })
+        .await;
+        client.abort();
+    }
+    // The last one is not over yet: stopping waits for it.
+    let database = app.database.clone();
+    app.stop().await;
+    let outcomes = database
+        .rows("select o.outcome from session s left join session_outcome o on o.session_id = s.id and o.at = s.at")
+        .await;
+    assert_eq!(outcomes, vec![json!({ "outcome": "issued" }); 3]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
