@@ -249,10 +249,12 @@ impl Ready {
             ..
         } = self;
         // The row is committed while the request to Anam is under way; no token leaves before both are done.
-        let (recorded, answer) = tokio::join!(
-            ledger.requested(self.row),
-            self.anam.mint(&self.key, &self.body)
-        );
+        let asking = async {
+            let answer = self.anam.mint(&self.key, &self.body).await;
+            ledger.anam_took(started.elapsed().saturating_sub(self.decided));
+            answer
+        };
+        let (recorded, answer) = tokio::join!(ledger.requested(self.row), asking);
         let total = started.elapsed();
         recorded?;
         let timings = Timings {

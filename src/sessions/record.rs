@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::mint::Timings;
 use crate::anam::{MintRefused, SessionToken};
@@ -35,7 +35,7 @@ pub fn requested(
             "context": request.context,
             "metadata": request.metadata.as_value(),
         });
-        (inputs, moment.now + TimeDelta::days(days))
+        (inputs.to_string(), moment.now + TimeDelta::days(days))
     });
     Requested {
         tenant: caller.tenant,
@@ -48,7 +48,7 @@ pub fn requested(
         persona: decision.persona.as_str().to_owned(),
         persona_version: decision.version,
         config_hash: config_hash(decision),
-        trace: serde_json::to_value(&decision.trace).unwrap_or(Value::Null),
+        trace: serde_json::to_string(&decision.trace).unwrap_or_else(|_| "null".to_owned()),
         inputs,
     }
 }
@@ -73,7 +73,7 @@ pub fn outcome(
             expires_at: token.expires_at,
         },
         Err(refused) => OutcomeResult::Failed {
-            code: refused.error.code(),
+            code: refused.error.code().into(),
         },
     };
     Outcome {

@@ -234,7 +234,7 @@ fn is_stale(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the connection can't be used after this error.
-fn breaks(error: &sqlx::Error) -> bool {
+pub(super) fn breaks(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         // The server's last words: it restarts, fails over, or has had enough.

@@ -16,6 +16,7 @@ pub mod explain;
 pub mod invitations;
 pub mod issuers;
 mod lease;
+pub mod ledger;
 pub mod migrate;
 pub mod pairs;
 pub mod people;

@@ -78,13 +78,23 @@ struct Idle {
 }
 
 impl Timeouts {
+    /// What a connection begins with that only ever has one role: the same limits, until it ends.
+    pub(super) fn prepare(&self, role: &str) -> String {
+        let limits = self.limits("false");
+        format!("select {limits}, set_config('role', '{role}', false)")
+    }
+
     /// What begins a transaction. The time limits and the search path are the transaction's own: behind a pooler, a connection
     /// may have been anybody's before, and nothing of the role's or the database's own settings matters.
     fn begin(&self) -> String {
+        format!("begin; select {}", self.limits("true"))
+    }
+
+    fn limits(&self, is_local: &str) -> String {
         let millis = |time: Duration| time.as_millis();
         format!(
-            "begin; select set_config('search_path', 'public, pg_temp', true), set_config('statement_timeout', '{}', true), \
-             set_config('lock_timeout', '{}', true), set_config('idle_in_transaction_session_timeout', '{}', true)",
+            "set_config('search_path', 'public, pg_temp', {is_local}), set_config('statement_timeout', '{}', {is_local}), \
+             set_config('lock_timeout', '{}', {is_local}), set_config('idle_in_transaction_session_timeout', '{}', {is_local})",
             millis(self.statement),
             millis(self.lock),
             millis(self.transaction)

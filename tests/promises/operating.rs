@@ -2,7 +2,7 @@
 
 use super::sentences::hold;
 
-const CONNECTIONS: &str = "database.own_connections + database.mint_connections + database.user_connections + database.admin_connections + 1";
+const CONNECTIONS: &str = "database.own_connections + database.mint_connections + database.user_connections + database.admin_connections + 2";
 
 #[test]
 fn readme_and_production() {
@@ -32,7 +32,7 @@ fn readme_and_production() {
                 "`ledger.retention_months` ({})",
                 &["ledger.retention_months"],
             ),
-            ("and one more: {}.", &[CONNECTIONS]),
+            ("and two more: {}.", &[CONNECTIONS]),
             (
                 "by a poll within {} seconds (for each {} tenants)",
                 &["src/app/refresh.rs POLL", "src/app/refresh.rs POLLED"],
@@ -174,7 +174,7 @@ fn databases() {
         "docs/CONFIGURATION.md",
         &[
             (
-                "on which it listens for changes: {} by default",
+                "more, for the ledger and to listen for changes: {} by default",
                 &[CONNECTIONS],
             ),
             (
@@ -198,7 +198,7 @@ fn the_map() {
                 "asked for in the last {} minutes,",
                 &["src/app.rs IDLE_TENANT"],
             ),
-            ("up to {} rows, commits them", &["src/ledger.rs BATCH"]),
+            ("up to {} rows of each", &["src/ledger.rs BATCH"]),
             ("JSON bodies above {} kB", &["src/web/body.rs LARGE / 1024"]),
             (
                 "PostgreSQL {} or later; [migrations",

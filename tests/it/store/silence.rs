@@ -207,7 +207,7 @@ async fn whoever_leaves_in_the_middle_leaves_a_connection_that_answers_the_next(
             [],
             "an answer of its own"
         );
-        assert!(tx.takes_writes().await.unwrap());
+        assert_eq!(tx.settled_until().await.unwrap(), None);
         tx.commit().await.unwrap();
     }
     assert_eq!(sql::number(&mut owner, backend).await.unwrap(), 1);

@@ -7,6 +7,7 @@ use persona_gateway::clock::Clock;
 use persona_gateway::domain::ids::{SessionId, TenantId};
 use persona_gateway::store::StoreError;
 use persona_gateway::store::audit::AuditEvent;
+use persona_gateway::store::ledger::LedgerWriter;
 use persona_gateway::store::sessions::{Outcome, OutcomeResult, Timings};
 use persona_gateway::store::tenant_deletion::delete_tenant;
 use serde_json::json;
@@ -144,7 +145,9 @@ fn outcome(session: Uuid) -> Outcome {
         tenant: TenantId(ALPHA.parse().unwrap()),
         session: SessionId(session),
         at: Clock::system().now(),
-        result: OutcomeResult::Failed { code: "internal" },
+        result: OutcomeResult::Failed {
+            code: "internal".into(),
+        },
         timings: Timings::default(),
     }
 }
@@ -155,26 +158,44 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
     let mut owner = bench.database.owner().await;
     fill(&mut owner).await;
     let tenant = TenantId(ALPHA.parse().unwrap());
-    // A change and an outcome are under way; the deletion waits for both.
-    let mut writer = bench.store.platform().await.unwrap();
-    writer
-        .insert_outcomes(&[outcome(Uuid::from_u128(1))])
-        .await
-        .unwrap();
+    // A change and an outcome are under way; the deletion waits for both. The outcome waits for another of the same session, which
+    // is taken back in the end.
+    let first = outcome(Uuid::from_u128(1));
+    let mut same = bench.database.owner().await;
+    let at = first
+        .at
+        .to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    sql::run(
+        &mut same,
+        &format!(
+            "begin; set local app.tenant = '{ALPHA}';
+             insert into session_outcome (tenant_id, session_id, at, outcome) values ('{ALPHA}', '{}', '{at}', 'issued')",
+            Uuid::from_u128(1)
+        ),
+    )
+    .await
+    .unwrap();
+    let mut late = LedgerWriter::new(bench.store.clone());
+    let late_outcome = tokio::spawn(async move { late.write(&[], &[first]).await });
+    let waiting = format!(
+        "select count(*) from pg_stat_activity where datname = '{}' and wait_event_type = 'Lock'",
+        bench.database.name
+    );
+    let waits = async |how_many: u64| {
+        until("it waits", Duration::from_secs(20), || async {
+            (bench.database.rows(&waiting).await[0]["count"] == how_many).then_some(())
+        })
+        .await;
+    };
+    waits(1).await;
     let mut change = bench.store.tenant(tenant).await.unwrap();
     change.audit(&event("policy.update")).await.unwrap();
     let url = typed(&bench.database.owner_url);
     let deleting =
         tokio::spawn(async move { delete_tenant(&url, tenant, &event("tenant.delete")).await });
-    let waiting = format!(
-        "select count(*) from pg_stat_activity where datname = '{}' and wait_event_type = 'Lock'",
-        bench.database.name
-    );
-    until("the deletion waits", Duration::from_secs(20), || async {
-        (bench.database.rows(&waiting).await[0]["count"] == 1).then_some(())
-    })
-    .await;
-    writer.commit().await.unwrap();
+    waits(2).await;
+    sql::run(&mut same, "rollback").await.unwrap();
+    late_outcome.await.unwrap().unwrap();
     change.commit().await.unwrap();
     let gone = deleting.await.unwrap().unwrap();
     assert_eq!((gone["session_outcome"], gone["audit_event"]), (2, 2));
@@ -182,12 +203,10 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
     // What comes afterwards finds no tenant: an outcome is dropped beside others that stay, a change is refused.
     let mut other = outcome(Uuid::from_u128(3));
     other.tenant = TenantId(BETA.parse().unwrap());
-    let mut writer = bench.store.platform().await.unwrap();
-    writer
-        .insert_outcomes(&[outcome(Uuid::from_u128(2)), other])
+    LedgerWriter::new(bench.store.clone())
+        .write(&[], &[outcome(Uuid::from_u128(2)), other])
         .await
         .unwrap();
-    writer.commit().await.unwrap();
     let mut change = bench.store.tenant(tenant).await.unwrap();
     let late = change.audit(&event("policy.update")).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
