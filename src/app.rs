@@ -266,6 +266,7 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
+        gateway.anam.forget_idle();
         gateway.auth.forget_introspected();
         gateway.sources.forget_idle(IDLE_TENANT);
         report_older_keys(&gateway, &database, &mut older).await;
@@ -425,5 +426,6 @@ fn anam_options(settings: &Settings) -> AnamOptions {
         deadline: settings.anam.deadline,
         max_body_bytes: settings.anam.max_body_bytes,
         retries: settings.anam.retries,
+        breaker_failures: settings.anam.breaker_failures,
     }
 }

@@ -1,23 +1,26 @@
 //! Asks Anam, within bounds: time, size, one retry, no redirects.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
+use super::breaker::Report;
+use super::breakers::Breakers;
+use super::key::ApiKey;
 use super::reason::Reason;
 use super::wire::{ErrorAnswer, MintAnswer};
 use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
 use crate::config::WebProxy;
+use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
 
 /// Where Anam is and how long to wait for it.
@@ -37,35 +40,12 @@ pub struct AnamOptions {
     pub max_body_bytes: usize,
     /// How many more tries after a failure that is worth one.
     pub retries: u32,
+    /// After how many failures in a row Anam is not asked for a while, for each key; 0 is never.
+    pub breaker_failures: u32,
 }
 
-/// An Anam API key.
-#[derive(Clone)]
-pub struct ApiKey(pub(super) HeaderValue);
-
-impl ApiKey {
-    /// `None` where the text can't be in a header.
-    pub fn new(key: &SecretString) -> Option<Self> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose_secret())).ok()?;
-        value.set_sensitive(true);
-        Some(Self(value))
-    }
-
-    /// The key as it is sent, for taking it out of answers that repeat it.
-    fn text(&self) -> &str {
-        let header = self.0.to_str().unwrap_or_default();
-        header.strip_prefix("Bearer ").unwrap_or(header)
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(***)")
-    }
-}
-
-/// A client of Anam's API. The key is given with each call, never kept.
-#[derive(Debug, Clone)]
+/// A client of Anam's API. The key is given with each call; kept are only those that failed of late.
+#[derive(Debug)]
 pub struct Anam {
     pub(super) http: reqwest::Client,
     mint_url: Url,
@@ -73,6 +53,7 @@ pub struct Anam {
     clock: Clock,
     pub(super) metrics: Metrics,
     runtime: Handle,
+    breakers: Breakers,
 }
 
 /// An answer, whatever it says.
@@ -119,7 +100,9 @@ impl Anam {
             .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(set_up)?;
+        let breakers = Breakers::new(options.breaker_failures, options.deadline, metrics.clone());
         Ok(Self {
+            breakers,
             http,
             mint_url,
             options,
@@ -129,12 +112,49 @@ impl Anam {
         })
     }
 
-    /// Asks for a session token: one try, and at most the configured retries after a failure that is worth one, all within
-    /// the deadline. `body` is the JSON of a [`super::wire::MintBody`].
+    /// How long to wait before Anam is asked for a token with this key again; `None` where it may be now.
+    pub fn pause(&self, tenant: TenantId, key: &ApiKey) -> Option<Duration> {
+        self.breakers.refusal(tenant, key)
+    }
+
+    /// Forgets what is long ago; call it now and then.
+    pub fn forget_idle(&self) {
+        self.breakers.forget_idle();
+    }
+
+    /// Asks for a session token, unless Anam failed too often with this key. `body` is the JSON of a [`super::wire::MintBody`].
     /// To be called on the main runtime, where connections belong: see [`Self::exchange`].
-    pub async fn mint(&self, key: &ApiKey, body: &Bytes) -> Result<SessionToken, MintRefused> {
+    pub async fn mint(
+        &self,
+        tenant: TenantId,
+        key: &ApiKey,
+        body: &Bytes,
+    ) -> Result<SessionToken, MintRefused> {
+        let passage = self
+            .breakers
+            .pass(tenant, key)
+            .map_err(|retry_after| AnamError::Paused { retry_after })?;
+        let retries = match passage {
+            Some(passage) if passage.is_trial() => 0,
+            _ => self.options.retries,
+        };
+        let answer = self.mint_in_time(key, body, retries).await;
+        let report = match &answer {
+            Err(refused) if refused.error.is_a_failure_of_anam() => Report::Failed,
+            _ => Report::Answered,
+        };
+        self.breakers.report(tenant, key, passage, report);
+        answer
+    }
+
+    /// One try, and as many more after a failure that is worth one, all within the deadline.
+    async fn mint_in_time(
+        &self,
+        key: &ApiKey,
+        body: &Bytes,
+        mut retries: u32,
+    ) -> Result<SessionToken, MintRefused> {
         let deadline = Instant::now() + self.options.deadline;
-        let mut retries = self.options.retries;
         loop {
             let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body));
             let answer = attempt
@@ -150,7 +170,8 @@ impl Anam {
             self.metrics.anam_request(refused.error.code());
             let pause = self.pause_before_retry();
             let is_last = retries == 0 || !refused.error.is_worth_a_retry();
-            if is_last || Instant::now() + pause >= deadline {
+            // Another try must at least have the time to connect.
+            if is_last || Instant::now() + pause + self.options.connect_timeout > deadline {
                 return Err(refused);
             }
             tracing::debug!(error = %refused, "asking Anam again");
@@ -264,7 +285,8 @@ fn refusal(answer: &Answer) -> AnamError {
 }
 
 fn class_of(error: &reqwest::Error) -> AnamError {
-    if error.is_timeout() {
+    // Nothing was sent where connecting took too long, so that is no different from any other failure to connect.
+    if error.is_timeout() && !error.is_connect() {
         AnamError::TimedOut
     } else {
         AnamError::Unreachable

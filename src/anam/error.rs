@@ -58,6 +58,12 @@ pub enum AnamError {
     /// No answer in time.
     #[error("Anam did not answer in time")]
     TimedOut,
+    /// Not asked, since it failed too often: see [`super::breaker`].
+    #[error("Anam failed too often of late, so it was not asked")]
+    Paused {
+        /// When it may be asked again.
+        retry_after: Duration,
+    },
 }
 
 /// A mint that gave no token.
@@ -93,7 +99,7 @@ impl AnamError {
             Self::Busy { .. } => 503,
             Self::PersonaNotFound { status } | Self::Unexpected { status } => *status,
             Self::BadToken(_) => 200,
-            Self::Unreachable | Self::TimedOut => return None,
+            Self::Unreachable | Self::TimedOut | Self::Paused { .. } => return None,
         })
     }
 
@@ -113,6 +119,7 @@ impl AnamError {
             Self::BadToken(_) => "upstream_bad_token",
             Self::Unreachable => "upstream_unreachable",
             Self::TimedOut => "upstream_timeout",
+            Self::Paused { .. } => "upstream_paused",
         }
     }
 
@@ -124,6 +131,11 @@ impl AnamError {
             Self::Unexpected { status } => *status >= 500,
             _ => false,
         }
+    }
+
+    /// Whether it is Anam that fails, and not the request that is wrong.
+    pub(super) fn is_a_failure_of_anam(&self) -> bool {
+        matches!(self, Self::TimedOut) || self.is_worth_a_retry()
     }
 
     /// The class of an answer that is not 200.

@@ -1,15 +1,19 @@
 //! Anam's API, as far as the gateway uses it.
 
+pub mod breaker;
+mod breakers;
 pub mod catalogue;
 pub mod client;
 pub mod error;
+mod key;
 pub mod reason;
 pub mod sessions;
 pub mod token;
 pub mod wire;
 
 pub use catalogue::{ListedEntry, Listing, Probe};
-pub use client::{Anam, AnamOptions, ApiKey, SetUpError};
+pub use client::{Anam, AnamOptions, SetUpError};
 pub use error::{AnamError, MintRefused};
+pub use key::ApiKey;
 pub use sessions::AnamSession;
 pub use token::SessionToken;

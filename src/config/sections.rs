@@ -191,6 +191,7 @@ fn anam(read: &mut Reader<'_>) -> Option<AnamSettings> {
     );
     let max_body_bytes = read.integer("anam.max_body_bytes", 1024..=16 * MIB);
     let retries = read.integer("anam.retries", 0..=1);
+    let breaker_failures = read.integer("anam.breaker_failures", 0..=1_000_000);
     Some(AnamSettings {
         base_url: base_url?,
         api_key,
@@ -199,6 +200,7 @@ fn anam(read: &mut Reader<'_>) -> Option<AnamSettings> {
         deadline: deadline?,
         max_body_bytes: max_body_bytes?,
         retries: retries?,
+        breaker_failures: breaker_failures?,
     })
 }
 

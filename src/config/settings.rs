@@ -85,6 +85,8 @@ pub struct AnamSettings {
     pub max_body_bytes: usize,
     /// 0 or 1.
     pub retries: u32,
+    /// Failures in a row after which Anam is not asked for a while; 0 is never.
+    pub breaker_failures: u32,
 }
 
 /// Users' JWTs and their issuers' keys.

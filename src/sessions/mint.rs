@@ -96,6 +96,9 @@ pub enum MintError {
     /// The session could not be recorded, so no token may leave.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Anam failed too often of late with the tenant's key, so it was not asked.
+    #[error("Anam is not asked for a while")]
+    Paused { retry_after: Duration },
     /// Anam issued no token.
     #[error("{error}")]
     Anam {
@@ -116,6 +119,7 @@ impl MintError {
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
             Self::Ledger(_) => "ledger_unavailable",
+            Self::Paused { .. } => "upstream_paused",
             Self::Anam { error, .. } => error.code(),
         }
     }
@@ -157,6 +161,9 @@ where
         return Err(MintError::OriginNotAllowed);
     }
     let key = tenant.anam_key()?.clone();
+    if let Some(retry_after) = gateway.anam.pause(caller.tenant, &key) {
+        return Err(MintError::Paused { retry_after });
+    }
     let moment = new_moment(gateway);
     let decided = decide(
         &tenant.snapshot,
@@ -250,7 +257,7 @@ impl Ready {
         } = self;
         // The row is committed while the request to Anam is under way; no token leaves before both are done.
         let asking = async {
-            let answer = self.anam.mint(&self.key, &self.body).await;
+            let answer = self.anam.mint(caller.tenant, &self.key, &self.body).await;
             ledger.anam_took(started.elapsed().saturating_sub(self.decided));
             answer
         };
@@ -264,13 +271,14 @@ impl Ready {
         };
         ledger.outcome(record::outcome(&caller, moment, &answer, timings));
         log(&caller, &decision, moment.session, timings, &answer);
-        let token = answer.map_err(|MintRefused { error, .. }| MintError::Anam {
-            session: moment.session,
-            error,
+        let session = moment.session;
+        let token = answer.map_err(|MintRefused { error, .. }| match error {
+            AnamError::Paused { retry_after } => MintError::Paused { retry_after },
+            error => MintError::Anam { session, error },
         })?;
         Ok(Minted {
             token,
-            session: moment.session,
+            session,
             decision,
             timings,
         })

@@ -201,6 +201,7 @@ struct Inner {
     introspections: Family<ByResult, Counter>,
     sign_ins: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
+    anam_breakers_open: Gauge,
     limit_refusals: Family<ByLimit, Counter>,
     ledger_writes: Family<ByResult, Counter>,
     ledger_write_duration: Histogram,
@@ -228,6 +229,7 @@ impl Metrics {
             introspections: Family::default(),
             sign_ins: Family::default(),
             anam_requests: Family::default(),
+            anam_breakers_open: Gauge::default(),
             limit_refusals: Family::default(),
             ledger_writes: Family::default(),
             ledger_write_duration: seconds(),
@@ -331,6 +333,12 @@ impl Metrics {
             .anam_requests
             .get_or_create(&ByResult { result })
             .inc();
+    }
+
+    /// With so many keys of tenants, Anam is not asked for a while.
+    pub fn anam_breakers_open(&self, keys: usize) {
+        let gauge = &self.0.anam_breakers_open;
+        gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
     /// A limit refused a request.
@@ -496,6 +504,11 @@ impl Inner {
             "master_keys_to_reseal",
             "Master keys beside the first with which secrets may still be sealed; `master-key reseal` seals these again",
             self.master_keys_to_reseal.clone(),
+        );
+        registry.register(
+            "anam_breakers_open",
+            "Tenants' Anam keys with which Anam is not asked for a while, since it failed too often",
+            self.anam_breakers_open.clone(),
         );
         registry.register(
             "tenants_in_memory",

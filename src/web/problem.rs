@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::codes::Code;
 use super::finding::{FindingBody, finding_bodies};
+use crate::anam::AnamError;
 use crate::auth::AuthError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
@@ -295,6 +296,7 @@ impl From<MintError> for Problem {
             MintError::Source(error) => error.into(),
             MintError::Undecided(undecided) => undecided.into(),
             MintError::Ledger(error) => error.into(),
+            MintError::Paused { retry_after } => of_anam(&AnamError::Paused { retry_after }),
             MintError::Anam { session, error } => of_anam(&error).session(session),
         }
     }
@@ -548,8 +550,7 @@ impl From<Undecided> for Problem {
 }
 
 /// Where the codes of failures at Anam meet the table.
-pub fn of_anam(error: &crate::anam::AnamError) -> Problem {
-    use crate::anam::AnamError;
+pub fn of_anam(error: &AnamError) -> Problem {
     let name = error.code();
     let code = Code::ALL
         .iter()
@@ -563,6 +564,7 @@ pub fn of_anam(error: &crate::anam::AnamError) -> Problem {
         | AnamError::Busy { retry_after } => {
             problem.retry_after(retry_after.unwrap_or(DEFAULT_RETRY))
         }
+        AnamError::Paused { retry_after } => problem.retry_after(*retry_after),
         _ => problem,
     }
 }

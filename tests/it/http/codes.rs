@@ -152,6 +152,7 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         Code::UpstreamError => fault(Fault::status(MINT, 500)).await,
         Code::UpstreamBadToken => fault(Fault::status(MINT, 200).with_body(json!({}))).await,
         Code::UpstreamUnreachable => fault(Fault::dropped(MINT)).await,
+        Code::UpstreamPaused => paused().await,
         Code::UpstreamTimeout => fault(Fault::slow(MINT, Duration::from_secs(30))).await,
     }
 }
@@ -225,6 +226,15 @@ async fn over_a_limit(code: Code) -> Response {
     };
     app.anam.clear();
     answer
+}
+
+/// The second of two requests of a service that stops asking after one failure.
+async fn paused() -> Response {
+    let app = spawn_with(TestOptions::set(&[("ANAM__BREAKER_FAILURES", "1")])).await;
+    app.anam.fault(Fault::status(MINT, 500));
+    let token = app.user("user-1");
+    app.mint(&token, &context("support")).await;
+    app.mint(&token, &context("support")).await
 }
 
 /// What a request that is written by hand is answered.

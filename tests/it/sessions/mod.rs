@@ -5,6 +5,7 @@ mod live;
 mod merge;
 mod mint;
 mod numbers;
+mod pauses;
 mod rules;
 mod scripts;
 mod silence;
