@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::anam::ApiKey;
+use crate::crypto::digest::SubjectDigest;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::document::DocumentKind;
@@ -19,6 +20,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
 use crate::domain::snapshot::Snapshot;
 use crate::limits::Admitted;
+use crate::store::changes::PreferencesChange;
 use crate::store::preferences::StoredPreferences;
 use crate::store::provider_keys::ProviderKeyRow;
 use crate::store::sealed::SealedColumn;
@@ -26,11 +28,13 @@ use crate::store::{Database, StoreError};
 use crate::telemetry::metrics::{Metrics, Outcome};
 use crate::work::{Work, WorkError};
 
+mod known_users;
 pub mod load;
 mod secrets;
 
 pub use secrets::{Revealed, Secrets};
 
+use known_users::KnownUsers;
 use load::{AllServed, Served};
 /// Longest wait for a load.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -143,6 +147,7 @@ pub struct Sources {
     loads: Work,
     metrics: Metrics,
     tenants: Mutex<HashMap<TenantId, Arc<Slot>>>,
+    known_users: KnownUsers,
 }
 
 #[derive(Debug, Clone)]
@@ -196,6 +201,7 @@ impl Sources {
             loads,
             metrics,
             tenants: Mutex::default(),
+            known_users: KnownUsers::default(),
         }
     }
 
@@ -204,12 +210,13 @@ impl Sources {
         &self,
         caller: &Caller,
         _admitted: &Admitted,
-    ) -> Result<(Arc<LiveTenant>, StoredPreferences), SourceError> {
-        let (live, preferences) = tokio::try_join!(
-            self.tenant(caller.tenant),
-            self.preferences(caller.tenant, &caller.subject)
-        )?;
-        Ok((live, preferences))
+    ) -> Result<(Arc<LiveTenant>, Arc<StoredPreferences>), SourceError> {
+        let (tenant, subject) = (caller.tenant, &caller.subject);
+        let read = async || self.preferences(tenant, subject).await;
+        tokio::try_join!(
+            self.tenant(tenant),
+            self.known_users.get(tenant, subject, read)
+        )
     }
 
     pub async fn tenant(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {
@@ -278,6 +285,7 @@ impl Sources {
         }
     }
 
+    /// A user's choices as the database has them.
     pub async fn preferences(
         &self,
         tenant: TenantId,
@@ -287,6 +295,39 @@ impl Sources {
         let stored = tx.preferences(subject).await?;
         tx.commit().await?;
         Ok(stored)
+    }
+
+    /// Takes in that choices were written, here or elsewhere.
+    pub fn preferences_changed(&self, change: &PreferencesChange) {
+        self.known_users.changed(change);
+    }
+
+    /// The same for a user of whom this instance has just written them: their next session must not wait for the notice.
+    pub fn user_changed(&self, tenant: TenantId, subject: &Subject) {
+        let user = SubjectDigest::of(subject);
+        self.preferences_changed(&PreferencesChange::OfUser(tenant, user));
+    }
+
+    /// The same for many users of a tenant.
+    pub fn users_changed(&self, tenant: TenantId) {
+        self.preferences_changed(&PreferencesChange::OfTenant(tenant));
+    }
+
+    /// Notices of changes arrive from now on; before, some may have been lost.
+    pub fn notices_begin(&self) {
+        self.known_users.notices_begin();
+    }
+
+    /// Notices of changes still arrive. To be called each second at least: see [`KnownUsers`].
+    pub fn notices_go_on(&self) {
+        self.known_users.notices_go_on();
+        let (users, bytes) = self.known_users.size();
+        self.metrics.known_users(users, bytes);
+    }
+
+    /// No notices arrive any more.
+    pub fn notices_end(&self) {
+        self.known_users.notices_end();
     }
 
     /// Records that a tenant has reached this revision: an older snapshot is no longer served.

@@ -12,7 +12,7 @@ use crate::domain::ids::TenantId;
 use crate::lifecycle::{Lifecycle, Part};
 use crate::sources::Sources;
 use crate::store::StoreError;
-use crate::store::changes::{Change, ChangeScope, Changes};
+use crate::store::changes::{Change, ChangeScope, Changes, Notice};
 use crate::tenants::access::{Access, Revisions};
 use crate::tenants::master_keys::{self, MasterKeyRefusal};
 
@@ -84,7 +84,9 @@ impl Refresher {
     pub(super) async fn run(mut self, lifecycle: Lifecycle) {
         let mut backoff = BACKOFF.0;
         loop {
-            match self.listen(&lifecycle, &mut backoff).await {
+            let listened = self.listen(&lifecycle, &mut backoff).await;
+            self.sources.notices_end();
+            match listened {
                 Ok(()) => tracing::debug!("the listening connection ended"),
                 Err(error) => {
                     // Only where nothing can be read: a row that makes no sense must not take the instance away.
@@ -109,16 +111,24 @@ impl Refresher {
         self.recognise().await?;
         self.read_everything().await?;
         self.works(lifecycle);
+        self.sources.notices_begin();
         *backoff = BACKOFF.0;
         let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
         let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);
         loop {
             tokio::select! {
-                change = changes.next() => {
-                    let Some(change) = change? else { return Ok(()) };
-                    self.heard(change, &mut changes).await?;
+                notice = changes.next() => {
+                    let Some(notice) = notice? else { return Ok(()) };
+                    self.heard(notice, &mut changes).await?;
                 }
-                _ = probes.tick() => changes.probe().await?,
+                _ = probes.tick() => {
+                    changes.probe().await?;
+                    // What arrived before that answer must count first.
+                    if let Some(notice) = changes.buffered() {
+                        self.heard(notice, &mut changes).await?;
+                    }
+                    self.sources.notices_go_on();
+                }
                 _ = polls.tick() => self.poll().await?,
             }
         }
@@ -148,11 +158,18 @@ impl Refresher {
         Ok(())
     }
 
-    /// Takes in a change and all that came with it: changes come in bursts, and a tenant is read once for all of its own.
-    async fn heard(&mut self, change: Change, changes: &mut Changes) -> Result<(), StoreError> {
+    /// Takes in a notice and all that came with it: changes come in bursts, and a tenant is read once for all of its own.
+    async fn heard(&mut self, notice: Notice, changes: &mut Changes) -> Result<(), StoreError> {
         let mut touched = BTreeSet::new();
         let mut shared = false;
-        for change in std::iter::once(change).chain(std::iter::from_fn(|| changes.buffered())) {
+        for notice in std::iter::once(notice).chain(std::iter::from_fn(|| changes.buffered())) {
+            let change = match notice {
+                Notice::Config(change) => change,
+                Notice::Preferences(change) => {
+                    self.sources.preferences_changed(&change);
+                    continue;
+                }
+            };
             self.sources.heard(change.tenant, change.revision);
             match change.touched {
                 ChangeScope::Access => _ = touched.insert(change.tenant),
@@ -160,7 +177,9 @@ impl Refresher {
                 ChangeScope::Content => self.pass_over(change),
             }
         }
-        self.read(touched).await?;
+        if !touched.is_empty() {
+            self.read(touched).await?;
+        }
         if shared {
             self.access.read_shared().await?;
         }

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::digest;
 
+use crate::domain::caller::Subject;
+
 /// The SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut sum = [0; digest::SHA256_OUTPUT_LEN];
@@ -12,6 +14,23 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(sha256(bytes))
+}
+
+/// Stands for a user of a tenant where their subject, which is personal data, need not be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubjectDigest([u8; 32]);
+
+impl SubjectDigest {
+    pub fn of(subject: &Subject) -> Self {
+        Self(sha256(subject.as_str().as_bytes()))
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text, &mut digest).ok()?;
+        Some(Self(digest))
+    }
 }
 
 #[cfg(test)]

@@ -4,20 +4,71 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::Executor;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::pool::silence;
 use super::{Database, StoreError};
+use crate::crypto::digest::SubjectDigest;
 use crate::domain::ids::TenantId;
 
-/// The channel of the triggers in migrations/.
-const CHANNEL: &str = "gateway_config";
+/// The channels of the triggers in migrations/.
+const CONFIG: &str = "gateway_config";
+const PREFERENCES: &str = "gateway_preferences";
 /// Longest wait for an answer that costs nothing to give.
 const PROBE: Duration = Duration::from_secs(1);
 
 /// One notice. It carries ids only: what changed is read again under row security.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Of what is live.
+    Config(Change),
+    /// Of users' choices.
+    Preferences(PreferencesChange),
+}
+
+/// Whose choices were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreferencesChange {
+    OfUser(TenantId, SubjectDigest),
+    /// Many of its users'.
+    OfTenant(TenantId),
+    /// The whole table was emptied.
+    OfAll,
+}
+
+impl Notice {
+    /// `None` if it is not ours.
+    fn read(notice: &PgNotification) -> Option<Self> {
+        let payload = notice.payload();
+        match notice.channel() {
+            CONFIG => Change::parse(payload).map(Self::Config),
+            PREFERENCES => PreferencesChange::parse(payload).map(Self::Preferences),
+            _ => None,
+        }
+    }
+}
+
+impl PreferencesChange {
+    /// Reads `v1 <tenant> <SHA-256 of the subject>`, `v1 <tenant> *` or `v1 * *`.
+    fn parse(payload: &str) -> Option<Self> {
+        let mut words = payload.split(' ');
+        match (words.next()?, words.next()?, words.next()?) {
+            ("v1", "*", "*") => Some(Self::OfAll),
+            ("v1", tenant, user) => {
+                let tenant = TenantId(Uuid::from_str(tenant).ok()?);
+                match user {
+                    "*" => Some(Self::OfTenant(tenant)),
+                    user => Some(Self::OfUser(tenant, SubjectDigest::parse(user)?)),
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A change of what is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Whose; nil for what belongs to no tenant.
@@ -95,7 +146,7 @@ impl Database {
             end: ends.exchange,
         };
         let (listener, end) = changes.listener()?;
-        timeout(end, listener.listen(CHANNEL))
+        timeout(end, listener.listen_all([CONFIG, PREFERENCES]))
             .await
             .map_err(|_late| silence())??;
         Ok(changes)
@@ -103,27 +154,27 @@ impl Database {
 }
 
 impl Changes {
-    /// A change that has arrived already.
-    pub fn buffered(&mut self) -> Option<Change> {
+    /// A notice that has arrived already.
+    pub fn buffered(&mut self) -> Option<Notice> {
         let listener = self.listener.as_mut()?;
         loop {
             let notice = listener.next_buffered()?;
-            if let Some(change) = Change::parse(notice.payload()) {
-                return Some(change);
+            if let Some(notice) = Notice::read(&notice) {
+                return Some(notice);
             }
         }
     }
 
-    /// The next change; an error or `None` means that notices may have been lost. Waits for ever where the connection has
+    /// The next notice; an error or `None` means that notices may have been lost. Waits for ever where the connection has
     /// gone silent, which [`Changes::probe`] finds out.
-    pub async fn next(&mut self) -> Result<Option<Change>, StoreError> {
+    pub async fn next(&mut self) -> Result<Option<Notice>, StoreError> {
         let (listener, _) = self.listener()?;
         loop {
             match listener.try_recv().await? {
                 None => return Ok(None),
                 Some(notice) => {
-                    if let Some(change) = Change::parse(notice.payload()) {
-                        return Ok(Some(change));
+                    if let Some(notice) = Notice::read(&notice) {
+                        return Ok(Some(notice));
                     }
                 }
             }

@@ -2,14 +2,21 @@
 //!
 //! Labels are fixed words, never a tenant, a user or a path as it was sent.
 
+mod labels;
+
 use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
+pub use self::labels::{Limit, OriginCheck, Outcome, Stage};
+
+use self::labels::{
+    ByAsked, ByFound, ByLimit, ByOutcome, ByReason, ByResult, ByStage, ByState, RouteAndClass,
+};
 use crate::domain::trace::ContextFound;
 
 /// What [`Metrics::encode`] writes: `OpenMetrics` 1.0.
@@ -21,164 +28,6 @@ const SECONDS: [f64; 16] = [
     1.0, 2.5, 10.0,
 ];
 const BATCH_ROWS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
-
-/// Where the time of a mint goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// The caller's token was verified.
-    Auth,
-    /// Sources were read and the persona was decided.
-    Decide,
-    /// Anam answered, retry included.
-    Anam,
-    /// From request to answer.
-    Total,
-}
-
-impl Stage {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Decide => "decide",
-            Self::Anam => "anam",
-            Self::Total => "total",
-        }
-    }
-}
-
-/// A limit that refused a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// Requests of one tenant in a minute.
-    Tenant,
-    /// Requests of one user in a minute.
-    User,
-    /// Requests from one address in a minute.
-    Address,
-    /// Try-outs of one tenant's admins, which reach out to others.
-    TryOut,
-    /// Requests of one tenant at the same time.
-    TenantInFlight,
-    /// Requests at the same time.
-    InFlight,
-    /// Requests to the admin API in a minute.
-    Admin,
-    /// Requests to the admin API at the same time.
-    AdminInFlight,
-    /// Opaque tokens from one address that were refused.
-    Introspection,
-    /// Work that takes the processor for long, at the same time.
-    Work,
-    /// Tries to sign in to one account.
-    SignInAccount,
-    /// Tries to sign in from one address or network.
-    SignInAddress,
-    /// Tries to sign in that wait for their turn.
-    SignInWaiting,
-    /// Ways through one tenant's identity provider.
-    SignInSso,
-}
-
-impl Limit {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Tenant => "tenant",
-            Self::User => "user",
-            Self::Address => "address",
-            Self::TryOut => "try_out",
-            Self::TenantInFlight => "tenant_in_flight",
-            Self::InFlight => "in_flight",
-            Self::Admin => "admin",
-            Self::AdminInFlight => "admin_in_flight",
-            Self::Introspection => "introspection",
-            Self::Work => "work",
-            Self::SignInAccount => "sign_in_account",
-            Self::SignInAddress => "sign_in_address",
-            Self::SignInWaiting => "sign_in_waiting",
-            Self::SignInSso => "sign_in_sso",
-        }
-    }
-}
-
-/// What named an origin that was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OriginCheck {
-    /// A browser, before the request itself.
-    Preflight,
-    /// A request with a good token.
-    Request,
-}
-
-impl OriginCheck {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Preflight => "preflight",
-            Self::Request => "request",
-        }
-    }
-}
-
-/// What became of something that can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Ok,
-    Failed,
-}
-
-impl Outcome {
-    fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteAndClass {
-    route: String,
-    class: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByOutcome {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByAsked {
-    asked: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByFound {
-    found: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByStage {
-    stage: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByReason {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByResult {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByLimit {
-    limit: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByState {
-    state: &'static str,
-}
 
 type Timings<S> = Family<S, Histogram, fn() -> Histogram>;
 
@@ -210,6 +59,8 @@ struct Inner {
     ledger_ready_until: Gauge,
     snapshot_loads: Family<ByResult, Counter>,
     tenants_in_memory: Gauge,
+    known_users: Gauge,
+    known_users_memory: Gauge,
 }
 
 impl Metrics {
@@ -238,6 +89,8 @@ impl Metrics {
             ledger_ready_until: Gauge::default(),
             snapshot_loads: Family::default(),
             tenants_in_memory: Gauge::default(),
+            known_users: Gauge::default(),
+            known_users_memory: Gauge::default(),
         };
         Self(Arc::new(inner.registered()))
     }
@@ -383,6 +236,13 @@ impl Metrics {
         gauge.set(i64::try_from(tenants).unwrap_or(i64::MAX));
     }
 
+    /// So many users' preferences are in memory, and take about so many bytes.
+    pub fn known_users(&self, users: usize, bytes: usize) {
+        let set = |gauge: &Gauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.0.known_users, users);
+        set(&self.0.known_users_memory, bytes);
+    }
+
     /// The whole of it as [`CONTENT_TYPE`].
     pub fn encode(&self) -> String {
         let mut page = String::new();
@@ -514,6 +374,17 @@ impl Inner {
             "tenants_in_memory",
             "Tenants whose snapshots are in memory",
             self.tenants_in_memory.clone(),
+        );
+        registry.register(
+            "known_users",
+            "Users whose preferences are in memory",
+            self.known_users.clone(),
+        );
+        registry.register_with_unit(
+            "known_users_memory",
+            "What they take there, about",
+            Unit::Bytes,
+            self.known_users_memory.clone(),
         );
         self
     }

@@ -59,7 +59,10 @@ pub async fn write<E>(
     let rules = (&snapshot.policy, &snapshot.catalogue);
     let preferences = changed(stored.preferences, change, rules).map_err(WriteError::Invalid)?;
     let written = put(&mut tx, &caller.subject, preferences).await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    // Also where it is not known whether it was committed.
+    gateway.sources.user_changed(caller.tenant, &caller.subject);
+    committed?;
     Ok(written)
 }
 

@@ -199,6 +199,10 @@ fn the_map() {
                 &["src/app.rs IDLE_TENANT"],
             ),
             ("up to {} rows of each", &["src/ledger.rs BATCH"]),
+            (
+                "together take {} MiB at most",
+                &["src/sources/known_users.rs MEMORY / 1048576"],
+            ),
             ("JSON bodies above {} kB", &["src/web/body.rs LARGE / 1024"]),
             (
                 "PostgreSQL {} or later; [migrations",

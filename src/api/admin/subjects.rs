@@ -149,13 +149,17 @@ async fn export(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Exporte
 }
 
 async fn erase(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Json<ErasedBody>> {
-    call.change(async move |change| {
-        let erased = subjects::erase(change, &subject).await?;
-        Ok(Json::new(&ErasedBody {
-            preferences: erased.preferences,
-            sessions: erased.sessions,
-            inputs: erased.inputs,
-        }))
-    })
-    .await
+    let user = subject.clone();
+    let erased = call
+        .change(async move |change| {
+            let erased = subjects::erase(change, &subject).await?;
+            Ok(Json::new(&ErasedBody {
+                preferences: erased.preferences,
+                sessions: erased.sessions,
+                inputs: erased.inputs,
+            }))
+        })
+        .await;
+    call.gateway().sources.user_changed(call.tenant, &user);
+    erased
 }

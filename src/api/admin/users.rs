@@ -190,7 +190,9 @@ async fn import(
     }
     waiting.extend(lines.finish());
     let import = take(&gateway, import, waiting).await?;
-    let report = call.work(async move |_| Ok(import.finish().await?)).await?;
+    let report = call.work(async move |_| Ok(import.finish().await?)).await;
+    gateway.sources.users_changed(call.tenant);
+    let report = report?;
     Ok(Json::new(&ImportBody::new(report, dry_run)))
 }
 
@@ -211,14 +213,18 @@ async fn write(
     seen: IfMatch,
     wish: PreferencesChange,
 ) -> Answer<StoredPreferences> {
-    call.change(async move |change| {
-        let stored = change.tx.lock_preferences(&subject).await?;
-        seen.check(&validator(&stored), || {
-            Value::Object(stored.preferences.to_document())
-        })?;
-        Ok(by_admin::write(change, &subject, stored, wish).await?)
-    })
-    .await
+    let user = subject.clone();
+    let written = call
+        .change(async move |change| {
+            let stored = change.tx.lock_preferences(&subject).await?;
+            seen.check(&validator(&stored), || {
+                Value::Object(stored.preferences.to_document())
+            })?;
+            Ok(by_admin::write(change, &subject, stored, wish).await?)
+        })
+        .await;
+    call.gateway().sources.user_changed(call.tenant, &user);
+    written
 }
 
 fn tagged(stored: &StoredPreferences) -> Tagged<Choices> {

@@ -1,5 +1,6 @@
 mod documented;
 mod failed;
+mod known_users;
 mod ledger;
 mod live;
 mod merge;

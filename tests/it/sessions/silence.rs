@@ -134,7 +134,9 @@ async fn statements_whose_answer_is_lost_end_in_time_and_block_nobody_after() {
              where datname = '{}' and wait_event_type = 'Lock' limit 1",
             app.database.name
         );
-        let asked = join_all((0..8).map(|_| mint(&app, "ann")));
+        // Users whom nobody knows yet, so that their preferences are read.
+        let users: Vec<String> = (0..8).map(|n| format!("{table}-{n}")).collect();
+        let asked = join_all(users.iter().map(|user| mint(&app, user)));
         let silenced = async {
             until("statements wait", PATIENCE, || async {
                 app.database.rows(&waits).await.pop()

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use persona_gateway::domain::ids::TenantId;
+use persona_gateway::store::changes::Notice;
 use persona_gateway::store::{Database, DatabaseOptions, StoreError};
 use secrecy::SecretString;
 use sqlx::Connection;
@@ -169,6 +170,9 @@ async fn a_listener_whose_connection_went_silent_notices() {
     database.sql(&told).await;
     let heard = tokio::time::timeout(PATIENCE, changes.next()).await;
     let heard = heard.unwrap().unwrap().unwrap();
+    let Notice::Config(heard) = heard else {
+        panic!("{heard:?}")
+    };
     assert_eq!((heard.tenant, heard.revision), (tenant, 3));
     store.close().await;
 }

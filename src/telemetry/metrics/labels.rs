@@ -1,0 +1,161 @@
+//! The labels of metrics: fixed words.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Where the time of a mint goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The caller's token was verified.
+    Auth,
+    /// Sources were read and the persona was decided.
+    Decide,
+    /// Anam answered, retry included.
+    Anam,
+    /// From request to answer.
+    Total,
+}
+
+impl Stage {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Decide => "decide",
+            Self::Anam => "anam",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// A limit that refused a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Requests of one tenant in a minute.
+    Tenant,
+    /// Requests of one user in a minute.
+    User,
+    /// Requests from one address in a minute.
+    Address,
+    /// Try-outs of one tenant's admins, which reach out to others.
+    TryOut,
+    /// Requests of one tenant at the same time.
+    TenantInFlight,
+    /// Requests at the same time.
+    InFlight,
+    /// Requests to the admin API in a minute.
+    Admin,
+    /// Requests to the admin API at the same time.
+    AdminInFlight,
+    /// Opaque tokens from one address that were refused.
+    Introspection,
+    /// Work that takes the processor for long, at the same time.
+    Work,
+    /// Tries to sign in to one account.
+    SignInAccount,
+    /// Tries to sign in from one address or network.
+    SignInAddress,
+    /// Tries to sign in that wait for their turn.
+    SignInWaiting,
+    /// Ways through one tenant's identity provider.
+    SignInSso,
+}
+
+impl Limit {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::User => "user",
+            Self::Address => "address",
+            Self::TryOut => "try_out",
+            Self::TenantInFlight => "tenant_in_flight",
+            Self::InFlight => "in_flight",
+            Self::Admin => "admin",
+            Self::AdminInFlight => "admin_in_flight",
+            Self::Introspection => "introspection",
+            Self::Work => "work",
+            Self::SignInAccount => "sign_in_account",
+            Self::SignInAddress => "sign_in_address",
+            Self::SignInWaiting => "sign_in_waiting",
+            Self::SignInSso => "sign_in_sso",
+        }
+    }
+}
+
+/// What named an origin that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginCheck {
+    /// A browser, before the request itself.
+    Preflight,
+    /// A request with a good token.
+    Request,
+}
+
+impl OriginCheck {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// What became of something that can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Ok,
+    Failed,
+}
+
+impl Outcome {
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RouteAndClass {
+    pub(super) route: String,
+    pub(super) class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByOutcome {
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByAsked {
+    pub(super) asked: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByFound {
+    pub(super) found: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByStage {
+    pub(super) stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByReason {
+    pub(super) reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByResult {
+    pub(super) result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByLimit {
+    pub(super) limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByState {
+    pub(super) state: &'static str,
+}
