@@ -11,7 +11,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateway
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gateway \
+    && install --directory --owner=10001 --group=10001 /var/lib/persona-gateway
 COPY --from=build /src/target/release/persona-gateway /usr/local/bin/persona-gateway
 USER 10001:10001
 # /healthz, /readyz and /metrics: reachable from other containers, never to be published to the internet.

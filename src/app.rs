@@ -22,7 +22,7 @@ use crate::config::Settings;
 use crate::crypto::password::{HashError, Passwords};
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Spool, SpoolError};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
 use crate::refusals::Refusals;
@@ -71,6 +71,9 @@ pub enum StartError {
     /// The client for Anam can't be set up.
     #[error(transparent)]
     Anam(#[from] crate::anam::SetUpError),
+    /// `outage.spool` is no folder that sessions could be kept in.
+    #[error("outage.spool (GATEWAY__OUTAGE__SPOOL): {0}")]
+    Spool(#[from] SpoolError),
     #[error(transparent)]
     Passwords(#[from] HashError),
     /// A listener can't be opened.
@@ -118,18 +121,24 @@ impl App {
 
         let auth = authenticator(settings, &clock, &lifecycle, &metrics)?;
         let origins = Arc::new(Origins::default());
+        let bridge = settings.outage.as_ref().map(|outage| outage.max_stale);
         let sources = Arc::new(Sources::new(
             mints.clone(),
             keys.clone(),
             settings.anam.api_key.as_ref(),
             loads(),
+            bridge,
             metrics.clone(),
         ));
         let (ledger, writer) = Ledger::new(
             own.clone(),
             settings.database.statement_timeout + settings.database.acquire_timeout,
+            spool(settings, &keys, &clock)?,
             metrics.clone(),
         );
+        if let Some(replayer) = writer.replayer(own.clone()) {
+            lifecycle.spawn("replay", replayer.run());
+        }
         let refusals = Refusals::new(own.clone(), clock.clone());
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
@@ -160,7 +169,7 @@ impl App {
             checkpoints(own.clone(), keys.clone(), clock.clone()),
         );
         let access = Access::new(own.clone(), keys, auth, origins.clone());
-        let mut refresher = refresh::Refresher::new(access, sources, logged);
+        let mut refresher = refresh::Refresher::new(access, sources, bridge, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
@@ -250,6 +259,20 @@ async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), Ma
         Err(MasterKeyRefusal::Store(error)) if error.may_pass() => Ok(()),
         recognised => recognised,
     }
+}
+
+/// Where sessions are kept while the database is away; `None` if they are not.
+fn spool(settings: &Settings, keys: &KeyRing, clock: &Clock) -> Result<Option<Spool>, SpoolError> {
+    let outage = settings.outage.as_ref();
+    let spool = outage.map(|outage| {
+        Spool::open(
+            &outage.spool,
+            outage.spool_max_bytes,
+            keys.clone(),
+            clock.clone(),
+        )
+    });
+    spool.transpose()
 }
 
 async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {

@@ -1,12 +1,22 @@
 //! The ledger's writer: rows of many requests are committed together, and callers that need their row durable wait for
-//! that commit.
+//! that commit. While the database is away, rows go to a spool, where there is one.
 
+mod replay;
+mod spool;
+
+pub use replay::Replayer;
+pub use spool::{Spool, SpoolError};
+
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use spool::Record;
 
 use crate::lifecycle::{Lifecycle, Part};
 use crate::store::ledger::LedgerWriter;
@@ -27,13 +37,17 @@ const LINGER: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 const OUTCOME_TRIES: u32 = 5;
 /// The pause before outcomes are tried again, for each try that they had.
 const OUTCOME_PAUSE: Duration = Duration::from_millis(100);
-/// After a failure: how often is looked whether the database takes writes again.
-const PROBE: Duration = Duration::from_secs(1);
+/// How often is looked whether a database that was away takes writes again.
+const PROBE: Duration = Duration::from_millis(100);
+/// Where there is no spool, rows wait so long for a database that is away before they are refused.
+const MOMENT: Duration = Duration::from_millis(250);
+/// Where there is a spool, so long is waited for the database. Rows may be in both.
+const SPOOL_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a row is not in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// The database did not take it in time, or too many wait.
+    /// Neither the database nor a spool took it in time, or too many wait.
     #[error("the ledger is not available")]
     Unavailable,
 }
@@ -80,15 +94,30 @@ impl Pace {
 /// The writer itself; [`Writer::run`] ends when every [`Ledger`] is gone and the queues are empty.
 #[derive(Debug)]
 pub struct Writer {
+    rows: Gatherer,
+    reach: Reach,
+    spool: Option<Spool>,
+}
+
+/// Whether the database is there.
+enum Reach {
+    Here(Pen),
+    /// Looks for it, and gives the pen back when it takes writes.
+    Away(BoxFuture<'static, Pen>),
+}
+
+/// Puts batches together.
+#[derive(Debug)]
+struct Gatherer {
     requested: mpsc::Receiver<Waiting>,
     outcomes: mpsc::Receiver<Outcome>,
     pace: Arc<Pace>,
+    metrics: Metrics,
     /// What the next batch consists of so far.
     asked: Vec<Waiting>,
     ended: Vec<Outcome>,
     /// How often `ended` was tried.
     tries: u32,
-    pen: Pen,
 }
 
 /// Writes batches of rows, and counts them.
@@ -100,21 +129,31 @@ struct Pen {
 
 impl Ledger {
     /// A handle and the writer behind it, which has a connection of its own. `patience` is the longest wait for a commit.
-    pub fn new(database: Database, patience: Duration, metrics: Metrics) -> (Self, Writer) {
+    pub fn new(
+        database: Database,
+        patience: Duration,
+        spool: Option<Spool>,
+        metrics: Metrics,
+    ) -> (Self, Writer) {
         let (requested, waiting) = mpsc::channel(QUEUE);
         let (outcomes, ended) = mpsc::channel(QUEUE);
         let pace = Arc::<Pace>::default();
+        let mut rows = LedgerWriter::new(database);
+        if spool.is_some() {
+            rows = rows.within(SPOOL_AFTER);
+        }
         let writer = Writer {
-            requested: waiting,
-            outcomes: ended,
-            pace: pace.clone(),
-            asked: Vec::with_capacity(BATCH),
-            ended: Vec::with_capacity(BATCH),
-            tries: 0,
-            pen: Pen {
-                rows: LedgerWriter::new(database),
-                metrics,
+            rows: Gatherer {
+                requested: waiting,
+                outcomes: ended,
+                pace: pace.clone(),
+                metrics: metrics.clone(),
+                asked: Vec::with_capacity(BATCH),
+                ended: Vec::with_capacity(BATCH),
+                tries: 0,
             },
+            reach: Reach::Here(Pen { rows, metrics }),
+            spool,
         };
         let ledger = Self {
             requested,
@@ -131,7 +170,7 @@ impl Ledger {
         self.requested
             .try_send(Waiting { row, done })
             .map_err(|_full| LedgerError::Unavailable)?;
-        match tokio::time::timeout(self.patience, committed).await {
+        match timeout(self.patience, committed).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(LedgerError::Unavailable),
         }
@@ -153,25 +192,151 @@ impl Ledger {
 }
 
 impl Writer {
+    /// What brings spooled rows into the database.
+    pub fn replayer(&self, database: Database) -> Option<Replayer> {
+        let spool = self.spool.as_ref()?;
+        Some(Replayer::new(spool, database))
+    }
+
     /// Writes until every handle is gone, and reports whether it can.
     pub async fn run(mut self, lifecycle: Lifecycle) {
-        let mut works = true;
         loop {
             tokio::select! {
-                more = self.gather() => {
+                more = self.rows.gather() => {
                     if !more {
                         break;
                     }
-                    works = self.write().await;
+                    let works = self.write().await;
+                    lifecycle.report(Part::Ledger, works);
                 }
-                // Nobody is sent to an instance that is not ready, so it must find out by itself when it is again.
-                () = sleep(PROBE), if !works => works = self.pen.can_write().await,
+                pen = self.reach.back() => {
+                    self.reach = Reach::Here(pen);
+                    if let Some(spool) = &mut self.spool {
+                        spool.close();
+                    }
+                    lifecycle.report(Part::Ledger, true);
+                }
             }
-            lifecycle.report(Part::Ledger, works);
         }
-        self.pen.rows.close().await;
+        if let Reach::Here(pen) = self.reach {
+            pen.rows.close().await;
+        }
     }
 
+    /// Writes what was gathered. False where it can be kept nowhere.
+    async fn write(&mut self) -> bool {
+        // Whoever is gone has given up.
+        let asked = self.rows.asked.drain(..);
+        let asked = asked.filter(|one| !one.done.is_closed());
+        let (requested, waiting): (Vec<_>, Vec<_>) = asked.map(|one| (one.row, one.done)).unzip();
+        let mut batch = Batch {
+            record: Record {
+                requested,
+                outcomes: std::mem::take(&mut self.rows.ended),
+            },
+            waiting,
+        };
+        if self.spool.is_none()
+            && matches!(self.reach, Reach::Away(_))
+            && let Ok(pen) = timeout(MOMENT, self.reach.back()).await
+        {
+            self.reach = Reach::Here(pen);
+        }
+        if let Reach::Here(pen) = &mut self.reach {
+            match pen.write_batch(&mut batch).await {
+                Ok(()) => {
+                    self.rows.tries = 0;
+                    return true;
+                }
+                Err(error) => log_not_done(&error, "rows of the ledger were not written"),
+            }
+            self.reach.look_for();
+        }
+        self.set_aside(batch).await
+    }
+
+    /// Spools what the database did not take, or keeps the outcomes for another try. False where no row can be kept.
+    async fn set_aside(&mut self, batch: Batch) -> bool {
+        let Batch { record, waiting } = batch;
+        let (spooled, record) = match self.spool.take() {
+            None => (false, record),
+            Some(spool) if record.is_empty() => {
+                self.spool = Some(spool);
+                (true, record)
+            }
+            Some(spool) => {
+                let (spool, spooled, record) = append(spool, record).await;
+                self.spool = Some(spool);
+                if let Err(error) = &spooled {
+                    tracing::error!(%error, "rows of the ledger were not spooled");
+                }
+                (spooled.is_ok(), record)
+            }
+        };
+        for done in waiting {
+            let result = if spooled {
+                Ok(())
+            } else {
+                Err(LedgerError::Unavailable)
+            };
+            _ = done.send(result);
+        }
+        if spooled {
+            let rows = record.requested.len() + record.outcomes.len();
+            self.rows.metrics.ledger_spooled(rows);
+            self.rows.tries = 0;
+        } else {
+            self.rows.keep(record.outcomes);
+        }
+        spooled
+    }
+}
+
+/// Writes a record on a thread that may block.
+async fn append(mut spool: Spool, record: Record) -> (Spool, Result<(), SpoolError>, Record) {
+    let writing = tokio::task::spawn_blocking(move || {
+        let appended = spool.append(&record);
+        (spool, appended, record)
+    });
+    match writing.await {
+        Ok(written) => written,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+impl Reach {
+    /// Begins to look for a database that does not take writes.
+    fn look_for(&mut self) {
+        let nobody = Self::Away(Box::pin(std::future::pending()));
+        if let Self::Here(mut pen) = std::mem::replace(self, nobody) {
+            *self = Self::Away(Box::pin(async move {
+                while !pen.can_write().await {
+                    sleep(PROBE).await;
+                }
+                pen
+            }));
+        }
+    }
+
+    /// The pen, when the database is back. Never returns while it is here.
+    async fn back(&mut self) -> Pen {
+        match self {
+            Self::Here(_) => std::future::pending().await,
+            Self::Away(looking) => looking.await,
+        }
+    }
+}
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Here(_) => "Here",
+            Self::Away(_) => "Away",
+        })
+    }
+}
+
+impl Gatherer {
     /// Waits until there is something to write. False where nothing will ever be again. Cut off in between, it loses nothing.
     async fn gather(&mut self) -> bool {
         if self.asked.is_empty() && self.ended.is_empty() {
@@ -200,8 +365,7 @@ impl Writer {
             self.ended.push(row);
         }
         let waiting = self.requested.len();
-        self.pen
-            .metrics
+        self.metrics
             .ledger_queue(i64::try_from(waiting).unwrap_or(i64::MAX));
         true
     }
@@ -214,6 +378,7 @@ impl Writer {
             let room = BATCH - self.asked.len();
             let taking = self.requested.recv_many(&mut self.asked, room);
             match timeout_at(end, taking).await {
+                Ok(0) if alone => return sleep_until(end).await,
                 Ok(0) | Err(_) => return,
                 Ok(_) if alone => return,
                 Ok(_) => {}
@@ -221,98 +386,72 @@ impl Writer {
         }
     }
 
-    /// Writes what was gathered. False where the database is not there for it.
-    async fn write(&mut self) -> bool {
-        // Whoever is gone has given up.
-        let waiting = self.asked.drain(..).filter(|one| !one.done.is_closed());
-        let (rows, waiting): (Vec<_>, Vec<_>) = waiting.map(|one| (one.row, one.done)).unzip();
-        let written = self.pen.write(&rows, &self.ended).await;
-        let is_there = match &written {
-            Err(error) if !error.is_transient() => return self.write_singly(rows, waiting).await,
-            Err(error) => {
-                log_not_done(error, "rows of the ledger were not written");
-                false
-            }
-            Ok(()) => true,
-        };
-        for done in waiting {
-            _ = done.send(if is_there {
-                Ok(())
-            } else {
-                Err(LedgerError::Unavailable)
-            });
-        }
-        if is_there {
-            self.forget_outcomes();
-        } else {
-            self.keep_outcomes();
-        }
-        is_there
-    }
-
-    /// One row that the database refuses must not affect the others.
-    async fn write_singly(
-        &mut self,
-        rows: Vec<Requested>,
-        waiting: Vec<oneshot::Sender<Result<(), LedgerError>>>,
-    ) -> bool {
-        let mut is_there = true;
-        for (row, done) in rows.iter().zip(waiting) {
-            if !is_there {
-                // A database that has just not answered is not asked for each of the others.
-                _ = done.send(Err(LedgerError::Unavailable));
-                continue;
-            }
-            let written = self.pen.write(std::slice::from_ref(row), &[]).await;
-            if let Err(error) = &written {
-                tracing::error!(session.id = %row.session, %error, "a requested row was not written");
-                is_there = !error.is_transient();
-            }
-            _ = done.send(written.map_err(|_refused| LedgerError::Unavailable));
-        }
-        let ended = std::mem::take(&mut self.ended);
-        let mut left = ended.into_iter();
-        while is_there && let Some(row) = left.next() {
-            match self.pen.write(&[], std::slice::from_ref(&row)).await {
-                Ok(()) => {}
-                Err(error) if error.is_transient() => {
-                    is_there = false;
-                    self.ended.push(row);
-                }
-                Err(error) => {
-                    tracing::error!(session.id = %row.session, %error, "an outcome was not written; the sweep will say unknown");
-                }
-            }
-        }
-        self.ended.extend(left);
-        if self.ended.is_empty() {
-            self.forget_outcomes();
-        } else {
-            self.keep_outcomes();
-        }
-        is_there
-    }
-
-    fn forget_outcomes(&mut self) {
-        self.ended.clear();
-        self.tries = 0;
-    }
-
-    /// Keeps the outcomes that were not written for another try, unless they had enough.
-    fn keep_outcomes(&mut self) {
-        self.tries += 1;
-        if self.tries >= OUTCOME_TRIES && !self.ended.is_empty() {
+    /// Keeps outcomes that were not written for another try, unless they had enough and nothing else comes.
+    fn keep(&mut self, outcomes: Vec<Outcome>) {
+        self.ended = outcomes;
+        self.tries = OUTCOME_TRIES.min(self.tries + 1);
+        if self.tries == OUTCOME_TRIES && self.requested.is_closed() && !self.ended.is_empty() {
             let rows = self.ended.len();
             tracing::error!(
                 rows,
                 "outcomes were not written; the sweep will say unknown"
             );
-            self.forget_outcomes();
+            self.ended.clear();
         }
     }
 }
 
+/// Rows, and who waits for the requested ones among them.
+struct Batch {
+    record: Record,
+    waiting: Vec<oneshot::Sender<Result<(), LedgerError>>>,
+}
+
 impl Pen {
+    /// Writes a batch and tells who waits. After an error, what the batch still has was not written.
+    async fn write_batch(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        let Record {
+            requested,
+            outcomes,
+        } = &batch.record;
+        match self.write(requested, outcomes).await {
+            Ok(()) => {
+                for done in batch.waiting.drain(..) {
+                    _ = done.send(Ok(()));
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => self.write_singly(batch).await,
+        }
+    }
+
+    /// One row that the database refuses must not affect the others.
+    async fn write_singly(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
+        while let Some(row) = batch.record.requested.first() {
+            let written = self.write(std::slice::from_ref(row), &[]).await;
+            if let Err(error) = &written {
+                if error.is_transient() {
+                    return written;
+                }
+                tracing::error!(session.id = %row.session, %error, "a requested row was not written");
+            }
+            batch.record.requested.remove(0);
+            let done = batch.waiting.remove(0);
+            _ = done.send(written.map_err(|_refused| LedgerError::Unavailable));
+        }
+        while let Some(row) = batch.record.outcomes.first() {
+            if let Err(error) = self.write(&[], std::slice::from_ref(row)).await {
+                if error.is_transient() {
+                    return Err(error);
+                }
+                tracing::error!(session.id = %row.session, %error, "an outcome was not written; the sweep will say unknown");
+            }
+            batch.record.outcomes.remove(0);
+        }
+        Ok(())
+    }
+
     async fn write(
         &mut self,
         requested: &[Requested],

@@ -34,7 +34,7 @@ mod secrets;
 
 pub use secrets::{Revealed, Secrets};
 
-use known_users::KnownUsers;
+use known_users::{BRIDGE_AFTER, KnownUsers};
 use load::{AllServed, Served};
 /// Longest wait for a load.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -171,12 +171,16 @@ struct Slot {
 }
 
 impl Slot {
-    fn fresh(&self) -> Option<Arc<LiveTenant>> {
-        let live = self
-            .live
+    /// What was loaded last.
+    fn any(&self) -> Option<Arc<LiveTenant>> {
+        self.live
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
+            .clone()
+    }
+
+    fn fresh(&self) -> Option<Arc<LiveTenant>> {
+        let live = self.any()?;
         let heard = self.heard.load(Ordering::Acquire);
         let overtaken = live.overtaken_at.is_some_and(|at| at <= Instant::now());
         (live.snapshot.revision >= heard && !overtaken).then_some(live)
@@ -184,12 +188,13 @@ impl Slot {
 }
 
 impl Sources {
-    /// An empty cache.
+    /// An empty cache. `bridge` is how old what it has may be while the database does not answer; with `None`, nothing is served then.
     pub fn new(
         database: Database,
         keys: KeyRing,
         platform_key: Option<&SecretString>,
         loads: Work,
+        bridge: Option<Duration>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -201,7 +206,7 @@ impl Sources {
             loads,
             metrics,
             tenants: Mutex::default(),
-            known_users: KnownUsers::default(),
+            known_users: KnownUsers::new(bridge),
         }
     }
 
@@ -214,9 +219,32 @@ impl Sources {
         let (tenant, subject) = (caller.tenant, &caller.subject);
         let read = async || self.preferences(tenant, subject).await;
         tokio::try_join!(
-            self.tenant(tenant),
+            self.tenant_or_before(tenant),
             self.known_users.get(tenant, subject, read)
         )
+    }
+
+    /// The live state of a tenant; where the database does not answer, the one of before, if outages are bridged.
+    async fn tenant_or_before(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {
+        let slot = self.slot(tenant);
+        if let Some(live) = slot.fresh() {
+            return Ok(live);
+        }
+        let before = slot.any().filter(|_| self.known_users.bridges_now());
+        let Some(before) = before else {
+            return self.tenant(tenant).await;
+        };
+        if self.known_users.is_unanswered() {
+            return Ok(before);
+        }
+        match tokio::time::timeout(BRIDGE_AFTER, self.tenant(tenant)).await {
+            Ok(Err(error)) if !error.is_transient() => Err(error),
+            Ok(Ok(live)) => Ok(live),
+            Ok(Err(_)) | Err(_) => {
+                self.known_users.note_unanswered();
+                Ok(before)
+            }
+        }
     }
 
     pub async fn tenant(&self, tenant: TenantId) -> Result<Arc<LiveTenant>, SourceError> {

@@ -37,11 +37,21 @@ pub(super) struct Refresher {
     recognised: bool,
     /// What was last logged of a database that can't be used.
     logged: Option<String>,
+    /// How long what is known serves without the database.
+    bridge: Option<Duration>,
+    /// Since when nothing can be read, if anything could before.
+    lost: Option<Instant>,
+    was_live: bool,
 }
 
 impl Refresher {
     /// Has read nothing yet. `logged` is what was logged of the database already.
-    pub(super) fn new(access: Access, sources: Arc<Sources>, logged: Option<String>) -> Self {
+    pub(super) fn new(
+        access: Access,
+        sources: Arc<Sources>,
+        bridge: Option<Duration>,
+        logged: Option<String>,
+    ) -> Self {
         Self {
             access,
             sources,
@@ -49,6 +59,9 @@ impl Refresher {
             polled: None,
             recognised: false,
             logged,
+            bridge,
+            lost: None,
+            was_live: false,
         }
     }
 
@@ -73,7 +86,14 @@ impl Refresher {
         }
     }
 
+    /// Whether users are served all the same, for a while.
+    fn is_bridged(&mut self) -> bool {
+        let lost = *self.lost.get_or_insert_with(Instant::now);
+        self.was_live && self.bridge.is_some_and(|longest| lost.elapsed() < longest)
+    }
+
     fn works(&mut self, lifecycle: &Lifecycle) {
+        (self.was_live, self.lost) = (true, None);
         lifecycle.report(Part::Live, true);
         if self.logged.take().is_some() {
             tracing::info!("the database is there");
@@ -90,7 +110,7 @@ impl Refresher {
                 Ok(()) => tracing::debug!("the listening connection ended"),
                 Err(error) => {
                     // Only where nothing can be read: a row that makes no sense must not take the instance away.
-                    if error.is_transient() {
+                    if error.is_transient() && !self.is_bridged() {
                         lifecycle.report(Part::Live, false);
                     }
                     self.fails(&error);

@@ -12,7 +12,7 @@ use super::{
     sections::{Parts, master_keys},
     settings::{
         AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogSettings,
-        ServerSettings,
+        OutageSettings, ServerSettings,
     },
     web_proxy::WebProxy,
 };
@@ -34,6 +34,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// The session ledger.
     pub ledger: LedgerSettings,
+    /// Serving while Postgres is away; `None` is not to.
+    pub outage: Option<OutageSettings>,
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -73,6 +75,7 @@ impl Settings {
                 proxy: parts.proxy,
                 limits: parts.limits?,
                 ledger: parts.ledger?,
+                outage: parts.outage,
                 log: parts.log?,
                 master_keys: master_keys?,
                 effective: layers.describe(),

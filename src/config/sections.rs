@@ -1,6 +1,6 @@
 //! Reads each section into its type, with the bounds and the cross-checks.
 
-use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
+use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
@@ -12,7 +12,7 @@ use super::{
     read::Reader,
     settings::{
         AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-        LogSettings, ServerSettings,
+        LogSettings, OutageSettings, ServerSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
@@ -38,6 +38,7 @@ pub(super) struct Parts {
     pub(super) proxy: Option<WebProxy>,
     pub(super) limits: Option<LimitSettings>,
     pub(super) ledger: Option<LedgerSettings>,
+    pub(super) outage: Option<OutageSettings>,
     pub(super) log: Option<LogSettings>,
 }
 
@@ -54,6 +55,7 @@ impl Parts {
             proxy: proxy(read),
             limits: limits(read),
             ledger: ledger(read),
+            outage: outage(read),
             log: log(read),
         }
     }
@@ -277,6 +279,19 @@ fn ledger(read: &mut Reader<'_>) -> Option<LedgerSettings> {
         unknown_after: unknown_after?,
         retention_months: retention_months?,
     })
+}
+
+/// `None` without a spool: then nothing is served while Postgres is away.
+fn outage(read: &mut Reader<'_>) -> Option<OutageSettings> {
+    let spool = read.text("outage.spool").map(str::trim);
+    let spool_max_mib = read.integer::<i64>("outage.spool_max_mib", 1..=1024 * 1024);
+    let max_stale = read.seconds("outage.max_stale_seconds", 1..=DAY_SECONDS);
+    let settings = OutageSettings {
+        spool: PathBuf::from(spool?),
+        spool_max_bytes: (spool_max_mib? * MIB).unsigned_abs(),
+        max_stale: max_stale?,
+    };
+    Some(settings).filter(|settings| !settings.spool.as_os_str().is_empty())
 }
 
 fn log(read: &mut Reader<'_>) -> Option<LogSettings> {

@@ -1,6 +1,6 @@
 //! The typed sections of the settings. `config/default.toml` says more about each, and its unit.
 
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -131,6 +131,17 @@ pub struct LimitSettings {
     pub tenant_mints_in_flight: Option<NonZeroU32>,
     /// Session tokens under way altogether.
     pub mints_in_flight: Option<NonZeroU32>,
+}
+
+/// Serving while Postgres is away.
+#[derive(Debug)]
+pub struct OutageSettings {
+    /// Where rows of the ledger are kept meanwhile.
+    pub spool: PathBuf,
+    /// How much of the disk they may take.
+    pub spool_max_bytes: u64,
+    /// How old what is known of tenants and users may be.
+    pub max_stale: Duration,
 }
 
 /// The session ledger.

@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(10);
 pub struct LedgerWriter {
     database: Database,
     open: Option<Open>,
+    /// Longest wait for a connection, and then for an answer.
+    limits: (Duration, Duration),
 }
 
 /// The connection, between two batches.
@@ -39,10 +41,21 @@ struct Open {
 impl LedgerWriter {
     /// Connects when it is first used.
     pub fn new(database: Database) -> Self {
+        let ends = database.pool.ends();
         Self {
             database,
             open: None,
+            limits: (ends.acquire, ends.exchange),
         }
+    }
+
+    /// One that does not wait longer than this, neither for a connection nor for an answer. A statement that is given up may still be
+    /// carried out.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        let (acquire, exchange) = self.limits;
+        self.limits = (acquire.min(limit), exchange.min(limit));
+        self
     }
 
     /// Writes rows, all or none. After a transient error they may be there or not; to write them again is safe.
@@ -105,7 +118,7 @@ impl LedgerWriter {
 
     /// The connection that is open, or a new one.
     async fn take(&mut self) -> Result<Open, StoreError> {
-        let acquire = self.database.pool.ends().acquire;
+        let (acquire, _) = self.limits;
         if let Some(mut open) = self.open.take()
             && open.born.elapsed() < LIFETIME
         {
@@ -140,7 +153,7 @@ impl LedgerWriter {
         &self,
         exchange: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        timeout(self.database.pool.ends().exchange, exchange)
+        timeout(self.limits.1, exchange)
             .await
             .unwrap_or_else(|_late| Err(silence().into()))
     }

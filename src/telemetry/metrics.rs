@@ -56,6 +56,7 @@ struct Inner {
     ledger_write_duration: Histogram,
     ledger_batch: Histogram,
     ledger_queue: Gauge,
+    ledger_spooled: Counter,
     ledger_ready_until: Gauge,
     snapshot_loads: Family<ByResult, Counter>,
     tenants_in_memory: Gauge,
@@ -86,6 +87,7 @@ impl Metrics {
             ledger_write_duration: seconds(),
             ledger_batch: Histogram::new(BATCH_ROWS),
             ledger_queue: Gauge::default(),
+            ledger_spooled: Counter::default(),
             ledger_ready_until: Gauge::default(),
             snapshot_loads: Family::default(),
             tenants_in_memory: Gauge::default(),
@@ -217,6 +219,12 @@ impl Metrics {
         self.0.ledger_queue.set(rows);
     }
 
+    /// So many ledger rows went to the spool, since the database did not take them.
+    pub fn ledger_spooled(&self, rows: usize) {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        self.0.ledger_spooled.inc_by(rows);
+    }
+
     /// Until when the ledger's months are made, in seconds since 1970.
     pub fn ledger_ready_until(&self, seconds: i64) {
         self.0.ledger_ready_until.set(seconds);
@@ -337,6 +345,11 @@ impl Inner {
             "ledger_queue_rows",
             "Rows that wait to be written",
             self.ledger_queue.clone(),
+        );
+        registry.register(
+            "ledger_spooled_rows",
+            "Rows that went to the spool, since the database did not take them",
+            self.ledger_spooled.clone(),
         );
         registry.register_with_unit(
             "ledger_ready_until_timestamp",

@@ -23,7 +23,7 @@ fn stored(version: i64) -> StoredPreferences {
 }
 
 fn listening() -> KnownUsers {
-    let known = KnownUsers::default();
+    let known = KnownUsers::new(None);
     known.notices_begin();
     known
 }
@@ -64,7 +64,7 @@ async fn a_user_is_read_once_until_a_notice_names_them_or_their_tenant() {
 
 #[tokio::test]
 async fn without_notices_each_read_is_new_and_afterwards_nothing_old_is_left() {
-    let known = KnownUsers::default();
+    let known = KnownUsers::new(None);
     assert_eq!(version(&known, TENANT, "ann", 1).await, 1);
     assert_eq!(version(&known, TENANT, "ann", 2).await, 2);
     known.notices_begin();
@@ -129,6 +129,7 @@ async fn memory_is_bounded_and_the_tenant_with_most_users_pays() {
     version(&known, OTHER, "quiet", 1).await;
     let most = MEMORY / ENTRY;
     for number in 0..most + 100 {
+        known.notices_go_on();
         version(&known, TENANT, &number.to_string(), 1).await;
     }
     let (users, bytes) = known.size();
@@ -167,4 +168,71 @@ async fn choices_are_weighed_and_those_beyond_measure_are_not_kept() {
         assert_eq!(grown >= ENTRY + length, is_kept, "{name}: {grown}");
         assert_eq!(grown == 0, !is_kept, "{name}: {grown}");
     }
+}
+
+const BRIDGE: Duration = Duration::from_mins(15);
+
+/// What a user gets while the database does not answer.
+async fn unanswered(known: &KnownUsers, name: &str) -> Option<i64> {
+    let read = async || Err(StoreError::Taken.into());
+    let found = known.get(TENANT, &subject(name), read).await;
+    found.ok().map(|stored| stored.version)
+}
+
+#[tokio::test]
+async fn what_is_known_outlives_an_outage_where_outages_are_bridged() {
+    for (bridge, bridged) in [(Some(BRIDGE), Some(1)), (None, None)] {
+        let known = KnownUsers::new(bridge);
+        known.notices_begin();
+        version(&known, TENANT, "ann", 1).await;
+        known.notices_end();
+        assert_eq!(unanswered(&known, "ann").await, bridged, "{bridge:?}");
+        assert_eq!(unanswered(&known, "bob").await, None, "nobody knows him");
+        assert_eq!(unanswered(&known, "ann").await, bridged, "nor does it end");
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_outlives_two_outages_in_a_row_and_is_read_again_between_them() {
+    let known = KnownUsers::new(Some(BRIDGE));
+    known.notices_begin();
+    for name in ["ann", "bob"] {
+        version(&known, TENANT, name, 1).await;
+    }
+    known.notices_end();
+    known.notices_begin();
+    assert_eq!(
+        version(&known, TENANT, "ann", 2).await,
+        2,
+        "it may have changed"
+    );
+    known.notices_end();
+    assert_eq!(unanswered(&known, "ann").await, Some(2));
+    assert_eq!(unanswered(&known, "bob").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_database_that_falls_silent_before_its_notices_do_is_bridged_too() {
+    let known = KnownUsers::new(Some(BRIDGE));
+    known.notices_begin();
+    version(&known, TENANT, "ann", 1).await;
+    known.notices_begin();
+    for _ in 0..3 {
+        assert_eq!(unanswered(&known, "ann").await, Some(1));
+    }
+    assert_eq!(
+        version(&known, TENANT, "ann", 2).await,
+        2,
+        "and read when it answers"
+    );
+}
+
+#[tokio::test]
+async fn a_known_change_is_not_undone_by_an_outage() {
+    let known = KnownUsers::new(Some(BRIDGE));
+    known.notices_begin();
+    version(&known, TENANT, "ann", 1).await;
+    known.changed(&change(TENANT, Some("ann")));
+    known.notices_end();
+    assert_eq!(unanswered(&known, "ann").await, None);
 }

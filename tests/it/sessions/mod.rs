@@ -6,6 +6,7 @@ mod live;
 mod merge;
 mod mint;
 mod numbers;
+mod outage;
 mod pauses;
 mod rules;
 mod scripts;
