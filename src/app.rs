@@ -437,6 +437,7 @@ fn limit_options(settings: &Settings) -> LimitOptions {
         admin_in_flight: settings.limits.admin_requests_in_flight,
         tenant_in_flight: settings.limits.tenant_mints_in_flight,
         in_flight: settings.limits.mints_in_flight,
+        in_progress: settings.limits.mints_in_progress,
     }
 }
 

@@ -159,9 +159,9 @@ impl Gateway {
         self.refusals.note(refused);
     }
 
-    /// Applies the rate limits of a mint, and counts a refusal.
-    pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
-        let counted = self.limits.admit(caller);
+    /// Applies the limits of users' requests, waits for the request's turn, and counts a refusal.
+    pub async fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
+        let counted = self.limits.admit(caller).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 

@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod keyed_semaphore;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod turns;
 pub mod work;
 
 pub mod anam;

@@ -1,5 +1,6 @@
 //! How often, and how many at once: what one tenant, user or address may ask of this instance.
 
+mod known;
 pub mod sign_in;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,11 +12,14 @@ use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::known::KnownCredentials;
 use self::sign_in::SignInLimits;
+use crate::crypto::token::TokenHash;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
+use crate::turns::{Turn, Turns};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -43,15 +47,26 @@ pub struct LimitOptions {
     pub admin_in_flight: Option<NonZeroU32>,
     /// Requests of one tenant at the same time.
     pub tenant_in_flight: Option<NonZeroU32>,
-    /// Requests at the same time.
+    /// Requests at the same time, with those that wait for their turn.
     pub in_flight: Option<NonZeroU32>,
+    /// Requests in progress at the same time; `None`: as many as this process can do without delay.
+    pub in_progress: Option<NonZeroU32>,
 }
 
 /// Proof that a request is within the limits; it counts as under way until this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
-    _all: Option<OwnedSemaphorePermit>,
+    // Dropped in this order.
+    turn: Turn,
     _tenant: Option<KeyedPermit<TenantId>>,
+    _all: Option<OwnedSemaphorePermit>,
+}
+
+impl Admitted {
+    /// The request is about to end; it waited so long for Anam.
+    pub fn note(&mut self, anam: Duration) {
+        self.turn.note(anam);
+    }
 }
 
 /// Proof that a request to the admin API is within the limits; it counts as under way until this is dropped.
@@ -104,8 +119,10 @@ pub struct Limits {
     clock: DefaultClock,
     under_way: Option<Arc<Semaphore>>,
     under_way_by_tenant: Option<KeyedSemaphore<TenantId>>,
+    turns: Turns,
     admin_by_tenant: Option<KeyedSemaphore<TenantId>>,
     admin_by_address: Option<KeyedSemaphore<IpAddr>>,
+    known_admins: KnownCredentials,
 }
 
 fn keyed<K: Clone + Eq + std::hash::Hash>(
@@ -180,13 +197,15 @@ impl Limits {
                 .in_flight
                 .map(|most| Arc::new(Semaphore::new(count(most)))),
             under_way_by_tenant: turns(options.tenant_in_flight),
+            turns: Turns::new(options.in_progress.map(count), AT_DOOR),
             admin_by_tenant: turns(options.admin_in_flight),
             admin_by_address: turns(options.admin_in_flight),
+            known_admins: KnownCredentials::default(),
         }
     }
 
-    /// Counts a request in. The user's own limit comes first, so that one user can't use up the tenant's.
-    pub fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
+    /// Counts a request in, and waits for its turn. The user's own limit comes first, so that one user can't use up the tenant's.
+    pub async fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
         if let Some(users) = &self.users {
             let user = (caller.tenant, caller.subject.as_str().to_owned());
             users
@@ -207,12 +226,15 @@ impl Limits {
                     .map_err(|_full| full(Limit::InFlight))?,
             ),
         };
+        let tenant = enter(
+            self.under_way_by_tenant.as_ref(),
+            caller.tenant,
+            Limit::TenantInFlight,
+        )?;
+        let turn = self.turns.take(caller.tenant).await;
         Ok(Admitted {
-            _tenant: enter(
-                self.under_way_by_tenant.as_ref(),
-                caller.tenant,
-                Limit::TenantInFlight,
-            )?,
+            turn: turn.ok_or_else(|| full(Limit::Turn))?,
+            _tenant: tenant,
             _all: all,
         })
     }
@@ -245,6 +267,16 @@ impl Limits {
         }
         let turn = wait(self.admin_by_address.as_ref(), address).await?;
         Ok(AddressAdmitted { _address: turn })
+    }
+
+    /// Whether a credential was good of late. Its request need not be counted as one of its address: it will be as one of its tenant.
+    pub fn knows_admin(&self, credential: &TokenHash) -> bool {
+        self.known_admins.has(credential)
+    }
+
+    /// Notes whether a credential is good.
+    pub fn note_admin(&self, credential: &TokenHash, is_good: bool) {
+        self.known_admins.note(credential, is_good);
     }
 
     /// Counts a request with a tenant's admin credential in. One of too many in too short a time waits for its place in the rate,
@@ -294,6 +326,7 @@ impl Limits {
             tenants.retain_recent();
         }
         self.sign_in.forget_idle();
+        self.known_admins.forget_idle();
     }
 }
 
@@ -316,37 +349,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_user_over_their_limit_leaves_others_alone() {
+    #[tokio::test]
+    async fn a_user_over_their_limit_leaves_others_alone() {
         let limits = Limits::new(LimitOptions {
             user_per_minute: NonZeroU32::new(2),
             ..LimitOptions::default()
         });
         for _ in 0..2 {
-            assert!(limits.admit(&caller(1, "ann")).is_ok());
+            assert!(limits.admit(&caller(1, "ann")).await.is_ok());
         }
         assert!(matches!(
-            limits.admit(&caller(1, "ann")),
+            limits.admit(&caller(1, "ann")).await,
             Err(TooMany::Often { .. })
         ));
-        assert!(limits.admit(&caller(1, "bob")).is_ok());
-        assert!(limits.admit(&caller(2, "ann")).is_ok());
+        assert!(limits.admit(&caller(1, "bob")).await.is_ok());
+        assert!(limits.admit(&caller(2, "ann")).await.is_ok());
     }
 
-    #[test]
-    fn a_tenants_requests_under_way_are_counted_until_they_end() {
+    #[tokio::test]
+    async fn a_tenants_requests_under_way_are_counted_until_they_end() {
         let limits = Limits::new(LimitOptions {
             tenant_in_flight: NonZeroU32::new(1),
             ..LimitOptions::default()
         });
-        let first = limits.admit(&caller(1, "ann")).unwrap();
+        let first = limits.admit(&caller(1, "ann")).await.unwrap();
         assert!(matches!(
-            limits.admit(&caller(1, "bob")),
+            limits.admit(&caller(1, "bob")).await,
             Err(TooMany::AtOnce { .. })
         ));
-        assert!(limits.admit(&caller(2, "cid")).is_ok());
+        assert!(limits.admit(&caller(2, "cid")).await.is_ok());
         drop(first);
-        assert!(limits.admit(&caller(1, "bob")).is_ok());
+        assert!(limits.admit(&caller(1, "bob")).await.is_ok());
     }
 
     #[tokio::test]

@@ -259,6 +259,7 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
     let admin_requests_in_flight = limit("limits.admin_requests_in_flight");
     let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
     let mints_in_flight = limit("limits.mints_in_flight");
+    let mints_in_progress = limit("limits.mints_in_progress");
     Some(LimitSettings {
         tenant_mints_per_minute: tenant_mints_per_minute?,
         user_mints_per_minute: user_mints_per_minute?,
@@ -267,6 +268,7 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
         admin_requests_in_flight: admin_requests_in_flight?,
         tenant_mints_in_flight: tenant_mints_in_flight?,
         mints_in_flight: mints_in_flight?,
+        mints_in_progress: mints_in_progress?,
     })
 }
 

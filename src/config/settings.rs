@@ -131,6 +131,8 @@ pub struct LimitSettings {
     pub tenant_mints_in_flight: Option<NonZeroU32>,
     /// Session tokens under way altogether.
     pub mints_in_flight: Option<NonZeroU32>,
+    /// Session tokens in progress; `None`: as many as go without delay.
+    pub mints_in_progress: Option<NonZeroU32>,
 }
 
 /// Serving while Postgres is away.

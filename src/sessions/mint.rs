@@ -155,7 +155,7 @@ where
 
     let request = parse(call.body.await?.as_ref())?;
     let read = started.elapsed();
-    let admitted = gateway.admit(&caller)?;
+    let admitted = gateway.admit(&caller).await?;
     let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
@@ -208,7 +208,7 @@ where
             ..Timings::default()
         },
         decided,
-        _admitted: admitted,
+        admitted,
     })
 }
 
@@ -229,7 +229,7 @@ struct Ready {
     timings: Timings,
     /// When it was decided, from the start.
     decided: Duration,
-    _admitted: Admitted,
+    admitted: Admitted,
 }
 
 impl Ready {
@@ -253,17 +253,22 @@ impl Ready {
             decision,
             moment,
             started,
+            mut admitted,
             ..
         } = self;
         // The row is committed while the request to Anam is under way; no token leaves before both are done.
         let asking = async {
+            let asked = Instant::now();
             let answer = self.anam.mint(caller.tenant, &self.key, &self.body).await;
             ledger.anam_took(started.elapsed().saturating_sub(self.decided));
-            answer
+            (answer, asked.elapsed())
         };
-        let (recorded, answer) = tokio::join!(ledger.requested(self.row), asking);
+        let (recorded, (answer, took)) = tokio::join!(ledger.requested(self.row), asking);
         let total = started.elapsed();
         recorded?;
+        if answer.is_ok() {
+            admitted.note(took);
+        }
         let timings = Timings {
             anam: total.saturating_sub(self.decided),
             total,

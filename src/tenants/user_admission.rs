@@ -40,7 +40,7 @@ pub async fn admit_user(
     call: UserCall<'_>,
 ) -> Result<AdmittedUser, AdmissionError> {
     let caller = gateway.authenticate(&call).await?;
-    let admitted = gateway.admit(&caller)?;
+    let admitted = gateway.admit(&caller).await?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
     if !gateway.admit_origin(&call, &tenant) {
         return Err(AdmissionError::OriginNotAllowed);

@@ -16,12 +16,13 @@ use super::address::TrustedProxies;
 use super::bearer::bearer;
 use super::codes::Code;
 use super::trace;
+use crate::crypto::token::hash_token;
 use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::limits::{AddressAdmitted, AdminAdmitted};
 use crate::telemetry::note_tenant;
-use crate::tenants::admin::{Admin, authenticate};
+use crate::tenants::admin::{Admin, NoAdmin, authenticate};
 
 /// A permission, checked by the type of the handler's call.
 pub trait Permission: 'static {
@@ -110,9 +111,21 @@ pub(super) async fn admin(request: &HttpRequest) -> Result<(Admin, AdminAdmitted
     let gateway = request
         .app_data::<web::Data<Gateway>>()
         .ok_or_else(|| Problem::new(Code::Internal))?;
-    let at_door = admit_address(request, gateway).await?;
-    let mut admin = authenticate(gateway, &token).await?;
+    let hash = hash_token(&token);
+    // Others may send from the same address, so only strangers count as ones of it.
+    let at_door = if gateway.limits.knows_admin(&hash) {
+        None
+    } else {
+        admit_address(request, gateway).await?
+    };
+    let authenticated = authenticate(gateway, &token).await;
     drop(at_door);
+    match &authenticated {
+        Ok(_) => gateway.limits.note_admin(&hash, true),
+        Err(NoAdmin::Refused) => gateway.limits.note_admin(&hash, false),
+        Err(_) => {}
+    }
+    let mut admin = authenticated?;
     note_tenant(admin.tenant);
     let admitted = gateway.admit_admin(admin.tenant).await?;
     admin.request_id = request_id(request);

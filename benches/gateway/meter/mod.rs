@@ -10,6 +10,7 @@ mod goals;
 mod http;
 mod load;
 mod micro;
+mod neighbours;
 mod options;
 mod process;
 mod report;
@@ -48,14 +49,18 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
 
 async fn measured(options: &Options) -> anyhow::Result<Report> {
     let micro = match options.only {
-        Some(Only::Servers) => None,
+        Some(Only::Servers | Only::Neighbours) => None,
         _ => Some(tokio::task::spawn_blocking(micro::run).await??),
     };
     let rounds = match options.only {
-        Some(Only::Micro) => None,
+        Some(Only::Micro | Only::Neighbours) => None,
         _ => Some(rounds::run(options).await?),
     };
-    Ok(Report::new(options, rounds, micro))
+    let neighbours = match options.only {
+        Some(Only::Neighbours) => Some(neighbours::run(options).await?),
+        _ => None,
+    };
+    Ok(Report::new(options, rounds, micro, neighbours))
 }
 
 async fn stop_signal() -> anyhow::Result<()> {

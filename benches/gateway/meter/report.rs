@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::goals::goals;
 use super::micro::Micro;
+use super::neighbours::Flood;
 use super::options::{Cell, Options};
 use super::rounds::{Footprint, Rounds, Row};
 use super::servers::Kind;
@@ -22,6 +23,8 @@ pub(crate) struct Report {
     pub(super) rounds: Option<Rounds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<Vec<Micro>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neighbours: Option<Vec<Flood>>,
 }
 
 impl Report {
@@ -29,6 +32,7 @@ impl Report {
         options: &Options,
         rounds: Option<Rounds>,
         parts: Option<Vec<Micro>>,
+        neighbours: Option<Vec<Flood>>,
     ) -> Self {
         Self {
             rounds_measured: options.rounds(),
@@ -36,6 +40,7 @@ impl Report {
             users: 3 * options.users,
             rounds,
             parts,
+            neighbours,
         }
     }
 }
@@ -150,6 +155,15 @@ impl fmt::Display for Report {
             for Micro { part, us } in parts {
                 writeln!(f, "| {} | {us} |", part.name())?;
             }
+        }
+        if let Some(floods) = &self.neighbours {
+            writeln!(
+                f,
+                "\n### A tenant beside another that floods\n\nFifty requests a second of one tenant; p50 / p99 in milliseconds.\n\n\
+                 | flood of the other tenant | answers a second, refused | before | meanwhile | p99, times | refused |\n\
+                 | --- | --- | --- | --- | --- | --- |"
+            )?;
+            floods.iter().try_for_each(|flood| write!(f, "{flood}"))?;
         }
         let goals = goals(self);
         if !goals.is_empty() {

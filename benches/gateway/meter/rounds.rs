@@ -285,6 +285,6 @@ async fn measure(
     Ok((row, outcome))
 }
 
-async fn put_on(load: Load) -> anyhow::Result<Outcome> {
+pub(super) async fn put_on(load: Load) -> anyhow::Result<Outcome> {
     tokio::task::spawn_blocking(move || load.run()).await?
 }

@@ -82,6 +82,7 @@ pub(super) struct Ground {
     gateway: PathBuf,
     pub(super) kinds: Vec<Kind>,
     requests: BTreeMap<Kind, Arc<Requests>>,
+    tokens: Vec<String>,
 }
 
 impl Ground {
@@ -127,6 +128,7 @@ impl Ground {
             gateway: PathBuf::from(env!("CARGO_BIN_EXE_persona-gateway")),
             kinds,
             requests,
+            tokens,
         };
         progress(format_args!(
             "three tenants with {} users each",
@@ -139,6 +141,13 @@ impl Ground {
             express::fill(&ground.database, options.users).await?;
         }
         Ok(ground)
+    }
+
+    /// To the gateway, of one of the three tenants' users only.
+    pub(super) fn requests_of(&self, tenant: usize) -> Arc<Requests> {
+        let of_all = self.tokens.iter().skip(tenant).step_by(3);
+        let tokens: Vec<String> = of_all.cloned().collect();
+        requests("/v1/session-token", &tokens)
     }
 
     /// By the commands that everybody uses.

@@ -41,6 +41,8 @@ pub enum Limit {
     TenantInFlight,
     /// Requests at the same time.
     InFlight,
+    /// Requests in progress, for which others wait.
+    Turn,
     /// Requests to the admin API in a minute.
     Admin,
     /// Requests to the admin API at the same time.
@@ -68,6 +70,7 @@ impl Limit {
             Self::TryOut => "try_out",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
+            Self::Turn => "turn",
             Self::Admin => "admin",
             Self::AdminInFlight => "admin_in_flight",
             Self::Introspection => "introspection",

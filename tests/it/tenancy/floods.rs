@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::domain::role::Role;
 use reqwest::{Method, Response};
 use serde_json::json;
@@ -11,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::tenants::{Tenant, serve};
 use crate::harness::wait::until;
-use crate::harness::{TestApp, TestOptions, problem};
+use crate::harness::{TestApp, TestOptions, problem, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -148,5 +150,81 @@ async fn a_tenant_has_half_of_the_connections_at_most() {
     drop(first);
     assert!(database.tenant(one).await.is_ok());
     drop(second);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_sends_many_requests_waits_for_itself_and_another_passes() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let four = TestOptions::set(&[("LIMITS__MINTS_IN_PROGRESS", "4")]);
+    let app = serve(&[&alpha, &beta], four).await;
+    let body = json!({});
+    // A second each, so two seconds for all that wait would be too short.
+    app.anam
+        .fault(Fault::slow(FaultTarget::Mint, Duration::from_secs(1)).times(16));
+    let (first, second) = (alpha.user("u"), beta.user("u"));
+    let flood = join_all((0..16).map(|_| app.mint(&first, &body)));
+    let other = async {
+        until("as many are in progress as may be", PATIENCE, || async {
+            (app.mints_asked() == 4).then_some(())
+        })
+        .await;
+        // Beta's own are not slow, or they would count as some of the sixteen.
+        app.anam.clear();
+        for _ in 0..10 {
+            assert_eq!(app.mint(&second, &body).await.status(), 200);
+        }
+    };
+    let (answers, ()) = tokio::join!(flood, other);
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_turn_too_long_is_turned_away() {
+    let app = spawn_with(TestOptions::set(&[("LIMITS__MINTS_IN_PROGRESS", "1")])).await;
+    let token = app.user("user-1");
+    let body = json!({});
+    app.anam
+        .fault(Fault::slow(FaultTarget::Mint, Duration::from_secs(4)).times(2));
+    let answers = join_all((0..4).map(|_| app.mint(&token, &body))).await;
+    let mut turned_away = 0;
+    for answer in answers {
+        if answer.status() != 200 {
+            assert_eq!(answer.headers()["retry-after"], "2");
+            problem(answer, 503, "overloaded").await;
+            turned_away += 1;
+        }
+    }
+    assert_eq!(turned_away, 2);
+    assert!(
+        app.metrics()
+            .await
+            .contains(r#"gateway_limit_refusals_total{limit="turn"} 2"#)
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_at_an_address_use_up_no_admins_limit() {
+    let (alpha, beta) = (Tenant::new("alpha", None), Tenant::new("beta", None));
+    let few = TestOptions::set(&[("LIMITS__ADMIN_REQUESTS_PER_MINUTE", "240")]);
+    let app = serve(&[&alpha, &beta], few).await;
+    let (key, other) = (
+        app.admin_key("alpha", Role::Viewer).await,
+        app.admin_key("beta", Role::Viewer).await,
+    );
+    for key in [&key, &other] {
+        assert_eq!(me(&app, key).await.status(), 200);
+    }
+    let refused = until("the address has its limit", PATIENCE, || async {
+        let answer = me(&app, "pgk_0123456789012345678901234567890123456789012").await;
+        (answer.status() != 401).then_some(answer)
+    })
+    .await;
+    problem(refused, 429, "rate_limited").await;
+    for key in [&key, &other] {
+        assert_eq!(me(&app, key).await.status(), 200);
+    }
     app.stop().await;
 }
