@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{
@@ -52,6 +52,12 @@ const WORK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long an admin's request may occupy a work thread.
 const WORK_LONGEST: Duration = Duration::from_secs(30);
+
+/// The end of the grace time, in which connections are not made any more, and those that were made are served.
+const LAST_CALL: Duration = Duration::from_millis(500);
+
+/// Stopping takes this much longer than the grace time and the shutdown time-out together, at most.
+const CLOSING: Duration = Duration::from_secs(6);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +100,7 @@ pub struct App {
     /// The services, for tests and for `dev`.
     pub gateway: Arc<Gateway>,
     pub lifecycle: Lifecycle,
+    door: server::Door,
     handles: [ServerHandle; 2],
     databases: [Database; 4],
     drain_grace: Duration,
@@ -137,7 +144,7 @@ impl App {
             metrics.clone(),
         );
         if let Some(replayer) = writer.replayer(own.clone()) {
-            lifecycle.spawn("replay", replayer.run());
+            lifecycle.spawn_vital("replay", replayer.run());
         }
         let refusals = Refusals::new(own.clone(), clock.clone());
         let gateway = Arc::new(Gateway {
@@ -162,22 +169,25 @@ impl App {
             metrics: metrics.clone(),
         });
 
-        lifecycle.spawn_to_the_end(writer.run(lifecycle.clone()));
-        lifecycle.spawn("refusals", refusals.run());
-        lifecycle.spawn(
-            "checkpoints",
-            checkpoints(own.clone(), keys.clone(), clock.clone()),
-        );
+        lifecycle.spawn_to_the_end("ledger", writer.run(lifecycle.clone()));
+        lifecycle.spawn("refusals", move || refusals.clone().run());
+        lifecycle.spawn("checkpoints", {
+            let (own, keys, clock) = (own.clone(), keys.clone(), clock.clone());
+            move || checkpoints(own.clone(), keys.clone(), clock.clone())
+        });
         let access = Access::new(own.clone(), keys, auth, origins.clone());
         let mut refresher = refresh::Refresher::new(access, sources, bridge, logged);
         refresher.try_now(&lifecycle).await;
-        lifecycle.spawn("refresh", refresher.run(lifecycle.clone()));
+        lifecycle.spawn_vital("refresh", refresher.run(lifecycle.clone()));
         let unknown_after = settings.ledger.unknown_after;
-        lifecycle.spawn(
-            "housekeeping",
-            housekeeping(gateway.clone(), own.clone(), unknown_after),
-        );
-        lifecycle.spawn("catalogues", catalogues(gateway.clone()));
+        lifecycle.spawn("housekeeping", {
+            let (gateway, own) = (gateway.clone(), own.clone());
+            move || housekeeping(gateway.clone(), own.clone(), unknown_after)
+        });
+        lifecycle.spawn("catalogues", {
+            let gateway = gateway.clone();
+            move || catalogues(gateway.clone())
+        });
 
         let services = server::Services {
             gateway: gateway.clone(),
@@ -186,21 +196,19 @@ impl App {
             metrics,
             proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
         };
-        let server::Listeners {
-            address,
-            ops_address,
-            ..
-        } = listeners;
+        let (address, ops_address) = (listeners.address, listeners.ops_address);
+        let door = listeners.door()?;
         let (public, ops) = listeners.serve(&services, settings)?;
         let handles = [public.handle(), ops.handle()];
-        lifecycle.spawn_to_the_end(server::serve(public));
-        lifecycle.spawn_to_the_end(server::serve(ops));
+        lifecycle.spawn_to_the_end("listener", server::serve(public));
+        lifecycle.spawn_to_the_end("operations listener", server::serve(ops));
         tracing::info!(%address, %ops_address, "listening");
         Ok(Self {
             address,
             ops_address,
             gateway,
             lifecycle,
+            door,
             handles,
             databases: [own, mints, users, admins],
             drain_grace: settings.server.drain_grace,
@@ -209,22 +217,31 @@ impl App {
     }
 
     /// Drains: answers close their connections and readiness turns false, then requests under way end, then the ledger is
-    /// written out. False where something had to be cut off.
+    /// written out. False where something had to be cut off. It takes the grace time, the shutdown time-out and [`CLOSING`] at most.
     pub async fn stop(self) -> bool {
         self.lifecycle.start_draining();
-        tokio::time::sleep(self.drain_grace).await;
+        let last_call = LAST_CALL.min(self.drain_grace);
+        tokio::time::sleep(self.drain_grace.saturating_sub(last_call)).await;
+        // Whoever is connected is still served; whoever connects now finds the port closed in a moment.
+        self.door.close();
+        tokio::time::sleep(last_call).await;
+
+        let cut_off = Instant::now() + self.shutdown_timeout;
         let [public, ops] = self.handles;
-        let stopped = tokio::time::timeout(self.shutdown_timeout, public.stop(true))
-            .await
-            .is_ok();
+        let stopped = timeout_at(cut_off, public.stop(true)).await.is_ok();
         ops.stop(false).await;
-        self.gateway.refusals.flush().await;
+        // What requests left behind has the rest of their time, and this time in any case.
+        let cut_off = cut_off.max(Instant::now() + CLOSING / 2);
+        _ = timeout_at(cut_off, self.gateway.refusals.flush()).await;
         // The ledger's writer ends when the last handle to its queue is gone.
         drop(self.gateway);
-        let finished = self.lifecycle.finish(self.shutdown_timeout).await;
-        join_all(self.databases.iter().map(Database::close)).await;
-        tracing::info!(clean = stopped && finished, "stopped");
-        stopped && finished
+        let left = cut_off.saturating_duration_since(Instant::now());
+        let finished = self.lifecycle.finish(left).await;
+        let closing = join_all(self.databases.iter().map(Database::close));
+        let closed = tokio::time::timeout(CLOSING / 2, closing).await.is_ok();
+        let clean = stopped && finished && closed;
+        tracing::info!(clean, "stopped");
+        clean
     }
 }
 

@@ -1,10 +1,12 @@
 //! The process's phases, from ready to drained, and its tasks.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +17,11 @@ pub struct Lifecycle {
     flags: Arc<Flags>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    failed: CancellationToken,
 }
+
+/// The pause before a task that ended is begun again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -72,20 +78,59 @@ impl Lifecycle {
         &self.tracker
     }
 
-    /// Runs a background task until the process stops.
-    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a background task until the process stops. One that ends or panics is begun again after a moment.
+    pub fn spawn<F>(&self, name: &'static str, mut begin: impl FnMut() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
+            let rounds = async {
+                loop {
+                    let ended = AssertUnwindSafe(begin()).catch_unwind().await;
+                    log_ended(name, ended.is_err());
+                    tokio::time::sleep(AGAIN).await;
+                }
+            };
             tokio::select! {
-                () = task => tracing::debug!(task = name, "ended"),
+                () = rounds => {}
                 () = stop.cancelled() => {}
             }
         });
     }
 
-    /// Runs a task that ends by itself and must not be cut off.
-    pub fn spawn_to_the_end(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(task);
+    /// Runs a background task until the process stops. The process can't do without it, and it can't be begun again: if it ends or panics,
+    /// the process fails.
+    pub fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        let task = async move {
+            tokio::select! {
+                () = task => {}
+                () = stop.cancelled() => {}
+            }
+        };
+        self.spawn_to_the_end(name, task);
+    }
+
+    /// The same for a task that ends by itself when the process stops, and must not be cut off.
+    pub fn spawn_to_the_end(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let this = self.clone();
+        self.tracker.spawn(async move {
+            let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
+            if panicked || !this.is_draining() {
+                log_ended(name, panicked);
+                this.failed.cancel();
+            }
+        });
+    }
+
+    /// Returns when a task has ended that the process can't do without: then it should stop.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
     }
 
     pub fn report(&self, part: Part, works: bool) {
@@ -98,7 +143,10 @@ impl Lifecycle {
     /// Why a balancer should send no requests here; `None` where it should.
     pub fn not_ready_because(&self) -> Vec<&'static str> {
         let reasons = [
-            (self.is_draining(), "the process is about to stop"),
+            (
+                self.is_draining() || self.failed.is_cancelled(),
+                "the process is about to stop",
+            ),
             (
                 !self.flags.is_live.load(Ordering::Acquire),
                 "what is live can't be read, or its changes can't be received: is the database there?",
@@ -129,5 +177,82 @@ impl Lifecycle {
         tokio::time::timeout(patience, self.tracker.wait())
             .await
             .is_ok()
+    }
+}
+
+fn log_ended(task: &'static str, panicked: bool) {
+    tracing::error!(
+        task,
+        panicked,
+        "a task has ended that runs as long as the process"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_task_that_panics_or_ends_is_begun_again_until_the_process_stops() {
+        let lifecycle = Lifecycle::default();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let third = CancellationToken::new();
+        lifecycle.spawn("test", {
+            let (begun, third) = (begun.clone(), third.clone());
+            move || {
+                let (begun, third) = (begun.clone(), third.clone());
+                async move {
+                    match begun.fetch_add(1, Ordering::SeqCst) {
+                        0 => {}
+                        1 => std::panic::panic_any("a test"),
+                        _ => {
+                            third.cancel();
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            }
+        });
+        tokio::time::timeout(PATIENCE, third.cancelled())
+            .await
+            .unwrap();
+        assert_eq!(lifecycle.failed().now_or_never(), None);
+        assert!(lifecycle.finish(PATIENCE).await);
+    }
+
+    #[tokio::test]
+    async fn the_process_fails_with_a_task_that_it_cannot_do_without() {
+        for panics in [false, true] {
+            let lifecycle = Lifecycle::default();
+            lifecycle.spawn_vital("test", async move {
+                if panics {
+                    std::panic::panic_any("a test");
+                }
+            });
+            tokio::time::timeout(PATIENCE, lifecycle.failed())
+                .await
+                .unwrap();
+            assert!(
+                lifecycle
+                    .not_ready_because()
+                    .contains(&"the process is about to stop")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ends_while_the_process_stops_is_no_failure() {
+        let lifecycle = Lifecycle::default();
+        let stop = CancellationToken::new();
+        lifecycle.spawn_to_the_end("test", stop.clone().cancelled_owned());
+        lifecycle.spawn_vital("another", std::future::pending());
+        lifecycle.start_draining();
+        stop.cancel();
+        assert!(lifecycle.finish(PATIENCE).await);
+        assert_eq!(lifecycle.failed().now_or_never(), None);
     }
 }

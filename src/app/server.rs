@@ -60,6 +60,16 @@ impl Listeners {
         })
     }
 
+    /// The public listener's door.
+    pub(super) fn door(&self) -> Result<Door, StartError> {
+        let listener = self.public.try_clone();
+        listener.map(Door).map_err(|source| StartError::Listen {
+            address: self.address,
+            setting: "server.port",
+            source,
+        })
+    }
+
     /// The servers of both.
     pub(super) fn serve(
         self,
@@ -78,6 +88,40 @@ impl Listeners {
         let ops = ops(faces, self.ops).map_err(failed(self.ops_address, "server.ops_port"))?;
         Ok((public, ops))
     }
+}
+
+/// Where connections are made: another handle of the public listener.
+#[derive(Debug)]
+pub(super) struct Door(TcpListener);
+
+impl Door {
+    /// No more connections are made. A listener that is closed resets those that were made and not accepted yet, and a client can't know
+    /// whether its request was read. So the kernel drops what begins new ones first, until the listener is closed; a client that
+    /// tries to connect meanwhile is refused then, and can safely go elsewhere.
+    pub(super) fn close(self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = socket2::SockRef::from(&self.0).attach_filter(&linux::NO_SYN) {
+            tracing::debug!(%error, "new connections are made until the listener is closed");
+        }
+        drop(self);
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use socket2::SockFilter;
+
+    /// Drops TCP segments that begin a connection. For a TCP socket, a filter sees the segment from its header on.
+    pub(super) static NO_SYN: [SockFilter; 4] = [
+        // ldb [13]: the flags.
+        SockFilter::new(0x30, 0, 0, 13),
+        // jset SYN
+        SockFilter::new(0x45, 0, 1, 0x02),
+        // ret 0: drop
+        SockFilter::new(0x06, 0, 0, 0),
+        // ret all: keep
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
 }
 
 /// The public listener.

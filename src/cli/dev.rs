@@ -160,7 +160,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         let seen = app.gateway.refusals.watch();
         super::say(welcome(&ready, emulator.is_some())?)?;
         app.lifecycle
-            .spawn("refusals", refusals::print_refusals(seen));
+            .spawn_vital("refusals", refusals::print_refusals(seen));
     }
     Ok(Running {
         app,

@@ -32,10 +32,13 @@ pub async fn run(_: ServeArgs) -> anyhow::Result<ExitCode> {
         started = App::start(&settings, Clock::system()) => started?,
         () = signals.next() => return Ok(ExitCode::FAILURE),
     };
-    signals.next().await;
+    let failed = tokio::select! {
+        () = signals.next() => false,
+        () = app.lifecycle.failed() => true,
+    };
     tracing::info!("stopping");
     tokio::select! {
-        clean = app.stop() => Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        clean = app.stop() => Ok(if clean && !failed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         () = signals.next() => Ok(ExitCode::FAILURE),
     }
 }

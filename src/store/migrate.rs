@@ -5,6 +5,7 @@ mod permits;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::Instant;
@@ -31,6 +32,11 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// How long another instance may migrate, and when it is logged that this one waits.
 const LOCK_PATIENCE: Duration = Duration::from_mins(10);
 const LOCK_WORD: Duration = Duration::from_secs(2);
+/// How long a statement waits for a lock that a running instance or an admin holds. Whoever asks for the same table later waits behind this one, so
+/// it is short, and the migration is tried again.
+const LOCKED: &str = "500ms";
+const LOCKED_TRIES: u32 = 240;
+const LOCKED_PAUSE: Duration = Duration::from_millis(500);
 /// How many months of ledger partitions exist beyond the current one after a migration.
 const PARTITION_MONTHS_AHEAD: i32 = 24;
 
@@ -92,6 +98,22 @@ pub enum MigrateError {
     NoRandomness,
 }
 
+impl MigrateError {
+    /// Whether a lock was not free in time, or two waited for each other.
+    fn is_held_up(&self) -> bool {
+        let (Self::Store(StoreError::Unavailable(error))
+        | Self::Migration(
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _),
+        )) = self
+        else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
+    }
+}
+
 /// What a migration left to do.
 #[derive(Debug)]
 pub struct Migrated {
@@ -134,11 +156,15 @@ pub async fn forget_sessions(
 ) -> Result<(), StoreError> {
     let mut connection = connect(owner_url).await?;
     let months = i32::try_from(months.get()).unwrap_or(i32::MAX);
-    sqlx::query!(
-        "call drop_session_partitions(now() - make_interval(months => $1))",
-        months
-    )
-    .execute(&mut connection)
+    wait_briefly_for_locks(&mut connection).await?;
+    again("the ledger's old months are not dropped yet", async || {
+        let forget = sqlx::query!(
+            "call drop_session_partitions(now() - make_interval(months => $1))",
+            months
+        );
+        forget.execute(&mut connection).await?;
+        Ok(())
+    })
     .await?;
     connection.close().await?;
     Ok(())
@@ -189,6 +215,33 @@ async fn migrate_on(
         return Err(MigrateError::TooOld(version / 10_000));
     }
     take_lock(connection).await?;
+    wait_briefly_for_locks(connection).await?;
+    let mut tries = 1;
+    loop {
+        match prepare(connection, login_url, earlier).await {
+            Err(error) if error.is_held_up() && tries < LOCKED_TRIES => {
+                tries += 1;
+                tracing::info!(%error, "somebody holds a lock that the migration needs; trying again");
+                tokio::time::sleep(LOCKED_PAUSE).await;
+            }
+            prepared => return prepared,
+        }
+    }
+}
+
+/// From now on, statements of this connection fail if a lock is not free in a moment.
+async fn wait_briefly_for_locks(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let limit = format!("set lock_timeout = '{LOCKED}'");
+    connection.execute(sqlx::AssertSqlSafe(limit)).await?;
+    Ok(())
+}
+
+/// Each step is done once, however often this is called.
+async fn prepare(
+    connection: &mut PgConnection,
+    login_url: Option<&DatabaseUrl>,
+    earlier: EarlierRoles,
+) -> Result<Migrated, MigrateError> {
     let roles = Roles::of_database(connection).await?;
     permits::check(connection, &roles, login_url).await?;
     make_role(connection, &roles.tenant).await?;
@@ -313,22 +366,31 @@ async fn holder(connection: &mut PgConnection) -> Result<String, StoreError> {
 /// Makes the ledger's months. Where rows wait for one it needs a lock that running instances hold for moments: of two that wait
 /// for each other it is the one that tries again.
 async fn make_months(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let mut tries = 0;
-    loop {
-        let made = sqlx::query!(
+    again("the ledger's months are not made yet", async || {
+        let make = sqlx::query!(
             "call ensure_session_partitions(now(), $1)",
             PARTITION_MONTHS_AHEAD + 1
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::from);
-        match made {
+        );
+        make.execute(&mut *connection).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Tries again what was held up.
+async fn again(
+    what: &'static str,
+    mut call: impl AsyncFnMut() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        match call().await {
             Err(error) if error.is_transient() && tries < MONTHS_TRIES => {
                 tries += 1;
-                tracing::info!(%error, "the ledger's months are not made yet; trying again");
+                tracing::info!(%error, "{what}; trying again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            made => return made.map(|_| ()),
+            done => return done,
         }
     }
 }
@@ -410,9 +472,7 @@ async fn create_login(
     let create = format!("create role {role} login noinherit{password}");
     let created = connection.execute(sqlx::AssertSqlSafe(create)).await;
     let made_meanwhile = |error: &sqlx::Error| {
-        let code = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
+        let code = error.as_database_error().and_then(DatabaseError::code);
         code.is_some_and(|code| matches!(&*code, "42710" | "23505"))
     };
     match created {

@@ -1,8 +1,13 @@
 //! README, and the pages for whoever runs the gateway or calls it.
 
-use super::sentences::hold;
+use super::sentences::{file, hold};
+use super::sources::known;
 
 const CONNECTIONS: &str = "database.own_connections + database.mint_connections + database.user_connections + database.admin_connections + 2";
+
+/// How long stopping takes at most.
+const STOPPING: &str =
+    "server.drain_grace_ms / 1000 + server.shutdown_timeout_ms / 1000 + src/app.rs CLOSING";
 
 #[test]
 fn readme_and_production() {
@@ -19,6 +24,7 @@ fn readme_and_production() {
     hold(
         "docs/PRODUCTION.md",
         &[
+            ("six seconds more, {} s, before it is killed", &[STOPPING]),
             ("**Health**: port {} answers", &["server.ops_port"]),
             (
                 "makes the next {} months",
@@ -210,4 +216,16 @@ fn the_map() {
             ),
         ],
     );
+}
+
+#[test]
+fn compose_waits_until_the_gateway_has_stopped_by_itself() {
+    let compose = file("docker-compose.yml");
+    let grace = compose
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("stop_grace_period: "))
+        .and_then(|grace| grace.strip_suffix('s'));
+    let granted: f64 = grace.unwrap().parse().unwrap();
+    let takes = known(STOPPING);
+    assert!(takes < granted, "{takes} s of {granted} s");
 }

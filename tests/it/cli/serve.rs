@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use persona_gateway::dev::emulator::{
     Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultTarget,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::cli::{Running, environment_of, program};
 use crate::harness::tenants::{Bench, Tenant};
@@ -182,4 +185,54 @@ async fn a_second_signal_ends_it_at_once() {
     running.err_with("\"stopping\"").await;
     running.signal("TERM").await;
     assert_eq!(running.end().await.code, Some(1));
+}
+
+/// A mint over a connection of its own; `None` where no connection was made.
+async fn mint_anew(gateway: &str, token: &str) -> Option<String> {
+    let address = gateway.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!(
+        "POST /v1/session-token HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    let mut answer = String::new();
+    let asked = async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.read_to_string(&mut answer).await
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(10), asked).await;
+    Some(match asked {
+        Ok(Ok(_)) => answer,
+        broken => format!("{broken:?} after {answer:?}"),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_knows_nothing_of_the_end_is_answered_or_not_connected_at_all() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    let settings = [
+        ("GATEWAY__SERVER__DRAIN_GRACE_MS", "1000"),
+        ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
+    ];
+    let (running, _anam) = start(&bench, &tenant, &settings).await;
+    let (gateway, _) = running.addresses().await;
+    let token = tenant.user("u");
+    until("the tenant is served", Duration::from_secs(10), || async {
+        let answer = mint_anew(&gateway, &token).await.unwrap_or_default();
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    })
+    .await;
+    running.signal("TERM").await;
+    let clients = (0..8).map(|_| async {
+        let mut answered = 0;
+        // Until no connection is made any more.
+        while let Some(answer) = mint_anew(&gateway, &token).await {
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            answered += 1;
+        }
+        answered
+    });
+    let answered: usize = join_all(clients).await.into_iter().sum();
+    assert!(answered > 8, "{answered}");
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
 }

@@ -57,6 +57,47 @@ async fn eight_instances_migrate_an_empty_database_at_once() {
     store(&login).check_rights().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_migration_waits_for_a_lock_others_get_theirs() {
+    let database = TestDatabase::create().await;
+    let mut owner = database.owner().await;
+    sql::run(
+        &mut owner,
+        "do $$ begin
+             execute (select 'drop table ' || max(relname) from pg_class where relname ~ '^session_[0-9_]+$');
+         end $$",
+    )
+    .await
+    .unwrap();
+    // Somebody reads for long; a new month needs the table for itself.
+    let mut reader = database.owner().await;
+    sql::run(&mut reader, "begin; select from session limit 1")
+        .await
+        .unwrap();
+    let patience = Duration::from_secs(10);
+    let meanwhile = async {
+        for _ in 0..3 {
+            until("the migration waits", patience, || async {
+                let waits =
+                    "select pid from pg_locks where not granted and relation = 'session'::regclass";
+                database.rows(waits).await.pop()
+            })
+            .await;
+            let another = database.rows("select 1 as one from session");
+            tokio::time::timeout(patience, another)
+                .await
+                .expect("it is not held up by who waits");
+        }
+        sql::run(&mut reader, "rollback").await.unwrap();
+    };
+    let (migrated, ()) = tokio::join!(migrate(&database.owner_url, None), meanwhile);
+    migrated.unwrap();
+    let months = database
+        .rows("select 1 as one from pg_class where relname ~ '^session_[0-9_]+$' and relkind = 'r'")
+        .await;
+    assert_eq!(months.len(), 25);
+}
+
 #[tokio::test]
 async fn migrating_again_changes_nothing() {
     let database = TestDatabase::create().await;
