@@ -17,6 +17,7 @@ use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
 use crate::web::operation::{Answer, Described, Intake, Output, Part, operations};
+use crate::web::trace::SessionLine;
 use crate::web::user::user_call;
 
 operations! {
@@ -98,10 +99,18 @@ pub(super) struct Token<T> {
 impl<T: Serialize> Token<T> {
     pub(super) fn new(body: &T, minted: &Minted) -> Self {
         let timing = HeaderName::from_static("server-timing");
-        let response = HttpResponse::Ok()
+        let mut response = HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((timing, server_timing(minted.timings)))
             .json(body);
+        let decision = &minted.decision;
+        response.extensions_mut().insert(SessionLine {
+            session: minted.session,
+            context: decision.context.clone(),
+            persona: decision.persona.clone(),
+            persona_version: decision.version,
+            anam: minted.timings.anam,
+        });
         Self {
             response,
             body: PhantomData,

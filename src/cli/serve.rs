@@ -26,7 +26,7 @@ pub async fn run(_: ServeArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    logging::init(&settings.log)?;
+    let _log = logging::init_in_background(&settings.log)?;
     let mut signals = StopSignals::install()?;
     let app = tokio::select! {
         started = App::start(&settings, Clock::system()) => started?,

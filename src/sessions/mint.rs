@@ -275,7 +275,9 @@ impl Ready {
             ..self.timings
         };
         ledger.outcome(record::outcome(&caller, moment, &answer, timings));
-        log(&caller, &decision, moment.session, timings, &answer);
+        if let Err(refused) = &answer {
+            log_refusal(&caller, &decision, moment.session, timings, refused);
+        }
         let session = moment.session;
         let token = answer.map_err(|MintRefused { error, .. }| match error {
             AnamError::Paused { retry_after } => MintError::Paused { retry_after },
@@ -331,38 +333,26 @@ fn note_context(
     }
 }
 
-/// Logs one line for each session, issued or failed.
-fn log(
+/// Logs why Anam gave no token. A session that got one is in the line of its request.
+fn log_refusal(
     caller: &Caller,
     decision: &Decision,
     session: SessionId,
     timings: Timings,
-    answer: &Result<SessionToken, MintRefused>,
+    MintRefused { error, reason }: &MintRefused,
 ) {
-    // A macro, since the level of tracing's macros is part of their name.
-    macro_rules! line {
-        ($level:ident, $($more:tt)+) => {
-            tracing::$level!(
-                tenant.id = %caller.tenant,
-                session.id = %session,
-                context = %decision.context,
-                persona = %decision.persona,
-                persona.version = decision.version,
-                duration_ms = millis(timings.total),
-                anam_ms = millis(timings.anam),
-                $($more)+
-            )
-        };
-    }
-    match answer {
-        Ok(_) => line!(info, "minted"),
-        Err(MintRefused { error, reason }) => line!(
-            warn,
-            code = error.code(),
-            anam.status = error.upstream_status(),
-            anam.reason = reason.as_ref().map(tracing::field::display),
-            %error,
-            "Anam gave no token"
-        ),
-    }
+    tracing::warn!(
+        tenant.id = %caller.tenant,
+        session.id = %session,
+        context = %decision.context,
+        persona = %decision.persona,
+        persona.version = decision.version,
+        duration_ms = millis(timings.total),
+        anam_ms = millis(timings.anam),
+        code = error.code(),
+        anam.status = error.upstream_status(),
+        anam.reason = reason.as_ref().map(tracing::field::display),
+        %error,
+        "Anam gave no token"
+    );
 }

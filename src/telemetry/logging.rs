@@ -1,8 +1,9 @@
 //! Log lines: one line an event, on standard error, in UTC, with no control character in it.
 
-use std::{fmt::Write as _, io, panic};
+use std::{fmt::Write as _, io, panic, sync::OnceLock};
 
 use tracing::{Level, Metadata, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{ParseError, filter_fn},
@@ -21,9 +22,44 @@ pub enum LoggingError {
     Twice(#[from] TryInitError),
 }
 
+/// Lines that wait to be written at most; the next ones are dropped, and counted.
+const WAITING: usize = 8_192;
+
+/// Lines that were dropped by the writer of [`init_in_background`].
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// The same as [`init`], but for a thread of its own that writes: whoever logs never waits for the reader of standard error. While the returned
+/// guard lives, lines are written; when it is dropped, those that wait are.
+pub fn init_in_background(settings: &LogSettings) -> Result<WorkerGuard, LoggingError> {
+    let (writer, guard) = background(io::stderr());
+    _ = DROPPED.set(writer.error_counter());
+    init_with(settings, writer)?;
+    Ok(guard)
+}
+
+fn background(writer: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(writer)
+}
+
+/// How many lines were dropped, since nobody read them fast enough.
+pub fn dropped_lines() -> usize {
+    DROPPED.get().map_or(0, ErrorCounter::dropped_lines)
+}
+
 /// Sets up logging for the whole process; panics are logged as well. To be called once.
 pub fn init(settings: &LogSettings) -> Result<(), LoggingError> {
-    subscriber(settings, io::stderr)?.try_init()?;
+    init_with(settings, io::stderr)
+}
+
+fn init_with<W>(settings: &LogSettings, writer: W) -> Result<(), LoggingError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    subscriber(settings, writer)?.try_init()?;
     panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let location = panic.location().map(ToString::to_string);
@@ -231,6 +267,49 @@ mod tests {
             "still running"
         });
         assert_eq!(after, "still running");
+    }
+
+    #[test]
+    fn whoever_logs_does_not_wait_for_a_reader_and_what_is_dropped_is_counted() {
+        /// Writes nothing before it is let.
+        struct Slow(std::sync::mpsc::Receiver<()>, Memory);
+        impl io::Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                // Once the sender is gone, it does not wait any more.
+                _ = self.0.recv();
+                self.1.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let memory = Memory::default();
+        let (go, wait) = std::sync::mpsc::channel();
+        let (writer, guard) = background(Slow(wait, memory.clone()));
+        let dropped = writer.error_counter();
+        let settings = LogSettings {
+            format: LogFormat::Json,
+            filter: "info".to_owned(),
+        };
+        let subscriber = subscriber(&settings, writer).unwrap();
+        let lines = WAITING + 500;
+        tracing::subscriber::with_default(subscriber, || {
+            for number in 0..lines {
+                tracing::info!(number, "a line");
+            }
+        });
+        let dropped = dropped.dropped_lines();
+        // One is held by the thread that writes.
+        assert!((499..=500).contains(&dropped), "{dropped}");
+        drop(go);
+        drop(guard);
+        let written = memory.0.lock().unwrap().clone();
+        let written = String::from_utf8(written).unwrap().lines().count();
+        assert_eq!(
+            written,
+            lines - dropped,
+            "the others are written in the end"
+        );
     }
 
     #[test]

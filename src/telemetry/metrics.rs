@@ -4,7 +4,9 @@
 
 mod labels;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use prometheus_client::{
     encoding::text,
@@ -17,6 +19,7 @@ pub use self::labels::{Limit, OriginCheck, Outcome, Stage};
 use self::labels::{
     ByAsked, ByFound, ByLimit, ByOutcome, ByReason, ByResult, ByStage, ByState, RouteAndClass,
 };
+use super::logging::dropped_lines;
 use crate::domain::trace::ContextFound;
 
 /// What [`Metrics::encode`] writes: `OpenMetrics` 1.0.
@@ -62,6 +65,7 @@ struct Inner {
     tenants_in_memory: Gauge,
     known_users: Gauge,
     known_users_memory: Gauge,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -93,6 +97,7 @@ impl Metrics {
             tenants_in_memory: Gauge::default(),
             known_users: Gauge::default(),
             known_users_memory: Gauge::default(),
+            log_lines_dropped: Counter::default(),
         };
         Self(Arc::new(inner.registered()))
     }
@@ -253,6 +258,11 @@ impl Metrics {
 
     /// The whole of it as [`CONTENT_TYPE`].
     pub fn encode(&self) -> String {
+        let dropped = u64::try_from(dropped_lines()).unwrap_or(u64::MAX);
+        self.0
+            .log_lines_dropped
+            .inner()
+            .store(dropped, Ordering::Relaxed);
         let mut page = String::new();
         if let Err(error) = text::encode(&mut page, &self.0.registry) {
             tracing::error!(%error, "metrics cannot be written");
@@ -398,6 +408,11 @@ impl Inner {
             "What they take there, about",
             Unit::Bytes,
             self.known_users_memory.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Lines that are not in the log, since nobody read it fast enough",
+            self.log_lines_dropped.clone(),
         );
         self
     }

@@ -1,6 +1,6 @@
 //! Around every request: an id, one log line, the counters, and the headers that every answer has.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,7 +11,8 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use tracing::{Instrument, field};
 
 use crate::clock::Clock;
-use crate::domain::ids::RequestId;
+use crate::domain::ids::{RequestId, SessionId};
+use crate::domain::key::Key;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::millis;
@@ -21,6 +22,17 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request: it is in the log, in the ledger, in the audit trail, and in the answer's `X-Request-Id`.
 pub fn request_id(request: &HttpRequest) -> Option<RequestId> {
     request.extensions().get::<RequestId>().copied()
+}
+
+/// What the line of a request says of the session that it got; in the extensions of its answer.
+#[derive(Debug)]
+pub struct SessionLine {
+    pub session: SessionId,
+    pub context: Key,
+    pub persona: Key,
+    pub persona_version: i32,
+    /// How long Anam took, with the ledger's commit beside it.
+    pub anam: Duration,
 }
 
 /// Traces a request. Path and query stay out of the log: only the route is logged, by its name in the `OpenAPI` document, so no
@@ -46,8 +58,24 @@ pub async fn trace<B: MessageBody>(
     let status = response.status().as_u16();
     let duration = started.elapsed();
     metrics.http_request(&route, status);
+    let session = response
+        .response_mut()
+        .extensions_mut()
+        .remove::<SessionLine>();
+    let session = session.as_ref();
     span.in_scope(|| {
-        tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms = millis(duration), "answered");
+        tracing::info!(
+            http.method = %method,
+            http.route = route,
+            http.status = status,
+            duration_ms = millis(duration),
+            session.id = session.map(|line| field::display(line.session)),
+            context = session.map(|line| field::display(&line.context)),
+            persona = session.map(|line| field::display(&line.persona)),
+            persona.version = session.map(|line| line.persona_version),
+            anam_ms = session.map(|line| millis(line.anam)),
+            "answered"
+        );
     });
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

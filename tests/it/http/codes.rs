@@ -131,7 +131,8 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
             .await
         }
         Code::Internal => {
-            let revoke = "revoke select on preference from gateway_tenant";
+            // Nobody is known any more, so that it is read.
+            let revoke = "revoke select on preference from gateway_tenant; notify gateway_preferences, 'v1 * *'";
             broken(
                 app,
                 revoke,
