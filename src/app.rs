@@ -1,5 +1,6 @@
 //! The composition root: one straight line from settings to a listening service, and from a signal to its end.
 
+mod descriptors;
 mod refresh;
 mod server;
 mod unparsed;

@@ -13,6 +13,7 @@ use actix_web::{App, Error, HttpServer, web};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::StartError;
+use super::descriptors::connections_of_worker;
 use super::unparsed::{Connection, RefusalContext};
 use crate::api;
 use crate::config::{ServerSettings, Settings};
@@ -179,6 +180,10 @@ fn public(
     let (keep_alive, head_timeout) = (settings.server.keep_alive, settings.server.client_timeout);
     let builder = Server::build()
         .workers(workers(settings))
+        .max_concurrent_connections(connections_of_worker(
+            workers(settings),
+            database_connections(settings),
+        ))
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
@@ -265,6 +270,18 @@ pub(super) async fn serve(server: Server) {
     if let Err(error) = server.await {
         tracing::error!(%error, "a listener failed");
     }
+}
+
+/// At most, with those that were given up and the one that listens.
+fn database_connections(settings: &Settings) -> u64 {
+    let settings = &settings.database;
+    let kinds = [
+        settings.own_connections,
+        settings.mint_connections,
+        settings.user_connections,
+        settings.admin_connections,
+    ];
+    kinds.into_iter().map(u64::from).sum::<u64>() + 2
 }
 
 fn workers(settings: &Settings) -> usize {

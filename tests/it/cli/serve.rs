@@ -236,3 +236,42 @@ async fn a_client_that_knows_nothing_of_the_end_is_answered_or_not_connected_at_
     let ended = running.end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_are_answered_also_while_clients_hold_all_connections() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    bench.apply(&tenant.bundle().to_string()).await.unwrap();
+    let anam = Emulator::start(EmulatorConfig::default()).unwrap();
+    let running = program(&["serve"])
+        .envs(&environment_of(&bench))
+        .env("ANAM_BASE_URL", &anam.url())
+        .env("GATEWAY__SERVER__CLIENT_TIMEOUT_MS", "60000")
+        .open_files(200)
+        .start();
+    let (gateway, ops) = running.addresses().await;
+    running.err_with("the limit of open files is low").await;
+    let address = gateway.strip_prefix("http://").unwrap();
+    // Connections are made by the kernel, whether they are accepted or not.
+    let mut idle = Vec::new();
+    for _ in 0..300 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let token = tenant.user("u");
+    let first = idle.first_mut().unwrap();
+    let request = format!(
+        "POST /v1/session-token HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n\r\n"
+    );
+    first.write_all(request.as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    first.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    for path in ["healthz", "readyz", "metrics"] {
+        let answer = client().get(format!("{ops}/{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    drop(idle);
+    let answer = mint_anew(&gateway, &token).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    running.signal("TERM").await;
+    assert_eq!(running.end().await.code, Some(0));
+}

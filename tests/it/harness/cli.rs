@@ -96,6 +96,27 @@ pub(crate) fn environment_of(bench: &Bench) -> Vec<(String, String)> {
 }
 
 impl Program {
+    /// With so many open files at most.
+    pub(crate) fn open_files(mut self, most: u32) -> Self {
+        let program = self.0.as_std();
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        for (name, value) in program.get_envs() {
+            limited.envs(value.map(|value| (name, value)));
+        }
+        self.0 = limited;
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self

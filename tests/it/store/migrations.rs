@@ -12,8 +12,9 @@ use url::Url;
 
 use crate::harness::logs;
 use crate::harness::postgres::{TestDatabase, migrate, with_roles};
+use crate::harness::problem;
 use crate::harness::sql;
-use crate::harness::tenants::{settings, store};
+use crate::harness::tenants::{Tenant, settings, store};
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
 
@@ -346,6 +347,16 @@ async fn a_service_that_starts_before_its_database_gets_ready_when_that_comes() 
     );
     let app = App::start(&settings, Clock::system()).await.unwrap();
     assert_eq!(readiness(&app).await, 503);
+    // No token can be judged: that is not the token's fault.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .post(format!("http://{}/v1/session-token", app.address))
+        .bearer_auth(Tenant::new("alpha", None).user("u"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.headers()["retry-after"], "2");
+    problem(answer, 503, "unavailable").await;
     wire.open().await;
     until("the service is ready", Duration::from_secs(15), || async {
         (readiness(&app).await == 200).then_some(())
