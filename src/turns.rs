@@ -19,7 +19,7 @@ const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
 /// A request's own time is long if it is this much longer than twice the shortest of late.
-const LONG: Duration = Duration::from_millis(8);
+const LONG: Duration = Duration::from_millis(12);
 /// How long the shortest is remembered, at least.
 const OF_LATE: Duration = Duration::from_secs(30);
 /// Without a request that ended in this time, nothing is known of how long they take.
@@ -458,7 +458,7 @@ mod tests {
         let mut state = turns.lock();
         let mut now = Instant::now();
         (state.in_progress, state.waiting) = (LIMITS.2, 1);
-        let usual = Duration::from_millis(20);
+        let usual = Duration::from_millis(30);
         for _ in 0..100 {
             state.own_time.note(usual, now);
         }
