@@ -20,6 +20,10 @@ every-byte:
 bench *args:
     cargo bench --bench gateway -- {{args}}
 
+# The long tests of faults: kills and stops under load, compared with the ledger. Takes some minutes; only this machine is asked.
+soak *args:
+    cargo test --test it -- --ignored --test-threads 1 faults:: {{args}}
+
 # What CI complains about.
 lint:
     cargo fmt --check
