@@ -50,16 +50,21 @@ pub struct Finisher {
 
 impl Finisher {
     /// Runs `work` to its end, also if the returned future is dropped. `None` if the runtime stopped before.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        match self.tracker.spawn_on(work, &self.runtime).await {
-            Ok(done) => Some(done),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_cancelled) => None,
-            },
+    pub fn run<T, W>(&self, work: W) -> impl Future<Output = Option<T>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
+        // Begun here, so that the future of the caller does not carry the work along.
+        let running = self.tracker.spawn_on(work, &self.runtime);
+        async move {
+            match running.await {
+                Ok(done) => Some(done),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_cancelled) => None,
+                },
+            }
         }
     }
 }

@@ -217,7 +217,8 @@ impl Sources {
         _admitted: &Admitted,
     ) -> Result<(Arc<LiveTenant>, Arc<StoredPreferences>), SourceError> {
         let (tenant, subject) = (caller.tenant, &caller.subject);
-        let read = async || self.preferences(tenant, subject).await;
+        // What is rarely done is boxed, here and below, so that the future of a mint that finds everything in memory is small.
+        let read = async || Box::pin(self.preferences(tenant, subject)).await;
         tokio::try_join!(
             self.tenant_or_before(tenant),
             self.known_users.get(tenant, subject, read)
@@ -230,6 +231,14 @@ impl Sources {
         if let Some(live) = slot.fresh() {
             return Ok(live);
         }
+        Box::pin(self.load_or_before(tenant, &slot)).await
+    }
+
+    async fn load_or_before(
+        &self,
+        tenant: TenantId,
+        slot: &Slot,
+    ) -> Result<Arc<LiveTenant>, SourceError> {
         let before = slot.any().filter(|_| self.known_users.bridges_now());
         let Some(before) = before else {
             return self.tenant(tenant).await;

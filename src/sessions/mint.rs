@@ -139,7 +139,8 @@ where
         }
     };
     // From the row on, everything is done to its end: a client that is gone leaves no session without an outcome.
-    let finished = gateway.finisher.run(ready.finish().in_current_span()).await;
+    let finishing = gateway.finisher.run(ready.finish().in_current_span());
+    let finished = finishing.await;
     finished.unwrap_or(Err(MintError::Ledger(LedgerError::Unavailable)))
 }
 

@@ -109,7 +109,7 @@ impl KnownUsers {
     ) -> Result<Arc<StoredPreferences>, SourceError> {
         let user = SubjectDigest::of(subject);
         if !self.notices.arrive() {
-            return self.get_unsure(tenant, user, read).await;
+            return Box::pin(self.get_unsure(tenant, user, read)).await;
         }
         let slot = self.users().slot(tenant, user);
         if let Some(stored) = slot.stored.get() {

@@ -6,13 +6,15 @@ use futures_util::future::join_all;
 use persona_gateway::dev::emulator::{
     Emulator, EmulatorConfig, EmulatorHandle, Fault, FaultTarget,
 };
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::cli::{Running, environment_of, program};
+use crate::harness::cli::{Folder, Running, environment_of, program};
 use crate::harness::tenants::{Bench, Tenant};
 use crate::harness::wait::until;
+use crate::harness::wire::Wire;
 
 async fn start(bench: &Bench, tenant: &Tenant, more: &[(&str, &str)]) -> (Running, EmulatorHandle) {
     bench.apply(&tenant.bundle().to_string()).await.unwrap();
@@ -132,7 +134,7 @@ async fn a_port_that_is_taken_gives_1_and_names_it() {
 async fn secrets_can_stand_in_files() {
     let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
     bench.apply(&tenant.bundle().to_string()).await.unwrap();
-    let folder = crate::harness::cli::Folder::new();
+    let folder = Folder::new();
     let mut serve = program(&["check-config"]);
     for (name, value) in environment_of(&bench) {
         serve = match name.as_str() {
@@ -274,4 +276,71 @@ async fn operations_are_answered_also_while_clients_hold_all_connections() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     running.signal("TERM").await;
     assert_eq!(running.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_in_the_spool_outlive_a_process_that_is_killed() {
+    let (bench, tenant, spool) = (
+        Bench::new().await,
+        Tenant::new("alpha", None),
+        Folder::new(),
+    );
+    let wire = Wire::to(&bench.database.login_url).await;
+    let folder = spool.path().to_str().unwrap();
+    let settings = [
+        ("DATABASE_URL", wire.url().expose_secret().to_owned()),
+        ("GATEWAY__OUTAGE__SPOOL", folder.to_owned()),
+    ];
+    let settings = settings
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let (running, _anam) = start(&bench, &tenant, &settings).await;
+    let (gateway, _) = running.addresses().await;
+    let mint = async || {
+        let asked = client()
+            .post(format!("{gateway}/v1/session-token"))
+            .bearer_auth(tenant.user("u"))
+            .json(&json!({}));
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let answer: Value = answer.json().await.unwrap();
+        answer["sessionId"].as_str().unwrap().to_owned()
+    };
+    mint().await;
+    wire.cut().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(format!("'{}'", mint().await));
+    }
+    running.signal("KILL").await;
+    running.end().await;
+    wire.mend().await;
+    let sql = format!(
+        "select count(*) from session where id in ({})",
+        ids.join(", ")
+    );
+    assert_eq!(bench.database.rows(&sql).await[0]["count"], 0);
+
+    let (again, _anam) = start(&bench, &tenant, &settings).await;
+    until(
+        "they are in the ledger",
+        Duration::from_secs(20),
+        || async { (bench.database.rows(&sql).await[0]["count"] == ids.len()).then_some(()) },
+    )
+    .await;
+    again.signal("TERM").await;
+    let ended = again.end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spool_that_can_not_be_written_ends_the_start_with_its_reason() {
+    let (bench, folder) = (Bench::new().await, Folder::new());
+    let file = folder.write("spool", "a file");
+    let serve = program(&["serve"]).envs(&environment_of(&bench));
+    let ended = serve.env("GATEWAY__OUTAGE__SPOOL", &file).run().await;
+    assert_ne!(ended.code, Some(0));
+    let expected =
+        format!("outage.spool (GATEWAY__OUTAGE__SPOOL): the spool folder {file} can't be used");
+    assert!(ended.err.contains(&expected), "{}", ended.err);
 }
