@@ -19,7 +19,7 @@ const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
 /// A request's own time is long if it is this much longer than twice the shortest of late.
-const LONG: Duration = Duration::from_millis(12);
+const LONG: Duration = Duration::from_millis(8);
 /// How long the shortest is remembered, at least.
 const OF_LATE: Duration = Duration::from_secs(30);
 /// Without a request that ended in this time, nothing is known of how long they take.
