@@ -4,4 +4,5 @@
 
 mod clients;
 mod kills;
+mod outages;
 mod upstream;
