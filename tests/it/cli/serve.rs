@@ -328,6 +328,8 @@ async fn sessions_in_the_spool_outlive_a_process_that_is_killed() {
         || async { (bench.database.rows(&sql).await[0]["count"] == ids.len()).then_some(()) },
     )
     .await;
+    // A signal before it listens would end the start.
+    again.addresses().await;
     again.signal("TERM").await;
     let ended = again.end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
