@@ -99,6 +99,16 @@ async fn users_of_a_real_provider_come_in_with_opaque_tokens_until_these_are_rev
     // Whose users they are, the request says, and no other tenant's issuer is asked.
     app.empty_tenant("acme").await;
     let neighbour = app.admin_key("acme", Role::Owner).await;
+    let none = ("no_introspection".to_owned(), String::new());
+    until(
+        "the new tenant is known",
+        Duration::from_secs(10),
+        || async {
+            mint_for(&app, &token, "acme").await;
+            (refusals(&app, &neighbour).await == [none.clone()]).then_some(())
+        },
+    )
+    .await;
     for answer in [
         app.mint(&token, &json!({})).await,
         mint_for(&app, &token, "acme").await,
@@ -122,7 +132,6 @@ async fn users_of_a_real_provider_come_in_with_opaque_tokens_until_these_are_rev
     let inactive = ("inactive".to_owned(), provider.issuer.clone());
     let all = refusals(&app, &owner).await;
     assert_eq!(all, [vec![inactive], too_early].concat());
-    let none = ("no_introspection".to_owned(), String::new());
     assert_eq!(refusals(&app, &neighbour).await, [none]);
 
     let log = logged();
