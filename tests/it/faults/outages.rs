@@ -13,6 +13,15 @@ use crate::harness::{TestOptions, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Waits until everything is in the ledger that was spooled in this time.
+async fn until_empty(spool: &Folder, spooled: Duration) {
+    until("the spool is empty", spooled * 3 + PATIENCE, || async {
+        let left = std::fs::read_dir(spool.path()).unwrap().count();
+        (left == 0).then_some(())
+    })
+    .await;
+}
+
 /// Known users ask all the time while the database is away, again and again: each gets a token, and each token has its row.
 async fn endure(outages: usize, each: Duration) {
     let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
@@ -44,13 +53,11 @@ async fn endure(outages: usize, each: Duration) {
         })
         .await;
         wire.mend().await;
-        until("the spool is empty", PATIENCE, || async {
-            let left = std::fs::read_dir(spool.path()).unwrap().count();
-            (left == 0).then_some(())
-        })
-        .await;
+        until_empty(&spool, each).await;
     }
     let log = clients.stop().await;
+    // What did not fit beside the replay is in the spool, too.
+    until_empty(&spool, each).await;
     app.stop().await;
     assert_eq!(
         log.statuses.keys().collect::<Vec<_>>(),
