@@ -116,7 +116,7 @@ impl Replayer {
             Part::Requested => (&record.requested, &[]),
         };
         match self.rows.write(requested, outcomes).await {
-            Err(error) if !error.is_transient() => {}
+            Err(error) if is_of_a_row(&error) => {}
             written => return written.map(|()| requested.len() + outcomes.len()),
         }
         // One that is refused, as one of a tenant that was deleted meanwhile, must not keep the others out.
@@ -133,13 +133,22 @@ impl Replayer {
     }
 }
 
+/// Whether an error is a row's own: its tenant is gone, or a value can't be stored. After any other, as a right that is missing, nothing may be
+/// given up: the file stays until that is repaired.
+fn is_of_a_row(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Conflict { .. } | StoreError::Unstorable(_)
+    )
+}
+
 /// Whether a row was written; one that never will be is logged.
 fn unless_refused(
     session: uuid::Uuid,
     written: Result<(), StoreError>,
 ) -> Result<bool, StoreError> {
     match written {
-        Err(error) if !error.is_transient() => {
+        Err(error) if is_of_a_row(&error) => {
             tracing::error!(session.id = %session, %error, "a spooled row was refused");
             Ok(false)
         }

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::harness::cli::Folder;
+use crate::harness::logs::logged;
 use crate::harness::postgres::TestDatabase;
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
@@ -216,5 +217,30 @@ async fn without_a_spool_nobody_is_served_and_every_answer_comes_soon() {
         assert!(answer.headers().contains_key("retry-after"));
         problem(answer, 503, "unavailable").await;
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_that_is_missing_while_sessions_are_brought_in_costs_none_of_them() {
+    let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
+    let (app, wire) = bridged(&database, &spool, &[]).await;
+    mint_all(&app).await;
+    wire.cut().await;
+    let ids = mint_all(&app).await;
+    database
+        .sql("revoke insert on session from gateway_platform")
+        .await;
+    wire.mend().await;
+    until("it has been tried", PATIENCE, || async {
+        let tried = logged().contains("spooled rows of the ledger were not written yet");
+        tried.then_some(())
+    })
+    .await;
+    assert!(files(&spool) > 0, "the file stays");
+    database
+        .sql("grant insert on session to gateway_platform")
+        .await;
+    until_recorded(&database, &ids).await;
+    until_empty(&spool).await;
     app.stop().await;
 }
