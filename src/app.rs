@@ -218,7 +218,7 @@ impl App {
     }
 
     /// Drains: answers close their connections and readiness turns false, then requests under way end, then the ledger is
-    /// written out. False where something had to be cut off. It takes the grace time, the shutdown time-out and [`CLOSING`] at most.
+    /// written out. False where something had to be cut off. It takes the grace time, the shutdown time-out and six seconds at most.
     pub async fn stop(self) -> bool {
         self.lifecycle.start_draining();
         let last_call = LAST_CALL.min(self.drain_grace);

@@ -355,7 +355,7 @@ impl Sources {
         self.known_users.notices_begin();
     }
 
-    /// Notices of changes still arrive. To be called each second at least: see [`KnownUsers`].
+    /// Notices of changes still arrive. To be called each second at least, or what is in memory counts as old.
     pub fn notices_go_on(&self) {
         self.known_users.notices_go_on();
         let (users, bytes) = self.known_users.size();

@@ -18,7 +18,7 @@ const DURING_TRIAL: Duration = Duration::from_secs(1);
 /// When it opens, and how long a trial may take.
 #[derive(Debug, Clone, Copy)]
 pub struct BreakerRules {
-    /// So many failures in a row; or twice as many within [`WINDOW`], if at least half of all requests failed.
+    /// So many failures in a row; or twice as many within ten seconds, if at least half of all requests failed.
     pub failures: u32,
     /// Longer than any request takes: a trial without a report after this time is given up.
     pub trial: Duration,

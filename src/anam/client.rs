@@ -123,7 +123,7 @@ impl Anam {
     }
 
     /// Asks for a session token, unless Anam failed too often with this key. `body` is the JSON of a [`super::wire::MintBody`].
-    /// To be called on the main runtime, where connections belong: see [`Self::exchange`].
+    /// To be called on the main runtime, since connections belong to the runtime that opened them.
     pub async fn mint(
         &self,
         tenant: TenantId,
