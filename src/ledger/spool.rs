@@ -21,6 +21,8 @@ use crate::store::sessions::{Outcome, Requested};
 const ENDING: &str = "spool";
 /// Longest record that is read; a batch takes a hundredth.
 const LONGEST: u32 = 256 * 1024 * 1024;
+/// So many names are tried for a new file.
+const TRIES: u32 = 16;
 
 /// Rows that were to be written together.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -153,28 +155,48 @@ impl Spool {
 
     /// A new file, locked.
     fn create(&self) -> io::Result<OpenFile> {
-        let others: u64 = files(&self.folder)?.iter().map(|path| size(path)).sum();
-        let id = self.clock.new_id();
-        let path = self.path_of(id);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        file.try_lock()?;
-        // Before it was locked, somebody may have found it empty, and removed it.
-        let there = std::fs::metadata(&path)?;
-        if there.ino() != file.metadata()?.ino() {
-            return Err(io::Error::other("a new file was removed by somebody else"));
+        self.create_beside(|_| {})
+    }
+
+    /// Whoever replays may find a file before it is locked: then it is theirs, and another is made. `others` is what they do meanwhile.
+    fn create_beside(&self, mut others: impl FnMut(&Path)) -> io::Result<OpenFile> {
+        let used: u64 = files(&self.folder)?.iter().map(|path| size(path)).sum();
+        for _ in 0..TRIES {
+            let id = self.clock.new_id();
+            let path = self.path_of(id);
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)?;
+            others(&path);
+            if !is_ours(&file, &path)? {
+                continue;
+            }
+            // Its name must be on the disk as well.
+            File::open(&self.folder)?.sync_all()?;
+            return Ok(OpenFile {
+                file,
+                id,
+                length: 0,
+                room: self.max_bytes.saturating_sub(used),
+            });
         }
-        // Its name must be on the disk as well.
-        File::open(&self.folder)?.sync_all()?;
-        Ok(OpenFile {
-            file,
-            id,
-            length: 0,
-            room: self.max_bytes.saturating_sub(others),
-        })
+        Err(io::Error::other("others take each new file"))
+    }
+}
+
+/// Locks a new file. False if whoever replays was there before: they have it, or have removed it since it is empty.
+fn is_ours(file: &File, path: &Path) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(false),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -181,6 +181,26 @@ fn a_full_spool_refuses_and_what_it_has_is_whole() {
 }
 
 #[test]
+fn a_new_file_that_another_instance_has_or_removes_before_it_is_locked_costs_no_row() {
+    let folder = Folder::new();
+    let spool = folder.spool(MIB);
+    let (mut tried, mut held) = (0, None);
+    let open = spool.create_beside(|path| {
+        tried += 1;
+        let left = Left::take(path, ring()).unwrap().unwrap();
+        match tried {
+            1 => held = Some(left),
+            2 => left.remove().unwrap(),
+            _ => drop(left),
+        }
+    });
+    let mine = spool.path_of(open.unwrap().id);
+    assert_eq!(tried, 3);
+    assert!(mine.exists());
+    assert_ne!(held.map(|left| left.path), Some(mine));
+}
+
+#[test]
 fn a_disk_without_room_leaves_no_part_of_a_record() {
     // Every write to this device fails for want of space.
     let folder = Folder::new();
