@@ -170,6 +170,8 @@ impl App {
             metrics: metrics.clone(),
         });
 
+        // Dropped before what the tasks from here on work for.
+        let start = lifecycle.start();
         lifecycle.spawn_to_the_end("ledger", writer.run(lifecycle.clone()));
         lifecycle.spawn("refusals", move || refusals.clone().run());
         lifecycle.spawn("checkpoints", {
@@ -203,6 +205,7 @@ impl App {
         let handles = [public.handle(), ops.handle()];
         lifecycle.spawn_to_the_end("listener", server::serve(public));
         lifecycle.spawn_to_the_end("operations listener", server::serve(ops));
+        start.done();
         tracing::info!(%address, %ops_address, "listening");
         Ok(Self {
             address,

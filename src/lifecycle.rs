@@ -69,7 +69,36 @@ impl Finisher {
     }
 }
 
+/// A start under way. Dropped before [`Start::done`], the process is about to stop: its tasks end, and that is no fault of theirs.
+#[derive(Debug)]
+pub struct Start {
+    lifecycle: Lifecycle,
+    is_done: bool,
+}
+
+impl Start {
+    pub fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.lifecycle.start_draining();
+        }
+    }
+}
+
 impl Lifecycle {
+    /// From when the first task runs until everything does.
+    pub fn start(&self) -> Start {
+        Start {
+            lifecycle: self.clone(),
+            is_done: false,
+        }
+    }
+
     /// For requests; their work runs on the runtime that this is called in.
     pub fn finisher(&self) -> Finisher {
         Finisher {
@@ -246,6 +275,26 @@ mod tests {
                     .not_ready_because()
                     .contains(&"the process is about to stop")
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ends_since_the_start_was_given_up_is_no_failure() {
+        for is_done in [false, true] {
+            let lifecycle = Lifecycle::default();
+            let start = lifecycle.start();
+            let (handle, closed) = tokio::sync::oneshot::channel::<()>();
+            lifecycle.spawn_to_the_end("test", async move {
+                _ = closed.await;
+            });
+            if is_done {
+                start.done();
+            } else {
+                drop(start);
+            }
+            drop(handle);
+            assert!(lifecycle.finish(PATIENCE).await);
+            assert_eq!(lifecycle.failed().now_or_never().is_some(), is_done);
         }
     }
 

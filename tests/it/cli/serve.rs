@@ -8,6 +8,7 @@ use persona_gateway::dev::emulator::{
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sqlx::Executor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -15,6 +16,8 @@ use crate::harness::cli::{Folder, Running, environment_of, program};
 use crate::harness::tenants::{Bench, Tenant};
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn start(bench: &Bench, tenant: &Tenant, more: &[(&str, &str)]) -> (Running, EmulatorHandle) {
     bench.apply(&tenant.bundle().to_string()).await.unwrap();
@@ -90,6 +93,36 @@ async fn an_interrupt_stops_it_too() {
     running.addresses().await;
     running.signal("INT").await;
     assert_eq!(running.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_during_the_start_ends_it_and_is_no_fault_of_a_task() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    bench.apply(&tenant.bundle().to_string()).await.unwrap();
+    // Whoever starts reads the issuers, and waits here.
+    let mut owner = bench.database.owner().await;
+    owner
+        .execute("begin; lock table issuer in access exclusive mode")
+        .await
+        .unwrap();
+    let running = program(&["serve"])
+        .envs(&environment_of(&bench))
+        .env("GATEWAY__DATABASE__LOCK_TIMEOUT_MS", "20000")
+        .env("GATEWAY__DATABASE__STATEMENT_TIMEOUT_MS", "20000")
+        .start();
+    let waiting = format!(
+        "select 1 from pg_stat_activity where datname = '{}' and wait_event_type = 'Lock'",
+        bench.database.name
+    );
+    until("it waits for the issuers", PATIENCE, || async {
+        let found = bench.database.rows(&waiting).await;
+        (!found.is_empty()).then_some(())
+    })
+    .await;
+    running.signal("TERM").await;
+    let ended = running.end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(!ended.err.contains("ERROR"), "{}", ended.err);
 }
 
 #[tokio::test]
