@@ -1,6 +1,7 @@
 //! The composition root: one straight line from settings to a listening service, and from a signal to its end.
 
 mod descriptors;
+mod inside;
 mod refresh;
 mod server;
 mod unparsed;

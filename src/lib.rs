@@ -38,6 +38,8 @@ pub mod web;
 
 pub mod api;
 
+pub mod console;
+
 pub mod app;
 
 pub mod dev;

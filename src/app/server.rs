@@ -9,14 +9,17 @@ use actix_http::{HttpService, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::middleware::from_fn;
+use actix_web::web::ServiceConfig;
 use actix_web::{App, Error, HttpServer, web};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::StartError;
 use super::descriptors::connections_of_worker;
+use super::inside::inside;
 use super::unparsed::{Connection, RefusalContext};
 use crate::api;
 use crate::config::{ServerSettings, Settings};
+use crate::console;
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
@@ -153,8 +156,8 @@ fn public(
         max_bytes: settings.server.max_admin_body_bytes,
         timeout: settings.server.body_timeout,
     }));
-    let service = move || {
-        App::new()
+    let given = move |config: &mut ServiceConfig| {
+        config
             .app_data(gateway.clone())
             .app_data(origins.clone())
             .app_data(clock.clone())
@@ -163,12 +166,27 @@ fn public(
             .app_data(proxies.clone())
             .app_data(own_origin.clone())
             .app_data(limits.clone())
-            .app_data(admin_limits.clone())
+            .app_data(admin_limits.clone());
+    };
+    let service = move || {
+        let for_console = {
+            let given = given.clone();
+            inside(move || {
+                App::new()
+                    .configure(given.clone())
+                    .configure(api::routes)
+                    .default_service(web::to(api::not_found))
+            })
+        };
+        App::new()
+            .configure(given.clone())
+            .app_data(for_console)
             .wrap(from_fn(readable))
             .wrap(from_fn(limit_address))
             .wrap(from_fn(cors))
             .wrap(from_fn(trace))
             .configure(api::routes)
+            .configure(console::routes)
             .default_service(web::to(api::not_found))
     };
     let desk = Arc::new(RefusalContext {

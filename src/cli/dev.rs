@@ -58,6 +58,7 @@ pub struct DevArgs {
 struct Ready {
     gateway: String,
     ops: String,
+    console: String,
     issuer: String,
     anam: String,
     tenant: &'static str,
@@ -134,6 +135,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let ready = Ready {
         gateway: url(app.address),
         ops: url(app.ops_address),
+        console: format!("{}/console", url(app.address)),
         issuer: issuer.url().to_owned(),
         anam: settings
             .anam
@@ -310,6 +312,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     let Ready {
         gateway,
         ops,
+        console,
         issuer,
         anam,
         tenant,
@@ -351,6 +354,15 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     }
     writeln!(
         text,
+        "In a browser: the console, where personas are written."
+    )?;
+    writeln!(text)?;
+    writeln!(text, "  {console}")?;
+    writeln!(text, "  e-mail address {admin_email}")?;
+    writeln!(text, "  password       {admin_password}")?;
+    writeln!(text)?;
+    writeln!(
+        text,
         "  gateway   {gateway}   (the API to read and try: {gateway}/docs)"
     )?;
     writeln!(text, "  operators {ops}   (/healthz /readyz /metrics)")?;
@@ -362,7 +374,6 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     writeln!(text, "  database  psql '{database_url}'")?;
     writeln!(text, "  data      {data_folder}")?;
     writeln!(text, "  admin key {admin_key}   (docs/DEV.md)")?;
-    writeln!(text, "  sign-in   {admin_email} {admin_password}")?;
     writeln!(text)?;
     writeln!(
         text,

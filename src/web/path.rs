@@ -27,12 +27,14 @@ pub async fn readable<B: MessageBody + 'static>(
     }
 }
 
-/// Whether a path belongs to the admin API or the operators': no page of another origin has any business there, and bodies may be long.
+/// Whether a path belongs to the admin API, the operators' or the console: no page of another origin has any business there, and bodies may be long.
 pub fn is_for_admins(path: &str) -> bool {
-    ["/v1/admin", "/v1/operator"].iter().any(|start| {
-        path.strip_prefix(start)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    ["/v1/admin", "/v1/operator", "/console"]
+        .iter()
+        .any(|start| {
+            path.strip_prefix(start)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
 /// `None` where a percent sign is not followed by two hex digits, or the bytes are no UTF-8.

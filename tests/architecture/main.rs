@@ -13,11 +13,16 @@ mod architecture {
     const MAX_LINES: usize = 600;
 
     /// Crates that belong to one room, or a few.
-    const ROOMS_OF_CRATES: [(&str, &[&str]); 13] = [
+    const ROOMS_OF_CRATES: [(&str, &[&str]); 15] = [
         ("sqlx", &["store/"]),
         // The program asks Anam, issuers, and, as a client, gateways elsewhere.
         ("reqwest", &["anam/", "auth/", "client/"]),
-        ("actix_web", &["web/", "api/", "app/", "app.rs", "dev/"]),
+        (
+            "actix_web",
+            &["web/", "api/", "console/", "app/", "app.rs", "dev/"],
+        ),
+        ("askama", &["console/"]),
+        ("fluent_bundle", &["console/"]),
         ("actix_http", &["app/"]),
         ("actix_service", &["app/"]),
         ("actix_ws", &["dev/"]),

@@ -73,6 +73,7 @@ async fn dev_serves_what_its_line_of_json_says() {
         [
             "gateway",
             "ops",
+            "console",
             "issuer",
             "anam",
             "tenant",

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-use actix_web::cookie::{Cookie, SameSite, time};
-use actix_web::http::header::{CACHE_CONTROL, HOST, LOCATION};
+use actix_web::cookie::time::Duration;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,13 +19,13 @@ use crate::tenants::sso::browser_flow::{self, PATIENCE, ProviderCallback, SsoOut
 use crate::tenants::sso::code::{self, Program, VouchedPerson};
 use crate::web::Problem;
 use crate::web::codes::Code;
-use crate::web::cors::OwnOrigin;
 use crate::web::html::{escape, page, problem_page, wants_page};
 use crate::web::input::{Member, Schemas, Secret, input};
 use crate::web::operation::{
     Answer, Body, Described, Intake, Json, Output, Part, PartialQuery, Path, Query, TenantName,
     operations,
 };
+use crate::web::own_address::OwnAddress;
 use crate::web::work::Ready;
 
 operations! {
@@ -70,62 +70,19 @@ impl Part for Browser {
     fn describe(_: &mut Described<'_>) {}
 }
 
-/// The name of the cookie that binds the way there and back to one browser, and whether it needs https.
-struct OwnAddress {
-    origin: String,
-    secure: bool,
+/// Binds the way there and back to one browser.
+const COOKIE: &str = "persona-gateway-sso";
+
+fn own_address(request: &HttpRequest) -> Result<OwnAddress, Problem> {
+    OwnAddress::from_request(request).ok_or_else(|| {
+        Problem::new(Code::NotFound).detail(
+            "There is no single sign-on at this address. Whoever runs the installation sets server.public_url: the address that the identity provider sends browsers back to.",
+        )
+    })
 }
 
-impl OwnAddress {
-    /// As configured; else what the request names, but only on this machine: a name that somebody sends is not to be trusted
-    /// with where codes go.
-    fn from_request(request: &HttpRequest) -> Result<Self, Problem> {
-        let configured = request
-            .app_data::<web::Data<OwnOrigin>>()
-            .and_then(|own| own.0.clone());
-        if let Some(origin) = configured {
-            let secure = origin.starts_with("https://");
-            return Ok(Self { origin, secure });
-        }
-        let host = request
-            .headers()
-            .get(HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
-        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
-            return Ok(Self {
-                origin: format!("http://{host}"),
-                secure: false,
-            });
-        }
-        Err(Problem::new(Code::NotFound).detail(
-            "There is no single sign-on at this address. Whoever runs the installation sets server.public_url: the address that the identity provider sends browsers back to.",
-        ))
-    }
-
-    fn cookie_name(&self) -> &'static str {
-        if self.secure {
-            "__Host-persona-gateway-sso"
-        } else {
-            "persona-gateway-sso"
-        }
-    }
-
-    fn cookie(&self, value: String, seconds: i64) -> Cookie<'static> {
-        Cookie::build(self.cookie_name(), value)
-            .path("/")
-            .http_only(true)
-            .secure(self.secure)
-            // Lax: it must come along when the provider's page sends the browser back.
-            .same_site(SameSite::Lax)
-            .max_age(time::Duration::seconds(seconds))
-            .finish()
-    }
-
-    fn redirect_uri(&self, tenant: &str) -> String {
-        format!("{}/v1/admin/sso/{tenant}/callback", self.origin)
-    }
+fn redirect_uri(own: &OwnAddress, tenant: &str) -> String {
+    format!("{}/v1/admin/sso/{tenant}/callback", own.origin())
 }
 
 input! {
@@ -257,15 +214,16 @@ async fn begin(
 ) -> Answer<HttpResponse> {
     let program = sent?.0.program()?;
     waits.clone_from(&program);
-    let own = OwnAddress::from_request(browser)?;
+    let own = own_address(browser)?;
     let sent =
-        browser_flow::start(gateway, tenant, &own.redirect_uri(tenant), program, &from).await?;
+        browser_flow::start(gateway, tenant, &redirect_uri(&own, tenant), program, &from).await?;
     Ok(HttpResponse::Found()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((LOCATION, sent.url.as_str()))
         .cookie(own.cookie(
+            COOKIE,
             sent.browser.expose_secret().to_owned(),
-            PATIENCE.num_seconds(),
+            Some(Duration::seconds(PATIENCE.num_seconds())),
         ))
         .finish())
 }
@@ -354,10 +312,8 @@ async fn finish(
     waits: &mut Option<Program>,
 ) -> Answer<HttpResponse> {
     let PartialQuery(CallbackQuery { state, code, iss }) = sent?;
-    let own = OwnAddress::from_request(browser)?;
-    let cookie = browser
-        .cookie(own.cookie_name())
-        .map(|cookie| SecretString::from(cookie.value()));
+    let own = own_address(browser)?;
+    let cookie = own.cookie_of(browser, COOKIE).map(SecretString::from);
     let back = ProviderCallback {
         state: SecretString::from(state.map_or_else(String::new, |state| state.0)),
         code: code.map(|code| code.0),
@@ -376,7 +332,7 @@ async fn finish(
         SsoOutcome::VouchedPerson(vouched) => last_page(&own, tenant, &vouched),
     };
     // The way is over: the browser may forget it.
-    _ = answer.add_cookie(&own.cookie(String::new(), 0));
+    _ = answer.add_cookie(&own.cookie(COOKIE, String::new(), Some(Duration::ZERO)));
     Ok(answer)
 }
 
@@ -392,7 +348,7 @@ fn last_page(own: &OwnAddress, slug: &str, vouched: &VouchedPerson) -> HttpRespo
     let Some(code) = &vouched.code else {
         let command = format!(
             "persona-gateway login --server {} --tenant {slug}",
-            own.origin
+            own.origin()
         );
         let rest = format!(
             "<p>To work there, sign in on the command line:</p>\n<code>{}</code>\n\

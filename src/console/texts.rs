@@ -1,0 +1,172 @@
+//! What pages say, in the reader's language. A language is a file in `texts/`, in Fluent's syntax (projectfluent.org), and a line here.
+
+use std::sync::LazyLock;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT_LANGUAGE;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use unic_langid::LanguageIdentifier;
+
+/// Tag, and texts. What a language lacks is said in the first one.
+const LANGUAGES: [(&str, &str); 2] = [
+    ("en", include_str!("texts/en.ftl")),
+    ("de", include_str!("texts/de.ftl")),
+];
+
+type Bundle = FluentBundle<FluentResource>;
+
+static BUNDLES: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
+    LANGUAGES
+        .iter()
+        .map(|(tag, source)| bundle(tag, source))
+        .collect()
+});
+
+fn bundle(tag: &str, source: &str) -> Bundle {
+    let language: LanguageIdentifier = tag.parse().unwrap_or_default();
+    let mut bundle = Bundle::new_concurrent(vec![language]);
+    // Marks around values are for texts of mixed direction; they would be in what scripts and tests read.
+    bundle.set_use_isolating(false);
+    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(some, errors)| {
+        tracing::error!(language = tag, ?errors, "texts can't be read");
+        some
+    });
+    if let Err(errors) = bundle.add_resource(resource) {
+        tracing::error!(language = tag, ?errors, "texts are there twice");
+    }
+    bundle
+}
+
+/// The texts of one language.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Texts {
+    at: usize,
+}
+
+impl Texts {
+    /// Those that the browser asks for first and that there are.
+    pub fn of(request: &HttpRequest) -> Self {
+        let header = request.headers().get(ACCEPT_LANGUAGE);
+        let wanted = header
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        Self {
+            at: preferred(wanted),
+        }
+    }
+
+    /// The language's tag (BCP 47).
+    pub fn tag(self) -> &'static str {
+        LANGUAGES.get(self.at).map_or("en", |(tag, _)| tag)
+    }
+
+    /// A text. A name that no language has is shown as it is, so that it is noticed.
+    pub fn say(self, name: &str) -> String {
+        self.format(name, None)
+    }
+
+    /// A text with a value in it.
+    pub fn with<'a>(self, name: &str, key: &'a str, value: impl Into<FluentValue<'a>>) -> String {
+        let mut values = FluentArgs::new();
+        values.set(key, value);
+        self.format(name, Some(&values))
+    }
+
+    /// A text with values in it.
+    pub fn with_all(self, name: &str, values: &[(&str, &str)]) -> String {
+        let values: FluentArgs<'_> = values.iter().map(|(key, value)| (*key, *value)).collect();
+        self.format(name, Some(&values))
+    }
+
+    fn format(self, name: &str, values: Option<&FluentArgs<'_>>) -> String {
+        let own = BUNDLES.get(self.at);
+        for bundle in own.into_iter().chain(BUNDLES.first()) {
+            if let Some(pattern) = bundle.get_message(name).and_then(|message| message.value()) {
+                let mut errors = Vec::new();
+                let text = bundle.format_pattern(pattern, values, &mut errors);
+                if !errors.is_empty() {
+                    tracing::error!(text = name, ?errors, "a text lacks a value");
+                }
+                return text.into_owned();
+            }
+        }
+        name.to_owned()
+    }
+}
+
+/// The first of the languages in an `Accept-Language` that there is, by weight (RFC 9110, section 12.5.4).
+fn preferred(header: &str) -> usize {
+    let mut best = (0, 0);
+    for range in header.split(',').take(20) {
+        let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let weight = match parameters.trim().strip_prefix("q=") {
+            Some(weight) => weight.trim().parse::<f32>().unwrap_or(0.0),
+            None => 1.0,
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a weight is clamped to 0 to 1000"
+        )]
+        let weight = (weight.clamp(0.0, 1.0) * 1000.0) as i32;
+        let primary = tag.trim().split('-').next().unwrap_or_default();
+        let known = LANGUAGES
+            .iter()
+            .position(|(tag, _)| tag.eq_ignore_ascii_case(primary));
+        if let Some(at) = known
+            && weight > best.0
+        {
+            best = (weight, at);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_browser_chooses_the_language() {
+        for (header, tag) in [
+            ("", "en"),
+            ("de", "de"),
+            ("de-AT,de;q=0.9,en;q=0.8", "de"),
+            ("fr-FR,fr;q=0.9,en;q=0.5,de;q=0.4", "en"),
+            ("fr, de;q=0.1", "de"),
+            ("en;q=0.2, DE;q=0.3", "de"),
+            ("de;q=0, en", "en"),
+            ("*;q=x,,;;", "en"),
+        ] {
+            let texts = Texts {
+                at: preferred(header),
+            };
+            assert_eq!(texts.tag(), tag, "{header}");
+        }
+    }
+
+    fn names(source: &str) -> BTreeSet<&str> {
+        let entry = |line: &'static str| line;
+        let _ = entry;
+        source
+            .lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+            .filter_map(|line| line.split_once(" ="))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    #[test]
+    fn every_language_says_everything() {
+        let english = names(LANGUAGES[0].1);
+        assert!(english.len() > 50);
+        for (tag, source) in LANGUAGES {
+            assert!(FluentResource::try_new(source.to_owned()).is_ok(), "{tag}");
+            let there = names(source);
+            let missing: Vec<_> = english.symmetric_difference(&there).collect();
+            assert!(missing.is_empty(), "{tag}: {missing:?}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Who looks at a page: the session in their cookie, their language, and the API in their name.
+
+use actix_web::cookie::Cookie;
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::future::{FutureExt, LocalBoxFuture, ready};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::api::{Api, Refused};
+use super::inside::Inside;
+use super::texts::Texts;
+use crate::crypto::digest::sha256;
+use crate::domain::role::Role;
+use crate::web::body::{self, AdminBodyLimits};
+use crate::web::own_address::OwnAddress;
+
+/// What a handler of a page gives.
+pub type Answer = Result<HttpResponse, Refused>;
+
+/// The cookie of a session.
+const COOKIE: &str = "persona-gateway";
+
+/// Whoever looks at a page, signed in or not.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub api: Api,
+    pub texts: Texts,
+    /// The page's path.
+    pub path: String,
+    own: OwnAddress,
+    query: String,
+    token: Option<SecretString>,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    pub account: Account,
+    visitor: Visitor,
+}
+
+/// A person, and where they work.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    pub email: String,
+    pub name: String,
+    pub operator: bool,
+    pub single_sign_on: bool,
+    pub tenant: Option<String>,
+    pub role: Option<Role>,
+    pub tenants: Vec<Workplace>,
+}
+
+/// A tenant that a person may work in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Workplace {
+    pub slug: String,
+    pub name: String,
+    pub role: Role,
+    pub active: bool,
+}
+
+impl Account {
+    /// Whether they have this role in the tenant, or a higher one.
+    pub fn may(&self, role: Role) -> bool {
+        self.role.is_some_and(|own| own >= role)
+    }
+
+    /// The display name of the tenant.
+    pub fn tenant_name(&self) -> &str {
+        let here = self.tenant.as_deref().unwrap_or_default();
+        let place = self.tenants.iter().find(|place| place.slug == here);
+        place.map_or(here, |place| &place.name)
+    }
+}
+
+impl Visitor {
+    fn from_head(request: &HttpRequest) -> Result<Self, Refused> {
+        let inside = request.app_data::<Inside>().ok_or_else(|| {
+            tracing::error!("the console was given no API");
+            Refused::own(StatusCode::INTERNAL_SERVER_ERROR, "internal", "")
+        })?;
+        let own = OwnAddress::from_request(request).ok_or_else(|| {
+            Refused::own(
+                StatusCode::MISDIRECTED_REQUEST,
+                "no_console_here",
+                "The console has no address here. Whoever runs the installation sets server.public_url to the address that browsers use, with https.",
+            )
+        })?;
+        let token = own.cookie_of(request, COOKIE).map(SecretString::from);
+        let api = Api::new(inside.clone(), request.clone());
+        let api = match &token {
+            Some(token) => api.with_token(token.clone()),
+            None => api,
+        };
+        Ok(Self {
+            api,
+            texts: Texts::of(request),
+            path: request.path().to_owned(),
+            own,
+            query: request.query_string().to_owned(),
+            token,
+        })
+    }
+
+    /// The cookie of a session that has begun.
+    pub fn cookie(&self, token: &str) -> Cookie<'static> {
+        self.own.cookie(COOKIE, token.to_owned(), None)
+    }
+
+    /// The end of the cookie.
+    pub fn no_cookie(&self) -> Cookie<'static> {
+        let age = actix_web::cookie::time::Duration::ZERO;
+        self.own.cookie(COOKIE, String::new(), Some(age))
+    }
+
+    /// A parameter of the page's query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    /// The page's query, as it was sent.
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
+    /// What forms of this session carry, and no other page knows.
+    pub fn form_token(&self) -> String {
+        let token = self
+            .token
+            .as_ref()
+            .map_or("", |token| token.expose_secret());
+        hex::encode(sha256(format!("form of {token}").as_bytes()))
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Refused;
+    type Future = std::future::Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Self::from_head(request))
+    }
+}
+
+impl std::ops::Deref for Signed {
+    type Target = Visitor;
+
+    fn deref(&self) -> &Visitor {
+        &self.visitor
+    }
+}
+
+impl FromRequest for Signed {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visitor = match Visitor::from_head(request) {
+            Ok(visitor) => visitor,
+            Err(refused) => return ready(Err(refused)).boxed_local(),
+        };
+        async move {
+            if visitor.token.is_none() {
+                return Err(Refused::own(
+                    StatusCode::UNAUTHORIZED,
+                    "unauthenticated",
+                    "",
+                ));
+            }
+            let account = visitor.api.get("/v1/admin/account").await?;
+            Ok(Self { account, visitor })
+        }
+        .boxed_local()
+    }
+}
+
+/// A form that somebody sent from a page of their session.
+#[derive(Debug)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// A field's value; empty where there is none.
+    pub fn get(&self, name: &str) -> &str {
+        let field = self.0.iter().find(|(key, _)| key == name);
+        field.map_or("", |(_, value)| value)
+    }
+
+    /// All values of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let fields = self.0.iter().filter(move |(key, _)| key == name);
+        fields.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the field is there: a box that is ticked, a button that was pressed.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// A field's value, unless it is empty.
+    pub fn filled(&self, name: &str) -> Option<&str> {
+        Some(self.get(name).trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Every field, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl FromRequest for Form {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = web::Payload::from_request(&request, payload);
+        async move {
+            let unreadable = |detail: String| Refused::own(StatusCode::BAD_REQUEST, "bad_form", detail);
+            let visitor = Visitor::from_head(&request)?;
+            let limits = request.app_data::<web::Data<AdminBodyLimits>>();
+            let limits = limits.ok_or_else(|| unreadable(String::new()))?.0;
+            let payload = payload.await.map_err(|error| unreadable(error.to_string()))?;
+            let form = ["application/x-www-form-urlencoded"];
+            let bytes = body::read(&request, payload, limits, &form).await;
+            let bytes = bytes.map_err(|fault| unreadable(fault.to_string()))?;
+            let fields = url::form_urlencoded::parse(&bytes);
+            // Browsers send line ends as CR LF.
+            let fields = fields.map(|(key, value)| (key.into_owned(), value.replace("\r\n", "\n")));
+            let form = Self(fields.collect());
+            if visitor.token.is_some() && form.get("form") != visitor.form_token() {
+                return Err(Refused::own(
+                    StatusCode::FORBIDDEN,
+                    "foreign_form",
+                    "This form belongs to another session: it was open while you signed in anew, or another page sent it. Go back, load the page again, and repeat what you did.",
+                ));
+            }
+            Ok(form)
+        }
+        .boxed_local()
+    }
+}
+
+/// Sends the browser on to a page, after something was done.
+pub fn see(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, path))
+        .finish()
+}
+
+/// A path of the console that a query may name as the next page.
+pub fn own_path(path: Option<String>) -> String {
+    path.filter(|path| {
+        (path == "/console" || path.starts_with("/console/") || path.starts_with("/console?"))
+            && path.len() <= 2_000
+            && path.chars().all(|c| c.is_ascii_graphic() && c != '\\')
+            && !path.contains("//")
+    })
+    .unwrap_or_else(|| "/console".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_the_console_come_next() {
+        for path in ["/console", "/console/personas/a?tab=b", "/console?said=x"] {
+            assert_eq!(own_path(Some(path.into())), path);
+        }
+        for path in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/consolex",
+            "/console//evil.example",
+            "/console/\\evil",
+            "/console/\r\nx",
+            "/v1/admin",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(own_path(Some(path.into())), "/console", "{path}");
+        }
+    }
+}
