@@ -148,8 +148,6 @@ mod tests {
     }
 
     fn names(source: &str) -> BTreeSet<&str> {
-        let entry = |line: &'static str| line;
-        let _ = entry;
         source
             .lines()
             .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
@@ -161,7 +159,7 @@ mod tests {
     #[test]
     fn every_language_says_everything() {
         let english = names(LANGUAGES[0].1);
-        assert!(english.len() > 50);
+        assert!(english.len() > 30);
         for (tag, source) in LANGUAGES {
             assert!(FluentResource::try_new(source.to_owned()).is_ok(), "{tag}");
             let there = names(source);

@@ -1,3 +1,4 @@
+# The frame of every page, and what all pages share.
 product = Persona-Gateway
 skip = Zum Inhalt
 menu = Menü
@@ -40,3 +41,19 @@ refusal-wait = { $seconds } Sekunden warten, dann noch einmal versuchen.
 refusal-number = Wenn Sie um Hilfe bitten, nennen Sie diese Nummer: { $number }
 
 overview = Übersicht
+
+## Personas and snippets
+
+## Contexts
+
+## Sessions and users
+
+## Refusals and audit
+
+## Catalogue and policy
+
+## Issuers, keys and people
+
+## Bundles
+
+## Installation

@@ -1,3 +1,4 @@
+# The frame of every page, and what all pages share.
 product = Persona gateway
 skip = To the content
 menu = Menu
@@ -40,3 +41,19 @@ refusal-wait = Wait { $seconds } seconds, then try again.
 refusal-number = If you ask for help, tell this number: { $number }
 
 overview = Overview
+
+## Personas and snippets
+
+## Contexts
+
+## Sessions and users
+
+## Refusals and audit
+
+## Catalogue and policy
+
+## Issuers, keys and people
+
+## Bundles
+
+## Installation
