@@ -1,4 +1,4 @@
-//! `dev`: everything on this machine, with a demo tenant and a curl line to try.
+//! `dev`: everything on this machine, with a demo tenant, a page and a curl line to try.
 
 mod data;
 mod refusals;
@@ -25,20 +25,23 @@ use crate::crypto::seal::KeyRing;
 use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
+use crate::dev::page::{Page, PageHandle, PageSettings, Sdk};
 use crate::dev::{private_file, seed};
 use crate::store::migrate::{EarlierRoles, migrate};
 use crate::telemetry::logging;
 
+/// Where Anam's SDK finds Anam by itself.
+const REAL_ANAM: &str = "https://api.anam.ai";
 /// How long the printed user token lives, seconds.
 const USER_TOKEN_SECONDS: i64 = 12 * 60 * 60;
 
-/// Runs everything on this machine: its own Postgres, an issuer of user tokens, a stand-in for Anam, and a demo tenant.
+/// Runs everything on this machine: its own Postgres, an issuer of user tokens, a stand-in for Anam, a demo tenant, and a page to try it.
 ///
 /// With `DATABASE_URL` set (an owner's URL), that database is used. With `ANAM_API_KEY` set, the real Anam is used. Data
 /// stay between starts; `--fresh` throws them away. Ctrl-C stops it all.
 #[derive(Debug, clap::Args)]
 pub struct DevArgs {
-    /// Port of the gateway; the operations listener, the issuer and the emulator take the next three. 0 takes free ones.
+    /// Port of the gateway; the operations listener, the issuer, the emulator and the page take the next four. 0 takes free ones.
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(..=i64::from(workspace::LAST_FIRST_PORT)))]
     port: u16,
     /// Print one line of JSON with every address and key first.
@@ -50,6 +53,9 @@ pub struct DevArgs {
     /// Where data are kept, by one `dev` at a time: ./.data, or a folder of this directory's own in /var/lib/persona-gateway as root.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Anam's SDK for the page, as `npm pack` writes it. Without it npm fetches it once, when the page is first opened.
+    #[arg(long, value_name = "FILE")]
+    sdk: Option<PathBuf>,
 }
 
 /// Everything a newcomer or a test needs.
@@ -61,6 +67,7 @@ struct Ready {
     console: String,
     issuer: String,
     anam: String,
+    page: String,
     tenant: &'static str,
     user_token: String,
     admin_key: String,
@@ -75,6 +82,7 @@ struct Running {
     app: App,
     issuer: DevIssuerHandle,
     emulator: Option<EmulatorHandle>,
+    page: PageHandle,
     data: Data,
     claim: Claim,
 }
@@ -90,6 +98,7 @@ pub async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
         () = signals.next() => return Ok(ExitCode::FAILURE),
     };
     signals.next().await;
+    running.page.stop().await;
     running.app.stop().await;
     running.issuer.stop().await;
     if let Some(emulator) = running.emulator {
@@ -132,17 +141,25 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         std::process::id(),
         url(app.address)
     ))?;
+    let anam = settings.anam.base_url.as_str().trim_end_matches('/');
+    let sdk = match &args.sdk {
+        Some(file) => Sdk::given(file.clone()),
+        None => Sdk::fetched_into(folder.join("anam-sdk")),
+    };
+    let page = PageSettings {
+        gateway: app.address,
+        issuer: issuer.url().to_owned(),
+        anam: (anam != REAL_ANAM).then(|| anam.to_owned()),
+        stand_in: emulator.is_some(),
+    };
+    let page = Page::start(local(next_port(args, 4)), page, sdk)?;
     let ready = Ready {
         gateway: url(app.address),
         ops: url(app.ops_address),
         console: format!("{}/console", url(app.address)),
         issuer: issuer.url().to_owned(),
-        anam: settings
-            .anam
-            .base_url
-            .as_str()
-            .trim_end_matches('/')
-            .to_owned(),
+        anam: anam.to_owned(),
+        page: page.url().to_owned(),
         tenant: seed::TENANT,
         user_token: user_token(&issuer)?,
         admin_key: std::fs::read_to_string(&key_file).unwrap_or_default(),
@@ -168,6 +185,7 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         app,
         issuer,
         emulator,
+        page,
         data,
         claim,
     })
@@ -315,6 +333,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
         console,
         issuer,
         anam,
+        page,
         tenant,
         user_token,
         database_url,
@@ -327,12 +346,18 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
     writeln!(text)?;
     writeln!(
         text,
-        "The persona gateway is running, with the tenant `{tenant}` and its contexts support, sales, training and default."
+        "The persona gateway is running. Open this page: sign in as somebody, choose, and talk."
     )?;
+    writeln!(text)?;
+    writeln!(text, "  {page}")?;
     writeln!(text)?;
     writeln!(
         text,
-        "Try it: the logged-in user Sam asks for support, and gets a session token for a persona made for Sam."
+        "The tenant `{tenant}` has the contexts support, sales, training and default. What the page does, as a command: the logged-in user"
+    )?;
+    writeln!(
+        text,
+        "Sam asks for support, and gets a session token for a persona made for Sam."
     )?;
     writeln!(text)?;
     writeln!(text, "  curl -s -X POST {gateway}/v1/session-token \\")?;
@@ -371,6 +396,7 @@ fn welcome(ready: &Ready, emulated: bool) -> Result<String, std::fmt::Error> {
         "  issuer    {issuer}   (POST /token gives tokens for any user)"
     )?;
     writeln!(text, "  Anam      {anam}")?;
+    writeln!(text, "  page      {page}   (its files: examples/page)")?;
     writeln!(text, "  database  psql '{database_url}'")?;
     writeln!(text, "  data      {data_folder}")?;
     writeln!(text, "  admin key {admin_key}   (docs/DEV.md)")?;

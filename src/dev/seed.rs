@@ -1,6 +1,7 @@
 //! The demo tenant: applied like any other bundle, once, plus the local issuer at each start.
 
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::authoring::apply::{Applier, ApplyError, ApplyOptions};
@@ -60,6 +61,41 @@ pub fn user_claims() -> serde_json::Map<String, Value> {
     let claims =
         json!({ "name": "Sam Rivera", "plan": "pro", "locale": "en-GB", "roles": ["member"] });
     claims.as_object().cloned().unwrap_or_default()
+}
+
+/// Somebody whom a newcomer signs in as.
+#[derive(Debug, Serialize)]
+pub struct SampleUser {
+    pub sub: &'static str,
+    pub claims: serde_json::Map<String, Value>,
+    /// What is different for this user.
+    pub about: &'static str,
+}
+
+/// The demo user, and two others.
+pub fn sample_users() -> [SampleUser; 3] {
+    let claims = |claims: Value| claims.as_object().cloned().unwrap_or_default();
+    [
+        SampleUser {
+            sub: USER,
+            claims: user_claims(),
+            about: "on the pro plan, with preferences already",
+        },
+        SampleUser {
+            sub: "user-2",
+            claims: claims(
+                json!({ "name": "Kim Lee", "plan": "enterprise", "locale": "en-US", "roles": ["member"] }),
+            ),
+            about: "on the enterprise plan: somebody else answers urgent problems",
+        },
+        SampleUser {
+            sub: "user-3",
+            claims: claims(
+                json!({ "name": "Noor Haddad", "plan": "free", "locale": "de-DE", "roles": ["member"] }),
+            ),
+            about: "on the free plan, here for the first time",
+        },
+    ]
 }
 
 /// Makes the demo tenant unless it exists, and points it at the local issuer. What a developer changed in it stays.

@@ -1,9 +1,10 @@
 //! Lists of the pages are whole: codes of problems, modules of the code, kinds of tests, files of a production.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use persona_gateway::dev::page::PACKAGE;
 use persona_gateway::domain::preferences::Standard;
 use persona_gateway::domain::settings::{Form, Setting, Settings};
 use persona_gateway::web::codes::Code;
@@ -170,11 +171,66 @@ fn ci_does_what_its_script_does_and_nothing_else() {
 }
 
 #[test]
-fn the_sdk_of_the_page_is_the_one_that_tests_drive() {
-    let tests = file("tests/browser/sdk.rs");
-    let (_, version) = tests.split_once("@anam-ai/js-sdk@").unwrap();
-    let version = version.split('"').next().unwrap();
+fn what_the_picker_offers_is_on_its_page() {
+    let page = file("docs/PICKER.md");
+    let source = file("examples/page/persona-preferences.js");
+    // What stands between `start` and the first character that no name has.
+    let named = |text: &str, start: &str| -> BTreeSet<String> {
+        let rest = text.split(start).skip(1);
+        let name = |rest: &str| {
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+            rest.get(..end.unwrap_or(rest.len())).unwrap().to_owned()
+        };
+        rest.map(name).collect()
+    };
+    assert_eq!(
+        named(&page, "  --persona-"),
+        named(&source, "var(--persona-")
+    );
+    let parts: BTreeSet<_> = named(&source, "part: \"")
+        .into_iter()
+        .chain(named(&source, "setAttribute(\"part\", \""))
+        .collect();
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("Parts: "))
+        .unwrap();
+    let told: BTreeSet<_> = line
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(ToOwned::to_owned)
+        .collect();
+    assert_eq!(told, parts);
+    let cells = |heading: &str| -> BTreeSet<&str> {
+        let section = page.split(heading).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect()
+    };
+    let events: BTreeSet<String> = named(&source, "Event(\"").into_iter().collect();
+    assert_eq!(
+        cells("## Events\n"),
+        events.iter().map(String::as_str).collect()
+    );
+    let list = source.split("observedAttributes = [").nth(1).unwrap();
+    let list = list.split(']').next().unwrap();
+    assert_eq!(
+        cells("## Attributes\n"),
+        list.split('"').skip(1).step_by(2).collect()
+    );
+    let all = source.split("const ALL = \"").nth(1).unwrap();
+    assert!(page.contains(&format!("`{}`", all.split('"').next().unwrap())));
+}
+
+#[test]
+fn the_sdk_of_the_page_is_the_one_that_dev_fetches() {
     let page = file("docs/PAGE.md");
-    assert!(page.contains(&format!("npm pack --silent @anam-ai/js-sdk@{version}\n")));
-    assert!(page.contains(&format!("anam-ai-js-sdk-{version}.tgz")));
+    for part in page.split("@anam-ai/js-sdk@").skip(1) {
+        let version = part.split(['`', ' ']).next().unwrap();
+        assert_eq!(format!("@anam-ai/js-sdk@{version}"), PACKAGE);
+    }
+    assert!(page.contains(&format!("npm pack {PACKAGE}`")));
 }

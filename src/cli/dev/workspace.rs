@@ -10,10 +10,12 @@ use anyhow::{Context, bail};
 use crate::crypto::digest::sha256_hex;
 use crate::dev::postgres;
 
-/// The gateway, its operations listener, the issuer and the emulator.
-pub(super) const PORTS: [&str; 4] = ["gateway", "operations", "issuer", "Anam's stand-in"];
+/// The gateway, its operations listener, the issuer, the emulator and the page.
+pub(super) const PORTS: [&str; 5] = ["gateway", "operations", "issuer", "Anam's stand-in", "page"];
+/// How far the last port is from the first.
+const SPAN: u16 = 4;
 /// The last port after which there are as many as are wanted.
-pub(super) const LAST_FIRST_PORT: u16 = u16::MAX - 3;
+pub(super) const LAST_FIRST_PORT: u16 = u16::MAX - SPAN;
 /// From one set of ports to the next that is looked at.
 const STEP: u16 = 10;
 
@@ -104,14 +106,14 @@ pub(super) fn ports_are_free(host: IpAddr, first: u16) -> anyhow::Result<()> {
                 .filter_map(|n| first.checked_add(n.checked_mul(STEP)?))
                 .filter(|other| *other <= LAST_FIRST_PORT)
                 .find(|other| {
-                    (0..4).all(|offset| is_free(host, other.saturating_add(offset)).is_ok())
+                    (0..=SPAN).all(|offset| is_free(host, other.saturating_add(offset)).is_ok())
                 });
             let advice = others.map_or_else(
                 || "`--port 0` takes free ones".to_owned(),
                 |other| {
                     format!(
                         "`--port {other}` takes {other} to {}, and `--port 0` any that are free",
-                        other.saturating_add(3)
+                        other.saturating_add(SPAN)
                     )
                 },
             );

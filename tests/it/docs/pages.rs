@@ -102,8 +102,8 @@ fn walk<'a>(page: &'a Page, dev: &Dev) -> Walk<'a> {
                 "OWNER_URL='postgres://postgres@localhost/persona_gateway?host=...'",
             ),
         "docs/PAGE.md" => walk.without(
-            "npm pack",
-            "the browser's tests open this page with this version",
+            "cp -r examples/page",
+            "its last command serves until it is stopped",
         ),
         "docs/PRODUCTION.md" => walk
             .without("cp .env.example", "it needs containers")
