@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -31,6 +31,21 @@ where
         resume_unwind(failure.into_panic());
     }
     closed.expect("Chromium closes");
+}
+
+/// Whatever the page's own policy forbade since it was opened; nothing, if all is well.
+pub(crate) async fn forbidden(browser: &Client) -> Vec<Value> {
+    let script = "
+        const done = arguments[0];
+        const found = [];
+        new ReportingObserver((reports) => found.push(...reports.map((report) => report.body)),
+            { types: ['csp-violation'], buffered: true }).observe();
+        setTimeout(() => done(found));
+    ";
+    match browser.execute_async(script, Vec::new()).await {
+        Ok(Value::Array(found)) => found,
+        other => panic!("the page answers with a list: {other:?}"),
+    }
 }
 
 /// Starts `ChromeDriver` on a free port and returns its URL.

@@ -1,5 +1,5 @@
-//! The unmodified browser SDK of Anam in headless Chromium, against the emulator: what a token is
-//! really for. Needs chromium, chromedriver and npm; the SDK comes from npm once, then from target/.
+//! Headless Chromium: the unmodified browser SDK of Anam against the emulator, which is what a token is really for, the page that `dev`
+//! serves, and the preferences picker. Needs chromium, chromedriver and npm; the SDK and axe come from npm once, then from target/.
 
 #![expect(
     clippy::expect_used,
@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod axe;
 mod browser;
 mod conversation;
 mod gateway;
@@ -19,7 +20,12 @@ mod gateway;
     reason = "the harness serves tests/it first"
 )]
 mod harness;
+#[cfg(test)]
+mod newcomer;
+mod npm;
 mod page;
+#[cfg(test)]
+mod picker;
 #[cfg(test)]
 mod reference;
 mod sdk;
