@@ -88,7 +88,8 @@ fn dressed<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
     default(CACHE_CONTROL, "no-store");
     default(CONTENT_SECURITY_POLICY, POLICY);
     default(X_FRAME_OPTIONS, "DENY");
-    default(REFERRER_POLICY, "no-referrer");
+    // Without any referrer, browsers send forms with the origin `null`.
+    default(REFERRER_POLICY, "same-origin");
     default(
         HeaderName::from_static("cross-origin-opener-policy"),
         "same-origin",
