@@ -4,12 +4,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::crypto::mac::Fingerprint;
 
 /// What the look-up itself takes for one token, in bytes, about.
 const PLACE_BYTES: usize = 256;
+
+/// Clocks of threads that look at the same moment differ by less.
+const INSTANT: TimeDelta = TimeDelta::seconds(1);
 
 /// Bytes that everybody's may have together. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
@@ -53,9 +56,17 @@ pub(super) struct TokenCache<V> {
 #[derive(Debug)]
 struct Entry<V> {
     value: V,
+    since: DateTime<Utc>,
     until: DateTime<Utc>,
     bytes: usize,
     number: u64,
+}
+
+impl<V> Entry<V> {
+    /// A clock that was set back must not lengthen what was learned before.
+    fn is_good(&self, now: DateTime<Utc>) -> bool {
+        self.since <= now + INSTANT && now < self.until
+    }
 }
 
 impl<V: Clone> TokenCache<V> {
@@ -72,7 +83,7 @@ impl<V: Clone> TokenCache<V> {
 
     pub(super) fn find(&self, token: &Fingerprint, now: DateTime<Utc>) -> Option<V> {
         let entry = self.entries.get(token)?;
-        (now < entry.until).then(|| entry.value.clone())
+        entry.is_good(now).then(|| entry.value.clone())
     }
 
     /// `bytes` is what the value takes.
@@ -101,6 +112,7 @@ impl<V: Clone> TokenCache<V> {
         self.order.push_back((token, number));
         let entry = Entry {
             value,
+            since: now,
             until,
             bytes,
             number,
@@ -113,7 +125,7 @@ impl<V: Clone> TokenCache<V> {
 
     /// Drops expired entries.
     pub(super) fn tidy(&mut self, now: DateTime<Utc>) {
-        let over = self.entries.iter().filter(|(_, entry)| entry.until <= now);
+        let over = self.entries.iter().filter(|(_, entry)| !entry.is_good(now));
         let over: Vec<Fingerprint> = over.map(|(token, _)| *token).collect();
         for token in &over {
             self.remove(token);
@@ -162,8 +174,6 @@ impl<V> Drop for TokenCache<V> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
     use crate::crypto::mac::Fingerprints;
 
@@ -212,6 +222,17 @@ mod tests {
         );
         drop(known);
         assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_lengthens_nothing() {
+        let token = Fingerprints::new().unwrap().fingerprint(b"token");
+        let mut known = TokenCache::new(MOST, MemoryBudget::new(MOST));
+        known.add(token, 1, BYTES, at(1_060), at(1_000));
+        assert_eq!(remembered(&known, &[token], 1_059), [1]);
+        assert_eq!(remembered(&known, &[token], 500), [0; 0]);
+        known.tidy(at(500));
+        assert_eq!(remembered(&known, &[token], 1_059), [0; 0], "it is gone");
     }
 
     #[test]

@@ -50,10 +50,12 @@ impl Throttle {
             )));
         }
         let rest = self.rests_until.map(|until| until - now);
+        // If more than all of it is left, the clock was set back.
         if let Some(rest) = rest.and_then(|left| left.to_std().ok())
             && !rest.is_zero()
+            && rest <= REST
         {
-            return Err(ThrottledBy::Endpoint(rest.min(REST)));
+            return Err(ThrottledBy::Endpoint(rest));
         }
         if self.asked >= per_second {
             return Err(ThrottledBy::Endpoint(Duration::from_secs(1)));
@@ -151,5 +153,18 @@ mod tests {
         pace.answered(None, true, at(5));
         pace.failed(at(6));
         assert_eq!(pace.admit(None, 1_000, at(6)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_rest_longer() {
+        let mut pace = Throttle::default();
+        for _ in 0..FAILURES {
+            pace.failed(at(10_000));
+        }
+        assert_eq!(
+            pace.admit(None, 1_000, at(10_000)),
+            Err(ThrottledBy::Endpoint(REST))
+        );
+        assert_eq!(pace.admit(None, 1_000, at(5_000)), Ok(()));
     }
 }
