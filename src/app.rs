@@ -183,15 +183,7 @@ impl App {
         let mut refresher = refresh::Refresher::new(access, sources, bridge, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn_vital("refresh", refresher.run(lifecycle.clone()));
-        let unknown_after = settings.ledger.unknown_after;
-        lifecycle.spawn("housekeeping", {
-            let (gateway, own) = (gateway.clone(), own.clone());
-            move || housekeeping(gateway.clone(), own.clone(), unknown_after)
-        });
-        lifecycle.spawn("catalogues", {
-            let gateway = gateway.clone();
-            move || catalogues(gateway.clone())
-        });
+        keep_house(&lifecycle, &gateway, &own, settings.ledger.unknown_after);
 
         let services = server::Services {
             gateway: gateway.clone(),
@@ -295,6 +287,23 @@ fn spool(settings: &Settings, keys: &KeyRing, clock: &Clock) -> Result<Option<Sp
         )
     });
     spool.transpose()
+}
+
+/// Begins what is done now and then.
+fn keep_house(
+    lifecycle: &Lifecycle,
+    gateway: &Arc<Gateway>,
+    own: &Database,
+    unknown_after: Duration,
+) {
+    lifecycle.spawn("housekeeping", {
+        let (gateway, own) = (gateway.clone(), own.clone());
+        move || housekeeping(gateway.clone(), own.clone(), unknown_after)
+    });
+    lifecycle.spawn("catalogues", {
+        let gateway = gateway.clone();
+        move || catalogues(gateway.clone())
+    });
 }
 
 async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {
