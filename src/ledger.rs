@@ -9,7 +9,7 @@ pub use spool::{Spool, SpoolError};
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -97,6 +97,30 @@ pub struct Writer {
     rows: Gatherer,
     reach: Reach,
     spool: Option<Spool>,
+    live: Live,
+}
+
+/// Batches of live rows, so that a replay knows of them. Clones count together.
+#[derive(Debug, Clone, Default)]
+struct Live(Arc<LiveBatches>);
+
+#[derive(Debug, Default)]
+struct LiveBatches {
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+}
+
+impl Live {
+    /// How many were begun so far.
+    fn batches(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether one was begun since, or is still under way.
+    fn any_since(&self, begun: usize) -> bool {
+        let now = self.batches();
+        now != begun || now != self.0.ended.load(Ordering::Relaxed)
+    }
 }
 
 /// Whether the database is there.
@@ -124,6 +148,7 @@ struct Gatherer {
 #[derive(Debug)]
 struct Pen {
     rows: LedgerWriter,
+    live: Live,
     metrics: Metrics,
 }
 
@@ -138,6 +163,7 @@ impl Ledger {
         let (requested, waiting) = mpsc::channel(QUEUE);
         let (outcomes, ended) = mpsc::channel(QUEUE);
         let pace = Arc::<Pace>::default();
+        let live = Live::default();
         let mut rows = LedgerWriter::new(database);
         if spool.is_some() {
             rows = rows.within(SPOOL_AFTER);
@@ -152,8 +178,13 @@ impl Ledger {
                 ended: Vec::with_capacity(BATCH),
                 tries: 0,
             },
-            reach: Reach::Here(Pen { rows, metrics }),
+            reach: Reach::Here(Pen {
+                rows,
+                live: live.clone(),
+                metrics,
+            }),
             spool,
+            live,
         };
         let ledger = Self {
             requested,
@@ -195,7 +226,7 @@ impl Writer {
     /// What brings spooled rows into the database.
     pub fn replayer(&self, database: Database) -> Option<Replayer> {
         let spool = self.spool.as_ref()?;
-        Some(Replayer::new(spool, database))
+        Some(Replayer::new(spool, database, self.live.clone()))
     }
 
     /// Writes until every handle is gone, and reports whether it can.
@@ -461,7 +492,9 @@ impl Pen {
             return Ok(());
         }
         let started = Instant::now();
+        self.live.0.begun.fetch_add(1, Ordering::Relaxed);
         let written = self.rows.write(requested, outcomes).await;
+        self.live.0.ended.fetch_add(1, Ordering::Relaxed);
         let outcome = if written.is_ok() {
             metrics::Outcome::Ok
         } else {

@@ -1,12 +1,16 @@
 //! Brings spooled rows into the database once it is there again: this instance's, and those of instances that ended.
+//!
+//! Records are put together, since most of them have a few rows, and a statement costs more than a row. Live rows come first: while there are some,
+//! a replay rests for as long as it writes.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::Live;
 use super::spool::{Left, Record, Spool, SpoolError, files};
 use crate::crypto::seal::KeyRing;
 use crate::store::ledger::LedgerWriter;
@@ -15,6 +19,10 @@ use crate::store::{Database, StoreError, log_not_done};
 
 /// How often is looked for files that nobody adds to.
 const LOOK: Duration = Duration::from_millis(500);
+/// Rows that are written together, at most and at least. Fewer where the database does not take so many in time.
+const TOGETHER: (usize, usize) = (512, 16);
+/// Where a statement takes less, the next may have more rows; where it takes more, the next has fewer.
+const TAKES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
 /// Replays what is left in a folder.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub struct Replayer {
     folder: PathBuf,
     keys: KeyRing,
     rows: LedgerWriter,
+    sizes: Sizes,
+    live: Live,
     /// Files that can't be read; each is logged once.
     unreadable: BTreeSet<PathBuf>,
 }
@@ -42,12 +52,49 @@ enum Part {
     Requested,
 }
 
+/// How many rows of each part are written together.
+#[derive(Debug)]
+struct Sizes {
+    outcomes: usize,
+    requested: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            outcomes: TOGETHER.0,
+            requested: TOGETHER.0,
+        }
+    }
+}
+
+impl Sizes {
+    fn of(&mut self, part: Part) -> &mut usize {
+        match part {
+            Part::Outcomes => &mut self.outcomes,
+            Part::Requested => &mut self.requested,
+        }
+    }
+
+    fn adapt(&mut self, part: Part, took: Duration) {
+        let (most, least) = TOGETHER;
+        let size = self.of(part);
+        if took < TAKES.0 {
+            *size = most.min(*size * 2);
+        } else if took > TAKES.1 {
+            *size = least.max(*size / 2);
+        }
+    }
+}
+
 impl Replayer {
-    pub(super) fn new(spool: &Spool, database: Database) -> Self {
+    pub(super) fn new(spool: &Spool, database: Database, live: Live) -> Self {
         Self {
             folder: spool.folder().to_owned(),
             keys: spool.keys().clone(),
             rows: LedgerWriter::new(database),
+            sizes: Sizes::default(),
+            live,
             unreadable: BTreeSet::new(),
         }
     }
@@ -98,10 +145,16 @@ impl Replayer {
         for part in [Part::Outcomes, Part::Requested] {
             left.rewind().map_err(SpoolError::from)?;
             loop {
-                let (read, back) = blocking(move || (left.next(), left)).await;
+                let (read, back) = blocking(move || (some_of(&mut left, part), left)).await;
                 left = back;
-                let Some(record) = read? else { break };
-                rows += self.write(record, part).await?;
+                let (record, end) = read;
+                rows += self.write(&record, part).await?;
+                // Only now, so that what stands before a record that can't be read is written.
+                match end {
+                    End::More => {}
+                    End::Reached => break,
+                    End::Failed(error) => return Err(error.into()),
+                }
             }
         }
         blocking(move || left.remove())
@@ -110,16 +163,46 @@ impl Replayer {
         Ok(Some(rows))
     }
 
-    async fn write(&mut self, record: Record, part: Part) -> Result<usize, StoreError> {
-        let (requested, outcomes): (&[Requested], &[Outcome]) = match part {
-            Part::Outcomes => (&[], &record.outcomes),
-            Part::Requested => (&record.requested, &[]),
-        };
-        match self.rows.write(requested, outcomes).await {
-            Err(error) if is_of_a_row(&error) => {}
-            written => return written.map(|()| requested.len() + outcomes.len()),
+    /// How many of these rows were written: all that were not refused.
+    async fn write(&mut self, record: &Record, part: Part) -> Result<usize, StoreError> {
+        let mut written = 0;
+        let mut requested = record.requested.as_slice();
+        let mut outcomes = record.outcomes.as_slice();
+        while !requested.is_empty() || !outcomes.is_empty() {
+            let size = *self.sizes.of(part);
+            let (now, later) = requested.split_at(size.min(requested.len()));
+            let (ended, ended_later) = outcomes.split_at(size.min(outcomes.len()));
+            written += self.write_some(now, ended, part).await?;
+            (requested, outcomes) = (later, ended_later);
         }
-        // One that is refused, as one of a tenant that was deleted meanwhile, must not keep the others out.
+        Ok(written)
+    }
+
+    async fn write_some(
+        &mut self,
+        requested: &[Requested],
+        outcomes: &[Outcome],
+        part: Part,
+    ) -> Result<usize, StoreError> {
+        let (started, live) = (Instant::now(), self.live.batches());
+        let written = self.rows.write(requested, outcomes).await;
+        let took = started.elapsed();
+        self.sizes.adapt(part, took);
+        if self.live.any_since(live) {
+            sleep(took).await;
+        }
+        match written {
+            Err(error) if is_of_a_row(&error) => self.write_singly(requested, outcomes).await,
+            written => written.map(|()| requested.len() + outcomes.len()),
+        }
+    }
+
+    /// One that is refused, as one of a tenant that was deleted meanwhile, must not keep the others out.
+    async fn write_singly(
+        &mut self,
+        requested: &[Requested],
+        outcomes: &[Outcome],
+    ) -> Result<usize, StoreError> {
         let mut written = 0;
         for row in requested {
             let one = self.rows.write(std::slice::from_ref(row), &[]).await;
@@ -131,6 +214,29 @@ impl Replayer {
         }
         Ok(written)
     }
+}
+
+/// Why reading stopped.
+enum End {
+    More,
+    Reached,
+    Failed(SpoolError),
+}
+
+/// The rows of one kind in the next records, as many as are written together. Blocks.
+fn some_of(left: &mut Left, part: Part) -> (Record, End) {
+    let mut all = Record::default();
+    while all.requested.len() + all.outcomes.len() < TOGETHER.0 {
+        match left.next() {
+            Ok(None) => return (all, End::Reached),
+            Err(error) => return (all, End::Failed(error)),
+            Ok(Some(record)) => match part {
+                Part::Outcomes => all.outcomes.extend(record.outcomes),
+                Part::Requested => all.requested.extend(record.requested),
+            },
+        }
+    }
+    (all, End::More)
 }
 
 /// Whether an error is a row's own: its tenant is gone, or a value can't be stored. After any other, as a right that is missing, nothing may be
@@ -162,3 +268,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -303,4 +303,4 @@ fn whole(read: io::Result<()>) -> io::Result<Option<()>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::ledger) mod tests;

@@ -5,22 +5,22 @@ use crate::config::MasterKeys;
 use crate::domain::ids::{IssuerId, SessionId};
 use crate::store::sessions::{OutcomeResult, Timings};
 
-const MIB: u64 = 1024 * 1024;
+pub(in crate::ledger) const MIB: u64 = 1024 * 1024;
 
 /// A folder that is gone afterwards.
-struct Folder(PathBuf);
+pub(in crate::ledger) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(in crate::ledger) fn new() -> Self {
         let id = Clock::system().new_id();
         Self(std::env::temp_dir().join(format!("spool-{id}")))
     }
 
-    fn spool(&self, max_bytes: u64) -> Spool {
+    pub(in crate::ledger) fn spool(&self, max_bytes: u64) -> Spool {
         Spool::open(&self.0, max_bytes, ring(), Clock::system()).unwrap()
     }
 
-    fn only(&self) -> PathBuf {
+    pub(in crate::ledger) fn only(&self) -> PathBuf {
         let mut files = files(&self.0).unwrap();
         assert_eq!(files.len(), 1, "{files:?}");
         files.remove(0)
@@ -33,13 +33,13 @@ impl Drop for Folder {
     }
 }
 
-fn ring() -> KeyRing {
+pub(in crate::ledger) fn ring() -> KeyRing {
     let keys =
         MasterKeys::parse("000102ec31682fde561917952ff78a7a8adeffd0febc372dd26871916c46c630");
     KeyRing::new(&keys.unwrap())
 }
 
-fn record(number: u128, subject: &str) -> Record {
+pub(in crate::ledger) fn record(number: u128, subject: &str) -> Record {
     let (tenant, session) = (
         TenantId(Uuid::from_u128(1)),
         SessionId(Uuid::from_u128(number)),

@@ -221,6 +221,30 @@ async fn without_a_spool_nobody_is_served_and_every_answer_comes_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_too_slow_for_many_rows_at_once_gets_fewer() {
+    let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
+    let (app, wire) = bridged(&database, &spool, &[]).await;
+    mint_all(&app).await;
+    wire.cut().await;
+    let mut ids = Vec::new();
+    while ids.len() < 480 {
+        ids.extend(mint_all(&app).await);
+    }
+    // All rows at once would take twice as long as a statement may.
+    database
+        .sql(
+            "create function crawl() returns trigger language plpgsql as
+             $$ begin perform pg_sleep(0.01); return new; end $$;
+             create trigger crawl before insert on session for each row execute function crawl()",
+        )
+        .await;
+    wire.mend().await;
+    until_recorded(&database, &ids).await;
+    until_empty(&spool).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_right_that_is_missing_while_sessions_are_brought_in_costs_none_of_them() {
     let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
     let (app, wire) = bridged(&database, &spool, &[]).await;
