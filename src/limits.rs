@@ -19,7 +19,7 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
-use crate::turns::{Turn, Turns};
+use crate::turns::{Turn, Turns, TurnsNow};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -237,6 +237,11 @@ impl Limits {
             _tenant: tenant,
             _all: all,
         })
+    }
+
+    /// How many users' requests are in progress, wait, and may be in progress now.
+    pub fn turns_now(&self) -> TurnsNow {
+        self.turns.now()
     }
 
     /// Counts a request from an address in, before anything else is known of it.

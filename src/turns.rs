@@ -54,6 +54,14 @@ struct State {
     next: VecDeque<TenantId>,
 }
 
+/// What [`Turns`] are at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnsNow {
+    pub in_progress: usize,
+    pub waiting: usize,
+    pub limit: usize,
+}
+
 /// One tenant's requests.
 #[derive(Debug, Default)]
 struct Line {
@@ -159,6 +167,16 @@ impl Turns {
                 next: VecDeque::new(),
             }),
         }))
+    }
+
+    /// How many are in progress, how many wait, and how many may be in progress now.
+    pub fn now(&self) -> TurnsNow {
+        let state = self.lock();
+        TurnsNow {
+            in_progress: state.in_progress,
+            waiting: state.waiting,
+            limit: state.limit,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -45,6 +45,10 @@ async fn metrics(gateway: web::Data<Gateway>) -> impl Responder {
     gateway
         .metrics
         .tenants_in_memory(gateway.sources.tenants_in_memory());
+    let turns = gateway.limits.turns_now();
+    gateway
+        .metrics
+        .turns(turns.in_progress, turns.waiting, turns.limit);
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, METRICS_TYPE))
         .body(gateway.metrics.encode())

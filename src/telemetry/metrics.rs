@@ -55,6 +55,9 @@ struct Inner {
     anam_requests: Family<ByResult, Counter>,
     anam_breakers_open: Gauge,
     limit_refusals: Family<ByLimit, Counter>,
+    in_progress: Gauge,
+    waiting: Gauge,
+    in_progress_limit: Gauge,
     ledger_writes: Family<ByResult, Counter>,
     ledger_write_duration: Histogram,
     ledger_batch: Histogram,
@@ -87,6 +90,9 @@ impl Metrics {
             anam_requests: Family::default(),
             anam_breakers_open: Gauge::default(),
             limit_refusals: Family::default(),
+            in_progress: Gauge::default(),
+            waiting: Gauge::default(),
+            in_progress_limit: Gauge::default(),
             ledger_writes: Family::default(),
             ledger_write_duration: seconds(),
             ledger_batch: Histogram::new(BATCH_ROWS),
@@ -207,6 +213,14 @@ impl Metrics {
             limit: limit.label(),
         };
         self.0.limit_refusals.get_or_create(&labels).inc();
+    }
+
+    /// So many users' requests are in progress, wait for their turn, and may be in progress now.
+    pub fn turns(&self, in_progress: usize, waiting: usize, limit: usize) {
+        let set = |gauge: &Gauge, value| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        set(&self.0.in_progress, in_progress);
+        set(&self.0.waiting, waiting);
+        set(&self.0.in_progress_limit, limit);
     }
 
     /// A batch of ledger rows was committed, or was not.
@@ -394,6 +408,21 @@ impl Inner {
             self.anam_breakers_open.clone(),
         );
         registry.register(
+            "requests_in_progress",
+            "Users' requests in progress, beside those that wait for their turn",
+            self.in_progress.clone(),
+        );
+        registry.register(
+            "requests_waiting",
+            "Users' requests that wait for their turn",
+            self.waiting.clone(),
+        );
+        registry.register(
+            "requests_in_progress_limit",
+            "How many users' requests may be in progress now; it follows how long they take, unless limits.mints_in_progress fixes it",
+            self.in_progress_limit.clone(),
+        );
+        registry.register(
             "tenants_in_memory",
             "Tenants whose snapshots are in memory",
             self.tenants_in_memory.clone(),
@@ -449,6 +478,7 @@ mod tests {
         clone.sign_in("wrong");
         clone.anam_request("timeout");
         clone.limit_refusal(Limit::User);
+        clone.turns(5, 2, 32);
         clone.ledger_write(3, Duration::from_millis(2), Outcome::Ok);
         clone.ledger_queue(7);
         clone.ledger_ready_until(1_859_673_600);
@@ -474,6 +504,9 @@ mod tests {
             r#"gateway_sign_ins_total{result="wrong"} 1"#,
             r#"gateway_anam_requests_total{result="timeout"} 1"#,
             r#"gateway_limit_refusals_total{limit="user"} 1"#,
+            "gateway_requests_in_progress 5",
+            "gateway_requests_waiting 2",
+            "gateway_requests_in_progress_limit 32",
             r#"gateway_ledger_writes_total{result="ok"} 1"#,
             "gateway_ledger_write_duration_seconds_count 1",
             "gateway_ledger_batch_rows_sum 3.0",
