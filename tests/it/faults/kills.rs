@@ -1,5 +1,6 @@
 //! The gateway's process is killed, or stopped, while users ask.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,6 +89,59 @@ async fn a_killed_process_leaves_no_token_without_its_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_process_leaves_no_session_without_an_outcome() {
     survive("TERM", 2, 30).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_instances_one_is_killed_and_the_others_go_on_without_a_token_lost() {
+    let (bench, tenant) = (Bench::new().await, Tenant::new("alpha", None));
+    bench.apply(&tenant.bundle().to_string()).await.unwrap();
+    let anam = Emulator::start(EmulatorConfig {
+        latency: Duration::from_millis(10),
+        ..EmulatorConfig::default()
+    })
+    .unwrap();
+    let tokens: Vec<String> = ["a", "b", "c", "d"].map(|user| tenant.user(user)).into();
+    let mut instances = Vec::new();
+    for _ in 0..3 {
+        instances.push(serve(&bench, &anam.url()).await);
+    }
+    let addresses: Vec<String> = instances
+        .iter()
+        .map(|(_, address)| address.clone())
+        .collect();
+    let next = Arc::new(AtomicUsize::new(0));
+    let clients = Clients::start(9, &tokens, move || {
+        let number = next.fetch_add(1, Ordering::SeqCst);
+        addresses[number % addresses.len()].clone()
+    });
+    let served = async |count: usize| {
+        anam.clear();
+        until("users are served", PATIENCE, || async {
+            (anam.requests().len() >= count).then_some(())
+        })
+        .await;
+    };
+    served(60).await;
+    let (killed, _) = instances.remove(1);
+    killed.signal("KILL").await;
+    killed.end().await;
+    served(60).await;
+    let log = clients.stop().await;
+    for (instance, _) in instances {
+        instance.signal("TERM").await;
+        let ended = instance.end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    }
+    assert_eq!(log.statuses.keys().collect::<Vec<_>>(), [&200]);
+    assert!(log.issued.len() > 90, "{:?}", log.statuses);
+    assert!(
+        log.broken.len() <= 9,
+        "one a client at most: {:?}",
+        log.broken
+    );
+    // Those of the instance that died, which the sweep will find.
+    let open = log.agrees_with(&bench.database).await;
+    assert!(open <= 60, "{open}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

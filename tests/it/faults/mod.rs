@@ -4,5 +4,7 @@
 
 mod clients;
 mod kills;
+mod load;
 mod outages;
+mod times;
 mod upstream;

@@ -50,6 +50,8 @@ pub(crate) struct TestOptions {
     pub(crate) no_demo: bool,
     /// How far the machine's clock is ahead.
     pub(crate) ahead: TimeDelta,
+    /// A clock that the test moves, instead of the machine's.
+    pub(crate) clock: Option<Clock>,
     /// How long Anam takes to answer.
     pub(crate) anam_latency: Duration,
 }
@@ -107,7 +109,7 @@ async fn started(options: TestOptions) -> TestApp {
         None if options.no_demo => TestDatabase::create().await,
         None => TestDatabase::create_with_demo().await,
     };
-    let clock = Clock::ahead(options.ahead);
+    let clock = options.clock.unwrap_or_else(|| Clock::ahead(options.ahead));
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut known = options.anam_keys;
     known.push(PLATFORM_KEY.to_owned());
