@@ -32,6 +32,8 @@ async function ask(path, body, again = false) {
     method: body ? "POST" : "GET",
     headers: { "Authorization": `Bearer ${jwt}`, ...(body && { "Content-Type": "application/json" }) },
     body: body && JSON.stringify(body),
+  }).catch(() => {
+    throw new Error(`The gateway can't be reached, or this page's origin, ${location.origin}, is not in the tenant's allowedOrigins.`);
   });
   // A JWT lives for an hour or so: ask for a fresh one, once.
   if (answer.status === 401 && !again) {
@@ -259,7 +261,7 @@ async function signedIn(event) {
 
 element("where").textContent = settings.standIn
   ? "This page runs beside a stand-in for Anam: it connects, but sends no picture and no sound. Start `dev` with ANAM_API_KEY for the real one."
-  : "This page talks to the real Anam.";
+  : `This page talks to Anam${settings.anam ? ` at ${settings.anam}` : ""}, through your microphone or in writing.`;
 element("users").replaceChildren(...settings.users.map(({ claims, about }, index) => {
   const choice = Object.assign(document.createElement("input"), { type: "radio", name: "user", value: index, checked: index === 0 });
   const label = document.createElement("label");

@@ -7,7 +7,7 @@ const TEXTS = {
   en: {
     avatarId: "Face", voiceId: "Voice", languageCode: "Language", llmId: "Language model", displayName: "What we call you",
     tone: "How we talk to you", systemPrompt: "Your own instructions",
-    any: "No preference", yes: "Yes", no: "No", listen: "Listen to {name}", save: "Save", again: "Try again",
+    any: "No preference", yes: "Yes", no: "No", female: "female", male: "male", listen: "Listen to {name}", save: "Save", again: "Try again",
     loading: "Loading …", saving: "Saving …", saved: "Saved. Your next conversation has it.", unchanged: "Nothing has changed.",
     empty: "There is nothing to choose.", invalid: "Please correct what is marked.",
     conflict: "Your choices were changed elsewhere meanwhile. They are loaded; what you changed here is not saved yet: please save again.",
@@ -18,7 +18,7 @@ const TEXTS = {
   de: {
     avatarId: "Gesicht", voiceId: "Stimme", languageCode: "Sprache", llmId: "Sprachmodell", displayName: "Wie wir Sie nennen",
     tone: "Wie wir mit Ihnen sprechen", systemPrompt: "Ihre eigenen Anweisungen",
-    any: "Keine Vorliebe", yes: "Ja", no: "Nein", listen: "{name} anhören", save: "Speichern", again: "Noch einmal versuchen",
+    any: "Keine Vorliebe", yes: "Ja", no: "Nein", female: "weiblich", male: "männlich", listen: "{name} anhören", save: "Speichern", again: "Noch einmal versuchen",
     loading: "Wird geladen …", saving: "Wird gespeichert …", saved: "Gespeichert. Es gilt ab dem nächsten Gespräch.",
     unchanged: "Es hat sich nichts geändert.", empty: "Es gibt nichts auszuwählen.", invalid: "Bitte berichtigen Sie, was markiert ist.",
     conflict: "Ihre Auswahl wurde inzwischen anderswo geändert und neu geladen. Ihre Änderungen hier sind noch nicht gespeichert: bitte speichern Sie noch einmal.",
@@ -28,8 +28,8 @@ const TEXTS = {
   },
 };
 
-const LISTS = { avatarId: "avatars", voiceId: "voices", languageCode: "languages", llmId: "llms" };
-const LINES = { displayName: 80, tone: 40 };
+const LISTS = new Map([["avatarId", "avatars"], ["voiceId", "voices"], ["languageCode", "languages"], ["llmId", "llms"]]);
+const LINES = new Map([["displayName", 80], ["tone", 40]]);
 const ALL = "avatarId voiceId languageCode displayName tone *";
 
 // light-dark() follows the page's own color-scheme, so the picker is dark exactly where the page is.
@@ -40,7 +40,8 @@ STYLE.replaceSync(`
     --surface: var(--persona-surface, light-dark(#fff, #202428)); --soft: var(--persona-soft, light-dark(#5a6169, #b4bbc4));
     --error: var(--persona-error, light-dark(#b3261e, #ffb4ab)); --radius: var(--persona-radius, .5rem) }
   :host([hidden]), [hidden] { display: none !important }
-  form { display: grid; gap: 1.25rem }
+  form, .fields { display: grid; gap: 1.25rem }
+  .fields:empty { display: none }
   fieldset { border: 0; margin: 0; padding: 0; min-inline-size: 0 }
   legend, .label { display: block; padding: 0; margin-block-end: .375rem; font-weight: 600 }
   .cards { display: grid; gap: .5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); max-block-size: 24rem;
@@ -99,7 +100,8 @@ export class PersonaPreferences extends HTMLElement {
   #root = this.attachShadow({ mode: "open", delegatesFocus: true });
   #status = make("p", { role: "status", part: "status" });
   #button = make("button", { type: "submit", part: "button" });
-  #form = make("form", { noValidate: true, part: "form" });
+  #list = make("div", { class: "fields" });
+  #form = make("form", { noValidate: true, part: "form" }, this.#list, make("div", { class: "end" }, this.#button, this.#status));
 
   connectedCallback() {
     this.#root.adoptedStyleSheets = [STYLE];
@@ -136,6 +138,7 @@ export class PersonaPreferences extends HTMLElement {
     this.#options = undefined;
     this.#fields = [];
     this.#render();
+    this.#say("");
     this.load();
   }
 
@@ -223,25 +226,27 @@ export class PersonaPreferences extends HTMLElement {
     return Object.fromEntries(changed.filter(([, now, before]) => now !== before));
   }
 
+  get #language() {
+    return this.closest("[lang]")?.lang || document.documentElement.lang || navigator.language;
+  }
+
   #text(name, values = {}, otherwise = words(name)) {
-    const language = this.closest("[lang]")?.lang || document.documentElement.lang || navigator.language;
-    const texts = { ...TEXTS.en, ...TEXTS[language.slice(0, 2).toLowerCase()], ...this.#texts };
+    const texts = { ...TEXTS.en, ...TEXTS[this.#language.slice(0, 2).toLowerCase()], ...this.#texts };
     return Object.hasOwn(texts, name) ? fill(texts[name], values) : otherwise;
   }
 
   #say(text, bad = false) {
+    clearTimeout(this.#timer);
     this.#busy = false;
     this.#button.removeAttribute("aria-disabled");
     this.#status.textContent = text;
     this.#status.classList.toggle("bad", bad);
     this.#button.textContent = this.#text(this.#options ? "save" : "again");
     this.#button.hidden = this.#options ? !this.#fields.length : !bad;
-    if (!this.#form.contains(this.#status)) this.#render();
   }
 
   // The button keeps the focus while it does nothing.
   #wait(name, values) {
-    clearTimeout(this.#timer);
     this.#say(this.#text(name, values));
     this.#busy = true;
     this.#button.setAttribute("aria-disabled", "true");
@@ -272,26 +277,31 @@ export class PersonaPreferences extends HTMLElement {
     const kept = this.#changed();
     const own = this.#options?.preferences ?? {};
     const names = (this.getAttribute("fields") ?? ALL).split(/\s+/).flatMap((name) => (name === "*" ? Object.keys(own) : [name]));
-    this.#fields = this.#options ? names.map((name) => this.#field(name, own[name])).filter(Boolean) : [];
+    this.#fields = this.#options ? names.map((name) => this.#field(name, Object.hasOwn(own, name) ? own[name] : undefined)).filter(Boolean) : [];
     for (const field of this.#fields) {
       field.write(this.#stored[field.name]);
       if (Object.hasOwn(kept, field.name)) field.show(kept[field.name]);
     }
-    this.#form.replaceChildren(...this.#fields.map((field) => field.element), make("div", { class: "end" }, this.#button, this.#status));
+    this.#list.replaceChildren(...this.#fields.map((field) => field.element));
+    // What is chosen is in sight, however long the list is.
+    for (const radio of this.#list.querySelectorAll(":checked[type=radio]")) {
+      const box = radio.closest(".cards");
+      box.scrollTop = radio.closest(".card").offsetTop - box.offsetTop - 8;
+    }
     this.#button.textContent = this.#text(this.#options ? "save" : "again");
     this.#button.hidden = !this.#fields.length;
   }
 
   #field(name, own) {
     const label = this.#text(name);
-    const list = this.#options[LISTS[name]];
-    if (LISTS[name]) {
+    if (LISTS.has(name)) {
+      const list = this.#options[LISTS.get(name)];
       if (!list?.length) return undefined;
       if (name === "avatarId" || name === "voiceId") return this.#cards(name, label, list);
       return this.#control(name, label, this.#select(list.map((entry) => [entry.id, entry.name])));
     }
     if (name === "systemPrompt") return this.#control(name, label, make("textarea", { rows: 4, maxLength: 4000 }));
-    if (LINES[name]) return this.#control(name, label, make("input", { maxLength: LINES[name], autocomplete: "off" }));
+    if (LINES.has(name)) return this.#control(name, label, make("input", { maxLength: LINES.get(name), autocomplete: "off" }));
     if (own?.values) return this.#control(name, label, this.#select(own.values.map((value) => [value, this.#text(`${name}.${value}`, {}, capital(value))])));
     if (own?.type === "boolean") {
       return this.#control(name, label, this.#select([["true", this.#text("yes")], ["false", this.#text("no")]]), (text) => text === "true", String);
@@ -323,7 +333,7 @@ export class PersonaPreferences extends HTMLElement {
     const card = (entry) => {
       const radio = make("input", { type: "radio", name, value: entry.id });
       radios.push(radio);
-      const details = faces ? [entry.variantName] : [entry.gender, entry.country, entry.description];
+      const details = faces ? [entry.variantName] : [this.#gender(entry), this.#country(entry), entry.description];
       const detail = details.filter((text) => typeof text === "string" && text).join(", ");
       const text = make("span", { part: "name" }, entry.name, detail ? make("small", { textContent: detail }) : null);
       const sample = !faces && address(entry.previewSampleUrl, entry.sampleUrl);
@@ -338,6 +348,18 @@ export class PersonaPreferences extends HTMLElement {
     const chosen = () => radios.find((radio) => radio.checked);
     const show = (value) => { (radios.find((radio) => radio.value === value) ?? radios[0]).checked = true; };
     return this.#finished({ name, element, read: () => chosen()?.value || null, marked: element, focus: () => chosen().focus(), show });
+  }
+
+  #gender({ gender }) {
+    return typeof gender === "string" ? this.#text(gender.toLowerCase(), {}, gender) : undefined;
+  }
+
+  #country({ country }) {
+    try {
+      return new Intl.DisplayNames([this.#language], { type: "region" }).of(country);
+    } catch {
+      return country;
+    }
   }
 
   #picture({ id, name, portraitImageUrl, imageUrl, landscapeImageUrl }) {

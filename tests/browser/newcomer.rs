@@ -7,18 +7,22 @@ use serde_json::Value;
 
 use crate::axe;
 use crate::browser::{forbidden, with_browser};
-use crate::harness::cli::{Folder, Running, program};
+use crate::harness::cli::{Folder, Program, Running, program};
 use crate::harness::wait::until;
-use crate::sdk::SDK;
+use crate::sdk::{SDK, umd};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `dev` in a folder of its own, with this file as Anam's SDK.
-async fn dev(folder: &Folder, sdk: &str) -> (Running, Value) {
+/// `dev` in a folder of its own.
+fn dev(folder: &Folder, more: &[&str]) -> Program {
     let data = folder.path().join("data");
     let data = data.to_str().unwrap();
-    let args = ["dev", "--json", "--port", "0", "--data", data, "--sdk", sdk];
-    let running = program(&args).folder(folder.path()).start();
+    let args = [&["dev", "--json", "--port", "0", "--data", data], more].concat();
+    program(&args).folder(folder.path())
+}
+
+async fn started(program: Program) -> (Running, Value) {
+    let running = program.start();
     let line = running.out_with("{").await;
     (running, serde_json::from_str(&line).unwrap())
 }
@@ -84,7 +88,7 @@ async fn last_mint(line: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newcomer_signs_in_chooses_and_talks_on_the_page_that_dev_serves() {
     let folder = Folder::new();
-    let (running, line) = dev(&folder, SDK.tarball().to_str().unwrap()).await;
+    let (running, line) = started(dev(&folder, &["--sdk", SDK.tarball().to_str().unwrap()])).await;
     with_browser(|browser| async move {
         browser.goto(line["page"].as_str().unwrap()).await.unwrap();
         sign_in(&browser, 3, "Noor Haddad").await;
@@ -129,7 +133,7 @@ async fn a_newcomer_signs_in_chooses_and_talks_on_the_page_that_dev_serves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_said_where_it_is_and_what_is_missing_with_the_way_to_get_it() {
     let folder = Folder::new();
-    let (running, line) = dev(&folder, "/nowhere/sdk.tgz").await;
+    let (running, line) = started(dev(&folder, &["--sdk", "/nowhere/sdk.tgz"])).await;
     with_browser(|browser| async move {
         browser.goto(line["page"].as_str().unwrap()).await.unwrap();
         let missing = shows(&browser, "#missing", "Anam's SDK is missing").await;
@@ -163,4 +167,57 @@ async fn what_is_wrong_is_said_where_it_is_and_what_is_missing_with_the_way_to_g
         stop(running).await;
     })
     .await;
+}
+
+async fn text_of(line: &Value, path: &str) -> String {
+    let url = format!("{}{path}", line["page"].as_str().unwrap());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.get(url).send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn npm_brings_the_sdk_once_when_the_page_is_first_opened_and_another_file_is_not_taken_for_it()
+ {
+    let folder = Folder::new();
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    // An npm of our own, so that the registry has no part in this: it writes what the test says, and that it was called.
+    let npm = folder.write(
+        "bin/npm",
+        "#!/bin/sh\necho called >> ../../../calls\ncp ../../../brought anam-ai-js-sdk-4.27.0.tgz\n",
+    );
+    std::fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = persona_gateway::config::environment()["PATH"].clone();
+    let path = format!("{}:{path}", bin.display());
+    let calls = || {
+        std::fs::read_to_string(folder.path().join("calls")).map_or(0, |text| text.lines().count())
+    };
+
+    folder.write("brought", "something else");
+    let (running, line) = started(dev(&folder, &[]).env("PATH", &path)).await;
+    assert_eq!(calls(), 0, "the start does without");
+    let missing = text_of(&line, "/sdk.json").await;
+    assert!(
+        missing.contains("not what its registry should have"),
+        "{missing}"
+    );
+    folder.write("brought", std::fs::read(SDK.tarball()).unwrap());
+    let (first, second) = tokio::join!(text_of(&line, "/sdk.json"), text_of(&line, "/sdk.json"));
+    assert!(first.contains("anam.js") && first == second, "{first}");
+    assert_eq!(text_of(&line, "/anam.js").await.as_bytes(), umd());
+    let licence = text_of(&line, "/anam.LICENSE.txt").await;
+    for part in [
+        "@anam-ai/js-sdk@4.27.0",
+        "Licence: MIT",
+        "ieee754. BSD-3-Clause",
+    ] {
+        assert!(licence.contains(part), "{licence}");
+    }
+    assert_eq!(calls(), 2);
+    stop(running).await;
+
+    let (running, line) = started(dev(&folder, &[]).env("PATH", &path)).await;
+    assert_eq!(text_of(&line, "/sdk.json").await, first);
+    assert_eq!(calls(), 2, "it was kept");
+    stop(running).await;
 }

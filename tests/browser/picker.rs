@@ -167,7 +167,7 @@ async fn a_user_chooses_everything_with_the_keyboard_alone() {
     with_browser(|browser| async move {
         let token = app.user("user-9");
         open(&browser, &product, &app, &[&token]).await;
-        inside(&browser, "button[type=submit]").await;
+        inside(&browser, "#field-tone").await;
 
         let (tab, down) = (char::from(Key::Tab), char::from(Key::Down));
         // The third face, the first voice, German, a name, a tone, the second experience; then the button.
@@ -224,8 +224,14 @@ async fn a_change_made_elsewhere_is_loaded_and_what_the_user_changed_is_kept() {
         save(&browser).await;
         says(&browser, "changed elsewhere").await;
 
-        let tone = inside(&browser, "#field-tone").await;
-        assert_eq!(tone.prop("value").await.unwrap().unwrap(), "brief");
+        assert_eq!(typed_tone(&browser).await, "brief");
+        let focused =
+            "return document.querySelector('persona-preferences').shadowRoot.activeElement.type;";
+        assert_eq!(
+            of_page(&browser, focused).await,
+            "submit",
+            "ready to save again"
+        );
         let elsewhere = json!({ "tone": "brief", "displayName": "Somebody" });
         assert_eq!(stored(&app, &token).await, elsewhere);
         save(&browser).await;
@@ -314,13 +320,13 @@ async fn a_refused_token_is_renewed_once_and_too_many_requests_wait() {
         let before = of_page(&browser, "return asked.length;").await;
         save(&browser).await;
         assert_eq!(of_page(&browser, "return asked.length;").await, before);
-        assert_eq!(stored_tone(&browser).await, "brief", "what was typed stays");
+        assert_eq!(typed_tone(&browser).await, "brief", "what was typed stays");
         app.stop().await;
     })
     .await;
 }
 
-async fn stored_tone(browser: &Client) -> String {
+async fn typed_tone(browser: &Client) -> String {
     let tone = inside(browser, "#field-tone").await;
     tone.prop("value").await.unwrap().unwrap()
 }
@@ -345,7 +351,7 @@ catalogue:
     - {{id: gone, name: Gone Missing, attributes: {{imageUrl: "{page}/none.svg"}}}}
   voices:
     - {{id: evil, name: "</label><script>hit=1</script>", attributes: {{sampleUrl: "javascript:hit=1", description: "<i>"}}}}
-    - {{id: heard, name: Heard, attributes: {{sampleUrl: "{page}/sample.wav"}}}}
+    - {{id: heard, name: Heard, attributes: {{sampleUrl: "{page}/sample.wav", gender: FEMALE, country: GB}}}}
   languages:
     - {{id: en, name: "</option><script>hit=1</script>"}}
 "#
@@ -374,6 +380,8 @@ async fn names_are_text_whatever_is_in_them_and_pictures_and_samples_come_from_t
             "<svg onload=hit=1>",
             "{name}",
             "Add event listener",
+            "Constructor",
+            "female, United Kingdom",
         ] {
             assert!(text.contains(name), "{name}: {text}");
         }
@@ -439,7 +447,7 @@ async fn it_speaks_the_pages_language_wears_its_colours_and_forgets_who_has_left
         for part in ["Gesicht", "Stimme", "Erfahrung", "Neu hier", "Speichern"] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert_eq!(stored_tone(&browser).await, "brief", "what was typed stays");
+        assert_eq!(typed_tone(&browser).await, "brief", "what was typed stays");
         let background = inside(&browser, ".card").await;
         let background = background.css_value("background-color").await.unwrap();
         assert_eq!(background, "rgba(32, 36, 40, 1)");

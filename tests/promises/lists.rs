@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use persona_gateway::dev::page::PACKAGE;
 use persona_gateway::domain::preferences::Standard;
@@ -149,6 +149,49 @@ fn production_is_as_its_page_says() {
         user.is_some_and(|user| !user.starts_with("root") && !user.starts_with('0')),
         "{user:?}"
     );
+}
+
+/// All files below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_image_is_built_with_every_file_that_the_program_includes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let let_in = file(".dockerignore");
+    let let_in: Vec<_> = let_in
+        .lines()
+        .filter_map(|line| Some(root.join(line.strip_prefix('!')?)))
+        .collect();
+    let mut included = vec![root.join("askama.toml")];
+    for path in below(&root.join("src")) {
+        let source = fs::read_to_string(&path).unwrap_or_default();
+        for line in source.lines().filter(|line| !line.contains("#[doc")) {
+            let named = line.split_once("include_str!(\"");
+            let named = named.or_else(|| line.split_once("include_bytes!(\""));
+            if let Some((_, rest)) = named {
+                let name = rest.split('"').next().unwrap();
+                let file = path.parent().unwrap().join(name);
+                included.push(file.canonicalize().unwrap());
+            }
+        }
+    }
+    assert!(included.len() > 10, "{included:?}");
+    for path in included {
+        let is_there = let_in.iter().any(|part| path.starts_with(part));
+        assert!(is_there, ".dockerignore keeps {} out", path.display());
+    }
 }
 
 #[test]

