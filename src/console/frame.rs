@@ -86,6 +86,12 @@ impl Frame {
         self.texts.with_all(name, &[one, other])
     }
 
+    /// A text, or these words where there is none: for names that tenants give.
+    pub fn t_or(&self, name: &str, other: &str) -> String {
+        let text = self.texts.say(name);
+        if text == name { other.to_owned() } else { text }
+    }
+
     /// The language.
     pub fn tag(&self) -> &'static str {
         self.texts.tag()

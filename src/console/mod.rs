@@ -3,12 +3,19 @@
 
 pub mod api;
 pub mod assets;
+pub mod catalogue;
 pub mod frame;
 pub mod guard;
 pub mod inside;
 pub mod overview;
+pub mod parts;
+pub mod policy;
+pub mod refusals;
+pub mod sessions;
 pub mod sign_in;
 pub mod texts;
+pub mod trail;
+pub mod users;
 pub mod visit;
 
 use actix_web::http::StatusCode;
@@ -67,7 +74,20 @@ const fn line(path: &'static str, text: &'static str, place: Place, role: Role) 
 }
 
 /// The pages of the navigation, in its order.
-pub const PAGES: &[PageLine] = &[line("/console", "overview", Place::Start, Role::Viewer)];
+pub const PAGES: &[PageLine] = &[
+    line("/console", "overview", Place::Start, Role::Viewer),
+    line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
+    line("/console/users", "users", Place::Watch, Role::Viewer),
+    line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
+    line("/console/audit", "audit", Place::Watch, Role::Viewer),
+    line(
+        "/console/catalogue",
+        "catalogue",
+        Place::Settings,
+        Role::Viewer,
+    ),
+    line("/console/policy", "policy", Place::Settings, Role::Viewer),
+];
 
 /// The console's routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -79,9 +99,61 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/sign-in", web::post().to(sign_in::sign_in))
             .route("/sign-out", web::post().to(sign_in::sign_out))
             .route("/tenant", web::post().to(sign_in::switch))
+            .configure(watch)
+            .configure(settings)
             .route("/assets/{state}/{name}", web::get().to(assets::give))
             .default_service(web::to(not_found)),
     );
+}
+
+/// What happened.
+fn watch(config: &mut ServiceConfig) {
+    config
+        .route("/sessions", web::get().to(sessions::list::show))
+        .route("/sessions/{id}", web::get().to(sessions::story::show))
+        .route(
+            "/sessions/{id}/replay",
+            web::get().to(sessions::replay::show),
+        )
+        .route("/users", web::get().to(users::find::show))
+        .route("/users/{subject}", web::get().to(users::user::show))
+        .route("/users/{subject}", web::post().to(users::user::save))
+        .route(
+            "/users/{subject}/export",
+            web::post().to(users::user::export),
+        )
+        .route("/users/{subject}/erase", web::get().to(users::erase::ask))
+        .route(
+            "/users/{subject}/erase",
+            web::post().to(users::erase::erase),
+        )
+        .route("/refusals", web::get().to(refusals::show))
+        .route("/audit", web::get().to(trail::list::show))
+        .route("/audit/checkpoints", web::get().to(trail::proof::show))
+        .route("/audit/checkpoints", web::post().to(trail::proof::sign))
+        .route("/audit/export", web::post().to(trail::proof::export));
+}
+
+/// What the tenant allows, and who may do what.
+fn settings(config: &mut ServiceConfig) {
+    config
+        .route("/catalogue", web::get().to(catalogue::overview::show))
+        .route("/catalogue/sync", web::post().to(catalogue::overview::sync))
+        .route("/catalogue/{kind}", web::get().to(catalogue::kind::show))
+        .route("/catalogue/{kind}", web::post().to(catalogue::kind::change))
+        .route(
+            "/catalogue/{kind}/{id}",
+            web::get().to(catalogue::entry::show),
+        )
+        .route(
+            "/catalogue/{kind}/{id}",
+            web::post().to(catalogue::entry::change),
+        )
+        .route("/policy", web::get().to(policy::page::show))
+        .route("/policy", web::post().to(policy::page::save))
+        .route("/policy/name", web::post().to(policy::page::name))
+        .route("/policy/json", web::get().to(policy::document::show))
+        .route("/policy/json", web::post().to(policy::document::save));
 }
 
 async fn not_found() -> Answer {

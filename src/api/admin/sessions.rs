@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::replays;
 use super::views::explanation::{Explanation, PersonaGiven, TimingsMs, outcome_word};
 use super::views::prompt::PromptKnown;
-use crate::authoring::replay::then;
+use crate::authoring::replay::{anam_request, then};
 use crate::domain::ids::{RequestId, SessionId, TenantId};
 use crate::gateway::Gateway;
 use crate::sessions::explain::explain;
@@ -183,6 +184,11 @@ struct ExplainedSession {
     explanation: Explanation,
     /// The prompt that Anam was sent.
     prompt: PromptKnown,
+    /// What Anam was sent, made again as the prompt is: `personaConfig` and `sessionOptions`. Absent where the prompt can't be
+    /// made again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    sent: Option<Value>,
 }
 
 async fn get(call: Call<View>, Path(session): Path<SessionId>) -> Answer<Json<ExplainedSession>> {
@@ -191,28 +197,35 @@ async fn get(call: Call<View>, Path(session): Path<SessionId>) -> Answer<Json<Ex
         .await?
         .ok_or(Refusal::NotFound)?;
     call.work(async move |gateway| {
-        let prompt = prompt(gateway, tenant, session).await?;
+        let (prompt, sent) = sent(gateway, tenant, session).await?;
         Ok(Json::new(&ExplainedSession {
             explanation: explanation.into(),
             prompt,
+            sent,
         }))
     })
     .await
 }
 
-async fn prompt(
+async fn sent(
     gateway: &Gateway,
     tenant: TenantId,
     session: SessionId,
-) -> Result<PromptKnown, Refusal> {
+) -> Result<(PromptKnown, Option<Value>), Refusal> {
     match then(&gateway.database, tenant, session).await {
         Ok(then) => Ok(match &then.decided {
-            Ok(decision) => PromptKnown::from_decision(decision, then.exact),
-            Err(undecided) => PromptKnown::missing(format!(
-                "the versions that were live then give no persona any more: {undecided}"
-            )),
+            Ok(decision) => (
+                PromptKnown::from_decision(decision, then.exact),
+                Some(anam_request(decision)),
+            ),
+            Err(undecided) => {
+                let why = format!(
+                    "the versions that were live then give no persona any more: {undecided}"
+                );
+                (PromptKnown::missing(why), None)
+            }
         }),
-        Err(Refusal::InputsExpired(why)) => Ok(PromptKnown::missing(why)),
+        Err(Refusal::InputsExpired(why)) => Ok((PromptKnown::missing(why), None)),
         Err(refusal) => Err(refusal),
     }
 }

@@ -1,0 +1,250 @@
+//! What several pages are made of: lists in pages, moments, differences, and faults beside their fields.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::api::{Fault, Refused, encode};
+use super::visit::Visitor;
+
+/// A page of a list of the API.
+#[derive(Debug, Deserialize)]
+pub struct Listed<T> {
+    pub items: Vec<T>,
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    /// The address of what follows: this page's, with another cursor.
+    pub fn next_page(&self, visitor: &Visitor) -> Option<String> {
+        let next = self.next.as_deref()?;
+        let kept = url::form_urlencoded::parse(visitor.query().as_bytes())
+            .filter(|(name, _)| name != "cursor" && name != "said");
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(kept)
+            .append_pair("cursor", next)
+            .finish();
+        Some(format!("{}?{query}", visitor.path))
+    }
+}
+
+/// A moment as the API writes it.
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[serde(transparent)]
+pub struct At(pub String);
+
+impl At {
+    /// To the minute, for where no script says it in the reader's zone.
+    pub fn brief(&self) -> String {
+        match (self.0.get(..10), self.0.get(11..16)) {
+            (Some(day), Some(time)) => format!("{day} {time} UTC"),
+            _ => self.0.clone(),
+        }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why the API refused what a form sent.
+#[derive(Debug, Default)]
+pub struct Faults(Option<Refused>);
+
+impl From<Refused> for Faults {
+    fn from(refused: Refused) -> Self {
+        Self(Some(refused))
+    }
+}
+
+impl Faults {
+    /// Whether something was refused.
+    pub fn any(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The refusal, in a sentence.
+    pub fn words(&self) -> &str {
+        self.0.as_deref().map_or("", |refused| {
+            if refused.detail.is_empty() {
+                &refused.title
+            } else {
+                &refused.detail
+            }
+        })
+    }
+
+    /// The refusal.
+    pub fn refused(&self) -> Option<&Refused> {
+        self.0.as_ref()
+    }
+
+    fn all(&self) -> &[Fault] {
+        self.0.as_deref().map_or(&[], |refused| &refused.errors)
+    }
+
+    /// What is wrong at a place, or below it.
+    pub fn at(&self, pointer: &str) -> Option<String> {
+        let faults: Vec<String> = self
+            .all()
+            .iter()
+            .filter(|fault| is_at(fault, pointer))
+            .map(|fault| fault.message.clone())
+            .collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+
+    /// Faults at none of these places.
+    pub fn elsewhere<'p>(&self, places: impl AsRef<[&'p str]>) -> Vec<Fault> {
+        let places = places.as_ref();
+        let faults = self.all().iter();
+        let faults = faults.filter(|fault| !places.iter().any(|place| is_at(fault, place)));
+        faults.cloned().collect()
+    }
+}
+
+fn is_at(fault: &Fault, pointer: &str) -> bool {
+    let below = fault.pointer.strip_prefix(pointer);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What differs at one place of a document.
+#[derive(Debug, Deserialize)]
+pub struct Change {
+    pub pointer: String,
+    pub change: String,
+    #[serde(default)]
+    before: Option<Value>,
+    #[serde(default)]
+    after: Option<Value>,
+    /// A unified diff, of texts of several lines.
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// A line of a difference.
+#[derive(Debug)]
+pub struct DiffLine<'a> {
+    /// `-`, `+`, or a space.
+    pub sign: char,
+    pub text: &'a str,
+}
+
+impl Change {
+    /// What was there before, for people.
+    pub fn before(&self) -> String {
+        self.before.as_ref().map_or_else(String::new, words_of)
+    }
+
+    /// What is there now, for people.
+    pub fn after(&self) -> String {
+        self.after.as_ref().map_or_else(String::new, words_of)
+    }
+
+    /// The lines that differ, with those around them.
+    pub fn lines(&self) -> Vec<DiffLine<'_>> {
+        let text = self.text.as_deref().unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.starts_with("@@"));
+        let line = |line: &str| line.chars().next().filter(|sign| "+- ".contains(*sign));
+        lines
+            .map(|whole| {
+                let sign = line(whole).unwrap_or(' ');
+                DiffLine {
+                    sign,
+                    text: whole.strip_prefix(sign).unwrap_or(whole),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A JSON value for people: texts without quotes, simple lists with commas, everything else as JSON.
+pub fn words_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
+            let items: Vec<String> = items.iter().map(words_of).collect();
+            items.join(", ")
+        }
+        Value::Array(_) | Value::Object(_) => {
+            serde_json::to_string_pretty(value).unwrap_or_default()
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// A query of these parameters, without the empty ones.
+pub fn query_of(parameters: &[(&str, &str)]) -> String {
+    let filled = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let pairs: Vec<String> = filled
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect();
+    pairs.join("&")
+}
+
+/// A moment from a field for one, which has no zone: it is taken as UTC.
+pub fn moment_of(field: &str) -> String {
+    match field.len() {
+        10 => format!("{field}T00:00:00Z"),
+        16 => format!("{field}:00Z"),
+        19 => format!("{field}Z"),
+        _ => field.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn faults_stand_beside_their_fields() {
+        let faults: Faults = serde_json::from_value::<Refused>(json!({
+            "status": 422, "code": "invalid_request", "title": "t",
+            "errors": [
+                {"pointer": "/name", "message": "is empty"},
+                {"pointer": "/names/0", "message": "is long"},
+                {"pointer": "/locks/voiceId", "message": "is unknown"},
+            ],
+        }))
+        .map(Faults::from)
+        .unwrap_or_default();
+        assert_eq!(faults.at("/name").as_deref(), Some("is empty"));
+        assert_eq!(faults.at("/locks").as_deref(), Some("is unknown"));
+        assert_eq!(faults.at("/lock"), None);
+        let rest = faults.elsewhere(["/name", "/locks"]);
+        assert_eq!(rest.len(), 1);
+        assert_eq!(rest.first().map(|f| f.message.as_str()), Some("is long"));
+        assert!(!Faults::default().any());
+        assert!(Faults::from(Refused::own(StatusCode::CONFLICT, "x", "y")).any());
+    }
+
+    #[test]
+    fn moments_are_brief_without_a_script() {
+        let at = At("2026-11-24T13:35:48.203Z".to_owned());
+        assert_eq!(at.brief(), "2026-11-24 13:35 UTC");
+        assert_eq!(At("soon".to_owned()).brief(), "soon");
+        assert_eq!(moment_of("2026-11-24T13:35"), "2026-11-24T13:35:00Z");
+        assert_eq!(moment_of("2026-11-24"), "2026-11-24T00:00:00Z");
+    }
+}

@@ -1,0 +1,5 @@
+//! The tenant's policy and name.
+
+pub mod document;
+pub mod page;
+pub mod rows;

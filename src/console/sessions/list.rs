@@ -1,0 +1,185 @@
+//! Sessions, newest first.
+
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde::Deserialize;
+
+use crate::console::frame::{Frame, page_with};
+use crate::console::parts::{At, Faults, Listed, moment_of, query_of};
+use crate::console::visit::{Answer, Signed};
+
+/// A session in a list.
+#[derive(Debug, Deserialize)]
+pub struct Session {
+    pub id: String,
+    pub at: At,
+    #[serde(default)]
+    pub subject: Option<String>,
+    pub context: String,
+    pub persona: Given,
+    pub outcome: String,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    timings: Option<Timings>,
+}
+
+/// The persona of a session.
+#[derive(Debug, Deserialize)]
+pub struct Given {
+    pub key: String,
+    pub version: i32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Timings {
+    #[serde(default)]
+    total: Option<f64>,
+}
+
+impl Session {
+    /// How long the request for it took, in milliseconds.
+    pub fn took(&self) -> String {
+        let total = self.timings.as_ref().and_then(|timings| timings.total);
+        total.map_or_else(String::new, |total| format!("{total:.0}"))
+    }
+
+    /// The colour of its outcome; the words are beside it.
+    pub fn colour(&self) -> &'static str {
+        colour(&self.outcome)
+    }
+}
+
+/// The colour of an outcome.
+pub fn colour(outcome: &str) -> &'static str {
+    match outcome {
+        "issued" => "good",
+        "failed" => "bad",
+        "unknown" => "warn",
+        _ => "",
+    }
+}
+
+/// What is looked for, as the form has it.
+#[derive(Debug)]
+struct Filter {
+    from: String,
+    to: String,
+    subject: String,
+    context: String,
+    persona: String,
+    version: String,
+    outcome: String,
+    code: String,
+    request_id: String,
+}
+
+impl Filter {
+    fn of(signed: &Signed) -> Self {
+        let field = |name| signed.parameter(name).unwrap_or_default().trim().to_owned();
+        Self {
+            from: field("from"),
+            to: field("to"),
+            subject: field("subject"),
+            context: field("context"),
+            persona: field("persona"),
+            version: field("version"),
+            outcome: field("outcome"),
+            code: field("code"),
+            request_id: field("requestId"),
+        }
+    }
+
+    fn query(&self) -> String {
+        query_of(&[
+            ("from", &moment_of(&self.from)),
+            ("to", &moment_of(&self.to)),
+            ("subject", &self.subject),
+            ("context", &self.context),
+            ("persona", &self.persona),
+            ("version", &self.version),
+            ("outcome", &self.outcome),
+            ("code", &self.code),
+            ("requestId", &self.request_id),
+        ])
+    }
+
+    fn is_empty(&self) -> bool {
+        self.query().is_empty()
+    }
+
+    /// Whether something rarely needed is set.
+    fn more(&self) -> bool {
+        let rare = [
+            &self.from,
+            &self.to,
+            &self.version,
+            &self.code,
+            &self.request_id,
+        ];
+        rare.iter().any(|field| !field.is_empty())
+    }
+}
+
+#[derive(Debug, Template)]
+#[template(path = "sessions/list.html")]
+struct SessionsPage {
+    frame: Frame,
+    filter: Filter,
+    faults: Faults,
+    list: Listed<Session>,
+    next: Option<String>,
+    contexts: Vec<String>,
+    personas: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Document {
+    key: String,
+}
+
+/// The keys of all documents of a kind.
+async fn keys(signed: &Signed, kind: &str) -> Vec<String> {
+    let path = format!("/v1/admin/documents?kind={kind}&limit=100");
+    let listed: Listed<Document> = signed.api.get(&path).await.unwrap_or_default();
+    listed.items.into_iter().map(|item| item.key).collect()
+}
+
+/// The sessions that fit the filters.
+pub async fn show(signed: Signed) -> Answer {
+    let filter = Filter::of(&signed);
+    let cursor = signed.parameter("cursor").unwrap_or_default();
+    let rest = query_of(&[("limit", "50"), ("cursor", &cursor)]);
+    let path = format!("/v1/admin/sessions?{rest}&{}", filter.query());
+    let found = signed
+        .api
+        .get::<Listed<Session>>(path.trim_end_matches('&'));
+    let (list, faults) = match found.await {
+        Ok(list) => (list, Faults::default()),
+        Err(refused) if refused.errors.is_empty() => return Err(refused),
+        Err(refused) => (Listed::default(), Faults::from(refused)),
+    };
+    let status = match faults.refused() {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    };
+    Ok(page_with(
+        status,
+        &SessionsPage {
+            frame: Frame::new(&signed, signed.texts.say("sessions")),
+            next: list.next_page(&signed),
+            contexts: keys(&signed, "context").await,
+            personas: keys(&signed, "persona").await,
+            filter,
+            faults,
+            list,
+        },
+    ))
+}
+
+/// The sessions of one user, for the page about them.
+pub async fn of_user(signed: &Signed, subject: &str) -> Listed<Session> {
+    let query = query_of(&[("limit", "20"), ("subject", subject)]);
+    let path = format!("/v1/admin/sessions?{query}");
+    signed.api.get(&path).await.unwrap_or_default()
+}

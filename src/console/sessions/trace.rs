@@ -1,0 +1,244 @@
+//! The explanation of a decision as the API gives it, and a rule's clauses in words.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::console::parts::words_of;
+
+/// Why a user got what they got.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Trace {
+    pub context: Versioned,
+    /// How the request named the context.
+    pub context_found: String,
+    pub rules: Vec<Rule>,
+    pub split: Option<Split>,
+    pub persona: Versioned,
+    pub rollouts: Vec<Rollout>,
+    /// For each field that was sent: who won.
+    pub fields: BTreeMap<String, String>,
+    pub passed_over: Vec<PassedOver>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Versioned {
+    pub key: String,
+    pub version: i32,
+}
+
+/// A rule that was tried.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    pub rule: String,
+    #[serde(default)]
+    pub failed_clause: Option<usize>,
+    #[serde(default)]
+    pub failed_attribute: Option<String>,
+    #[serde(default)]
+    remarks: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Split {
+    pub arm: usize,
+    pub weights: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Rollout {
+    pub kind: String,
+    pub key: String,
+    pub version: i32,
+    pub percent: u8,
+    pub included: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct PassedOver {
+    pub field: String,
+    pub reason: String,
+}
+
+/// A rule, for people: what it wants, and where it failed.
+#[derive(Debug)]
+pub struct RuleTold {
+    pub name: String,
+    pub held: bool,
+    /// The clause that failed, where the context's version is still there.
+    pub clause: Option<Clause>,
+    pub attribute: String,
+    /// What this user or page had in its place; `None` where that is not kept.
+    pub had: Option<String>,
+    pub remark: String,
+}
+
+/// One clause of a rule.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Clause {
+    pub attribute: String,
+    pub operator: String,
+    values: Vec<Value>,
+}
+
+impl Clause {
+    /// With what it compares.
+    pub fn values(&self) -> String {
+        let values: Vec<String> = self.values.iter().map(words_of).collect();
+        values.join(", ")
+    }
+}
+
+/// What of a context's content a trace needs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ContextContent {
+    rules: Vec<RuleContent>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RuleContent {
+    name: String,
+    when: Vec<Clause>,
+}
+
+impl Trace {
+    /// The rules in the order in which they were tried, with what the context's version and the session's inputs say of them.
+    pub fn told(&self, content: &ContextContent, inputs: Option<&Value>) -> Vec<RuleTold> {
+        let rules = self.rules.iter().map(|rule| {
+            let written = content.rules.iter().find(|one| one.name == rule.rule);
+            let clause = rule
+                .failed_clause
+                .and_then(|at| written?.when.get(at).cloned());
+            let attribute = rule.failed_attribute.clone().unwrap_or_default();
+            let remark = rule
+                .failed_clause
+                .and_then(|at| rule.remarks.get(&at.to_string()));
+            RuleTold {
+                name: rule.rule.clone(),
+                held: rule.failed_clause.is_none(),
+                clause,
+                had: inputs.and_then(|inputs| had(&attribute, inputs)),
+                attribute,
+                remark: remark.cloned().unwrap_or_default(),
+            }
+        });
+        rules.collect()
+    }
+
+    /// Whether a rule decided, and not the context's default.
+    pub fn by_rule(&self) -> Option<&str> {
+        let rule = self.rules.last()?;
+        rule.failed_clause.is_none().then_some(rule.rule.as_str())
+    }
+}
+
+/// What a session's inputs have for an attribute. The empty text is for what is absent.
+fn had(attribute: &str, inputs: &Value) -> Option<String> {
+    let (root, path) = attribute.split_once('.')?;
+    let root = match root {
+        "user" => "facts",
+        "preferences" | "metadata" => root,
+        _ => return None,
+    };
+    let found = path
+        .split('.')
+        .try_fold(inputs.get(root)?, |value, name| value.get(name));
+    Some(found.map_or_else(String::new, words_of))
+}
+
+/// A setting that Anam was sent.
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub value: String,
+    /// The name that people know it by: an avatar's, a voice's.
+    pub known_as: Option<String>,
+    pub winner: String,
+}
+
+/// The settings with their values, as far as what was sent can be made again.
+pub fn fields(trace: &Trace, sent: Option<&Value>) -> Vec<Field> {
+    // Prompt, greeting and name are shown as what they are.
+    let own = ["systemPrompt", "initialMessage", "name"];
+    let fields = trace
+        .fields
+        .iter()
+        .filter(|(name, _)| !own.contains(&name.as_str()))
+        .map(|(name, winner)| Field {
+            value: sent
+                .and_then(|sent| sent_value(sent, name))
+                .unwrap_or_default(),
+            known_as: None,
+            name: name.clone(),
+            winner: winner.clone(),
+        });
+    fields.collect()
+}
+
+fn sent_value(sent: &Value, name: &str) -> Option<String> {
+    let (root, path) = match name.strip_prefix("sessionOptions.") {
+        Some(path) => ("sessionOptions", path),
+        None => ("personaConfig", name),
+    };
+    let value = path
+        .split('.')
+        .try_fold(sent.get(root)?, |value, part| value.get(part))?;
+    Some(words_of(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_that_failed_says_what_it_wanted_and_what_there_was() {
+        let trace: Trace = serde_json::from_value(json!({
+            "contextFound": "byKey",
+            "rules": [
+                {"rule": "vip", "failedClause": 1, "failedAttribute": "user.plan", "remarks": {"1": "it is absent"}},
+                {"rule": "all"},
+            ],
+            "fields": {"avatarId": "preference", "sessionOptions.videoQuality": "lock", "systemPrompt": "persona"},
+        }))
+        .unwrap_or_default();
+        let content: ContextContent = serde_json::from_value(json!({
+            "rules": [{"name": "vip", "when": [
+                {"attribute": "metadata.a.b", "operator": "is_present"},
+                {"attribute": "user.plan", "operator": "equals", "values": ["pro", 2]},
+            ]}],
+        }))
+        .unwrap_or_default();
+        let inputs = json!({"facts": {"plan": "free"}, "metadata": {"a": {"b": 1}}});
+        let told = trace.told(&content, Some(&inputs));
+        let first = told.first();
+        assert_eq!(
+            first.map(|rule| rule.clause.as_ref().map(Clause::values)),
+            Some(Some("pro, 2".to_owned()))
+        );
+        assert_eq!(
+            first.and_then(|rule| rule.had.clone()).as_deref(),
+            Some("free")
+        );
+        assert_eq!(first.map(|rule| rule.remark.as_str()), Some("it is absent"));
+        assert_eq!(trace.by_rule(), Some("all"));
+        assert_eq!(had("metadata.a.b", &inputs).as_deref(), Some("1"));
+        assert_eq!(had("metadata.a.c", &inputs).as_deref(), Some(""));
+        assert_eq!(had("time.hour", &inputs), None);
+
+        let sent =
+            json!({"personaConfig": {"avatarId": "x"}, "sessionOptions": {"videoQuality": "high"}});
+        let fields = fields(&trace, Some(&sent));
+        let values: Vec<_> = fields.iter().map(|field| field.value.as_str()).collect();
+        assert_eq!(values, ["x", "high"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! What was changed, by whom, newest first.
+
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Trail;
+use crate::console::frame::{Frame, page_with};
+use crate::console::parts::{At, Faults, Listed, moment_of, query_of, words_of};
+use crate::console::visit::{Answer, Signed};
+
+/// A row of the trail.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    seq: i64,
+    at: At,
+    actor: String,
+    action: String,
+    target: String,
+    #[serde(default)]
+    before_hash: Option<String>,
+    #[serde(default)]
+    after_hash: Option<String>,
+    #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
+    details: Map<String, Value>,
+    hash: String,
+}
+
+impl Row {
+    /// The details, each in words.
+    fn told(&self) -> Vec<(&str, String)> {
+        let details = self.details.iter();
+        details
+            .map(|(name, value)| (name.as_str(), words_of(value)))
+            .collect()
+    }
+}
+
+/// What is looked for.
+#[derive(Debug)]
+struct Filter {
+    actor: String,
+    action: String,
+    target: String,
+    user: String,
+    from: String,
+    to: String,
+}
+
+impl Filter {
+    fn of(signed: &Signed) -> Self {
+        let field = |name| signed.parameter(name).unwrap_or_default().trim().to_owned();
+        Self {
+            actor: field("actor"),
+            action: field("action"),
+            target: field("target"),
+            user: field("user"),
+            from: field("from"),
+            to: field("to"),
+        }
+    }
+
+    fn query(&self) -> String {
+        query_of(&[
+            ("actor", &self.actor),
+            ("action", &self.action),
+            ("target", &self.target),
+            ("user", &self.user),
+            ("from", &moment_of(&self.from)),
+            ("to", &moment_of(&self.to)),
+        ])
+    }
+}
+
+#[derive(Debug, Template)]
+#[template(path = "trail/list.html")]
+struct TrailPage {
+    frame: Frame,
+    trail: Trail,
+    filter: Filter,
+    faults: Faults,
+    list: Listed<Row>,
+    next: Option<String>,
+}
+
+/// The tenant's trail.
+pub async fn show(signed: Signed) -> Answer {
+    search(signed, Trail::Tenant).await
+}
+
+/// The platform's trail.
+pub async fn show_platform(signed: Signed) -> Answer {
+    search(signed, Trail::Platform).await
+}
+
+async fn search(signed: Signed, trail: Trail) -> Answer {
+    let filter = Filter::of(&signed);
+    let cursor = signed.parameter("cursor").unwrap_or_default();
+    let rest = query_of(&[("limit", "50"), ("cursor", &cursor)]);
+    let path = format!("{}?{rest}&{}", trail.api(), filter.query());
+    let found = signed.api.get::<Listed<Row>>(path.trim_end_matches('&'));
+    let (list, faults) = match found.await {
+        Ok(list) => (list, Faults::default()),
+        Err(refused) if refused.errors.is_empty() => return Err(refused),
+        Err(refused) => (Listed::default(), Faults::from(refused)),
+    };
+    let status = match faults.refused() {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
+    };
+    Ok(page_with(
+        status,
+        &TrailPage {
+            frame: Frame::new(&signed, signed.texts.say(trail.title())),
+            next: list.next_page(&signed),
+            trail,
+            filter,
+            faults,
+            list,
+        },
+    ))
+}

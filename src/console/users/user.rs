@@ -1,0 +1,111 @@
+//! One user: preferences and sessions.
+
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde_json::{Map, Value};
+
+use super::form::{Field, Kind, kinds, patch, stored, typed};
+use crate::console::api::encode;
+use crate::console::frame::{Frame, page_with};
+use crate::console::parts::{Faults, Listed};
+use crate::console::sessions::list::{Session, of_user};
+use crate::console::visit::{Answer, Form, Signed, see};
+
+#[derive(Debug, Template)]
+#[template(path = "users/user.html")]
+struct UserPage {
+    frame: Frame,
+    /// The subject as a part of addresses.
+    encoded: String,
+    etag: String,
+    fields: Vec<Field>,
+    faults: Faults,
+    /// Whether somebody changed them meanwhile.
+    changed: bool,
+    list: Listed<Session>,
+}
+
+fn preferences(subject: &str) -> String {
+    format!("/v1/admin/users/{}/preferences", encode(subject))
+}
+
+/// A user.
+pub async fn show(signed: Signed, subject: web::Path<String>) -> Answer {
+    let subject = subject.into_inner();
+    let kinds = kinds(&signed).await?;
+    let now = signed.api.tagged(&preferences(&subject)).await?;
+    let fields = stored(kinds, &now.body);
+    let faults = Faults::default();
+    Ok(shown(&signed, subject, now.etag, fields, faults).await)
+}
+
+async fn shown(
+    signed: &Signed,
+    subject: String,
+    etag: String,
+    fields: Vec<Field>,
+    faults: Faults,
+) -> HttpResponse {
+    let status = faults
+        .refused()
+        .and_then(|refused| StatusCode::from_u16(refused.status).ok())
+        .unwrap_or(StatusCode::OK);
+    let changed = status == StatusCode::PRECONDITION_FAILED;
+    page_with(
+        status,
+        &UserPage {
+            frame: Frame::new(
+                signed,
+                signed.texts.with("user-title", "subject", &*subject),
+            ),
+            encoded: encode(&subject),
+            list: of_user(signed, &subject).await,
+            etag,
+            fields,
+            faults,
+            changed,
+        },
+    )
+}
+
+/// Changes what a user chose.
+pub async fn save(signed: Signed, subject: web::Path<String>, form: Form) -> Answer {
+    let subject = subject.into_inner();
+    let kinds = kinds(&signed).await?;
+    let path = preferences(&subject);
+    let change = patch(&kinds, &form);
+    let sent = signed
+        .api
+        .call(Method::PATCH, &path)
+        .seen(form.get("etag"))
+        .body(&change);
+    let Err(refused) = sent.told().await else {
+        let address = format!("/console/users/{}?said=user-saved", encode(&subject));
+        return Ok(see(&address));
+    };
+    if !matches!(refused.status, 412 | 422 | 400) {
+        return Err(refused);
+    }
+    let changed = refused.status == StatusCode::PRECONDITION_FAILED.as_u16();
+    let now: crate::console::api::Tagged<Map<String, Value>> = signed.api.tagged(&path).await?;
+    let faults = Faults::from(refused);
+    let etag = if changed {
+        now.etag
+    } else {
+        form.get("etag").to_owned()
+    };
+    let fields = typed(kinds, &form, &faults, changed.then_some(&now.body));
+    Ok(shown(&signed, subject, etag, fields, faults).await)
+}
+
+/// Everything that is stored of a user, as a file.
+pub async fn export(signed: Signed, subject: web::Path<String>, _form: Form) -> Answer {
+    let path = format!("/v1/admin/users/{}:export", encode(&subject));
+    let told = signed.api.call(Method::POST, &path).told().await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"user.json\""))
+        .body(told.body))
+}
