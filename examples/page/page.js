@@ -5,8 +5,11 @@
 // - signIn(): the JWT comes from your own sign-in;
 // - anamSdk(): with a bundler it is `import { createClient, AnamEvent } from "@anam-ai/js-sdk"`.
 
-const settings = await (await fetch("settings.json")).json();
 const element = (id) => document.getElementById(id);
+const settings = await fetch("settings.json").then((answer) => answer.json()).catch((error) => {
+  element("missing").textContent = "settings.json is missing: docs/PAGE.md says where it comes from.";
+  throw error;
+});
 
 let user; // one of settings.users
 let jwt;

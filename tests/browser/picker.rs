@@ -321,6 +321,13 @@ async fn a_refused_token_is_renewed_once_and_too_many_requests_wait() {
         save(&browser).await;
         assert_eq!(of_page(&browser, "return asked.length;").await, before);
         assert_eq!(typed_tone(&browser).await, "brief", "what was typed stays");
+
+        // Who comes while it is too busy has a button to try again.
+        open(&browser, &product, &app, &[&token]).await;
+        says(&browser, "Too busy right now.").await;
+        let button = inside(&browser, "button[type=submit]").await;
+        assert_eq!(button.text().await.unwrap(), "Try again");
+        assert_eq!(axe::violations(&browser).await, Vec::<String>::new());
         app.stop().await;
     })
     .await;

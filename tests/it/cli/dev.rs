@@ -166,10 +166,19 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_curl_line_works_as_printed_and_the_prompt_is_the_users_own() {
+async fn the_page_comes_first_the_curl_line_works_as_printed_and_the_prompt_is_the_users_own() {
     let folder = Folder::new();
     let running = start(&folder, &[]);
     running.out_with("Ctrl-C stops it all").await;
+    let page = running.out_with("http").await;
+    let page = client().get(page.trim()).send().await.unwrap();
+    assert!(
+        page.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("script-src 'self';")
+    );
+    assert!(page.text().await.unwrap().contains("<persona-preferences"));
     let mut command = Vec::new();
     for part in [
         "curl -s -X POST",
