@@ -29,6 +29,8 @@ const AT_ONCE: usize = 50;
 const EXAMPLES: usize = 5;
 /// Most kinds of change that are distinguished.
 const MAX_KINDS: usize = 50;
+/// Most rules and arms that are counted one by one in an answer.
+const MAX_REACHED: usize = 500;
 
 /// The result of a study.
 #[derive(Debug, Default)]
@@ -43,6 +45,29 @@ pub struct Impact {
     pub oldest: Option<DateTime<Utc>>,
     /// Kinds of change, the most frequent first; at most 50.
     pub kinds: Vec<Kind>,
+    /// What decides these sessions now, the most frequent first; at most 500.
+    pub before: Vec<Reached>,
+    /// What would decide them.
+    pub after: Vec<Reached>,
+}
+
+/// A rule, or an arm of its split, that decides sessions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct By {
+    /// The key of the context that was used.
+    pub context: Key,
+    /// The rule's position; `None` for the default of the context.
+    pub rule: Option<usize>,
+    /// The arm's position; `None` where there is no split.
+    pub arm: Option<usize>,
+    pub persona: Key,
+}
+
+/// How many sessions something decides.
+#[derive(Debug)]
+pub struct Reached {
+    pub by: By,
+    pub count: usize,
 }
 
 /// One kind of change.
@@ -155,6 +180,8 @@ type Affected = (usize, Vec<SessionId>);
 struct ImpactCounter {
     impact: Impact,
     kinds: BTreeMap<Transition, Affected>,
+    before: BTreeMap<By, usize>,
+    after: BTreeMap<By, usize>,
 }
 
 impl ImpactCounter {
@@ -166,6 +193,11 @@ impl ImpactCounter {
         };
         self.impact.considered += 1;
         let (from, to) = (inputs.decide(live), inputs.decide(changed));
+        for (outcome, counts) in [(&from, &mut self.before), (&to, &mut self.after)] {
+            if let Ok(decision) = outcome {
+                *counts.entry(By::of(decision)).or_default() += 1;
+            }
+        }
         let fields = match (&from, &to) {
             (Ok(from), Ok(to)) => {
                 let is_same = from.config == to.config
@@ -208,7 +240,33 @@ impl ImpactCounter {
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
         kinds.truncate(MAX_KINDS);
         self.impact.kinds = kinds;
+        self.impact.before = reached(self.before);
+        self.impact.after = reached(self.after);
         self.impact
+    }
+}
+
+fn reached(counts: BTreeMap<By, usize>) -> Vec<Reached> {
+    let counts = counts.into_iter().map(|(by, count)| Reached { by, count });
+    let mut reached: Vec<_> = counts.collect();
+    reached.sort_by_key(|reached| std::cmp::Reverse(reached.count));
+    reached.truncate(MAX_REACHED);
+    reached
+}
+
+impl By {
+    fn of(decision: &Decision) -> Self {
+        let trace = &decision.trace;
+        let holds = trace
+            .rules
+            .iter()
+            .position(|tried| tried.failed_clause.is_none());
+        Self {
+            context: decision.context.clone(),
+            rule: holds,
+            arm: trace.split.as_ref().map(|split| split.arm),
+            persona: decision.persona.clone(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Which drafts and versions somebody wants to try out, and the scenario with them in their places.
+//! Which drafts, versions and contents somebody wants to try out, and the scenario with them in their places.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::scenario::{DRAFT, Overlay, Rollouts, Scenario, ScenarioRows};
 use crate::domain::document::DocumentKind;
@@ -26,16 +26,23 @@ pub enum Use {
         key: Key,
         number: i32,
     },
+    /// What somebody is writing and has not saved, of a document that may not exist yet.
+    Content {
+        kind: DocumentKind,
+        key: Key,
+        content: Map<String, Value>,
+    },
 }
 
 impl Use {
-    /// Reads `{"draft": id}` or `{"kind", "key", "version"}`.
+    /// Reads `{"draft": id}`, `{"kind", "key", "version"}` or `{"kind", "key", "content"}`.
     pub fn parse(value: Value) -> Result<Self, Vec<Fault>> {
-        let form = "must be {\"draft\": id} or {\"kind\": kind, \"key\": key, \"version\": number}";
+        let form = "must be {\"draft\": id}, {\"kind\": kind, \"key\": key, \"version\": number} or {\"kind\": kind, \"key\": key, \"content\": content}";
         let Value::Object(members) = value else {
             return Err(vec![Fault::new("", form)]);
         };
         let by_draft = members.contains_key("draft");
+        let by_content = members.contains_key("content");
         let mut members = Members::new(members);
         let used = if by_draft {
             members
@@ -53,14 +60,24 @@ impl Use {
                 Some(Ok(key)) => Ok(key),
                 _ => Err("must be a document's key".to_owned()),
             });
-            let number = members.required("version", |value| {
-                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-                let number = number.filter(|number| *number > DRAFT);
-                number.ok_or_else(|| "must be the number of a version".to_owned())
-            });
-            match (kind, key, number) {
-                (Some(kind), Some(key), Some(number)) => Some(Self::Version { kind, key, number }),
-                _ => None,
+            let place = kind.zip(key);
+            if by_content {
+                let content = members.required("content", |value| match value {
+                    Value::Object(content) => Ok(content),
+                    _ => Err("must be an object: what the document would say".to_owned()),
+                });
+                place
+                    .zip(content)
+                    .map(|((kind, key), content)| Self::Content { kind, key, content })
+            } else {
+                let number = members.required("version", |value| {
+                    let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                    let number = number.filter(|number| *number > DRAFT);
+                    number.ok_or_else(|| "must be the number of a version".to_owned())
+                });
+                place
+                    .zip(number)
+                    .map(|((kind, key), number)| Self::Version { kind, key, number })
             }
         };
         members.finish()?;
@@ -147,6 +164,11 @@ async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {
                 content: draft.content,
             })
         }
+        Use::Content { kind, key, content } => Ok(Overlay::Draft {
+            kind: *kind,
+            key: key.clone(),
+            content: content.clone(),
+        }),
         Use::Version { kind, key, number } => {
             let document = super::documents::find(tx, *kind, key).await?;
             let version = tx.version(document.id, *number).await?;

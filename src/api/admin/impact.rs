@@ -6,7 +6,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::views::uses::Uses;
-use crate::authoring::impact::{DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome, Study};
+use crate::authoring::impact::{
+    DEFAULT_SESSIONS, Impact, Kind, MAX_SESSIONS, Outcome, Reached, Study,
+};
 use crate::domain::key::Key;
 use crate::web::admin::View;
 use crate::web::input::{WholeNumber, input};
@@ -57,6 +59,31 @@ struct ImpactBody {
     oldest: Option<DateTime<Utc>>,
     /// What becomes of what, the most frequent first.
     kinds: Vec<ImpactKind>,
+    /// What decides these sessions now, the most frequent first; at most 500.
+    before: Vec<ImpactReached>,
+    /// What would decide them.
+    after: Vec<ImpactReached>,
+}
+
+/// How many sessions a rule decides, or an arm of its split.
+#[derive(Debug, Serialize, ToSchema)]
+struct ImpactReached {
+    /// The key of the context that was used.
+    #[schema(example = "support")]
+    context: String,
+    /// The rule's position, from 0; absent for the context's `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 0)]
+    rule: Option<usize>,
+    /// The arm's position in the split, from 0; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    arm: Option<usize>,
+    #[schema(example = "support-agent")]
+    persona: String,
+    /// How many sessions.
+    #[schema(example = 60)]
+    count: usize,
 }
 
 /// One kind of change.
@@ -131,6 +158,20 @@ impl From<Impact> for ImpactBody {
             share: share(impact.changed, impact.considered),
             oldest: impact.oldest,
             kinds: impact.kinds.into_iter().map(ImpactKind::from).collect(),
+            before: impact.before.into_iter().map(ImpactReached::from).collect(),
+            after: impact.after.into_iter().map(ImpactReached::from).collect(),
+        }
+    }
+}
+
+impl From<Reached> for ImpactReached {
+    fn from(Reached { by, count }: Reached) -> Self {
+        Self {
+            context: by.context.into(),
+            rule: by.rule,
+            arm: by.arm,
+            persona: by.persona.into(),
+            count,
         }
     }
 }

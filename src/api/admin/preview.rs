@@ -33,7 +33,7 @@ operations! {
 input! {
     /// What to try out.
     struct PreviewAsked {
-        /// Drafts and versions that are put in place of what is live; nothing shows what is live.
+        /// Drafts, versions and contents that are put in place of what is live; nothing shows what is live.
         #[example([{ "kind": "persona", "key": "support-agent", "version": 2 }])]
         r#use: Uses = Uses::default(),
         /// What the outcome is compared with: `live`, or other drafts and versions.

@@ -117,6 +117,18 @@ async fn changed_rules_say_from_whom_to_whom() {
         "priority-support-agent"
     );
     assert_eq!(told["kinds"][0]["to"]["persona"], "support-agent");
+    let by_rule =
+        json!({ "context": "support", "rule": 0, "persona": "priority-support-agent", "count": 2 });
+    let by_default =
+        |count| json!({ "context": "support", "persona": "support-agent", "count": count });
+    let before = told["before"].as_array().unwrap();
+    assert!(before.len() == 2 && before.contains(&by_rule) && before.contains(&by_default(2)));
+    assert_eq!(told["after"], json!([by_default(4)]));
+
+    // What is saved nowhere reaches the same.
+    let unsaved = json!([{ "kind": "context", "key": "support", "content": content }]);
+    let asked = json!({ "use": unsaved, "context": "support" });
+    assert_eq!(impact(&app, &key, &asked).await, told);
 
     let told = impact(
         &app,

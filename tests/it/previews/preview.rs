@@ -113,6 +113,18 @@ async fn two_worlds_are_compared_field_by_field_and_line_by_line() {
         "{lines}"
     );
     assert_eq!(shown["against"]["trace"]["persona"]["version"], 1);
+    // The same content, saved nowhere.
+    let unsaved = json!({ "kind": "persona", "key": "assistant", "content": content });
+    let asked = json!({ "use": [unsaved], "against": "live" });
+    assert_eq!(
+        body(preview(&app, &key, &asked).await, 200).await["request"],
+        shown["request"]
+    );
+    // So is a document that does not exist yet.
+    let new = json!({ "kind": "context", "key": "new", "content": { "default": "assistant" } });
+    let asked = json!({ "use": [new], "context": "new" });
+    let new = body(preview(&app, &key, &asked).await, 200).await;
+    assert_eq!(new["trace"]["context"]["key"], "new");
 
     // The other way round, a version against a draft.
     let asked = json!({

@@ -1,4 +1,4 @@
-//! Drafts and versions that somebody wants to try out.
+//! Drafts, versions and contents that somebody wants to try out.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::web::input::{List, Member, Schemas, VersionNumber};
 
-/// Drafts and versions that are put in place of what is there; the later over the earlier.
+/// Drafts, versions and contents that are put in place of what is there; the later over the earlier.
 pub(in crate::api::admin) type Uses = List<Use, 0, MAX_USES>;
 
 impl Member for Use {
@@ -24,7 +24,7 @@ impl Member for Use {
                 <VersionNumber as Member>::schema(schemas),
             );
             json!({
-                "description": "A draft, by its id; or a sealed version",
+                "description": "A draft, by its id; a sealed version; or what a document would say, saved nowhere",
                 "oneOf": [
                     {
                         "type": "object",
@@ -36,6 +36,12 @@ impl Member for Use {
                         "type": "object",
                         "required": ["kind", "key", "version"],
                         "properties": { "kind": kind, "key": key, "version": version },
+                        "additionalProperties": false,
+                    },
+                    {
+                        "type": "object",
+                        "required": ["kind", "key", "content"],
+                        "properties": { "kind": kind, "key": key, "content": { "type": "object" } },
                         "additionalProperties": false,
                     },
                 ],
