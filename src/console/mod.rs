@@ -4,6 +4,7 @@
 pub mod api;
 pub mod assets;
 pub mod catalogue;
+pub mod contexts;
 pub mod frame;
 pub mod guard;
 pub mod inside;
@@ -76,6 +77,7 @@ const fn line(path: &'static str, text: &'static str, place: Place, role: Role) 
 /// The pages of the navigation, in its order.
 pub const PAGES: &[PageLine] = &[
     line("/console", "overview", Place::Start, Role::Viewer),
+    line("/console/contexts", "contexts", Place::Write, Role::Viewer),
     line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
     line("/console/users", "users", Place::Watch, Role::Viewer),
     line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
@@ -101,6 +103,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/tenant", web::post().to(sign_in::switch))
             .configure(watch)
             .configure(settings)
+            .configure(contexts::routes)
             .route("/assets/{state}/{name}", web::get().to(assets::give))
             .default_service(web::to(not_found)),
     );

@@ -28,3 +28,175 @@ if (menu) {
   narrow.addEventListener("change", fit);
   fit();
 }
+
+// Forms of parts (`data-parts`): a button that only changes the form, a choice that other fields follow from, and "try it", without a new page.
+// What is not saved is kept in this browser, and offered when the page is opened again.
+const parts = (form) => {
+  const kept = `unsaved:${form.dataset.document}`;
+  const fields = (submitter) => new URLSearchParams(new FormData(form, submitter));
+  // What the form is about is no change of it.
+  const passing = /^(form|etag|draft|base|seen|zone|part|do|try\..*|.*\.open)$/;
+  const content = () => [...new FormData(form)].filter(([name]) => !passing.test(name));
+  const running = {};
+  // A later question of a kind takes the place of an earlier one.
+  const send = async (kind, body) => {
+    running[kind]?.abort();
+    running[kind] = new AbortController();
+    const answer = await fetch(form.action, { method: "POST", body, signal: running[kind].signal });
+    if (answer.redirected) { location = answer.url; return null; }
+    return answer.text();
+  };
+
+  const tried = () => document.getElementById("tried");
+  let waiting;
+  const tryIt = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const body = fields();
+      body.set("do", "try");
+      body.set("part", "tried");
+      try {
+        const html = await send("try", body);
+        const part = html && new DOMParser().parseFromString(html, "text/html").querySelector("#tried-part");
+        if (part && tried().innerHTML !== part.innerHTML) tried().innerHTML = part.innerHTML;
+      } catch { /* the next change tries again */ }
+    }, 500);
+  };
+
+  // The whole form anew, as the server draws it; what had the focus has it again.
+  const redraw = async (body, focus) => {
+    const values = new Map([...form.elements].map((field) => [field, field.type === "checkbox" ? field.checked : field.value]));
+    let html;
+    try { html = await send("draw", body); } catch { return; }
+    if (!html) return;
+    const page = new DOMParser().parseFromString(html, "text/html");
+    const fresh = page.getElementById(form.id);
+    if (!fresh) { form.submit(); return; }
+    const result = tried().innerHTML;
+    const { id: before, selectionStart: start, selectionEnd: end } = document.activeElement ?? {};
+    // What was typed while the server drew.
+    const later = [...form.elements].filter((field) => field.id && values.has(field) && values.get(field) !== (field.type === "checkbox" ? field.checked : field.value));
+    form.replaceChildren(...fresh.childNodes);
+    for (const field of later) {
+      const same = document.getElementById(field.id);
+      if (same) { same.value = field.value; same.checked = field.checked; }
+    }
+    form.dataset.focus = fresh.dataset.focus;
+    if (!tried().children.length) tried().innerHTML = result;
+    prepare(form);
+    dress();
+    keep();
+    const wanted = focus ?? form.dataset.focus;
+    const part = wanted ? document.getElementById(wanted) : null;
+    const inside = part?.matches("[data-rule]") ? "summary" : "select, input:not([type=hidden]), summary, button:not([disabled])";
+    const target = part ? part.querySelector(inside) ?? part : document.getElementById(before);
+    target?.focus({ preventScroll: !part });
+    if (!part && start !== null && start !== undefined) try { target?.setSelectionRange(start, end); } catch { /* it has no text */ }
+    part?.scrollIntoView({ block: "nearest" });
+    tryIt();
+  };
+  const refresh = () => {
+    const body = fields();
+    body.set("do", "refresh");
+    redraw(body, null);
+  };
+
+  const changesNothing = (name) => /^(rule|clause|field|arm)-|^(split|unsplit)|^(refresh|impact|try)$/.test(name);
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (button?.dataset.confirm && !confirm(button.dataset.confirm)) { event.preventDefault(); return; }
+    if (button && changesNothing(button.value)) {
+      event.preventDefault();
+      redraw(fields(button));
+    } else {
+      sent = true;
+    }
+  });
+  form.addEventListener("change", (event) => {
+    keep();
+    if (event.target.matches("[data-refreshes], [data-words]")) refresh();
+  });
+  form.addEventListener("input", () => { keep(); tryIt(); });
+  form.addEventListener("toggle", (event) => {
+    const open = event.target.closest(".rule")?.querySelector("[data-open]");
+    if (open) open.value = event.target.open ? "1" : "";
+  }, true);
+
+  // Alt and an arrow moves the rule that has the focus.
+  form.addEventListener("keydown", (event) => {
+    const way = { ArrowUp: "[data-up]", ArrowDown: "[data-down]" }[event.key];
+    const button = event.altKey && way && event.target.closest("[data-rule]")?.querySelector(way);
+    if (button && !button.disabled) { event.preventDefault(); button.click(); }
+  });
+
+  let sent = false;
+  let begun = "";
+  const keep = () => {
+    const now = JSON.stringify(content());
+    if (now === begun) localStorage.removeItem(kept);
+    else localStorage.setItem(kept, JSON.stringify({ of: [...new FormData(form)].filter(([name]) => /^(draft|etag|base|seen)$/.test(name)), fields: content() }));
+  };
+
+  const dress = () => {
+    for (const handle of form.querySelectorAll("[data-handle]")) {
+      handle.hidden = false;
+      const rule = handle.closest("[data-rule]");
+      handle.draggable = true;
+      handle.addEventListener("dragstart", (event) => {
+        event.dataTransfer.setData("text/plain", rule.dataset.rule);
+        event.dataTransfer.setDragImage(rule, 10, 10);
+        event.dataTransfer.effectAllowed = "move";
+        form.dataset.dragged = rule.dataset.rule;
+      });
+      handle.addEventListener("dragend", () => { delete form.dataset.dragged; });
+    }
+    for (const rule of form.querySelectorAll("[data-rule]")) {
+      rule.addEventListener("dragover", (event) => {
+        if (form.dataset.dragged === undefined) return;
+        event.preventDefault();
+        rule.dataset.over = "";
+      });
+      rule.addEventListener("dragleave", () => { delete rule.dataset.over; });
+      rule.addEventListener("drop", (event) => {
+        delete rule.dataset.over;
+        const from = form.dataset.dragged;
+        delete form.dataset.dragged;
+        if (from === undefined || from === rule.dataset.rule) return;
+        event.preventDefault();
+        const body = fields();
+        body.set("do", `rule-move:${from}:${rule.dataset.rule}`);
+        redraw(body);
+      });
+    }
+  };
+
+  // What was kept: of a page that was left without saving.
+  const offer = () => {
+    const banner = document.getElementById("unsaved");
+    if (form.hasAttribute("data-changed")) return;
+    if (new URLSearchParams(location.search).get("said")?.startsWith("context-")) localStorage.removeItem(kept);
+    let found = null;
+    try { found = JSON.parse(localStorage.getItem(kept)); } catch { localStorage.removeItem(kept); }
+    if (!found || JSON.stringify(found.fields) === begun || !form.querySelector("[name=was]")) return;
+    banner.hidden = false;
+    banner.querySelector("[data-forget]").addEventListener("click", () => { localStorage.removeItem(kept); banner.hidden = true; });
+    banner.querySelector("[data-restore]").addEventListener("click", () => {
+      // About the state that they were written on: if there is another by now, saving tells it.
+      const own = [...new FormData(form)].filter(([name]) => /^(form|zone|try\..*)$/.test(name));
+      const body = new URLSearchParams([...own, ...found.of, ...found.fields]);
+      for (const [name] of found.fields) {
+        const rule = /^(r\d+)\./.exec(name)?.[1];
+        if (rule && !body.has(`${rule}.open`)) body.append(`${rule}.open`, "");
+      }
+      body.set("do", "refresh");
+      banner.hidden = true;
+      redraw(body, null);
+    });
+  };
+
+  begun = JSON.stringify(content());
+  offer();
+  dress();
+  tryIt();
+};
+for (const form of document.querySelectorAll("form[data-parts]")) parts(form);
