@@ -13,6 +13,8 @@ mod bundles;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod explain;

@@ -166,7 +166,7 @@ contexts: {default: {default: guide}}",
     let told = impact(&app, &other, &uses).await;
     assert_eq!(
         told,
-        json!({ "considered": 0, "unreadable": 0, "changed": 0, "share": 0.0, "kinds": [] })
+        json!({ "considered": 0, "unreadable": 0, "changed": 0, "share": 0.0, "kinds": [], "before": [], "after": [] })
     );
     assert_eq!(impact(&app, &key, &uses).await["considered"], 6);
     app.database.sql("update session_inputs set keep_until = now() - interval '1 second' where (inputs -> 'metadata') ? 'priority'").await;

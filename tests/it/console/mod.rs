@@ -1,0 +1,4 @@
+//! The console, as a browser without scripts uses it.
+
+mod contexts;
+mod visitor;
