@@ -151,6 +151,11 @@ impl Api {
         self
     }
 
+    /// The number of the page's request, which no other has.
+    pub fn number(&self) -> String {
+        request_id(&self.request).map_or_else(String::new, |id| id.to_string())
+    }
+
     /// What is there.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
         self.call(Method::GET, path).json().await

@@ -3,13 +3,18 @@
 
 pub mod api;
 pub mod assets;
+pub mod bundles;
 pub mod catalogue;
 pub mod contexts;
 pub mod frame;
 pub mod guard;
 pub mod inside;
+pub mod issuers;
+pub mod keys;
+pub mod operator;
 pub mod overview;
 pub mod parts;
+pub mod people;
 pub mod policy;
 pub mod refusals;
 pub mod sessions;
@@ -89,6 +94,28 @@ pub const PAGES: &[PageLine] = &[
         Role::Viewer,
     ),
     line("/console/policy", "policy", Place::Settings, Role::Viewer),
+    line("/console/issuers", "issuers", Place::Settings, Role::Viewer),
+    line("/console/keys", "keys", Place::Settings, Role::Viewer),
+    line("/console/people", "people", Place::Settings, Role::Viewer),
+    line("/console/bundles", "bundles", Place::Settings, Role::Viewer),
+    line(
+        "/console/operator/tenants",
+        "operator-tenants",
+        Place::Operator,
+        Role::Owner,
+    ),
+    line(
+        "/console/operator/issuers",
+        "operator-issuers",
+        Place::Operator,
+        Role::Owner,
+    ),
+    line(
+        "/console/operator/audit",
+        "operator-audit",
+        Place::Operator,
+        Role::Owner,
+    ),
 ];
 
 /// The console's routes.
@@ -104,6 +131,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(watch)
             .configure(settings)
             .configure(contexts::routes)
+            .configure(access)
+            .configure(operator)
             .route("/assets/{state}/{name}", web::get().to(assets::give))
             .default_service(web::to(not_found)),
     );
@@ -156,7 +185,52 @@ fn settings(config: &mut ServiceConfig) {
         .route("/policy", web::post().to(policy::page::save))
         .route("/policy/name", web::post().to(policy::page::name))
         .route("/policy/json", web::get().to(policy::document::show))
-        .route("/policy/json", web::post().to(policy::document::save));
+        .route("/policy/json", web::post().to(policy::document::save))
+        .route("/bundles", web::get().to(bundles::page::show))
+        .route("/bundles", web::post().to(bundles::page::apply))
+        .route("/bundles/export", web::get().to(bundles::page::export));
+}
+
+/// Who gets in: users by their issuers, programs by their keys, people by invitation.
+fn access(config: &mut ServiceConfig) {
+    config
+        .route("/issuers", web::get().to(issuers::list::show))
+        .route("/issuers/new", web::get().to(issuers::form::new))
+        .route("/issuers/new", web::post().to(issuers::form::create))
+        .route("/issuers/check", web::get().to(issuers::check::show))
+        .route("/issuers/check", web::post().to(issuers::check::judge))
+        .route("/issuers/{id}", web::get().to(issuers::issuer::show))
+        .route("/issuers/{id}", web::post().to(issuers::issuer::act))
+        .route("/issuers/{id}/edit", web::get().to(issuers::form::edit))
+        .route("/issuers/{id}/edit", web::post().to(issuers::form::change))
+        .route("/keys", web::get().to(keys::page::show))
+        .route("/keys/anam", web::post().to(keys::provider::act))
+        .route("/keys/api", web::post().to(keys::api_keys::act))
+        .route("/keys/secrets", web::post().to(keys::secrets::act))
+        .route("/people", web::get().to(people::page::show))
+        .route("/people/member", web::post().to(people::page::member))
+        .route("/people/invite", web::post().to(people::page::invite))
+        .route("/people/password", web::post().to(people::page::password))
+        .route("/join", web::get().to(people::join::show))
+        .route("/join", web::post().to(people::join::join));
+}
+
+/// The installation.
+fn operator(config: &mut ServiceConfig) {
+    config
+        .route("/operator/tenants", web::get().to(operator::tenants::show))
+        .route("/operator/tenants", web::post().to(operator::tenants::act))
+        .route("/operator/issuers", web::get().to(operator::issuers::show))
+        .route("/operator/issuers", web::post().to(operator::issuers::act))
+        .route("/operator/audit", web::get().to(trail::list::show_platform))
+        .route(
+            "/operator/audit/checkpoints",
+            web::post().to(trail::proof::sign_platform),
+        )
+        .route(
+            "/operator/audit/export",
+            web::post().to(trail::proof::export_platform),
+        );
 }
 
 async fn not_found() -> Answer {

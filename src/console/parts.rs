@@ -87,6 +87,18 @@ impl Faults {
         })
     }
 
+    /// Whether somebody else was faster.
+    pub fn is_outdated(&self) -> bool {
+        self.0
+            .as_deref()
+            .is_some_and(|refused| refused.status == 412)
+    }
+
+    /// Whether it says what is wrong place by place.
+    pub fn names_places(&self) -> bool {
+        !self.all().is_empty()
+    }
+
     /// The refusal.
     pub fn refused(&self) -> Option<&Refused> {
         self.0.as_ref()
@@ -189,6 +201,12 @@ pub fn words_of(value: &Value) -> String {
         }
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
+}
+
+/// A number; what is none goes to the API as it was typed, which says so.
+pub fn number(typed: &str) -> Value {
+    serde_json::from_str::<serde_json::Number>(typed.trim())
+        .map_or_else(|_not_one| typed.into(), Value::Number)
 }
 
 /// A query of these parameters, without the empty ones.

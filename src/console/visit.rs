@@ -118,6 +118,11 @@ impl Visitor {
         self.own.cookie(COOKIE, String::new(), Some(age))
     }
 
+    /// The origin at which browsers find the console.
+    pub fn origin(&self) -> String {
+        self.own.origin().to_owned()
+    }
+
     /// A parameter of the page's query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())

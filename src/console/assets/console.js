@@ -16,6 +16,25 @@ const prepare = (root) => {
   for (const button of root.querySelectorAll("[data-without-script]")) button.hidden = true;
   // A choice that sends its form.
   for (const choice of root.querySelectorAll("[data-sends]")) choice.addEventListener("change", () => choice.form.requestSubmit());
+  for (const part of root.querySelectorAll("[data-with-script]")) part.hidden = false;
+  // A button that copies what is shown once.
+  for (const button of root.querySelectorAll("[data-copies]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent);
+      button.textContent = button.dataset.copied;
+    });
+  }
+  // A file whose text goes into a field.
+  for (const file of root.querySelectorAll("[data-fills]")) file.addEventListener("change", async () => {
+    if (file.files[0]) document.getElementById(file.dataset.fills).value = await file.files[0].text();
+  });
+  // What stands behind the # of an address, which no server sees.
+  for (const field of root.querySelectorAll("[data-from-fragment]")) {
+    if (location.hash.length < 9 || field.value) continue;
+    field.value = decodeURIComponent(location.hash.slice(1));
+    history.replaceState(null, "", location.pathname);
+  }
 };
 
 prepare(document);

@@ -6,12 +6,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::rows::{
-    Catalogue, Kind, Preference, Row, Setting, apply, number, preferences, preferences_of, rows,
-    settings,
+    Catalogue, Kind, Preference, Row, Setting, apply, preferences, preferences_of, rows, settings,
 };
 use crate::console::api::{Refused, Tagged};
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{Faults, words_of};
+use crate::console::parts::{Faults, number, words_of};
 use crate::console::users::form::choices;
 use crate::console::visit::{Answer, Form, Signed, see};
 

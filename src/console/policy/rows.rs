@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::console::parts::{Faults, words_of};
+use crate::console::parts::{Faults, number, words_of};
 use crate::console::visit::Form;
 
 /// How a setting is entered.
@@ -169,12 +169,6 @@ fn value_of(kind: &Kind, typed: &str) -> Option<Value> {
         }),
         Kind::Line | Kind::Choice(_) => Some(typed.into()),
     }
-}
-
-/// A number; what is none goes to the API as it was typed, which says so.
-pub fn number(typed: &str) -> Value {
-    serde_json::from_str::<serde_json::Number>(typed.trim())
-        .map_or_else(|_not_one| typed.into(), Value::Number)
 }
 
 /// Puts or removes a member; an object that becomes empty goes as well.

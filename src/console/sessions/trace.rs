@@ -164,6 +164,13 @@ pub struct Field {
     pub winner: String,
 }
 
+impl Field {
+    /// The name of the text for it, if there is one.
+    pub fn text(&self) -> String {
+        format!("setting-{}", self.name.replace('.', "-"))
+    }
+}
+
 /// The settings with their values, as far as what was sent can be made again.
 pub fn fields(trace: &Trace, sent: Option<&Value>) -> Vec<Field> {
     // Prompt, greeting and name are shown as what they are.

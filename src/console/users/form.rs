@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::console::api::{Refused, encode};
-use crate::console::parts::{Faults, Listed, query_of, words_of};
+use crate::console::parts::{Faults, Listed, number, query_of, words_of};
 use crate::console::visit::{Form, Signed};
 
 /// How a preference is entered.
@@ -185,8 +185,7 @@ pub fn patch(kinds: &[(String, Kind)], form: &Form) -> Value {
                 "false" => false.into(),
                 other => other.into(),
             },
-            Kind::Number { .. } => serde_json::from_str::<serde_json::Number>(typed.trim())
-                .map_or_else(|_not_one| typed.into(), Value::Number),
+            Kind::Number { .. } => number(typed),
             Kind::Choice(_) | Kind::Line | Kind::Prompt => typed.into(),
         };
         (name.clone(), value)

@@ -1,0 +1,3 @@
+//! The whole tenant as one text: exporting, and applying after a look at the plan.
+
+pub mod page;

@@ -1,0 +1,122 @@
+//! What is wrong with a token, step by step; and what a check of an issuer found.
+
+use askama::Template;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Issuer;
+use crate::console::api::{Fault, encode};
+use crate::console::frame::{Frame, page};
+use crate::console::parts::{Faults, Listed, words_of};
+use crate::console::visit::{Answer, Form, Signed};
+
+/// What a check of an issuer found.
+#[derive(Debug, Deserialize)]
+pub struct Check {
+    pub good: bool,
+    #[serde(default)]
+    pub keys: Vec<Key>,
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+    #[serde(default)]
+    pub offered: Vec<String>,
+    #[serde(default)]
+    pub problems: Vec<Fault>,
+    #[serde(default)]
+    pub notes: Vec<String>,
+    #[serde(default)]
+    pub token: Option<Judgement>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Key {
+    #[serde(default)]
+    pub kid: Option<String>,
+    pub algorithm: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Skipped {
+    pub index: u64,
+    #[serde(default)]
+    pub kid: Option<String>,
+    pub reason: String,
+}
+
+/// What would become of a token.
+#[derive(Debug, Deserialize)]
+pub struct Judgement {
+    pub accepted: bool,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+    #[serde(default)]
+    pub subject: Option<String>,
+    #[serde(default)]
+    facts: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Step {
+    pub name: String,
+    #[serde(default)]
+    pub passed: Option<bool>,
+    pub message: String,
+}
+
+impl Judgement {
+    /// What the gateway learns of the user.
+    pub fn facts(&self) -> Vec<(&str, String)> {
+        let facts = self.facts.iter().flatten();
+        facts
+            .map(|(name, value)| (name.as_str(), words_of(value)))
+            .collect()
+    }
+}
+
+#[derive(Debug, Template)]
+#[template(path = "issuers/check.html")]
+struct CheckPage {
+    frame: Frame,
+    issuers: Vec<Issuer>,
+    chosen: String,
+    token: String,
+    check: Option<Check>,
+    faults: Faults,
+}
+
+/// The form for a token.
+pub async fn show(signed: Signed) -> Answer {
+    let chosen = signed.parameter("issuer").unwrap_or_default();
+    shown(&signed, chosen, String::new(), None, Faults::default()).await
+}
+
+async fn shown(
+    signed: &Signed,
+    chosen: String,
+    token: String,
+    check: Option<Check>,
+    faults: Faults,
+) -> Answer {
+    let list: Listed<Issuer> = signed.api.get("/v1/admin/issuers").await?;
+    Ok(page(&CheckPage {
+        frame: Frame::new(signed, signed.texts.say("token-check")),
+        issuers: list.items,
+        chosen,
+        token,
+        check,
+        faults,
+    }))
+}
+
+/// Judges a token.
+pub async fn judge(signed: Signed, form: Form) -> Answer {
+    let (chosen, token) = (form.get("issuer").to_owned(), form.get("token").trim());
+    let path = format!("/v1/admin/issuers/{}:check", encode(&chosen));
+    let sample = json!({ "sampleToken": token });
+    let (check, faults) = match signed.api.post(&path, &sample).await {
+        Ok(check) => (Some(check), Faults::default()),
+        Err(refused) if matches!(refused.status, 404 | 422 | 429) => (None, refused.into()),
+        Err(refused) => return Err(refused),
+    };
+    shown(&signed, chosen, token.to_owned(), check, faults).await
+}

@@ -1,0 +1,4 @@
+//! People: who works in the tenant, with which role, and who is invited.
+
+pub mod join;
+pub mod page;
