@@ -1,12 +1,12 @@
 //! Asks Anam, within bounds: time, size, one retry, no redirects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -14,40 +14,19 @@ use url::Url;
 
 use super::breaker::Report;
 use super::breakers::Breakers;
+use super::connections::{AnamOptions, Connections, SetUpError};
 use super::key::ApiKey;
 use super::reason::Reason;
 use super::wire::{ErrorAnswer, MintAnswer};
 use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
-use crate::config::WebProxy;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
-
-/// Where Anam is and how long to wait for it.
-#[derive(Debug, Clone)]
-pub struct AnamOptions {
-    /// Such as `https://api.anam.ai`. The operator's, never a tenant's: the key goes there.
-    pub base_url: Url,
-    /// What https goes through.
-    pub proxy: Option<WebProxy>,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for one answer.
-    pub timeout: Duration,
-    /// Longest wait altogether, the retry included.
-    pub deadline: Duration,
-    /// Largest answer that is read, bytes.
-    pub max_body_bytes: usize,
-    /// How many more tries after a failure that is worth one.
-    pub retries: u32,
-    /// After how many failures in a row Anam is not asked for a while, for each key; 0 is never.
-    pub breaker_failures: u32,
-}
 
 /// A client of Anam's API. The key is given with each call; kept are only those that failed of late.
 #[derive(Debug)]
 pub struct Anam {
-    pub(super) http: reqwest::Client,
+    connections: Arc<Connections>,
     mint_url: Url,
     pub(super) options: AnamOptions,
     clock: Clock,
@@ -63,11 +42,6 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Why no client could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the client of Anam can't be set up (are the system's CA certificates installed?): {0}")]
-pub struct SetUpError(String);
-
 impl Anam {
     /// Prepares a client; connects on first use, on the runtime that this is called in.
     pub fn new(options: AnamOptions, clock: Clock, metrics: Metrics) -> Result<Self, SetUpError> {
@@ -75,35 +49,10 @@ impl Anam {
             .base_url
             .join("v1/auth/session-token")
             .map_err(|error| SetUpError(error.to_string()))?;
-        let plain = options.base_url.scheme() == "http";
-        let builder = if plain {
-            // An emulator on this machine: a machine without certificates of its own can still reach it.
-            reqwest::Client::builder().tls_certs_only([])
-        } else {
-            reqwest::Client::builder()
-        };
-        let set_up = |error: reqwest::Error| SetUpError(error.to_string());
-        let proxy = options.proxy.as_ref();
-        let builder = match proxy.filter(|proxy| proxy.serves(&options.base_url)) {
-            Some(proxy) => {
-                let proxy = reqwest::Proxy::https(proxy.url().expose_secret());
-                builder.proxy(proxy.map_err(set_up)?)
-            }
-            None => builder.no_proxy(),
-        };
-        let http = builder
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.timeout)
-            // A redirect would carry the key elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(Duration::from_mins(1))
-            .user_agent(concat!("persona-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(set_up)?;
         let breakers = Breakers::new(options.breaker_failures, options.deadline, metrics.clone());
         Ok(Self {
             breakers,
-            http,
+            connections: Connections::new(options.clone())?,
             mint_url,
             options,
             clock,
@@ -181,13 +130,18 @@ impl Anam {
     }
 
     async fn mint_once(&self, key: &ApiKey, sent: &Bytes) -> Result<SessionToken, MintRefused> {
-        let request = self
-            .http
+        let connections = self.connections.newest();
+        let request = connections
+            .client
             .post(self.mint_url.clone())
             .header(AUTHORIZATION, key.0.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(sent.clone());
-        let answer = exchange(request, self.options.max_body_bytes).await?;
+        let answer = exchange(request, self.options.max_body_bytes).await;
+        if matches!(answer, Err(AnamError::TimedOut)) {
+            self.connections.leave(connections).await;
+        }
+        let answer = answer?;
         if answer.status != 200 {
             return Err(MintRefused {
                 error: refusal(&answer),
@@ -215,8 +169,9 @@ impl Anam {
             .join(path)
             .map_err(|_no_url| AnamError::Unreachable)?;
         url.query_pairs_mut().extend_pairs(query);
-        let request = self
-            .http
+        let connections = self.connections.newest();
+        let request = connections
+            .client
             .get(url)
             .header(AUTHORIZATION, key.0.clone())
             .timeout(timeout);

@@ -4,6 +4,7 @@ pub mod breaker;
 mod breakers;
 pub mod catalogue;
 pub mod client;
+mod connections;
 pub mod error;
 mod key;
 pub mod reason;
@@ -12,7 +13,8 @@ pub mod token;
 pub mod wire;
 
 pub use catalogue::{ListedEntry, Listing, Probe};
-pub use client::{Anam, AnamOptions, SetUpError};
+pub use client::Anam;
+pub use connections::{AnamOptions, SetUpError};
 pub use error::{AnamError, MintRefused};
 pub use key::ApiKey;
 pub use sessions::AnamSession;

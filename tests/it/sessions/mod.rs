@@ -1,3 +1,4 @@
+mod connections;
 mod documented;
 mod failed;
 mod known_users;
