@@ -296,3 +296,13 @@ impl Call<'_> {
 pub fn encode(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
+
+/// A document's key in a path; whatever else somebody typed into an address stays one segment.
+pub fn encode_key(key: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if key.bytes().all(plain) {
+        key.to_owned()
+    } else {
+        encode(key)
+    }
+}

@@ -86,6 +86,16 @@ impl Frame {
         self.texts.with_all(name, &[one, other])
     }
 
+    /// The same for templates, which can't pass pairs.
+    pub fn t4(&self, name: &str, key: &str, value: &str, other: &str, second: &str) -> String {
+        self.t2(name, (key, value), (other, second))
+    }
+
+    /// A text whose name is in two parts, such as a kind and what is said of it.
+    pub fn ta(&self, first: &str, second: &str) -> String {
+        self.texts.say(&format!("{first}{second}"))
+    }
+
     /// A text, or these words where there is none: for names that tenants give.
     pub fn t_or(&self, name: &str, other: &str) -> String {
         let text = self.texts.say(name);

@@ -56,11 +56,13 @@ pub async fn guard<B: MessageBody + 'static>(
     Ok(dressed(response))
 }
 
-/// Whether the browser sends it from a page of the gateway. Old browsers that say nothing are known by their forms' token.
+/// Whether the browser sends it from a page of the gateway. Where it does not say so in so many words (Fetch Metadata), its origin tells; pages that
+/// tell nobody where they are send `null` as their origin, so it is not asked for otherwise.
 fn is_from_here(request: &HttpRequest) -> bool {
-    let site = request.headers().get(SEC_FETCH_SITE);
-    site.is_none_or(|site| site == "same-origin" || site == "none")
-        && foreign_origin(request).is_none()
+    match request.headers().get(SEC_FETCH_SITE) {
+        Some(site) => site == "same-origin" || site == "none",
+        None => foreign_origin(request).is_none(),
+    }
 }
 
 fn to_sign_in(request: &HttpRequest) -> HttpResponse {

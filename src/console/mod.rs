@@ -5,9 +5,12 @@ pub mod api;
 pub mod assets;
 pub mod bundles;
 pub mod catalogue;
+pub mod choices;
 pub mod contexts;
+pub mod documents;
 pub mod frame;
 pub mod guard;
+pub mod history;
 pub mod inside;
 pub mod issuers;
 pub mod keys;
@@ -15,14 +18,19 @@ pub mod operator;
 pub mod overview;
 pub mod parts;
 pub mod people;
+pub mod persona;
+pub mod persona_form;
+pub mod persona_preview;
 pub mod policy;
 pub mod refusals;
 pub mod sessions;
 pub mod sign_in;
+pub mod snippet;
 pub mod texts;
 pub mod trail;
 pub mod users;
 pub mod visit;
+pub mod writing;
 
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
@@ -82,7 +90,9 @@ const fn line(path: &'static str, text: &'static str, place: Place, role: Role) 
 /// The pages of the navigation, in its order.
 pub const PAGES: &[PageLine] = &[
     line("/console", "overview", Place::Start, Role::Viewer),
+    line("/console/personas", "personas", Place::Write, Role::Viewer),
     line("/console/contexts", "contexts", Place::Write, Role::Viewer),
+    line("/console/snippets", "snippets", Place::Write, Role::Viewer),
     line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
     line("/console/users", "users", Place::Watch, Role::Viewer),
     line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
@@ -118,6 +128,9 @@ pub const PAGES: &[PageLine] = &[
     ),
 ];
 
+/// Who may write drafts.
+const EDITOR: Role = Role::Editor;
+
 /// The console's routes.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(
@@ -128,6 +141,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/sign-in", web::post().to(sign_in::sign_in))
             .route("/sign-out", web::post().to(sign_in::sign_out))
             .route("/tenant", web::post().to(sign_in::switch))
+            .configure(write)
             .configure(watch)
             .configure(settings)
             .configure(contexts::routes)
@@ -136,6 +150,38 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/assets/{state}/{name}", web::get().to(assets::give))
             .default_service(web::to(not_found)),
     );
+}
+
+/// What users meet.
+fn write(config: &mut ServiceConfig) {
+    config
+        .route("/personas", web::get().to(documents::personas))
+        .route("/personas", web::post().to(documents::new_persona))
+        .route("/personas/archive", web::post().to(documents::keep_persona))
+        .route("/personas/{key}", web::get().to(persona::show))
+        .route("/personas/{key}", web::post().to(persona::act))
+        .route("/personas/{key}/preview", web::post().to(persona::preview))
+        .route(
+            "/personas/{key}/history",
+            web::get().to(persona::show_history),
+        )
+        .route(
+            "/personas/{key}/history",
+            web::post().to(persona::act_history),
+        )
+        .route("/snippets", web::get().to(documents::snippets))
+        .route("/snippets", web::post().to(documents::new_snippet))
+        .route("/snippets/archive", web::post().to(documents::keep_snippet))
+        .route("/snippets/{key}", web::get().to(snippet::show))
+        .route("/snippets/{key}", web::post().to(snippet::act))
+        .route(
+            "/snippets/{key}/history",
+            web::get().to(snippet::show_history),
+        )
+        .route(
+            "/snippets/{key}/history",
+            web::post().to(snippet::act_history),
+        );
 }
 
 /// What happened.

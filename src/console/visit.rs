@@ -5,6 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::api::{Api, Refused};
 use super::inside::Inside;
 use super::texts::Texts;
+use crate::clock::Clock;
 use crate::crypto::digest::sha256;
 use crate::domain::role::Role;
 use crate::web::body::{self, AdminBodyLimits};
@@ -30,6 +32,8 @@ pub struct Visitor {
     pub texts: Texts,
     /// The page's path.
     pub path: String,
+    /// When the page was asked for.
+    pub now: DateTime<Utc>,
     own: OwnAddress,
     query: String,
     token: Option<SecretString>,
@@ -101,6 +105,10 @@ impl Visitor {
             api,
             texts: Texts::of(request),
             path: request.path().to_owned(),
+            now: request
+                .app_data::<web::Data<Clock>>()
+                .map(|clock| clock.now())
+                .unwrap_or_default(),
             own,
             query: request.query_string().to_owned(),
             token,

@@ -1,11 +1,12 @@
 // What pages do better with a script. Each works without.
 
+const lang = document.documentElement.lang;
+
 // Moments in the reader's zone; the other zone on hover.
 const moments = (root) => {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const lang = document.documentElement.lang;
     time.title = `${at.toLocaleString(lang, { timeZone: "UTC", dateStyle: "medium", timeStyle: "medium" })} UTC`;
     time.textContent = at.toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" });
   }
@@ -35,8 +36,12 @@ const prepare = (root) => {
     field.value = decodeURIComponent(location.hash.slice(1));
     history.replaceState(null, "", location.pathname);
   }
+  // A step that is asked about first.
+  for (const button of root.querySelectorAll("[data-sure]"))
+    button.addEventListener("click", (event) => {
+      if (!confirm(button.dataset.sure)) event.preventDefault();
+    });
 };
-
 prepare(document);
 
 // On a narrow screen the menu is closed until it is asked for.
@@ -46,6 +51,172 @@ if (menu) {
   const fit = () => { menu.open = !narrow.matches; };
   narrow.addEventListener("change", fit);
   fit();
+}
+
+const later = (milliseconds, what) => {
+  let waits;
+  return () => {
+    clearTimeout(waits);
+    waits = setTimeout(what, milliseconds);
+  };
+};
+
+// What a form shows beside it while somebody types: the server renders it.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  const shown = document.getElementById(form.dataset.shows);
+  let latest = 0;
+  const refresh = async () => {
+    const mine = ++latest;
+    try {
+      const answer = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      if (answer.redirected) { location.reload(); return; }
+      const html = await answer.text();
+      if (mine !== latest || !answer.ok) return;
+      const page = new DOMParser().parseFromString(html, "text/html");
+      prepare(page);
+      shown.replaceChildren(...page.body.childNodes);
+      faults(form, shown);
+    } catch { /* The next keystroke tries again. */ }
+  };
+  form.addEventListener("input", later(350, refresh));
+}
+
+// Faults that the preview found, marked at their fields too.
+function faults(form, shown) {
+  for (const field of form.querySelectorAll("[data-wrong]")) {
+    field.removeAttribute("aria-invalid");
+    delete field.dataset.wrong;
+  }
+  for (const fault of shown.querySelectorAll("[data-at]")) {
+    const field = form.elements[fault.dataset.at.split("/")[1]];
+    if (field instanceof Element) {
+      field.setAttribute("aria-invalid", "true");
+      field.dataset.wrong = "";
+    }
+  }
+}
+
+// What is typed and not saved survives a reload: it is offered, never put back silently.
+for (const form of document.querySelectorAll("form[data-keep]")) {
+  const place = `unsaved ${form.dataset.keep}`;
+  const says = form.querySelector("[data-kept]");
+  const words = () => {
+    const fields = [...new FormData(form)].filter(([name]) => !["form", "etag", "seen", "draft"].includes(name));
+    return JSON.stringify(fields);
+  };
+  const clean = words();
+  const kept = localStorage.getItem(place);
+  if (kept && kept !== clean && says) {
+    const texts = lang === "de"
+      ? ["Nicht gespeicherte Änderungen von vorhin:", "zurückholen", "vergessen"]
+      : ["Unsaved changes from before:", "bring back", "forget"];
+    const button = (text, does) => {
+      const made = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: text });
+      made.addEventListener("click", () => { does(); says.replaceChildren(); });
+      return made;
+    };
+    says.append(texts[0], " ", button(texts[1], () => restore(form, JSON.parse(kept))), " ", button(texts[2], () => localStorage.removeItem(place)));
+  } else localStorage.removeItem(place);
+  form.addEventListener("input", later(300, () => {
+    const now = words();
+    if (now === clean) localStorage.removeItem(place);
+    else localStorage.setItem(place, now);
+  }));
+  form.addEventListener("submit", () => localStorage.removeItem(place));
+}
+
+function restore(form, fields) {
+  const values = new Map();
+  for (const [name, value] of fields) values.set(name, [...(values.get(name) ?? []), value]);
+  for (const field of form.elements) {
+    if (!field.name || ["form", "etag", "seen", "draft"].includes(field.name)) continue;
+    const own = values.get(field.name) ?? [];
+    if (field.type === "checkbox" || field.type === "radio") field.checked = own.includes(field.value);
+    else if (field.type !== "hidden" && field.tagName !== "BUTTON") field.value = own[0] ?? "";
+  }
+  form.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// Prompts: names and blocks in colours, a size meter, and names to complete behind an opening brace.
+const names = [...document.querySelectorAll("[data-names] code")].map((code) => code.textContent);
+
+for (const area of document.querySelectorAll("textarea[data-template]")) {
+  const editor = Object.assign(document.createElement("div"), { className: "editor lit" });
+  const below = document.createElement("pre");
+  below.setAttribute("aria-hidden", "true");
+  area.before(editor);
+  editor.append(below, area);
+  const most = Number(area.dataset.most);
+  const meter = most ? Object.assign(document.createElement("p"), { className: "hint" }) : null;
+  if (meter) editor.after(meter);
+
+  const paint = () => {
+    const parts = area.value.split(/(\{\{[^]*?\}\}|\{%[^]*?%\}|\{#[^]*?#\})/);
+    below.replaceChildren(...parts.map((part) => {
+      const span = document.createElement("span");
+      if (part.startsWith("{{")) span.className = "name";
+      else if (part.startsWith("{%")) span.className = "block";
+      else if (part.startsWith("{#")) span.className = "muted";
+      span.textContent = part;
+      return span;
+    }), "\n");
+    below.scrollTop = area.scrollTop;
+    if (meter) meter.textContent = `${[...area.value].length.toLocaleString(lang)} / ${most.toLocaleString(lang)}`;
+  };
+  area.addEventListener("input", paint);
+  area.addEventListener("scroll", () => { below.scrollTop = area.scrollTop; });
+  paint();
+
+  // Completion: a list that arrow keys move in, Enter or Tab takes from, and Escape closes.
+  if (names.length === 0) continue;
+  const list = Object.assign(document.createElement("ul"), { className: "complete", hidden: true, id: `complete-${area.id}` });
+  list.setAttribute("role", "listbox");
+  editor.append(list);
+  area.setAttribute("aria-controls", list.id);
+  area.setAttribute("aria-autocomplete", "list");
+  let at = 0;
+  const begun = () => /\{[{%][^{}]*?([\w.["\]-]*)$/.exec(area.value.slice(0, area.selectionStart));
+  const close = () => { list.hidden = true; area.removeAttribute("aria-activedescendant"); };
+  const choose = (name) => {
+    const match = begun();
+    if (!match) return;
+    const start = area.selectionStart - match[1].length;
+    const inName = area.value.slice(0, start).lastIndexOf("{{") > area.value.slice(0, start).lastIndexOf("{%");
+    const closed = area.value.slice(area.selectionStart).trimStart().startsWith("}}");
+    area.setRangeText(name + (inName && !closed ? " }}" : ""), start, area.selectionStart, "end");
+    close();
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+    close();
+  };
+  const show = () => {
+    const match = begun();
+    const found = match ? names.filter((name) => name.startsWith(match[1]) && name !== match[1]).slice(0, 30) : [];
+    if (found.length === 0) { close(); return; }
+    at = Math.min(at, found.length - 1);
+    list.replaceChildren(...found.map((name, index) => {
+      const item = Object.assign(document.createElement("li"), { textContent: name, id: `${list.id}-${index}` });
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", String(index === at));
+      item.addEventListener("mousedown", (event) => { event.preventDefault(); choose(name); });
+      return item;
+    }));
+    const lines = area.value.slice(0, area.selectionStart).split("\n").length;
+    list.style.setProperty("top", `${Math.min(lines * 1.44 + 0.8, area.clientHeight / 16) - area.scrollTop / 16}rem`);
+    list.hidden = false;
+    area.setAttribute("aria-activedescendant", `${list.id}-${at}`);
+  };
+  area.addEventListener("input", () => { at = 0; show(); });
+  area.addEventListener("blur", close);
+  area.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      at = (at + (event.key === "ArrowDown" ? 1 : list.children.length - 1)) % list.children.length;
+      show();
+    } else if (event.key === "Enter" || event.key === "Tab") choose(list.children[at].textContent);
+    else if (event.key === "Escape") close();
+    else return;
+    event.preventDefault();
+  });
 }
 
 // Forms of parts (`data-parts`): a button that only changes the form, a choice that other fields follow from, and "try it", without a new page.

@@ -294,6 +294,51 @@ async fn nothing_that_is_typed_in_is_read_as_a_template() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_saved_yet_is_tried_as_a_draft_of_it_would_be() {
+    let app = spawn().await;
+    let editor = app.admin_key("demo", Role::Editor).await;
+    let viewer = app.admin_key("demo", Role::Viewer).await;
+    let mut content = live(&app, &editor, "persona/assistant").await;
+    content["systemPrompt"] = json!("Be brief. {{ snippets[\"house-rules\"] }}");
+    content.as_object_mut().unwrap().remove("snippets");
+    let saved = draft(&app, &editor, "persona/assistant", &content).await;
+    let of_draft = json!({ "use": [{ "draft": saved.0 }], "user": sam() });
+    let of_draft = body(preview(&app, &viewer, &of_draft).await, 200).await;
+    let typed = json!({ "kind": "persona", "key": "assistant", "content": content });
+    let of_typed = json!({ "use": [typed], "user": sam() });
+    let of_typed = body(preview(&app, &viewer, &of_typed).await, 200).await;
+    assert_eq!(of_typed, of_draft);
+    assert_eq!(of_typed["trace"]["persona"]["version"], 0);
+
+    // Its document need not exist.
+    let new = json!({ "kind": "context", "key": "dinner", "content": { "default": "butler" } });
+    let persona = json!({ "kind": "persona", "key": "butler", "content": content });
+    let asked = json!({ "use": [new, persona], "context": "dinner" });
+    let shown = body(preview(&app, &viewer, &asked).await, 200).await;
+    assert_eq!(shown["trace"]["persona"]["key"], "butler");
+
+    let mut broken = content.clone();
+    broken["systemPrompt"] = json!("Hello\n{{ user.name");
+    let asked = json!({ "use": [{ "kind": "persona", "key": "assistant", "content": broken }] });
+    let told = problem(
+        preview(&app, &viewer, &asked).await,
+        422,
+        "document_invalid",
+    )
+    .await;
+    assert_eq!(pointers(&told), ["/use/0/avatarId", "/use/0/systemPrompt"]);
+    for bad in [
+        json!({ "kind": "persona", "key": "assistant", "content": "x" }),
+        json!({ "kind": "persona", "key": "assistant", "content": {}, "version": 1 }),
+        json!({ "kind": "persona", "content": {} }),
+    ] {
+        let asked = json!({ "use": [bad] });
+        problem(preview(&app, &viewer, &asked).await, 422, "invalid_request").await;
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_question_is_told_at_once() {
     let app = spawn().await;
     let key = app.admin_key("demo", Role::Viewer).await;

@@ -1,0 +1,103 @@
+//! What documents can name: entries of the catalogue, other documents, sample users.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::api::{Api, Refused};
+
+/// An entry of the catalogue to choose.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Entry {
+    pub id: String,
+    pub name: String,
+    #[serde(default)]
+    pub attributes: Map<String, Value>,
+    /// Anam no longer lists it.
+    #[serde(default, rename = "retiredAt")]
+    pub retired_at: Option<String>,
+}
+
+impl Entry {
+    /// A few words that tell it from others of the name.
+    pub fn about(&self) -> String {
+        let words = ["variantName", "provider", "gender", "country"].iter();
+        let words = words.filter_map(|name| self.attributes.get(*name)?.as_str());
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What stands for a picture.
+    pub fn initials(&self) -> String {
+        let words = self.name.split_whitespace().take(2);
+        words.filter_map(|word| word.chars().next()).collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+}
+
+/// The entries of a kind, retired ones last.
+pub async fn entries(api: &Api, kind: &str) -> Result<Vec<Entry>, Refused> {
+    let path = format!("/v1/admin/catalogue/{kind}?limit=100");
+    let mut entries: Page<Entry> = api.get(&path).await?;
+    entries
+        .items
+        .sort_by_key(|entry| entry.retired_at.is_some());
+    Ok(entries.items)
+}
+
+/// A document in a list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub kind: String,
+    pub key: String,
+    pub live_version: Option<i32>,
+    pub latest_version: Option<i32>,
+    #[serde(default)]
+    pub drafts: u32,
+    #[serde(default)]
+    pub archived_at: Option<String>,
+    #[serde(default)]
+    pub not_served: Option<String>,
+}
+
+/// All documents.
+pub async fn documents(api: &Api) -> Result<Vec<Listed>, Refused> {
+    #[derive(Deserialize)]
+    struct Documents {
+        items: Vec<Listed>,
+        #[serde(default)]
+        next: Option<String>,
+    }
+    let mut all = Vec::new();
+    let mut path = "/v1/admin/documents?limit=100".to_owned();
+    // Lists of people are shorter; what a program made of thousands is looked for, not leafed through.
+    for _ in 0..20 {
+        let page: Documents = api.get(&path).await?;
+        all.extend(page.items);
+        match page.next {
+            Some(next) => {
+                path = format!(
+                    "/v1/admin/documents?limit=100&cursor={}",
+                    super::api::encode(&next)
+                );
+            }
+            None => break,
+        }
+    }
+    Ok(all)
+}
+
+/// A made-up user.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sample {
+    pub key: String,
+}
+
+/// The users whom the tenant's admins made up.
+pub async fn samples(api: &Api) -> Result<Vec<Sample>, Refused> {
+    let samples: Page<Sample> = api.get("/v1/admin/sample-users?limit=100").await?;
+    Ok(samples.items)
+}
