@@ -150,7 +150,7 @@ fn what_no_field_shows_stays() {
             { "name": "of all kinds", "when": [
                 { "attribute": "user.plan", "operator": "equals", "values": ["a", "b, c"] },
                 { "attribute": "user.plan", "operator": "equals", "as": "caseless", "values": ["A"] },
-                { "attribute": "user.seats", "operator": "at_least", "values": [1546130668394913822_u64, 1.50] },
+                { "attribute": "user.seats", "operator": "at_least", "values": [1_546_130_668_394_913_822_u64, 1.50] },
                 { "attribute": "user.new", "operator": "equals", "values": [true, false] },
                 { "attribute": "user.mixed", "operator": "equals", "values": [true, "x", 7] },
                 { "attribute": "user.spaced", "operator": "equals", "values": [" x", "", "a\nb"] },
@@ -193,7 +193,10 @@ fn a_rule_is_made_as_people_make_it() {
     assert_eq!(moves::act(&mut model, "rule-add").as_deref(), Some("r1.c0"));
     model.rules[1].clauses[0].attribute = "user.plan".to_owned();
     let mut model = sent(&model);
-    let known = crate::console::contexts::known::known(&Default::default(), &model.schema);
+    let known = crate::console::contexts::known::known(
+        &crate::console::contexts::known::Sources::default(),
+        &model.schema,
+    );
     moves::settle(&mut model, &known);
     model.rules[1].clauses[0].values = vec!["enterprise".to_owned()];
     moves::act(&mut model, "clause-add:1");
