@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{Fault, Refused};
 use super::choices::{Listed, documents};
-use super::frame::{Frame, page};
+use super::frame::{Frame, page_after};
 use super::visit::{Answer, Form, Signed, see};
 
 #[derive(Debug, Template)]
@@ -98,7 +98,7 @@ async fn render(
     let (archived, documents) = all
         .filter(|one| one.kind == kind)
         .partition(|one| one.archived_at.is_some());
-    Ok(page(&DocumentsPage {
+    let shown = DocumentsPage {
         frame: Frame::new(signed, signed.texts.say(&format!("{kind}s"))),
         kind,
         documents,
@@ -108,7 +108,8 @@ async fn render(
         faults: refused
             .map(|refused| refused.errors.clone())
             .unwrap_or_default(),
-    }))
+    };
+    Ok(page_after(refused, &shown))
 }
 
 impl DocumentsPage {

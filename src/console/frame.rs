@@ -191,6 +191,12 @@ pub fn page(template: &impl Template) -> HttpResponse {
     page_with(StatusCode::OK, template)
 }
 
+/// A page that tells of a refusal has its status.
+pub fn page_after(refused: Option<&Refused>, template: &impl Template) -> HttpResponse {
+    let status = refused.and_then(|refused| StatusCode::from_u16(refused.status).ok());
+    page_with(status.unwrap_or(StatusCode::OK), template)
+}
+
 /// A page with this status.
 pub fn page_with(status: StatusCode, template: &impl Template) -> HttpResponse {
     match template.render() {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::api::Refused;
-use super::frame::{Frame, page};
+use super::frame::{Frame, page_after};
 use super::visit::{Answer, Form, Signed, see};
 use super::writing::{Going, address, release};
 
@@ -200,7 +200,7 @@ async fn render(
             Some((number, comparison))
         }
     };
-    Ok(page(&HistoryPage {
+    let page = HistoryPage {
         frame: Frame::new(signed, signed.texts.with("history-of", "key", key)),
         kind,
         key: key.to_owned(),
@@ -209,7 +209,8 @@ async fn render(
         releases: releases.items,
         shown,
         refusal: refused.map(|refused| refused.words().to_owned()),
-    }))
+    };
+    Ok(page_after(refused, &page))
 }
 
 impl HistoryPage {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::api::{Fault, Refused};
 use super::choices::{Entry, Listed, Sample, documents, entries, samples};
-use super::frame::{Frame, page};
+use super::frame::{Frame, page, page_after};
 use super::history;
 use super::persona_form::{OVERRIDABLE, PersonaForm, TURNS};
 use super::persona_preview::{PersonaPreview, TryAs};
@@ -302,9 +302,10 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         let found: Validation = api.post(&path, &Value::Object(Map::new())).await?;
         findings = found.findings;
     }
+    let refused = typed.refused;
     let name = form.text("name");
     let title = if name.is_empty() { key } else { name };
-    Ok(page(&PersonaPage {
+    let shown = PersonaPage {
         frame: Frame::new(signed, title),
         avatars: entries(api, "avatar").await?,
         voices: entries(api, "voice").await?,
@@ -319,7 +320,7 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         tried: typed.tried,
         preview,
         findings,
-        refusal: typed.refused.map(|refused| refused.words().to_owned()),
+        refusal: refused.as_ref().map(|refused| refused.words().to_owned()),
         faults: typed.faults,
         conflicts: typed.conflicts,
         conflicts_with: typed.conflicts_with,
@@ -327,7 +328,8 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         note: typed.going.0,
         percent: typed.going.1,
         from: typed.going.2,
-    }))
+    };
+    Ok(page_after(refused.as_ref(), &shown))
 }
 
 impl PersonaPage {

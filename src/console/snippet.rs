@@ -5,7 +5,7 @@ use askama::Template;
 use serde_json::{Map, Value};
 
 use super::api::{Fault, Refused};
-use super::frame::{Frame, page};
+use super::frame::{Frame, page_after};
 use super::history;
 use super::visit::{Answer, Form, Signed, see};
 use super::writing::{Edit, Going, Saved, Writing, discard, release, save, seal};
@@ -110,7 +110,7 @@ async fn render(
         }
     }
     let (theirs, by) = conflict.unwrap_or_default();
-    Ok(page(&SnippetPage {
+    let shown = SnippetPage {
         frame: Frame::new(signed, key),
         writing,
         text,
@@ -124,7 +124,8 @@ async fn render(
         note: sent
             .map(|sent| sent.get("note").to_owned())
             .unwrap_or_default(),
-    }))
+    };
+    Ok(page_after(refused, &shown))
 }
 
 /// The history of a snippet.

@@ -276,8 +276,17 @@ pub fn own_path(path: Option<String>) -> String {
             && path.len() <= 2_000
             && path.chars().all(|c| c.is_ascii_graphic() && c != '\\')
             && !path.contains("//")
+            && stays(path)
     })
     .unwrap_or_else(|| "/console".to_owned())
+}
+
+/// Whether a browser that goes there stays in the console: dots, also encoded ones, lead up.
+fn stays(path: &str) -> bool {
+    let reached = url::Url::parse("http://here").and_then(|base| base.join(path));
+    reached.is_ok_and(|reached| {
+        reached.path() == "/console" || reached.path().starts_with("/console/")
+    })
 }
 
 #[cfg(test)]
@@ -298,6 +307,8 @@ mod tests {
             "/console//evil.example",
             "/console/\\evil",
             "/console/\r\nx",
+            "/console/../x",
+            "/console/%2e%2e/x",
             "/v1/admin",
             "javascript:alert(1)",
         ] {

@@ -1,4 +1,7 @@
 //! The console, as a browser without scripts uses it.
 
 mod contexts;
+mod doors;
+mod roles;
+mod together;
 mod visitor;

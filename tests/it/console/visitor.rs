@@ -1,6 +1,6 @@
 //! A browser without scripts: it reads forms, fills them in and sends them.
 
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Response, StatusCode};
 use url::form_urlencoded;
 
@@ -11,7 +11,9 @@ use crate::harness::people::PASSWORD;
 pub(super) struct Visitor<'a> {
     app: &'a TestApp,
     http: reqwest::Client,
-    cookie: String,
+    pub(super) cookie: String,
+    /// What the browser asks for.
+    pub(super) language: &'static str,
 }
 
 /// A page, or why there is none.
@@ -19,6 +21,8 @@ pub(super) struct Seen {
     pub(super) status: StatusCode,
     pub(super) html: String,
     pub(super) path: String,
+    /// Where the browser is sent on to.
+    pub(super) to: Option<String>,
 }
 
 /// The fields of a form, in order, as the page has them.
@@ -26,8 +30,9 @@ pub(super) struct Seen {
 pub(super) struct Fields(pub(super) Vec<(String, String)>);
 
 impl<'a> Visitor<'a> {
-    pub(super) async fn sign_in(app: &'a TestApp, email: &str) -> Self {
-        let mut visitor = Self {
+    /// Somebody who is not signed in.
+    pub(super) fn nobody(app: &'a TestApp) -> Self {
+        Self {
             app,
             http: reqwest::Client::builder()
                 .no_proxy()
@@ -35,7 +40,12 @@ impl<'a> Visitor<'a> {
                 .build()
                 .unwrap(),
             cookie: String::new(),
-        };
+            language: "en",
+        }
+    }
+
+    pub(super) async fn sign_in(app: &'a TestApp, email: &str) -> Self {
+        let mut visitor = Self::nobody(app);
         let page = visitor.open("/console/sign-in").await;
         let mut fields = page.form("/console/sign-in");
         fields.set("email", email);
@@ -53,17 +63,34 @@ impl<'a> Visitor<'a> {
 
     pub(super) async fn open(&self, path: &str) -> Seen {
         let request = self.http.get(self.app.url(path));
-        let answer = request.header(COOKIE, &self.cookie).send().await.unwrap();
+        let request = request
+            .header(COOKIE, &self.cookie)
+            .header(ACCEPT_LANGUAGE, self.language);
+        let answer = request.send().await.unwrap();
         Seen::of(path, answer).await
     }
 
     async fn post(&self, path: &str, fields: &[(String, String)]) -> Response {
+        self.post_with(path, fields, &[]).await
+    }
+
+    /// Sends fields, with these headers besides the usual ones.
+    pub(super) async fn post_with(
+        &self,
+        path: &str,
+        fields: &[(String, String)],
+        headers: &[(&str, &str)],
+    ) -> Response {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        let request = self.http.post(self.app.url(path));
+        let mut request = self.http.post(self.app.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = request
             .header(COOKIE, &self.cookie)
+            .header(ACCEPT_LANGUAGE, self.language)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
         request.send().await.unwrap()
@@ -84,10 +111,12 @@ impl<'a> Visitor<'a> {
 }
 
 impl Seen {
-    async fn of(path: &str, answer: Response) -> Self {
+    pub(super) async fn of(path: &str, answer: Response) -> Self {
+        let to = answer.headers().get(LOCATION);
         Self {
             status: answer.status(),
             path: path.to_owned(),
+            to: to.map(|to| to.to_str().unwrap().to_owned()),
             html: answer.text().await.unwrap(),
         }
     }
