@@ -21,11 +21,21 @@ pub struct Check {
     #[serde(default)]
     pub offered: Vec<String>,
     #[serde(default)]
-    pub problems: Vec<Fault>,
+    problems: Vec<Fault>,
     #[serde(default)]
     pub notes: Vec<String>,
     #[serde(default)]
     pub token: Option<Judgement>,
+}
+
+impl Check {
+    /// Problems that the steps of the token do not say.
+    pub fn problems_beside_the_token(&self) -> Vec<&Fault> {
+        let problems = self.problems.iter();
+        problems
+            .filter(|problem| self.token.is_none() || problem.pointer != "/sampleToken")
+            .collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,3 +5,4 @@ mod doors;
 mod roles;
 mod together;
 mod visitor;
+mod watching;

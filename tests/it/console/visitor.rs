@@ -99,6 +99,11 @@ impl<'a> Visitor<'a> {
     /// Presses a button of the form, and goes where that leads.
     pub(super) async fn press(&self, page: &Seen, fields: &Fields, value: &str) -> Seen {
         let path = page.path.split('?').next().unwrap();
+        self.send(path, fields, value).await
+    }
+
+    /// Presses a button of a form that is sent to another page.
+    pub(super) async fn send(&self, path: &str, fields: &Fields, value: &str) -> Seen {
         let mut sent = fields.0.clone();
         sent.push(("do".to_owned(), value.to_owned()));
         let answer = self.post(path, &sent).await;

@@ -1,0 +1,189 @@
+//! What happened, and what a tenant allows: pages for support, admins and operators.
+
+use persona_gateway::console::{PAGES, Place};
+use persona_gateway::domain::role::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::visitor::Visitor;
+use crate::harness::admins::body;
+use crate::harness::{TestApp, spawn};
+
+async fn policy(app: &TestApp, token: &str) -> Value {
+    let path = "/v1/admin/policy";
+    let answer = app.request(Method::GET, path, token).send().await.unwrap();
+    body(answer, 200).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_of_the_navigation_is_there_for_whoever_sees_its_line() {
+    let app = spawn().await;
+    for role in [Role::Viewer, Role::Editor, Role::Publisher, Role::Owner] {
+        let email = format!("{role}@example.com");
+        app.signed_in("demo", &email, role).await;
+        let visitor = Visitor::sign_in(&app, &email).await;
+        let start = visitor.open("/console").await;
+        for page in PAGES.iter().filter(|page| page.place != Place::Operator) {
+            let link = format!("href=\"{}\"", page.path);
+            assert_eq!(
+                start.html.contains(&link),
+                role >= page.role,
+                "{}",
+                page.path
+            );
+            if role >= page.role {
+                let page = visitor.open(page.path).await;
+                assert_eq!(page.status, 200, "{role} {}", page.path);
+                assert!(page.html.contains("<h1>"), "{}", page.path);
+            }
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn support_reads_why_a_user_got_somebody() {
+    let app = spawn().await;
+    app.signed_in("demo", "v@example.com", Role::Viewer).await;
+    let user = app.user_with("ann/1", json!({ "name": "<b>Ann</b>", "plan": "pro" }));
+    let wish = json!({ "context": "support", "metadata": { "ticketId": "T-<1>" } });
+    app.minted_config(&user, &wish).await;
+    let visitor = Visitor::sign_in(&app, "v@example.com").await;
+
+    let list = visitor.open("/console/sessions?subject=ann%2F1").await;
+    let (_, link) = list
+        .html
+        .split_once("<a href=\"/console/sessions/")
+        .unwrap();
+    let session = link.split('"').next().unwrap();
+    let story = visitor.open(&format!("/console/sessions/{session}")).await;
+    assert_eq!(story.status, 200);
+    for words in [
+        "asked for the context “support”",
+        "urgent calls of enterprise customers did not hold It wants user.plan is enterprise There was pro",
+        "Recording at Anam",
+        "the policy locks it",
+        "T-<1>",
+    ] {
+        assert!(story.text().contains(words), "{words}: {}", story.text());
+    }
+    assert!(!story.html.contains("<b>Ann") && !story.html.contains("T-<1>"));
+
+    let replay = visitor
+        .open(&format!("/console/sessions/{session}/replay?with=live"))
+        .await;
+    assert!(replay.text().contains("Nothing differs"));
+    // A wrong filter is said beside its field, and stays as it was typed.
+    let list = visitor.open("/console/sessions?from=soon&subject=x").await;
+    assert_eq!(list.status, 422);
+    assert!(list.html.contains("value=\"soon\"") && list.html.contains("class=\"fault\""));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_is_changed_by_editors_and_erased_by_owners_who_mean_it() {
+    let app = spawn().await;
+    app.signed_in("demo", "e@example.com", Role::Editor).await;
+    app.signed_in("demo", "o@example.com", Role::Owner).await;
+    let editor = Visitor::sign_in(&app, "e@example.com").await;
+    let (address, erase) = ("/console/users/ann%2F1", "/console/users/ann%2F1/erase");
+
+    let page = editor.open(address).await;
+    let stale = page.form(address);
+    let mut form = page.form(address);
+    form.set("p.displayName", "Ann");
+    let page = editor.press(&page, &form, "save").await;
+    assert!(page.text().contains("The preferences are saved"));
+    assert_eq!(page.form(address).get("p.displayName"), "Ann");
+    assert!(!page.html.contains(erase), "an editor does not erase");
+
+    let mut form = stale;
+    form.set("p.displayName", "Anna");
+    let page = editor.press(&page, &form, "save").await;
+    assert_eq!(page.status, 412);
+    assert!(page.text().contains("Stored now: Ann"), "{}", page.text());
+    let form = page.form(address);
+    assert_eq!(form.get("p.displayName"), "Anna");
+    let page = editor.press(&page, &form, "save").await;
+    assert!(page.text().contains("The preferences are saved"));
+    let mut form = page.form(address);
+    form.set("p.displayName", &"x".repeat(200));
+    let page = editor.press(&page, &form, "save").await;
+    assert_eq!(page.status, 422);
+    assert!(
+        page.text()
+            .contains("must be one line of 1 to 80 characters")
+    );
+
+    let owner = Visitor::sign_in(&app, "o@example.com").await;
+    let question = owner.open(erase).await;
+    let mut form = question.form(erase);
+    form.set("typed", "ann");
+    let refused = owner.press(&question, &form, "").await;
+    assert_eq!(refused.status, 422);
+    form.set("typed", "ann/1");
+    let done = owner.press(&question, &form, "").await;
+    assert!(
+        done.text().contains("Preferences deleted yes"),
+        "{}",
+        done.text()
+    );
+    let page = owner.open(address).await;
+    assert_eq!(page.form(address).get("p.displayName"), "");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policys_form_says_exactly_what_the_policy_says() {
+    let app = spawn().await;
+    let token = app.signed_in("demo", "o@example.com", Role::Owner).await;
+    let owner = Visitor::sign_in(&app, "o@example.com").await;
+    let before = policy(&app, &token).await;
+    let address = "/console/policy";
+    let page = owner.open(address).await;
+    let page = owner.press(&page, &page.form(address), "").await;
+    assert!(page.text().contains("The policy is saved"));
+    assert_eq!(policy(&app, &token).await, before);
+
+    let mut form = page.form(address);
+    form.set("locks.maxSessionLengthSeconds", "a while");
+    let page = owner.press(&page, &form, "").await;
+    assert_eq!(page.status, 422);
+    let mut form = page.form(address);
+    assert_eq!(form.get("locks.maxSessionLengthSeconds"), "a while");
+    assert!(page.html.contains("class=\"fault\""));
+    form.set("locks.maxSessionLengthSeconds", "600");
+    form.set(
+        "allowedOrigins",
+        "https://a.example\r\nhttps://b.example\r\n",
+    );
+    owner.press(&page, &form, "").await;
+    let after = policy(&app, &token).await;
+    assert_eq!(after["locks"]["maxSessionLengthSeconds"], 600);
+    assert_eq!(
+        after["allowedOrigins"],
+        json!(["https://a.example", "https://b.example"])
+    );
+    assert_eq!(
+        after["locks"]["sessionOptions"],
+        before["locks"]["sessionOptions"]
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_is_shown_once_and_lets_somebody_in() {
+    let app = spawn().await;
+    app.signed_in("demo", "o@example.com", Role::Owner).await;
+    let owner = Visitor::sign_in(&app, "o@example.com").await;
+    let people = owner.open("/console/people").await;
+    let mut form = people.form("/console/people/invite");
+    form.set("email", "cid@example.com");
+    form.set("role", "editor");
+    let made = owner.send("/console/people/invite", &form, "invite").await;
+    let (_, link) = made.html.split_once("/console/join#").unwrap();
+    let token = link.split('<').next().unwrap().to_owned();
+    let later = owner.open("/console/people").await;
+    assert!(!later.html.contains(&token) && later.text().contains("cid@example.com"));
+    app.stop().await;
+}
