@@ -184,8 +184,8 @@ struct ExplainedSession {
     explanation: Explanation,
     /// The prompt that Anam was sent.
     prompt: PromptKnown,
-    /// What Anam was sent, made again as the prompt is: `personaConfig` and `sessionOptions`. Absent where the prompt can't be
-    /// made again.
+    /// What else Anam was sent, made again as the prompt is: `personaConfig` and `sessionOptions`. Absent where the prompt can't
+    /// be made again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     sent: Option<Value>,
@@ -216,7 +216,7 @@ async fn sent(
         Ok(then) => Ok(match &then.decided {
             Ok(decision) => (
                 PromptKnown::from_decision(decision, then.exact),
-                Some(anam_request(decision)),
+                Some(beside_the_prompt(anam_request(decision))),
             ),
             Err(undecided) => {
                 let why = format!(
@@ -228,4 +228,13 @@ async fn sent(
         Err(Refusal::InputsExpired(why)) => Ok((PromptKnown::missing(why), None)),
         Err(refusal) => Err(refusal),
     }
+}
+
+/// A request to Anam without the prompt, which the explanation has in parts.
+fn beside_the_prompt(mut request: Value) -> Value {
+    let config = request.get_mut("personaConfig");
+    if let Some(members) = config.and_then(Value::as_object_mut) {
+        members.remove("systemPrompt");
+    }
+    request
 }
