@@ -10,6 +10,8 @@
 
 mod axe;
 mod browser;
+#[cfg(test)]
+mod console;
 mod conversation;
 mod gateway;
 #[cfg(test)]

@@ -12,8 +12,21 @@ const moments = (root) => {
   }
 };
 
+// What is wider than its place can be reached by keyboard, so that arrow keys scroll it. Where it fits, it is no stop on the way.
+const widths = new ResizeObserver((seen) => {
+  for (const { target } of seen) {
+    if (target.scrollWidth > target.clientWidth) {
+      const name = target.querySelector("caption") ?? target.closest("[aria-labelledby]")?.querySelector("h2, h3") ?? document.querySelector("h1");
+      target.tabIndex = 0;
+      target.setAttribute("role", "group");
+      target.setAttribute("aria-label", name?.textContent ?? "");
+    } else for (const name of ["tabindex", "role", "aria-label"]) target.removeAttribute(name);
+  }
+});
+
 const prepare = (root) => {
   moments(root);
+  for (const part of root.querySelectorAll(".scroll")) widths.observe(part);
   for (const button of root.querySelectorAll("[data-without-script]")) button.hidden = true;
   // A choice that sends its form.
   for (const choice of root.querySelectorAll("[data-sends]")) choice.addEventListener("change", () => choice.form.requestSubmit());

@@ -1,0 +1,7 @@
+//! The console, as people use it in Chromium.
+
+mod desk;
+mod hostile;
+mod journey;
+mod looks;
+mod pictures;
