@@ -32,6 +32,7 @@ mod roles;
 pub mod sample_users;
 pub mod sealed;
 pub mod secrets;
+pub mod session_counts;
 pub mod sessions;
 pub mod sso;
 pub mod subjects;

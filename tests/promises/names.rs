@@ -334,7 +334,7 @@ fn metrics_and_files_that_pages_name_are_there() {
 }
 
 /// Members of examples that no schema names: facts, a tenant's own preferences and metadata, and what a trace is made of.
-const FREE: [&str; 14] = [
+const FREE: [&str; 15] = [
     "...",
     "contextFound",
     "country",
@@ -342,6 +342,7 @@ const FREE: [&str; 14] = [
     "failedAttribute",
     "failedClause",
     "locale",
+    "personaConfig",
     "plan",
     "priority",
     "properties",

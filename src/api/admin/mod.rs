@@ -21,6 +21,7 @@ pub mod releases;
 mod replays;
 pub mod sample_users;
 pub mod secrets;
+pub mod session_counts;
 pub mod sessions;
 pub mod sign_in;
 pub mod sso;
@@ -56,6 +57,7 @@ pub fn operations() -> Vec<Operations> {
         preview::operations(),
         impact::operations(),
         sessions::operations(),
+        session_counts::operations(),
         audit::operations(),
         catalogue::operations(),
         catalogue_syncs::operations(),

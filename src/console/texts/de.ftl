@@ -41,6 +41,36 @@ refusal-wait = { $seconds } Sekunden warten, dann noch einmal versuchen.
 refusal-number = Wenn Sie um Hilfe bitten, nennen Sie diese Nummer: { $number }
 
 overview = Übersicht
+begin-head = Vier Schritte bis zur ersten Sitzung
+begin-issuer = Angeben, wer die Tokens Ihrer Nutzer signiert
+begin-key = Ihren API-Schlüssel von Anam hinterlegen
+begin-persona = Eine Persona schreiben
+begin-context = Einen Kontext anlegen, der sie gibt
+sessions-today = Sitzungen heute
+sessions-week = Sitzungen in sieben Tagen
+sessions-failed = davon fehlgeschlagen
+anam-takes = typische Antwort von Anam; 5 von 100 dauern länger als { $most }
+week = Die letzten sieben Tage
+week-plot = Sitzungen an jedem der letzten sieben Tage; die Zahlen stehen in der Tabelle darunter
+as-table = Als Tabelle
+day = Tag (UTC)
+issued = Tokens gegeben
+not-issued = fehlgeschlagen
+live-now = Jetzt live
+no-contexts-yet = Es gibt noch keinen Kontext: Niemand bekommt eine Persona.
+answers = Antwortet, wo keine Regel gilt
+rules = Regeln
+by-persona = Nach Persona
+none-yet = Noch keine.
+failures = Was fehlschlägt
+no-failures = Nichts ist fehlgeschlagen.
+no-refusals-now = Kein Token und keine Seite wurde abgewiesen.
+all-refusals = Alle Abweisungen, und was zu tun ist
+waiting = Wartet auf jemanden
+nothing-waits = Kein Entwurf, und nichts geplant.
+goes-live = : Version { $version } geht live
+retired-in-use = Von Anam zurückgezogen
+counted-since = Gezählt seit
 
 ## Personas and snippets
 

@@ -41,6 +41,36 @@ refusal-wait = Wait { $seconds } seconds, then try again.
 refusal-number = If you ask for help, tell this number: { $number }
 
 overview = Overview
+begin-head = Four steps to the first session
+begin-issuer = Tell who signs your users' tokens
+begin-key = Add your Anam API key
+begin-persona = Write a persona
+begin-context = Make a context that gives it
+sessions-today = sessions today
+sessions-week = sessions in seven days
+sessions-failed = of them failed
+anam-takes = typical answer of Anam; 5 of 100 take longer than { $most }
+week = The last seven days
+week-plot = Sessions of each of the last seven days; the table below has the numbers
+as-table = As a table
+day = Day (UTC)
+issued = tokens given
+not-issued = failed
+live-now = Live now
+no-contexts-yet = There is no context yet: nobody gets a persona.
+answers = Answers where no rule holds
+rules = Rules
+by-persona = By persona
+none-yet = None yet.
+failures = What fails
+no-failures = Nothing failed.
+no-refusals-now = No token and no page was refused.
+all-refusals = All refusals, and what to do
+waiting = Waits for somebody
+nothing-waits = No draft, and nothing scheduled.
+goes-live = : version { $version } goes live
+retired-in-use = Retired by Anam
+counted-since = Counted since
 
 ## Personas and snippets
 
