@@ -304,15 +304,13 @@ const parts = (form) => {
     redraw(body, null);
   };
 
-  const changesNothing = (name) => /^(rule|clause|field|arm)-|^(split|unsplit)|^(refresh|impact|try)$/.test(name);
+  const changesNothing = (name) => /^(rule|clause|field|arm|test)-|^(split|unsplit)|^(refresh|impact|try)$/.test(name);
   form.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (button?.dataset.confirm && !confirm(button.dataset.confirm)) { event.preventDefault(); return; }
     if (button && changesNothing(button.value)) {
       event.preventDefault();
       redraw(fields(button));
-    } else {
-      sent = true;
     }
   });
   form.addEventListener("change", (event) => {
@@ -328,11 +326,10 @@ const parts = (form) => {
   // Alt and an arrow moves the rule that has the focus.
   form.addEventListener("keydown", (event) => {
     const way = { ArrowUp: "[data-up]", ArrowDown: "[data-down]" }[event.key];
-    const button = event.altKey && way && event.target.closest("[data-rule]")?.querySelector(way);
+    const button = event.altKey && way && event.target.closest("summary, .moves")?.closest("[data-rule]")?.querySelector(way);
     if (button && !button.disabled) { event.preventDefault(); button.click(); }
   });
 
-  let sent = false;
   let begun = "";
   const keep = () => {
     const now = JSON.stringify(content());

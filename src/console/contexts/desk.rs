@@ -217,6 +217,7 @@ impl Desk {
     /// Who wrote a draft last, as the page says it.
     pub fn wrote(&self, frame: &Frame, draft: &Draft) -> String {
         let who = draft.contributors.last().unwrap_or(&draft.author);
-        frame.t1("cx-draft-by", "who", who.as_str())
+        let name = who.split_once(':').map_or(who.as_str(), |(_, name)| name);
+        frame.t1("cx-draft-by", "who", name)
     }
 }

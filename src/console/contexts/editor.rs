@@ -192,6 +192,25 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
             );
             "try".clone_into(&mut work.focus);
         }
+        "test-keep" => {
+            let outcome = attempt(
+                &signed.api,
+                &signed,
+                &key,
+                &work,
+                &known_before,
+                desk.zone(),
+            )
+            .await?;
+            let test = work
+                .asked
+                .test(&outcome, &work.model, &known_before, desk.zone());
+            if let Some((name, test)) = test {
+                moves::keep_test(&mut work.model, &name, test);
+                "tests".clone_into(&mut work.focus);
+            }
+            work.tried = Some(outcome);
+        }
         other => work.focus = moves::act(&mut work.model, other).unwrap_or_default(),
     }
     Ok(rendered(&signed, desk, key, work, StatusCode::OK))
@@ -315,6 +334,14 @@ async fn publishing(signed: &Signed, desk: Desk, key: String, mut work: Work) ->
             StatusCode::UNPROCESSABLE_ENTITY,
         ));
     };
+    if work.at.draft.is_empty() && content == work.at.seen {
+        // Nothing to seal; the newest version may wait for its release.
+        if desk.document.latest_version == desk.document.live_version {
+            work.troubles.push(signed.texts.say("cx-nothing-changed"));
+            return Ok(rendered(signed, desk, key, work, StatusCode::CONFLICT));
+        }
+        return releasing(signed, desk, key, work).await;
+    }
     let is_unsaved = work.at.draft.is_empty() || content != work.at.seen;
     let at = if is_unsaved {
         match save::save(&signed.api, &key, &work.at, &content).await {

@@ -1,10 +1,13 @@
 //! What the buttons inside the form do: add, remove, move. Nothing is saved by them.
 
+use serde_json::{Map, Value};
+
 use super::known::{Known, operators};
 use super::model::Model;
 use super::rule::{ClauseForm, Reading, RuleForm};
 use super::schema::FieldForm;
 use super::target::{ArmForm, TargetForm};
+use crate::domain::kept_test::{MAX_NAME_CHARS, MEMBER};
 
 /// Does what a button says, and returns the id of the part to go on with.
 pub fn act(model: &mut Model, what: &str) -> Option<String> {
@@ -55,6 +58,13 @@ pub fn act(model: &mut Model, what: &str) -> Option<String> {
             let (rule, clause) = (at()?, at()?);
             remove(&mut model.rules.get_mut(rule)?.clauses, clause);
             Some(format!("r{rule}"))
+        }
+        "test-remove" => {
+            let at = at()?;
+            if let Some(Value::Array(tests)) = model.was.get_mut(MEMBER) {
+                remove(tests, at);
+            }
+            Some("tests".to_owned())
         }
         "field-add" => {
             model.schema.fields.push(FieldForm::empty());
@@ -107,6 +117,33 @@ fn of_target(target: &mut TargetForm, verb: &str, arm: Option<usize>) {
             *target = TargetForm::one(&persona);
         }
     }
+}
+
+/// Keeps a test with the context, under a name of its own.
+pub fn keep_test(model: &mut Model, name: &str, mut test: Map<String, Value>) {
+    let tests = model
+        .was
+        .entry(MEMBER)
+        .or_insert_with(|| Value::Array(Vec::new()));
+    let Some(tests) = tests.as_array_mut() else {
+        return;
+    };
+    let short: String = name
+        .chars()
+        .take(MAX_NAME_CHARS.saturating_sub(5))
+        .collect();
+    let mut own = short.clone();
+    for number in 2..100 {
+        if !tests
+            .iter()
+            .any(|test| test.get("name").is_some_and(|taken| *taken == own))
+        {
+            break;
+        }
+        own = format!("{short} {number}");
+    }
+    test.insert("name".to_owned(), own.into());
+    tests.push(Value::Object(test));
 }
 
 fn remove<T>(list: &mut Vec<T>, at: usize) {

@@ -211,6 +211,54 @@ impl Asked {
             .collect()
     }
 
+    /// What was tried, as a test that expects this persona, and a name for it.
+    pub fn test(
+        &self,
+        outcome: &Outcome,
+        model: &Model,
+        known: &[Known],
+        zone: &str,
+    ) -> Option<(String, Map<String, Value>)> {
+        let persona = outcome.persona.as_ref()?;
+        let sample = self
+            .user
+            .strip_prefix("sample:")
+            .filter(|_| self.facts.is_empty());
+        let user = if let Some(key) = sample {
+            json!({ "sample": key })
+        } else {
+            let person = serde_json::from_str::<Person>(&outcome.found).unwrap_or_default();
+            let person = self.user(person, model, known);
+            let mut user = json!({ "facts": person.facts, "preferences": person.preferences });
+            if let (Some(members), Some(subject)) = (user.as_object_mut(), person.subject) {
+                members.insert("subject".to_owned(), subject);
+            }
+            user
+        };
+        let typed = self
+            .facts
+            .iter()
+            .chain(&self.metadata)
+            .map(|(name, value)| {
+                let name = name.rsplit('.').next().unwrap_or_default();
+                format!("{name} {value}")
+            });
+        let who = self.user.split_once(':').map(|(_, key)| key.to_owned());
+        let mut words: Vec<String> = who.into_iter().chain(typed).collect();
+        words.extend((!self.at.is_empty()).then(|| self.at.replace('T', " ")));
+        let mut test = Map::new();
+        test.insert("user".to_owned(), user);
+        test.insert("metadata".to_owned(), Value::Object(self.sent(model)));
+        if let Some(at) = self.moment(zone.parse().unwrap_or(Tz::UTC)) {
+            test.insert("at".to_owned(), json!(at));
+        }
+        test.insert("expect".to_owned(), json!({ "persona": persona }));
+        if words.is_empty() {
+            words.push(persona.clone());
+        }
+        Some((words.join(", "), test))
+    }
+
     fn moment(&self, zone: Tz) -> Option<DateTime<Utc>> {
         let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
         let local = local

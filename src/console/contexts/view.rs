@@ -430,7 +430,7 @@ fn target_view(
                 number: at.saturating_add(1),
                 personas: personas(offers, &arm.persona),
                 weight: arm.weight.clone(),
-                share: format!("{share:.1} %"),
+                share: format!("{share:.1}\u{a0}%"),
                 bar,
                 persona: arm.persona.clone(),
             }

@@ -24,6 +24,25 @@ pub struct Impact {
     pub after: Vec<Reached>,
 }
 
+impl Impact {
+    /// With one kind for each pair of personas, whatever else differs.
+    fn grouped(mut self) -> Self {
+        let mut grouped: Vec<Kind> = Vec::new();
+        for kind in self.kinds {
+            let same = |other: &&mut Kind| {
+                (other.from.words(), other.to.words()) == (kind.from.words(), kind.to.words())
+            };
+            match grouped.iter_mut().find(same) {
+                Some(other) => other.count = other.count.saturating_add(kind.count),
+                None => grouped.push(kind),
+            }
+        }
+        grouped.sort_by_key(|kind| std::cmp::Reverse(kind.count));
+        self.kinds = grouped;
+        self
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub struct Kind {
     pub from: Given,
@@ -54,7 +73,7 @@ impl Given {
 pub struct Reached {
     pub context: String,
     pub rule: Option<usize>,
-    pub persona: String,
+    pub arm: Option<usize>,
     pub count: usize,
 }
 
@@ -91,6 +110,7 @@ pub async fn ask(api: &Api, key: &str, content: &Map<String, Value>) -> Result<I
 
 impl Watch {
     pub fn new(texts: Texts, key: &str, model: &Model, impact: Impact, is_change: bool) -> Self {
+        let impact = impact.grouped();
         let own = |reached: &&Reached| reached.context == key;
         let part = |count: usize| {
             let whole = impact.considered.max(1);
@@ -101,8 +121,8 @@ impl Watch {
                 .unwrap_or_default();
             format!("{}.{}", thousandths / 10, thousandths % 10)
         };
-        let count_of = |rule: Option<usize>, persona: &str| -> usize {
-            let fits = |reached: &&Reached| reached.rule == rule && reached.persona == persona;
+        let count_of = |rule: Option<usize>, arm: Option<usize>| -> usize {
+            let fits = |reached: &&Reached| (reached.rule, reached.arm) == (rule, arm);
             impact
                 .after
                 .iter()
@@ -121,22 +141,22 @@ impl Watch {
         for (rule, text, target) in
             rules.chain([(None, texts.say("cx-rule-nobody-else"), &model.default)])
         {
-            let arms: Vec<&str> = if target.arms.is_empty() {
-                vec![&target.persona]
-            } else {
-                target.arms.iter().map(|arm| arm.persona.as_str()).collect()
-            };
-            let total: usize = arms.iter().map(|persona| count_of(rule, persona)).sum();
+            let mut arms = vec![(None, &target.persona)];
+            if !target.arms.is_empty() {
+                let split = target.arms.iter().enumerate();
+                arms = split.map(|(at, arm)| (Some(at), &arm.persona)).collect();
+            }
+            let total: usize = arms.iter().map(|(arm, _)| count_of(rule, *arm)).sum();
             if total == 0 && rule.is_some() {
                 idle.push(text.clone());
             }
-            for persona in arms {
-                let count = count_of(rule, persona);
+            for (arm, persona) in arms {
+                let count = count_of(rule, arm);
                 uses.push(Use {
                     text: text.clone(),
-                    persona: persona.to_owned(),
+                    persona: persona.clone(),
                     count,
-                    share: format!("{} %", part(count)),
+                    share: format!("{}\u{a0}%", part(count)),
                     width: part(count),
                 });
             }

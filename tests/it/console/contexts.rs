@@ -79,10 +79,15 @@ async fn enterprise_customers_get_another_persona_at_weekends() {
         "{text}"
     );
     assert!(drafts(&app, &token, "support").await.is_empty());
-
+    let kept = visitor.press(&page, &form, "test-keep").await;
+    let name = "plan enterprise, 2099-11-30 10:00 → support-agent";
+    assert!(kept.text().contains(name), "{}", kept.text());
+    let mut form = kept.form(action);
     form.set("note", "The trainer is there at weekends");
-    let page = visitor.press(&page, &form, "publish").await;
-    assert!(page.text().contains("It is live"), "{}", page.text());
+    let page = visitor.press(&kept, &form, "publish").await;
+    let text = page.text();
+    assert!(text.contains("It is live"), "{text}");
+    assert!(text.contains(&format!("passes {name}")), "{text}");
     let live = document(&app, &token, "support").await;
     assert_eq!(live["liveVersion"], 2);
     assert_eq!(
