@@ -17,7 +17,7 @@ use super::try_it::{Asked, Outcome, try_out};
 use super::view::found_slips;
 use super::watch::{self, Validation, Watch, found_of};
 use super::words;
-use crate::console::api::{Api, Refused, encode};
+use crate::console::api::{Refused, encode};
 use crate::console::visit::{Answer, Form, Signed, see};
 
 /// The page as it is saved.
@@ -179,29 +179,11 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
             "watch".clone_into(&mut work.focus);
         }
         "try" => {
-            work.tried = Some(
-                attempt(
-                    &signed.api,
-                    &signed,
-                    &key,
-                    &work,
-                    &known_before,
-                    desk.zone(),
-                )
-                .await?,
-            );
+            work.tried = Some(attempt(&signed, &key, &work, &known_before, desk.zone()).await?);
             "try".clone_into(&mut work.focus);
         }
         "test-keep" => {
-            let outcome = attempt(
-                &signed.api,
-                &signed,
-                &key,
-                &work,
-                &known_before,
-                desk.zone(),
-            )
-            .await?;
+            let outcome = attempt(&signed, &key, &work, &known_before, desk.zone()).await?;
             let test = work
                 .asked
                 .test(&outcome, &work.model, &known_before, desk.zone());
@@ -218,12 +200,11 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
 
 async fn tried_part(signed: &Signed, key: &str, work: Work, zone: &str) -> Answer {
     let known: Vec<Known> = known(&super::known::Sources::default(), &work.model.schema);
-    let tried = attempt(&signed.api, signed, key, &work, &known, zone).await?;
+    let tried = attempt(signed, key, &work, &known, zone).await?;
     Ok(page::tried_part(signed, tried))
 }
 
 async fn attempt(
-    api: &Api,
     signed: &Signed,
     key: &str,
     work: &Work,
@@ -245,8 +226,7 @@ async fn attempt(
         });
     }
     try_out(
-        api,
-        signed.texts,
+        signed,
         key,
         (&work.model, &content),
         known,
@@ -361,7 +341,10 @@ async fn publishing(signed: &Signed, desk: Desk, key: String, mut work: Work) ->
     };
     match published {
         Published::Live => return done("context-published"),
-        Published::Waits => return done("context-waits"),
+        Published::Waits => {
+            let history = format!("/console/contexts/{}/history", encode(&key));
+            return Ok(see(&format!("{history}?said=context-waits")));
+        }
         Published::Found(at, found) => (work.at, work.found, work.were_run) = (at, found, true),
         Published::Behind(at) => work.at = at,
         Published::Refused(at, refused) => {

@@ -12,9 +12,9 @@ use super::model::Model;
 use super::rule::{ClauseForm, Reading};
 use super::schema::value_of;
 use super::words;
-use crate::clock::Clock;
 use crate::console::api::{Api, Refused, encode};
 use crate::console::texts::Texts;
+use crate::console::visit::Signed;
 use crate::domain::rules::WEEKDAYS;
 
 /// What somebody wants to try.
@@ -284,14 +284,14 @@ fn fact(model: &Model, known: &[Known], attribute: &str, text: &str) -> Value {
 
 /// Tries the form.
 pub async fn try_out(
-    api: &Api,
-    texts: Texts,
+    signed: &Signed,
     key: &str,
     (model, content): (&Model, &Map<String, Value>),
     known: &[Known],
     asked: &Asked,
     zone: &str,
 ) -> Result<Outcome, Refused> {
+    let (api, texts) = (&signed.api, signed.texts);
     let person = asked.person(api).await?;
     let found = serde_json::to_string(&person).unwrap_or_default();
     let person = asked.user(person, model, known);
@@ -332,16 +332,14 @@ pub async fn try_out(
         texts,
         person: &person,
         metadata: &metadata,
-        at: at
-            .unwrap_or_else(|| Clock::system().now())
-            .with_timezone(&zone),
+        at: at.unwrap_or(signed.now).with_timezone(&zone),
     };
     let mut outcome = Outcome {
         found,
         greeting: told.greeting,
         ..Outcome::default()
     };
-    if told.undecided.is_some() && at.is_some_and(|at| at < Clock::system().now()) {
+    if told.undecided.is_some() && at.is_some_and(|at| at < signed.now) {
         outcome.troubles.push(texts.say("cx-tried-past"));
     }
     if let Some(undecided) = told.undecided {
