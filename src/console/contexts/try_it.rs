@@ -35,7 +35,7 @@ pub struct Asked {
 /// Whoever is tried.
 #[derive(Debug, Clone, Default, serde::Serialize, Deserialize)]
 pub struct Person {
-    /// As [`Asked::user`].
+    /// As `user`.
     pub id: String,
     #[serde(default)]
     pub subject: Option<Value>,
