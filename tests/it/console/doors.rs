@@ -42,6 +42,9 @@ fn paths() -> Vec<String> {
     found
 }
 
+/// Where a form is sent, what it has, and the headers beside it.
+type Attempt<'a> = (&'a str, &'a Fields, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn a_form_that_no_page_of_the_session_sent_is_refused_everywhere() {
     let app = spawn().await;
@@ -79,7 +82,7 @@ async fn a_form_of_another_origin_or_of_another_session_changes_nothing() {
     without.0.retain(|(name, _)| name != "form");
     let before = state(&app).await;
     let own = app.url("");
-    let attempts: [(&str, &Fields, &[(&str, &str)]); 9] = [
+    let attempts: [Attempt<'_>; 9] = [
         ("cross-site", &form, &[("sec-fetch-site", "cross-site")]),
         ("same-site", &form, &[("sec-fetch-site", "same-site")]),
         (

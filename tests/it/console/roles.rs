@@ -20,7 +20,7 @@ fn navigation(page: &Seen) -> Vec<&str> {
     links.map(|rest| rest.split('"').next().unwrap()).collect()
 }
 
-async fn member<'a>(app: &'a TestApp, role: Role) -> Visitor<'a> {
+async fn member(app: &TestApp, role: Role) -> Visitor<'_> {
     let email = format!("{role}@example.com");
     app.member("demo", &email, role).await;
     Visitor::sign_in(app, &email).await

@@ -128,16 +128,16 @@ impl Seen {
 
     /// The fields of the form that is sent to a path.
     pub(super) fn form(&self, action: &str) -> Fields {
-        let start = self
+        let (_, after) = self
             .html
-            .find(&format!("action=\"{action}\""))
+            .split_once(&format!("action=\"{action}\""))
             .expect("a form");
-        let (form, _) = self.html[start..].split_once("</form>").unwrap();
+        let (form, _) = after.split_once("</form>").unwrap();
         let mut fields = Vec::new();
         let mut rest = form;
         let mut select: Option<(String, Option<String>)> = None;
-        while let Some(at) = rest.find('<') {
-            let (tag, after) = rest[at + 1..].split_once('>').unwrap();
+        while let Some((_, after)) = rest.split_once('<') {
+            let (tag, after) = after.split_once('>').unwrap();
             rest = after;
             let name = attribute(tag, "name").unwrap_or_default();
             match tag.split_whitespace().next().unwrap() {
