@@ -24,6 +24,10 @@ bench *args:
 soak *args:
     cargo test --test it -- --ignored --test-threads 1 faults:: {{args}}
 
+# Draw the pictures of docs/CONSOLE.md anew, after pages changed.
+console-pictures:
+    cargo test --test browser -- --ignored console::pictures
+
 # What CI complains about.
 lint:
     cargo fmt --check

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use persona_gateway::console::PAGES;
 use persona_gateway::dev::page::PACKAGE;
 use persona_gateway::domain::preferences::Standard;
 use persona_gateway::domain::settings::{Form, Setting, Settings};
@@ -276,4 +277,20 @@ fn the_sdk_of_the_page_is_the_one_that_dev_fetches() {
         assert_eq!(format!("@anam-ai/js-sdk@{version}"), PACKAGE);
     }
     assert!(page.contains(&format!("npm pack {PACKAGE}`")));
+}
+
+#[test]
+fn each_page_of_the_console_has_its_picture() {
+    let told = file("docs/CONSOLE.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/console");
+    for page in PAGES {
+        let picture = format!("{}.webp", page.text);
+        assert!(told.contains(&format!("](console/{picture})")), "{picture}");
+    }
+    for picture in fs::read_dir(&folder).unwrap() {
+        let picture = picture.unwrap();
+        let name = picture.file_name().into_string().unwrap();
+        assert!(told.contains(&format!("](console/{name})")), "{name}");
+        assert!(picture.metadata().unwrap().len() <= 60_000, "{name}");
+    }
 }

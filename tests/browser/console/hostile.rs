@@ -90,6 +90,7 @@ async fn furnished(app: &TestApp) -> Vec<(String, bool)> {
         ("/console/snippets/house-rules", true),
         ("/console/contexts", true),
         ("/console/contexts/support", true),
+        ("/console/contexts/support/history?version=2", true),
         ("/console/sessions", true),
         (&format!("/console/sessions/{session}"), true),
         (&format!("/console/sessions/{session}/replay"), false),

@@ -69,6 +69,7 @@ pub(super) async fn furnished(app: &TestApp) -> Vec<String> {
                 "/console/personas/trainer/history?version=2",
                 "/console/contexts/support",
                 "/console/contexts/training",
+                "/console/contexts/support/history?version=1",
                 "/console/snippets/house-rules",
                 "/console/snippets/house-rules/history",
                 "/console/users/user-1",

@@ -34,6 +34,8 @@ async fn draw_the_pages() {
     let pages = furnished(&app).await;
     with_browser(|browser| async move {
         let desk = Desk::new(&app, browser).await;
+        let hidden = json!({ "hidden": true });
+        desk.tell("Emulation.setScrollbarsHidden", hidden).await;
         desk.open("/console/sign-in").await;
         draw(&desk, "sign-in").await;
         desk.sign_in(EMAIL).await;
