@@ -13,7 +13,7 @@ use crate::harness::{TestApp, spawn};
 const ANN: &str = "ann@example.com";
 /// What would be a script, an element, or a way out of one, in a page that takes it for anything but text.
 const HOSTILE: &str =
-    "<svg/onload=alert(1)><img src=x onerror=alert(3)>\"'`</textarea></title>&lt;";
+    "<svg/onload=alert(1)><img src=x onerror=alert()>\"'`</textarea></title>&lt;{{7}}ש";
 /// The same in a template, where braces mean something, and what is told in them comes from a user.
 const TEMPLATE: &str = "<script>alert(6)</script><img src=x onerror=alert(7)>\"'`</textarea>&lt; {{ preferences.displayName }}";
 
@@ -44,12 +44,12 @@ async fn furnished(app: &TestApp) -> Vec<(String, bool)> {
     };
     let documents = "/v1/admin/documents/persona/trainer";
     let live = app.ask(Method::GET, documents, &key).await;
-    let mut content = body(live, 200).await["content"].clone();
-    content["name"] = json!(HOSTILE);
-    content["systemPrompt"] = json!(TEMPLATE);
+    let mut written = body(live, 200).await["content"].clone();
+    written["name"] = json!(HOSTILE);
+    written["systemPrompt"] = json!(TEMPLATE);
     let draft = post(
         &format!("{documents}/drafts"),
-        &json!({ "content": content }),
+        &json!({ "content": written }),
         201,
     )
     .await;
@@ -170,7 +170,7 @@ async fn what_people_write_is_text_on_every_page() {
         let path = "/console/personas/support-agent";
         desk.open(path).await;
         desk.fill("#initialMessage", HOSTILE).await;
-        desk.shows("#preview .said", "alert(3)").await;
+        desk.shows("#preview .said", "alert(1)").await;
         judged(&desk, "the preview", true, &mut faults).await;
         desk.fill("#systemPrompt", &format!("{HOSTILE} {{{{ user.name"))
             .await;
@@ -180,6 +180,12 @@ async fn what_people_write_is_text_on_every_page() {
         desk.shows("[data-kept]", "Unsaved").await;
         judged(&desk, "what was kept", true, &mut faults).await;
         assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+        // What turns the direction of a text, so that it reads as another, is refused and named.
+        desk.open(path).await;
+        desk.fill("#name", "Liv\u{202e}evil").await;
+        desk.press("button[value=publish]").await;
+        desk.shows("#name-fault", "MARK OF WRITING DIRECTION").await;
         app.stop().await;
     })
     .await;

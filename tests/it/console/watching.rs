@@ -62,7 +62,7 @@ async fn support_reads_why_a_user_got_somebody() {
         "asked for the context “support”",
         "urgent calls of enterprise customers did not hold It wants user.plan is enterprise There was pro",
         "Recording at Anam",
-        "the policy locks it",
+        "locked by the policy",
         "T-<1>",
     ] {
         assert!(story.text().contains(words), "{words}: {}", story.text());
