@@ -184,6 +184,7 @@ for (const area of document.querySelectorAll("textarea[data-template]")) {
   if (names.length === 0) continue;
   const list = Object.assign(document.createElement("ul"), { className: "complete", hidden: true, id: `complete-${area.id}` });
   list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", document.querySelector("[data-names]").closest("details").querySelector("summary").textContent);
   editor.append(list);
   area.setAttribute("aria-controls", list.id);
   area.setAttribute("aria-autocomplete", "list");

@@ -95,7 +95,7 @@ pub(super) async fn furnished(app: &TestApp) -> Vec<String> {
 }
 
 /// What is wrong with the page that is open, on this screen.
-async fn wrong(desk: &Desk<'_>) -> Vec<String> {
+pub(super) async fn wrong(desk: &Desk<'_>) -> Vec<String> {
     desk.drawn().await;
     let mut wrong = axe::violations(&desk.browser).await;
     let over = desk

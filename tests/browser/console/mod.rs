@@ -5,3 +5,4 @@ mod hostile;
 mod journey;
 mod looks;
 mod pictures;
+mod states;
