@@ -156,6 +156,11 @@ impl Api {
         request_id(&self.request).map_or_else(String::new, |id| id.to_string())
     }
 
+    /// The page's own request.
+    pub fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
     /// What is there.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refused> {
         self.call(Method::GET, path).json().await

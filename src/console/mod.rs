@@ -26,6 +26,7 @@ pub mod refusals;
 pub mod sessions;
 pub mod sign_in;
 pub mod snippet;
+pub mod sso;
 pub mod texts;
 pub mod trail;
 pub mod users;
@@ -139,6 +140,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("", web::get().to(overview::show))
             .route("/sign-in", web::get().to(sign_in::show))
             .route("/sign-in", web::post().to(sign_in::sign_in))
+            .route("/sign-in/sso", web::get().to(sso::finish))
+            .route("/sign-in/sso", web::post().to(sso::begin))
             .route("/sign-out", web::post().to(sign_in::sign_out))
             .route("/tenant", web::post().to(sign_in::switch))
             .configure(write)

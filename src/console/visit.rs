@@ -131,6 +131,16 @@ impl Visitor {
         self.own.origin().to_owned()
     }
 
+    /// The gateway's address, and other cookies of the console.
+    pub fn own(&self) -> &OwnAddress {
+        &self.own
+    }
+
+    /// The value of another cookie of the console.
+    pub fn other_cookie(&self, name: &str) -> Option<String> {
+        self.own.cookie_of(self.api.request(), name)
+    }
+
     /// A parameter of the page's query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         url::form_urlencoded::parse(self.query.as_bytes())

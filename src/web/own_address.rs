@@ -37,6 +37,11 @@ impl OwnAddress {
         &self.origin
     }
 
+    /// Where the console waits for somebody who comes back from an identity provider.
+    pub fn console_sso(&self) -> String {
+        format!("{}/console/sign-in/sso", self.origin)
+    }
+
     /// The value of a cookie of the request.
     pub fn cookie_of(&self, request: &HttpRequest, name: &str) -> Option<String> {
         let cookie = request.cookie(&self.cookie_name(name))?;

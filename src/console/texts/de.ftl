@@ -25,6 +25,10 @@ sign-in-failed = E-Mail-Adresse oder Passwort sind falsch, oder das Konto darf s
 sign-in-incomplete = E-Mail-Adresse und Passwort ausfüllen.
 sign-in-too-often = Zu viele Versuche. Eine Minute warten, dann noch einmal versuchen.
 sign-in-which-tenant = Sie gehören zu mehreren Mandanten. Wählen Sie einen und geben Sie das Passwort noch einmal ein.
+sign-in-sso = Mit dem Konto Ihrer Firma anmelden
+sign-in-sso-hint = Der Name des Mandanten in Adressen, etwa acme. Wer ihn verwaltet, kennt ihn.
+sign-in-sso-go = Weiter zum Identitätsanbieter
+sso-lost = Diese Anmeldung begann nicht in diesem Browser, dauerte länger als zehn Minuten, oder der Browser nimmt keine Cookies an. Beginnen Sie von vorn.
 said-signed-out = Sie sind abgemeldet.
 
 refusal-400 = Das war nicht zu lesen

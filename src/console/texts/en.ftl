@@ -25,6 +25,10 @@ sign-in-failed = The e-mail address or the password is wrong, or the account may
 sign-in-incomplete = Fill in the e-mail address and the password.
 sign-in-too-often = Too many attempts. Wait a minute, then try again.
 sign-in-which-tenant = You belong to several tenants. Choose one, and type the password again.
+sign-in-sso = Sign in with your company's account
+sign-in-sso-hint = The tenant's name in addresses, such as acme. Your administrator knows it.
+sign-in-sso-go = Go on to the identity provider
+sso-lost = This sign-in did not begin in this browser, or took longer than ten minutes, or the browser takes no cookies. Begin again.
 said-signed-out = You are signed out.
 
 refusal-400 = This could not be read

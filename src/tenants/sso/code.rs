@@ -30,18 +30,23 @@ pub struct Program {
 /// Where a program waits for its code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Listener {
-    /// A loopback address.
+    /// A loopback address, or the console's page.
     redirect_uri: String,
     /// What the program wants to see again.
     state: String,
+    /// It is the gateway's own console, in the browser that comes back.
+    #[serde(default)]
+    is_console: bool,
 }
 
 impl Program {
-    /// What a program asks for: a challenge, and if it listens a loopback address with a port and a state.
+    /// What a program asks for: a challenge, and if it listens a loopback address with a port and a state. `console` is the address
+    /// where the gateway's own console waits; there is none where the gateway does not know its address.
     pub fn parse(
         challenge: &str,
         redirect_uri: Option<&str>,
         state: Option<&str>,
+        console: Option<&str>,
     ) -> Result<Self, Refusal> {
         let mut faults = Faults::new();
         if !is_opaque(challenge) || challenge.len() != 43 {
@@ -50,7 +55,8 @@ impl Program {
                 "must be the SHA-256 of the verifier in base64url without padding: 43 characters",
             );
         }
-        if redirect_uri.is_some_and(|address| !is_loopback(address)) {
+        let may_wait = |address| is_loopback(address) || Some(address) == console;
+        if redirect_uri.is_some_and(|address| !may_wait(address)) {
             faults.add(
                 "/redirect_uri",
                 "must be http://127.0.0.1:PORT/ or http://[::1]:PORT/, with a port from 1024 on and without a query",
@@ -67,6 +73,7 @@ impl Program {
             (Some(redirect_uri), Some(state)) => Some(Listener {
                 redirect_uri: redirect_uri.to_owned(),
                 state: state.to_owned(),
+                is_console: Some(redirect_uri) == console,
             }),
             (Some(_), None) => {
                 faults.add("/state", "is missing: redirect_uri needs it");
@@ -93,6 +100,13 @@ impl Program {
     /// The address that reports a failed sign-in to a program that listens: an error code and a description (RFC 6749, 4.1.2.1).
     pub fn way_back_without(&self, error: &str, words: &str) -> Option<Url> {
         self.listener_url(&[("error", error), ("error_description", words)])
+    }
+
+    /// Whether it is the gateway's own console that waits, in the browser that comes back.
+    pub fn is_console(&self) -> bool {
+        self.listener
+            .as_ref()
+            .is_some_and(|listener| listener.is_console)
     }
 
     fn listener_url(&self, what: &[(&str, &str)]) -> Option<Url> {

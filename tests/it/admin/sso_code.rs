@@ -460,3 +460,54 @@ async fn a_sign_in_that_fails_ends_the_command_that_waits_with_the_reason() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     bench.app.stop().await;
 }
+
+#[tokio::test]
+async fn the_console_opens_a_session_in_the_browser_that_began_and_in_no_other() {
+    let bench = with_ann().await;
+    let app = &bench.app;
+    let mut browser = Browser::of_a_person();
+    let begin = Url::parse(&app.url("/console/sign-in/sso")).unwrap();
+    let answer = browser.send(&begin, &[("tenant", "demo")]).await;
+    assert_eq!(answer.status(), 303);
+    let start = answer.headers()["location"].to_str().unwrap().to_owned();
+    let start = begin.join(&start).unwrap();
+    let back = browser.follow(start.as_str(), "/callback").await;
+    let there = browser.follow(back.as_str(), "/console/sign-in/sso").await;
+
+    let elsewhere = Browser::of_a_person().get(&there).await;
+    assert_eq!(elsewhere.status(), 400, "the code is worth nothing there");
+    let home = browser.follow(there.as_str(), "/console").await;
+    let page = browser.get(&home).await;
+    assert_eq!((page.status().as_u16(), home.path()), (200, "/console"));
+    let page = page.text().await.unwrap();
+    assert!(page.contains("ann@example.com"), "{page}");
+    assert_eq!(browser.get(&there).await.status(), 400, "it is over");
+    bench.app.stop().await;
+}
+
+#[tokio::test]
+async fn no_page_but_the_consoles_own_gets_a_code() {
+    let bench = with_ann().await;
+    let app = &bench.app;
+    for wrong in [
+        app.url("/console/sign-in/sso?next=x"),
+        "https://evil.example/console/sign-in/sso".to_owned(),
+    ] {
+        let mut url = start(app, 4711);
+        let asked: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let asked = asked.into_iter().map(|(name, value)| {
+            let value = if name == "redirect_uri" {
+                wrong.clone()
+            } else {
+                value
+            };
+            (name, value)
+        });
+        let asked: Vec<_> = asked.collect();
+        url.query_pairs_mut().clear().extend_pairs(asked);
+        let answer = Browser::new().get(&url).await;
+        let told = problem(answer, 422, "invalid_request").await;
+        assert_eq!(told["errors"][0]["pointer"], "/redirect_uri", "{wrong}");
+    }
+    bench.app.stop().await;
+}

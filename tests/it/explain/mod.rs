@@ -1,5 +1,6 @@
 //! What admins learn about sessions afterwards, and what they can make the gateway forget.
 
+mod counts;
 mod prompt;
 mod replay;
 mod search;

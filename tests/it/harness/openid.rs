@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use url::form_urlencoded;
 
 use super::npm;
 
@@ -153,12 +154,26 @@ impl Browser {
 
     /// Asks for one page.
     pub(crate) async fn get(&mut self, url: &Url) -> Response {
+        self.ask(self.http.get(url.clone()), url).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn send(&mut self, url: &Url, fields: &[(&str, &str)]) -> Response {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let request = self.http.post(url.clone()).body(body);
+        let kind = "application/x-www-form-urlencoded";
+        self.ask(request.header(CONTENT_TYPE, kind), url).await
+    }
+
+    async fn ask(&mut self, request: RequestBuilder, url: &Url) -> Response {
         let jar = self.cookies.entry(url.authority().to_owned()).or_default();
         let sent: Vec<String> = jar
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut request = self.http.get(url.clone()).header(ACCEPT, self.accept);
+        let mut request = request.header(ACCEPT, self.accept);
         if !sent.is_empty() {
             request = request.header(COOKIE, sent.join("; "));
         }

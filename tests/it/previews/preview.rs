@@ -326,7 +326,7 @@ async fn what_is_not_saved_yet_is_tried_as_a_draft_of_it_would_be() {
         "document_invalid",
     )
     .await;
-    assert_eq!(pointers(&told), ["/use/0/avatarId", "/use/0/systemPrompt"]);
+    assert_eq!(pointers(&told), ["/use/0/systemPrompt"]);
     for bad in [
         json!({ "kind": "persona", "key": "assistant", "content": "x" }),
         json!({ "kind": "persona", "key": "assistant", "content": {}, "version": 1 }),

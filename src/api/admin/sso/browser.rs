@@ -94,7 +94,7 @@ input! {
         /// `S256`.
         #[name("code_challenge_method")]
         code_challenge_method: Option<Text>,
-        /// Where the program listens, if it does: `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`.
+        /// Where the program listens, if it does: `http://127.0.0.1:PORT/` or `http://[::1]:PORT/`; the console names its own page.
         #[name("redirect_uri")]
         redirect_uri: Option<Text>,
         /// What the program wants to see again there: 16 to 200 characters.
@@ -144,7 +144,7 @@ fn text(member: Option<&Text>) -> Option<&str> {
 }
 
 impl StartQuery {
-    fn program(&self) -> Result<Option<Program>, Refusal> {
+    fn program(&self, console: Option<&str>) -> Result<Option<Program>, Refusal> {
         let sent = [
             &self.code_challenge,
             &self.code_challenge_method,
@@ -161,6 +161,7 @@ impl StartQuery {
             text(self.code_challenge.as_ref()).unwrap_or_default(),
             text(self.redirect_uri.as_ref()),
             text(self.state.as_ref()),
+            console,
         )
         .map(Some)
     }
@@ -212,7 +213,8 @@ async fn begin(
     sent: Result<Query<StartQuery>, Problem>,
     waits: &mut Option<Program>,
 ) -> Answer<HttpResponse> {
-    let program = sent?.0.program()?;
+    let console = OwnAddress::from_request(browser).map(|own| own.console_sso());
+    let program = sent?.0.program(console.as_deref())?;
     waits.clone_from(&program);
     let own = own_address(browser)?;
     let sent =
@@ -329,11 +331,27 @@ async fn finish(
     })?;
     let mut answer = match came_in {
         SsoOutcome::Token(signed_in) => Ready::from(Json::<SignedInBody>::from(signed_in)).into(),
-        SsoOutcome::VouchedPerson(vouched) => last_page(&own, tenant, &vouched),
+        SsoOutcome::VouchedPerson(vouched) => match to_console(&vouched) {
+            Some(console) => console,
+            None => last_page(&own, tenant, &vouched),
+        },
     };
     // The way is over: the browser may forget it.
     _ = answer.add_cookie(&own.cookie(COOKIE, String::new(), Some(Duration::ZERO)));
     Ok(answer)
+}
+
+/// On to the console, if the way began there: it opens a session only in the browser that holds its verifier, so nobody need be asked.
+fn to_console(vouched: &VouchedPerson) -> Option<HttpResponse> {
+    let code = vouched.code.as_ref()?;
+    let back = code
+        .program
+        .is_console()
+        .then(|| code.program.way_back(&code.code))??;
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    answer.insert_header((LOCATION, back.as_str()));
+    Some(answer.finish())
 }
 
 /// The last page: on to the program that waits, or the code to take there. Not by itself: whoever looks decides whether it was them who
