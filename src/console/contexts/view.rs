@@ -149,7 +149,6 @@ pub struct View {
     /// What belongs to no field.
     pub found: Vec<Found>,
     pub errors: usize,
-    pub warnings: usize,
 }
 
 /// What fields need to know.
@@ -188,7 +187,6 @@ pub fn found_slips(texts: Texts, slips: &[Slip]) -> Vec<Found> {
 impl View {
     pub fn new(offers: Offers<'_>, model: &Model, found: Vec<Found>) -> Self {
         let errors = found.iter().filter(|found| found.is_error).count();
-        let warnings = found.len().saturating_sub(errors);
         let mut pool = Pool(found);
         let rules = model
             .rules
@@ -214,7 +212,6 @@ impl View {
             was: Value::Object(model.was.clone()).to_string(),
             found: pool.0,
             errors,
-            warnings,
         }
     }
 }
