@@ -48,8 +48,18 @@ pub(crate) async fn forbidden(browser: &Client) -> Vec<Value> {
     }
 }
 
-/// Starts `ChromeDriver` on a free port and returns its URL.
+/// Starts `ChromeDriver` on a free port and returns its URL. It chooses a port for IPv4 and then takes the same for IPv6; if somebody
+/// else has that by then, it ends, and another one has better luck.
 async fn start_driver() -> (Child, String) {
+    for _ in 0..5 {
+        if let Some(started) = try_driver().await {
+            return started;
+        }
+    }
+    panic!("ChromeDriver ended without naming its port, five times")
+}
+
+async fn try_driver() -> Option<(Child, String)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
@@ -61,10 +71,10 @@ async fn start_driver() -> (Child, String) {
         // "ChromeDriver was started successfully on port 43210."
         if let Some((_, port)) = line.split_once("successfully on port ") {
             let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
-            return (driver, url);
+            return Some((driver, url));
         }
     }
-    panic!("ChromeDriver ended without naming its port");
+    None
 }
 
 fn capabilities() -> Capabilities {
