@@ -27,6 +27,7 @@ use crate::gateway::Gateway;
 use crate::ledger::{Ledger, Spool, SpoolError};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
+use crate::mail::Mail;
 use crate::refusals::Refusals;
 use crate::sessions::sweep::Sweeper;
 use crate::sources::Sources;
@@ -79,6 +80,8 @@ pub enum StartError {
     /// The client for Anam can't be set up.
     #[error(transparent)]
     Anam(#[from] crate::anam::SetUpError),
+    #[error(transparent)]
+    Mail(#[from] crate::mail::SetUpError),
     /// `outage.spool` is no folder that sessions could be kept in.
     #[error("outage.spool (GATEWAY__OUTAGE__SPOOL): {0}")]
     Spool(#[from] SpoolError),
@@ -149,6 +152,7 @@ impl App {
             lifecycle.spawn_vital("replay", replayer.run());
         }
         let refusals = Refusals::new(own.clone(), clock.clone());
+        let mail = start_mail(settings, &own, &metrics, &clock, &lifecycle)?;
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
             limits: Limits::new(limit_options(settings)),
@@ -160,6 +164,7 @@ impl App {
                 clock.clone(),
                 metrics.clone(),
             )?),
+            mail,
             finisher: lifecycle.finisher(),
             database: admins.clone(),
             users_database: users.clone(),
@@ -275,6 +280,22 @@ async fn refuse_wrong_keys(database: &Database, keys: &KeyRing) -> Result<(), Ma
     }
 }
 
+/// What sends mail, if a server is configured. What delivers it ends when the last handle to its queue is gone.
+fn start_mail(
+    settings: &Settings,
+    own: &Database,
+    metrics: &Metrics,
+    clock: &Clock,
+    lifecycle: &Lifecycle,
+) -> Result<Option<Mail>, StartError> {
+    let Some(settings) = &settings.mail else {
+        return Ok(None);
+    };
+    let (mail, postman) = Mail::set_up(settings, own.clone(), metrics.clone(), clock.clone())?;
+    lifecycle.spawn_to_the_end("mail", postman.run());
+    Ok(Some(mail))
+}
+
 /// Where sessions are kept while the database is away; `None` if they are not.
 fn spool(settings: &Settings, keys: &KeyRing, clock: &Clock) -> Result<Option<Spool>, SpoolError> {
     let outage = settings.outage.as_ref();
@@ -320,6 +341,9 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
+        if let Some(mail) = &gateway.mail {
+            mail.forget_idle();
+        }
         gateway.anam.forget_idle();
         gateway.auth.forget_introspected();
         gateway.sources.forget_idle(IDLE_TENANT);

@@ -13,6 +13,7 @@ use crate::domain::ids::{RequestId, TenantId};
 use crate::ledger::Ledger;
 use crate::lifecycle::Finisher;
 use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
+use crate::mail::Mail;
 use crate::refusals::{RefusalReason, Refusals, Refused};
 use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
@@ -55,6 +56,8 @@ pub struct Gateway {
     /// Counts refused callers, for the tenants' admins.
     pub refusals: Refusals,
     pub anam: Arc<Anam>,
+    /// Mail to people who administer; none where no server is configured.
+    pub mail: Option<Mail>,
     /// Runs what must end although its client is gone.
     pub finisher: Finisher,
     /// Connections for use cases of admins and operators, apart from those that users wait for.

@@ -14,6 +14,7 @@ pub mod keyed_semaphore;
 pub mod lifecycle;
 pub mod telemetry;
 pub mod turns;
+pub mod wording;
 pub mod work;
 
 pub mod anam;
@@ -24,6 +25,7 @@ pub mod store;
 
 pub mod ledger;
 pub mod limits;
+pub mod mail;
 pub mod refusals;
 pub mod sources;
 

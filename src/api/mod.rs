@@ -40,6 +40,7 @@ pub fn operations() -> Vec<Operations> {
     operations.extend(admin::operations());
     operations.extend([
         operator::operations(),
+        operator::accounts::operations(),
         operator::issuer_pairs::operations(),
         operator::audit::operations(),
     ]);

@@ -1,11 +1,12 @@
 //! `/v1/operator`: what operators do. Not a tenant's business, so no tenant's role opens it.
 
+pub mod accounts;
 pub mod audit;
 pub mod issuer_pairs;
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -13,9 +14,13 @@ use uuid::Uuid;
 
 use crate::domain::email::Email;
 use crate::domain::ids::IssuerId;
+use crate::domain::language::Language;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
+use crate::mail::{Letter, Words};
 use crate::store::tenants::TenantListing;
+use crate::tenants::invitations;
+use crate::tenants::operators::Operator as Acting;
 use crate::web::input::{Line, Object, input};
 use crate::web::operation::{
     Answer, Body, Created, Json, NoContent, Page, PageOf, Path, TenantName, operations,
@@ -167,13 +172,35 @@ async fn create_tenant(
     let made = acting.create_tenant(&slug, name).await?;
     let invitation = match owner {
         None => None,
-        Some(email) => Some(acting.invite(&slug, &email, Role::Owner).await?),
+        Some(email) => Some(invite(&acting, &gateway, (&slug, name), &email).await?),
     };
     Ok(Created::new(&MadeTenant {
         id: made.0,
         slug: slug.into(),
         invitation: invitation.map(|token| token.expose_secret().to_owned()),
     }))
+}
+
+/// Invites the first owner of a tenant, also by mail if a server is configured.
+async fn invite(
+    acting: &Acting<'_>,
+    gateway: &Gateway,
+    (slug, name): (&str, &str),
+    email: &Email,
+) -> Answer<SecretString> {
+    let token = acting.invite(slug, email, Role::Owner).await?;
+    if let Some(mail) = &gateway.mail {
+        let words = Words::Invitation {
+            tenant: name,
+            by: invitations::shown(acting.label),
+            role: Role::Owner,
+            token: &token,
+            until: gateway.clock.now() + invitations::VALID_FOR,
+        };
+        // Not taken: it is logged and counted, and the token is in the answer.
+        _ = mail.send(Letter::write(mail, email, Language::default(), &words));
+    }
+    Ok(token)
 }
 
 async fn suspend(

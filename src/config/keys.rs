@@ -4,13 +4,14 @@
 pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown, and which may also be given as `<VARIABLE>_FILE`.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "database.url",
     "database.direct_url",
     "database.migrate_url",
     "anam.api_key",
     "security.master_key",
     "proxy.url",
+    "mail.url",
 ];
 
 /// Short names that other tools and platforms know or set.

@@ -12,7 +12,7 @@ use super::{
     sections::{Parts, master_keys},
     settings::{
         AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogSettings,
-        OutageSettings, ServerSettings,
+        MailSettings, OutageSettings, ServerSettings,
     },
     web_proxy::WebProxy,
 };
@@ -36,6 +36,8 @@ pub struct Settings {
     pub ledger: LedgerSettings,
     /// Serving while Postgres is away; `None` is not to.
     pub outage: Option<OutageSettings>,
+    /// Mail to people who administer; `None` sends none.
+    pub mail: Option<MailSettings>,
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -76,6 +78,7 @@ impl Settings {
                 limits: parts.limits?,
                 ledger: parts.ledger?,
                 outage: parts.outage,
+                mail: parts.mail,
                 log: parts.log?,
                 master_keys: master_keys?,
                 effective: layers.describe(),

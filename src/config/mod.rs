@@ -8,6 +8,7 @@ mod error;
 mod keys;
 mod layers;
 mod load;
+mod mail_url;
 mod master_key;
 mod read;
 mod reference;
@@ -19,10 +20,11 @@ pub use database_url::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault}
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{MigrateSettings, Settings};
+pub use mail_url::{MailSecurity, MailSender, MailUrl};
 pub use master_key::{MasterKey, MasterKeys};
 pub use reference::reference;
 pub use settings::{
     AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-    LogSettings, ServerSettings,
+    LogSettings, MailSettings, ServerSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

@@ -1,18 +1,19 @@
 //! Reads each section into its type, with the bounds and the cross-checks.
 
-use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{fs, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     database_url::DatabaseUrl,
+    mail_url::{MailSender, MailUrl},
     master_key::MasterKeys,
     read::Reader,
     settings::{
         AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-        LogSettings, OutageSettings, ServerSettings,
+        LogSettings, MailSettings, OutageSettings, ServerSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
@@ -39,6 +40,7 @@ pub(super) struct Parts {
     pub(super) limits: Option<LimitSettings>,
     pub(super) ledger: Option<LedgerSettings>,
     pub(super) outage: Option<OutageSettings>,
+    pub(super) mail: Option<MailSettings>,
     pub(super) log: Option<LogSettings>,
 }
 
@@ -56,6 +58,7 @@ impl Parts {
             limits: limits(read),
             ledger: ledger(read),
             outage: outage(read),
+            mail: mail(read),
             log: log(read),
         }
     }
@@ -296,6 +299,61 @@ fn outage(read: &mut Reader<'_>) -> Option<OutageSettings> {
     Some(settings).filter(|settings| !settings.spool.as_os_str().is_empty())
 }
 
+/// `None` without a server: then links are passed on by hand.
+fn mail(read: &mut Reader<'_>) -> Option<MailSettings> {
+    let timeout = read.millis("mail.timeout_ms", 100..=60_000);
+    let from = read.text("mail.from").map(str::trim);
+    let roots = read.text("mail.root_certificates").map(str::trim);
+    let url = read.secret("mail.url")?;
+    let parsed = MailUrl::parse(&url);
+    if parsed.is_none() {
+        read.reject("mail.url", format!("must be {}", MailUrl::FORM));
+    }
+    let sender = MailSender::parse(from?);
+    if sender.is_none() {
+        read.reject(
+            "mail.from",
+            format!("must be {}, since mail.url is set", MailSender::FORM),
+        );
+    }
+    let public = read.text("server.public_url").filter(|url| !url.is_empty());
+    if public.is_none() {
+        read.reject(
+            "server.public_url",
+            "must be set if mail.url is: links in mails lead there",
+        );
+    }
+    let public = web_url::parse(public?).ok();
+    let extra_roots = match roots? {
+        "" => None,
+        path => Some(root_certificates(read, path)?),
+    };
+    Some(MailSettings {
+        url: parsed?,
+        from: sender?,
+        links_to: public?.origin().ascii_serialization(),
+        timeout: timeout?,
+        extra_roots,
+    })
+}
+
+fn root_certificates(read: &mut Reader<'_>, path: &str) -> Option<Vec<u8>> {
+    let key = "mail.root_certificates";
+    match fs::read(path) {
+        Ok(pem) if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") => {
+            Some(pem)
+        }
+        Ok(_) => {
+            read.reject(key, format!("{path} has no certificate in PEM"));
+            None
+        }
+        Err(error) => {
+            read.reject(key, format!("can't read {path}: {error}"));
+            None
+        }
+    }
+}
+
 fn log(read: &mut Reader<'_>) -> Option<LogSettings> {
     let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
     let format = read.choice("log.format", &formats);
@@ -364,7 +422,9 @@ fn service_url(read: &mut Reader<'_>, key: &str, example: &str) -> Option<Url> {
         Ok(url) if url.query().is_some() || url.fragment().is_some() => {
             "must not hold a query or a fragment".to_owned()
         }
-        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(url)) => {
+        Ok(url)
+            if url.scheme() == "https" || (url.scheme() == "http" && web_url::is_local(url)) =>
+        {
             return Some(url.clone());
         }
         Ok(_) => "must be https (http is for this machine only, such as http://127.0.0.1:8080)"
@@ -372,13 +432,4 @@ fn service_url(read: &mut Reader<'_>, key: &str, example: &str) -> Option<Url> {
     };
     read.reject(key, problem);
     None
-}
-
-fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::database_url::DatabaseUrl;
+use super::mail_url::{MailSender, MailUrl};
 
 /// The public and the operations listener.
 #[derive(Debug)]
@@ -153,6 +154,20 @@ pub struct LedgerSettings {
     pub unknown_after: Duration,
     /// `None` keeps all.
     pub retention_months: Option<NonZeroU32>,
+}
+
+/// Mail to people who administer.
+#[derive(Debug)]
+pub struct MailSettings {
+    /// Where mail is handed in.
+    pub url: MailUrl,
+    pub from: MailSender,
+    /// Where links lead: `server.public_url`, without a slash at the end.
+    pub links_to: String,
+    /// How long one delivery may take.
+    pub timeout: Duration,
+    /// Certificates to trust besides the system's, PEM.
+    pub extra_roots: Option<Vec<u8>>,
 }
 
 /// How log lines look.

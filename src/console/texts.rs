@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
-use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use unic_langid::LanguageIdentifier;
+use fluent_bundle::{FluentArgs, FluentValue};
+
+use crate::wording::Wording;
 
 /// Tag, and texts. What a language lacks is said in the first one.
 const LANGUAGES: [(&str, &str); 2] = [
@@ -14,29 +14,7 @@ const LANGUAGES: [(&str, &str); 2] = [
     ("de", include_str!("texts/de.ftl")),
 ];
 
-type Bundle = FluentBundle<FluentResource>;
-
-static BUNDLES: LazyLock<Vec<Bundle>> = LazyLock::new(|| {
-    LANGUAGES
-        .iter()
-        .map(|(tag, source)| bundle(tag, source))
-        .collect()
-});
-
-fn bundle(tag: &str, source: &str) -> Bundle {
-    let language: LanguageIdentifier = tag.parse().unwrap_or_default();
-    let mut bundle = Bundle::new_concurrent(vec![language]);
-    // Marks around values are for texts of mixed direction; they would be in what scripts and tests read.
-    bundle.set_use_isolating(false);
-    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(some, errors)| {
-        tracing::error!(language = tag, ?errors, "texts can't be read");
-        some
-    });
-    if let Err(errors) = bundle.add_resource(resource) {
-        tracing::error!(language = tag, ?errors, "texts are there twice");
-    }
-    bundle
-}
+static WORDING: LazyLock<Wording> = LazyLock::new(|| Wording::new(&LANGUAGES));
 
 /// The texts of one language.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,18 +58,7 @@ impl Texts {
     }
 
     fn format(self, name: &str, values: Option<&FluentArgs<'_>>) -> String {
-        let own = BUNDLES.get(self.at);
-        for bundle in own.into_iter().chain(BUNDLES.first()) {
-            if let Some(pattern) = bundle.get_message(name).and_then(|message| message.value()) {
-                let mut errors = Vec::new();
-                let text = bundle.format_pattern(pattern, values, &mut errors);
-                if !errors.is_empty() {
-                    tracing::error!(text = name, ?errors, "a text lacks a value");
-                }
-                return text.into_owned();
-            }
-        }
-        name.to_owned()
+        WORDING.say(self.tag(), name, values)
     }
 }
 
@@ -125,6 +92,8 @@ fn preferred(header: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use fluent_bundle::FluentResource;
 
     use super::*;
 

@@ -20,6 +20,7 @@ pub mod issuer;
 pub mod json;
 pub mod kept_test;
 pub mod key;
+pub mod language;
 pub mod members;
 pub mod merge;
 pub mod merge_patch;

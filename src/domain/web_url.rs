@@ -1,7 +1,7 @@
 //! Web addresses as people type them: taken as they are written, or refused. A URL parser repairs (it trims, drops line
 //! feeds, turns `\` into `/`, reads `0x7f.1` as 127.0.0.1), and what it makes of a text is not what somebody judged.
 
-use url::Url;
+use url::{Host, Url};
 
 /// Why a text is no web address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +75,16 @@ fn is_host(written: &str, url: &Url) -> bool {
                 .as_deref()
                 == Some(port)
         }
+    }
+}
+
+/// Whether it leads to this machine.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -33,6 +33,13 @@ const ACCOUNT: (u32, u32) = (60, 100);
 /// Steps of one tenant's single sign-on from one network.
 const SSO: (u32, u32) = (60, 60);
 
+/// Links for a new password that one network asks for: ten at once, then one in two minutes. By the hour.
+const RESETS_FROM: (u32, u32) = (30, 10);
+/// Mails with such a link to one account: three at once, then one in twenty minutes.
+const RESETS_OF: (u32, u32) = (3, 3);
+/// Such mails that are prepared at the same time.
+const RESETS_AT_ONCE: usize = 32;
+
 /// Most strangers who wait at the same time: of one network, of one account, of all.
 const WAITING: (usize, usize, usize) = (8, 8, 64);
 /// Single sign-ons of one tenant at the same time: from one network, and in all.
@@ -48,6 +55,9 @@ pub struct SignInLimits {
     networks: DefaultKeyedRateLimiter<IpAddr>,
     accounts: DefaultKeyedRateLimiter<Email>,
     sso: DefaultKeyedRateLimiter<(TenantId, IpAddr)>,
+    resets_from: DefaultKeyedRateLimiter<IpAddr>,
+    resets_of: DefaultKeyedRateLimiter<Email>,
+    reset_turns: Arc<Semaphore>,
     clock: DefaultClock,
     lines: Lines,
 }
@@ -107,6 +117,13 @@ fn counter<K: Clone + Eq + std::hash::Hash>(
     )
 }
 
+fn hourly<K: Clone + Eq + std::hash::Hash>(
+    (per_hour, at_once): (u32, u32),
+) -> DefaultKeyedRateLimiter<K> {
+    let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::keyed(Quota::per_hour(at_least_one(per_hour)).allow_burst(at_least_one(at_once)))
+}
+
 /// An IPv6 network of 48 bits is one: that is what one customer of a provider has at most. An IPv4 address stands for itself, since
 /// neighbours there have nothing to do with each other.
 fn one_network(address: IpAddr) -> IpAddr {
@@ -125,6 +142,9 @@ impl Default for SignInLimits {
             networks: counter(NETWORK),
             accounts: counter(ACCOUNT),
             sso: counter(SSO),
+            resets_from: hourly(RESETS_FROM),
+            resets_of: hourly(RESETS_OF),
+            reset_turns: Arc::new(Semaphore::new(RESETS_AT_ONCE)),
             clock: DefaultClock::default(),
             lines: Lines {
                 network_seats: KeyedSemaphore::new(network),
@@ -150,6 +170,29 @@ impl SignInLimits {
         self.addresses
             .check_key(&one_address(address))
             .map_err(|until| self.often(Limit::SignInAddress, &until))
+    }
+
+    /// Counts somebody in who asks for a link for a new password.
+    pub fn admit_reset(&self, address: Option<IpAddr>) -> Result<(), TooMany> {
+        self.admit_address(address)?;
+        let Some(address) = address else {
+            return Ok(());
+        };
+        self.resets_from
+            .check_key(&one_network(address))
+            .map_err(|until| self.often(Limit::SignInAddress, &until))
+    }
+
+    /// Counts a mail with such a link to an account.
+    pub fn admit_reset_of(&self, email: &Email) -> Result<(), TooMany> {
+        self.resets_of
+            .check_key(email)
+            .map_err(|until| self.often(Limit::SignInAccount, &until))
+    }
+
+    /// A turn to prepare such a mail; none while too many are under way.
+    pub fn reset_turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.reset_turns.clone().try_acquire_owned().ok()
     }
 
     /// Counts a try with a password in, before it is known whose it is.
@@ -273,6 +316,10 @@ impl SignInLimits {
         self.accounts.shrink_to_fit();
         self.sso.retain_recent();
         self.sso.shrink_to_fit();
+        self.resets_from.retain_recent();
+        self.resets_from.shrink_to_fit();
+        self.resets_of.retain_recent();
+        self.resets_of.shrink_to_fit();
     }
 }
 

@@ -95,8 +95,12 @@ async fn end(connection: &mut Lease, hash: &TokenHash) -> Result<bool, StoreErro
     Ok(done.rows_affected() > 0)
 }
 
+/// With them go links for a new password: whoever had the account before keeps no way in.
 async fn end_all(connection: &mut Lease, person: AdminId) -> Result<(), StoreError> {
     sqlx::query!("delete from console_session where admin_id = $1", person.0)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("delete from password_reset where admin_id = $1", person.0)
         .execute(connection)
         .await?;
     Ok(())
@@ -175,7 +179,7 @@ impl PlatformTx {
         Ok(())
     }
 
-    /// Ends all sessions of a person.
+    /// Ends all sessions of a person, and their links for a new password.
     pub async fn end_sessions(&mut self, person: AdminId) -> Result<(), StoreError> {
         end_all(self.connection(), person).await
     }
@@ -214,7 +218,7 @@ impl TenantTx {
         step.end().await
     }
 
-    /// Ends all sessions of a person, in other tenants too.
+    /// Ends all sessions of a person, in other tenants too, and their links for a new password.
     pub async fn end_sessions(&mut self, person: AdminId) -> Result<(), StoreError> {
         let mut step = self.platform_step().await?;
         end_all(step.connection(), person).await?;

@@ -10,6 +10,43 @@ use crate::domain::email::Email;
 use crate::domain::ids::{InvitationId, TenantId};
 use crate::domain::role::Role;
 
+/// How the mail with an invitation goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailState {
+    /// It waits to be delivered, or to be tried again.
+    Sending,
+    /// The mail server took it.
+    Sent,
+    /// It was not delivered; the text says why.
+    Failed(String),
+}
+
+impl MailState {
+    fn read(state: &str, failure: Option<String>) -> Self {
+        match state {
+            "sending" => Self::Sending,
+            "sent" => Self::Sent,
+            _ => Self::Failed(failure.unwrap_or_default()),
+        }
+    }
+
+    /// The word in the database.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) => Some(why),
+            Self::Sending | Self::Sent => None,
+        }
+    }
+}
+
 /// An invitation as stored.
 #[derive(Debug, Clone)]
 pub struct InvitationRow {
@@ -24,6 +61,8 @@ pub struct InvitationRow {
     pub accepted_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// How its mail goes; none where none was sent.
+    pub mail: Option<MailState>,
 }
 
 /// An invitation that may be accepted.
@@ -75,8 +114,9 @@ impl TenantTx {
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
-            "insert into invitation (tenant_id, id, email, role, hash, invited_by, created_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "insert into invitation (tenant_id, id, email, role, hash, invited_by, created_at, expires_at,
+                                     mail_state, mail_failure)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             tenant,
             row.id.0,
             row.email,
@@ -84,7 +124,9 @@ impl TenantTx {
             hash.as_bytes(),
             row.invited_by,
             row.created_at,
-            row.expires_at
+            row.expires_at,
+            row.mail.as_ref().map(MailState::as_str),
+            row.mail.as_ref().and_then(MailState::failure)
         )
         .execute(self.connection())
         .await?;
@@ -99,7 +141,8 @@ impl TenantTx {
     ) -> Result<Vec<InvitationRow>, StoreError> {
         let tenant = self.tenant().0;
         let rows = sqlx::query!(
-            "select id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at from invitation
+            "select id, email, role, invited_by, created_at, expires_at, accepted_at, revoked_at, mail_state, mail_failure
+             from invitation
              where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
             tenant,
             after.map(|id| id.0),
@@ -117,9 +160,31 @@ impl TenantTx {
                 expires_at: row.expires_at,
                 accepted_at: row.accepted_at,
                 revoked_at: row.revoked_at,
+                mail: row
+                    .mail_state
+                    .map(|state| MailState::read(&state, row.mail_failure)),
             })
         });
         invitations.collect()
+    }
+
+    /// Notes how the mail with an invitation goes.
+    pub async fn note_mail(
+        &mut self,
+        id: InvitationId,
+        state: &MailState,
+    ) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        sqlx::query!(
+            "update invitation set mail_state = $3, mail_failure = left($4, 300) where tenant_id = $1 and id = $2",
+            tenant,
+            id.0,
+            state.as_str(),
+            state.failure()
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 
     /// Takes back an address's open invitation, whether it has run out or not.

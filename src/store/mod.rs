@@ -19,6 +19,7 @@ mod lease;
 pub mod ledger;
 pub mod migrate;
 pub mod pairs;
+pub mod password_resets;
 pub mod people;
 mod pool;
 pub mod preferences;

@@ -53,6 +53,15 @@ pub struct MemberRow {
     pub since: DateTime<Utc>,
 }
 
+/// What a member's account opens besides this tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountBeyond {
+    pub has_password: bool,
+    pub operator: bool,
+    /// Whether the person is a member of another tenant.
+    pub elsewhere: bool,
+}
+
 /// The identity at the tenant's provider that a member had before.
 #[derive(Debug, Clone)]
 pub struct MembershipHere {
@@ -325,6 +334,27 @@ impl TenantTx {
             })
         })
         .transpose()
+    }
+
+    /// What the account of a member opens besides this tenant.
+    pub async fn account_beyond(&mut self, id: AdminId) -> Result<AccountBeyond, StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        let row = sqlx::query!(
+            r#"select a.password_hash is not null as "has_password!", a.operator,
+                      exists (select from membership m where m.admin_id = a.id and m.tenant_id <> $2) as "elsewhere!"
+               from admin a where a.id = $1"#,
+            id.0,
+            tenant
+        )
+        .fetch_one(step.connection())
+        .await?;
+        step.end().await?;
+        Ok(AccountBeyond {
+            has_password: row.has_password,
+            operator: row.operator,
+            elsewhere: row.elsewhere,
+        })
     }
 
     /// How many owners may sign in, one of them left out.

@@ -52,6 +52,7 @@ struct Inner {
     master_keys_to_reseal: Gauge,
     introspections: Family<ByResult, Counter>,
     sign_ins: Family<ByResult, Counter>,
+    mails: Family<ByResult, Counter>,
     anam_requests: Family<ByResult, Counter>,
     anam_breakers_open: Gauge,
     limit_refusals: Family<ByLimit, Counter>,
@@ -87,6 +88,7 @@ impl Metrics {
             master_keys_to_reseal: Gauge::default(),
             introspections: Family::default(),
             sign_ins: Family::default(),
+            mails: Family::default(),
             anam_requests: Family::default(),
             anam_breakers_open: Gauge::default(),
             limit_refusals: Family::default(),
@@ -191,6 +193,11 @@ impl Metrics {
     /// Somebody tried to sign in to administer: `ok`, or the label of the failure.
     pub fn sign_in(&self, result: &'static str) {
         self.0.sign_ins.get_or_create(&ByResult { result }).inc();
+    }
+
+    /// A letter was sent, or the label of why not yet or not at all.
+    pub fn mail(&self, result: &'static str) {
+        self.0.mails.get_or_create(&ByResult { result }).inc();
     }
 
     /// One try at Anam ended: `ok`, or the label of the failure.
@@ -338,6 +345,11 @@ impl Inner {
             "sign_ins",
             "Tries to sign in to administer, by result",
             self.sign_ins.clone(),
+        );
+        registry.register(
+            "mails",
+            "Letters to people who administer, by result; retried counts tries that are made again",
+            self.mails.clone(),
         );
         registry.register(
             "anam_requests",

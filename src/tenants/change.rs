@@ -8,6 +8,7 @@ use super::admin::Admin;
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
+use crate::mail::{Letter, Mail};
 use crate::store::audit::AuditEvent;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::{Database, StoreError};
@@ -23,18 +24,24 @@ pub struct Change {
     clock: Clock,
     notes: Vec<Note>,
     platform_notes: Vec<Note>,
+    /// What sends letters; none without a running service, or without a mail server.
+    pub mail: Option<Mail>,
+    letters: Vec<Letter>,
 }
 
 impl Change {
     /// Begins a change of the admin's own tenant.
     pub async fn begin(gateway: &Gateway, admin: &Admin) -> Result<Self, StoreError> {
-        Self::with(
+        let change = Self::with(
             &gateway.database,
             &gateway.clock,
             &gateway.keys,
             admin.clone(),
-        )
-        .await
+        );
+        Ok(Self {
+            mail: gateway.mail.clone(),
+            ..change.await?
+        })
     }
 
     /// Begins a change without a running service.
@@ -52,6 +59,8 @@ impl Change {
             admin,
             notes: Vec::new(),
             platform_notes: Vec::new(),
+            mail: None,
+            letters: Vec::new(),
         })
     }
 
@@ -96,6 +105,11 @@ impl Change {
         self.platform_notes.push(note);
     }
 
+    /// Adds a letter, which is sent once the change is committed.
+    pub fn send(&mut self, letter: Letter) {
+        self.letters.push(letter);
+    }
+
     fn written(&self, action: &str, target: &str, details: Value) -> Note {
         Note {
             id: self.clock.new_id(),
@@ -117,7 +131,14 @@ impl Change {
         for note in self.platform_notes {
             self.tx.audit_platform(&note.event(actor, request)).await?;
         }
-        self.tx.commit().await
+        self.tx.commit().await?;
+        for letter in self.letters {
+            if let Some(mail) = &self.mail {
+                // Not taken: it is logged and counted; an invitation shows that its mail did not go.
+                _ = mail.send(letter);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Owners invite people; the invited join with a password.
 //!
-//! Nothing is mailed: whoever invites hands the token over, and so has seen it. An invitation therefore proves nothing
+//! Whoever invites sees the token, whether it is mailed too or handed over: mail may fail. An invitation therefore proves nothing
 //! about an account that exists already: joining with one takes its password.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -17,12 +17,14 @@ use crate::crypto::token::{NoRandomness, hash_token, random_token};
 use crate::domain::email::Email;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{AdminId, InvitationId};
+use crate::domain::language::Language;
 use crate::domain::role::Role;
 use crate::domain::text;
 use crate::gateway::Gateway;
+use crate::mail::{InvitationLetter, Letter, Words};
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
-use crate::store::invitations::{InvitationRow, OpenInvitation};
+use crate::store::invitations::{InvitationRow, MailState, OpenInvitation};
 use crate::store::tenant_tx::TenantTx;
 
 /// What tokens of invitations begin with.
@@ -54,21 +56,65 @@ pub fn state(row: &InvitationRow, now: DateTime<Utc>) -> InvitationState {
     }
 }
 
-/// Invites somebody; a new invitation takes the place of an older one to the same address. The token is shown this once.
+/// After so long, a mail that still counts as being sent was lost with the process that sent it.
+const LOST_AFTER: TimeDelta = TimeDelta::minutes(15);
+
+/// How the mail with an invitation goes; none where none was sent.
+pub fn mail_state(row: &InvitationRow, now: DateTime<Utc>) -> Option<MailState> {
+    match &row.mail {
+        Some(MailState::Sending) if row.created_at + LOST_AFTER < now => Some(MailState::Failed(
+            "the gateway stopped, or had too many mails to send, before this one went".to_owned(),
+        )),
+        state => state.clone(),
+    }
+}
+
+/// Invites somebody; a new invitation takes the place of an older one to the same address. The token is shown this once. It is mailed
+/// once the change is committed, where a mail server is configured.
 pub async fn invite(
     change: &mut Change,
     email: &Email,
     role: Role,
+    language: Language,
 ) -> Result<(InvitationRow, SecretString), Refusal> {
     let (id, now) = (InvitationId(change.new_id()), change.now);
     let by = change.admin.actor.label.clone();
-    let (row, token) = issue(&mut change.tx, id, now, email, role, &by).await?;
+    let tenant = change.admin.tenant;
+    let mail = change.mail.as_ref().map(|mail| match mail.admit(tenant) {
+        Ok(()) => MailState::Sending,
+        Err(not_taken) => MailState::Failed(not_taken.to_string()),
+    });
+    let (row, token) = issue(&mut change.tx, id, now, email, role, &by, mail).await?;
+    if row.mail == Some(MailState::Sending)
+        && let Some(mail) = &change.mail
+    {
+        let by = change.admin.actor.human().unwrap_or(by);
+        let name = change.tx.tenant_row().await?.map(|tenant| tenant.name);
+        let words = Words::Invitation {
+            tenant: name.as_deref().unwrap_or_default(),
+            by: shown(&by),
+            role,
+            token: &token,
+            until: row.expires_at,
+        };
+        let about = InvitationLetter {
+            tenant,
+            invitation: id,
+        };
+        let letter = Letter::write(mail, email, language, &words).about(about);
+        change.send(letter);
+    }
     change.note(
         "invitation.create",
         &target(email),
         json!({ "role": role.as_str() }),
     );
     Ok((row, token))
+}
+
+/// An actor as strangers read it.
+pub fn shown(actor: &str) -> &str {
+    actor.strip_prefix("person:").unwrap_or(actor)
 }
 
 /// Writes an invitation, without a word in the audit trail.
@@ -79,6 +125,7 @@ pub(super) async fn issue(
     email: &Email,
     role: Role,
     by: &str,
+    mail: Option<MailState>,
 ) -> Result<(InvitationRow, SecretString), Refusal> {
     tx.lock_members().await?;
     if tx.is_member(email).await? {
@@ -95,6 +142,7 @@ pub(super) async fn issue(
         expires_at: (now + VALID_FOR).trunc_subsecs(0),
         accepted_at: None,
         revoked_at: None,
+        mail,
     };
     tx.insert_invitation(&row, &hash_token(&token)).await?;
     Ok((row, token))

@@ -12,6 +12,7 @@ pub mod issuers;
 pub mod master_keys;
 pub mod members;
 pub mod operators;
+pub mod password_reset;
 pub mod preferences;
 pub mod provider_keys;
 pub mod refusal;

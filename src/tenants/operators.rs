@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::invitations;
 use super::issuers::url_of;
+use super::password_reset::{self, MadeReset};
 use super::refusal::Refusal;
 use crate::auth::problems_of_given_keys;
 use crate::clock::Clock;
@@ -290,6 +291,7 @@ impl Operator<'_> {
             email,
             role,
             self.label,
+            None,
         )
         .await?;
         let target = format!("person/{email}");
@@ -408,6 +410,25 @@ impl Operator<'_> {
         tx.commit().await?;
         tracing::info!(actor = self.label, person = %email, "a password was set");
         Ok(())
+    }
+
+    /// Makes a link for a new password, to be passed on.
+    pub async fn make_password_link(&self, email: &Email) -> Result<MadeReset, Refusal> {
+        let mut tx = self.database.platform().await?;
+        let person = tx.person_by_email(email).await?;
+        let person = person.ok_or(Refusal::NotFound)?;
+        if person.disabled || person.password_hash.is_none() {
+            return Err(Refusal::Conflict(format!(
+                "{email} does not sign in with a password."
+            )));
+        }
+        let (made, reset) = password_reset::made(person.id, self.clock.now())?;
+        tx.insert_reset(&reset).await?;
+        let target = format!("person/{email}");
+        tx.audit(&self.event("person.make_password_link", &target, json!({})))
+            .await?;
+        tx.commit().await?;
+        Ok(made)
     }
 
     /// Lets a person sign in nowhere, which ends their sessions, or lets them again.

@@ -16,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::limits::AddressAdmitted;
 use crate::store::console_sessions::SessionRow;
 use crate::tenants::invitations::AcceptError;
+use crate::tenants::password_reset::{RedeemError, RequestError};
 use crate::tenants::sign_in::{SignInError, Visitor};
 use crate::tenants::signed_in::{self, PasswordError};
 use crate::tenants::sso::SsoFailure;
@@ -170,6 +171,31 @@ impl From<AcceptError> for Problem {
                 "There is an account with this e-mail address: send its password. Whoever runs the installation can set another.",
             ),
             AcceptError::SignIn(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NoMail => Self::new(Code::Conflict).detail(
+                "No mail is sent here. An owner of your tenant, or whoever runs the installation, can make a link for a new password.",
+            ),
+            RequestError::SignIn(error) => error.into(),
+        }
+    }
+}
+
+impl From<RedeemError> for Problem {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::NoLink => Self::new(Code::NotFound).detail(
+                "There is no such link: it was used, has expired, or another password was set since. Ask for a new one.",
+            ),
+            RedeemError::Password(bad) => Self::new(Code::InvalidRequest)
+                .detail("See errors for what to change.")
+                .errors(vec![Fault::new("/password", bad.to_string())]),
+            RedeemError::SignIn(error) => error.into(),
         }
     }
 }

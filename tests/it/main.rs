@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod me;
 #[cfg(test)]
 mod previews;

@@ -70,6 +70,34 @@ fn who_may() {
                 ],
             ),
             (
+                "mails a link that can be used once, for {} minutes",
+                &["src/tenants/password_reset.rs MAILED_FOR"],
+            ),
+            (
+                "valid once, for {} hours, as `https://GATEWAY/console/new-password#TOKEN`",
+                &["src/tenants/password_reset.rs GIVEN_FOR"],
+            ),
+            (
+                "One account gets {} mails at once and {} an hour; one network asks {} times at once and {} times an hour",
+                &[
+                    "src/limits/sign_in.rs RESETS_OF.1",
+                    "src/limits/sign_in.rs RESETS_OF.0",
+                    "src/limits/sign_in.rs RESETS_FROM.1",
+                    "src/limits/sign_in.rs RESETS_FROM.0",
+                ],
+            ),
+            (
+                "At most {} invitations of one tenant are mailed at once, and {} a minute after that",
+                &["src/mail/mod.rs OF_TENANT.1", "src/mail/mod.rs OF_TENANT.0"],
+            ),
+            (
+                "are tried once more within {} seconds, and then lost; the invitation says so {} minutes after it was made",
+                &[
+                    "src/mail/postman.rs LAST_TRY",
+                    "src/tenants/invitations.rs LOST_AFTER",
+                ],
+            ),
+            (
                 "wait in lines of their own, {} seconds at most",
                 &["src/limits/sign_in.rs PATIENCE"],
             ),

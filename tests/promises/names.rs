@@ -241,10 +241,10 @@ fn who_may_is_told_and_every_call_of_users_is_described() {
     );
     let people = file("docs/admin/people.md");
     assert!(
-        people.contains("Five need no credential:") && open == 5,
+        people.contains("Seven need no credential:") && open == 7,
         "{open}"
     );
-    let told = listed(&people, "`x-permission` who may: a role (", " Five need");
+    let told = listed(&people, "`x-permission` who may: a role (", " Seven need");
     assert_eq!(told, permissions);
 }
 

@@ -12,6 +12,7 @@ pub mod drafts;
 pub mod impact;
 pub mod issuers;
 pub mod me;
+pub mod password_resets;
 pub mod people;
 pub mod policy;
 pub mod preview;
@@ -39,6 +40,7 @@ pub fn operations() -> Vec<Operations> {
         me::operations(),
         sign_in::operations(),
         people::operations(),
+        password_resets::operations(),
         api_keys::operations(),
         sso::operations(),
         sso::browser::operations(),

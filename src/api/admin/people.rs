@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use crate::domain::email::Email;
 use crate::domain::ids::{AdminId, InvitationId};
+use crate::domain::language::Language;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
-use crate::store::invitations::InvitationRow;
+use crate::store::invitations::{InvitationRow, MailState};
 use crate::store::people::MemberRow;
 use crate::tenants::change::Change;
 use crate::tenants::invitations::{self, InvitationState, MAX_NAME};
@@ -32,8 +33,8 @@ operations! {
     "/v1/admin/invitations" {
         /// Lists invitations, newest first.
         GET listInvitations => list_invitations;
-        /// Invites a person. The token is shown only in this answer, and no mail is sent: pass it on yourself. It is valid for
-        /// seven days. A new invitation replaces an open one to the same address.
+        /// Invites a person, also by mail if a mail server is configured. The token is shown only in this answer, to be passed on where no
+        /// mail arrives. It is valid for seven days. A new invitation replaces an open one to the same address.
         POST createInvitation => invite;
     }
     "/v1/admin/invitations:accept" {
@@ -80,6 +81,10 @@ struct InvitationBody {
     created_at: DateTime<Utc>,
     /// When the invitation expires.
     expires_at: DateTime<Utc>,
+    /// How the mail with it goes; absent where none was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    mail: Option<MailBody>,
     /// What the invited send to join. Shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
@@ -92,6 +97,7 @@ struct InvitationBody {
 impl InvitationBody {
     fn new(row: InvitationRow, now: DateTime<Utc>) -> Self {
         let state = invitations::state(&row, now).into();
+        let mail = invitations::mail_state(&row, now);
         Self {
             id: row.id.0,
             email: row.email,
@@ -100,8 +106,41 @@ impl InvitationBody {
             invited_by: row.invited_by,
             created_at: row.created_at,
             expires_at: row.expires_at,
+            mail: mail.map(MailBody::from),
             token: None,
         }
+    }
+}
+
+/// How the mail with an invitation goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvitationMail)]
+struct MailBody {
+    state: MailStateBody,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "the mail server could not be reached")]
+    failure: Option<String>,
+}
+
+/// Whether a mail was delivered to the mail server.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = InvitationMailState)]
+enum MailStateBody {
+    Sending,
+    Sent,
+    Failed,
+}
+
+impl From<MailState> for MailBody {
+    fn from(state: MailState) -> Self {
+        let (state, failure) = match state {
+            MailState::Sending => (MailStateBody::Sending, None),
+            MailState::Sent => (MailStateBody::Sent, None),
+            MailState::Failed(why) => (MailStateBody::Failed, Some(why)),
+        };
+        Self { state, failure }
     }
 }
 
@@ -195,6 +234,9 @@ input! {
         /// The role that the person will have.
         #[example("editor")]
         role: Role,
+        /// The language of the mail: `en` unless set.
+        #[example("de")]
+        language: Option<Language>,
     }
 
     /// Somebody joins.
@@ -236,7 +278,8 @@ async fn invite(
     sent: Once<Body<NewInvitation>>,
 ) -> Answer<Created<InvitationBody>> {
     call.once(sent, async move |change, sent| {
-        let (row, token) = invitations::invite(change, &sent.email, sent.role).await?;
+        let language = sent.language.unwrap_or_default();
+        let (row, token) = invitations::invite(change, &sent.email, sent.role, language).await?;
         let body = InvitationBody {
             token: Some(token.expose_secret().to_owned()),
             ..InvitationBody::new(row, change.now)

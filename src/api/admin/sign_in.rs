@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -163,7 +163,13 @@ input! {
 
 /// A password that is judged once the current one was proven.
 #[derive(Debug)]
-struct NewPassword(Secret<MAX_SECRET_BYTES>);
+pub(super) struct NewPassword(Secret<MAX_SECRET_BYTES>);
+
+impl NewPassword {
+    pub(super) fn into_inner(self) -> SecretString {
+        self.0.into_inner()
+    }
+}
 
 impl Member for NewPassword {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
@@ -234,7 +240,7 @@ async fn change_password(
     sent: Body<PasswordChange>,
 ) -> Answer<NoContent> {
     let PasswordChange { current, new } = sent.checked()?;
-    let (current, NewPassword(new)) = (current.into_inner(), new);
+    let current = current.into_inner();
     let changed = signed_in::change_password(&gateway, &person, &current, new.into_inner(), &from);
     Box::pin(changed).await?;
     Ok(NoContent)

@@ -10,6 +10,7 @@ use crate::console::api::{Refused, Tagged, encode};
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::{At, Faults, Listed, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
+use crate::domain::language::Language;
 
 const ROLES: [&str; 4] = ["viewer", "editor", "publisher", "owner"];
 
@@ -35,7 +36,39 @@ struct Invitation {
     invited_by: String,
     expires_at: At,
     #[serde(default)]
+    mail: Option<InvitationMail>,
+    #[serde(default)]
     token: Option<String>,
+}
+
+/// How the mail with an invitation goes.
+#[derive(Debug, Deserialize)]
+struct InvitationMail {
+    state: String,
+    #[serde(default)]
+    failure: Option<String>,
+}
+
+impl Invitation {
+    /// The name of the text that says how its mail goes.
+    fn mail_text(&self) -> String {
+        let state = self.mail.as_ref().map_or("none", |mail| &mail.state);
+        format!("invitation-mail-{state}")
+    }
+
+    /// Why the mail failed.
+    fn failure(&self) -> &str {
+        let failure = self.mail.as_ref().and_then(|mail| mail.failure.as_deref());
+        failure.unwrap_or_default()
+    }
+}
+
+/// A link for a new password.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PasswordLink {
+    token: String,
+    expires_at: At,
 }
 
 /// What happened to a form of the page.
@@ -48,6 +81,8 @@ struct Outcome {
     role: String,
     /// The invitation that was just made, with the address for whom it is.
     made: Option<Invitation>,
+    /// The end of a link for a new password that was just made for `email`.
+    reset_until: Option<At>,
     link: String,
 }
 
@@ -75,6 +110,8 @@ struct PeoplePage {
     invitations: Vec<Invitation>,
     next: Option<String>,
     outcome: Outcome,
+    /// Languages of mails, the page's own first.
+    languages: Vec<&'static str>,
     /// Whether whoever looks has a password here.
     has_password: bool,
 }
@@ -107,18 +144,29 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
             members,
             invitations: invitations.items,
             outcome,
+            languages: languages(signed.texts.tag()),
             has_password: !signed.account.single_sign_on,
         },
     ))
+}
+
+fn languages(own: &'static str) -> Vec<&'static str> {
+    let others = Language::ALL.into_iter().map(Language::as_str);
+    std::iter::once(own)
+        .chain(others.filter(|tag| *tag != own))
+        .collect()
 }
 
 fn told(said: &str) -> HttpResponse {
     see(&format!("/console/people?said={said}"))
 }
 
-/// Changes a role, or removes a member.
+/// Changes a role, removes a member, or makes a link for a new password.
 pub async fn member(signed: Signed, form: Form) -> Answer {
     let path = format!("/v1/admin/members/{}", encode(form.get("id")));
+    if form.get("do") == "reset" {
+        return reset(&signed, &path, &form).await;
+    }
     let Tagged { body, etag } = signed.api.tagged::<Member>(&path).await?;
     if body.role != form.get("was") {
         return Ok(told("member-changed"));
@@ -141,6 +189,25 @@ pub async fn member(signed: Signed, form: Form) -> Answer {
     }
 }
 
+async fn reset(signed: &Signed, member: &str, form: &Form) -> Answer {
+    let path = format!("{member}:reset-password");
+    let call = signed.api.call(Method::POST, &path);
+    let outcome = match call.json::<PasswordLink>().await {
+        Ok(made) => Outcome {
+            form: "member",
+            email: form.get("email").to_owned(),
+            link: format!("{}/console/new-password#{}", signed.origin(), made.token),
+            reset_until: Some(made.expires_at),
+            ..Outcome::default()
+        },
+        Err(refused) if matches!(refused.status, 404 | 409) => {
+            Outcome::refused("member", form, refused)
+        }
+        Err(refused) => return Err(refused),
+    };
+    shown(signed, outcome).await
+}
+
 /// Invites somebody, or takes an invitation back.
 pub async fn invite(signed: Signed, form: Form) -> Answer {
     if form.get("do") == "revoke" {
@@ -150,7 +217,10 @@ pub async fn invite(signed: Signed, form: Form) -> Answer {
             Err(refused) => shown(&signed, Outcome::refused("invite", &form, refused)).await,
         };
     }
-    let wish = json!({ "email": form.get("email").trim(), "role": form.get("role") });
+    let mut wish = json!({ "email": form.get("email").trim(), "role": form.get("role") });
+    if let (Some(language), Some(members)) = (form.filled("language"), wish.as_object_mut()) {
+        members.insert("language".to_owned(), language.into());
+    }
     let invitations = "/v1/admin/invitations";
     let outcome = match signed.api.post::<Invitation>(invitations, &wish).await {
         Ok(made) => Outcome {

@@ -8,6 +8,7 @@ use super::{Member, Schemas};
 use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
+use crate::domain::language::Language;
 use crate::domain::role::Role;
 
 /// Reads one of a few words.
@@ -71,6 +72,7 @@ pub(crate) use answered_words;
 pub(crate) use words;
 
 words! {
+    Language: English, German;
     Role: Viewer, Editor, Publisher, Owner;
     DocumentKind: Persona, Context, Snippet;
 }

@@ -16,11 +16,16 @@ use crate::harness::wait::until;
 use crate::harness::{TestApp, context, spawn};
 
 /// Operations of the admin API that need no credential, and why.
-const PUBLIC: [(&str, &str); 5] = [
+const PUBLIC: [(&str, &str); 7] = [
     ("signIn", "the password is the credential"),
     (
         "acceptInvitation",
         "the invitation's token is the credential",
+    ),
+    ("requestPasswordReset", "a person who can't sign in"),
+    (
+        "redeemPasswordReset",
+        "the token of a mail or a link is the credential",
     ),
     ("startSso", "a browser that is nobody yet"),
     (

@@ -151,6 +151,11 @@ fn people(walk: Walk<'_>) -> Walk<'_> {
         )
         .typing("\"'$(jq -r .token invitation.json)'\"", "\"pgi_...\"")
         .typing(
+            "| tee reset.json | jq '{expiresAt, token}'",
+            "| jq '{expiresAt, token}'",
+        )
+        .typing("\"'$(jq -r .token reset.json)'\"", "\"pgr_...\"")
+        .typing(
             "| tee key.json | jq '{id, prefix, key}'; ID=$(jq -r .id key.json)",
             "| jq '{id, prefix, key}'",
         )
@@ -235,6 +240,10 @@ fn check(path: &str, printed: &[Printed<'_>]) {
             has(
                 out(printed, "invitations:accept"),
                 &["\"role\": \"viewer\"", "cid@bakery.example"],
+            );
+            has(
+                out(printed, ":reset-password"),
+                &["\"token\": \"pgr_", "204"],
             );
             has(out(printed, ":rotate"), &["\"replaces\"", "204"]);
             has(

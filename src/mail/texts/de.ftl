@@ -1,0 +1,41 @@
+# Mails an Leute, die verwalten. Eine Zeile Text ist eine Zeile der Mail.
+
+role-viewer = Leserecht
+role-editor = Bearbeitung
+role-publisher = Veröffentlichung
+role-owner = Inhaber
+
+invitation-subject = Einladung zur Arbeit an „{ $tenant }“
+invitation-text =
+    Guten Tag,
+
+    { $by } lädt Sie ein, im Persona Gateway an „{ $tenant }“ mitzuarbeiten. Ihre Rolle: { $role }.
+
+    Mit diesem Link treten Sie bei:
+    { $link }
+
+    Er gilt einmal und bis { $until }. Wenn Sie diese Mail nicht erwartet haben, tun Sie nichts.
+
+    { $gateway }
+
+password-reset-subject = Ein neues Passwort für das Persona Gateway
+password-reset-text =
+    Guten Tag,
+
+    jemand möchte ein neues Passwort für Ihr Konto im Persona Gateway.
+
+    Wenn Sie das waren, wählen Sie es hier:
+    { $link }
+
+    Der Link gilt einmal und { $minutes } Minuten lang. Wenn Sie das nicht waren, tun Sie nichts: Ihr Passwort bleibt, wie es ist.
+
+    { $gateway }
+
+password-changed-subject = Ihr Passwort für das Persona Gateway wurde geändert
+password-changed-text =
+    Guten Tag,
+
+    Ihr Passwort für das Persona Gateway wurde soeben mit einem Link für ein neues Passwort geändert. Sie wurden überall abgemeldet.
+
+    Wenn Sie das nicht waren, fordern Sie sofort ein neues an und sagen Sie es denen, die Ihren Mandanten verwalten:
+    { $gateway }/console/forgotten
