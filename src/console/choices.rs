@@ -1,9 +1,11 @@
 //! What documents can name: entries of the catalogue, other documents, sample users.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::api::{Api, Refused};
+use super::api::{Api, Refused, encode};
+use super::parts::Listed;
 
 /// An entry of the catalogue to choose.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,15 +34,10 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Page<T> {
-    items: Vec<T>,
-}
-
 /// The entries of a kind, retired ones last.
 pub async fn entries(api: &Api, kind: &str) -> Result<Vec<Entry>, Refused> {
     let path = format!("/v1/admin/catalogue/{kind}?limit=100");
-    let mut entries: Page<Entry> = api.get(&path).await?;
+    let mut entries: Listed<Entry> = api.get(&path).await?;
     entries
         .items
         .sort_by_key(|entry| entry.retired_at.is_some());
@@ -50,7 +47,7 @@ pub async fn entries(api: &Api, kind: &str) -> Result<Vec<Entry>, Refused> {
 /// A document in a list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listed {
+pub struct DocumentLine {
     pub kind: String,
     pub key: String,
     pub live_version: Option<i32>,
@@ -64,26 +61,31 @@ pub struct Listed {
 }
 
 /// All documents.
-pub async fn documents(api: &Api) -> Result<Vec<Listed>, Refused> {
+pub async fn documents(api: &Api) -> Result<Vec<DocumentLine>, Refused> {
+    all(api, "/v1/admin/documents?limit=100").await
+}
+
+/// The keys of all documents of a kind.
+pub async fn keys(api: &Api, kind: &str) -> Result<Vec<String>, Refused> {
     #[derive(Deserialize)]
-    struct Documents {
-        items: Vec<Listed>,
-        #[serde(default)]
-        next: Option<String>,
+    struct Named {
+        key: String,
     }
+    let path = format!("/v1/admin/documents?kind={kind}&limit=100");
+    let named = all::<Named>(api, &path).await?;
+    Ok(named.into_iter().map(|named| named.key).collect())
+}
+
+/// All pages of a list.
+async fn all<T: DeserializeOwned>(api: &Api, path: &str) -> Result<Vec<T>, Refused> {
     let mut all = Vec::new();
-    let mut path = "/v1/admin/documents?limit=100".to_owned();
+    let mut cursor = String::new();
     // Lists of people are shorter; what a program made of thousands is looked for, not leafed through.
     for _ in 0..20 {
-        let page: Documents = api.get(&path).await?;
+        let page: Listed<T> = api.get(&format!("{path}{cursor}")).await?;
         all.extend(page.items);
         match page.next {
-            Some(next) => {
-                path = format!(
-                    "/v1/admin/documents?limit=100&cursor={}",
-                    super::api::encode(&next)
-                );
-            }
+            Some(next) => cursor = format!("&cursor={}", encode(&next)),
             None => break,
         }
     }
@@ -94,10 +96,18 @@ pub async fn documents(api: &Api) -> Result<Vec<Listed>, Refused> {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Sample {
     pub key: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub subject: Option<Value>,
+    #[serde(default)]
+    pub facts: Map<String, Value>,
+    #[serde(default)]
+    pub preferences: Map<String, Value>,
 }
 
 /// The users whom the tenant's admins made up.
 pub async fn samples(api: &Api) -> Result<Vec<Sample>, Refused> {
-    let samples: Page<Sample> = api.get("/v1/admin/sample-users?limit=100").await?;
+    let samples: Listed<Sample> = api.get("/v1/admin/sample-users?limit=100").await?;
     Ok(samples.items)
 }

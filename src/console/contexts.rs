@@ -10,7 +10,6 @@ pub mod model;
 pub mod moves;
 pub mod page;
 pub mod rule;
-pub mod save;
 pub mod schema;
 pub mod target;
 pub mod try_it;

@@ -5,7 +5,7 @@ use askama::Template;
 use serde_json::{Map, Value, json};
 
 use super::api::{Fault, Refused};
-use super::choices::{Listed, documents};
+use super::choices::{DocumentLine, documents};
 use super::frame::{Frame, page_after};
 use super::visit::{Answer, Form, Signed, see};
 
@@ -14,8 +14,8 @@ use super::visit::{Answer, Form, Signed, see};
 struct DocumentsPage {
     frame: Frame,
     kind: &'static str,
-    documents: Vec<Listed>,
-    archived: Vec<Listed>,
+    documents: Vec<DocumentLine>,
+    archived: Vec<DocumentLine>,
     /// What somebody typed for a new one.
     key: String,
     refusal: Option<String>,

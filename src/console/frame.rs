@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ContentType, HeaderValue, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use fluent_bundle::FluentValue;
 
@@ -193,8 +193,8 @@ pub fn page(template: &impl Template) -> HttpResponse {
 
 /// A page that tells of a refusal has its status.
 pub fn page_after(refused: Option<&Refused>, template: &impl Template) -> HttpResponse {
-    let status = refused.and_then(|refused| StatusCode::from_u16(refused.status).ok());
-    page_with(status.unwrap_or(StatusCode::OK), template)
+    let status = refused.map_or(StatusCode::OK, ResponseError::status_code);
+    page_with(status, template)
 }
 
 /// A page with this status.
@@ -223,7 +223,6 @@ pub fn refusal_page(request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let texts = Texts::of(request);
     let known = format!("refusal-{}", refused.status);
     let title = Some(texts.say(&known)).filter(|title| *title != known);
-    let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let template = RefusalPage {
         frame: Frame {
             title: title.unwrap_or_else(|| refused.title.clone()),
@@ -236,7 +235,7 @@ pub fn refusal_page(request: &HttpRequest, refused: &Refused) -> HttpResponse {
         request: request_id(request).map_or_else(String::new, |id| id.to_string()),
         refused: refused.clone(),
     };
-    with_wait(page_with(status, &template), refused)
+    with_wait(page_with(refused.status_code(), &template), refused)
 }
 
 /// The seconds that somebody has to wait, as a header of their page.

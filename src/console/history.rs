@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::api::Refused;
 use super::frame::{Frame, page_after};
+use super::saving::{Going, release};
 use super::visit::{Answer, Form, Signed, see};
-use super::writing::{Going, address, release};
+use super::writing::address;
 
 #[derive(Debug, Template)]
 #[template(path = "history.html")]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api::{Api, Refused};
-use super::choices::{Listed, documents};
+use super::choices::{DocumentLine, documents};
 use super::frame::{Frame, page};
 use super::visit::{Answer, Signed};
 use super::writing::address;
@@ -26,7 +26,7 @@ struct Overview {
     failures: Vec<(String, i64)>,
     personas: Vec<(String, i64)>,
     refusals: Vec<Refusal>,
-    waiting: Vec<Listed>,
+    waiting: Vec<DocumentLine>,
     scheduled: Vec<Scheduled>,
     retired: Vec<Retired>,
     is_new: bool,
@@ -194,7 +194,11 @@ fn days(counts: &Counts, signed: &Signed) -> Vec<Day> {
     .collect()
 }
 
-async fn contexts(api: &Api, all: &[Listed], counts: &Counts) -> Result<Vec<Context>, Refused> {
+async fn contexts(
+    api: &Api,
+    all: &[DocumentLine],
+    counts: &Counts,
+) -> Result<Vec<Context>, Refused> {
     #[derive(Deserialize)]
     struct Document {
         #[serde(default)]
@@ -223,7 +227,7 @@ async fn contexts(api: &Api, all: &[Listed], counts: &Counts) -> Result<Vec<Cont
 }
 
 /// Releases to come, of the documents that have several versions.
-async fn scheduled(signed: &Signed, all: &[Listed]) -> Result<Vec<Scheduled>, Refused> {
+async fn scheduled(signed: &Signed, all: &[DocumentLine]) -> Result<Vec<Scheduled>, Refused> {
     let mut scheduled = Vec::new();
     let candidates = all
         .iter()

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
+use serde::de::DeserializeOwned;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::{Fault, Refused, encode};
-use super::visit::Visitor;
+use super::visit::{Signed, Visitor};
 
 /// A page of a list of the API.
 #[derive(Debug, Deserialize)]
@@ -36,6 +40,36 @@ impl<T> Listed<T> {
             .append_pair("cursor", next)
             .finish();
         Some(format!("{}?{query}", visitor.path))
+    }
+}
+
+/// A list that somebody looks through, by what they look for.
+#[derive(Debug)]
+pub struct Search<T> {
+    pub list: Listed<T>,
+    /// The address of what follows.
+    pub next: Option<String>,
+    /// What is wrong with what they look for.
+    pub faults: Faults,
+}
+
+impl<T: DeserializeOwned> Search<T> {
+    /// Asks a list of the API for what fits a query, and goes on from where the page before ended.
+    pub async fn ask(signed: &Signed, path: &str, query: &str) -> Result<Self, Refused> {
+        let cursor = signed.parameter("cursor").unwrap_or_default();
+        let rest = query_of(&[("limit", "50"), ("cursor", &cursor)]);
+        let path = format!("{path}?{rest}&{query}");
+        let found = signed.api.get::<Listed<T>>(path.trim_end_matches('&'));
+        let (list, faults) = match found.await {
+            Ok(list) => (list, Faults::default()),
+            Err(refused) if refused.errors.is_empty() => return Err(refused),
+            Err(refused) => (Listed::default(), Faults::from(refused)),
+        };
+        Ok(Self {
+            next: list.next_page(signed),
+            list,
+            faults,
+        })
     }
 }
 
@@ -74,6 +108,20 @@ impl Faults {
     /// Whether something was refused.
     pub fn any(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// The status of the page that tells of it.
+    pub fn status(&self) -> StatusCode {
+        self.status_or(false)
+    }
+
+    /// The same, where the form itself may be at fault.
+    pub fn status_or(&self, is_broken: bool) -> StatusCode {
+        match &self.0 {
+            Some(refused) => refused.status_code(),
+            None if is_broken => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::OK,
+        }
     }
 
     /// The refusal, in a sentence.
@@ -230,7 +278,6 @@ pub fn moment_of(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::StatusCode;
     use serde_json::json;
 
     use super::*;

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::api::{Api, Fault, Refused};
+use super::findings::in_document;
 use super::texts::Texts;
 use super::visit::Form;
-use super::writing::in_document;
 
 /// Who is made up for a preview, and where.
 #[derive(Debug, Clone, Default)]

@@ -1,16 +1,15 @@
-//! A document while somebody writes it in a page: what is shown, and how it is saved, merged and published. The same for every kind.
+//! A document while somebody writes it in a page: what is shown, and what the form begins with. The same for every kind.
 
-use actix_web::http::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::api::{Api, Fault, Refused};
-use crate::domain::merge::{Choices, Conflict, Side, Unmerged, merge};
+use super::api::{Api, Refused};
+use super::parts::Listed;
+use super::visit::{Form, Signed};
 
 /// A document, as its page shows it.
 #[derive(Debug, Clone)]
 pub struct Writing {
-    pub kind: &'static str,
     pub key: String,
     /// The version that is live.
     pub live: Option<i32>,
@@ -18,13 +17,27 @@ pub struct Writing {
     pub latest: Option<i32>,
     /// To how many of a hundred users another version goes out.
     pub rollout: Option<Rollout>,
-    /// The draft that is shown; where there is none, the page shows what is live.
+    pub is_archived: bool,
+    /// The draft that is shown. Where there is none, the page shows the newest version; what is live if that was taken back.
     pub draft: Option<Draft>,
-    /// The state of the draft, for the change that follows.
-    pub etag: String,
-    pub content: Map<String, Value>,
     /// Other drafts of the document.
     pub others: Vec<Draft>,
+    pub begun: Begun,
+    /// The version that is shown, where it is sealed and not live.
+    pub waiting: Option<i32>,
+}
+
+/// What a form begins with. The form carries it, so that what others do meanwhile is noticed, and merged.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Begun {
+    /// The draft's id.
+    pub draft: Option<String>,
+    /// The draft's state.
+    pub etag: String,
+    /// The newest version: what a draft builds on.
+    pub base: Option<i32>,
+    /// What was shown.
+    pub content: Map<String, Value>,
 }
 
 /// A version that goes out to a share of the users.
@@ -41,275 +54,171 @@ pub struct Draft {
     pub id: String,
     pub base_version: Option<i32>,
     pub author: String,
+    #[serde(default)]
+    pub contributors: Vec<String>,
     pub updated_at: String,
     pub content: Map<String, Value>,
 }
 
+/// A document, as the API tells of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
-    live_version: Option<i32>,
-    latest_version: Option<i32>,
-    rollout: Option<Rollout>,
+pub struct Document {
+    pub live_version: Option<i32>,
+    pub latest_version: Option<i32>,
+    pub rollout: Option<Rollout>,
+    pub archived_at: Option<String>,
+    /// What is live.
     #[serde(default)]
-    content: Option<Map<String, Value>>,
+    pub content: Option<Map<String, Value>>,
 }
 
+/// A sealed version.
 #[derive(Debug, Deserialize)]
-struct Drafts {
-    items: Vec<Draft>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Version {
-    number: i32,
-    content: Map<String, Value>,
-}
-
-/// What a page sends of a document: what it was loaded with, and what it says now.
-#[derive(Debug)]
-pub struct Edit {
-    /// The draft that was shown.
-    pub draft: Option<String>,
-    /// Its state then.
-    pub etag: String,
-    /// What was shown.
-    pub seen: Map<String, Value>,
-    /// What somebody made of it.
+pub struct Version {
+    pub number: i32,
+    pub author: String,
     pub content: Map<String, Value>,
-    /// Whose value stays, where two changed the same.
-    pub choices: Choices,
 }
 
-/// What saving came to.
-#[derive(Debug)]
-pub enum Saved {
-    /// It is saved; true where somebody else's change is in it too.
-    Done {
-        draft: Draft,
-        etag: String,
-        merged: bool,
-    },
-    /// Somebody else changed the same places meanwhile: nothing is saved.
-    Conflicts {
-        conflicts: Vec<Conflict>,
-        by: String,
-    },
+#[derive(Debug, Deserialize)]
+struct Release {
+    way: String,
+}
+
+impl Draft {
+    /// Who opened it.
+    pub fn by(&self) -> &str {
+        name_of(&self.author)
+    }
+
+    /// Who else than somebody wrote in it.
+    pub fn others(&self, own: &str) -> String {
+        let names = self.contributors.iter().map(|actor| name_of(actor));
+        let others: Vec<&str> = names.filter(|name| *name != own).collect();
+        if others.is_empty() {
+            self.by().to_owned()
+        } else {
+            others.join(", ")
+        }
+    }
+
+    /// A form that begins with it.
+    pub fn begun(self, etag: String) -> Begun {
+        Begun {
+            draft: Some(self.id),
+            etag,
+            base: self.base_version,
+            content: self.content,
+        }
+    }
+}
+
+/// The name of somebody, without what kind of somebody it is.
+pub fn name_of(actor: &str) -> &str {
+    actor.split_once(':').map_or(actor, |(_, name)| name)
+}
+
+impl Begun {
+    /// What a form that was sent began with.
+    pub fn sent(form: &Form) -> Self {
+        Self {
+            draft: form.filled("draft").map(str::to_owned),
+            etag: form.get("etag").to_owned(),
+            base: form.get("base").parse().ok(),
+            content: serde_json::from_str(form.get("seen")).unwrap_or_default(),
+        }
+    }
+
+    /// The content, for the form to carry.
+    pub fn seen(&self) -> String {
+        serde_json::to_string(&self.content).unwrap_or_default()
+    }
 }
 
 impl Writing {
-    /// Reads a document, with the draft of that id, or its newest one.
-    pub async fn load(
-        api: &Api,
-        kind: &'static str,
-        key: &str,
-        draft: Option<&str>,
-    ) -> Result<Self, Refused> {
+    /// Reads a document, with the draft that the page's address names, or its newest one.
+    pub async fn load(signed: &Signed, kind: &'static str, key: &str) -> Result<Self, Refused> {
+        let api = &signed.api;
         let path = address(kind, key);
-        let document: Document = api.get(&path).await?;
-        let mut drafts: Drafts = api.get(&format!("{path}/drafts")).await?;
-        drafts.items.sort_by(|a, b| b.updated_at.cmp(&a.updated_at));
-        let at = match draft {
-            Some(id) => drafts.items.iter().position(|draft| draft.id == id),
-            None => (!drafts.items.is_empty()).then_some(0),
+        let drafts = format!("{path}/drafts");
+        let (document, drafts) = futures_util::future::join(
+            api.get::<Document>(&path),
+            api.get::<Listed<Draft>>(&drafts),
+        )
+        .await;
+        let (document, mut drafts) = (document?, drafts?.items);
+        drafts.sort_by(|a, b| b.updated_at.cmp(&a.updated_at));
+        let at = match signed.parameter("draft") {
+            Some(id) => drafts.iter().position(|draft| draft.id == id),
+            None => (!drafts.is_empty()).then_some(0),
         };
-        let shown = at.map(|at| drafts.items.remove(at));
         let mut writing = Self {
-            kind,
             key: key.to_owned(),
             live: document.live_version,
             latest: document.latest_version,
             rollout: document.rollout,
+            is_archived: document.archived_at.is_some(),
             draft: None,
-            etag: String::new(),
-            content: document.content.unwrap_or_default(),
-            others: drafts.items,
+            begun: Begun {
+                base: document.latest_version,
+                ..Begun::default()
+            },
+            waiting: None,
+            others: Vec::new(),
         };
-        if let Some(shown) = shown {
-            let tagged = api
-                .tagged::<Draft>(&format!("/v1/admin/drafts/{}", shown.id))
-                .await?;
-            writing.etag = tagged.etag;
-            writing.content.clone_from(&tagged.body.content);
-            writing.draft = Some(tagged.body);
-        } else if let (None, Some(latest)) = (writing.live, writing.latest) {
-            let version: Version = api.get(&format!("{path}/versions/{latest}")).await?;
-            writing.content = version.content;
+        if let Some(at) = at {
+            let path = format!("/v1/admin/drafts/{}", drafts.remove(at).id);
+            let draft = api.tagged::<Draft>(&path).await?;
+            writing.draft = Some(draft.body.clone());
+            writing.begun = draft.body.begun(draft.etag);
+        } else {
+            writing.waiting = waiting(api, &path, writing.live, writing.latest).await?;
+            writing.begun.content = match writing.waiting {
+                Some(number) => version(api, kind, key, number).await?.content,
+                None => document.content.unwrap_or_default(),
+            };
         }
+        writing.others = drafts;
         Ok(writing)
+    }
+
+    /// With a form that was sent before, which goes on with what it began with.
+    pub fn go_on(&mut self, begun: Begun) {
+        if self.begun.draft != begun.draft {
+            self.others.extend(self.draft.take());
+            let shown = |draft: &Draft| begun.draft.as_ref() == Some(&draft.id);
+            self.draft = self.others.extract_if(.., |draft| shown(draft)).next();
+        }
+        self.waiting = None;
+        self.begun = begun;
     }
 
     /// Whether a version was sealed since the draft was begun.
     pub fn is_behind(&self) -> bool {
-        self.draft
-            .as_ref()
-            .is_some_and(|draft| draft.base_version.unwrap_or(0) < self.latest.unwrap_or(0))
+        self.draft.is_some() && self.begun.base.unwrap_or(0) < self.latest.unwrap_or(0)
     }
 }
 
-/// Saves what somebody wrote, together with what others wrote meanwhile.
-pub async fn save(api: &Api, kind: &'static str, key: &str, edit: &Edit) -> Result<Saved, Refused> {
-    let Some(id) = &edit.draft else {
-        return begin(api, kind, key, edit).await;
-    };
-    let written = put(api, id, &edit.etag, &edit.content).await;
-    match written {
-        Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED.as_u16() => {
-            join(api, id, edit).await
-        }
-        Err(refused) => Err(refused),
-        Ok((draft, etag)) => Ok(Saved::Done {
-            draft,
-            etag,
-            merged: false,
-        }),
-    }
-}
-
-/// Opens a draft; if somebody else did meanwhile, theirs is the one to write in.
-async fn begin(api: &Api, kind: &'static str, key: &str, edit: &Edit) -> Result<Saved, Refused> {
-    let path = format!("{}/drafts", address(kind, key));
-    let there: Drafts = api.get(&path).await?;
-    if let Some(draft) = there.items.last() {
-        return join(api, &draft.id, edit).await;
-    }
-    let opened = api
-        .call(Method::POST, &path)
-        .body(&json!({ "content": edit.content }))
-        .tagged::<Draft>()
-        .await?;
-    Ok(Saved::Done {
-        draft: opened.body,
-        etag: opened.etag,
-        merged: false,
-    })
-}
-
-async fn join(api: &Api, id: &str, edit: &Edit) -> Result<Saved, Refused> {
-    let theirs = api
-        .tagged::<Draft>(&format!("/v1/admin/drafts/{id}"))
-        .await?;
-    match merge(
-        &edit.seen,
-        &theirs.body.content,
-        &edit.content,
-        &edit.choices,
-    ) {
-        Ok(content) => {
-            let (draft, etag) = put(api, id, &theirs.etag, &content).await?;
-            Ok(Saved::Done {
-                draft,
-                etag,
-                merged: true,
-            })
-        }
-        Err(Unmerged::Conflicts(conflicts)) => Ok(Saved::Conflicts {
-            conflicts,
-            by: theirs.body.author,
-        }),
-        // A choice is of a conflict that is none any more: what somebody chose is what they have.
-        Err(Unmerged::NoConflictAt(_)) => {
-            let (draft, etag) = put(api, id, &theirs.etag, &edit.content).await?;
-            Ok(Saved::Done {
-                draft,
-                etag,
-                merged: true,
-            })
-        }
-    }
-}
-
-async fn put(
+/// The newest version if it is not live, and was not taken back: what somebody writes goes on from there.
+async fn waiting(
     api: &Api,
-    id: &str,
-    etag: &str,
-    content: &Map<String, Value>,
-) -> Result<(Draft, String), Refused> {
-    let path = format!("/v1/admin/drafts/{id}");
-    let body = json!({ "content": content });
-    let call = api.call(Method::PUT, &path).seen(etag).body(&body);
-    let tagged = call.tagged::<Draft>().await?;
-    Ok((tagged.body, tagged.etag))
-}
-
-/// When, and for whom, a version goes out.
-#[derive(Debug, Default)]
-pub struct Going {
-    /// What changed and why.
-    pub note: String,
-    /// For how many of a hundred users.
-    pub percent: Option<u8>,
-    /// From when (RFC 3339).
-    pub from: Option<String>,
-}
-
-impl Going {
-    /// What the release came to, as a notice.
-    pub fn said(&self) -> &'static str {
-        match (&self.from, self.percent) {
-            (Some(_), _) => "scheduled",
-            (None, Some(_)) => "rolled-out",
-            (None, None) => "published",
-        }
+    path: &str,
+    live: Option<i32>,
+    latest: Option<i32>,
+) -> Result<Option<i32>, Refused> {
+    if live == latest || live.is_none() {
+        return Ok(latest.filter(|_| live.is_none()));
     }
+    let last: Listed<Release> = api.get(&format!("{path}/releases?limit=1")).await?;
+    let is_back = last.items.first().is_some_and(|one| one.way == "rollback");
+    Ok(latest.filter(|_| !is_back))
 }
 
-/// Seals a draft: its version's number.
-pub async fn seal(api: &Api, draft: &Draft, etag: &str, note: &str) -> Result<i32, Refused> {
-    let path = format!("/v1/admin/drafts/{}:seal", draft.id);
-    let body = json!({ "message": note });
-    let call = api.call(Method::POST, &path).seen(etag).body(&body);
-    Ok(call.json::<Version>().await?.number)
-}
-
-/// Releases a version.
-pub async fn release(
-    api: &Api,
-    kind: &'static str,
-    key: &str,
-    version: i32,
-    going: &Going,
-) -> Result<(), Refused> {
-    let mut body = Map::new();
-    body.insert("version".to_owned(), version.into());
-    body.insert("note".to_owned(), going.note.clone().into());
-    if let Some(percent) = going.percent {
-        body.insert("percent".to_owned(), percent.into());
-    }
-    if let Some(from) = &going.from {
-        body.insert("liveFrom".to_owned(), from.clone().into());
-    }
-    let path = format!("{}/releases", address(kind, key));
-    let _: Value = api.post(&path, &body.into()).await?;
-    Ok(())
-}
-
-/// Merges the newest version into a draft.
-pub async fn rebase(api: &Api, id: &str, choices: &Choices) -> Result<(), Refused> {
-    let keep: Map<String, Value> = choices
-        .iter()
-        .map(|(at, side)| (at.clone(), word(*side).into()))
-        .collect();
-    let path = format!("/v1/admin/drafts/{id}:rebase");
-    let body = json!({ "keep": keep });
-    let call = api.call(Method::POST, &path).seen("*").body(&body);
-    let _: Value = call.json().await?;
-    Ok(())
-}
-
-/// Deletes a draft.
-pub async fn discard(api: &Api, id: &str) -> Result<(), Refused> {
-    let path = format!("/v1/admin/drafts/{id}");
-    api.call(Method::DELETE, &path).seen("*").told().await?;
-    Ok(())
-}
-
-/// `ours` or `theirs`.
-pub fn word(side: Side) -> &'static str {
-    match side {
-        Side::Ours => "ours",
-        Side::Theirs => "theirs",
-    }
+/// A version of a document.
+pub async fn version(api: &Api, kind: &str, key: &str, number: i32) -> Result<Version, Refused> {
+    api.get(&format!("{}/versions/{number}", address(kind, key)))
+        .await
 }
 
 /// The address of a document in the API.
@@ -317,14 +226,7 @@ pub fn address(kind: &str, key: &str) -> String {
     format!("/v1/admin/documents/{kind}/{}", super::api::encode_key(key))
 }
 
-/// Where a fault is in a document, whether the API named the place in the document, or in a request that holds it.
-pub fn in_document(fault: &Fault) -> &str {
-    let pointer = fault.pointer.as_str();
-    ["/content", "/use/0"]
-        .iter()
-        .find_map(|start| {
-            let rest = pointer.strip_prefix(start)?;
-            (rest.is_empty() || rest.starts_with('/')).then_some(rest)
-        })
-        .unwrap_or(pointer)
+/// The page of a document.
+pub fn page_of(kind: &str, key: &str) -> String {
+    format!("/console/{kind}s/{}", super::api::encode_key(key))
 }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::fault::step;
 
+mod named;
+
 /// A place that both sides changed, each in its own way. Absent values were not there, or were removed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Conflict {
@@ -56,9 +58,9 @@ pub enum Unmerged {
     NoConflictAt(Vec<String>),
 }
 
-/// Both sides' changes of `base` together. Objects that all three have are merged member by member; lists and everything
-/// else are taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one is reported.
-/// Members are in the order of `theirs`, then those that only `ours` has.
+/// Both sides' changes of `base` together. Objects that all three have are merged member by member, lists of named things thing by thing
+/// ([`named`]); everything else is taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one
+/// is reported. Members are in the order of `theirs`, then those that only `ours` has.
 pub fn merge(
     base: &Map<String, Value>,
     theirs: &Map<String, Value>,
@@ -137,15 +139,23 @@ impl Merger<'_> {
         {
             return Some(Value::Object(self.objects(at, base, theirs, ours)));
         }
+        if let Some(lists) = named::lists(sides) {
+            return self.named(at, &lists);
+        }
+        self.chosen(at, sides)
+    }
+
+    /// What a place holds that both changed: a choice's value, or nothing and a conflict.
+    fn chosen(&mut self, at: &str, sides: ThreeWay<'_>) -> Option<Value> {
         match self.choice(at) {
-            Some(Side::Ours) => ours.cloned(),
-            Some(Side::Theirs) => theirs.cloned(),
+            Some(Side::Ours) => sides.ours.cloned(),
+            Some(Side::Theirs) => sides.theirs.cloned(),
             None => {
                 self.conflicts.push(Conflict {
                     pointer: at.to_owned(),
-                    base: base.cloned(),
-                    ours: ours.cloned(),
-                    theirs: theirs.cloned(),
+                    base: sides.base.cloned(),
+                    ours: sides.ours.cloned(),
+                    theirs: sides.theirs.cloned(),
                 });
                 None
             }

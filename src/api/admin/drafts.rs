@@ -48,7 +48,7 @@ operations! {
         DELETE discardDraft => discard;
     }
     "/v1/admin/drafts/{draft}:rebase" {
-        /// Merges the newest version into a draft, field by field. If both changed the same member, `keep` says whose value stays.
+        /// Merges the newest version into a draft, field by field, and rule by rule. If both changed the same member or rule, `keep` says whose value stays.
         /// While any such member is open, nothing is written, and `conflicts` lists them.
         POST rebaseDraft => rebase_draft;
     }

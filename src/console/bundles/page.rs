@@ -1,6 +1,7 @@
 //! The page for bundles.
 
 use actix_web::HttpResponse;
+use actix_web::ResponseError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use askama::Template;
@@ -165,7 +166,7 @@ pub async fn apply(signed: Signed, form: Form) -> Answer {
         Err(refused) if refused.is_signed_out() => return Err(refused),
         Err(refused) => {
             tell(&mut shown, &source, &refused);
-            StatusCode::from_u16(refused.status).unwrap_or_default()
+            refused.status_code()
         }
     };
     Ok(page_of(&signed, status, shown))

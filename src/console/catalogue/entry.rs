@@ -1,6 +1,6 @@
 //! One entry of the catalogue: who uses it, its name, and removing it.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web;
 use askama::Template;
 use serde_json::{Value, json};
@@ -40,11 +40,8 @@ async fn shown(
     faults: Faults,
 ) -> Answer {
     let Tagged { body, etag } = signed.api.tagged::<Entry>(&api_path(kind, id)).await?;
-    let status = faults
-        .refused()
-        .and_then(|refused| StatusCode::from_u16(refused.status).ok());
     Ok(page_with(
-        status.unwrap_or(StatusCode::OK),
+        faults.status(),
         &EntryPage {
             frame: Frame::new(signed, body.name.clone()),
             entry: body,

@@ -49,6 +49,11 @@ impl<'a> Fields<'a> {
         values.filter(|value| !value.is_empty()).collect()
     }
 
+    /// The field of this name that shows JSON, where the part has no form.
+    pub fn json_text(&self, name: &str) -> Option<String> {
+        self.has(name).then(|| self.raw(name).to_owned())
+    }
+
     /// A hidden field that holds JSON.
     pub fn json(&self, name: &str) -> Option<Value> {
         serde_json::from_str(self.raw(name)).ok()

@@ -1,18 +1,33 @@
 //! All contexts, and a new one.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
-use super::desk::{Document, Items, keys, path};
+use super::KIND;
 use crate::console::api::{Refused, encode};
+use crate::console::choices::keys;
 use crate::console::frame::{Frame, page_with};
+use crate::console::parts::Listed;
 use crate::console::visit::{Answer, Form, Signed, see};
+use crate::console::writing::address;
 
 /// Contexts of a page.
 const AT_ONCE: usize = 25;
+
+/// A context, as the API tells of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    key: String,
+    live_version: Option<i32>,
+    drafts: i64,
+    #[serde(default)]
+    content: Option<Map<String, Value>>,
+}
 
 /// A line of the list.
 #[derive(Debug)]
@@ -94,14 +109,15 @@ async fn rendered(signed: &Signed, new: New, status: StatusCode) -> Answer {
         .parameter("cursor")
         .map(|cursor| format!("&cursor={}", encode(&cursor)))
         .unwrap_or_default();
-    let address = format!("/v1/admin/documents?kind=context&limit={AT_ONCE}{cursor}");
-    let listed: Items<Document> = signed.api.get(&address).await?;
+    let listed = format!("/v1/admin/documents?kind=context&limit={AT_ONCE}{cursor}");
+    let listed: Listed<Document> = signed.api.get(&listed).await?;
     let personas = keys(&signed.api, "persona").await?;
     let mut lines = Vec::new();
     for some in listed.items.chunks(8) {
         // The list does not tell what a context says.
         let whole = some.iter().map(async |document| {
-            let whole: Result<Document, Refused> = signed.api.get(&path(&document.key)).await;
+            let whole: Result<Document, Refused> =
+                signed.api.get(&address(KIND, &document.key)).await;
             Line::of(whole.unwrap_or_else(|_gone| document.clone()))
         });
         lines.extend(join_all(whole).await);
@@ -147,6 +163,5 @@ pub async fn create(signed: Signed, form: Form) -> Result<HttpResponse, Refused>
         }
         None => new.fault = Some(refused.words().to_owned()),
     }
-    let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-    rendered(&signed, new, status).await
+    rendered(&signed, new, refused.status_code()).await
 }

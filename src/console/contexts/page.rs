@@ -3,18 +3,17 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use serde_json::Value;
 
-use super::desk::{Desk, Draft};
+use super::desk::Desk;
 use super::known::known;
 use super::model::Model;
-use super::save::{At, Conflict, Meanwhile};
 use super::try_it::{Asked, Outcome, State};
 use super::try_view::TryView;
 use super::view::{Found, Offers, Values, View};
 use super::watch::{self, KeptTest, Watch};
 use super::words;
 use crate::console::frame::{Frame, page, page_with};
+use crate::console::saving::Contest;
 use crate::console::texts::Texts;
 use crate::console::visit::Signed;
 
@@ -26,16 +25,13 @@ struct EditorPage {
     key: String,
     /// The tenant's document, by which a browser keeps what is not saved.
     place: String,
-    at: At,
     view: View,
     /// Whether the form says something else than what is saved.
     is_changed: bool,
     try_view: TryView,
     tried: Option<Outcome>,
     troubles: Vec<String>,
-    meanwhile: Option<Meanwhile>,
-    merged_over: Vec<String>,
-    conflicts: Vec<Conflict>,
+    contest: Contest,
     watch: Option<Watch>,
     tests: Vec<KeptTest>,
     were_run: bool,
@@ -64,14 +60,11 @@ pub fn tried_part(signed: &Signed, tried: Outcome) -> HttpResponse {
 #[derive(Debug, Default)]
 pub struct Work {
     pub model: Model,
-    pub at: At,
     pub asked: Asked,
     pub found: Vec<Found>,
     pub tried: Option<Outcome>,
     pub troubles: Vec<String>,
-    pub meanwhile: Option<Meanwhile>,
-    pub merged_over: Vec<String>,
-    pub conflicts: Vec<Conflict>,
+    pub contest: Contest,
     pub watch: Option<Watch>,
     pub were_run: bool,
     pub focus: String,
@@ -79,55 +72,14 @@ pub struct Work {
 }
 
 impl EditorPage {
-    /// The draft that is shown.
-    fn draft(&self) -> Option<&Draft> {
-        self.desk.draft(&self.at.draft)
-    }
-
-    /// The other drafts.
-    fn other_drafts(&self) -> impl Iterator<Item = &Draft> {
-        self.desk
-            .drafts
-            .iter()
-            .filter(|draft| draft.id != self.at.draft)
-    }
-
-    /// Whether a version was sealed since the draft was opened.
-    fn is_behind(&self) -> bool {
-        !self.at.draft.is_empty() && self.at.base != self.desk.document.latest_version
-    }
-
-    /// The version that a share of the users gets.
-    fn rollout(&self) -> Option<String> {
-        let rollout = self.desk.document.rollout.as_ref()?;
-        let (version, percent) = (rollout.version.to_string(), rollout.percent.to_string());
-        Some(self.frame.t2(
-            "cx-state-rollout",
-            ("version", &version),
-            ("percent", &percent),
-        ))
-    }
-
-    /// The content that the form began with, for the form that is sent.
-    fn seen(&self) -> String {
-        Value::Object(self.at.seen.clone()).to_string()
-    }
-
-    /// What somebody else saved, for the form that is sent.
-    fn theirs(&self) -> String {
-        let theirs = self
-            .meanwhile
-            .as_ref()
-            .map(|meanwhile| meanwhile.theirs.clone());
-        Value::Object(theirs.unwrap_or_default()).to_string()
-    }
-
-    /// The newest version, where it is not live.
-    fn waiting(&self) -> Option<i32> {
-        let document = &self.desk.document;
-        document.latest_version.filter(|_| {
-            document.latest_version != document.live_version && document.archived_at.is_none()
-        })
+    /// The draft and its state, by which a browser tells whether what it kept is of this form.
+    fn state(&self) -> String {
+        let begun = &self.desk.writing.begun;
+        format!(
+            "{}/{}",
+            begun.draft.as_deref().unwrap_or_default(),
+            begun.etag
+        )
     }
 }
 
@@ -154,7 +106,7 @@ pub fn rendered(
             "{}/{key}",
             signed.account.tenant.as_deref().unwrap_or_default()
         ),
-        is_changed: content != work.at.seen,
+        is_changed: content != desk.writing.begun.content,
         view: View::new(offers, &work.model, work.found),
         try_view: TryView::new(
             texts,
@@ -167,15 +119,12 @@ pub fn rendered(
         ),
         tried: work.tried,
         troubles: work.troubles,
-        meanwhile: work.meanwhile,
-        merged_over: work.merged_over,
-        conflicts: work.conflicts,
+        contest: work.contest,
         watch: work.watch,
         tests: kept,
         were_run: work.were_run,
         focus: work.focus,
         note: work.note,
-        at: work.at,
         frame,
         desk,
         key,

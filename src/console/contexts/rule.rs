@@ -203,9 +203,7 @@ impl ClauseForm {
             operator: fields.get(&field("operator")).to_owned(),
             reading: Reading::named(fields.get(&field("reading"))),
             values: fields.all(&field("v")),
-            raw: fields
-                .has(&field("raw"))
-                .then(|| fields.raw(&field("raw")).to_owned()),
+            raw: fields.json_text(&field("raw")),
         }
     }
 }
@@ -282,9 +280,7 @@ impl RuleForm {
                 .map(|clause| ClauseForm::read(fields, &field(&format!("c{clause}"))))
                 .collect(),
             then: TargetForm::read(fields, &field("t")),
-            raw: fields
-                .has(&field("raw"))
-                .then(|| fields.raw(&field("raw")).to_owned()),
+            raw: fields.json_text(&field("raw")),
             is_open: fields.get(&field("open")) == "1",
         }
     }

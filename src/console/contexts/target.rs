@@ -125,9 +125,7 @@ impl TargetForm {
             persona: fields.get(&field("persona")).to_owned(),
             arms: arms.collect(),
             is_plain: fields.has(&field("plain")),
-            raw: fields
-                .has(&field("raw"))
-                .then(|| fields.raw(&field("raw")).to_owned()),
+            raw: fields.json_text(&field("raw")),
         }
     }
 

@@ -5,7 +5,6 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::desk::Sample;
 use super::fields::Fields;
 use super::known::Known;
 use super::model::Model;
@@ -13,6 +12,7 @@ use super::rule::{ClauseForm, Reading};
 use super::schema::value_of;
 use super::words;
 use crate::console::api::{Api, Refused, encode};
+use crate::console::choices::Sample;
 use crate::console::texts::Texts;
 use crate::console::visit::Signed;
 use crate::domain::rules::WEEKDAYS;
@@ -114,7 +114,7 @@ struct RuleTried {
 struct Undecided {
     message: String,
     #[serde(default)]
-    errors: Vec<super::watch::Fault>,
+    errors: Vec<crate::console::api::Fault>,
 }
 
 impl Asked {

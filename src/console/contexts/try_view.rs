@@ -1,11 +1,12 @@
 //! The fields of "try it": a user, what is known of them, what the page sends, and when.
 
-use super::desk::{Recent, Sample};
+use super::desk::Recent;
 use super::known::Known;
 use super::model::Model;
 use super::try_it::{Asked, shown};
 use super::view::{Choice, Group};
 use super::words;
+use crate::console::choices::Sample;
 use crate::console::texts::Texts;
 
 #[derive(Debug)]

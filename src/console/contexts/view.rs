@@ -9,6 +9,7 @@ use super::rule::{ClauseForm, OTHER, Reading, RuleForm};
 use super::schema::{FieldForm, TYPES, UNSHOWN, state};
 use super::target::TargetForm;
 use super::words;
+use crate::console::findings::Finding;
 use crate::console::texts::Texts;
 use crate::domain::fault::step;
 
@@ -171,6 +172,16 @@ impl Pool {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.0.extract_if(.., inside).collect()
+    }
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self {
+            is_error: finding.is_error(),
+            text: finding.words(),
+            pointer: finding.pointer,
+        }
     }
 }
 

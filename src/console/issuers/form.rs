@@ -206,11 +206,7 @@ fn shown(
     broken: Option<String>,
     check: Option<Check>,
 ) -> actix_web::HttpResponse {
-    let status = match faults.refused() {
-        Some(refused) => StatusCode::from_u16(refused.status).unwrap_or_default(),
-        None if broken.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = faults.status_or(broken.is_some());
     let title = if of.id.is_empty() {
         "issuer-new"
     } else {

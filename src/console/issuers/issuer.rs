@@ -1,6 +1,6 @@
 //! One issuer: its state, its keys, whose its tokens are.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web;
 use askama::Template;
 use serde_json::json;
@@ -34,11 +34,8 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
 async fn shown(signed: &Signed, id: &str, check: Option<Check>, faults: Faults) -> Answer {
     let path = format!("/v1/admin/issuers/{}", encode(id));
     let Tagged { body, etag } = signed.api.tagged::<Issuer>(&path).await?;
-    let status = faults
-        .refused()
-        .and_then(|refused| StatusCode::from_u16(refused.status).ok());
     Ok(page_with(
-        status.unwrap_or(StatusCode::OK),
+        faults.status(),
         &IssuerPage {
             frame: Frame::new(signed, body.name()),
             keys: keys(signed, &body).await,

@@ -1,7 +1,6 @@
 //! All keys of the tenant.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
@@ -140,12 +139,8 @@ pub async fn shown(signed: &Signed, outcome: Outcome) -> Result<HttpResponse, Re
             .get(&format!("/v1/admin/api-keys?{query}"))
             .await?;
     }
-    let status = outcome
-        .faults
-        .refused()
-        .and_then(|refused| StatusCode::from_u16(refused.status).ok());
     Ok(page_with(
-        status.unwrap_or(StatusCode::OK),
+        outcome.faults.status(),
         &KeysPage {
             frame,
             provider_keys: provider_keys.items,

@@ -1,6 +1,6 @@
 //! Shared issuers, and which tenant an issuer's audience belongs to.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -83,12 +83,7 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
     let path = format!("/v1/operator/issuer-pairs?{query}");
     let pairs: Listed<Pair> = signed.api.get(&path).await?;
-    let refused = outcome.faults.refused();
-    let status = match refused {
-        Some(refused) => StatusCode::from_u16(refused.status).unwrap_or_default(),
-        None if outcome.broken.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = outcome.faults.status_or(outcome.broken.is_some());
     Ok(page_with(
         status,
         &OperatorIssuersPage {

@@ -1,6 +1,6 @@
 //! The tenants of the installation.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use askama::Template;
 use serde::Deserialize;
 use serde_json::json;
@@ -61,12 +61,8 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
     let path = format!("/v1/operator/tenants?{query}");
     let list: Listed<Tenant> = signed.api.get(&path).await?;
-    let status = outcome
-        .faults
-        .refused()
-        .and_then(|refused| StatusCode::from_u16(refused.status).ok());
     Ok(page_with(
-        status.unwrap_or(StatusCode::OK),
+        outcome.faults.status(),
         &TenantsPage {
             frame: Frame::new(signed, signed.texts.say("operator-tenants")),
             next: list.next_page(signed),

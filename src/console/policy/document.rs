@@ -36,12 +36,7 @@ fn shown(
     faults: Faults,
     broken: Option<String>,
 ) -> HttpResponse {
-    let refused = faults.refused().map(|refused| refused.status);
-    let status = match refused {
-        Some(status) => StatusCode::from_u16(status).unwrap_or_default(),
-        None if broken.is_some() => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = faults.status_or(broken.is_some());
     page_with(
         status,
         &DocumentPage {

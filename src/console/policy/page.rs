@@ -110,15 +110,18 @@ async fn shown(
     if let Some(name) = name {
         name.clone_into(&mut tenant.body.name);
     }
-    let refused = faults.refused().or(name_faults.refused());
-    let status = refused.and_then(|refused| StatusCode::from_u16(refused.status).ok());
-    let changed = status == Some(StatusCode::PRECONDITION_FAILED);
+    let status = if faults.any() {
+        faults.status()
+    } else {
+        name_faults.status()
+    };
+    let changed = status == StatusCode::PRECONDITION_FAILED;
     // Whoever corrects a fault still has to see what somebody else changed.
     let etag = form
         .filter(|_| !changed)
         .map(|form| form.get("etag").to_owned());
     Ok(page_with(
-        status.unwrap_or(StatusCode::OK),
+        status,
         &PolicyPage {
             frame: Frame::new(signed, signed.texts.say("policy")),
             tenant: tenant.body,

@@ -1,11 +1,11 @@
 //! Sessions, newest first.
 
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 
+use crate::console::choices::keys;
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{At, Faults, Listed, moment_of, query_of};
+use crate::console::parts::{At, Faults, Listed, Search, moment_of, query_of};
 use crate::console::visit::{Answer, Signed};
 
 /// A session in a list.
@@ -133,43 +133,18 @@ struct SessionsPage {
     personas: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Document {
-    key: String,
-}
-
-/// The keys of all documents of a kind.
-async fn keys(signed: &Signed, kind: &str) -> Vec<String> {
-    let path = format!("/v1/admin/documents?kind={kind}&limit=100");
-    let listed: Listed<Document> = signed.api.get(&path).await.unwrap_or_default();
-    listed.items.into_iter().map(|item| item.key).collect()
-}
-
 /// The sessions that fit the filters.
 pub async fn show(signed: Signed) -> Answer {
     let filter = Filter::of(&signed);
-    let cursor = signed.parameter("cursor").unwrap_or_default();
-    let rest = query_of(&[("limit", "50"), ("cursor", &cursor)]);
-    let path = format!("/v1/admin/sessions?{rest}&{}", filter.query());
-    let found = signed
-        .api
-        .get::<Listed<Session>>(path.trim_end_matches('&'));
-    let (list, faults) = match found.await {
-        Ok(list) => (list, Faults::default()),
-        Err(refused) if refused.errors.is_empty() => return Err(refused),
-        Err(refused) => (Listed::default(), Faults::from(refused)),
-    };
-    let status = match faults.refused() {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let Search { list, next, faults } =
+        Search::ask(&signed, "/v1/admin/sessions", &filter.query()).await?;
     Ok(page_with(
-        status,
+        faults.status(),
         &SessionsPage {
             frame: Frame::new(&signed, signed.texts.say("sessions")),
-            next: list.next_page(&signed),
-            contexts: keys(&signed, "context").await,
-            personas: keys(&signed, "persona").await,
+            next,
+            contexts: keys(&signed.api, "context").await.unwrap_or_default(),
+            personas: keys(&signed.api, "persona").await.unwrap_or_default(),
             filter,
             faults,
             list,

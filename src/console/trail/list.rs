@@ -1,13 +1,12 @@
 //! What was changed, by whom, newest first.
 
-use actix_web::http::StatusCode;
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Trail;
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{At, Faults, Listed, moment_of, query_of, words_of};
+use crate::console::parts::{At, Faults, Listed, Search, moment_of, query_of, words_of};
 use crate::console::visit::{Answer, Signed};
 
 /// A row of the trail.
@@ -99,24 +98,12 @@ pub async fn show_platform(signed: Signed) -> Answer {
 
 async fn search(signed: Signed, trail: Trail) -> Answer {
     let filter = Filter::of(&signed);
-    let cursor = signed.parameter("cursor").unwrap_or_default();
-    let rest = query_of(&[("limit", "50"), ("cursor", &cursor)]);
-    let path = format!("{}?{rest}&{}", trail.api(), filter.query());
-    let found = signed.api.get::<Listed<Row>>(path.trim_end_matches('&'));
-    let (list, faults) = match found.await {
-        Ok(list) => (list, Faults::default()),
-        Err(refused) if refused.errors.is_empty() => return Err(refused),
-        Err(refused) => (Listed::default(), Faults::from(refused)),
-    };
-    let status = match faults.refused() {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let Search { list, next, faults } = Search::ask(&signed, trail.api(), &filter.query()).await?;
     Ok(page_with(
-        status,
+        faults.status(),
         &TrailPage {
             frame: Frame::new(&signed, signed.texts.say(trail.title())),
-            next: list.next_page(&signed),
+            next,
             trail,
             filter,
             faults,

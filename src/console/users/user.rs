@@ -48,10 +48,7 @@ async fn shown(
     fields: Vec<Field>,
     faults: Faults,
 ) -> HttpResponse {
-    let status = faults
-        .refused()
-        .and_then(|refused| StatusCode::from_u16(refused.status).ok())
-        .unwrap_or(StatusCode::OK);
+    let status = faults.status();
     let changed = status == StatusCode::PRECONDITION_FAILED;
     page_with(
         status,

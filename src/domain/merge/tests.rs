@@ -116,6 +116,106 @@ fn two_objects_that_both_added_are_not_mixed() {
     assert_eq!(conflicts.unwrap_err()[0].pointer, "/default");
 }
 
+/// Things by name; what each says stands behind an equals sign.
+fn rules(written: &str) -> Value {
+    let things = written.split_whitespace().map(|thing| {
+        let (name, says) = thing.split_once('=').unwrap_or((thing, ""));
+        json!({ "name": name, "says": says })
+    });
+    json!({ "rules": things.collect::<Vec<_>>() })
+}
+
+fn merged_rules(base: &str, theirs: &str, ours: &str) -> Result<Value, Vec<String>> {
+    merged(rules(base), rules(theirs), rules(ours)).map_err(|conflicts| {
+        let places = conflicts.into_iter().map(|conflict| conflict.pointer);
+        places.collect()
+    })
+}
+
+#[test]
+fn two_who_change_different_rules_do_not_meet() {
+    for (base, theirs, ours, both) in [
+        ("a b c", "a=1 b c", "a b c=2", "a=1 b c=2"),
+        ("a b c", "a=1 b", "a b=2 c", "a=1 b=2"),
+        ("a b", "a x b", "a b y", "a x b y"),
+        ("a", "x a", "y a", "y x a"),
+        // An order, and something else.
+        ("a b c", "c a b", "a b=2 c", "c a b=2"),
+        ("a b c", "a=1 b c", "b c a", "b c a=1"),
+        ("a b c", "c a b", "a x b c", "c a x b"),
+        ("a b c d", "b a c d", "a b d c", "b a d c"),
+        ("a b c", "b a c", "b a=1 c", "b a=1 c"),
+        // A rule that is called by what it says has another name after its change.
+        ("a b c", "a b2=1 c", "a=2 b c", "a=2 b2=1 c"),
+        ("a b c", "b2=1 c a", "a b c=2", "b2=1 c=2 a"),
+        ("a b", "b", "a b c", "b c"),
+    ] {
+        assert_eq!(
+            merged_rules(base, theirs, ours),
+            Ok(rules(both)),
+            "{base} | {theirs} | {ours}"
+        );
+    }
+    let added = merged(json!({}), rules("a"), rules("b"));
+    assert_eq!(added, Ok(rules("b a")));
+    let dropped = merged(rules("a"), json!({}), rules("a b"));
+    assert_eq!(dropped, Ok(rules("b")));
+    assert_eq!(
+        merged(rules("a"), json!({}), json!({ "rules": [] }))
+            .unwrap_err()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn who_changes_the_same_rule_is_asked() {
+    for (base, theirs, ours, places) in [
+        ("a b", "a=1 b", "a=2 b", vec!["/rules/a"]),
+        ("a b", "b", "a=2 b", vec!["/rules/a"]),
+        ("a b", "a b x=1", "a b x=2", vec!["/rules/x"]),
+        ("a b", "a1=1 b", "a2=2 b", vec!["/rules/a"]),
+        ("a b", "a1=1 b", "b a2=2", vec!["/rules/a"]),
+        ("a b c", "b a c", "a c b", vec!["/rules"]),
+        ("a b c", "b a=1 c", "a=2 c b", vec!["/rules", "/rules/a"]),
+    ] {
+        let asked = merged_rules(base, theirs, ours);
+        assert_eq!(asked.unwrap_err(), places, "{base} | {theirs} | {ours}");
+    }
+    let (base, theirs, ours) = (rules("a b c"), rules("b a=1 c"), rules("a=2 c b"));
+    let conflicts = merged(base.clone(), theirs.clone(), ours.clone()).unwrap_err();
+    assert_eq!(conflicts[0].theirs, Some(json!(["b", "a", "c"])));
+    assert_eq!(conflicts[1].ours, Some(json!({ "name": "a", "says": "2" })));
+    let choices = [("/rules", Side::Ours), ("/rules/a", Side::Theirs)];
+    assert_eq!(settled(base, theirs, ours, &choices), Ok(rules("a=1 c b")));
+}
+
+#[test]
+fn lists_whose_things_have_no_name_of_their_own_are_taken_whole() {
+    for (base, theirs, ours) in [
+        (json!(["a"]), json!(["a", "b"]), json!(["c", "a"])),
+        (
+            rules("a")["rules"].clone(),
+            rules("a a")["rules"].clone(),
+            rules("b")["rules"].clone(),
+        ),
+        (
+            json!([{ "name": 1 }]),
+            json!([]),
+            rules("b")["rules"].clone(),
+        ),
+    ] {
+        let list = |value: Value| json!({ "list": value });
+        let conflicts = merged(list(base), list(theirs), list(ours)).unwrap_err();
+        assert_eq!(conflicts[0].pointer, "/list");
+    }
+}
+
+fn orders() -> impl Strategy<Value = (Vec<usize>, Vec<usize>, Vec<usize>)> {
+    let order = || Just((0..6).collect::<Vec<usize>>()).prop_shuffle();
+    (order(), order(), order())
+}
+
 fn documents() -> impl Strategy<Value = Map<String, Value>> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -152,6 +252,28 @@ fn merged_maps(
 }
 
 proptest! {
+    #[test]
+    fn every_two_rules_that_somebody_turned_round_are_turned_round((base, theirs, ours) in orders()) {
+        let written = |order: &[usize]| {
+            let names: Vec<String> = order.iter().map(|number| format!("r{number}")).collect();
+            rules(&names.join(" "))
+        };
+        if let Ok(both) = merged(written(&base), written(&theirs), written(&ours)) {
+            let both: Vec<usize> = both["rules"].as_array().unwrap().iter()
+                .map(|rule| rule["name"].as_str().unwrap().trim_start_matches('r').parse().unwrap())
+                .collect();
+            prop_assert_eq!(both.len(), 6);
+            let before = |order: &[usize], a, b| order.iter().position(|n| *n == a) < order.iter().position(|n| *n == b);
+            for (a, b) in (0..6).flat_map(|a| (0..6).map(move |b| (a, b))).filter(|(a, b)| a != b) {
+                for side in [&theirs, &ours] {
+                    if before(side, a, b) != before(&base, a, b) {
+                        prop_assert_eq!(before(&both, a, b), before(side, a, b));
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn one_sides_changes_alone_are_taken_as_they_are(base in documents(), side in documents()) {
         prop_assert_eq!(merged_maps(&base, &base, &side), Ok(side.clone()));

@@ -159,6 +159,52 @@ async fn two_who_change_the_same_field_see_both_and_the_chosen_one_stays() {
     app.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_written_in_a_draft_that_somebody_published_goes_on_in_another() {
+    let app = spawn().await;
+    let (ann, bob) = pair(&app).await;
+    let page = ann.open(ACTION).await;
+    let saved = save(&ann, &page, &[("name", "Liv")]).await;
+    let bobs = bob.open(ACTION).await;
+    let out = ann.press(&saved, &saved.form(ACTION), "publish").await;
+    assert!(out.text().contains("Published."), "{}", out.text());
+    let on = save(&bob, &bobs, &[("initialMessage", "Hello from Bob")]).await;
+    assert_eq!(on.status, StatusCode::OK, "{}", on.text());
+    let form = on.form(ACTION);
+    assert_eq!(form.get("name"), "Liv");
+    assert_eq!(form.get("initialMessage"), "Hello from Bob");
+    let out = bob.press(&on, &form, "publish").await;
+    assert!(out.text().contains("Published."), "{}", out.text());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_writes_on_goes_on_from_a_version_that_waits_and_not_from_one_that_was_taken_back() {
+    let app = spawn().await;
+    let (ann, _) = pair(&app).await;
+    app.database
+        .sql(
+            "update tenant set policy = policy || '{\"requiredApprovals\": 1}' where slug = 'demo'",
+        )
+        .await;
+    let page = ann.open(ACTION).await;
+    let mut form = page.form(ACTION);
+    form.set("initialMessage", "Hello from Ann");
+    let waits = ann.press(&page, &form, "publish").await;
+    assert!(waits.text().contains("approval"), "{}", waits.text());
+    let page = ann.open(ACTION).await;
+    assert!(page.text().contains("You see version 2"), "{}", page.text());
+    let form = page.form(ACTION);
+    assert_eq!(form.get("initialMessage"), "Hello from Ann");
+    let same = ann.press(&page, &form, "publish").await;
+    assert!(
+        same.text().contains("Nothing has changed"),
+        "{}",
+        same.text()
+    );
+    app.stop().await;
+}
+
 /// Texts of a language that stand for themselves, by name.
 fn texts(source: &'static str) -> BTreeMap<&'static str, &'static str> {
     let pairs = source.lines().filter_map(|line| line.split_once(" = "));

@@ -1,0 +1,450 @@
+//! What the buttons of a document's form do: save, together with what others wrote meanwhile, publish, bring in the newest version, discard. The same
+//! for every kind of document.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+
+use super::api::{Api, Refused};
+use super::findings::{Finding, Validation, found};
+use super::history;
+use super::parts::Listed;
+use super::visit::{Form, Signed, see};
+use super::writing::{Begun, Document, Draft, Version, address, name_of, page_of, version};
+use crate::domain::merge::{Choices, Conflict, Side, Unmerged, merge};
+
+/// What a button came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done, and this page comes next.
+    Done(HttpResponse),
+    /// The form is shown again.
+    Stays(Box<Stay>),
+}
+
+/// Why a form is shown again, and what it goes on with.
+#[derive(Debug, Default)]
+pub struct Stay {
+    pub begun: Begun,
+    pub refused: Option<Refused>,
+    pub found: Vec<Finding>,
+    pub contest: Contest,
+}
+
+/// Places that two changed, each in their own way.
+#[derive(Debug, Default)]
+pub struct Contest {
+    pub places: Vec<Contested>,
+    /// Who else wrote in the draft; nobody where it is a version that changed them.
+    pub by: Option<String>,
+}
+
+/// A place that two changed; nothing where one took it away.
+#[derive(Debug)]
+pub struct Contested {
+    pub pointer: String,
+    pub ours: Option<String>,
+    pub theirs: Option<String>,
+}
+
+/// What saving came to.
+enum Saved {
+    Done { begun: Begun, is_merged: bool },
+    Contested(Contest),
+}
+
+/// When, and for whom, a version goes out.
+#[derive(Debug, Default)]
+pub struct Going {
+    /// What changed and why.
+    pub note: String,
+    /// For how many of a hundred users.
+    pub percent: Option<u8>,
+    /// From when (RFC 3339).
+    pub from: Option<String>,
+}
+
+impl Going {
+    /// As a form says it.
+    pub fn sent(form: &Form) -> Self {
+        Self {
+            note: form.get("note").to_owned(),
+            percent: form.filled("percent").and_then(|text| text.parse().ok()),
+            from: form.filled("from").map(|from| format!("{from}:00Z")),
+        }
+    }
+
+    /// What the release came to, as a notice.
+    pub fn said(&self) -> &'static str {
+        match (&self.from, self.percent) {
+            (Some(_), _) => "scheduled",
+            (None, Some(_)) => "rolled-out",
+            (None, None) => "published",
+        }
+    }
+}
+
+impl Contest {
+    /// Whether nothing is left to choose.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn new(conflicts: Vec<Conflict>, by: Option<String>) -> Self {
+        let words = |value: Option<Value>| {
+            value.map(|value| match value {
+                Value::String(text) => text,
+                other => serde_json::to_string_pretty(&other).unwrap_or_default(),
+            })
+        };
+        let places = conflicts.into_iter().map(|conflict| Contested {
+            pointer: conflict.pointer,
+            ours: words(conflict.ours),
+            theirs: words(conflict.theirs),
+        });
+        Self {
+            places: places.collect(),
+            by,
+        }
+    }
+}
+
+/// A form that was sent.
+#[derive(Debug)]
+pub struct Sent<'a> {
+    signed: &'a Signed,
+    kind: &'static str,
+    key: &'a str,
+    form: &'a Form,
+    begun: Begun,
+    choices: Choices,
+}
+
+impl<'a> Sent<'a> {
+    /// Reads what every document's form says.
+    pub fn new(signed: &'a Signed, kind: &'static str, key: &'a str, form: &'a Form) -> Self {
+        let choices = form.fields().filter_map(|(name, side)| {
+            let pointer = name.strip_prefix("keep:")?;
+            Some((pointer.to_owned(), Side::named(side)?))
+        });
+        Self {
+            signed,
+            kind,
+            key,
+            form,
+            begun: Begun::sent(form),
+            choices: choices.collect(),
+        }
+    }
+
+    /// Throws the draft away.
+    pub async fn discard(self) -> Result<HttpResponse, Refused> {
+        if let Some(id) = &self.begun.draft {
+            let path = format!("/v1/admin/drafts/{}", super::api::encode(id));
+            let call = self.signed.api.call(Method::DELETE, &path).seen("*");
+            match call.told().await {
+                Err(refused) if refused.status != StatusCode::NOT_FOUND.as_u16() => {
+                    return Err(refused);
+                }
+                _gone => {}
+            }
+        }
+        Ok(self.said("draft-discarded"))
+    }
+
+    /// Saves what the form says now, and goes on as its button says: `save`, `publish` or `rebase`.
+    pub async fn act(self, content: &Map<String, Value>) -> Result<Outcome, Refused> {
+        let (wanted, going) = (self.form.get("do"), Going::sent(self.form));
+        let is_changed = *content != self.begun.content;
+        if wanted == "publish" && !is_changed && self.begun.draft.is_none() {
+            let detail = self.signed.texts.say("nothing-changed");
+            let refused = Refused::own(StatusCode::CONFLICT, "nothing_changed", detail);
+            return Ok(Stay::refused(self.begun, refused));
+        }
+        // Choices of a rebase speak of its conflicts, not of those with a colleague.
+        let of_rebase = wanted == "rebase";
+        let choices = if of_rebase {
+            Choices::new()
+        } else {
+            self.choices.clone()
+        };
+        let saved = if is_changed || !of_rebase {
+            match save(
+                self.signed,
+                self.kind,
+                self.key,
+                &self.begun,
+                content,
+                choices,
+            )
+            .await
+            {
+                Ok(saved) => saved,
+                Err(refused) if refused.is_signed_out() => return Err(refused),
+                Err(refused) => return Ok(Stay::refused(self.begun, refused)),
+            }
+        } else {
+            Saved::Done {
+                begun: self.begun.clone(),
+                is_merged: false,
+            }
+        };
+        let (begun, is_merged) = match saved {
+            Saved::Done { begun, is_merged } => (begun, is_merged),
+            Saved::Contested(places) => {
+                return Ok(Stay::contested(self.begun, places));
+            }
+        };
+        match wanted {
+            _ if is_merged => Ok(Outcome::Done(self.said("draft-joined"))),
+            "rebase" => self.rebase(begun).await,
+            "publish" => self.publish(begun, &going).await,
+            _ => Ok(Outcome::Done(self.said("draft-saved"))),
+        }
+    }
+
+    /// Merges the newest version into the draft.
+    async fn rebase(&self, begun: Begun) -> Result<Outcome, Refused> {
+        let id = begun.draft.as_deref().unwrap_or_default();
+        let path = format!("/v1/admin/drafts/{}:rebase", super::api::encode(id));
+        let keep: Map<String, Value> = self
+            .choices
+            .iter()
+            .map(|(at, side)| (at.clone(), word(*side).into()))
+            .collect();
+        let body = json!({ "keep": keep });
+        let call = self.signed.api.call(Method::POST, &path);
+        match call.seen(&begun.etag).body(&body).json::<Value>().await {
+            Ok(_draft) => Ok(Outcome::Done(self.said("draft-merged"))),
+            Err(refused) if refused.code == "merge_conflict" => {
+                let contest = Contest::new(conflicts_of(&refused), None);
+                Ok(Stay::contested(begun, contest))
+            }
+            Err(refused) if refused.is_signed_out() => Err(refused),
+            Err(refused) => Ok(Stay::refused(begun, refused)),
+        }
+    }
+
+    /// Seals a saved draft and releases it, unless something is found that prevents it.
+    async fn publish(&self, begun: Begun, going: &Going) -> Result<Outcome, Refused> {
+        let api = &self.signed.api;
+        let id = begun.draft.as_deref().unwrap_or_default();
+        let draft = format!("/v1/admin/drafts/{}", super::api::encode(id));
+        let validation = Validation::ask(api, &draft).await?;
+        if !validation.ok {
+            let found = validation.all();
+            return Ok(Stay {
+                begun,
+                found,
+                ..Stay::default()
+            }
+            .outcome());
+        }
+        let path = format!("{draft}:seal");
+        let body = json!({ "message": going.note });
+        let sealed = api.call(Method::POST, &path).seen(&begun.etag).body(&body);
+        let sealed = match sealed.json::<Version>().await {
+            Ok(sealed) => sealed.number,
+            Err(refused) if refused.is_signed_out() => return Err(refused),
+            Err(refused) => return Ok(Stay::refused(begun, refused)),
+        };
+        match release(api, self.kind, self.key, sealed, going).await {
+            Ok(()) => Ok(Outcome::Done(self.said(going.said()))),
+            // It is sealed: the history says what it waits for, and offers the release.
+            Err(refused) => history::show_refused(self.signed, self.kind, self.key, &refused)
+                .await
+                .map(Outcome::Done),
+        }
+    }
+
+    fn said(&self, what: &str) -> HttpResponse {
+        see(&format!("{}?said={what}", page_of(self.kind, self.key)))
+    }
+}
+
+impl Stay {
+    fn refused(begun: Begun, refused: Refused) -> Outcome {
+        Self {
+            begun,
+            found: found(&refused),
+            refused: Some(refused),
+            contest: Contest::default(),
+        }
+        .outcome()
+    }
+
+    fn contested(begun: Begun, contest: Contest) -> Outcome {
+        Self {
+            begun,
+            contest,
+            ..Self::default()
+        }
+        .outcome()
+    }
+
+    fn outcome(self) -> Outcome {
+        Outcome::Stays(Box::new(self))
+    }
+
+    /// The status of the page.
+    pub fn status(&self) -> StatusCode {
+        match &self.refused {
+            Some(refused) => refused.status_code(),
+            None if self.contest.is_empty() => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::CONFLICT,
+        }
+    }
+}
+
+/// Saves what somebody wrote, together with what others wrote meanwhile.
+async fn save(
+    signed: &Signed,
+    kind: &'static str,
+    key: &str,
+    begun: &Begun,
+    content: &Map<String, Value>,
+    choices: Choices,
+) -> Result<Saved, Refused> {
+    let api = &signed.api;
+    if let Some(id) = &begun.draft {
+        match put(api, id, &begun.etag, content, false).await {
+            Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED.as_u16() => {
+                let theirs = draft(api, id).await?;
+                return join(signed, begun, theirs, content, choices).await;
+            }
+            // Somebody sealed or discarded it: what is written here goes on in another draft.
+            Err(refused) if refused.status == StatusCode::NOT_FOUND.as_u16() => {}
+            saved => return saved,
+        }
+    }
+    let path = format!("{}/drafts", address(kind, key));
+    let mut drafts: Listed<Draft> = api.get(&path).await?;
+    drafts.items.sort_by(|a, b| a.updated_at.cmp(&b.updated_at));
+    if let Some(newest) = drafts.items.last() {
+        // Somebody else began to write meanwhile: theirs is the one to write in.
+        let theirs = draft(api, &newest.id).await?;
+        return join(signed, begun, theirs, content, choices).await;
+    }
+    let document: Document = api.get(&address(kind, key)).await?;
+    let newest = document.latest_version;
+    let mut written = content.clone();
+    if let (Some(number), true) = (newest, newest != begun.base || begun.draft.is_some()) {
+        let theirs = version(api, kind, key, number).await?;
+        match together(begun, &theirs.content, content, choices) {
+            Ok(merged) => written = merged,
+            Err(conflicts) => {
+                let by = name_of(&theirs.author).to_owned();
+                return Ok(Saved::Contested(Contest::new(conflicts, Some(by))));
+            }
+        }
+    }
+    let mut body = json!({ "content": written });
+    if let (Some(number), Some(body)) = (newest, body.as_object_mut()) {
+        body.insert("from".to_owned(), number.into());
+    }
+    let opened = api.call(Method::POST, &path).body(&body);
+    let opened = opened.tagged::<Draft>().await?;
+    Ok(Saved::Done {
+        begun: opened.body.begun(opened.etag),
+        is_merged: written != *content,
+    })
+}
+
+/// Writes in a draft that somebody else wrote in.
+async fn join(
+    signed: &Signed,
+    begun: &Begun,
+    (theirs, etag): (Draft, String),
+    content: &Map<String, Value>,
+    choices: Choices,
+) -> Result<Saved, Refused> {
+    match together(begun, &theirs.content, content, choices) {
+        Ok(merged) => put(&signed.api, &theirs.id, &etag, &merged, true).await,
+        Err(conflicts) => {
+            let by = Some(theirs.others(&signed.account.email));
+            Ok(Saved::Contested(Contest::new(conflicts, by)))
+        }
+    }
+}
+
+/// Both changes of what the form began with. Choices of what is no conflict any more are passed over.
+fn together(
+    begun: &Begun,
+    theirs: &Map<String, Value>,
+    ours: &Map<String, Value>,
+    mut choices: Choices,
+) -> Result<Map<String, Value>, Vec<Conflict>> {
+    loop {
+        match merge(&begun.content, theirs, ours, &choices) {
+            Ok(merged) => return Ok(merged),
+            Err(Unmerged::Conflicts(conflicts)) => return Err(conflicts),
+            Err(Unmerged::NoConflictAt(idle)) => choices.retain(|at, _| !idle.contains(at)),
+        }
+    }
+}
+
+async fn draft(api: &Api, id: &str) -> Result<(Draft, String), Refused> {
+    let path = format!("/v1/admin/drafts/{}", super::api::encode(id));
+    let draft = api.tagged::<Draft>(&path).await?;
+    Ok((draft.body, draft.etag))
+}
+
+async fn put(
+    api: &Api,
+    id: &str,
+    etag: &str,
+    content: &Map<String, Value>,
+    is_merged: bool,
+) -> Result<Saved, Refused> {
+    let path = format!("/v1/admin/drafts/{}", super::api::encode(id));
+    let body = json!({ "content": content });
+    let call = api.call(Method::PUT, &path).seen(etag).body(&body);
+    let tagged = call.tagged::<Draft>().await?;
+    Ok(Saved::Done {
+        begun: tagged.body.begun(tagged.etag),
+        is_merged,
+    })
+}
+
+/// Releases a version.
+pub async fn release(
+    api: &Api,
+    kind: &'static str,
+    key: &str,
+    version: i32,
+    going: &Going,
+) -> Result<(), Refused> {
+    let mut body = Map::new();
+    body.insert("version".to_owned(), version.into());
+    body.insert("note".to_owned(), going.note.clone().into());
+    if let Some(percent) = going.percent {
+        body.insert("percent".to_owned(), percent.into());
+    }
+    if let Some(from) = &going.from {
+        body.insert("liveFrom".to_owned(), from.clone().into());
+    }
+    let path = format!("{}/releases", address(kind, key));
+    let _: Value = api.post(&path, &body.into()).await?;
+    Ok(())
+}
+
+/// What two changed, as the API tells it.
+fn conflicts_of(refused: &Refused) -> Vec<Conflict> {
+    let conflict = |told: &Value| {
+        Some(Conflict {
+            pointer: told.get("pointer")?.as_str()?.to_owned(),
+            base: told.get("base").cloned(),
+            ours: told.get("ours").cloned(),
+            theirs: told.get("theirs").cloned(),
+        })
+    };
+    refused.conflicts.iter().filter_map(conflict).collect()
+}
+
+/// `ours` or `theirs`.
+fn word(side: Side) -> &'static str {
+    match side {
+        Side::Ours => "ours",
+        Side::Theirs => "theirs",
+    }
+}
