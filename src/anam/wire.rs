@@ -3,21 +3,19 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::settings::SessionOptions;
-
-/// Body of `POST /v1/auth/session-token`. `P` writes a `personaConfig`, secrets included.
+/// Body of `POST /v1/auth/session-token`. `P` writes a `personaConfig`, secrets included, `S` the `sessionOptions`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MintBody<'a, P> {
+pub struct MintBody<P, S> {
     /// Our session id: it links Anam's session to our ledger.
     pub client_label: String,
     /// Who speaks, and how.
     pub persona_config: P,
     /// How it is streamed and kept.
-    pub session_options: &'a SessionOptions,
+    pub session_options: S,
 }
 
-impl<P: Serialize> MintBody<'_, P> {
+impl<P: Serialize, S: Serialize> MintBody<P, S> {
     /// As it is sent. A body that can't be written is empty, which Anam refuses.
     pub fn to_json(&self) -> Bytes {
         serde_json::to_vec(self).unwrap_or_default().into()

@@ -17,7 +17,7 @@ use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::{Metadata, MintRequest};
 use crate::domain::trace::Trace;
-use crate::sessions::record::config_hash;
+use crate::sessions::written::WrittenConfig;
 use crate::store::Database;
 use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
@@ -186,7 +186,7 @@ impl StoredInputs {
     fn is_what_was_sent(&self, outcome: &Result<Decision, Undecided>) -> bool {
         outcome
             .as_ref()
-            .is_ok_and(|decision| config_hash(decision) == self.config_hash)
+            .is_ok_and(|decision| WrittenConfig::new(decision).hash() == self.config_hash)
     }
 
     /// Decides; recorded draws are kept.

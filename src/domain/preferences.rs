@@ -6,6 +6,7 @@ pub use self::standard::{MAX_PROMPT_CHARS, Standard, StandardForm};
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::caller::Fact;
@@ -25,7 +26,8 @@ pub const MAX_TEXT_CHARS: usize = 500;
 
 /// A user's stored choices, by field name. Values are as they were when written: [`crate::domain::decide`]
 /// passes over what the catalogue no longer allows.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Preferences(BTreeMap<String, Fact>);
 
 /// A preference that a tenant adds.

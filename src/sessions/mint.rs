@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::Instrument;
 
-use super::record;
+use super::record::{self, Inputs};
+use super::written::WrittenConfig;
 use crate::anam::wire::MintBody;
 use crate::anam::{Anam, AnamError, ApiKey, MintRefused, SessionToken};
 use crate::auth::AuthError;
@@ -177,20 +178,20 @@ where
     let decision = decided?;
     let decided = started.elapsed();
 
-    let row = record::requested(
-        &tenant.snapshot,
-        &caller,
-        &stored.preferences,
-        &request,
-        &decision,
+    let config = WrittenConfig::new(&decision);
+    let inputs = Inputs {
+        caller: &caller,
+        preferences: &stored.preferences,
+        request: &request,
         moment,
-        call.by.request,
-    );
+    };
+    let days = tenant.snapshot.policy.retain_inputs_days;
+    let row = record::requested(inputs, days, &decision, &config, call.by.request);
     let body = MintBody {
         client_label: moment.session.to_string(),
         // The only place where secrets are in the clear: the decision keeps their names.
-        persona_config: tenant.secrets.reveal(&decision.config)?,
-        session_options: &decision.session_options,
+        persona_config: tenant.secrets.reveal(&decision.config, &config.persona)?,
+        session_options: &config.session_options,
     };
     Ok(Ready {
         ledger: gateway.ledger.clone(),

@@ -4,3 +4,4 @@ pub mod explain;
 pub mod mint;
 pub mod record;
 pub mod sweep;
+pub mod written;

@@ -1,41 +1,54 @@
 //! The ledger rows of a session.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::mint::Timings;
+use super::written::WrittenConfig;
 use crate::anam::{MintRefused, SessionToken};
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, Facts, LeftOut};
 use crate::domain::decide::{Decision, Moment};
 use crate::domain::ids::RequestId;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
-use crate::domain::snapshot::Snapshot;
 use crate::store::sessions::{Outcome, OutcomeResult, Requested, Timings as StoredTimings};
 
-/// The row that must be durable before a token leaves.
+/// What a decision was made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    pub caller: &'a Caller,
+    pub preferences: &'a Preferences,
+    pub request: &'a MintRequest,
+    pub moment: Moment,
+}
+
+/// The inputs as they are kept for replays.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct KeptInputs<'a> {
+    facts: &'a Facts,
+    left_out: &'a BTreeMap<String, LeftOut>,
+    preferences: &'a Preferences,
+    context: Option<&'a str>,
+    metadata: &'a Value,
+}
+
+/// The row that must be durable before a token leaves. Its inputs are kept for so many days, if any.
 pub fn requested(
-    snapshot: &Snapshot,
-    caller: &Caller,
-    preferences: &Preferences,
-    request: &MintRequest,
+    inputs: Inputs<'_>,
+    days: u16,
     decision: &Decision,
-    moment: Moment,
+    config: &WrittenConfig,
     request_id: Option<RequestId>,
 ) -> Requested {
-    let days = i64::from(snapshot.policy.retain_inputs_days);
-    let inputs = (days > 0).then(|| {
-        let inputs = json!({
-            "facts": caller.facts,
-            "leftOut": caller.left_out,
-            "preferences": preferences.to_document(),
-            "context": request.context,
-            "metadata": request.metadata.as_value(),
-        });
-        (inputs.to_string(), moment.now + TimeDelta::days(days))
+    let Inputs { caller, moment, .. } = inputs;
+    let kept = (days > 0).then(|| {
+        let until = moment.now + TimeDelta::days(i64::from(days));
+        (inputs.to_json(), until)
     });
     Requested {
         tenant: caller.tenant,
@@ -47,17 +60,26 @@ pub fn requested(
         context: decision.context.as_str().to_owned(),
         persona: decision.persona.as_str().to_owned(),
         persona_version: decision.version,
-        config_hash: config_hash(decision),
-        trace: serde_json::to_string(&decision.trace).unwrap_or_else(|_| "null".to_owned()),
-        inputs,
+        config_hash: config.hash(),
+        trace: json(&decision.trace),
+        inputs: kept,
     }
 }
 
-/// SHA-256 of what Anam is sent for a decision.
-pub fn config_hash(decision: &Decision) -> Vec<u8> {
-    let config =
-        serde_json::to_vec(&(&decision.config, &decision.session_options)).unwrap_or_default();
-    digest(&SHA256, &config).as_ref().to_vec()
+impl Inputs<'_> {
+    fn to_json(self) -> String {
+        json(&KeptInputs {
+            facts: &self.caller.facts,
+            left_out: &self.caller.left_out,
+            preferences: self.preferences,
+            context: self.request.context.as_deref(),
+            metadata: self.request.metadata.as_value(),
+        })
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
 /// The row with the session's outcome.

@@ -1,11 +1,11 @@
 //! The secrets that a tenant's live personas refer to, opened once with its snapshot.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::SourceError;
 use crate::crypto::seal::KeyRing;
@@ -50,28 +50,33 @@ impl Secrets {
         Self(opened)
     }
 
-    /// The configuration with its secrets in their places.
-    pub fn reveal<'a>(&self, config: &'a PersonaConfig) -> Result<Revealed<'a>, SourceError> {
+    /// The configuration with its secrets in their places. `written` is its JSON, where the names of secrets stand there.
+    pub fn reveal<'a>(
+        &self,
+        config: &PersonaConfig,
+        written: &'a RawValue,
+    ) -> Result<Revealed<'a>, SourceError> {
         let settings = &config.settings;
         if settings.secret_references().next().is_none() {
-            return Ok(Revealed(Cow::Borrowed(config)));
+            return Ok(Revealed::Written(written));
         }
         let secret = |name: &Key| self.0.get(name).map(ExposeSecret::expose_secret);
         let tools = settings.tools.iter().flatten();
         let tools: Result<Vec<_>, Key> = tools.map(|tool| tool.revealed(&secret)).collect();
         let mut config = config.clone();
         config.settings.tools = Some(tools.map_err(SourceError::SecretMissing)?);
-        Ok(Revealed(Cow::Owned(config)))
+        Ok(Revealed::Filled(Box::new(config)))
     }
 }
 
 /// A persona's configuration with secrets in it: it can be written into the body for Anam, and shown nowhere.
-pub struct Revealed<'a>(Cow<'a, PersonaConfig>);
-
-impl Serialize for Revealed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Revealed<'a> {
+    /// One without secrets, as JSON.
+    Written(&'a RawValue),
+    /// With its secrets.
+    Filled(Box<PersonaConfig>),
 }
 
 impl fmt::Debug for Revealed<'_> {

@@ -14,7 +14,7 @@ use crate::authoring::replay::{Base, Replayed, replay};
 use crate::domain::decide::{Decision, Undecided};
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
-use crate::sessions::record::config_hash;
+use crate::sessions::written::WrittenConfig;
 use crate::web::admin::View;
 use crate::web::input::{Member, Schemas, input, word};
 use crate::web::operation::{Answer, Body, Call, Conflicting, Expired, Json, Path, Unless};
@@ -115,7 +115,7 @@ impl From<Result<Decision, Undecided>> for DecisionBody {
         match outcome {
             Ok(decision) => Self {
                 decided: true,
-                config_hash: Some(hex::encode(config_hash(&decision))),
+                config_hash: Some(hex::encode(WrittenConfig::new(&decision).hash())),
                 trace: Some(json!(decision.trace)),
                 prompt: Some(parts(&decision)),
                 context: Some(decision.context.as_str().to_owned()),
