@@ -1,6 +1,6 @@
 //! Log lines: one line an event, on standard error, in UTC, with no control character in it.
 
-use std::{fmt::Write as _, io, panic, sync::OnceLock};
+use std::{fmt::Write as _, io, panic, sync::OnceLock, thread, time::Duration};
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -28,6 +28,9 @@ const WAITING: usize = 8_192;
 /// Bytes of lines that are written at once at most.
 const TOGETHER: usize = 64 * 1024;
 
+/// How long lines wait for others, after some were written.
+const MOMENT: Duration = Duration::from_millis(5);
+
 /// Lines that were dropped by the writer of [`init_in_background`].
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -41,13 +44,28 @@ pub fn init_in_background(settings: &LogSettings) -> Result<WorkerGuard, Logging
 }
 
 fn background(writer: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
-    // The thread flushes when no more lines wait, so those that came together are written at once.
-    let writer = io::BufWriter::with_capacity(TOGETHER, writer);
+    let writer = Together(io::BufWriter::with_capacity(TOGETHER, writer));
     NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING)
         .thread_name("log")
         .finish(writer)
+}
+
+/// Writes lines that come within a moment at once: to wake a thread and to ask the kernel for each of them costs more than the line.
+struct Together<W: io::Write>(io::BufWriter<W>);
+
+impl<W: io::Write> io::Write for Together<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write(line)
+    }
+
+    /// Called when no more lines wait.
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.0.flush();
+        thread::sleep(MOMENT);
+        flushed
+    }
 }
 
 /// How many lines were dropped, since nobody read them fast enough.
