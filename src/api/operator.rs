@@ -23,7 +23,7 @@ use crate::tenants::invitations;
 use crate::tenants::operators::Operator as Acting;
 use crate::web::input::{Line, Object, input};
 use crate::web::operation::{
-    Answer, Body, Created, Json, NoContent, Page, PageOf, Path, TenantName, operations,
+    Answer, Body, Created, Json, NoContent, Page, PageOf, Path, Recent, TenantName, operations,
 };
 use crate::web::page::PageBody;
 use crate::web::people::Operator;
@@ -204,7 +204,7 @@ async fn invite(
 }
 
 async fn suspend(
-    operator: Operator,
+    Recent(operator): Recent<Operator>,
     gateway: web::Data<Gateway>,
     slug: Path<TenantName>,
 ) -> Answer<NoContent> {
@@ -249,7 +249,7 @@ async fn list_issuers(
 }
 
 async fn add_issuer(
-    operator: Operator,
+    Recent(operator): Recent<Operator>,
     gateway: web::Data<Gateway>,
     sent: Body<NewSharedIssuer>,
 ) -> Answer<Created<MadeIssuer>> {
@@ -264,7 +264,7 @@ async fn add_issuer(
 }
 
 async fn remove_issuer(
-    operator: Operator,
+    Recent(operator): Recent<Operator>,
     gateway: web::Data<Gateway>,
     issuer: Path<IssuerId>,
 ) -> Answer<NoContent> {

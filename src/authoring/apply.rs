@@ -21,6 +21,7 @@ use super::bundle::{Bundle, SecretRef, pinned};
 use super::documents;
 use super::live_set::Name;
 use super::plan::{Action, Plan, Step};
+use super::policy::refuse_weakening;
 use super::release::{self, VersionToRelease};
 use super::review::standing;
 use super::seal::{self, Sealing};
@@ -124,6 +125,7 @@ impl Applier<'_> {
             role: Role::Owner,
             actor: options.actor.clone(),
             request_id: options.request_id.clone(),
+            proven_at: None,
         };
         let mut change = Change::with(self.database, self.clock, self.keys, admin).await?;
         let application = Application {
@@ -301,6 +303,9 @@ impl Work<'_> {
         }
         if policy != row.policy {
             changed.push("policy");
+            let before = Policy::parse(&row.policy).unwrap_or_default();
+            let after = bundle.policy.clone().unwrap_or_default();
+            refuse_weakening(self.change, &before, &after)?;
             self.tools_of_policy(bundle, &row.policy).await?;
         }
         if !changed.is_empty() {

@@ -27,6 +27,7 @@ pub async fn replace(
         return Ok(before.clone());
     }
     let known = Policy::parse(&before.policy).unwrap_or_default();
+    refuse_weakening(change, &known, &policy)?;
     let names = secrets::names(&mut change.tx).await?;
     let faults = secrets::faults_of_policy(&known, &policy, &names);
     if !faults.is_empty() {
@@ -36,6 +37,18 @@ pub async fn replace(
     let details = json!({ "changed": ["policy"], "before": before.policy, "after": document });
     change.note("tenant.change", &target(before), details);
     tenant(&mut change.tx).await
+}
+
+/// What asks less of admins than before, only somebody may decide who has shown of late who they are.
+pub(super) fn refuse_weakening(
+    change: &Change,
+    before: &Policy,
+    after: &Policy,
+) -> Result<(), Refusal> {
+    if before.is_weakened_by(after) && !change.is_recent() {
+        return Err(Refusal::NotRecent);
+    }
+    Ok(())
 }
 
 /// Changes the tenant's name for people.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::crypto::password::Passwords;
 use crate::domain::email::Email;
 use crate::domain::role::Role;
+use crate::tenants::refusal::Refusal;
 
 /// People who administer tenants or run the installation. This is how the first ones get in; they invite the others.
 #[derive(Debug, clap::Subcommand)]
@@ -33,6 +34,8 @@ pub enum AdminCommand {
     List(ListArgs),
     /// Sets somebody's password, read like that of `create`. All their sessions end.
     SetPassword(EmailArgs),
+    /// Removes somebody's second factor, after they lost the app and the recovery codes. All their sessions end.
+    RemoveSecondFactor(EmailArgs),
     /// Lets somebody sign in nowhere any more. All their sessions end.
     Disable(EmailArgs),
     /// Lets somebody sign in again.
@@ -92,6 +95,7 @@ pub async fn run(command: AdminCommand) -> anyhow::Result<ExitCode> {
         AdminCommand::Create(args) => create(args).await,
         AdminCommand::List(args) => list(args).await,
         AdminCommand::SetPassword(args) => set_password(&args.email).await,
+        AdminCommand::RemoveSecondFactor(args) => remove_second_factor(&args.email).await,
         AdminCommand::Disable(args) => set_disabled(&args.email, true).await,
         AdminCommand::Enable(args) => set_disabled(&args.email, false).await,
     }
@@ -218,6 +222,25 @@ async fn set_password(email: &str) -> anyhow::Result<ExitCode> {
         .await?;
     super::say(format_args!(
         "{email} has another password; their sessions have ended."
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn remove_second_factor(email: &str) -> anyhow::Result<ExitCode> {
+    let email = parse_email(email)?;
+    let local = database::open().await?;
+    let (clock, label) = (Clock::system(), database::actor());
+    let removed = local
+        .operator(&clock, &label)
+        .remove_second_factor(&email)
+        .await;
+    match removed {
+        Ok(()) => {}
+        Err(Refusal::NotFound) => bail!("{email} has no second factor here"),
+        Err(refusal) => return Err(super::refused(&refusal)),
+    }
+    super::say(format_args!(
+        "{email} has no second factor any more; their sessions have ended."
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -43,6 +43,7 @@ impl Local {
                 person: None,
             },
             request_id: None,
+            proven_at: None,
         };
         let clock = Clock::system();
         Ok(Change::with(&self.database, &clock, &self.keys, admin).await?)

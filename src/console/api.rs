@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::asked;
 use super::inside::{Ask, Inside, Told};
 use crate::web::trace::request_id;
 
@@ -111,6 +112,20 @@ impl Refused {
             &self.title
         } else {
             &self.detail
+        }
+    }
+
+    /// What is wrong, place by place; else the words of the refusal.
+    pub fn all_words(&self) -> String {
+        let faults: Vec<&str> = self
+            .errors
+            .iter()
+            .map(|fault| fault.message.as_str())
+            .collect();
+        if faults.is_empty() {
+            self.words().to_owned()
+        } else {
+            faults.join("; ")
         }
     }
 
@@ -292,6 +307,9 @@ impl Call<'_> {
         let mut refused: Refused =
             serde_json::from_slice(&told.body).unwrap_or_else(|_other| Refused::unreadable(&told));
         let wait = told.headers.get(RETRY_AFTER);
+        if refused.code == "insufficient_user_authentication" {
+            asked::ask(&self.api.request, None);
+        }
         refused.0.retry_after = wait.and_then(|wait| Some(wait.to_str().ok()?.to_owned()));
         Err(refused)
     }

@@ -43,9 +43,14 @@ pub struct Group {
 impl Frame {
     /// Around a page of somebody who is signed in.
     pub fn new(signed: &Signed, title: impl Into<String>) -> Self {
+        Self::of(signed, &signed.account, title)
+    }
+
+    /// Around a page of whoever has this account.
+    pub fn of(visitor: &Visitor, account: &Account, title: impl Into<String>) -> Self {
         Self {
-            account: Some(signed.account.clone()),
-            ..Self::bare(signed, title)
+            account: Some(account.clone()),
+            ..Self::bare(visitor, title)
         }
     }
 

@@ -12,6 +12,7 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use super::api::{Refused, encode};
 use super::frame::refusal_page;
+use super::own::confirm;
 use crate::web::cors::foreign_origin;
 use crate::web::own_address::OwnAddress;
 
@@ -36,6 +37,12 @@ pub async fn guard<B: MessageBody + 'static>(
         return Ok(dressed(request.into_response(page).map_into_right_body()));
     }
     let response = next.call(request).await?;
+    if let Some(page) = confirm::asked(response.request()) {
+        let (request, _) = response.into_parts();
+        return Ok(dressed(
+            ServiceResponse::new(request, page).map_into_right_body(),
+        ));
+    }
     let refused = response
         .response()
         .error()
@@ -45,10 +52,11 @@ pub async fn guard<B: MessageBody + 'static>(
         None => response.map_into_left_body(),
         Some(refused) => {
             let (request, _) = response.into_parts();
-            let page = if refused.is_signed_out() {
-                to_sign_in(&request)
-            } else {
-                refusal_page(&request, &refused)
+            let page = match refused.code.as_str() {
+                "second_factor_required" => to(&request, "/console/sign-in/code"),
+                "second_factor_enrolment_required" => to(&request, "/console/second-factor"),
+                _ if refused.is_signed_out() => to(&request, "/console/sign-in"),
+                _ => refusal_page(&request, &refused),
             };
             ServiceResponse::new(request, page).map_into_right_body()
         }
@@ -65,7 +73,8 @@ fn is_from_here(request: &HttpRequest) -> bool {
     }
 }
 
-fn to_sign_in(request: &HttpRequest) -> HttpResponse {
+/// Sends the browser to another page first, and back here from there.
+fn to(request: &HttpRequest, first: &str) -> HttpResponse {
     let page = request.uri().path_and_query();
     let next = match page {
         Some(page) if *request.method() == Method::GET => {
@@ -74,7 +83,7 @@ fn to_sign_in(request: &HttpRequest) -> HttpResponse {
         _ => String::new(),
     };
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, format!("/console/sign-in{next}")))
+        .insert_header((LOCATION, format!("{first}{next}")))
         .finish()
 }
 

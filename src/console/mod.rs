@@ -2,6 +2,7 @@
 //! and a line of [`PAGES`]. Pages ask the API ([`inside`]) for everything, in the name of whoever looks at them.
 
 pub mod api;
+pub mod asked;
 pub mod assets;
 pub mod bundles;
 pub mod catalogue;
@@ -17,6 +18,7 @@ pub mod issuers;
 pub mod keys;
 pub mod operator;
 pub mod overview;
+pub mod own;
 pub mod parts;
 pub mod people;
 pub mod persona;
@@ -142,6 +144,10 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("", web::get().to(overview::show))
             .route("/sign-in", web::get().to(sign_in::show))
             .route("/sign-in", web::post().to(sign_in::sign_in))
+            .route("/sign-in/code", web::get().to(own::code::show))
+            .route("/sign-in/code", web::post().to(own::code::complete))
+            .route("/second-factor", web::get().to(own::factor::show))
+            .route("/second-factor", web::post().to(own::factor::act))
             .route("/sign-in/sso", web::get().to(sso::finish))
             .route("/sign-in/sso", web::post().to(sso::begin))
             .route("/forgotten", web::get().to(people::forgotten::show))

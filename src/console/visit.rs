@@ -2,15 +2,17 @@
 
 use actix_web::cookie::Cookie;
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use futures_util::future::{FutureExt, LocalBoxFuture, ready};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::api::{Api, Refused};
+use super::asked;
 use super::inside::Inside;
 use super::texts::Texts;
 use crate::clock::Clock;
@@ -39,12 +41,20 @@ pub struct Visitor {
     token: Option<SecretString>,
 }
 
-/// Somebody who is signed in.
+/// Somebody who is signed in, and may still owe a second factor.
 #[derive(Debug, Clone)]
-pub struct Signed {
+pub struct Arriving {
     pub account: Account,
     visitor: Visitor,
 }
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone)]
+pub struct Signed(Arriving);
+
+/// The fields of a form, for the page that has somebody show who they are first.
+#[derive(Debug, Clone)]
+pub struct SentForm(pub Vec<(String, String)>);
 
 /// A person, and where they work.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +64,11 @@ pub struct Account {
     pub name: String,
     pub operator: bool,
     pub single_sign_on: bool,
+    /// What must be done before anything else: `code` or `enrolment`.
+    #[serde(default)]
+    pub missing: Option<String>,
+    /// Whether they have a second factor.
+    pub second_factor: bool,
     pub tenant: Option<String>,
     pub role: Option<Role>,
     pub tenants: Vec<Workplace>,
@@ -83,7 +98,8 @@ impl Account {
 }
 
 impl Visitor {
-    fn from_head(request: &HttpRequest) -> Result<Self, Refused> {
+    /// Whoever sent a request, by its head.
+    pub fn from_head(request: &HttpRequest) -> Result<Self, Refused> {
         let inside = request.app_data::<Inside>().ok_or_else(|| {
             tracing::error!("the console was given no API");
             Refused::own(StatusCode::INTERNAL_SERVER_ERROR, "internal", "")
@@ -172,7 +188,7 @@ impl FromRequest for Visitor {
     }
 }
 
-impl std::ops::Deref for Signed {
+impl std::ops::Deref for Arriving {
     type Target = Visitor;
 
     fn deref(&self) -> &Visitor {
@@ -180,7 +196,48 @@ impl std::ops::Deref for Signed {
     }
 }
 
+impl std::ops::Deref for Signed {
+    type Target = Arriving;
+
+    fn deref(&self) -> &Arriving {
+        &self.0
+    }
+}
+
+impl Arriving {
+    /// Whether a code of their second factor is still to be shown.
+    pub fn owes_code(&self) -> bool {
+        self.account.missing.as_deref() == Some("code")
+    }
+}
+
 impl FromRequest for Signed {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let arriving = Arriving::extract(request);
+        async move {
+            let arriving = arriving.await?;
+            match arriving.account.missing {
+                None => Ok(Self(arriving)),
+                Some(_) if arriving.owes_code() => Err(Refused::own(
+                    StatusCode::UNAUTHORIZED,
+                    "second_factor_required",
+                    "",
+                )),
+                Some(_) => Err(Refused::own(
+                    StatusCode::FORBIDDEN,
+                    "second_factor_enrolment_required",
+                    "",
+                )),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Arriving {
     type Error = Refused;
     type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
 
@@ -197,7 +254,9 @@ impl FromRequest for Signed {
                     "",
                 ));
             }
-            let account = visitor.api.get("/v1/admin/account").await?;
+            let account: Account = visitor.api.get("/v1/admin/account").await?;
+            let head = visitor.api.request();
+            head.extensions_mut().insert(account.clone());
             Ok(Self { account, visitor })
         }
         .boxed_local()
@@ -209,6 +268,28 @@ impl FromRequest for Signed {
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// Takes out what shows again who somebody is, and gives it to the API: the rest is the form that they sent first.
+    async fn show_who(&mut self, visitor: &Visitor) -> Result<(), Refused> {
+        let proofs = [(asked::PASSWORD, "password"), (asked::CODE, "code")];
+        let proof = proofs.into_iter().find_map(|(field, member)| {
+            let value = self.filled(field)?.to_owned();
+            Some(json!({ member: value }))
+        });
+        self.0
+            .retain(|(name, _)| proofs.iter().all(|(field, _)| name != field));
+        let request = visitor.api.request();
+        request.extensions_mut().insert(SentForm(self.0.clone()));
+        let Some(proof) = proof else { return Ok(()) };
+        let call = visitor.api.call(Method::POST, "/v1/admin/account:confirm");
+        let shown = call.body(&proof).told().await;
+        if let Err(refused) = &shown
+            && !refused.is_signed_out()
+        {
+            asked::ask(request, Some(refused.all_words()));
+        }
+        shown.map(drop)
+    }
+
     /// A field's value; empty where there is none.
     pub fn get(&self, name: &str) -> &str {
         let field = self.0.iter().find(|(key, _)| key == name);
@@ -258,13 +339,16 @@ impl FromRequest for Form {
             let fields = url::form_urlencoded::parse(&bytes);
             // Browsers send line ends as CR LF.
             let fields = fields.map(|(key, value)| (key.into_owned(), value.replace("\r\n", "\n")));
-            let form = Self(fields.collect());
+            let mut form = Self(fields.collect());
             if visitor.token.is_some() && form.get("form") != visitor.form_token() {
                 return Err(Refused::own(
                     StatusCode::FORBIDDEN,
                     "foreign_form",
                     "This form belongs to another session: it was open while you signed in anew, or another page sent it. Go back, load the page again, and repeat what you did.",
                 ));
+            }
+            if visitor.token.is_some() {
+                form.show_who(&visitor).await?;
             }
             Ok(form)
         }

@@ -10,3 +10,4 @@ pub mod seal;
 pub mod shared_secret;
 pub mod sign;
 pub mod token;
+pub mod totp;

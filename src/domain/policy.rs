@@ -33,6 +33,8 @@ pub struct Policy {
     pub retain_inputs_days: u16,
     /// How many people other than its contributors must approve a version before it can be released, 0 to 5; 0 unless set.
     pub required_approvals: u8,
+    /// Whether admins who sign in with a password need a second factor; not unless set.
+    pub require_second_factor: bool,
     /// Whether and how the catalogue follows Anam's lists; not at all unless set.
     pub catalogue_sync: Option<CatalogueSync>,
 }
@@ -121,6 +123,7 @@ impl Default for Policy {
             preference_fields: BTreeMap::new(),
             retain_inputs_days: 30,
             required_approvals: 0,
+            require_second_factor: false,
             catalogue_sync: None,
         }
     }
@@ -173,6 +176,8 @@ impl Policy {
                     Some(approvals) => policy.required_approvals = approvals,
                     None => faults.add(at, format!("must be a whole number from 0 to {MAX_APPROVALS}")),
                 },
+                ("requireSecondFactor", Value::Bool(required)) => policy.require_second_factor = *required,
+                ("requireSecondFactor", _) => faults.add(at, "must be true or false"),
                 ("catalogueSync", Value::Object(sync)) => {
                     policy.catalogue_sync = faults.take(&at, CatalogueSync::parse(sync));
                 }
@@ -182,7 +187,7 @@ impl Policy {
                 ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals and catalogueSync",
+                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor and catalogueSync",
                 ),
             }
         }
@@ -223,6 +228,9 @@ impl Policy {
         if self.retain_inputs_days != Self::default().retain_inputs_days {
             document.insert("retainInputsDays".into(), self.retain_inputs_days.into());
         }
+        if self.require_second_factor {
+            document.insert("requireSecondFactor".into(), true.into());
+        }
         if let Some(sync) = self.catalogue_sync {
             document.insert("catalogueSync".into(), sync.to_document());
         }
@@ -240,11 +248,21 @@ impl Policy {
         document.insert("timeZone".into(), self.time_zone.name().into());
         document.insert("retainInputsDays".into(), self.retain_inputs_days.into());
         document.insert("requiredApprovals".into(), self.required_approvals.into());
+        document.insert(
+            "requireSecondFactor".into(),
+            self.require_second_factor.into(),
+        );
         document.extend(self.to_document());
         if let Some(sync) = self.catalogue_sync {
             document.insert("catalogueSync".into(), sync.to_whole_document());
         }
         document
+    }
+
+    /// Whether `other` asks less of admins than this policy does.
+    pub fn is_weakened_by(&self, other: &Self) -> bool {
+        (self.require_second_factor && !other.require_second_factor)
+            || other.required_approvals < self.required_approvals
     }
 
     /// Whether a page of this origin may call the user API.

@@ -40,6 +40,10 @@ const RESETS_OF: (u32, u32) = (3, 3);
 /// Such mails that are prepared at the same time.
 const RESETS_AT_ONCE: usize = 32;
 
+/// Codes of a second factor for one account: five at once, then one in two minutes. A million codes, three of which are right at a time,
+/// last for years.
+const CODES: (u32, u32) = (30, 5);
+
 /// Most strangers who wait at the same time: of one network, of one account, of all.
 const WAITING: (usize, usize, usize) = (8, 8, 64);
 /// Single sign-ons of one tenant at the same time: from one network, and in all.
@@ -55,6 +59,7 @@ pub struct SignInLimits {
     networks: DefaultKeyedRateLimiter<IpAddr>,
     accounts: DefaultKeyedRateLimiter<Email>,
     sso: DefaultKeyedRateLimiter<(TenantId, IpAddr)>,
+    codes: DefaultKeyedRateLimiter<Email>,
     resets_from: DefaultKeyedRateLimiter<IpAddr>,
     resets_of: DefaultKeyedRateLimiter<Email>,
     reset_turns: Arc<Semaphore>,
@@ -142,6 +147,7 @@ impl Default for SignInLimits {
             networks: counter(NETWORK),
             accounts: counter(ACCOUNT),
             sso: counter(SSO),
+            codes: hourly(CODES),
             resets_from: hourly(RESETS_FROM),
             resets_of: hourly(RESETS_OF),
             reset_turns: Arc::new(Semaphore::new(RESETS_AT_ONCE)),
@@ -170,6 +176,14 @@ impl SignInLimits {
         self.addresses
             .check_key(&one_address(address))
             .map_err(|until| self.often(Limit::SignInAddress, &until))
+    }
+
+    /// Counts a code of a second factor in, of somebody whose password was right.
+    pub fn admit_code(&self, email: &Email, address: Option<IpAddr>) -> Result<(), TooMany> {
+        self.admit_address(address)?;
+        self.codes
+            .check_key(email)
+            .map_err(|until| self.often(Limit::SignInAccount, &until))
     }
 
     /// Counts somebody in who asks for a link for a new password.
@@ -316,6 +330,8 @@ impl SignInLimits {
         self.accounts.shrink_to_fit();
         self.sso.retain_recent();
         self.sso.shrink_to_fit();
+        self.codes.retain_recent();
+        self.codes.shrink_to_fit();
         self.resets_from.retain_recent();
         self.resets_from.shrink_to_fit();
         self.resets_of.retain_recent();

@@ -26,6 +26,19 @@ pub struct NewSession<'a> {
     pub password_hash: Option<&'a str>,
     /// The session whose place it takes; it begins only if that one still goes on, and ends it.
     pub instead_of: Option<TokenHash>,
+    /// When the second factor was shown.
+    pub factor_at: Option<DateTime<Utc>>,
+    /// When the person last showed who they are.
+    pub proven_at: DateTime<Utc>,
+}
+
+/// What somebody must do before their session may do anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Show a code of their second factor.
+    Code,
+    /// Enrol a second factor, which the tenant demands.
+    Enrolment,
 }
 
 /// A session that goes on, and all that may be done with it.
@@ -46,6 +59,29 @@ pub struct SessionRow {
     pub seen_at: DateTime<Utc>,
     /// The end, whatever is done with it.
     pub expires_at: DateTime<Utc>,
+    /// Whether the person has a second factor.
+    pub has_factor: bool,
+    /// When it was shown in this session.
+    pub factor_at: Option<DateTime<Utc>>,
+    /// When the person last showed who they are.
+    pub proven_at: DateTime<Utc>,
+}
+
+impl SessionRow {
+    /// What must be done first. An identity provider's sessions miss nothing: a second factor is its matter.
+    pub fn missing(&self) -> Option<Missing> {
+        let demanded = self
+            .tenant
+            .as_ref()
+            .is_some_and(|tenant| tenant.demands_factor);
+        if self.by_sso {
+            None
+        } else if self.has_factor {
+            self.factor_at.is_none().then_some(Missing::Code)
+        } else {
+            demanded.then_some(Missing::Enrolment)
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -56,14 +92,16 @@ pub struct SessionTenant {
     pub active: bool,
     /// The person's current role in the tenant.
     pub role: Role,
+    /// Whether its policy demands a second factor.
+    pub demands_factor: bool,
 }
 
 /// Begins a session, unless the person was disabled or got another password meanwhile: the row of the person is held, so
 /// that a change of password either comes before and is seen here, or comes after and ends this session too.
 async fn begin(connection: &mut Lease, new: &NewSession<'_>) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "insert into console_session (hash, admin_id, working_tenant, by_sso, created_at, seen_at, expires_at)
-         select $1, a.id, $3, $4, $5, $5, $6 from admin a
+        "insert into console_session (hash, admin_id, working_tenant, by_sso, created_at, seen_at, expires_at, factor_at, proven_at)
+         select $1, a.id, $3, $4, $5, $5, $6, $8, $9 from admin a
          where a.id = $2 and a.disabled_at is null and ($7::text is null or a.password_hash = $7)
          for share",
         new.hash.as_bytes(),
@@ -72,7 +110,9 @@ async fn begin(connection: &mut Lease, new: &NewSession<'_>) -> Result<bool, Sto
         new.by_sso,
         new.now,
         new.expires_at,
-        new.password_hash
+        new.password_hash,
+        new.factor_at,
+        new.proven_at
     )
     .execute(&mut *connection)
     .await?;
@@ -83,6 +123,24 @@ async fn begin(connection: &mut Lease, new: &NewSession<'_>) -> Result<bool, Sto
         Some(old) => end(connection, old).await,
         None => Ok(true),
     }
+}
+
+/// Notes that the person of a session has just shown who they are, with their second factor or without.
+async fn mark(
+    connection: &mut Lease,
+    hash: &TokenHash,
+    now: DateTime<Utc>,
+    with_factor: bool,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update console_session set proven_at = $2, factor_at = case when $3 then $2 else factor_at end where hash = $1",
+        hash.as_bytes(),
+        now,
+        with_factor
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn end(connection: &mut Lease, hash: &TokenHash) -> Result<bool, StoreError> {
@@ -115,7 +173,9 @@ impl PlatformTx {
         idle_since: DateTime<Utc>,
     ) -> Result<Option<SessionRow>, StoreError> {
         let row = sqlx::query!(
-            r#"select s.admin_id, a.email, a.name, a.operator, s.by_sso, s.seen_at, s.expires_at,
+            r#"select s.admin_id, a.email, a.name, a.operator, s.by_sso, s.seen_at, s.expires_at, s.factor_at, s.proven_at,
+                      exists (select from second_factor f where f.admin_id = a.id and f.confirmed_at is not null) as "has_factor!",
+                      coalesce(t.policy -> 'requireSecondFactor' = 'true', false) as "demands_factor!",
                       s.working_tenant, t.slug as "slug?", t.status = 'active' as "active?", m.role as "role?"
                from console_session s
                join admin a on a.id = s.admin_id and a.disabled_at is null
@@ -135,6 +195,7 @@ impl PlatformTx {
                 slug,
                 active,
                 role: role(&name)?,
+                demands_factor: row.demands_factor,
             }),
             // A session of a tenant whose membership does not carry it any more is none.
             (Some(_), ..) => return Ok(None),
@@ -150,6 +211,9 @@ impl PlatformTx {
             tenant,
             seen_at: row.seen_at,
             expires_at: row.expires_at,
+            has_factor: row.has_factor,
+            factor_at: row.factor_at,
+            proven_at: row.proven_at,
         }))
     }
 
@@ -172,6 +236,16 @@ impl PlatformTx {
     /// Begins a session; says whether the person still may.
     pub async fn begin_session(&mut self, new: &NewSession<'_>) -> Result<bool, StoreError> {
         begin(self.connection(), new).await
+    }
+
+    /// Notes that the person of a session has just shown who they are, with their second factor or without.
+    pub async fn mark_proven(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+        with_factor: bool,
+    ) -> Result<(), StoreError> {
+        mark(self.connection(), hash, now, with_factor).await
     }
 
     pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {
@@ -210,6 +284,18 @@ impl TenantTx {
         let begun = begin(step.connection(), new).await?;
         step.end().await?;
         Ok(begun)
+    }
+
+    /// Notes that the person of a session has just shown who they are, with their second factor or without.
+    pub async fn mark_proven(
+        &mut self,
+        hash: &TokenHash,
+        now: DateTime<Utc>,
+        with_factor: bool,
+    ) -> Result<(), StoreError> {
+        let mut step = self.platform_step().await?;
+        mark(step.connection(), hash, now, with_factor).await?;
+        step.end().await
     }
 
     pub async fn end_session(&mut self, hash: &TokenHash) -> Result<(), StoreError> {

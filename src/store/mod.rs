@@ -32,6 +32,7 @@ pub mod rights;
 mod roles;
 pub mod sample_users;
 pub mod sealed;
+pub mod second_factors;
 pub mod secrets;
 pub mod session_counts;
 pub mod sessions;

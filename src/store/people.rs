@@ -50,6 +50,8 @@ pub struct MemberRow {
     /// Signs in by the tenant's identity provider only.
     pub by_sso: bool,
     pub disabled: bool,
+    /// Whether they have a second factor.
+    pub second_factor: bool,
     pub since: DateTime<Utc>,
 }
 
@@ -286,7 +288,8 @@ impl TenantTx {
         let tenant = self.tenant().0;
         let mut step = self.platform_step().await?;
         let rows = sqlx::query!(
-            r#"select a.id, a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at
+            r#"select a.id, a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at,
+                      exists (select from second_factor f where f.admin_id = a.id and f.confirmed_at is not null) as "second_factor!"
                from membership m join admin a on a.id = m.admin_id
                where m.tenant_id = $1 and ($2::text is null or a.email > $2) order by a.email limit $3"#,
             tenant,
@@ -304,6 +307,7 @@ impl TenantTx {
                 role: role(&row.role)?,
                 by_sso: row.by_sso,
                 disabled: row.disabled,
+                second_factor: row.second_factor,
                 since: row.created_at,
             })
         });
@@ -314,7 +318,8 @@ impl TenantTx {
         let tenant = self.tenant().0;
         let mut step = self.platform_step().await?;
         let row = sqlx::query!(
-            r#"select a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at
+            r#"select a.email, a.name, m.role, m.by_sso, a.disabled_at is not null as "disabled!", m.created_at,
+                      exists (select from second_factor f where f.admin_id = a.id and f.confirmed_at is not null) as "second_factor!"
                from membership m join admin a on a.id = m.admin_id where m.tenant_id = $1 and m.admin_id = $2"#,
             tenant,
             id.0
@@ -330,6 +335,7 @@ impl TenantTx {
                 role: role(&row.role)?,
                 by_sso: row.by_sso,
                 disabled: row.disabled,
+                second_factor: row.second_factor,
                 since: row.created_at,
             })
         })

@@ -1,6 +1,6 @@
 //! Who administers a tenant, and how they prove it.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::sign_in::TOKEN_PREFIX;
@@ -10,6 +10,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
+use crate::store::console_sessions::Missing;
 
 /// What the keys of machines start with.
 pub const API_KEY_PREFIX: &str = "pgk_";
@@ -18,6 +19,14 @@ const SHOWN_CHARS: usize = 12;
 
 /// How exactly it is noted when a credential was used.
 pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
+
+/// How long ago somebody may have shown who they are, to do something dangerous.
+pub const RECENTLY: TimeDelta = TimeDelta::minutes(10);
+
+/// Whether whoever last showed then who they are did so of late. Machines and commands need not.
+pub fn is_recent(proven_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    proven_at.is_none_or(|at| at + RECENTLY > now)
+}
 
 /// Somebody who may administer one tenant.
 #[derive(Debug, Clone)]
@@ -28,6 +37,8 @@ pub struct Admin {
     pub actor: Actor,
     /// The request's id, for the audit trail.
     pub request_id: Option<String>,
+    /// When the person last showed who they are; none for machines and commands, who need not.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +89,9 @@ pub enum NoAdmin {
     Refused,
     #[error("the tenant is suspended")]
     TenantSuspended,
+    /// Somebody who is signed in, but owes a second factor.
+    #[error("the second factor is missing")]
+    Missing(Missing),
     /// An operator who is signed in, but works in no tenant.
     #[error("signed in to no tenant")]
     NoTenant,
@@ -121,12 +135,16 @@ async fn by_key(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmi
             person: key.created_by_person,
         },
         request_id: None,
+        proven_at: None,
     })
 }
 
 async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, NoAdmin> {
     let session = signed_in::find(gateway, token).await?;
     let session = session.ok_or(NoAdmin::Refused)?;
+    if let Some(missing) = session.missing() {
+        return Err(NoAdmin::Missing(missing));
+    }
     let actor = signed_in::actor_of(&session);
     let tenant = session.tenant.ok_or(NoAdmin::NoTenant)?;
     if !tenant.active {
@@ -137,6 +155,7 @@ async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, No
         role: tenant.role,
         actor,
         request_id: None,
+        proven_at: Some(session.proven_at),
     })
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::admin::Admin;
+use super::admin::{Admin, is_recent};
 use crate::clock::Clock;
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
@@ -70,6 +70,11 @@ impl Change {
         self.tx.lock_authoring().await?;
         self.now = self.tx.moment().await?;
         Ok(())
+    }
+
+    /// Whether whoever makes the change has shown of late who they are.
+    pub fn is_recent(&self) -> bool {
+        is_recent(self.admin.proven_at, self.clock.now())
     }
 
     pub fn new_id(&self) -> Uuid {

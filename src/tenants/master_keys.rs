@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::crypto::seal::{Aad, KeyRing, SealError};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{AdminId, TenantId};
 use crate::store::audit::AuditEvent;
 use crate::store::sealed::SealedColumn;
+use crate::store::second_factors;
 use crate::store::{Database, StoreError};
 
 /// What a key is recognised by: it opens this, sealed.
@@ -118,6 +119,15 @@ async fn has_sealed(
         }
         tx.commit().await?;
     }
+    let mut tx = database.platform().await?;
+    for row in tx.factors_sealed_with(id, 1).await? {
+        found = true;
+        let place = second_factors::place(AdminId(row.id));
+        if keys.open(&row.sealed, &place).is_ok() {
+            return Ok(true);
+        }
+    }
+    tx.commit().await?;
     if found {
         return Err(MasterKeyRefusal::Wrong(id));
     }
@@ -168,6 +178,7 @@ impl Reseal<'_> {
                 self.column(*tenant, column, &mut resealed).await?;
             }
         }
+        self.factors(&mut resealed).await?;
         progress(tenants.len(), tenants.len());
         if resealed.unopened.is_empty() {
             resealed.may_go = self.retire(resealed.done).await?;
@@ -215,6 +226,29 @@ impl Reseal<'_> {
             }
             tx.commit().await?;
             resealed.done += done;
+        }
+        Ok(())
+    }
+
+    /// People's second factors, which belong to no tenant.
+    async fn factors(&self, resealed: &mut Resealed) -> Result<(), MasterKeyRefusal> {
+        let active = self.keys.active()?;
+        let mut after = Some(Uuid::nil());
+        while let Some(person) = after {
+            let mut tx = self.database.platform().await?;
+            let rows = tx.factors_sealed_with_others(active, person, BATCH).await?;
+            after = rows.last().map(|last| last.id);
+            for row in rows {
+                let place = second_factors::place(AdminId(row.id));
+                match self.keys.open(&row.sealed, &place) {
+                    Err(error) => resealed.unopened.push((place.table, row.id, error)),
+                    Ok(secret) => {
+                        let again = self.keys.seal(&secret, &place)?;
+                        resealed.done += u64::from(tx.replace_factor(&row, &again).await?);
+                    }
+                }
+            }
+            tx.commit().await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ pub mod password_reset;
 pub mod preferences;
 pub mod provider_keys;
 pub mod refusal;
+pub mod second_factor;
 pub mod secrets;
 pub mod sign_in;
 pub mod signed_in;

@@ -431,6 +431,23 @@ impl Operator<'_> {
         Ok(made)
     }
 
+    /// Removes a person's second factor, which ends their sessions.
+    pub async fn remove_second_factor(&self, email: &Email) -> Result<(), Refusal> {
+        let mut tx = self.database.platform().await?;
+        let person = tx.person_by_email(email).await?;
+        let person = person.ok_or(Refusal::NotFound)?;
+        if !tx.remove_factor(person.id).await? {
+            return Err(Refusal::NotFound);
+        }
+        tx.end_sessions(person.id).await?;
+        let target = format!("person/{email}");
+        tx.audit(&self.event("person.remove_second_factor", &target, json!({})))
+            .await?;
+        tx.commit().await?;
+        tracing::info!(actor = self.label, person = %email, "a second factor was removed");
+        Ok(())
+    }
+
     /// Lets a person sign in nowhere, which ends their sessions, or lets them again.
     pub async fn set_disabled(&self, email: &Email, disabled: bool) -> Result<(), AccountError> {
         let mut tx = self.database.platform().await?;

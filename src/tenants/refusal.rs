@@ -51,6 +51,9 @@ pub enum Refusal {
     /// The role is too low, or it is not for this kind of actor.
     #[error("{0}")]
     Forbidden(String),
+    /// It is dangerous, and whoever asks last showed too long ago who they are.
+    #[error("this wants a more recent sign-in")]
+    NotRecent,
     /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),

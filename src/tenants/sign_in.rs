@@ -17,7 +17,7 @@ use crate::limits::sign_in::{PasswordTurn, SsoTurn};
 use crate::limits::{TooMany, one_address};
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
-use crate::store::console_sessions::NewSession;
+use crate::store::console_sessions::{Missing, NewSession};
 use crate::store::people::{MembershipRow, PersonRow};
 
 /// What tokens of sessions begin with.
@@ -61,6 +61,8 @@ pub struct SignedIn {
     pub expires_at: DateTime<Utc>,
     /// The tenant it works in; none for an operator who belongs to none.
     pub workplace: Option<CurrentTenant>,
+    /// What must be done before the session may do anything else.
+    pub missing: Option<Missing>,
 }
 
 /// The tenant that a session works in.
@@ -158,6 +160,8 @@ async fn with_password(gateway: &Gateway, attempt: SignIn) -> Result<SignedIn, S
             by_sso: false,
             instead_of: None,
             expires_at: ends_at(gateway.clock.now()),
+            factor_at: None,
+            proven_at: gateway.clock.now(),
             how: json!({ "by": "password" }),
             request_id: from.request_id.as_deref(),
         },
@@ -377,6 +381,10 @@ pub(super) struct PendingSession<'a> {
     /// The session that this one replaces.
     pub(super) instead_of: Option<TokenHash>,
     pub(super) expires_at: DateTime<Utc>,
+    /// When the second factor was shown.
+    pub(super) factor_at: Option<DateTime<Utc>>,
+    /// When the person last showed who they are.
+    pub(super) proven_at: DateTime<Utc>,
     /// For the audit trail.
     pub(super) how: Value,
     pub(super) request_id: Option<&'a str>,
@@ -399,6 +407,8 @@ pub(super) async fn begin(
         expires_at: beginning.expires_at,
         password_hash: beginning.password_hash,
         instead_of: beginning.instead_of,
+        factor_at: beginning.factor_at,
+        proven_at: beginning.proven_at,
     };
     let (actor, target) = (actor(beginning.email), target(beginning.email));
     let event = AuditEvent {
@@ -439,10 +449,14 @@ pub(super) async fn begin(
     if !begun {
         return Err(SignInError::Refused("changed_meanwhile"));
     }
+    let mut platform = gateway.database.platform().await?;
+    let begun = platform.session(&session.hash, now, now - IDLE).await?;
+    platform.commit().await?;
     Ok(SignedIn {
         token,
         expires_at: session.expires_at,
         workplace,
+        missing: begun.and_then(|session| session.missing()),
     })
 }
 

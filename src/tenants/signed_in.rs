@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::admin::{Actor, TOUCH, is_well_formed};
 use super::sign_in::{
-    IDLE, PendingSession, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor, actor, begin, prove,
-    target, workplace,
+    CurrentTenant, IDLE, PendingSession, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor,
+    actor, begin, prove, target, workplace,
 };
 use crate::crypto::password::{BadPassword, Password};
 use crate::crypto::token::hash_token;
@@ -127,6 +127,8 @@ pub async fn switch(
             by_sso: session.by_sso,
             instead_of: Some(session.hash),
             expires_at: session.expires_at,
+            factor_at: session.factor_at,
+            proven_at: session.proven_at,
             how: json!({ "by": "switch" }),
             request_id: from.request_id.as_deref(),
         },
@@ -206,7 +208,23 @@ pub async fn change_password(
     }
 }
 
-fn email_of(session: &SessionRow) -> Result<Email, StoreError> {
+/// The tenant that a session works in, as another one begins with it.
+pub(super) fn workplace_of(session: &SessionRow) -> Result<Option<CurrentTenant>, SignInError> {
+    let Some(tenant) = &session.tenant else {
+        return Ok(None);
+    };
+    if !tenant.active {
+        return Err(SignInError::Suspended);
+    }
+    Ok(Some(CurrentTenant {
+        tenant: tenant.id,
+        slug: tenant.slug.clone(),
+        name: tenant.slug.clone(),
+        role: tenant.role,
+    }))
+}
+
+pub(super) fn email_of(session: &SessionRow) -> Result<Email, StoreError> {
     Email::parse(&session.email)
         .map_err(|error| StoreError::Unreadable(format!("an admin's address {error}")))
 }

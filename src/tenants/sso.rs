@@ -286,6 +286,8 @@ async fn begin_here(
             by_sso: true,
             instead_of: None,
             expires_at: ends_at(gateway.clock.now()),
+            factor_at: None,
+            proven_at: gateway.clock.now(),
             how: json!({ "by": "sso", "issuer": provider.issuer }),
             request_id: from.request_id.as_deref(),
         },

@@ -40,6 +40,12 @@ codes! {
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Authentication required";
     /// Not signed in: unknown, wrong, disabled, or the identity provider does not vouch; one answer for all.
     SignInFailed = "sign_in_failed", UNAUTHORIZED, "Sign-in failed";
+    /// The password was right; a code of the second factor is missing. Send it to `/v1/admin/sign-in:complete`.
+    SecondFactorRequired = "second_factor_required", UNAUTHORIZED, "Second factor required";
+    /// The tenant's policy demands a second factor, and the person has none yet. Enrol one at `/v1/admin/second-factor`.
+    SecondFactorEnrolmentRequired = "second_factor_enrolment_required", FORBIDDEN, "Second factor must be enrolled";
+    /// This wants somebody who has shown within ten minutes who they are. Do so at `/v1/admin/account:confirm`, then repeat the call.
+    InsufficientUserAuthentication = "insufficient_user_authentication", UNAUTHORIZED, "Confirm who you are";
     /// The tenant's identity provider can't be reached, or its configuration is not usable. An owner can look.
     IdentityProviderUnavailable = "identity_provider_unavailable", SERVICE_UNAVAILABLE, "Identity provider unavailable";
     /// The tenant is suspended. Ask the gateway's operator.

@@ -12,6 +12,7 @@ mod forwarded;
 pub mod html;
 pub mod input;
 pub mod operation;
+mod owed;
 pub mod own_address;
 pub mod page;
 pub mod path;

@@ -9,6 +9,7 @@ mod headers;
 mod output;
 mod page;
 mod parameters;
+mod recent;
 mod user;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use self::output::{
 };
 pub use self::page::{Page, PageOf};
 pub use self::parameters::{PartialQuery, Path, PathPart, Query, TenantName};
+pub use self::recent::Recent;
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;

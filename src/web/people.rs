@@ -14,9 +14,10 @@ use crate::crypto::password::HashError;
 use crate::domain::fault::Fault;
 use crate::gateway::Gateway;
 use crate::limits::AddressAdmitted;
-use crate::store::console_sessions::SessionRow;
+use crate::store::console_sessions::{Missing, SessionRow};
 use crate::tenants::invitations::AcceptError;
 use crate::tenants::password_reset::{RedeemError, RequestError};
+use crate::tenants::second_factor::FactorError;
 use crate::tenants::sign_in::{SignInError, Visitor};
 use crate::tenants::signed_in::{self, PasswordError};
 use crate::tenants::sso::SsoFailure;
@@ -50,15 +51,54 @@ impl FromRequest for Person {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
+            let Arriving(person) = Arriving::extract(&request).await?;
+            match person.session.missing() {
+                None => Ok(person),
+                Some(missing) => Err(Problem::missing(missing)),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Somebody who is signed in, but may still owe a second factor: only for what they do about it, and to see or leave their session.
+#[derive(Debug)]
+pub struct Arriving(Person);
+
+impl Arriving {
+    /// Refuses somebody who has a second factor, and has not shown it in this session.
+    pub fn refuse_without_code(&self) -> Result<(), Problem> {
+        match self.session.missing() {
+            Some(Missing::Code) => Err(Problem::missing(Missing::Code)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Deref for Arriving {
+    type Target = Person;
+
+    fn deref(&self) -> &Person {
+        &self.0
+    }
+}
+
+impl FromRequest for Arriving {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
             let (session, admitted) = person(&request).await?;
             let session = session.ok_or_else(|| {
                 Problem::new(Code::Forbidden)
                     .detail("This is for people who are signed in, not for API keys.")
             })?;
-            Ok(Self {
+            Ok(Self(Person {
                 session,
                 _admitted: admitted,
-            })
+            }))
         }
         .boxed_local()
     }
@@ -87,6 +127,11 @@ impl Operator {
         }
     }
 
+    /// Their session.
+    pub fn session(&self) -> &SessionRow {
+        &self.session
+    }
+
     /// As the audit trail says it.
     pub fn label(&self) -> String {
         signed_in::actor_of(&self.session).label
@@ -101,6 +146,9 @@ impl FromRequest for Operator {
         let request = request.clone();
         async move {
             match person(&request).await? {
+                (Some(session), _) if session.missing().is_some() => {
+                    Err(session.missing().map_or_else(|| Problem::new(Code::Forbidden), Problem::missing))
+                }
                 (Some(session), admitted) if signed_in::is_operator(&session) => Ok(Self {
                     session,
                     request_id: request_id(&request),
@@ -182,6 +230,28 @@ impl From<RequestError> for Problem {
                 "No mail is sent here. An owner of your tenant, or whoever runs the installation, can make a link for a new password.",
             ),
             RequestError::SignIn(error) => error.into(),
+        }
+    }
+}
+
+impl From<FactorError> for Problem {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::Wrong => Self::new(Code::InvalidRequest)
+                .detail("See errors for what to change.")
+                .errors(vec![Fault::new(
+                    "/code",
+                    "is wrong, too old, or was used: send the one that the app shows now; does the phone know the time?",
+                )]),
+            FactorError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            FactorError::SignIn(SignInError::Refused(_)) => Self::new(Code::InvalidRequest)
+                .detail("See errors for what to change.")
+                .errors(vec![Fault::new("/password", "is not the password of this account")]),
+            FactorError::SignIn(error) => error.into(),
+            FactorError::Totp(_) | FactorError::Seal(_) => {
+                tracing::error!(%error, "a second factor can't be read");
+                Self::new(Code::Internal)
+            }
         }
     }
 }

@@ -234,6 +234,13 @@ impl Problem {
         problem
     }
 
+    /// Says how to prove more (RFC 9110 wants a challenge with each 401).
+    #[must_use]
+    pub fn challenged(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
     pub fn body(&self) -> ProblemBody {
         let more = self.more.as_deref();
         ProblemBody {
@@ -453,6 +460,7 @@ impl From<NoAdmin> for Problem {
         match error {
             NoAdmin::Refused => Self::no_admin(true),
             NoAdmin::TenantSuspended => Self::new(Code::TenantSuspended),
+            NoAdmin::Missing(missing) => Self::missing(missing),
             NoAdmin::NoTenant => Self::new(Code::Forbidden).detail(
                 "You are signed in to no tenant. Operators who are members of one name it when they sign in.",
             ),
@@ -493,6 +501,7 @@ impl From<Refusal> for Problem {
                 problem.more().conflicts = Some(conflicts);
                 problem
             }
+            Refusal::NotRecent => Self::not_recent(),
             Refusal::Source(error) => error.into(),
             Refusal::Store(error) => error.into(),
             Refusal::Work(error) => error.into(),

@@ -43,8 +43,11 @@ fn the_table_of_codes_is_what_callers_of_the_user_api_get() {
         "identity_provider_unavailable",
         "in_use",
         "inputs_expired",
+        "insufficient_user_authentication",
         "merge_conflict",
         "precondition_required",
+        "second_factor_enrolment_required",
+        "second_factor_required",
         "sign_in_failed",
     ];
     for code in Code::ALL {

@@ -14,7 +14,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::admin::Own;
 use crate::web::input::{Line, Moment, WholeNumber, input};
 use crate::web::operation::{
-    Answer, Body, Call, Created, Json, NoContent, Once, Page, PageOf, Path, operations,
+    Answer, Body, Call, Created, Json, NoContent, Once, Page, PageOf, Path, Recent, operations,
 };
 
 operations! {
@@ -138,7 +138,10 @@ async fn list(call: Call<Own>, page: PageOf<()>) -> Answer<Page<ApiKeyBody>> {
     Ok(page.of(rows, |row| row.id.to_string(), ApiKeyBody::from))
 }
 
-async fn create(call: Call<Own>, sent: Once<Body<NewApiKey>>) -> Answer<Created<ApiKeyBody>> {
+async fn create(
+    Recent(call): Recent<Call<Own>>,
+    sent: Once<Body<NewApiKey>>,
+) -> Answer<Created<ApiKeyBody>> {
     call.once(sent, async move |change, sent| {
         let new = NewKey {
             name: sent.name.into(),
@@ -165,7 +168,7 @@ async fn revoke(call: Call<Own>, Path(key): Path<ApiKeyId>) -> Answer<NoContent>
 }
 
 async fn rotate(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(key): Path<ApiKeyId>,
     sent: Once<Body<Rotation>>,
 ) -> Answer<Created<ApiKeyBody>> {

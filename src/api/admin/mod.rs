@@ -21,6 +21,7 @@ pub mod refusals;
 pub mod releases;
 mod replays;
 pub mod sample_users;
+pub mod second_factor;
 pub mod secrets;
 pub mod session_counts;
 pub mod sessions;
@@ -41,6 +42,7 @@ pub fn operations() -> Vec<Operations> {
         sign_in::operations(),
         people::operations(),
         password_resets::operations(),
+        second_factor::operations(),
         api_keys::operations(),
         sso::operations(),
         sso::browser::operations(),

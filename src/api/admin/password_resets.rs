@@ -16,7 +16,7 @@ use crate::tenants::sign_in::{MAX_EMAIL_CHARS, MAX_SECRET_BYTES, Visitor};
 use crate::web::admin::Own;
 use crate::web::input::{Line, Secret, input};
 use crate::web::operation::{
-    Absent, Answer, Body, Call, Conflicting, Created, NoContent, Path, Unless, operations,
+    Absent, Answer, Body, Call, Conflicting, Created, NoContent, Path, Recent, Unless, operations,
 };
 
 operations! {
@@ -110,7 +110,10 @@ async fn redeem(
     Ok(NoContent.into())
 }
 
-async fn make_link(call: Call<Own>, Path(member): Path<AdminId>) -> Answer<Created<PasswordLink>> {
+async fn make_link(
+    Recent(call): Recent<Call<Own>>,
+    Path(member): Path<AdminId>,
+) -> Answer<Created<PasswordLink>> {
     call.change(async move |change| {
         let member = members::find(change, member).await?;
         Ok(password_reset::make_link(change, &member).await?.into())

@@ -24,7 +24,7 @@ use crate::web::etag::Validator;
 use crate::web::input::{Line, Secret, input};
 use crate::web::operation::{
     Absent, Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Page, PageOf, Path,
-    Tagged, Unless, operations,
+    Recent, Tagged, Unless, operations,
 };
 
 operations! {
@@ -196,6 +196,8 @@ struct MemberBody {
     single_sign_on: bool,
     /// Whether an operator has locked the account.
     disabled: bool,
+    /// Whether they have a second factor.
+    second_factor: bool,
     /// When the person became a member.
     since: DateTime<Utc>,
 }
@@ -209,6 +211,7 @@ impl From<&MemberRow> for MemberBody {
             role: row.role,
             single_sign_on: row.by_sso,
             disabled: row.disabled,
+            second_factor: row.second_factor,
             since: row.since,
         }
     }
@@ -274,7 +277,7 @@ async fn list_invitations(call: Call<Own>, page: PageOf<()>) -> Answer<Page<Invi
 }
 
 async fn invite(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     sent: Once<Body<NewInvitation>>,
 ) -> Answer<Created<InvitationBody>> {
     call.once(sent, async move |change, sent| {
@@ -332,7 +335,7 @@ async fn get_member(call: Call<View>, member: Path<AdminId>) -> Answer<Tagged<Me
 }
 
 async fn change_role(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(member): Path<AdminId>,
     seen: IfMatch,
     sent: Body<RoleChange>,
@@ -346,7 +349,11 @@ async fn change_role(
     .await
 }
 
-async fn remove(call: Call<Own>, Path(member): Path<AdminId>, seen: IfMatch) -> Answer<NoContent> {
+async fn remove(
+    Recent(call): Recent<Call<Own>>,
+    Path(member): Path<AdminId>,
+    seen: IfMatch,
+) -> Answer<NoContent> {
     call.change(async move |change| {
         let member = seen_member(change, member, seen).await?;
         members::remove(change, &member).await?;

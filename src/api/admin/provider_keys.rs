@@ -16,7 +16,7 @@ use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
 use crate::web::input::{Line, Member, Schemas, input, secret};
 use crate::web::operation::{
-    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Tagged, operations,
+    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Recent, Tagged, operations,
 };
 use crate::web::page::PageBody;
 
@@ -179,7 +179,7 @@ async fn list(call: Call<View>) -> Answer<Json<PageBody<ProviderKeyBody>>> {
 }
 
 async fn add(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     sent: Once<Body<NewProviderKey>>,
 ) -> Answer<Created<ProviderKeyBody>> {
     let gateway = call.gateway();
@@ -209,7 +209,7 @@ async fn get(call: Call<View>, key: Path<ProviderKeyId>) -> Answer<Tagged<Provid
 }
 
 async fn delete(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(key): Path<ProviderKeyId>,
     seen: IfMatch,
 ) -> Answer<NoContent> {
@@ -233,7 +233,7 @@ async fn test(call: Call<Own>, key: Path<ProviderKeyId>) -> Answer<Json<TestBody
 }
 
 async fn retire(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(key): Path<ProviderKeyId>,
     sent: Body<ProviderKeyRetirement>,
 ) -> Answer<Tagged<ProviderKeyBody>> {

@@ -12,19 +12,21 @@ use crate::domain::fault::Fault;
 use crate::domain::key::MAX_SLUG_CHARS;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
+use crate::store::console_sessions::Missing;
 use crate::store::people::MembershipRow;
 use crate::tenants::sign_in::{self, MAX_EMAIL_CHARS, MAX_SECRET_BYTES, SignIn, SignedIn, Visitor};
 use crate::tenants::signed_in;
 use crate::web::input::{Line, Member, Schemas, Secret, input};
 use crate::web::operation::{Answer, Body, Json, NoContent, operations};
-use crate::web::people::Person;
+use crate::web::people::{Arriving, Person};
 
 operations! {
     "Admin: access";
 
     "/v1/admin/sign-in" {
         /// Signs a person in with a password. A person who belongs to several tenants names one of them; after the right password,
-        /// `errors` lists them. Attempts are limited by account and by address.
+        /// `errors` lists them. Attempts are limited by account and by address. Where `missing` is there, the session may do nothing else before
+        /// that is done.
         POST signIn => sign_in;
     }
     "/v1/admin/sign-out" {
@@ -62,6 +64,29 @@ pub(super) struct SignedInBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<Role>,
+    /// What the session must do before anything else; absent where nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    missing: Option<MissingBody>,
+}
+
+/// What a session owes: `code`, a code of the second factor (`POST /v1/admin/sign-in:complete`), or `enrolment` of one, which the tenant
+/// demands (`POST /v1/admin/second-factor`).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = MissingFactor)]
+enum MissingBody {
+    Code,
+    Enrolment,
+}
+
+impl From<Missing> for MissingBody {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Code => Self::Code,
+            Missing::Enrolment => Self::Enrolment,
+        }
+    }
 }
 
 impl From<SignedIn> for Json<SignedInBody> {
@@ -72,6 +97,7 @@ impl From<SignedIn> for Json<SignedInBody> {
             expires_at: signed_in.expires_at,
             role: workplace.as_ref().map(|workplace| workplace.role),
             tenant: workplace.map(|workplace| workplace.slug),
+            missing: signed_in.missing.map(MissingBody::from),
         })
     }
 }
@@ -99,6 +125,12 @@ struct Account {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     role: Option<Role>,
+    /// What the session must do before anything else; absent where nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    missing: Option<MissingBody>,
+    /// Whether the person has a second factor.
+    second_factor: bool,
     /// The tenants that the session may switch to, this one among them.
     tenants: Vec<TenantOfPerson>,
 }
@@ -202,12 +234,16 @@ async fn sign_in(
     Ok(signed_in.into())
 }
 
-async fn sign_out(person: Person, from: Visitor, gateway: web::Data<Gateway>) -> Answer<NoContent> {
+async fn sign_out(
+    person: Arriving,
+    from: Visitor,
+    gateway: web::Data<Gateway>,
+) -> Answer<NoContent> {
     signed_in::sign_out(&gateway, &person, &from).await?;
     Ok(NoContent)
 }
 
-async fn account(person: Person, gateway: web::Data<Gateway>) -> Answer<Json<Account>> {
+async fn account(person: Arriving, gateway: web::Data<Gateway>) -> Answer<Json<Account>> {
     let tenants = signed_in::memberships(&gateway, &person).await?;
     let tenant = person.tenant.as_ref();
     Ok(Json::new(&Account {
@@ -218,16 +254,20 @@ async fn account(person: Person, gateway: web::Data<Gateway>) -> Answer<Json<Acc
         expires_at: person.expires_at,
         tenant: tenant.map(|tenant| tenant.slug.clone()),
         role: tenant.map(|tenant| tenant.role),
+        missing: person.missing().map(MissingBody::from),
+        second_factor: person.has_factor,
         tenants: tenants.into_iter().map(TenantOfPerson::from).collect(),
     }))
 }
 
 async fn switch(
-    person: Person,
+    person: Arriving,
     from: Visitor,
     gateway: web::Data<Gateway>,
     sent: Body<TenantSwitch>,
 ) -> Answer<Json<SignedInBody>> {
+    // Somebody who lacks an enrolment that one tenant demands may go on in another.
+    person.refuse_without_code()?;
     let tenant = sent.checked()?.tenant;
     let signed_in = signed_in::switch(&gateway, &person, &tenant, &from).await?;
     Ok(signed_in.into())

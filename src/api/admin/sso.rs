@@ -19,7 +19,7 @@ use crate::web::admin::Own;
 use crate::web::etag::{Conditions, Validator};
 use crate::web::input::{Line, Member, Schemas, input};
 use crate::web::operation::{
-    Absent, Answer, Body, Call, IfMatch, NoContent, Tagged, Unless, operations,
+    Absent, Answer, Body, Call, IfMatch, NoContent, Recent, Tagged, Unless, operations,
 };
 
 operations! {
@@ -162,7 +162,7 @@ async fn get(call: Call<Own>) -> Answer<Unless<Absent, Tagged<ProviderBody>>> {
 }
 
 async fn put(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     seen: Conditions,
     sent: Body<NewProvider>,
 ) -> Answer<Tagged<ProviderBody>> {
@@ -180,7 +180,7 @@ async fn put(
     .await
 }
 
-async fn delete(call: Call<Own>, seen: IfMatch) -> Answer<NoContent> {
+async fn delete(Recent(call): Recent<Call<Own>>, seen: IfMatch) -> Answer<NoContent> {
     call.change(async move |change| {
         let stored = sso::stored(change).await?.ok_or(Refusal::NotFound)?;
         seen.check(&validator(Some(&stored)), || current(Some(&stored)))?;

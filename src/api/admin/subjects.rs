@@ -18,7 +18,7 @@ use crate::store::StoreError;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::subjects::{self, SubjectExport};
 use crate::web::admin::Own;
-use crate::web::operation::{Answer, Call, Described, Json, Output, Path, operations};
+use crate::web::operation::{Answer, Call, Described, Json, Output, Path, Recent, operations};
 use crate::web::work::{Pieces, in_pieces};
 
 operations! {
@@ -148,7 +148,10 @@ async fn export(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Exporte
     Ok(Exported(pieces.boxed_local()))
 }
 
-async fn erase(call: Call<Own>, Path(subject): Path<Subject>) -> Answer<Json<ErasedBody>> {
+async fn erase(
+    Recent(call): Recent<Call<Own>>,
+    Path(subject): Path<Subject>,
+) -> Answer<Json<ErasedBody>> {
     let user = subject.clone();
     let erased = call
         .change(async move |change| {

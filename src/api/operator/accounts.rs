@@ -6,7 +6,9 @@ use crate::api::admin::password_resets::PasswordLink;
 use crate::domain::email::Email;
 use crate::gateway::Gateway;
 use crate::web::input::input;
-use crate::web::operation::{Absent, Answer, Body, Conflicting, Created, Unless, operations};
+use crate::web::operation::{
+    Absent, Answer, Body, Conflicting, Created, NoContent, Recent, Unless, operations,
+};
 use crate::web::people::Operator;
 
 operations! {
@@ -15,6 +17,10 @@ operations! {
     "/v1/operator/accounts:reset-password" {
         /// Makes a link for a new password, to be passed on to whoever has this account. It can be used once, for 24 hours.
         POST makeAccountPasswordLink => make_password_link;
+    }
+    "/v1/operator/accounts:remove-second-factor" {
+        /// Removes the second factor of an account, which ends its sessions: for somebody who has lost the app and the recovery codes.
+        POST removeAccountSecondFactor => remove_second_factor;
     }
 }
 
@@ -27,8 +33,20 @@ input! {
     }
 }
 
+async fn remove_second_factor(
+    Recent(operator): Recent<Operator>,
+    gateway: web::Data<Gateway>,
+    sent: Body<AccountOf>,
+) -> Answer<Unless<Absent, NoContent>> {
+    let email = sent.checked()?.email;
+    let label = operator.label();
+    let acting = operator.acting(&gateway, &label);
+    acting.remove_second_factor(&email).await?;
+    Ok(NoContent.into())
+}
+
 async fn make_password_link(
-    operator: Operator,
+    Recent(operator): Recent<Operator>,
     gateway: web::Data<Gateway>,
     sent: Body<AccountOf>,
 ) -> Answer<Unless<Absent, Unless<Conflicting, Created<PasswordLink>>>> {

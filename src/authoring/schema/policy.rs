@@ -71,6 +71,11 @@ fn policy() -> Schema {
                 )
                 .default(initial.required_approvals),
             ),
+            (
+                "requireSecondFactor",
+                Schema::flag("Whether people who administer and sign in with a password need a second factor.")
+                    .default(initial.require_second_factor),
+            ),
             ("catalogueSync", Schema::link("catalogueSync")),
         ],
     )

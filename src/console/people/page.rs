@@ -23,6 +23,7 @@ struct Member {
     role: String,
     single_sign_on: bool,
     disabled: bool,
+    second_factor: bool,
     since: At,
 }
 
@@ -114,6 +115,8 @@ struct PeoplePage {
     languages: Vec<&'static str>,
     /// Whether whoever looks has a password here.
     has_password: bool,
+    /// Whether they have a second factor.
+    own_factor: bool,
 }
 
 /// The page.
@@ -145,6 +148,7 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
             invitations: invitations.items,
             outcome,
             languages: languages(signed.texts.tag()),
+            own_factor: signed.account.second_factor,
             has_password: !signed.account.single_sign_on,
         },
     ))
@@ -161,11 +165,18 @@ fn told(said: &str) -> HttpResponse {
     see(&format!("/console/people?said={said}"))
 }
 
-/// Changes a role, removes a member, or makes a link for a new password.
+/// Changes a role, removes a member or their second factor, or makes a link for a new password.
 pub async fn member(signed: Signed, form: Form) -> Answer {
     let path = format!("/v1/admin/members/{}", encode(form.get("id")));
     if form.get("do") == "reset" {
         return reset(&signed, &path, &form).await;
+    }
+    if form.get("do") == "remove-factor" {
+        let path = format!("{path}:remove-second-factor");
+        return match signed.api.call(Method::POST, &path).told().await {
+            Ok(_) => Ok(told("member-factor")),
+            Err(refused) => shown(&signed, Outcome::refused("member", &form, refused)).await,
+        };
     }
     let Tagged { body, etag } = signed.api.tagged::<Member>(&path).await?;
     if body.role != form.get("was") {

@@ -30,6 +30,7 @@ struct Plain {
     time_zone: String,
     retain: String,
     approvals: String,
+    second_factor: bool,
     sync: bool,
     every: String,
     allow_new: bool,
@@ -63,6 +64,7 @@ impl Plain {
             time_zone: member("timeZone"),
             retain: member("retainInputsDays"),
             approvals: member("requiredApprovals"),
+            second_factor: policy.get("requireSecondFactor") == Some(&Value::Bool(true)),
             sync: !sync.is_null() && flag("enabled").unwrap_or(true),
             every: sync.get("everyHours").map(words_of).unwrap_or_default(),
             allow_new: flag("allowNew").unwrap_or(false),
@@ -76,6 +78,7 @@ impl Plain {
             time_zone: field("timeZone"),
             retain: field("retainInputsDays"),
             approvals: field("requiredApprovals"),
+            second_factor: form.has("requireSecondFactor"),
             sync: form.has("sync"),
             every: field("everyHours"),
             allow_new: form.has("allowNew"),
@@ -153,6 +156,10 @@ fn with_plain(form: &Form, policy: &mut Map<String, Value>) {
     put(
         "requiredApprovals",
         form.filled("requiredApprovals").map(number),
+    );
+    put(
+        "requireSecondFactor",
+        form.has("requireSecondFactor").then_some(true.into()),
     );
     let mut sync = Map::new();
     if form.has("sync") || form.has("allowNew") || form.filled("everyHours").is_some() {

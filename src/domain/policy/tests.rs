@@ -16,6 +16,7 @@ fn what_is_written_reads_back_the_same_and_defaults_are_left_out() {
         "preferences": { "level": { "values": ["low", "high"] } },
         "retainInputsDays": 0,
         "requiredApprovals": 2,
+        "requireSecondFactor": true,
         "catalogueSync": { "everyHours": 6, "allowNew": true },
     });
     let policy = parse(&document).unwrap();
@@ -41,6 +42,7 @@ fn every_fault_is_told_at_once() {
         "preferences": { "avatarId": { "maxLength": 1 }, "x": {} },
         "retainInputsDays": 3651,
         "requiredApprovals": 6,
+        "requireSecondFactor": 1,
         "catalogueSync": { "enabled": "yes", "everyHours": 0, "allowOld": true },
         "other": true,
     }))
@@ -63,6 +65,7 @@ fn every_fault_is_told_at_once() {
             "/other",
             "/preferences/avatarId",
             "/preferences/x",
+            "/requireSecondFactor",
             "/requiredApprovals",
             "/retainInputsDays",
             "/timeZone",

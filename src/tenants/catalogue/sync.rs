@@ -107,6 +107,7 @@ pub async fn round(gateway: &Arc<Gateway>) -> Result<(), StoreError> {
                 person: None,
             },
             request_id: None,
+            proven_at: None,
         };
         // The turn is over once anybody has begun another reading, be it done by now.
         match sync_when(gateway, &schedule, |newest| newest == last).await {

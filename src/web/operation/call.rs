@@ -23,7 +23,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{Authorized, Permission};
 use crate::web::codes::Code;
-use crate::web::people::{Operator, Person};
+use crate::web::people::{Arriving, Operator, Person};
 use crate::web::work::{Cache, Ready};
 
 /// A call of an admin whose role has the permission `P`. It counts as in flight as long as this is held.
@@ -79,7 +79,22 @@ impl Part for Operator {
     }
 }
 
+impl Part for Arriving {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Self::extract(&intake.request).await
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        operation.for_admins("person");
+    }
+}
+
 impl<P> Call<P> {
+    /// Who calls.
+    pub fn admin(&self) -> &Admin {
+        &self.may
+    }
+
     /// The running service.
     pub fn gateway(&self) -> &web::Data<Gateway> {
         &self.gateway

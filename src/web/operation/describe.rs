@@ -39,6 +39,7 @@ impl Document {
             security: json!([]),
             permission: None,
             is_for_users: false,
+            max_age: None,
         };
         describe(&mut operation);
         let entry = operation.entry(tag, id, doc);
@@ -61,6 +62,7 @@ pub struct Described<'a> {
     security: Value,
     permission: Option<&'static str>,
     is_for_users: bool,
+    max_age: Option<i64>,
 }
 
 impl Described<'_> {
@@ -80,6 +82,11 @@ impl Described<'_> {
         if !self.is_read() && permission != "view" {
             self.may_refuse(409, "Conflicting");
         }
+    }
+
+    /// Whoever is signed in must have shown within so many seconds who they are.
+    pub fn wants_recent(&mut self, seconds: i64) {
+        self.max_age = Some(seconds);
     }
 
     /// The operation is for users.
@@ -205,6 +212,9 @@ impl Described<'_> {
         insert("security", self.security);
         if let Some(permission) = self.permission {
             insert("x-permission", permission.into());
+        }
+        if let Some(seconds) = self.max_age {
+            insert("x-max-age", seconds.into());
         }
         entry.into()
     }

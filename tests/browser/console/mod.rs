@@ -1,6 +1,7 @@
 //! The console, as people use it in Chromium.
 
 mod desk;
+mod factor;
 mod hostile;
 mod journey;
 mod looks;

@@ -38,6 +38,8 @@ async fn draw_the_pages() {
         desk.tell("Emulation.setScrollbarsHidden", hidden).await;
         desk.open("/console/sign-in").await;
         draw(&desk, "sign-in").await;
+        desk.open("/console/forgotten").await;
+        draw(&desk, "forgotten").await;
         desk.sign_in(EMAIL).await;
         for page in PAGES {
             desk.open(page.path).await;
@@ -57,6 +59,10 @@ async fn draw_the_pages() {
             desk.open(path).await;
             draw(&desk, name).await;
         }
+        desk.open("/console/second-factor").await;
+        desk.press("button[value=enrol]").await;
+        desk.shows("#secret", " ").await;
+        draw(&desk, "second-factor").await;
         for (width, dark, path, name) in [
             (
                 1280,

@@ -13,7 +13,7 @@ use crate::harness::spawn;
 const PERSONA: &str = "/console/personas/support-agent";
 
 /// Looks at the page as it is, on a large screen and on a phone, in both colours.
-async fn look(desk: &Desk<'_>, what: &str, faults: &mut Vec<String>) {
+pub(super) async fn look(desk: &Desk<'_>, what: &str, faults: &mut Vec<String>) {
     for (width, dark) in [(1280, false), (390, true)] {
         desk.screen(width, dark).await;
         for fault in wrong(desk).await {

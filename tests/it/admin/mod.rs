@@ -5,6 +5,8 @@ pub(crate) mod authorization;
 mod operators;
 mod patching;
 mod people;
+mod second_factor;
 mod sign_in;
 mod sso;
 mod sso_code;
+mod step_up;

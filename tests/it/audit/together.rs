@@ -14,6 +14,7 @@ async fn begin(trail: &Trail, name: &str) -> Change {
         role: Role::Owner,
         actor: format!("cli:{name}").into(),
         request_id: None,
+        proven_at: None,
     };
     let bench = &trail.bench;
     let change = Change::with(&bench.store, &bench.clock, &bench.keys, admin);

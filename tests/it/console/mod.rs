@@ -2,6 +2,7 @@
 
 mod contexts;
 mod doors;
+mod factor;
 mod roles;
 mod together;
 mod visitor;

@@ -241,6 +241,7 @@ fn check(path: &str, printed: &[Printed<'_>]) {
                 out(printed, "invitations:accept"),
                 &["\"role\": \"viewer\"", "cid@bakery.example"],
             );
+            has(out(printed, "/second-factor"), &["\"secret\"", "\"uri\""]);
             has(
                 out(printed, ":reset-password"),
                 &["\"token\": \"pgr_", "204"],

@@ -1,5 +1,6 @@
 //! People who administer, with passwords and sessions.
 
+use chrono::{DateTime, Utc};
 use persona_gateway::crypto::password::Password;
 use persona_gateway::domain::email::Email;
 use persona_gateway::domain::ids::AdminId;
@@ -13,6 +14,13 @@ use super::admins::body;
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "a good long password";
+
+/// What an authenticator app shows at a time.
+pub(crate) fn code_of(secret: &str, at: DateTime<Utc>) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    totp.generate(at.timestamp().unsigned_abs()).to_string()
+}
 
 impl TestApp {
     /// Makes a person with [`PASSWORD`] a member of a tenant; gives their id.
@@ -68,6 +76,19 @@ impl TestApp {
     pub(crate) async fn signed_in(&self, slug: &str, email: &str, role: Role) -> String {
         self.member(slug, email, role).await;
         self.sign_in(email).await
+    }
+
+    /// Enrols a second factor for whoever has the session; gives its secret and the recovery codes.
+    pub(crate) async fn enrolled(&self, token: &str) -> (String, Vec<String>) {
+        let path = "/v1/admin/second-factor";
+        let made = body(self.tell(Method::POST, path, token, &json!({})).await, 201).await;
+        let secret = made["secret"].as_str().unwrap().to_owned();
+        let sent = json!({ "code": code_of(&secret, self.clock.now()) });
+        let path = "/v1/admin/second-factor:confirm";
+        let made = body(self.tell(Method::POST, path, token, &sent).await, 200).await;
+        let codes = made["recoveryCodes"].as_array().unwrap();
+        let codes = codes.iter().map(|code| code.as_str().unwrap().to_owned());
+        (secret, codes.collect())
     }
 
     /// A new operator who belongs to no tenant and is signed in.

@@ -40,6 +40,9 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
         | Code::DocumentInvalid
         | Code::IdempotencyKeyReused
         | Code::SignInFailed
+        | Code::SecondFactorRequired
+        | Code::SecondFactorEnrolmentRequired
+        | Code::InsufficientUserAuthentication
         | Code::IdentityProviderUnavailable
         | Code::PreconditionRequired => admins::provoke(code, app).await,
         Code::TenantSuspended => {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use persona_gateway::domain::ids::AdminId;
 use persona_gateway::store::sealed::SealedColumn;
+use persona_gateway::store::second_factors;
 use persona_gateway::tenants::master_keys::{recognise, to_reseal};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -233,7 +235,7 @@ async fn what_can_not_be_opened_is_named_and_keeps_every_key() {
 /// Whoever adds a sealed column must let it be sealed again.
 #[tokio::test]
 async fn every_sealed_column_is_known() {
-    const NOT_SEALED: [&str; 17] = [
+    const NOT_SEALED: [&str; 19] = [
         "api_key.hash",
         "audit_checkpoint.hash",
         "audit_checkpoint.signature",
@@ -245,6 +247,8 @@ async fn every_sealed_column_is_known() {
         "document_version.content_hash",
         "given_answer.request_hash",
         "invitation.hash",
+        "password_reset.hash",
+        "recovery_code.hash",
         "refusal.fingerprint",
         "session.config_hash",
         "session_outcome.token_hash",
@@ -265,6 +269,7 @@ async fn every_sealed_column_is_known() {
     let mut known: Vec<String> = SealedColumn::ALL
         .iter()
         .map(|column| format!("{}.{}", column.table(), column.column()))
+        .chain(["second_factor.secret".to_owned()])
         .chain(NOT_SEALED.map(str::to_owned))
         .collect();
     known.sort();
@@ -287,6 +292,10 @@ async fn values_of_every_column_open_with_the_new_key_alone() {
         let sealed = bench.keys.seal(&secret, &column.place(tenant, row));
         format!("'\\x{}'", hex::encode(sealed.unwrap()))
     };
+    let person = AdminId(row);
+    let factor = SecretString::from("in second_factor");
+    let factor = bench.keys.seal(&factor, &second_factors::place(person));
+    let factor = format!("'\\x{}'", hex::encode(factor.unwrap()));
     let (secret, client, verifier, answer) = (
         sealed(SealedColumn::Secret),
         sealed(SealedColumn::SsoClientSecret),
@@ -303,14 +312,16 @@ async fn values_of_every_column_open_with_the_new_key_alone() {
              insert into sso_attempt (tenant_id, id, state_hash, browser_hash, nonce, pkce_verifier, provider, revision, redirect_uri, expires_at)
                  values ('{tenant}', '{row}', sha256('s'), sha256('b'), 'n', {verifier}, '{row}', 1, 'https://g.example', now() + interval '1 hour');
              insert into given_answer (tenant_id, actor, key, request_hash, id, sealed)
-                 values ('{tenant}', 'test', 'k', sha256('a'), '{row}', {answer})"
+                 values ('{tenant}', 'test', 'k', sha256('a'), '{row}', {answer});
+             insert into admin (id, email, name) values ('{row}', 'ann@example.com', 'Ann');
+             insert into second_factor (admin_id, secret) values ('{row}', {factor})"
         ))
         .await;
     let ended = program(&["master-key", "reseal"])
         .envs(&environment(&bench, &format!("2:{NEW},1:{OLD}")))
         .run()
         .await;
-    assert!(ended.out.contains("Sealed 6 secrets again"), "{ended:?}");
+    assert!(ended.out.contains("Sealed 7 secrets again"), "{ended:?}");
 
     let mut alone = Bench::new().await;
     alone.seal_with(&format!("2:{NEW}"));
@@ -327,6 +338,15 @@ async fn values_of_every_column_open_with_the_new_key_alone() {
         let sealed = hex::decode(rows[0]["sealed"].as_str().unwrap()).unwrap();
         alone.keys.open(&sealed, &column.place(tenant, id)).unwrap();
     }
+    let rows = bench
+        .database
+        .rows("select encode(secret, 'hex') as sealed from second_factor")
+        .await;
+    let sealed = hex::decode(rows[0]["sealed"].as_str().unwrap()).unwrap();
+    alone
+        .keys
+        .open(&sealed, &second_factors::place(person))
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

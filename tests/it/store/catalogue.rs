@@ -9,11 +9,14 @@ use crate::harness::postgres::{LOGIN, TestDatabase};
 use crate::harness::sql;
 
 /// Tables that belong to the installation, not to a tenant.
-const OF_NO_TENANT: [&str; 7] = [
+const OF_NO_TENANT: [&str; 10] = [
     "_sqlx_migrations",
     "admin",
     "console_session",
     "master_key",
+    "password_reset",
+    "recovery_code",
+    "second_factor",
     "shared_issuer",
     "shared_issuer_audience",
     "sweep_mark",
