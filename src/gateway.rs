@@ -168,6 +168,18 @@ impl Gateway {
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
+    /// Applies the rate limits of test calls, which `by` makes, and counts a refusal.
+    pub fn count_test_call(&self, tenant: TenantId, by: &str) -> Result<(), TooMany> {
+        let counted = self.limits.count_test_call(tenant, by);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
+    /// Waits for a test call's turn among users' requests, and counts a refusal.
+    pub async fn enter_test_call(&self, tenant: TenantId) -> Result<Admitted, TooMany> {
+        let entered = self.limits.enter(tenant).await;
+        entered.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
     /// Applies the rate limit of an admin's checks that call other servers, and counts a refusal.
     pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
         let counted = self.limits.admit_try_out(tenant);

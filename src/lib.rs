@@ -7,6 +7,7 @@ pub mod domain;
 
 pub mod threads;
 
+pub mod anam_sdk;
 pub mod clock;
 pub mod config;
 pub mod crypto;

@@ -24,6 +24,9 @@ use crate::turns::{Turn, Turns, TurnsNow};
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
+/// Test calls of one person in a minute: each may become a conversation that costs. A tenant's count as its try-outs.
+const TEST_CALLS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(6).unwrap();
+
 /// How long a request to the admin API waits for others from its address, then for others of its tenant, and then for its tenant's
 /// rate: who sends more than may be is slowed down before being refused.
 const AT_DOOR: Duration = Duration::from_secs(2);
@@ -112,6 +115,7 @@ pub struct Limits {
     users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     try_outs: DefaultKeyedRateLimiter<TenantId>,
+    test_calls: DefaultKeyedRateLimiter<(TenantId, String)>,
     admin_tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
     admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     /// Tries to sign in to administer.
@@ -185,6 +189,7 @@ impl Limits {
             users: keyed(options.user_per_minute),
             addresses: keyed(options.address_per_minute),
             try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
+            test_calls: RateLimiter::keyed(Quota::per_minute(TEST_CALLS_PER_MINUTE)),
             admin_tenants: options.admin_per_minute.map(|rate| {
                 let at_once = NonZeroU32::new(rate.get() / ADMIN_BURST);
                 let quota = Quota::per_minute(rate).allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
@@ -217,6 +222,19 @@ impl Limits {
                 .check_key(&caller.tenant)
                 .map_err(|until| self.often(Limit::Tenant, &until))?;
         }
+        self.enter(caller.tenant).await
+    }
+
+    /// Counts a test call that `by` makes. It takes nothing from the rates of users.
+    pub fn count_test_call(&self, tenant: TenantId, by: &str) -> Result<(), TooMany> {
+        self.test_calls
+            .check_key(&(tenant, by.to_owned()))
+            .map_err(|until| self.often(Limit::TestCall, &until))?;
+        self.admit_try_out(tenant)
+    }
+
+    /// Waits for a turn among the requests in progress, without counting the request.
+    pub async fn enter(&self, of: TenantId) -> Result<Admitted, TooMany> {
         let full = |limit| TooMany::AtOnce { limit };
         let all = match &self.under_way {
             None => None,
@@ -226,12 +244,8 @@ impl Limits {
                     .map_err(|_full| full(Limit::InFlight))?,
             ),
         };
-        let tenant = enter(
-            self.under_way_by_tenant.as_ref(),
-            caller.tenant,
-            Limit::TenantInFlight,
-        )?;
-        let turn = self.turns.take(caller.tenant).await;
+        let tenant = enter(self.under_way_by_tenant.as_ref(), of, Limit::TenantInFlight)?;
+        let turn = self.turns.take(of).await;
         Ok(Admitted {
             turn: turn.ok_or_else(|| full(Limit::Turn))?,
             _tenant: tenant,
@@ -323,6 +337,7 @@ impl Limits {
             tenants.retain_recent();
         }
         self.try_outs.retain_recent();
+        self.test_calls.retain_recent();
         if let Some(addresses) = &self.admin_addresses {
             addresses.retain_recent();
             addresses.shrink_to_fit();

@@ -20,6 +20,7 @@ use super::unparsed::{Connection, RefusalContext};
 use crate::api;
 use crate::config::{ServerSettings, Settings};
 use crate::console;
+use crate::console::talk::setup::Setup;
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
@@ -156,6 +157,7 @@ fn public(
         max_bytes: settings.server.max_admin_body_bytes,
         timeout: settings.server.body_timeout,
     }));
+    let talk = web::Data::new(Setup::new(&settings.anam.base_url, &settings.console));
     let given = move |config: &mut ServiceConfig| {
         config
             .app_data(gateway.clone())
@@ -181,6 +183,7 @@ fn public(
         App::new()
             .configure(given.clone())
             .app_data(for_console)
+            .app_data(talk.clone())
             .wrap(from_fn(readable))
             .wrap(from_fn(limit_address))
             .wrap(from_fn(cors))

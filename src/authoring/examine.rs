@@ -106,7 +106,8 @@ impl Examiner {
         examination
     }
 
-    fn examine_content(
+    /// The same without its tests.
+    pub(super) fn examine_content(
         &self,
         kind: DocumentKind,
         key: &Key,

@@ -27,5 +27,6 @@ pub mod schema;
 pub mod seal;
 mod secrets;
 mod soundness;
+pub mod test_call;
 pub mod uses;
 pub mod yaml;

@@ -7,7 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use super::scenario::{Overlay, Rollouts, Scenario, ScenarioRows};
-use super::uses::{Use, read, read_over};
+use super::test_call::TestMark;
+use super::uses::{Use, overlay, read, read_over};
 use crate::domain::caller::{Caller, Subject};
 use crate::domain::decide::{Decision, Moment, Undecided, decide_again};
 use crate::domain::diff::{self, Change};
@@ -127,6 +128,8 @@ struct StoredInputs {
     of_then: Vec<Overlay>,
     trace: Option<Trace>,
     config_hash: Vec<u8>,
+    /// Of a test call; one of nobody otherwise.
+    test: TestMark,
 }
 
 impl StoredInputs {
@@ -149,10 +152,16 @@ impl StoredInputs {
             gone("What was kept of this session can't be read by this release.")
         })?;
         let trace = serde_json::from_value::<Trace>(detail.trace).ok();
-        let of_then = match &trace {
+        let mut of_then = match &trace {
             Some(trace) => versions_of_then(tx, trace).await?,
             None => Vec::new(),
         };
+        let test = TestMark::of(detail.test.as_ref()).unwrap_or_default();
+        for used in &test.uses {
+            if let Ok(used) = Use::parse(used.clone()) {
+                of_then.push(overlay(tx, &used).await?);
+            }
+        }
         Ok(Self {
             caller: Caller {
                 tenant: tx.tenant(),
@@ -168,9 +177,10 @@ impl StoredInputs {
                 metadata: Metadata::from(members(member("metadata"))),
             },
             moment: Moment {
-                now: session.at,
+                now: test.at.unwrap_or(session.at),
                 session: session.id,
             },
+            test,
             of_then,
             trace,
             config_hash: detail.config_hash,
@@ -191,14 +201,18 @@ impl StoredInputs {
 
     /// Decides; recorded draws are kept.
     fn decide(&self, scenario: &Scenario, recorded: Option<&Trace>) -> Result<Decision, Undecided> {
-        decide_again(
+        let decided = decide_again(
             &scenario.snapshot,
             &self.caller,
             &self.preferences,
             &self.request,
             self.moment,
             recorded,
-        )
+        );
+        decided.map(|mut decision| {
+            self.test.leave_out(&mut decision);
+            decision
+        })
     }
 }
 

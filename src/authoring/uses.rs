@@ -128,6 +128,11 @@ pub(super) async fn read_over(
 }
 
 impl UsedRows {
+    /// What `uses` puts in place.
+    pub(super) fn overlays(&self) -> &[Overlay] {
+        self.rows.overlays().get(self.below..).unwrap_or_default()
+    }
+
     /// Builds the scenario. [`Refusal::DocumentInvalid`] where something of `uses` can't be read: pointers start with
     /// its place there.
     pub(super) fn build(self) -> Result<Scenario, Refusal> {
@@ -154,7 +159,7 @@ impl UsedRows {
     }
 }
 
-async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {
+pub(super) async fn overlay(tx: &mut TenantTx, used: &Use) -> Result<Overlay, Refusal> {
     match used {
         Use::Draft(id) => {
             let draft = super::drafts::find(tx, *id).await?;

@@ -25,7 +25,7 @@ use crate::crypto::seal::KeyRing;
 use crate::crypto::token::random_token;
 use crate::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use crate::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
-use crate::dev::page::{Page, PageHandle, PageSettings, Sdk};
+use crate::dev::page::{self, Page, PageHandle, PageSettings};
 use crate::dev::{private_file, seed};
 use crate::store::migrate::{EarlierRoles, migrate};
 use crate::telemetry::logging;
@@ -53,7 +53,7 @@ pub struct DevArgs {
     /// Where data are kept, by one `dev` at a time: ./.data, or a folder of this directory's own in /var/lib/persona-gateway as root.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Anam's SDK for the page, as `npm pack` writes it. Without it npm fetches it once, when the page is first opened.
+    /// Anam's SDK for the page and the console, as `npm pack` writes it. Without it npm fetches it once, when it is first needed.
     #[arg(long, value_name = "FILE")]
     sdk: Option<PathBuf>,
 }
@@ -121,7 +121,13 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
     let clock = Clock::system();
     let issuer = start_issuer(args, &folder, &clock)?;
     let emulator = start_emulator(args, env)?;
-    let settings = settings(args, env, &data, emulator.as_ref())?;
+    let mut settings = settings(args, env, &data, emulator.as_ref())?;
+    let sdk = match &args.sdk {
+        Some(file) => page::given(file.clone()),
+        None => page::fetched_into(folder.join("anam-sdk")),
+    };
+    settings.console.anam_sdk = sdk.clone();
+    settings.console.anam_is_stand_in = emulator.is_some();
 
     migrate(&data.owner_url, Some(&data.login_url), EarlierRoles::Keep).await?;
     let app = App::start(&settings, clock.clone()).await?;
@@ -142,10 +148,6 @@ async fn start(args: &DevArgs, env: &BTreeMap<String, String>) -> anyhow::Result
         url(app.address)
     ))?;
     let anam = settings.anam.base_url.as_str().trim_end_matches('/');
-    let sdk = match &args.sdk {
-        Some(file) => Sdk::given(file.clone()),
-        None => Sdk::fetched_into(folder.join("anam-sdk")),
-    };
     let page = PageSettings {
         gateway: app.address,
         issuer: issuer.url().to_owned(),

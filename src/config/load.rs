@@ -11,8 +11,8 @@ use super::{
     read::Reader,
     sections::{Parts, master_keys},
     settings::{
-        AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogSettings,
-        MailSettings, OutageSettings, ServerSettings,
+        AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
+        LimitSettings, LogSettings, MailSettings, OutageSettings, ServerSettings,
     },
     web_proxy::WebProxy,
 };
@@ -38,6 +38,8 @@ pub struct Settings {
     pub outage: Option<OutageSettings>,
     /// Mail to people who administer; `None` sends none.
     pub mail: Option<MailSettings>,
+    /// The pages for people.
+    pub console: ConsoleSettings,
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -79,6 +81,7 @@ impl Settings {
                 ledger: parts.ledger?,
                 outage: parts.outage,
                 mail: parts.mail,
+                console: parts.console?,
                 log: parts.log?,
                 master_keys: master_keys?,
                 effective: layers.describe(),

@@ -24,7 +24,7 @@ pub use mail_url::{MailSecurity, MailSender, MailUrl};
 pub use master_key::{MasterKey, MasterKeys};
 pub use reference::reference;
 pub use settings::{
-    AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-    LogSettings, MailSettings, ServerSettings,
+    AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings, LimitSettings,
+    LogFormat, LogSettings, MailSettings, ServerSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

@@ -1,6 +1,12 @@
 //! Reads each section into its type, with the bounds and the cross-checks.
 
-use std::{fs, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    num::NonZeroU32,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
@@ -12,11 +18,12 @@ use super::{
     master_key::MasterKeys,
     read::Reader,
     settings::{
-        AnamSettings, AuthSettings, DatabaseSettings, LedgerSettings, LimitSettings, LogFormat,
-        LogSettings, MailSettings, OutageSettings, ServerSettings,
+        AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
+        LimitSettings, LogFormat, LogSettings, MailSettings, OutageSettings, ServerSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
+use crate::anam_sdk::Sdk;
 use crate::domain::web_url;
 
 /// Longest time that a setting may give: a day, in milliseconds.
@@ -41,6 +48,7 @@ pub(super) struct Parts {
     pub(super) ledger: Option<LedgerSettings>,
     pub(super) outage: Option<OutageSettings>,
     pub(super) mail: Option<MailSettings>,
+    pub(super) console: Option<ConsoleSettings>,
     pub(super) log: Option<LogSettings>,
 }
 
@@ -59,6 +67,7 @@ impl Parts {
             ledger: ledger(read),
             outage: outage(read),
             mail: mail(read),
+            console: console(read),
             log: log(read),
         }
     }
@@ -352,6 +361,21 @@ fn root_certificates(read: &mut Reader<'_>, path: &str) -> Option<Vec<u8>> {
             None
         }
     }
+}
+
+fn console(read: &mut Reader<'_>) -> Option<ConsoleSettings> {
+    let key = "console.anam_sdk";
+    let file = read.text(key)?.trim();
+    let anam_sdk = if file.is_empty() {
+        Ok(Sdk::none())
+    } else {
+        Sdk::read(Path::new(file))
+    };
+    let anam_sdk = anam_sdk.map_err(|fault| read.reject(key, fault.to_string()));
+    Some(ConsoleSettings {
+        anam_sdk: anam_sdk.ok()?,
+        anam_is_stand_in: false,
+    })
 }
 
 fn log(read: &mut Reader<'_>) -> Option<LogSettings> {

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::database_url::DatabaseUrl;
 use super::mail_url::{MailSender, MailUrl};
+use crate::anam_sdk::Sdk;
 
 /// The public and the operations listener.
 #[derive(Debug)]
@@ -145,6 +146,15 @@ pub struct OutageSettings {
     pub spool_max_bytes: u64,
     /// How old what is known of tenants and users may be.
     pub max_stale: Duration,
+}
+
+/// The pages for people.
+#[derive(Debug)]
+pub struct ConsoleSettings {
+    /// What a page needs to talk with a persona.
+    pub anam_sdk: Sdk,
+    /// Whether Anam is the stand-in of `dev`, which sends neither picture nor sound. No setting: `dev` knows it.
+    pub anam_is_stand_in: bool,
 }
 
 /// The session ledger.

@@ -16,7 +16,7 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-static ASSETS: [Asset; 3] = [
+static ASSETS: [Asset; 4] = [
     Asset {
         name: "console.css",
         media_type: "text/css; charset=utf-8",
@@ -26,6 +26,11 @@ static ASSETS: [Asset; 3] = [
         name: "console.js",
         media_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("assets/console.js"),
+    },
+    Asset {
+        name: "talk.js",
+        media_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("assets/talk.js"),
     },
     Asset {
         name: "mark.svg",

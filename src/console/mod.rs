@@ -31,6 +31,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod snippet;
 pub mod sso;
+pub mod talk;
 pub mod texts;
 pub mod trail;
 pub mod users;
@@ -98,6 +99,7 @@ pub const PAGES: &[PageLine] = &[
     line("/console/personas", "personas", Place::Write, Role::Viewer),
     line("/console/contexts", "contexts", Place::Write, Role::Viewer),
     line("/console/snippets", "snippets", Place::Write, Role::Viewer),
+    line("/console/talk", "talk", Place::Write, Role::Editor),
     line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
     line("/console/users", "users", Place::Watch, Role::Viewer),
     line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
@@ -160,6 +162,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(watch)
             .configure(settings)
             .configure(contexts::routes)
+            .configure(talk::routes)
             .configure(access)
             .configure(operator)
             .route("/assets/{state}/{name}", web::get().to(assets::give))

@@ -48,6 +48,7 @@ struct Context {
 struct Counts {
     since: String,
     sessions: i64,
+    test_calls: i64,
     complete: bool,
     anam_ms_p50: Option<f64>,
     anam_ms_p95: Option<f64>,

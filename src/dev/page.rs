@@ -4,5 +4,5 @@
 mod sdk;
 mod server;
 
-pub use sdk::{INTEGRITY, PACKAGE, Sdk, TARBALL, UMD};
+pub use sdk::{fetched_into, given};
 pub use server::{Page, PageError, PageHandle, PageSettings};

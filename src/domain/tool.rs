@@ -69,6 +69,11 @@ pub const KNOWLEDGE_MEMBERS: [&str; 5] = [
 pub const SYSTEM_MEMBERS: [&str; 2] = ["type", "name"];
 
 impl Tool {
+    /// What the LLM and the page call it.
+    pub fn name(&self) -> Option<&str> {
+        text(&self.0, "name")
+    }
+
     /// Everything wrong with this tool.
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();

@@ -20,6 +20,7 @@ use crate::domain::request::{BodyFault, MintRequest};
 use crate::domain::trace::ContextFound;
 use crate::gateway::{Gateway, UserCall};
 use crate::ledger::{Ledger, LedgerError};
+use crate::lifecycle::Finisher;
 use crate::limits::{Admitted, TooMany};
 use crate::sources::SourceError;
 use crate::store::sessions::Requested;
@@ -139,10 +140,7 @@ where
             return Err(error);
         }
     };
-    // From the row on, everything is done to its end: a client that is gone leaves no session without an outcome.
-    let finishing = gateway.finisher.run(ready.finish().in_current_span());
-    let finished = finishing.await;
-    finished.unwrap_or(Err(MintError::Ledger(LedgerError::Unavailable)))
+    ready.run(&gateway.finisher).await
 }
 
 /// Everything up to the first trace that a mint leaves.
@@ -194,6 +192,7 @@ where
         session_options: &config.session_options,
     };
     Ok(Ready {
+        is_test: false,
         ledger: gateway.ledger.clone(),
         anam: gateway.anam.clone(),
         metrics: gateway.metrics.clone(),
@@ -214,36 +213,53 @@ where
     })
 }
 
-/// A decided mint, and all that the rest of it needs.
-struct Ready {
-    ledger: Ledger,
-    anam: Arc<Anam>,
-    metrics: Metrics,
+/// A decided mint, and all that the rest of it needs: of a user, or a test call.
+pub(crate) struct Ready {
+    /// Whether no user asks, but somebody who administers.
+    pub(crate) is_test: bool,
+    pub(crate) ledger: Ledger,
+    pub(crate) anam: Arc<Anam>,
+    pub(crate) metrics: Metrics,
     /// What Anam is sent, with secrets in it.
-    body: Bytes,
-    key: ApiKey,
-    row: Requested,
-    caller: Caller,
-    decision: Decision,
-    moment: Moment,
-    started: Instant,
+    pub(crate) body: Bytes,
+    pub(crate) key: ApiKey,
+    pub(crate) row: Requested,
+    pub(crate) caller: Caller,
+    pub(crate) decision: Decision,
+    pub(crate) moment: Moment,
+    pub(crate) started: Instant,
     /// How long it took up to here.
-    timings: Timings,
+    pub(crate) timings: Timings,
     /// When it was decided, from the start.
-    decided: Duration,
-    admitted: Admitted,
+    pub(crate) decided: Duration,
+    pub(crate) admitted: Admitted,
 }
 
 impl Ready {
+    /// Records the session and asks Anam. From here on everything is done to its end: a client that is gone leaves no session
+    /// without an outcome.
+    pub(crate) fn run(
+        self,
+        finisher: &Finisher,
+    ) -> impl Future<Output = Result<Minted, MintError>> + use<> {
+        let finishing = finisher.run(self.finish().in_current_span());
+        async move {
+            let minted = finishing.await;
+            minted.unwrap_or(Err(MintError::Ledger(LedgerError::Unavailable)))
+        }
+    }
+
     async fn finish(self) -> Result<Minted, MintError> {
-        let metrics = self.metrics.clone();
+        let (metrics, is_test) = (self.metrics.clone(), self.is_test);
         let minted = self.record_and_ask().await;
-        match &minted {
-            Ok(minted) => {
-                metrics.mint("issued");
+        let outcome = minted.as_ref().map_or_else(MintError::label, |_| "issued");
+        if is_test {
+            metrics.test_call(outcome);
+        } else {
+            metrics.mint(outcome);
+            if let Ok(minted) = &minted {
                 minted.timings.count(&metrics);
             }
-            Err(error) => metrics.mint(error.label()),
         }
         minted
     }
@@ -262,13 +278,16 @@ impl Ready {
         let asking = async {
             let asked = Instant::now();
             let answer = self.anam.mint(caller.tenant, &self.key, &self.body).await;
-            ledger.anam_took(started.elapsed().saturating_sub(self.decided));
+            if !self.is_test {
+                ledger.anam_took(started.elapsed().saturating_sub(self.decided));
+            }
             (answer, asked.elapsed())
         };
         let (recorded, (answer, took)) = tokio::join!(ledger.requested(self.row), asking);
         let total = started.elapsed();
         recorded?;
-        if answer.is_ok() {
+        // What a test call takes beside Anam says nothing of how many users can be served.
+        if answer.is_ok() && !self.is_test {
             admitted.note(took);
         }
         let timings = Timings {
@@ -302,7 +321,7 @@ fn parse(body: &[u8]) -> Result<MintRequest, MintError> {
 }
 
 /// A new session's id and the time inside it, so that the ledger's partition follows from the id alone.
-fn new_moment(gateway: &Gateway) -> Moment {
+pub(crate) fn new_moment(gateway: &Gateway) -> Moment {
     let session = SessionId(gateway.clock.new_id());
     let now = session.at().unwrap_or_else(|| gateway.clock.now());
     Moment { now, session }

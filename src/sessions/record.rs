@@ -63,6 +63,7 @@ pub fn requested(
         config_hash: config.hash(),
         trace: json(&decision.trace),
         inputs: kept,
+        test: None,
     }
 }
 

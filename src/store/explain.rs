@@ -35,6 +35,8 @@ pub struct SessionRow {
     pub expires_at: Option<DateTime<Utc>>,
     /// How long it took.
     pub timings: Timings,
+    /// Whoever administers and made this test call; `None` of a user's own session.
+    pub tested_by: Option<String>,
 }
 
 struct SessionMatch {
@@ -53,6 +55,7 @@ struct SessionMatch {
     decide_us: Option<i32>,
     anam_us: Option<i32>,
     total_us: Option<i32>,
+    tested_by: Option<String>,
 }
 
 impl From<SessionMatch> for SessionRow {
@@ -75,6 +78,7 @@ impl From<SessionMatch> for SessionRow {
                 anam: row.anam_us,
                 total: row.total_us,
             },
+            tested_by: row.tested_by,
         }
     }
 }
@@ -90,6 +94,8 @@ pub struct SessionDetail {
     pub token_hash: Option<Vec<u8>>,
     /// What a replay needs, and until when it is kept.
     pub inputs: Option<(Value, DateTime<Utc>)>,
+    /// Of a test call: who made it, and with what in place of what was live, as `authoring/test_call.rs` wrote it.
+    pub test: Option<Value>,
 }
 
 /// Which sessions are looked for; `None` members filter nothing.
@@ -109,6 +115,8 @@ pub struct SessionFilter {
     /// Failed with this code.
     pub code: Option<String>,
     pub request: Option<RequestId>,
+    /// Test calls only, or users' sessions only.
+    pub test: Option<bool>,
 }
 
 /// A sealed version that a decision was made from.
@@ -137,7 +145,7 @@ impl TenantTx {
                       o.outcome as "outcome?", o.code as "code?", o.token_hash as "token_hash?", o.expires_at as "expires_at?",
                       o.auth_us as "auth_us?", o.decide_us as "decide_us?",
                       coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?",
-                      i.inputs as "inputs?", i.keep_until as "keep_until?"
+                      i.inputs as "inputs?", i.keep_until as "keep_until?", s.test as "test?", s.test ->> 'by' as "tested_by?"
                from session s
                left join session_outcome o on o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
                left join session_inputs i on i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
@@ -170,7 +178,9 @@ impl TenantTx {
                     anam: row.anam_us,
                     total: row.total_us,
                 },
+                tested_by: row.tested_by,
             },
+            test: row.test,
             config_hash: row.config_hash,
             trace: row.trace,
             token_hash: row.token_hash,
@@ -227,7 +237,8 @@ impl TenantTx {
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
                           o.auth_us as "auth_us?", o.decide_us as "decide_us?",
-                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
+                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?",
+                          s.test ->> 'by' as "tested_by?"
                    from session_outcome o
                    cross join lateral (select * from session s
                                        where s.tenant_id = o.tenant_id and s.id = o.session_id and s.at = o.at
@@ -241,6 +252,7 @@ impl TenantTx {
                      and ($8::text is null or s.persona_key = $8)
                      and ($9::int is null or s.persona_version = $9)
                      and ($13::uuid is null or s.request_id = $13)
+                     and ($14::bool is null or (s.test is not null) = $14)
                    order by o.at desc, o.session_id desc
                    limit $12"#,
                 tenant,
@@ -255,7 +267,8 @@ impl TenantTx {
                 filter.outcome,
                 filter.code,
                 limit,
-                filter.request.map(|id| id.0)
+                filter.request.map(|id| id.0),
+                filter.test
             )
             .fetch_all(self.connection())
             .await?
@@ -266,7 +279,8 @@ impl TenantTx {
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
                           o.auth_us as "auth_us?", o.decide_us as "decide_us?",
-                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?"
+                          coalesce(o.anam_us, o.anam_ms * 1000) as "anam_us?", o.total_us as "total_us?",
+                          s.test ->> 'by' as "tested_by?"
                    from session s
                    left join lateral (select * from session_outcome o
                                       where o.tenant_id = s.tenant_id and o.session_id = s.id and o.at = s.at
@@ -279,6 +293,7 @@ impl TenantTx {
                      and ($9::int is null or s.persona_version = $9)
                      and ($10::text is null or o.outcome = $10)
                      and ($12::uuid is null or s.request_id = $12)
+                     and ($13::bool is null or (s.test is not null) = $13)
                    order by s.at desc, s.id desc
                    limit $11"#,
                 tenant,
@@ -292,7 +307,8 @@ impl TenantTx {
                 filter.version,
                 filter.outcome,
                 limit,
-                filter.request.map(|id| id.0)
+                filter.request.map(|id| id.0),
+                filter.test
             )
             .fetch_all(self.connection())
             .await?

@@ -238,6 +238,7 @@ async fn insert(
         .map(|row| row.config_hash.as_slice())
         .collect();
     let traces: Vec<&str> = requested.iter().map(|row| row.trace.as_str()).collect();
+    let tests: Vec<Option<&str>> = requested.iter().map(|row| row.test.as_deref()).collect();
     let requests: Vec<Option<Uuid>> = requested
         .iter()
         .map(|row| row.request.map(|id| id.0))
@@ -250,23 +251,24 @@ async fn insert(
     sqlx::query!(
         "with requested as (
              insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace,
-                                  request_id)
+                                  request_id, test)
              select r.tenant_id, r.id, r.at, r.issuer_id, r.subject, r.context_key, r.persona_key, r.persona_version, r.config_hash,
-                    r.trace::jsonb, r.request_id
+                    r.trace::jsonb, r.request_id, r.test::json
              from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
-                         $9::bytea[], $10::text[], $11::uuid[])
-                  r (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace, request_id)
+                         $9::bytea[], $10::text[], $11::uuid[], $12::text[])
+                  r (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace, request_id,
+                     test)
              on conflict do nothing),
          kept as (
              insert into session_inputs (tenant_id, session_id, at, keep_until, inputs)
              select k.tenant_id, k.session_id, k.at, k.keep_until, k.inputs::jsonb
-             from unnest($12::uuid[], $13::uuid[], $14::timestamptz[], $15::timestamptz[], $16::text[])
+             from unnest($13::uuid[], $14::uuid[], $15::timestamptz[], $16::timestamptz[], $17::text[])
                   k (tenant_id, session_id, at, keep_until, inputs)
              on conflict do nothing)
          insert into session_outcome (tenant_id, session_id, at, outcome, code, token_hash, expires_at,
                                       auth_us, decide_us, anam_us, total_us)
-         select o.* from unnest($17::uuid[], $18::uuid[], $19::timestamptz[], $20::text[], $21::text[], $22::bytea[],
-                                $23::timestamptz[], $24::int[], $25::int[], $26::int[], $27::int[]) o (tenant_id)
+         select o.* from unnest($18::uuid[], $19::uuid[], $20::timestamptz[], $21::text[], $22::text[], $23::bytea[],
+                                $24::timestamptz[], $25::int[], $26::int[], $27::int[], $28::int[]) o (tenant_id)
          join tenant t on t.id = o.tenant_id
          for key share of t
          on conflict do nothing",
@@ -281,6 +283,7 @@ async fn insert(
         &hashes as &[&[u8]],
         &traces as &[&str],
         &requests as &[Option<Uuid>],
+        &tests as &[Option<&str>],
         &kept.tenants,
         &kept.sessions,
         &kept.ats,

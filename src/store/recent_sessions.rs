@@ -1,4 +1,4 @@
-//! The newest sessions whose inputs are kept: `session` with `session_inputs`.
+//! The newest sessions of users whose inputs are kept: `session` with `session_inputs`. Test calls are left out.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub struct RecentSession {
 }
 
 impl TenantTx {
-    /// Sessions of a stretch of time before the session `before`, the newest first; of one context where it is named.
+    /// Users' sessions of a stretch of time before the session `before`, the newest first; of one context where it is named.
     pub async fn recent_sessions(
         &mut self,
         stretch: TimeRange,
@@ -39,7 +39,7 @@ impl TenantTx {
                from session_inputs i
                cross join lateral (select * from session s
                                    where s.tenant_id = i.tenant_id and s.id = i.session_id and s.at = i.at
-                                     and s.at >= $5 and s.at < $6 limit 1) s
+                                     and s.at >= $5 and s.at < $6 and s.test is null limit 1) s
                where i.tenant_id = $1 and i.at >= $5 and i.at < $6
                  and i.keep_until > now() and ($2::text is null or s.context_key = $2)
                  and ($3::uuid is null or i.session_id < $3)

@@ -1,4 +1,4 @@
-//! How many sessions there were, by day, context, persona and outcome.
+//! How many sessions of users there were, by day, context, persona and outcome. Test calls are counted apart.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -25,6 +25,8 @@ pub struct SessionCounts {
     pub counts: Vec<SessionCount>,
     /// All of them.
     pub sessions: i64,
+    /// Test calls, which are none of them.
+    pub test_calls: i64,
     /// How long Anam took for half of those that it answered, milliseconds.
     pub anam_ms_p50: Option<f64>,
     /// How long it took at most for 95 of a hundred.
@@ -32,7 +34,7 @@ pub struct SessionCounts {
 }
 
 impl TenantTx {
-    /// Counts the newest sessions from `since` on, `most` at most.
+    /// Counts the newest sessions from `since` on, `most` at most, and as many test calls.
     pub async fn count_sessions(
         &mut self,
         since: DateTime<Utc>,
@@ -43,7 +45,7 @@ impl TenantTx {
             // Ids are in the order of time. Each outcome is looked up: a new month's partition has no statistics to plan a join by.
             r#"with newest as (
                    select s.id, s.at, s.context_key, s.persona_key from session s
-                   where s.tenant_id = $1 and s.at >= $2 order by s.id desc limit $3
+                   where s.tenant_id = $1 and s.at >= $2 and s.test is null order by s.id desc limit $3
                )
                select (n.at at time zone 'UTC')::date as day, n.context_key as "context?", n.persona_key as "persona?",
                       o.outcome as "outcome?", o.code as "code?", count(*) as "sessions!",
@@ -62,7 +64,19 @@ impl TenantTx {
         )
         .fetch_all(self.connection())
         .await?;
-        let mut counted = SessionCounts::default();
+        let test_calls = sqlx::query_scalar!(
+            r#"select count(*) as "calls!" from (select from session
+               where tenant_id = $1 and at >= $2 and test is not null limit $3) calls"#,
+            tenant,
+            since,
+            most
+        )
+        .fetch_one(self.connection())
+        .await?;
+        let mut counted = SessionCounts {
+            test_calls,
+            ..SessionCounts::default()
+        };
         for row in rows {
             if let (Some(day), Some(context), Some(persona)) = (row.day, row.context, row.persona) {
                 counted.counts.push(SessionCount {

@@ -29,6 +29,9 @@ pub struct Requested {
     pub trace: String,
     /// What a replay needs as JSON, and until when it is kept; `None` where policy keeps nothing.
     pub inputs: Option<(String, DateTime<Utc>)>,
+    /// Of a test call: who made it, and with what in place of what was live, as JSON.
+    #[serde(default)]
+    pub test: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -43,6 +43,7 @@ struct Inner {
     registry: Registry,
     http_requests: Family<RouteAndClass, Counter>,
     mints: Family<ByOutcome, Counter>,
+    tests: Family<ByOutcome, Counter>,
     mint_contexts: Family<ByFound, Counter>,
     mint_duration: Timings<ByStage>,
     auth_refusals: Family<ByReason, Counter>,
@@ -79,6 +80,7 @@ impl Metrics {
             registry: Registry::with_prefix("gateway"),
             http_requests: Family::default(),
             mints: Family::default(),
+            tests: Family::default(),
             mint_contexts: Family::default(),
             mint_duration: Family::new_with_constructor(seconds),
             auth_refusals: Family::default(),
@@ -122,6 +124,11 @@ impl Metrics {
     /// A mint ended: `issued`, or the stable code of its failure.
     pub fn mint(&self, outcome: &'static str) {
         self.0.mints.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// The same of a test call, which is no mint of a user.
+    pub fn test_call(&self, outcome: &'static str) {
+        self.0.tests.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// How the context of a mint was found, and whether any answered.
@@ -310,6 +317,7 @@ impl Inner {
             self.http_requests.clone(),
         );
         registry.register("mint", "Mints ended, by outcome", self.mints.clone());
+        registry.register("test_call", "Test calls, by outcome", self.tests.clone());
         registry.register(
             "mint_contexts",
             "Contexts of mints, by how they were found; default_instead and nothing are contexts that do not exist",

@@ -18,6 +18,7 @@ use super::codes::Code;
 use super::finding::{FindingBody, finding_bodies};
 use crate::anam::AnamError;
 use crate::auth::AuthError;
+use crate::authoring::test_call::TestCallError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
@@ -305,6 +306,15 @@ impl From<MintError> for Problem {
             MintError::Ledger(error) => error.into(),
             MintError::Paused { retry_after } => of_anam(&AnamError::Paused { retry_after }),
             MintError::Anam { session, error } => of_anam(&error).session(session),
+        }
+    }
+}
+
+impl From<TestCallError> for Problem {
+    fn from(error: TestCallError) -> Self {
+        match error {
+            TestCallError::Refused(refusal) => refusal.into(),
+            TestCallError::Mint(error) => error.into(),
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::OnceLock;
 
-use persona_gateway::dev::page;
+use persona_gateway::anam_sdk;
 
 use crate::npm::Package;
 
 pub(crate) const SDK: Package = Package {
-    name: page::PACKAGE,
-    file: page::TARBALL,
-    integrity: page::INTEGRITY,
+    name: anam_sdk::PACKAGE,
+    file: anam_sdk::TARBALL,
+    integrity: anam_sdk::INTEGRITY,
 };
 
 /// The UMD build, which sets `window.anam`.
 pub(crate) fn umd() -> &'static [u8] {
     static SCRIPT: OnceLock<Vec<u8>> = OnceLock::new();
-    SCRIPT.get_or_init(|| SDK.member(page::UMD))
+    SCRIPT.get_or_init(|| SDK.member(anam_sdk::UMD))
 }

@@ -335,6 +335,11 @@ fn a_value_of_another_kind_is_refused_and_never_converted() {
 #[test]
 fn every_kind_of_wrong_value_is_refused_with_advice() {
     let table = [
+        (
+            "GATEWAY__CONSOLE__ANAM_SDK",
+            "/nowhere/sdk.tgz",
+            "is not the file that `npm pack @anam-ai/js-sdk@",
+        ),
         ("GATEWAY__SERVER__HOST", "localhost", "is not an IP address"),
         (
             "GATEWAY__SERVER__PORT",

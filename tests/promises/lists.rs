@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use persona_gateway::anam_sdk::PACKAGE;
 use persona_gateway::console::PAGES;
-use persona_gateway::dev::page::PACKAGE;
 use persona_gateway::domain::preferences::Standard;
 use persona_gateway::domain::settings::{Form, Setting, Settings};
 use persona_gateway::web::codes::Code;
@@ -274,12 +274,14 @@ fn what_the_picker_offers_is_on_its_page() {
 
 #[test]
 fn the_sdk_of_the_page_is_the_one_that_dev_fetches() {
-    let page = file("docs/PAGE.md");
-    for part in page.split("@anam-ai/js-sdk@").skip(1) {
-        let version = part.split(['`', ' ']).next().unwrap();
-        assert_eq!(format!("@anam-ai/js-sdk@{version}"), PACKAGE);
+    for page in ["docs/PAGE.md", "docs/CONSOLE.md", "config/default.toml"] {
+        let page = file(page);
+        for part in page.split("@anam-ai/js-sdk@").skip(1) {
+            let version = part.split(['`', ' ']).next().unwrap();
+            assert_eq!(format!("@anam-ai/js-sdk@{version}"), PACKAGE);
+        }
+        assert!(page.contains(&format!("npm pack {PACKAGE}`")));
     }
-    assert!(page.contains(&format!("npm pack {PACKAGE}`")));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sso;
 pub mod subjects;
+pub mod test_calls;
 pub mod users;
 mod validation;
 pub mod versions;
@@ -59,6 +60,7 @@ pub fn operations() -> Vec<Operations> {
         releases::operations(),
         sample_users::operations(),
         preview::operations(),
+        test_calls::operations(),
         impact::operations(),
         sessions::operations(),
         session_counts::operations(),

@@ -19,7 +19,8 @@ operations! {
     "Admin: sessions";
 
     "/v1/admin/session-counts" {
-        /// Counts the sessions of the last days by day (in UTC), context, persona and outcome: the newest 100,000 of them.
+        /// Counts users' sessions of the last days by day (in UTC), context, persona and outcome: the newest 100,000 of them. Test calls
+        /// are counted apart.
         GET countSessions => count;
     }
 }
@@ -40,6 +41,8 @@ struct SessionCountsBody {
     since: DateTime<Utc>,
     /// How many were counted.
     sessions: i64,
+    /// Test calls of people who administer, which are none of them.
+    test_calls: i64,
     /// False if there were more, which are not counted.
     complete: bool,
     /// How long Anam took for half of them, milliseconds; null if it answered none.
@@ -90,6 +93,7 @@ impl SessionCountsBody {
         Self {
             since,
             sessions: counted.sessions,
+            test_calls: counted.test_calls,
             complete: counted.sessions < MOST,
             anam_ms_p50: counted.anam_ms_p50,
             anam_ms_p95: counted.anam_ms_p95,

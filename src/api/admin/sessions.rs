@@ -58,6 +58,8 @@ input! {
         outcome: Option<Outcome>,
         /// Only sessions that failed with this problem code.
         code: Option<SearchText>,
+        /// Only test calls, or none of them.
+        test: Option<bool>,
         /// Only the session of the request with this id: the `X-Request-Id` of its answer.
         request_id: Option<Uuid>,
     }
@@ -104,6 +106,7 @@ impl SessionSearch {
             outcome: self.outcome.map(|outcome| outcome.as_str().to_owned()),
             code: text(&self.code),
             request: self.request_id.map(RequestId),
+            test: self.test,
         })
     }
 }
@@ -135,6 +138,10 @@ struct SessionItem {
     code: Option<String>,
     /// How long each part took, milliseconds.
     timings: Option<TimingsMs>,
+    /// Whoever administers and made this test call; absent of a user's own session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "person:ann@example.com")]
+    test_by: Option<String>,
 }
 
 impl From<SessionRow> for SessionItem {
@@ -152,6 +159,7 @@ impl From<SessionRow> for SessionItem {
             },
             code: row.code,
             timings: TimingsMs::new(row.timings),
+            test_by: row.tested_by,
         }
     }
 }

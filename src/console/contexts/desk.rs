@@ -47,7 +47,10 @@ impl Desk {
     /// Asks for everything. What is only offered is left out where it can't be had.
     pub async fn open(signed: &Signed, key: &str) -> Result<Self, Refused> {
         let api = &signed.api;
-        let sessions = format!("/v1/admin/sessions?context={}&limit=30", encode(key));
+        let sessions = format!(
+            "/v1/admin/sessions?context={}&test=false&limit=30",
+            encode(key)
+        );
         let (writing, personas, samples, recent, policy, issuers) = join!(
             Writing::load(signed, KIND, key),
             keys(api, "persona"),

@@ -195,7 +195,8 @@ impl Asked {
         person
     }
 
-    fn sent(&self, model: &Model) -> Map<String, Value> {
+    /// The metadata, each value of its field's type.
+    pub fn sent(&self, model: &Model) -> Map<String, Value> {
         let fields = &model.schema.fields;
         let kind_of = |name: &str| {
             fields
@@ -249,7 +250,7 @@ impl Asked {
         let mut test = Map::new();
         test.insert("user".to_owned(), user);
         test.insert("metadata".to_owned(), Value::Object(self.sent(model)));
-        if let Some(at) = self.moment(zone.parse().unwrap_or(Tz::UTC)) {
+        if let Some(at) = self.moment(zone) {
             test.insert("at".to_owned(), json!(at));
         }
         test.insert("expect".to_owned(), json!({ "persona": persona }));
@@ -259,7 +260,9 @@ impl Asked {
         Some((words.join(", "), test))
     }
 
-    fn moment(&self, zone: Tz) -> Option<DateTime<Utc>> {
+    /// The moment, which was typed in the tenant's zone; UTC where that is unknown.
+    pub fn moment(&self, zone: &str) -> Option<DateTime<Utc>> {
+        let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
         let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
         let local = local
             .iter()
@@ -296,8 +299,8 @@ pub async fn try_out(
     let found = serde_json::to_string(&person).unwrap_or_default();
     let person = asked.user(person, model, known);
     let metadata = asked.sent(model);
-    let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     let at = asked.moment(zone);
+    let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     let mut body = json!({
         "use": [{ "kind": "context", "key": key, "content": content }],
         "context": key,

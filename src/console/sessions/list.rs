@@ -22,6 +22,9 @@ pub struct Session {
     pub code: Option<String>,
     #[serde(default)]
     timings: Option<Timings>,
+    /// Who made this test call; `None` of a user's own session.
+    #[serde(default, rename = "testBy")]
+    pub test_by: Option<String>,
 }
 
 /// The persona of a session.
@@ -72,6 +75,8 @@ struct Filter {
     outcome: String,
     code: String,
     request_id: String,
+    /// `true`, `false`, or both.
+    test: String,
 }
 
 impl Filter {
@@ -87,6 +92,7 @@ impl Filter {
             outcome: field("outcome"),
             code: field("code"),
             request_id: field("requestId"),
+            test: field("test"),
         }
     }
 
@@ -101,6 +107,7 @@ impl Filter {
             ("outcome", &self.outcome),
             ("code", &self.code),
             ("requestId", &self.request_id),
+            ("test", &self.test),
         ])
     }
 
@@ -116,6 +123,7 @@ impl Filter {
             &self.version,
             &self.code,
             &self.request_id,
+            &self.test,
         ];
         rare.iter().any(|field| !field.is_empty())
     }

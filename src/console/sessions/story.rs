@@ -10,6 +10,7 @@ use crate::console::api::encode;
 use crate::console::frame::{Frame, page};
 use crate::console::parts::{At, Listed, words_of};
 use crate::console::visit::{Answer, Signed};
+use crate::console::writing::name_of;
 use actix_web::web;
 
 /// A session, explained.
@@ -36,6 +37,36 @@ struct Explained {
     prompt: Prompt,
     #[serde(default)]
     sent: Option<Value>,
+    #[serde(default)]
+    test: Option<Tested>,
+}
+
+/// What a test call was made with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tested {
+    by: String,
+    #[serde(default)]
+    r#use: Vec<Value>,
+    #[serde(default)]
+    left_out_tools: Vec<String>,
+}
+
+impl Tested {
+    /// Who made it, without what kind of actor they are.
+    fn who(&self) -> &str {
+        name_of(&self.by)
+    }
+
+    /// The context that was put in place.
+    fn context(&self, key: &str) -> Option<ContextContent> {
+        let is_it = |used: &&Value| used.get("kind").is_some_and(|kind| kind == "context");
+        let used = self.r#use.iter().rev().find(is_it)?;
+        let content = used
+            .get("content")
+            .filter(|_| used.get("key").is_some_and(|own| own == key))?;
+        serde_json::from_value(content.clone()).ok()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -308,7 +339,11 @@ impl StoryPage {
 pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
     let path = format!("/v1/admin/sessions/{}", encode(&id));
     let session: Explained = signed.api.get(&path).await?;
-    let content = context_content(&signed, &session.trace).await;
+    let tried = session.test.as_ref();
+    let content = match tried.and_then(|test| test.context(&session.trace.context.key)) {
+        Some(content) => content,
+        None => context_content(&signed, &session.trace).await,
+    };
     let values = session.inputs.values.as_ref();
     let mut fields = fields(&session.trace, session.sent.as_ref());
     name(&signed, &mut fields).await;

@@ -487,8 +487,14 @@ older = Ältere
 change-where = Wo
 change-what = Was sich ändert
 quoted = „{ $text }“
-version-short = V{ $number }
-version-long = Version { $number }
+version-short = { $number ->
+    [0] (Entwurf)
+   *[other] V{ $number }
+}
+version-long = { $number ->
+    [0] (Entwurf)
+   *[other] Version { $number }
+}
 session = Sitzung
 session-at = Angefordert
 session-user = Nutzer
@@ -1212,3 +1218,91 @@ member-factor = Zweiter Faktor
 member-factor-what = Für jemanden, der App und Wiederherstellungscodes verloren hat. Danach öffnet das Passwort allein das Konto, und die Anmeldungen enden.
 said-member-factor = Der zweite Faktor ist entfernt, und die Person ist abgemeldet.
 policy-factor = Wer sich mit einem Passwort anmeldet, braucht einen zweiten Faktor
+## Sprechen
+talk = Sprechen
+talk-about = Hören Sie eine Persona, bevor Ihre Nutzer es tun: ein echtes Gespräch mit einem Entwurf, einer Version oder mit der Persona, die ein Kontext vorsieht.
+talk-nobody = Noch ist niemand da
+talk-nobody-next = Schreiben Sie zuerst eine Persona.
+talk-needs-script = Zum Sprechen braucht dieser Browser JavaScript. Alles andere in der Konsole geht ohne.
+talk-missing = Das SDK von Anam fehlt
+talk-missing-why = Die Seite braucht es zum Sprechen, und dieses Gateway hat keines. Wer das Gateway betreibt, holt es einmal, auf einem beliebigen Rechner mit npm:
+talk-missing-then = und nennt die Datei, die dabei entsteht, in
+talk-with = Mit wem
+talk-whom = Sprechen mit
+talk-choose = Wählen Sie eine Persona oder einen Kontext
+talk-whom-persona = Eine Persona
+talk-whom-context = Wen die Regeln eines Kontexts geben
+talk-state = Welche Version
+talk-state-none = Es gibt noch keinen Entwurf und keine Version.
+talk-live = Live: Version { $number }
+talk-draft = Entwurf von { $who }, { $at } UTC
+talk-version = Version { $number }
+talk-version-said = Version { $number }: { $message }
+talk-place = Im Kontext
+talk-place-none = Keiner
+talk-place-hint = Seine Metadaten lassen sich unten ausfüllen. Seine Regeln werden nicht gefragt: Sie sprechen mit dieser Persona.
+talk-show = Felder zu dieser Auswahl zeigen
+talk-as = Als wer und worüber
+talk-facts = Was sonst über den Nutzer bekannt ist
+talk-facts-hint = Je eine Zeile, etwa name = Kim Lee oder plan = enterprise. Es geht dem vor, was über den Nutzer oben bekannt ist.
+talk-call = Das Gespräch
+talk-begin = Es kann losgehen.
+talk-role = Ihre Rolle liest nur. Zum Sprechen braucht es die Rolle „Bearbeitung“ oder mehr.
+talk-microphone = Über mein Mikrofon sprechen
+talk-start = Sprechen
+talk-stop = Auflegen
+talk-mute = Stumm schalten
+talk-unmute = Stummschaltung aufheben
+talk-video = Die Persona
+talk-who = Wer antwortet
+talk-why = Warum
+talk-transcript = Was gesagt wird
+talk-write = Schreiben statt sprechen
+talk-send = Senden
+talk-session = Warum diese Persona, mit diesen Worten
+talk-real = Was ein Testgespräch bewirkt
+talk-real-cost = Es ist ein echtes Gespräch: Anam zählt die Sekunden, und es belegt eines der Gespräche, die Ihr Tarif gleichzeitig erlaubt.
+talk-real-tools = Werkzeuge der Persona, die Ihre Systeme aufrufen, rufen sie wirklich auf.
+talk-real-counts = Es steht in der Liste der Sitzungen, als Testgespräch gekennzeichnet. Es zählt in keiner Statistik und nicht gegen die Grenzen eines Nutzers.
+talk-real-trail = Das Protokoll sagt, wer gesprochen hat, als wer und mit welcher Version.
+talk-sdk = Mit dem Browser-SDK von Anam,
+talk-licence = Lizenz
+talk-asking = Ein Sitzungs-Token wird angefordert …
+talk-connecting = {"{name}"} wird angerufen …
+talk-ready = {"{name}"} ist da.
+talk-ended = Das Gespräch ist zu Ende.
+talk-hung-up = Sie haben aufgelegt.
+talk-no-call = Es gibt kein Gespräch.
+talk-picture-none = Das ist der Stellvertreter von Anam: Er verbindet, sendet aber weder Bild noch Ton.
+talk-you = Sie
+talk-warning = Anam warnt: {"{warning}"}
+talk-microphone-ask = Ihr Browser fragt, ob diese Seite zuhören darf.
+talk-microphone-denied = Der Browser lässt diese Seite nicht zuhören. Erlauben Sie das Mikrofon neben der Adresse und rufen Sie noch einmal an, oder schreiben Sie.
+talk-microphone-insecure = Browser lassen eine Seite nur an einer https-Adresse zuhören. Wählen Sie das Mikrofon ab und schreiben Sie.
+talk-sdk-failed = Das SDK von Anam ließ sich nicht laden. Laden Sie die Seite neu.
+talk-lost = Die Verbindung zu Anam ist abgerissen. Eine Firewall oder ein Proxy kann im Weg sein: Es braucht WebRTC.
+talk-closed = Anam hat das Gespräch beendet, bevor es begann.
+talk-unreachable = Das Gateway hat nicht geantwortet. Versuchen Sie es gleich noch einmal.
+talk-error-concurrent = Alle Gespräche, die Ihr Tarif bei Anam gleichzeitig erlaubt, sind belegt. Versuchen Sie es in einer Minute noch einmal.
+talk-error-spend = Die Ausgabengrenze Ihres Tarifs bei Anam ist erreicht.
+talk-error-usage = Die Nutzungsgrenze Ihres Tarifs bei Anam ist erreicht.
+talk-error-plan = Das Anam-Konto hat keinen Tarif.
+talk-error-token = Anam hat das Token nicht angenommen. Drücken Sie noch einmal auf Sprechen.
+talk-error-busy = Bei Anam ist gerade niemand frei. Versuchen Sie es in einer Minute noch einmal.
+talk-error-other = Anam konnte das Gespräch nicht beginnen. Meist ist ein Avatar oder eine Stimme schuld, die es dort nicht gibt.
+talk-of-draft = { $key }, Entwurf
+talk-of-version = { $key }, Version { $number }
+talk-by-choice = Sie haben diese Persona gewählt; keine Regel wurde gefragt.
+talk-by-default = Keine Regel von { $context } trifft zu, also entscheidet der Standard.
+talk-by-rule = Regel { $number } von { $context }: { $when }
+talk-tools = Ihre Werkzeuge wirken wirklich: { $tools }.
+talk-tools-left-out = Ohne diese Werkzeuge, denn sie senden ein Geheimnis und sind so nicht live: { $tools }.
+talk-badge = Testgespräch
+talk-story = Ein Testgespräch von { $who }: Kein Nutzer war daran beteiligt, und es zählt in keiner Statistik.
+talk-counted = { $calls ->
+    [one] daneben ein Testgespräch
+   *[other] daneben { $calls } Testgespräche
+}
+talk-filter = Testgespräche
+talk-filter-true = Nur Testgespräche
+talk-filter-false = Keine Testgespräche

@@ -487,8 +487,14 @@ older = Older ones
 change-where = Where
 change-what = What changes
 quoted = “{ $text }”
-version-short = v{ $number }
-version-long = version { $number }
+version-short = { $number ->
+    [0] (draft)
+   *[other] v{ $number }
+}
+version-long = { $number ->
+    [0] (draft)
+   *[other] version { $number }
+}
 session = Session
 session-at = Requested
 session-user = User
@@ -1212,3 +1218,91 @@ member-factor = Second factor
 member-factor-what = For somebody who has lost the app and the recovery codes. Their password alone opens the account then, and their sessions end.
 said-member-factor = The second factor is removed, and the person is signed out.
 policy-factor = People who sign in with a password need a second factor
+## Talking
+talk = Talk
+talk-about = Hear a persona before your users do: a real conversation with a draft, a version, or whomever a context gives.
+talk-nobody = There is nobody to talk with yet
+talk-nobody-next = Write a persona first.
+talk-needs-script = Talking needs JavaScript in this browser. Everything else in the console works without.
+talk-missing = Anam's SDK is missing
+talk-missing-why = The page needs it to talk, and this gateway was given none. Whoever runs the gateway fetches it once, on any machine with npm:
+talk-missing-then = and names the file that this writes in
+talk-with = With whom
+talk-whom = Talk with
+talk-choose = Choose a persona or a context
+talk-whom-persona = A persona
+talk-whom-context = Whomever a context's rules give
+talk-state = Which version
+talk-state-none = There is no draft and no version yet.
+talk-live = Live: version { $number }
+talk-draft = Draft of { $who }, { $at } UTC
+talk-version = Version { $number }
+talk-version-said = Version { $number }: { $message }
+talk-place = In the context
+talk-place-none = None
+talk-place-hint = Its metadata can be filled in below. Its rules are not asked: you talk with this persona.
+talk-show = Show the fields for this choice
+talk-as = As whom, and about what
+talk-facts = What else is known of the user
+talk-facts-hint = A line each, such as name = Kim Lee or plan = enterprise. It counts before what is known of the user above.
+talk-call = The call
+talk-begin = Ready when you are.
+talk-role = Your role reads. Talking needs the role editor or more.
+talk-microphone = Speak through my microphone
+talk-start = Talk
+talk-stop = Hang up
+talk-mute = Mute
+talk-unmute = Unmute
+talk-video = The persona
+talk-who = Who answers
+talk-why = Why
+talk-transcript = What is said
+talk-write = Write instead of speaking
+talk-send = Send
+talk-session = Why this persona, with these words
+talk-real = What a test call does
+talk-real-cost = It is a real conversation: Anam counts its seconds, and it takes one of the conversations that your plan allows at a time.
+talk-real-tools = Tools of the persona that call your systems are really called.
+talk-real-counts = It is in the list of sessions, marked as a test call. It counts in no statistics and takes nothing from a user's limits.
+talk-real-trail = The audit trail says who talked, as whom, with which version.
+talk-sdk = Through Anam's own browser SDK,
+talk-licence = licence
+talk-asking = Asking for a session token …
+talk-connecting = Calling {"{name}"} …
+talk-ready = {"{name}"} is here.
+talk-ended = The conversation has ended.
+talk-hung-up = You hung up.
+talk-no-call = There is no conversation.
+talk-picture-none = This is the stand-in for Anam: it connects, and sends neither picture nor sound.
+talk-you = You
+talk-warning = Anam warns: {"{warning}"}
+talk-microphone-ask = Your browser asks whether this page may hear you.
+talk-microphone-denied = The browser does not let this page hear you. Allow the microphone beside the address and call again, or write.
+talk-microphone-insecure = Browsers let a page hear you only at an https address. Untick the microphone and write instead.
+talk-sdk-failed = Anam's SDK could not be loaded. Load the page again.
+talk-lost = The connection to Anam was lost. A firewall or a proxy may be in its way: it needs WebRTC.
+talk-closed = Anam ended the conversation before it began.
+talk-unreachable = The gateway did not answer. Try again in a moment.
+talk-error-concurrent = All conversations that your plan at Anam allows at a time are taken. Try again in a minute.
+talk-error-spend = The spend cap of your plan at Anam is reached.
+talk-error-usage = The usage limit of your plan at Anam is reached.
+talk-error-plan = The Anam account has no plan.
+talk-error-token = Anam did not accept the token. Press Talk again for a new one.
+talk-error-busy = Anam has nobody free at the moment. Try again in a minute.
+talk-error-other = Anam could not start the conversation. An avatar or a voice that it does not know is the usual reason.
+talk-of-draft = { $key }, draft
+talk-of-version = { $key }, version { $number }
+talk-by-choice = You chose this persona; no rule was asked.
+talk-by-default = No rule of { $context } holds, so its default decides.
+talk-by-rule = Rule { $number } of { $context }: { $when }
+talk-tools = Its tools really work: { $tools }.
+talk-tools-left-out = Without these tools, since they send a secret and are not live as they are here: { $tools }.
+talk-badge = Test call
+talk-story = A test call of { $who }: no user met it, and it counts in no statistics.
+talk-counted = { $calls ->
+    [one] one test call beside them
+   *[other] { $calls } test calls beside them
+}
+talk-filter = Test calls
+talk-filter-true = Only test calls
+talk-filter-false = No test calls

@@ -12,7 +12,7 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Serialize;
 use serde_json::json;
 
-use super::sdk::{PACKAGE, Sdk};
+use crate::anam_sdk::{PACKAGE, Sdk, SdkMissing};
 use crate::dev::address::base_url;
 use crate::dev::seed::{SampleUser, sample_users};
 
@@ -193,8 +193,16 @@ async fn told_sdk(sdk: web::Data<Sdk>) -> HttpResponse {
         Ok(_) => {
             json!({ "package": PACKAGE, "script": "anam.js", "licence": "anam.LICENSE.txt" })
         }
-        Err(missing) => json!({ "missing": missing }),
+        Err(missing) => json!({ "missing": words(missing) }),
     })
+}
+
+/// `dev` always has somebody bring it.
+fn words(missing: SdkMissing) -> String {
+    match missing {
+        SdkMissing::NotGiven => "Anam's SDK is missing.".to_owned(),
+        SdkMissing::Failed(why) => why,
+    }
 }
 
 /// `GET /anam.js`
@@ -203,7 +211,7 @@ async fn script(sdk: web::Data<Sdk>) -> HttpResponse {
         Ok(files) => HttpResponse::Ok()
             .content_type("text/javascript; charset=utf-8")
             .body(files.script.clone()),
-        Err(missing) => HttpResponse::ServiceUnavailable().body(missing),
+        Err(missing) => HttpResponse::ServiceUnavailable().body(words(missing)),
     }
 }
 
@@ -213,6 +221,6 @@ async fn licence(sdk: web::Data<Sdk>) -> HttpResponse {
         Ok(files) => HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
             .body(files.licence.clone()),
-        Err(missing) => HttpResponse::ServiceUnavailable().body(missing),
+        Err(missing) => HttpResponse::ServiceUnavailable().body(words(missing)),
     }
 }

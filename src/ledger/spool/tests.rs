@@ -58,6 +58,7 @@ pub(in crate::ledger) fn record(number: u128, subject: &str) -> Record {
             config_hash: vec![1, 2, 3],
             trace: "{}".to_owned(),
             inputs: None,
+            test: None,
         }],
         outcomes: vec![Outcome {
             tenant,

@@ -37,6 +37,8 @@ pub enum Limit {
     Address,
     /// Try-outs of one tenant's admins, which reach out to others.
     TryOut,
+    /// Test calls of one person who administers.
+    TestCall,
     /// Requests of one tenant at the same time.
     TenantInFlight,
     /// Requests at the same time.
@@ -68,6 +70,7 @@ impl Limit {
             Self::User => "user",
             Self::Address => "address",
             Self::TryOut => "try_out",
+            Self::TestCall => "test_call",
             Self::TenantInFlight => "tenant_in_flight",
             Self::InFlight => "in_flight",
             Self::Turn => "turn",

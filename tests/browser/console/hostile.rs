@@ -18,6 +18,7 @@ const HOSTILE: &str =
 const TEMPLATE: &str = "<script>alert(6)</script><img src=x onerror=alert(7)>\"'`</textarea>&lt; {{ preferences.displayName }}";
 
 /// A tenant whose documents, catalogue, users and sessions are full of it; gives its pages, with whether the text is in each.
+#[expect(clippy::too_many_lines, reason = "a list of pages")]
 async fn furnished(app: &TestApp) -> Vec<(String, bool)> {
     app.member("demo", ANN, Role::Owner).await;
     let mut bundle = Source::parse(include_str!("../../../src/dev/demo.yaml"))
@@ -91,6 +92,12 @@ async fn furnished(app: &TestApp) -> Vec<(String, bool)> {
         ("/console/contexts", true),
         ("/console/contexts/support", true),
         ("/console/contexts/support/history?version=2", true),
+        ("/console/talk?what=persona:trainer", true),
+        ("/console/talk?what=context:support", true),
+        (
+            &format!("/console/talk?what={subject}&facts={subject}"),
+            false,
+        ),
         ("/console/sessions", true),
         (&format!("/console/sessions/{session}"), true),
         (&format!("/console/sessions/{session}/replay"), false),

@@ -70,6 +70,8 @@ pub(super) async fn furnished(app: &TestApp) -> Vec<String> {
                 "/console/contexts/support",
                 "/console/contexts/training",
                 "/console/contexts/support/history?version=1",
+                "/console/talk?what=persona:trainer",
+                "/console/talk?what=context:support",
                 "/console/snippets/house-rules",
                 "/console/snippets/house-rules/history",
                 "/console/users/user-1",

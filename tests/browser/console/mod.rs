@@ -7,3 +7,4 @@ mod journey;
 mod looks;
 mod pictures;
 mod states;
+mod talk;

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::desk::Desk;
 use super::looks::{EMAIL, furnished};
+use super::talk::with_sdk;
 use crate::browser::with_browser;
-use crate::harness::spawn;
 
 /// A picture has no more bytes than this.
 const MOST_BYTES: usize = 60_000;
@@ -30,7 +30,7 @@ async fn draw(desk: &Desk<'_>, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "writes docs/console: just console-pictures"]
 async fn draw_the_pages() {
-    let app = spawn().await;
+    let app = with_sdk(true).await;
     let pages = furnished(&app).await;
     with_browser(|browser| async move {
         let desk = Desk::new(&app, browser).await;
@@ -43,6 +43,12 @@ async fn draw_the_pages() {
         desk.sign_in(EMAIL).await;
         for page in PAGES {
             desk.open(page.path).await;
+            if page.path == "/console/talk" {
+                desk.open("/console/talk?what=persona:support-agent").await;
+                desk.fill("#facts", "name = Kim Lee").await;
+                desk.press("#talk-start").await;
+                desk.shows("#talk-transcript li", "Kim Lee").await;
+            }
             draw(&desk, page.text).await;
         }
         let session = pages

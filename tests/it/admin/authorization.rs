@@ -224,6 +224,8 @@ pub(crate) fn sent_to(operation: &str) -> Value {
         "patchDocument" => json!({ "content": { "text": "Be kind." } }),
         "duplicateDocument" | "renameDocument" => json!({ "key": "walked-again" }),
         "rollBack" => json!({ "to": 1 }),
+        // The Anam key of the walk can't be opened.
+        "startTestCall" => json!({ "user": { "sample": "nobody" } }),
         "reviewVersion" => json!({ "verdict": "approve" }),
         _ => json!({}),
     }

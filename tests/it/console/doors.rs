@@ -8,9 +8,10 @@ use super::visitor::{Fields, Seen, Visitor};
 use crate::harness::people::PASSWORD;
 use crate::harness::{TestApp, spawn};
 
-const ROUTES: [&str; 2] = [
+const ROUTES: [&str; 3] = [
     include_str!("../../../src/console/mod.rs"),
     include_str!("../../../src/console/contexts.rs"),
+    include_str!("../../../src/console/talk/mod.rs"),
 ];
 const ACTION: &str = "/console/personas/support-agent";
 

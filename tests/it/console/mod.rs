@@ -4,6 +4,7 @@ mod contexts;
 mod doors;
 mod factor;
 mod roles;
+mod talk;
 mod together;
 mod visitor;
 mod watching;

@@ -1,6 +1,6 @@
 //! A browser without scripts: it reads forms, fills them in and sends them.
 
-use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Response, StatusCode};
 use url::form_urlencoded;
 
@@ -68,6 +68,13 @@ impl<'a> Visitor<'a> {
             .header(ACCEPT_LANGUAGE, self.language);
         let answer = request.send().await.unwrap();
         Seen::of(path, answer).await
+    }
+
+    /// The headers of a page.
+    pub(super) async fn headers(&self, path: &str) -> HeaderMap {
+        let request = self.http.get(self.app.url(path));
+        let answer = request.header(COOKIE, &self.cookie).send().await.unwrap();
+        answer.headers().clone()
     }
 
     async fn post(&self, path: &str, fields: &[(String, String)]) -> Response {

@@ -40,6 +40,8 @@ pub(crate) const MASTER_KEY: &str = "bm9ib2R5IHdpbGwgZXZlciBndWVzcyB0aGlzIGtleSE
 pub(crate) struct TestOptions {
     /// Environment variables, laid over the usual ones.
     pub(crate) env: Vec<(String, String)>,
+    /// Whether the console says, as in `dev`, that Anam is a stand-in.
+    pub(crate) stand_in: bool,
     /// Known Anam keys; the platform's alone unless given.
     pub(crate) anam_keys: Vec<String>,
     /// An emulator that mints nearly everything, as Anam does.
@@ -143,7 +145,8 @@ async fn started(options: TestOptions) -> TestApp {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect();
     env.extend(options.env);
-    let settings = Settings::load(&env, Path::new("config")).unwrap();
+    let mut settings = Settings::load(&env, Path::new("config")).unwrap();
+    settings.console.anam_is_stand_in = options.stand_in;
     let app = App::start(&settings, clock.clone()).await.unwrap();
     let keys = KeyRing::new(&settings.master_keys);
     let test = TestApp {

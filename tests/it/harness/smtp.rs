@@ -72,9 +72,9 @@ impl MailServer {
         let key = KeyPair::generate().unwrap();
         let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let certificate = own.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
-        folder.write("ca.pem", &ca_certificate.pem());
-        folder.write("own.pem", &certificate.pem());
-        folder.write("own.key", &key.serialize_pem());
+        folder.write("ca.pem", ca_certificate.pem());
+        folder.write("own.pem", certificate.pem());
+        folder.write("own.key", key.serialize_pem());
 
         let place = tokio::task::spawn_blocking(installed).await.unwrap();
         let mut child = Command::new("python3")

@@ -4,6 +4,7 @@ mod examining;
 mod impact;
 mod preview;
 mod sample_users;
+mod test_calls;
 mod webhooks;
 
 use reqwest::Method;

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::anam;
+use crate::authoring::test_call::TestMark;
 use crate::domain::ids::IssuerId;
 use crate::sessions::explain::{self, VersionStatus};
 use crate::store::explain::SessionRow;
@@ -45,6 +46,40 @@ pub(in crate::api::admin) struct Explanation {
     config_hash: String,
     /// What Anam knows of it.
     anam: AnamKnown,
+    /// What this test call was made with; absent of a user's own session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    test: Option<TestKnown>,
+}
+
+/// A test call of somebody who administers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct TestKnown {
+    /// Who made it.
+    #[schema(example = "person:ann@example.com")]
+    by: String,
+    /// What was put in place of what was live: versions, and the contents of drafts as they were. Empty also where they were too large to
+    /// be kept.
+    #[schema(value_type = Vec<Object>)]
+    r#use: Vec<Value>,
+    /// The moment for rules and texts, if it was not that of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    at: Option<DateTime<Utc>>,
+    /// Tools that the persona did without.
+    left_out_tools: Vec<String>,
+}
+
+impl From<TestMark> for TestKnown {
+    fn from(mark: TestMark) -> Self {
+        Self {
+            by: mark.by,
+            r#use: mark.uses,
+            at: mark.at,
+            left_out_tools: mark.left_out,
+        }
+    }
 }
 
 /// The user of a session.
@@ -238,6 +273,7 @@ impl From<explain::Explanation> for Explanation {
             timings: TimingsMs::new(session.timings),
             config_hash: hex::encode(detail.config_hash),
             anam: AnamKnown::from(explanation.anam),
+            test: TestMark::of(detail.test.as_ref()).map(TestKnown::from),
         }
     }
 }

@@ -1,0 +1,269 @@
+//! Talking with a persona in the console, through Anam's own SDK.
+
+use fantoccini::Locator;
+use persona_gateway::dev::emulator::{Fault, FaultTarget};
+use persona_gateway::domain::role::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use super::looks::wrong;
+use crate::browser::{forbidden, with_browser};
+use crate::harness::admins::body;
+use crate::harness::{TestApp, TestOptions, spawn, spawn_with};
+use crate::sdk::{SDK, umd};
+
+const ANN: &str = "ann@example.com";
+/// A greeting that would be more than text in a page that takes it for more.
+const GREETING: &str = "Good day, {{ user.name }} <img src=x onerror=alert(1)>&amp;!";
+
+/// A gateway whose console has the SDK; `stand_in` as in `dev`.
+pub(super) async fn with_sdk(stand_in: bool) -> TestApp {
+    let sdk = SDK.tarball();
+    let settings = [("CONSOLE__ANAM_SDK", sdk.to_str().unwrap())];
+    spawn_with(TestOptions {
+        stand_in,
+        ..TestOptions::set(&settings)
+    })
+    .await
+}
+
+/// Looks at the page as it is, on a large screen and on a phone, in both colours.
+async fn look(desk: &Desk<'_>, what: &str) {
+    for (width, dark) in [(1280, false), (390, true)] {
+        desk.screen(width, dark).await;
+        assert_eq!(wrong(desk).await, Vec::<String>::new(), "{what} at {width}");
+    }
+    assert_eq!(
+        forbidden(&desk.browser).await,
+        Vec::<Value>::new(),
+        "{what}"
+    );
+    desk.screen(1280, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_editor_talks_with_a_draft_as_a_user_whom_they_describe_and_sees_why() {
+    let app = with_sdk(false).await;
+    app.member("demo", ANN, Role::Editor).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/personas/support-agent").await;
+        desk.fill("#initialMessage", GREETING).await;
+        desk.press("button[value=save]").await;
+        desk.shows(".notice.good", "The draft is saved").await;
+        desk.press(".tabs a[href^='/console/talk']").await;
+        // The draft is chosen already, and the context that gives this persona.
+        desk.shows("#state option:checked", "Draft of").await;
+        desk.shows("#place option:checked", "support").await;
+        look(&desk, "before").await;
+
+        desk.fill("#facts", "name = Kim <b>Lee</b>").await;
+        desk.press("#talk-start").await;
+        desk.shows("#talk-status", "Liv from support is here.")
+            .await;
+        let said = "Good day, Kim <b>Lee</b> <img src=x onerror=alert(1)>&amp;!";
+        desk.shows("#talk-transcript li", said).await;
+        desk.shows("#talk-who", "Liv from support (support-agent, draft)")
+            .await;
+        desk.shows("#talk-why", "You chose this persona").await;
+        desk.shows("#talk-timer", " / 30:00").await;
+        let focus = desk.of_page("return document.activeElement.id").await;
+        assert_eq!(focus, "talk-stop", "the keyboard can hang up at once");
+        look(&desk, "during").await;
+
+        // The unmodified SDK began it, with the token of this session.
+        let started = app
+            .anam
+            .request_where(|call| call.path == "/v1/engine/session")
+            .await
+            .unwrap();
+        assert_eq!(started.body["clientMetadata"]["client"], "js-sdk");
+        let asked = app.last_mint();
+        let session = asked["clientLabel"].as_str().unwrap().to_owned();
+        assert_eq!(asked["personaConfig"]["initialMessage"], said);
+
+        desk.press("#talk-mute").await;
+        desk.shows("#talk-mute[aria-pressed=true]", "Unmute").await;
+        desk.press("#talk-stop").await;
+        desk.shows("#talk-status", "You hung up.").await;
+        let focus = desk.of_page("return document.activeElement.id").await;
+        assert_eq!(focus, "talk-start");
+        look(&desk, "after").await;
+
+        desk.press("#talk-session").await;
+        desk.shows("h1", "Session").await;
+        assert!(
+            desk.browser
+                .current_url()
+                .await
+                .unwrap()
+                .path()
+                .ends_with(&session)
+        );
+        desk.shows("[aria-labelledby=story]", "A test call of ann@example.com")
+            .await;
+        look(&desk, "the story").await;
+        desk.open("/console").await;
+        desk.shows("main", "one test call beside them").await;
+        app.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_decides_whom_one_talks_with_by_its_rules() {
+    let app = with_sdk(false).await;
+    app.member("demo", ANN, Role::Editor).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/contexts/support").await;
+        desk.press(".tabs a[href^='/console/talk']").await;
+        desk.fill("#facts", "plan = enterprise").await;
+        let priority = desk
+            .browser
+            .find(Locator::Id("try.meta.priority"))
+            .await
+            .unwrap();
+        priority.select_by_value("urgent").await.unwrap();
+        desk.press("#talk-start").await;
+        desk.shows("#talk-status", "is here.").await;
+        desk.shows("#talk-why", "Rule 1 of support: When").await;
+        // The server ends it, and the page says so.
+        let sessions = format!(
+            "{}/v1/sessions?search={}",
+            app.anam.url(),
+            app.last_mint()["clientLabel"].as_str().unwrap()
+        );
+        let key = crate::harness::PLATFORM_KEY;
+        let found = app
+            .http
+            .get(sessions)
+            .bearer_auth(key)
+            .send()
+            .await
+            .unwrap();
+        let found: Value = found.json().await.unwrap();
+        let stop = format!(
+            "{}/v1/sessions/{}/stop",
+            app.anam.url(),
+            found["data"][0]["id"].as_str().unwrap()
+        );
+        app.http
+            .post(stop)
+            .bearer_auth(key)
+            .json(&json!({}))
+            .send()
+            .await
+            .unwrap();
+        desk.shows(
+            "#talk-status",
+            "The conversation has ended. Session stopped",
+        )
+        .await;
+        desk.shows("#talk-start", "Talk").await;
+        app.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_keeps_a_call_from_beginning_is_said_with_what_to_do() {
+    let app = with_sdk(false).await;
+    app.member("demo", ANN, Role::Editor).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/talk?what=persona:support-agent").await;
+        let engine = |status: u16, error: &str| {
+            Fault::status(FaultTarget::Engine, status).with_body(json!({ "error": error }))
+        };
+        for (fault, words) in [
+            (engine(429, "Concurrent session limit reached"), "are taken"),
+            (engine(402, "No plan"), "has no plan"),
+            (engine(404, "Not found"), "An avatar or a voice"),
+            (Fault::status(FaultTarget::Mint, 401), "Anam"),
+        ] {
+            app.anam.fault(fault);
+            desk.press("#talk-start").await;
+            desk.shows("#talk-trouble", words).await;
+            desk.shows("#talk-status", "There is no conversation.").await;
+            app.anam.clear();
+        }
+        look(&desk, "a trouble").await;
+
+        // A microphone that the browser keeps to itself: the conversation goes on without.
+        desk.of_page(
+            "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('Permission denied', 'NotAllowedError'));",
+        )
+        .await;
+        desk.press("#talk-start").await;
+        desk.shows("#talk-trouble", "does not let this page hear you").await;
+        desk.shows("#talk-status", "is here.").await;
+        look(&desk, "a microphone denied").await;
+        desk.press("#talk-stop").await;
+
+        // What a release would refuse, with its place.
+        let key = app.admin_key("demo", Role::Editor).await;
+        let path = "/v1/admin/documents/persona/support-agent";
+        let live = body(app.ask(Method::GET, path, &key).await, 200).await;
+        let mut content = live["content"].clone();
+        content["avatarId"] = json!("00000000-0000-4000-8000-000000000001");
+        let draft = json!({ "content": content });
+        body(app.tell(Method::POST, &format!("{path}/drafts"), &key, &draft).await, 201).await;
+        desk.open("/console/talk?what=persona:support-agent").await;
+        desk.press("#talk-start").await;
+        desk.shows("#talk-trouble", "/use/0/avatarId").await;
+        app.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_sdk_the_page_says_how_to_get_it_and_with_it_serves_it_as_it_is() {
+    let (without, with) = (spawn().await, with_sdk(false).await);
+    for app in [&without, &with] {
+        app.member("demo", ANN, Role::Editor).await;
+    }
+    let script =
+        async |app: &TestApp, path: &str| app.http.get(app.url(path)).send().await.unwrap();
+    assert_eq!(
+        script(&without, "/console/talk/anam.js").await.status(),
+        404
+    );
+    let served = script(&with, "/console/talk/anam.js").await;
+    assert_eq!(
+        served.headers()["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    assert_eq!(served.bytes().await.unwrap(), umd());
+    let licence = script(&with, "/console/talk/anam.LICENSE.txt")
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(licence.contains("@anam-ai/js-sdk@4.27.0") && licence.contains("Licence: MIT"));
+    with_browser(|browser| async move {
+        let desk = Desk::new(&without, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/talk?what=persona:support-agent").await;
+        let missing = desk
+            .shows(
+                "[aria-labelledby=talk-missing]",
+                "npm pack @anam-ai/js-sdk@4.27.0",
+            )
+            .await;
+        assert!(missing.contains("console.anam_sdk"), "{missing}");
+        assert_eq!(
+            desk.of_page("return document.getElementById('talk-start')")
+                .await,
+            Value::Null
+        );
+        look(&desk, "without the SDK").await;
+        without.stop().await;
+        with.stop().await;
+    })
+    .await;
+}
