@@ -73,31 +73,9 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
             app.try_sign_in("nobody@example.com", "a wrong password")
                 .await
         }
-        Code::SecondFactorRequired => {
-            let session = app.signed_in("demo", "ann@example.com", Role::Owner).await;
-            app.enrolled(&session).await;
-            let half = app.sign_in("ann@example.com").await;
-            app.ask(Method::GET, "/v1/admin/me", &half).await
-        }
-        Code::SecondFactorEnrolmentRequired => {
-            let session = app.signed_in("demo", "bob@example.com", Role::Owner).await;
-            let demand = |on| {
-                format!("update tenant set policy = policy || '{{\"requireSecondFactor\": {on}}}'")
-            };
-            app.database.sql(&demand(true)).await;
-            let answer = app.ask(Method::GET, "/v1/admin/me", &session).await;
-            app.database.sql(&demand(false)).await;
-            answer
-        }
-        Code::InsufficientUserAuthentication => {
-            let session = app.signed_in("demo", "cid@example.com", Role::Owner).await;
-            app.database
-                .sql("update console_session set proven_at = now() - interval '11 minutes'")
-                .await;
-            let key = json!({ "name": "x", "role": "viewer" });
-            app.tell(Method::POST, "/v1/admin/api-keys", &session, &key)
-                .await
-        }
+        Code::SecondFactorRequired
+        | Code::SecondFactorEnrolmentRequired
+        | Code::InsufficientUserAuthentication => owed(code, app).await,
         Code::IdentityProviderUnavailable => {
             app.database
                 .sql(
@@ -120,6 +98,37 @@ pub(super) async fn provoke(code: Code, app: &TestApp) -> Response {
             app.ask(Method::POST, &path, &owner).await
         }
         other => panic!("{other:?} is no problem of the admin API"),
+    }
+}
+
+/// What a session is told that owes something.
+async fn owed(code: Code, app: &TestApp) -> Response {
+    match code {
+        Code::SecondFactorRequired => {
+            let session = app.signed_in("demo", "ann@example.com", Role::Owner).await;
+            app.enrolled(&session).await;
+            let half = app.sign_in("ann@example.com").await;
+            app.ask(Method::GET, "/v1/admin/me", &half).await
+        }
+        Code::SecondFactorEnrolmentRequired => {
+            let session = app.signed_in("demo", "bob@example.com", Role::Owner).await;
+            let demand = |on| {
+                format!("update tenant set policy = policy || '{{\"requireSecondFactor\": {on}}}'")
+            };
+            app.database.sql(&demand(true)).await;
+            let answer = app.ask(Method::GET, "/v1/admin/me", &session).await;
+            app.database.sql(&demand(false)).await;
+            answer
+        }
+        _ => {
+            let session = app.signed_in("demo", "cid@example.com", Role::Owner).await;
+            app.database
+                .sql("update console_session set proven_at = now() - interval '11 minutes'")
+                .await;
+            let key = json!({ "name": "x", "role": "viewer" });
+            app.tell(Method::POST, "/v1/admin/api-keys", &session, &key)
+                .await
+        }
     }
 }
 
