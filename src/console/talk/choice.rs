@@ -1,5 +1,6 @@
 //! With whom, as whom, and about what: what somebody chose on the page, and the test call that it makes.
 
+use futures_util::join;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -161,12 +162,19 @@ impl Desk {
     /// Asks for everything. Where nobody chose yet, chooses the first persona, and the newest draft of what is chosen.
     pub async fn open(api: &Api, choice: &mut Choice, is_first: bool) -> Result<Self, Refused> {
         let recent = "/v1/admin/sessions?test=false&outcome=issued&limit=30";
+        let (personas, contexts, samples, recent, policy) = join!(
+            keys(api, "persona"),
+            keys(api, "context"),
+            samples(api),
+            api.get::<Listed<Recent>>(recent),
+            api.get::<Value>("/v1/admin/policy"),
+        );
         let mut desk = Self {
-            personas: keys(api, "persona").await?,
-            contexts: keys(api, "context").await?,
-            samples: samples(api).await?,
-            recent: api.get::<Listed<Recent>>(recent).await?.items,
-            policy: api.get("/v1/admin/policy").await?,
+            personas: personas?,
+            contexts: contexts?,
+            samples: samples?,
+            recent: recent?.items,
+            policy: policy?,
             ..Self::default()
         };
         let mut subjects = Vec::new();
@@ -193,16 +201,21 @@ impl Desk {
         is_first: bool,
     ) -> Result<(), Refused> {
         let path = address(&choice.kind, &choice.key);
-        let document: Document = api.get(&path).await?;
+        let (drafts, versions) = (
+            format!("{path}/drafts"),
+            format!("{path}/versions?limit={VERSIONS}"),
+        );
+        let (document, drafts, versions) = join!(
+            api.get::<Document>(&path),
+            api.get::<Listed<Draft>>(&drafts),
+            api.get::<Listed<Version>>(&versions),
+        );
+        let document = document?;
         self.live = document.live_version;
-        self.drafts = api
-            .get::<Listed<Draft>>(&format!("{path}/drafts"))
-            .await?
-            .items;
+        self.drafts = drafts?.items;
+        self.versions = versions?.items;
         self.drafts
             .sort_by(|one, other| other.updated_at.cmp(&one.updated_at));
-        let versions = format!("{path}/versions?limit={VERSIONS}");
-        self.versions = api.get::<Listed<Version>>(&versions).await?.items;
         if is_first && choice.state.is_empty() {
             choice.state = match (self.drafts.first(), self.live, self.versions.first()) {
                 (Some(draft), ..) => format!("draft:{}", draft.id),
