@@ -20,6 +20,7 @@ use super::unparsed::{Connection, RefusalContext};
 use crate::api;
 use crate::config::{ServerSettings, Settings};
 use crate::console;
+use crate::console::design::ShowsDesign;
 use crate::console::talk::setup::Setup;
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
@@ -129,6 +130,12 @@ mod linux {
     ];
 }
 
+/// The origin at which browsers find the gateway.
+fn own_origin(settings: &ServerSettings) -> OwnOrigin {
+    let url = settings.public_url.as_ref();
+    OwnOrigin(url.map(|url| url.origin().ascii_serialization()))
+}
+
 /// The public listener.
 fn public(
     faces: &Services,
@@ -142,17 +149,12 @@ fn public(
     let lifecycle = web::Data::new(faces.lifecycle.clone());
     let metrics = web::Data::new(faces.metrics.clone());
     let proxies = web::Data::new(faces.proxies.clone());
-    let own_origin = web::Data::new(OwnOrigin(
-        settings
-            .server
-            .public_url
-            .as_ref()
-            .map(|url| url.origin().ascii_serialization()),
-    ));
+    let own_origin = web::Data::new(own_origin(&settings.server));
     let limits = web::Data::new(BodyLimits {
         max_bytes: settings.server.max_body_bytes,
         timeout: settings.server.body_timeout,
     });
+    let design = web::Data::new(ShowsDesign(settings.server.shows_design));
     let admin_limits = web::Data::new(AdminBodyLimits(BodyLimits {
         max_bytes: settings.server.max_admin_body_bytes,
         timeout: settings.server.body_timeout,
@@ -168,7 +170,8 @@ fn public(
             .app_data(proxies.clone())
             .app_data(own_origin.clone())
             .app_data(limits.clone())
-            .app_data(admin_limits.clone());
+            .app_data(admin_limits.clone())
+            .app_data(design.clone());
     };
     let service = move || {
         let for_console = {

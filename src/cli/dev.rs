@@ -282,7 +282,9 @@ fn settings(
     );
     env.entry("GATEWAY_MASTER_KEY".into())
         .or_insert_with(|| data.master_key.expose_secret().to_owned());
-    Ok(Settings::load(&env, Path::new("config"))?)
+    let mut settings = Settings::load(&env, Path::new("config"))?;
+    settings.server.shows_design = true;
+    Ok(settings)
 }
 
 fn next_port(args: &DevArgs, offset: u16) -> u16 {

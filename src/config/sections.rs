@@ -147,6 +147,7 @@ fn server(read: &mut Reader<'_>) -> Option<ServerSettings> {
         drain_grace: drain_grace?,
         shutdown_timeout: shutdown_timeout?,
         trusted_proxies: trusted_proxies?,
+        shows_design: false,
     })
 }
 

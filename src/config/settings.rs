@@ -43,6 +43,8 @@ pub struct ServerSettings {
     pub shutdown_timeout: Duration,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether the console has a page of its own parts. No setting: `dev` says so.
+    pub shows_design: bool,
 }
 
 /// Postgres, as the role that serves.

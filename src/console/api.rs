@@ -16,6 +16,8 @@ use serde_json::Value;
 
 use super::asked;
 use super::inside::{Ask, Inside, Told};
+use super::said::{self, Said};
+use super::texts::Texts;
 use crate::web::trace::request_id;
 
 /// The API, on behalf of whoever the page is for.
@@ -70,7 +72,27 @@ pub struct Details {
     /// Seconds to wait.
     #[serde(skip)]
     pub retry_after: Option<String>,
+    /// Methods that the address takes, where it does not take this one.
+    #[serde(skip)]
+    pub allow: Option<String>,
+    /// The language of whoever reads it.
+    #[serde(skip)]
+    texts: Texts,
 }
+
+/// Codes of which the detail says more than a text for all of them can.
+const WITH_DETAIL: [&str; 10] = [
+    "malformed_request",
+    "invalid_request",
+    "forbidden",
+    "already_exists",
+    "conflict",
+    "in_use",
+    "document_invalid",
+    "preference_invalid",
+    "metadata_invalid",
+    "persona_config_rejected",
+];
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,7 +120,34 @@ impl Refused {
             current: None,
             conflicts: Vec::new(),
             retry_after: None,
+            allow: None,
+            texts: Texts::default(),
         }))
+    }
+
+    /// What somebody typed is wrong at this place of a form.
+    pub fn faulty(texts: Texts, pointer: &str, message: &str) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let mut refused = Self::own(status, "invalid_request", "").for_reader(texts);
+        refused.0.errors.push(Fault {
+            pointer: pointer.to_owned(),
+            message: message.to_owned(),
+        });
+        refused
+    }
+
+    /// For a page in this language.
+    #[must_use]
+    pub fn for_reader(mut self, texts: Texts) -> Self {
+        self.0.texts = texts;
+        self
+    }
+
+    /// With the methods that the address takes.
+    #[must_use]
+    pub fn allowing(mut self, methods: &str) -> Self {
+        self.0.allow = Some(methods.to_owned());
+        self
     }
 
     /// Whether the session has ended, or there is none.
@@ -106,27 +155,48 @@ impl Refused {
         self.status == StatusCode::UNAUTHORIZED.as_u16()
     }
 
-    /// The words of the refusal for people.
-    pub fn words(&self) -> &str {
-        if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
+    /// The refusal in a sentence, for people.
+    pub fn said(&self) -> Said {
+        let own = self.texts.find(&format!("problem-{}", self.code));
+        match own {
+            Some(text) if self.detail.is_empty() || !self.texts.is_english() => Said {
+                text,
+                is_foreign: false,
+            },
+            _ if self.detail.is_empty() => said::english(self.texts, &self.title),
+            _ => said::english(self.texts, &self.detail),
         }
+    }
+
+    /// The same without its language.
+    pub fn words(&self) -> String {
+        self.said().text
     }
 
     /// What is wrong, place by place; else the words of the refusal.
     pub fn all_words(&self) -> String {
-        let faults: Vec<&str> = self
-            .errors
-            .iter()
-            .map(|fault| fault.message.as_str())
-            .collect();
+        let faults = self.errors.iter().map(|fault| self.said_of(fault).text);
+        let faults: Vec<String> = faults.collect();
         if faults.is_empty() {
-            self.words().to_owned()
+            self.words()
         } else {
             faults.join("; ")
         }
+    }
+
+    /// What the API says beside that, where it says more.
+    pub fn aside(&self) -> Option<&str> {
+        let detail = Some(self.detail.as_str()).filter(|detail| !detail.is_empty());
+        detail.filter(|_| {
+            WITH_DETAIL.contains(&self.code.as_str())
+                && !self.said().is_foreign
+                && !self.texts.is_english()
+        })
+    }
+
+    /// What is wrong with a value, for people.
+    pub fn said_of(&self, fault: &Fault) -> Said {
+        said::fault(self.texts, &fault.message)
     }
 
     fn unreadable(told: &Told) -> Self {
@@ -310,6 +380,7 @@ impl Call<'_> {
         if refused.code == "insufficient_user_authentication" {
             asked::ask(&self.api.request, None);
         }
+        refused.0.texts = Texts::of(&self.api.request);
         refused.0.retry_after = wait.and_then(|wait| Some(wait.to_str().ok()?.to_owned()));
         Err(refused)
     }

@@ -27,6 +27,16 @@ impl Entry {
         words.collect::<Vec<_>>().join(", ")
     }
 
+    /// A picture of it.
+    pub fn picture(&self) -> Option<&str> {
+        super::media::picture(&self.attributes)
+    }
+
+    /// A sample of how it sounds.
+    pub fn sound(&self) -> Option<&str> {
+        super::media::sound(&self.attributes)
+    }
+
     /// What stands for a picture.
     pub fn initials(&self) -> String {
         let words = self.name.split_whitespace().take(2);

@@ -18,23 +18,24 @@ pub mod view;
 pub mod watch;
 pub mod words;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web;
 
 use super::history;
+use super::pages::Pages;
 use super::visit::{Answer, Form, Signed};
 
 /// The kind of document.
 const KIND: &str = "context";
 
 /// The pages of contexts.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/contexts", web::get().to(list::show))
-        .route("/contexts", web::post().to(list::create))
-        .route("/contexts/{key}", web::get().to(editor::show))
-        .route("/contexts/{key}", web::post().to(editor::act))
-        .route("/contexts/{key}/history", web::get().to(show_history))
-        .route("/contexts/{key}/history", web::post().to(act_history));
+pub fn routes(pages: Pages) -> Pages {
+    pages
+        .get("/contexts", list::show)
+        .post("/contexts", list::create)
+        .get("/contexts/{key}", editor::show)
+        .post("/contexts/{key}", editor::act)
+        .get("/contexts/{key}/history", show_history)
+        .post("/contexts/{key}/history", act_history)
 }
 
 /// A context's versions and releases.

@@ -4,9 +4,10 @@ use actix_web::http::Method;
 use askama::Template;
 use serde_json::{Map, Value, json};
 
-use super::api::{Fault, Refused};
+use super::api::Refused;
 use super::choices::{DocumentLine, documents};
-use super::frame::{Frame, page_after};
+use super::frame::{Frame, page_with};
+use super::parts::Faults;
 use super::visit::{Answer, Form, Signed, see};
 
 #[derive(Debug, Template)]
@@ -18,18 +19,18 @@ struct DocumentsPage {
     archived: Vec<DocumentLine>,
     /// What somebody typed for a new one.
     key: String,
-    refusal: Option<String>,
-    faults: Vec<Fault>,
+    name: String,
+    faults: Faults,
 }
 
 /// The personas.
 pub async fn personas(signed: Signed) -> Answer {
-    render(&signed, "persona", "", None).await
+    render(&signed, "persona", ("", ""), None).await
 }
 
 /// The snippets.
 pub async fn snippets(signed: Signed) -> Answer {
-    render(&signed, "snippet", "", None).await
+    render(&signed, "snippet", ("", ""), None).await
 }
 
 /// Begins a persona.
@@ -57,7 +58,7 @@ async fn begin(signed: &Signed, kind: &'static str, sent: &Form, content: Value)
     let new = json!({ "kind": kind, "key": key, "content": content });
     match signed.api.post::<Value>("/v1/admin/documents", &new).await {
         Ok(_draft) => Ok(see(&format!("/console/{kind}s/{key}"))),
-        Err(refused) => render(signed, kind, key, Some(&refused)).await,
+        Err(refused) => render(signed, kind, (key, sent.get("name")), Some(refused)).await,
     }
 }
 
@@ -74,7 +75,7 @@ pub async fn keep(signed: &Signed, kind: &'static str, sent: &Form) -> Answer {
     let call = signed.api.call(Method::POST, &path).body(&nothing);
     match call.told().await {
         Ok(_done) => Ok(see(&format!("/console/{kind}s?said={verb}d"))),
-        Err(refused) => render(signed, kind, "", Some(&refused)).await,
+        Err(refused) => render(signed, kind, ("", ""), Some(refused)).await,
     }
 }
 
@@ -91,8 +92,8 @@ pub async fn keep_snippet(signed: Signed, sent: Form) -> Answer {
 async fn render(
     signed: &Signed,
     kind: &'static str,
-    key: &str,
-    refused: Option<&Refused>,
+    (key, name): (&str, &str),
+    refused: Option<Refused>,
 ) -> Answer {
     let all = documents(&signed.api).await?.into_iter();
     let (archived, documents) = all
@@ -104,12 +105,10 @@ async fn render(
         documents,
         archived,
         key: key.to_owned(),
-        refusal: refused.map(|refused| refused.words().to_owned()),
-        faults: refused
-            .map(|refused| refused.errors.clone())
-            .unwrap_or_default(),
+        name: name.to_owned(),
+        faults: refused.map(Faults::from).unwrap_or_default(),
     };
-    Ok(page_after(refused, &shown))
+    Ok(page_with(shown.faults.status(), &shown))
 }
 
 impl DocumentsPage {

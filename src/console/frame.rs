@@ -1,7 +1,7 @@
 //! What stands around every page: navigation, the tenant, the person, and a notice of what was just done.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ContentType, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, ContentType, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use fluent_bundle::FluentValue;
@@ -226,6 +226,7 @@ struct RefusalPage {
 /// Why something was not done, as a page.
 pub fn refusal_page(request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let texts = Texts::of(request);
+    let refused = &refused.clone().for_reader(texts);
     let known = format!("refusal-{}", refused.status);
     let title = Some(texts.say(&known)).filter(|title| *title != known);
     let template = RefusalPage {
@@ -248,6 +249,9 @@ fn with_wait(mut page: HttpResponse, refused: &Refused) -> HttpResponse {
     let wait = refused.retry_after.as_deref().map(HeaderValue::try_from);
     if let Some(Ok(wait)) = wait {
         page.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    if let Some(Ok(allow)) = refused.allow.as_deref().map(HeaderValue::try_from) {
+        page.headers_mut().insert(ALLOW, allow);
     }
     page
 }

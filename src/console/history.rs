@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::Refused;
 use super::frame::{Frame, page_after};
-use super::saving::{Going, release};
+use super::releasing::{Going, release};
 use super::visit::{Answer, Form, Signed, see};
 use super::writing::address;
 
@@ -23,7 +23,7 @@ struct HistoryPage {
     releases: Vec<Release>,
     /// The version that is looked at, and what it changed.
     shown: Option<(i32, Comparison)>,
-    refusal: Option<String>,
+    refused: Option<Refused>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -209,7 +209,7 @@ async fn render(
         versions: versions.items,
         releases: releases.items,
         shown,
-        refusal: refused.map(|refused| refused.words().to_owned()),
+        refused: refused.cloned(),
     };
     Ok(page_after(refused, &page))
 }

@@ -8,24 +8,33 @@ pub mod bundles;
 pub mod catalogue;
 pub mod choices;
 pub mod contexts;
+pub mod design;
 pub mod documents;
 pub mod findings;
 pub mod frame;
 pub mod guard;
 pub mod history;
+pub mod import;
 pub mod inside;
 pub mod issuers;
 pub mod keys;
+pub mod lines;
+pub mod media;
 pub mod operator;
 pub mod overview;
 pub mod own;
+pub mod pages;
 pub mod parts;
 pub mod people;
 pub mod persona;
 pub mod persona_form;
 pub mod persona_preview;
 pub mod policy;
+pub mod provider;
 pub mod refusals;
+pub mod releasing;
+pub mod said;
+pub mod samples;
 pub mod saving;
 pub mod sessions;
 pub mod sign_in;
@@ -43,6 +52,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use self::api::Refused;
+use self::pages::Pages;
 use self::visit::Answer;
 use crate::domain::role::Role;
 
@@ -100,6 +110,12 @@ pub const PAGES: &[PageLine] = &[
     line("/console/contexts", "contexts", Place::Write, Role::Viewer),
     line("/console/snippets", "snippets", Place::Write, Role::Viewer),
     line("/console/talk", "talk", Place::Write, Role::Editor),
+    line(
+        "/console/sample-users",
+        "sample-users",
+        Place::Write,
+        Role::Viewer,
+    ),
     line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
     line("/console/users", "users", Place::Watch, Role::Viewer),
     line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
@@ -114,6 +130,12 @@ pub const PAGES: &[PageLine] = &[
     line("/console/issuers", "issuers", Place::Settings, Role::Viewer),
     line("/console/keys", "keys", Place::Settings, Role::Viewer),
     line("/console/people", "people", Place::Settings, Role::Viewer),
+    line(
+        "/console/single-sign-on",
+        "single-sign-on",
+        Place::Settings,
+        Role::Owner,
+    ),
     line("/console/bundles", "bundles", Place::Settings, Role::Viewer),
     line(
         "/console/operator/tenants",
@@ -143,158 +165,140 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(
         web::scope("/console")
             .wrap(from_fn(guard::guard))
-            .route("", web::get().to(overview::show))
-            .route("/sign-in", web::get().to(sign_in::show))
-            .route("/sign-in", web::post().to(sign_in::sign_in))
-            .route("/sign-in/code", web::get().to(own::code::show))
-            .route("/sign-in/code", web::post().to(own::code::complete))
-            .route("/second-factor", web::get().to(own::factor::show))
-            .route("/second-factor", web::post().to(own::factor::act))
-            .route("/sign-in/sso", web::get().to(sso::finish))
-            .route("/sign-in/sso", web::post().to(sso::begin))
-            .route("/forgotten", web::get().to(people::forgotten::show))
-            .route("/forgotten", web::post().to(people::forgotten::ask))
-            .route("/new-password", web::get().to(people::forgotten::show_new))
-            .route("/new-password", web::post().to(people::forgotten::set_new))
-            .route("/sign-out", web::post().to(sign_in::sign_out))
-            .route("/tenant", web::post().to(sign_in::switch))
-            .configure(write)
-            .configure(watch)
-            .configure(settings)
-            .configure(contexts::routes)
-            .configure(talk::routes)
-            .configure(access)
-            .configure(operator)
-            .route("/assets/{state}/{name}", web::get().to(assets::give))
+            .configure(|config| addresses().configure(config))
             .default_service(web::to(not_found)),
     );
 }
 
+/// Every address of the console.
+pub fn addresses() -> Pages {
+    Pages::default()
+        .get("", overview::show)
+        .get("/sign-in", sign_in::show)
+        .post("/sign-in", sign_in::sign_in)
+        .get("/sign-in/code", own::code::show)
+        .post("/sign-in/code", own::code::complete)
+        .get("/second-factor", own::factor::show)
+        .post("/second-factor", own::factor::act)
+        .get("/sign-in/sso", sso::finish)
+        .post("/sign-in/sso", sso::begin)
+        .get("/forgotten", people::forgotten::show)
+        .post("/forgotten", people::forgotten::ask)
+        .get("/new-password", people::forgotten::show_new)
+        .post("/new-password", people::forgotten::set_new)
+        .post("/sign-out", sign_in::sign_out)
+        .post("/tenant", sign_in::switch)
+        .with(write)
+        .with(watch)
+        .with(settings)
+        .with(contexts::routes)
+        .with(talk::routes)
+        .with(access)
+        .with(operator)
+        .get("/design", design::show)
+        .get("/assets/{state}/{name}", assets::give)
+}
+
 /// What users meet.
-fn write(config: &mut ServiceConfig) {
-    config
-        .route("/personas", web::get().to(documents::personas))
-        .route("/personas", web::post().to(documents::new_persona))
-        .route("/personas/archive", web::post().to(documents::keep_persona))
-        .route("/personas/{key}", web::get().to(persona::show))
-        .route("/personas/{key}", web::post().to(persona::act))
-        .route("/personas/{key}/preview", web::post().to(persona::preview))
-        .route(
-            "/personas/{key}/history",
-            web::get().to(persona::show_history),
-        )
-        .route(
-            "/personas/{key}/history",
-            web::post().to(persona::act_history),
-        )
-        .route("/snippets", web::get().to(documents::snippets))
-        .route("/snippets", web::post().to(documents::new_snippet))
-        .route("/snippets/archive", web::post().to(documents::keep_snippet))
-        .route("/snippets/{key}", web::get().to(snippet::show))
-        .route("/snippets/{key}", web::post().to(snippet::act))
-        .route(
-            "/snippets/{key}/history",
-            web::get().to(snippet::show_history),
-        )
-        .route(
-            "/snippets/{key}/history",
-            web::post().to(snippet::act_history),
-        );
+fn write(pages: Pages) -> Pages {
+    pages
+        .get("/personas", documents::personas)
+        .post("/personas", documents::new_persona)
+        .get("/personas/{key}", persona::show)
+        .post("/personas/{key}", persona::act)
+        .post("/personas/{key}/preview", persona::preview)
+        .get("/personas/{key}/history", persona::show_history)
+        .post("/personas/{key}/history", persona::act_history)
+        .post("/archive/personas", documents::keep_persona)
+        .post("/archive/snippets", documents::keep_snippet)
+        .get("/sample-users", samples::show)
+        .post("/sample-users", samples::create)
+        .get("/sample-users/{key}", samples::show_one)
+        .post("/sample-users/{key}", samples::change)
+        .get("/snippets", documents::snippets)
+        .post("/snippets", documents::new_snippet)
+        .get("/snippets/{key}", snippet::show)
+        .post("/snippets/{key}", snippet::act)
+        .get("/snippets/{key}/history", snippet::show_history)
+        .post("/snippets/{key}/history", snippet::act_history)
 }
 
 /// What happened.
-fn watch(config: &mut ServiceConfig) {
-    config
-        .route("/sessions", web::get().to(sessions::list::show))
-        .route("/sessions/{id}", web::get().to(sessions::story::show))
-        .route(
-            "/sessions/{id}/replay",
-            web::get().to(sessions::replay::show),
-        )
-        .route("/users", web::get().to(users::find::show))
-        .route("/users/{subject}", web::get().to(users::user::show))
-        .route("/users/{subject}", web::post().to(users::user::save))
-        .route(
-            "/users/{subject}/export",
-            web::post().to(users::user::export),
-        )
-        .route("/users/{subject}/erase", web::get().to(users::erase::ask))
-        .route(
-            "/users/{subject}/erase",
-            web::post().to(users::erase::erase),
-        )
-        .route("/refusals", web::get().to(refusals::show))
-        .route("/audit", web::get().to(trail::list::show))
-        .route("/audit/checkpoints", web::get().to(trail::proof::show))
-        .route("/audit/checkpoints", web::post().to(trail::proof::sign))
-        .route("/audit/export", web::post().to(trail::proof::export));
+fn watch(pages: Pages) -> Pages {
+    pages
+        .get("/sessions", sessions::list::show)
+        .get("/sessions/{id}", sessions::story::show)
+        .get("/sessions/{id}/replay", sessions::replay::show)
+        .get("/import", import::show)
+        .post("/import", import::import)
+        .get("/users", users::find::show)
+        .get("/users/{subject}", users::user::show)
+        .post("/users/{subject}", users::user::save)
+        .post("/users/{subject}/export", users::user::export)
+        .get("/users/{subject}/erase", users::erase::ask)
+        .post("/users/{subject}/erase", users::erase::erase)
+        .get("/refusals", refusals::show)
+        .get("/audit", trail::list::show)
+        .get("/audit/checkpoints", trail::proof::show)
+        .post("/audit/checkpoints", trail::proof::sign)
+        .post("/audit/export", trail::proof::export)
 }
 
 /// What the tenant allows, and who may do what.
-fn settings(config: &mut ServiceConfig) {
-    config
-        .route("/catalogue", web::get().to(catalogue::overview::show))
-        .route("/catalogue/sync", web::post().to(catalogue::overview::sync))
-        .route("/catalogue/{kind}", web::get().to(catalogue::kind::show))
-        .route("/catalogue/{kind}", web::post().to(catalogue::kind::change))
-        .route(
-            "/catalogue/{kind}/{id}",
-            web::get().to(catalogue::entry::show),
-        )
-        .route(
-            "/catalogue/{kind}/{id}",
-            web::post().to(catalogue::entry::change),
-        )
-        .route("/policy", web::get().to(policy::page::show))
-        .route("/policy", web::post().to(policy::page::save))
-        .route("/policy/name", web::post().to(policy::page::name))
-        .route("/policy/json", web::get().to(policy::document::show))
-        .route("/policy/json", web::post().to(policy::document::save))
-        .route("/bundles", web::get().to(bundles::page::show))
-        .route("/bundles", web::post().to(bundles::page::apply))
-        .route("/bundles/export", web::get().to(bundles::page::export));
+fn settings(pages: Pages) -> Pages {
+    pages
+        .get("/catalogue", catalogue::overview::show)
+        .post("/catalogue/sync", catalogue::overview::sync)
+        .get("/catalogue/{kind}", catalogue::kind::show)
+        .post("/catalogue/{kind}", catalogue::kind::change)
+        .get("/catalogue/{kind}/{id}", catalogue::entry::show)
+        .post("/catalogue/{kind}/{id}", catalogue::entry::change)
+        .get("/policy", policy::page::show)
+        .post("/policy", policy::page::save)
+        .post("/policy/name", policy::page::name)
+        .get("/policy/json", policy::document::show)
+        .post("/policy/json", policy::document::save)
+        .get("/single-sign-on", provider::show)
+        .post("/single-sign-on", provider::change)
+        .get("/bundles", bundles::page::show)
+        .post("/bundles", bundles::page::apply)
+        .get("/bundles/export", bundles::page::export)
 }
 
 /// Who gets in: users by their issuers, programs by their keys, people by invitation.
-fn access(config: &mut ServiceConfig) {
-    config
-        .route("/issuers", web::get().to(issuers::list::show))
-        .route("/issuers/new", web::get().to(issuers::form::new))
-        .route("/issuers/new", web::post().to(issuers::form::create))
-        .route("/issuers/check", web::get().to(issuers::check::show))
-        .route("/issuers/check", web::post().to(issuers::check::judge))
-        .route("/issuers/{id}", web::get().to(issuers::issuer::show))
-        .route("/issuers/{id}", web::post().to(issuers::issuer::act))
-        .route("/issuers/{id}/edit", web::get().to(issuers::form::edit))
-        .route("/issuers/{id}/edit", web::post().to(issuers::form::change))
-        .route("/keys", web::get().to(keys::page::show))
-        .route("/keys/anam", web::post().to(keys::provider::act))
-        .route("/keys/api", web::post().to(keys::api_keys::act))
-        .route("/keys/secrets", web::post().to(keys::secrets::act))
-        .route("/people", web::get().to(people::page::show))
-        .route("/people/member", web::post().to(people::page::member))
-        .route("/people/invite", web::post().to(people::page::invite))
-        .route("/people/password", web::post().to(people::page::password))
-        .route("/join", web::get().to(people::join::show))
-        .route("/join", web::post().to(people::join::join));
+fn access(pages: Pages) -> Pages {
+    pages
+        .get("/issuers", issuers::list::show)
+        .get("/issuers/new", issuers::form::new)
+        .post("/issuers/new", issuers::form::create)
+        .get("/issuers/check", issuers::check::show)
+        .post("/issuers/check", issuers::check::judge)
+        .get("/issuers/{id}", issuers::issuer::show)
+        .post("/issuers/{id}", issuers::issuer::act)
+        .get("/issuers/{id}/edit", issuers::form::edit)
+        .post("/issuers/{id}/edit", issuers::form::change)
+        .get("/keys", keys::page::show)
+        .post("/keys/anam", keys::provider::act)
+        .post("/keys/api", keys::api_keys::act)
+        .post("/keys/secrets", keys::secrets::act)
+        .get("/people", people::page::show)
+        .post("/people/member", people::page::member)
+        .post("/people/invite", people::page::invite)
+        .post("/people/password", people::page::password)
+        .get("/join", people::join::show)
+        .post("/join", people::join::join)
 }
 
 /// The installation.
-fn operator(config: &mut ServiceConfig) {
-    config
-        .route("/operator/tenants", web::get().to(operator::tenants::show))
-        .route("/operator/tenants", web::post().to(operator::tenants::act))
-        .route("/operator/issuers", web::get().to(operator::issuers::show))
-        .route("/operator/issuers", web::post().to(operator::issuers::act))
-        .route("/operator/audit", web::get().to(trail::list::show_platform))
-        .route(
-            "/operator/audit/checkpoints",
-            web::post().to(trail::proof::sign_platform),
-        )
-        .route(
-            "/operator/audit/export",
-            web::post().to(trail::proof::export_platform),
-        );
+fn operator(pages: Pages) -> Pages {
+    pages
+        .get("/operator/tenants", operator::tenants::show)
+        .post("/operator/tenants", operator::tenants::act)
+        .get("/operator/issuers", operator::issuers::show)
+        .post("/operator/issuers", operator::issuers::act)
+        .get("/operator/audit", trail::list::show_platform)
+        .post("/operator/audit/checkpoints", trail::proof::sign_platform)
+        .post("/operator/audit/export", trail::proof::export_platform)
 }
 
 async fn not_found() -> Answer {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use futures_util::join;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api::{Api, Refused};
 use super::choices::{DocumentLine, documents};
 use super::frame::{Frame, page};
+use super::parts::Listed;
 use super::visit::{Answer, Signed};
 use super::writing::address;
 
@@ -24,10 +27,13 @@ struct Overview {
     today: i64,
     failed: i64,
     failures: Vec<(String, i64)>,
+    /// Failures by context, persona and code, most first.
+    failing: Vec<Failing>,
     personas: Vec<(String, i64)>,
     refusals: Vec<Refusal>,
     waiting: Vec<DocumentLine>,
     scheduled: Vec<Scheduled>,
+    reviews: Vec<Review>,
     retired: Vec<Retired>,
     is_new: bool,
 }
@@ -50,6 +56,8 @@ struct Counts {
     sessions: i64,
     test_calls: i64,
     complete: bool,
+    mint_ms_p50: Option<f64>,
+    mint_ms_p95: Option<f64>,
     anam_ms_p50: Option<f64>,
     anam_ms_p95: Option<f64>,
     #[serde(rename = "counts")]
@@ -63,6 +71,15 @@ struct Count {
     persona: String,
     outcome: String,
     code: Option<String>,
+    sessions: i64,
+}
+
+/// Sessions that failed in the same way.
+#[derive(Debug)]
+struct Failing {
+    context: String,
+    persona: String,
+    code: String,
     sessions: i64,
 }
 
@@ -92,6 +109,31 @@ struct Scheduled {
     from: String,
 }
 
+/// A version that waits for approvals.
+#[derive(Debug)]
+struct Review {
+    kind: String,
+    key: String,
+    version: i32,
+    given: usize,
+    required: usize,
+}
+
+/// What is still to come of a document.
+#[derive(Debug, Default)]
+struct Ahead {
+    scheduled: Vec<Scheduled>,
+    review: Option<Review>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reviews {
+    required: usize,
+    #[serde(default)]
+    approved_by: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Release {
@@ -108,10 +150,8 @@ struct Retired {
     name: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Page<T> {
-    items: Vec<T>,
-}
+/// Documents that are asked about at a time: a page takes no more than its share of the API.
+const AT_ONCE: usize = 6;
 
 /// The first page.
 pub async fn show(signed: Signed) -> Answer {
@@ -119,40 +159,77 @@ pub async fn show(signed: Signed) -> Answer {
     if signed.account.tenant.is_none() {
         return Ok(super::visit::see("/console/operator/tenants"));
     }
-    let counts: Counts = api.get("/v1/admin/session-counts").await?;
-    let refusals: Page<Refusal> = api.get("/v1/admin/refusals?limit=5").await?;
-    let all = documents(api).await?;
-    let contexts = contexts(api, &all, &counts).await?;
+    let (counts, refusals, all, catalogue) = join!(
+        api.get::<Counts>("/v1/admin/session-counts"),
+        api.get::<Listed<Refusal>>("/v1/admin/refusals?limit=5"),
+        documents(api),
+        api.get::<Map<String, Value>>("/v1/admin/catalogue"),
+    );
+    let (counts, all) = (counts?, all?);
+    let (contexts, ahead) = join!(contexts(api, &all, &counts), ahead(&signed, &all));
+    let (contexts, ahead) = (contexts?, ahead?);
     let days = days(&counts, &signed);
     let is_new = counts.sessions == 0 && contexts.iter().all(|context| context.live.is_none());
-    let retired: Map<String, Value> = api.get("/v1/admin/catalogue").await?;
-    let retired = retired.get("retired").cloned().unwrap_or_default();
+    let retired = catalogue?.remove("retired").unwrap_or_default();
     let today = days.last().map_or(0, |day| day.good + day.bad);
+    let most = days.iter().map(|day| day.good + day.bad).max();
+    let (scheduled, reviews): (Vec<_>, Vec<_>) = ahead
+        .into_iter()
+        .map(|ahead| (ahead.scheduled, ahead.review))
+        .unzip();
     Ok(page(&Overview {
         frame: Frame::new(&signed, signed.texts.say("overview")),
         contexts,
-        most: days
-            .iter()
-            .map(|day| day.good + day.bad)
-            .max()
-            .unwrap_or(0)
-            .max(1),
+        most: most.unwrap_or(0).max(1),
         days,
         today,
-        failed: sum(&counts, |count| is_bad(count).then(String::new))
-            .first()
-            .map_or(0, |all| all.1),
-        failures: sum(&counts, |count| {
-            is_bad(count).then(|| count.code.clone().unwrap_or_else(|| count.outcome.clone()))
-        }),
+        failed: counts
+            .of
+            .iter()
+            .filter(|count| is_bad(count))
+            .map(|count| count.sessions)
+            .sum(),
+        failures: sum(&counts, |count| is_bad(count).then(|| code_of(count))),
+        failing: failing(&counts),
         personas: sum(&counts, |count| Some(count.persona.clone())),
-        refusals: refusals.items,
-        scheduled: scheduled(&signed, &all).await?,
+        refusals: refusals?.items,
+        scheduled: scheduled.into_iter().flatten().collect(),
+        reviews: reviews.into_iter().flatten().collect(),
         waiting: all.into_iter().filter(|one| one.drafts > 0).collect(),
         retired: serde_json::from_value(retired).unwrap_or_default(),
         counts,
         is_new,
     }))
+}
+
+/// The problem code of a failure, or how it ended without one.
+fn code_of(count: &Count) -> String {
+    count.code.clone().unwrap_or_else(|| count.outcome.clone())
+}
+
+/// The most frequent failures, by where they happen.
+fn failing(counts: &Counts) -> Vec<Failing> {
+    let mut sums: BTreeMap<(&str, &str, String), i64> = BTreeMap::new();
+    for count in counts.of.iter().filter(|count| is_bad(count)) {
+        let place = (
+            count.context.as_str(),
+            count.persona.as_str(),
+            code_of(count),
+        );
+        *sums.entry(place).or_default() += count.sessions;
+    }
+    let mut failing: Vec<_> = sums
+        .into_iter()
+        .map(|((context, persona, code), sessions)| Failing {
+            context: context.to_owned(),
+            persona: persona.to_owned(),
+            code,
+            sessions,
+        })
+        .collect();
+    failing.sort_by_key(|failing| -failing.sessions);
+    failing.truncate(10);
+    failing
 }
 
 fn is_bad(count: &Count) -> bool {
@@ -205,50 +282,68 @@ async fn contexts(
         #[serde(default)]
         content: Map<String, Value>,
     }
-    let sessions = sum(counts, |count| Some(count.context.clone()));
-    let mut contexts = Vec::new();
+    let sessions = &sum(counts, |count| Some(count.context.clone()));
+    // More than anybody sees at a glance are in the list of contexts.
     let listed = all
         .iter()
-        .filter(|one| one.kind == "context" && one.archived_at.is_none());
-    // More than anybody sees at a glance are in the list of contexts.
-    for one in listed.take(20) {
+        .filter(|one| one.kind == "context" && one.archived_at.is_none())
+        .take(20);
+    let asked = stream::iter(listed).map(async |one| {
         let document: Document = api.get(&address("context", &one.key)).await?;
         let default = document.content.get("default").and_then(Value::as_str);
         let rules = document.content.get("rules").and_then(Value::as_array);
         let asked = sessions.iter().find(|(key, _)| *key == one.key);
-        contexts.push(Context {
+        Ok(Context {
             key: one.key.clone(),
             live: one.live_version,
             default: default.unwrap_or_default().to_owned(),
             rules: rules.map_or(0, Vec::len),
             sessions: asked.map_or(0, |(_, sessions)| *sessions),
-        });
-    }
-    Ok(contexts)
+        })
+    });
+    asked.buffered(AT_ONCE).try_collect().await
 }
 
-/// Releases to come, of the documents that have several versions.
-async fn scheduled(signed: &Signed, all: &[DocumentLine]) -> Result<Vec<Scheduled>, Refused> {
-    let mut scheduled = Vec::new();
+/// Releases to come, and versions that wait for approvals, of the documents whose newest version is not live.
+async fn ahead(signed: &Signed, all: &[DocumentLine]) -> Result<Vec<Ahead>, Refused> {
     let candidates = all
         .iter()
-        .filter(|one| one.latest_version != one.live_version);
-    for one in candidates.take(20) {
-        let path = format!("{}/releases?limit=5", address(&one.kind, &one.key));
-        let releases: Page<Release> = signed.api.get(&path).await?;
-        let ahead = releases.items.into_iter().filter(|release| {
+        .filter(|one| one.latest_version != one.live_version && one.archived_at.is_none())
+        .take(20);
+    let asked = stream::iter(candidates).map(async |one| {
+        let address = address(&one.kind, &one.key);
+        let releases = format!("{address}/releases?limit=5");
+        let newest = one.latest_version.unwrap_or_default();
+        let reviews = format!("{address}/versions/{newest}/reviews");
+        let (releases, reviews) = join!(
+            signed.api.get::<Listed<Release>>(&releases),
+            signed.api.get::<Reviews>(&reviews),
+        );
+        let ahead = releases?.items.into_iter().filter(|release| {
             release.way == "release"
                 && release.cancelled_by.is_none()
                 && release.live_from > signed.now
         });
-        scheduled.extend(ahead.map(|release| Scheduled {
+        let scheduled = ahead.map(|release| Scheduled {
             kind: one.kind.clone(),
             key: one.key.clone(),
             version: release.version,
             from: release.live_from.to_rfc3339(),
-        }));
-    }
-    Ok(scheduled)
+        });
+        let reviews = reviews?;
+        let given = reviews.approved_by.len();
+        Ok(Ahead {
+            scheduled: scheduled.collect(),
+            review: (given < reviews.required).then(|| Review {
+                kind: one.kind.clone(),
+                key: one.key.clone(),
+                version: newest,
+                given,
+                required: reviews.required,
+            }),
+        })
+    });
+    asked.buffered(AT_ONCE).try_collect().await
 }
 
 impl Day {
@@ -262,6 +357,16 @@ impl Overview {
     /// Where a bar begins and how high it is, of a hundred.
     fn height(&self, sessions: i64) -> i64 {
         (sessions * 100 / self.most).max(i64::from(sessions > 0))
+    }
+
+    /// The name of the text for a failure's code.
+    fn problem(code: &str) -> String {
+        format!("problem-{code}")
+    }
+
+    /// How many of the approvals are there.
+    fn approvals(review: &Review) -> String {
+        format!("{}/{}", review.given, review.required)
     }
 
     fn milliseconds(value: Option<&f64>) -> String {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::{Fault, Refused, encode};
+use super::said::Said;
 use super::visit::{Signed, Visitor};
 
 /// A page of a list of the API.
@@ -125,14 +126,8 @@ impl Faults {
     }
 
     /// The refusal, in a sentence.
-    pub fn words(&self) -> &str {
-        self.0.as_deref().map_or("", |refused| {
-            if refused.detail.is_empty() {
-                &refused.title
-            } else {
-                &refused.detail
-            }
-        })
+    pub fn words(&self) -> String {
+        self.0.as_ref().map(Refused::words).unwrap_or_default()
     }
 
     /// Whether somebody else was faster.
@@ -157,22 +152,27 @@ impl Faults {
     }
 
     /// What is wrong at a place, or below it.
-    pub fn at(&self, pointer: &str) -> Option<String> {
-        let faults: Vec<String> = self
-            .all()
-            .iter()
-            .filter(|fault| is_at(fault, pointer))
-            .map(|fault| fault.message.clone())
-            .collect();
-        (!faults.is_empty()).then(|| faults.join("; "))
+    pub fn at(&self, pointer: &str) -> Option<Said> {
+        let refused = self.0.as_ref()?;
+        let faults = refused.errors.iter().filter(|fault| is_at(fault, pointer));
+        let said: Vec<Said> = faults.map(|fault| refused.said_of(fault)).collect();
+        let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
+        (!said.is_empty()).then(|| Said {
+            text: texts.join("; "),
+            is_foreign: said.iter().any(|said| said.is_foreign),
+        })
     }
 
-    /// Faults at none of these places.
-    pub fn elsewhere<'p>(&self, places: impl AsRef<[&'p str]>) -> Vec<Fault> {
+    /// Faults at none of these places, each with its place.
+    pub fn elsewhere<'p>(&self, places: impl AsRef<[&'p str]>) -> Vec<(&str, Said)> {
         let places = places.as_ref();
-        let faults = self.all().iter();
-        let faults = faults.filter(|fault| !places.iter().any(|place| is_at(fault, place)));
-        faults.cloned().collect()
+        let refused = self.0.iter();
+        let faults =
+            refused.flat_map(|refused| refused.errors.iter().map(move |fault| (refused, fault)));
+        faults
+            .filter(|(_, fault)| !places.iter().any(|place| is_at(fault, place)))
+            .map(|(refused, fault)| (fault.pointer.as_str(), refused.said_of(fault)))
+            .collect()
     }
 }
 
@@ -294,12 +294,14 @@ mod tests {
         }))
         .map(Faults::from)
         .unwrap_or_default();
-        assert_eq!(faults.at("/name").as_deref(), Some("is empty"));
-        assert_eq!(faults.at("/locks").as_deref(), Some("is unknown"));
-        assert_eq!(faults.at("/lock"), None);
+        let at = |pointer| faults.at(pointer).map(|said| said.text);
+        assert_eq!(at("/name").as_deref(), Some("is empty"));
+        assert_eq!(at("/locks").as_deref(), Some("is unknown"));
+        assert_eq!(at("/lock"), None);
         let rest = faults.elsewhere(["/name", "/locks"]);
         assert_eq!(rest.len(), 1);
-        assert_eq!(rest.first().map(|f| f.message.as_str()), Some("is long"));
+        let (place, said) = &rest[0];
+        assert_eq!((*place, said.text.as_str()), ("/names/0", "is long"));
         assert!(!Faults::default().any());
         assert!(Faults::from(Refused::own(StatusCode::CONFLICT, "x", "y")).any());
     }

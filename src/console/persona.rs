@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::api::{Fault, Refused};
 use super::choices::{DocumentLine, Entry, Sample, documents, entries, samples};
 use super::findings::{Finding, Validation, in_document};
-use super::frame::{Frame, page, page_with};
+use super::frame::{Frame, page};
 use super::history;
+use super::media;
 use super::persona_form::{OVERRIDABLE, PersonaForm, TURNS};
 use super::persona_preview::{PersonaPreview, TryAs};
 use super::saving::{Contest, Outcome, Sent, Stay};
@@ -38,7 +39,7 @@ struct PersonaPage {
     tried: TryAs,
     preview: PersonaPreview,
     findings: Vec<Finding>,
-    refusal: Option<String>,
+    refused: Option<Refused>,
     faults: Vec<Fault>,
     contest: Contest,
     note: String,
@@ -188,17 +189,16 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         tried: typed.tried,
         preview,
         findings,
-        refusal: stay
-            .refused
-            .as_ref()
-            .map(|refused| refused.words().to_owned()),
+        refused: stay.refused,
         faults,
         contest: stay.contest,
         note: typed.going.0,
         percent: typed.going.1,
         from: typed.going.2,
     };
-    Ok(page_with(status, &shown))
+    let entries = shown.avatars.iter().chain(&shown.voices);
+    let attributes = entries.map(|entry| &entry.attributes);
+    Ok(media::page(status, &shown, attributes))
 }
 
 impl PersonaPage {
@@ -228,6 +228,13 @@ impl PersonaPage {
             ("llmId", "persona-llm", &self.llms),
             ("languageCode", "persona-language", &self.languages),
         ]
+    }
+
+    /// How the voice that the form names sounds.
+    fn sound<'a>(&self, voices: &'a [Entry]) -> Option<&'a str> {
+        let chosen = self.form.text("voiceId");
+        let voice = voices.iter().find(|voice| voice.id == chosen)?;
+        voice.sound()
     }
 
     /// Whether an entry that the document names is not in the catalogue.

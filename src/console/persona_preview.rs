@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{Api, Fault, Refused};
 use super::findings::in_document;
+use super::lines::lenient;
 use super::texts::Texts;
 use super::visit::Form;
 
@@ -40,23 +41,12 @@ impl TryAs {
         if !self.sample.is_empty() {
             return json!({ "sample": self.sample });
         }
-        let mut facts = members(&self.facts);
+        let mut facts = lenient(&self.facts);
         if !self.name.trim().is_empty() {
             facts.insert("name".to_owned(), self.name.trim().into());
         }
         json!({ "facts": facts })
     }
-}
-
-/// Lines of `name = value`. A value that is JSON is what it says; any other is a text.
-pub fn members(lines: &str) -> Map<String, Value> {
-    let line = |line: &str| {
-        let (name, value) = line.split_once(['=', ':'])?;
-        let (name, value) = (name.trim(), value.trim());
-        let value = serde_json::from_str(value).unwrap_or_else(|_text| value.into());
-        (!name.is_empty()).then(|| (name.to_owned(), value))
-    };
-    lines.lines().filter_map(line).collect()
 }
 
 /// A piece of a prompt.
@@ -146,7 +136,7 @@ impl PersonaPreview {
                 { "kind": "context", "key": place, "content": around },
             ],
             "context": place,
-            "metadata": members(&tried.metadata),
+            "metadata": lenient(&tried.metadata),
             "user": tried.user(),
         });
         match api.post::<Previewed>("/v1/admin/preview", &asked).await {
@@ -284,15 +274,5 @@ mod tests {
             ]
         );
         assert!(pieces("").is_empty());
-    }
-
-    #[test]
-    fn lines_are_members() {
-        let read =
-            members("plan = enterprise\nseats: 5\n\nnothing\n= x\nlist = [1, 2]\nnote = a = b");
-        assert_eq!(
-            Value::Object(read),
-            json!({ "plan": "enterprise", "seats": 5, "list": [1, 2], "note": "a = b" })
-        );
     }
 }

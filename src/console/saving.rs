@@ -9,6 +9,7 @@ use super::api::{Api, Refused};
 use super::findings::{Finding, Validation, found};
 use super::history;
 use super::parts::Listed;
+use super::releasing::{Going, release};
 use super::visit::{Form, Signed, see};
 use super::writing::{Begun, Document, Draft, Version, address, name_of, page_of, version};
 use crate::domain::merge::{Choices, Conflict, Side, Unmerged, merge};
@@ -51,37 +52,6 @@ pub struct Contested {
 enum Saved {
     Done { begun: Begun, is_merged: bool },
     Contested(Contest),
-}
-
-/// When, and for whom, a version goes out.
-#[derive(Debug, Default)]
-pub struct Going {
-    /// What changed and why.
-    pub note: String,
-    /// For how many of a hundred users.
-    pub percent: Option<u8>,
-    /// From when (RFC 3339).
-    pub from: Option<String>,
-}
-
-impl Going {
-    /// As a form says it.
-    pub fn sent(form: &Form) -> Self {
-        Self {
-            note: form.get("note").to_owned(),
-            percent: form.filled("percent").and_then(|text| text.parse().ok()),
-            from: form.filled("from").map(|from| format!("{from}:00Z")),
-        }
-    }
-
-    /// What the release came to, as a notice.
-    pub fn said(&self) -> &'static str {
-        match (&self.from, self.percent) {
-            (Some(_), _) => "scheduled",
-            (None, Some(_)) => "rolled-out",
-            (None, None) => "published",
-        }
-    }
 }
 
 impl Contest {
@@ -157,8 +127,8 @@ impl<'a> Sent<'a> {
         let (wanted, going) = (self.form.get("do"), Going::sent(self.form));
         let is_changed = *content != self.begun.content;
         if wanted == "publish" && !is_changed && self.begun.draft.is_none() {
-            let detail = self.signed.texts.say("nothing-changed");
-            let refused = Refused::own(StatusCode::CONFLICT, "nothing_changed", detail);
+            let refused = Refused::own(StatusCode::CONFLICT, "nothing_changed", "");
+            let refused = refused.for_reader(self.signed.texts);
             return Ok(Stay::refused(self.begun, refused));
         }
         // Choices of a rebase speak of its conflicts, not of those with a colleague.
@@ -404,28 +374,6 @@ async fn put(
         begun: tagged.body.begun(tagged.etag),
         is_merged,
     })
-}
-
-/// Releases a version.
-pub async fn release(
-    api: &Api,
-    kind: &'static str,
-    key: &str,
-    version: i32,
-    going: &Going,
-) -> Result<(), Refused> {
-    let mut body = Map::new();
-    body.insert("version".to_owned(), version.into());
-    body.insert("note".to_owned(), going.note.clone().into());
-    if let Some(percent) = going.percent {
-        body.insert("percent".to_owned(), percent.into());
-    }
-    if let Some(from) = &going.from {
-        body.insert("liveFrom".to_owned(), from.clone().into());
-    }
-    let path = format!("{}/releases", address(kind, key));
-    let _: Value = api.post(&path, &body.into()).await?;
-    Ok(())
 }
 
 /// What two changed, as the API tells it.

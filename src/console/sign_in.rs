@@ -72,7 +72,7 @@ fn again(visitor: &Visitor, form: &Form, next: String, refused: &Refused) -> Htt
         "sign_in_failed" => texts.say("sign-in-failed"),
         "invalid_request" => texts.say("sign-in-incomplete"),
         "rate_limited" => texts.say("sign-in-too-often"),
-        _ => refused.words().to_owned(),
+        _ => refused.words(),
     };
     let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::BAD_REQUEST);
     page_with(

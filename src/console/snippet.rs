@@ -5,6 +5,7 @@ use actix_web::web;
 use askama::Template;
 use serde_json::Value;
 
+use super::api::Refused;
 use super::findings::Finding;
 use super::frame::{Frame, page_with};
 use super::history;
@@ -20,7 +21,7 @@ struct SnippetPage {
     frame: Frame,
     writing: Writing,
     text: String,
-    refusal: Option<String>,
+    refused: Option<Refused>,
     findings: Vec<Finding>,
     contest: Contest,
     note: String,
@@ -63,7 +64,7 @@ async fn render(signed: &Signed, key: &str, again: Option<(&Form, Stay)>) -> Ans
         frame: Frame::new(signed, key),
         writing,
         text,
-        refusal: stay.refused.map(|refused| refused.words().to_owned()),
+        refused: stay.refused,
         findings: stay.found,
         contest: stay.contest,
         note: form.map_or("", |form| form.get("note")).to_owned(),

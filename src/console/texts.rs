@@ -39,6 +39,16 @@ impl Texts {
         LANGUAGES.get(self.at).map_or("en", |(tag, _)| tag)
     }
 
+    /// Whether it is English, which the API speaks.
+    pub fn is_english(self) -> bool {
+        self.tag() == "en"
+    }
+
+    /// A text, if there is one of that name.
+    pub fn find(self, name: &str) -> Option<String> {
+        Some(self.say(name)).filter(|text| text != name)
+    }
+
     /// A text. A name that no language has is shown as it is, so that it is noticed.
     pub fn say(self, name: &str) -> String {
         self.format(name, None)
@@ -90,6 +100,14 @@ fn preferred(header: &str) -> usize {
 }
 
 #[cfg(test)]
+impl Texts {
+    /// The texts of the language with this tag.
+    pub fn tagged(tag: &str) -> Self {
+        Self { at: preferred(tag) }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -113,6 +131,14 @@ mod tests {
                 at: preferred(header),
             };
             assert_eq!(texts.tag(), tag, "{header}");
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_api_has_a_text() {
+        for code in crate::web::codes::Code::ALL {
+            let name = format!("problem-{}", code.as_str());
+            assert!(Texts::default().find(&name).is_some(), "{name}");
         }
     }
 

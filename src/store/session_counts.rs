@@ -27,6 +27,10 @@ pub struct SessionCounts {
     pub sessions: i64,
     /// Test calls, which are none of them.
     pub test_calls: i64,
+    /// How long requests took for half of those that were answered with a token, milliseconds.
+    pub mint_ms_p50: Option<f64>,
+    /// How long they took at most for 95 of a hundred.
+    pub mint_ms_p95: Option<f64>,
     /// How long Anam took for half of those that it answered, milliseconds.
     pub anam_ms_p50: Option<f64>,
     /// How long it took at most for 95 of a hundred.
@@ -50,10 +54,13 @@ impl TenantTx {
                select (n.at at time zone 'UTC')::date as day, n.context_key as "context?", n.persona_key as "persona?",
                       o.outcome as "outcome?", o.code as "code?", count(*) as "sessions!",
                       percentile_disc(0.5) within group (order by o.anam_ms) as p50,
-                      percentile_disc(0.95) within group (order by o.anam_ms) as p95
+                      percentile_disc(0.95) within group (order by o.anam_ms) as p95,
+                      percentile_disc(0.5) within group (order by o.total_ms) as mint_p50,
+                      percentile_disc(0.95) within group (order by o.total_ms) as mint_p95
                from newest n
                left join lateral (select o.outcome, o.code,
-                                         coalesce(o.anam_us / 1000.0, o.anam_ms)::float8 as anam_ms
+                                         coalesce(o.anam_us / 1000.0, o.anam_ms)::float8 as anam_ms,
+                                         (case when o.outcome = 'issued' then o.total_us / 1000.0 end)::float8 as total_ms
                                   from session_outcome o
                                   where o.tenant_id = $1 and o.session_id = n.id and o.at = n.at limit 1) o on true
                group by grouping sets ((1, 2, 3, 4, 5), ())
@@ -89,6 +96,8 @@ impl TenantTx {
                 });
             } else {
                 counted.sessions = row.sessions;
+                counted.mint_ms_p50 = row.mint_p50;
+                counted.mint_ms_p95 = row.mint_p95;
                 counted.anam_ms_p50 = row.p50;
                 counted.anam_ms_p95 = row.p95;
             }

@@ -175,6 +175,7 @@ fn escape(line: &str) -> String {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use futures_util::FutureExt;
     use serde_json::Value;
 
     use super::*;
@@ -239,6 +240,22 @@ mod tests {
             assert!(!line.contains(char::is_control), "{line:?}");
             assert!(!line.contains('\u{2028}'), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_line_of_text_names_the_tenant_once_however_often_it_is_noted() {
+        let log = logged(LogFormat::Text, "info", || {
+            let span = tracing::info_span!("http.request", tenant.id = tracing::field::Empty);
+            let _entered = span.enter();
+            let answer = crate::telemetry::of_one_tenant(async {
+                for _ in 0..3 {
+                    crate::telemetry::note_tenant("acme");
+                }
+                tracing::info!("answered");
+            });
+            answer.now_or_never().unwrap();
+        });
+        assert_eq!(log.matches("acme").count(), 1, "{log}");
     }
 
     #[test]

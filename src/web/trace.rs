@@ -15,7 +15,7 @@ use crate::domain::ids::{RequestId, SessionId};
 use crate::domain::key::Key;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::millis;
+use crate::telemetry::{self, millis};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -49,7 +49,8 @@ pub async fn trace<B: MessageBody>(
     let method = request.method().clone();
     let span = tracing::info_span!("http.request", request.id = %id, tenant.id = field::Empty);
     request.extensions_mut().insert(id);
-    let mut response = next.call(request).instrument(span.clone()).await?;
+    let answer = next.call(request).instrument(span.clone());
+    let mut response = telemetry::of_one_tenant(answer).await?;
 
     let route = response
         .request()

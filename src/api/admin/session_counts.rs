@@ -45,6 +45,10 @@ struct SessionCountsBody {
     test_calls: i64,
     /// False if there were more, which are not counted.
     complete: bool,
+    /// How long the request took for half of those that got a token, milliseconds; null if none did.
+    mint_ms_p50: Option<f64>,
+    /// How long it took at most for 95 of a hundred, milliseconds.
+    mint_ms_p95: Option<f64>,
     /// How long Anam took for half of them, milliseconds; null if it answered none.
     anam_ms_p50: Option<f64>,
     /// How long Anam took at most for 95 of a hundred, milliseconds.
@@ -95,6 +99,8 @@ impl SessionCountsBody {
             sessions: counted.sessions,
             test_calls: counted.test_calls,
             complete: counted.sessions < MOST,
+            mint_ms_p50: counted.mint_ms_p50,
+            mint_ms_p95: counted.mint_ms_p95,
             anam_ms_p50: counted.anam_ms_p50,
             anam_ms_p95: counted.anam_ms_p95,
             counts: counted

@@ -39,6 +39,16 @@ const prepare = (root) => {
       button.textContent = button.dataset.copied;
     });
   }
+  // A sample of the voice that is chosen.
+  for (const sample of root.querySelectorAll("[data-sound-of]")) {
+    const choice = document.getElementById(sample.dataset.soundOf);
+    choice.addEventListener("change", () => {
+      const { sound } = choice.selectedOptions[0].dataset;
+      sample.hidden = !sound;
+      if (sound) sample.src = sound;
+      else sample.removeAttribute("src");
+    });
+  }
   // A file whose text goes into a field.
   for (const file of root.querySelectorAll("[data-fills]")) file.addEventListener("change", async () => {
     if (file.files[0]) document.getElementById(file.dataset.fills).value = await file.files[0].text();

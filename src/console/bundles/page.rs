@@ -12,6 +12,7 @@ use crate::authoring::yaml::{self, Source};
 use crate::console::api::Refused;
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::Change;
+use crate::console::said::{Said, english};
 use crate::console::visit::{Answer, Form, Signed};
 
 const APPLY: &str = "/v1/admin/bundle:apply";
@@ -63,7 +64,7 @@ struct Trouble {
     /// Line and column.
     place: String,
     pointer: String,
-    message: String,
+    said: Said,
 }
 
 /// A secret that the bundle refers to: pointer, and what was typed.
@@ -81,7 +82,7 @@ struct Shown {
     plan: Option<Plan>,
     /// Whether the plan was carried out.
     applied: bool,
-    refusal: Option<String>,
+    refused: Option<Refused>,
     troubles: Vec<Trouble>,
     secrets: Vec<SecretField>,
 }
@@ -136,7 +137,7 @@ pub async fn apply(signed: Signed, form: Form) -> Answer {
             shown.troubles.push(Trouble {
                 place: fault.place.to_string(),
                 pointer: fault.pointer,
-                message: fault.message,
+                said: english(signed.texts, &fault.message),
             });
             return Ok(page_of(&signed, StatusCode::UNPROCESSABLE_ENTITY, shown));
         }
@@ -182,14 +183,14 @@ fn fields_of(secrets: &Map<String, Value>) -> Vec<SecretField> {
 
 /// Why the API did not take it, by line.
 fn tell(shown: &mut Shown, source: &Source, refused: &Refused) {
-    shown.refusal = Some(refused.words().to_owned());
+    shown.refused = Some(refused.clone());
     for fault in &refused.errors {
         let pointer = fault.pointer.strip_prefix("/bundle");
         let pointer = pointer.unwrap_or(&fault.pointer);
         shown.troubles.push(Trouble {
             place: source.place(pointer).to_string(),
             pointer: pointer.to_owned(),
-            message: fault.message.clone(),
+            said: refused.said_of(fault),
         });
         let is_asked = fault.message.contains("secret that was not sent");
         if is_asked && shown.secrets.iter().all(|one| one.pointer != pointer) {

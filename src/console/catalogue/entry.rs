@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Entry;
 use crate::console::api::{Tagged, encode};
-use crate::console::frame::{Frame, page_with};
+use crate::console::frame::Frame;
+use crate::console::media;
 use crate::console::parts::Faults;
 use crate::console::visit::{Answer, Form, Signed, see};
 
@@ -40,16 +41,15 @@ async fn shown(
     faults: Faults,
 ) -> Answer {
     let Tagged { body, etag } = signed.api.tagged::<Entry>(&api_path(kind, id)).await?;
-    Ok(page_with(
-        faults.status(),
-        &EntryPage {
-            frame: Frame::new(signed, body.name.clone()),
-            entry: body,
-            etag,
-            typed,
-            faults,
-        },
-    ))
+    let shown = EntryPage {
+        frame: Frame::new(signed, body.name.clone()),
+        entry: body,
+        etag,
+        typed,
+        faults,
+    };
+    let attributes = std::iter::once(&shown.entry.attributes);
+    Ok(media::page(shown.faults.status(), &shown, attributes))
 }
 
 /// Names it anew, or removes it.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Entry, KINDS};
 use crate::console::api::{Refused, encode};
-use crate::console::frame::{Frame, page_with};
+use crate::console::frame::Frame;
+use crate::console::media;
 use crate::console::parts::{Faults, Listed, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
 
@@ -49,18 +50,18 @@ async fn shown(signed: &Signed, kind: String, faults: Faults, id: &str, name: &s
         StatusCode::OK
     };
     let title = signed.texts.say(&format!("kinds-{kind}"));
-    Ok(page_with(
-        status,
-        &KindPage {
-            frame: Frame::new(signed, title),
-            next: list.next_page(signed),
-            kind,
-            list,
-            faults,
-            id: id.to_owned(),
-            name: name.to_owned(),
-        },
-    ))
+    let shown = KindPage {
+        frame: Frame::new(signed, title),
+        next: list.next_page(signed),
+        kind,
+        list,
+        faults,
+        id: id.to_owned(),
+        name: name.to_owned(),
+    };
+    let entries = shown.list.items.iter();
+    let attributes = entries.map(|entry| &entry.attributes);
+    Ok(media::page(status, &shown, attributes))
 }
 
 fn done(kind: &str, said: &str) -> HttpResponse {

@@ -7,6 +7,7 @@ pub mod overview;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::media;
 use super::parts::{At, words_of};
 
 /// The kinds of entries.
@@ -74,6 +75,16 @@ impl Entry {
             .filter(|text| !text.is_empty())
             .collect();
         known.join(" · ")
+    }
+
+    /// A picture of it.
+    pub fn picture(&self) -> Option<&str> {
+        media::picture(&self.attributes)
+    }
+
+    /// A sample of how it sounds.
+    pub fn sound(&self) -> Option<&str> {
+        media::sound(&self.attributes)
     }
 
     /// An address that one can look at or listen to.

@@ -113,7 +113,7 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
                     work.watch = Some(Watch::new(signed.texts, &key, &work.model, impact, true));
                 }
                 Err(refused) if refused.status == 422 => {
-                    work.troubles.push(refused.words().to_owned());
+                    work.troubles.push(refused.words());
                 }
                 Err(refused) => return Err(refused),
             }
@@ -207,7 +207,6 @@ async fn saving(
     work.found = found_in(stay.found);
     work.contest = stay.contest;
     let refused = stay.refused.iter();
-    work.troubles
-        .extend(refused.map(|refused| refused.words().to_owned()));
+    work.troubles.extend(refused.map(Refused::words));
     Ok(rendered(signed, desk, key, work, status))
 }

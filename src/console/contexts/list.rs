@@ -161,7 +161,7 @@ pub async fn create(signed: Signed, form: Form) -> Result<HttpResponse, Refused>
         None if refused.code == "already_exists" => {
             new.key_fault = Some(signed.texts.say("cx-key-taken"));
         }
-        None => new.fault = Some(refused.words().to_owned()),
+        None => new.fault = Some(refused.words()),
     }
     rendered(&signed, new, refused.status_code()).await
 }

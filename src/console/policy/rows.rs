@@ -127,7 +127,7 @@ pub fn rows(
             Cell {
                 part,
                 value: typed.or(stored).unwrap_or_default(),
-                fault: faults.at(&pointer),
+                fault: faults.at(&pointer).map(|said| said.text),
             }
         });
         Row { setting, cells }
@@ -213,7 +213,9 @@ pub fn preferences(policy: &Value, form: Option<&Form>, faults: &Faults) -> Vec<
     let mut rows = match form {
         Some(form) => typed(form)
             .map(|(name, kind, limits)| Preference {
-                fault: faults.at(&format!("/preferences/{name}")),
+                fault: faults
+                    .at(&format!("/preferences/{name}"))
+                    .map(|said| said.text),
                 name: name.to_owned(),
                 kind: kind.to_owned(),
                 limits: limits.to_owned(),

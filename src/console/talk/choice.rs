@@ -10,8 +10,8 @@ use crate::console::contexts::desk::Recent;
 use crate::console::contexts::fields::Fields;
 use crate::console::contexts::model::Model;
 use crate::console::contexts::try_it::Asked;
+use crate::console::lines::lenient;
 use crate::console::parts::Listed;
-use crate::console::persona_preview::members;
 use crate::console::writing::{Draft, address};
 
 /// The key of the made-up situation in which a persona is tried without a context.
@@ -84,7 +84,7 @@ impl Choice {
     pub async fn body(&self, api: &Api, desk: &Desk) -> Result<Value, Refused> {
         let person = self.asked.person(api).await?;
         let mut facts = person.facts;
-        facts.extend(members(&self.facts));
+        facts.extend(lenient(&self.facts));
         let mut user = Map::new();
         user.insert("facts".to_owned(), Value::Object(facts));
         user.insert("preferences".to_owned(), Value::Object(person.preferences));

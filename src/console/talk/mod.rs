@@ -5,14 +5,14 @@ pub mod choice;
 pub mod page;
 pub mod setup;
 
-use actix_web::web::{self, ServiceConfig};
+use super::pages::Pages;
 
 /// The pages of test calls.
-pub fn routes(config: &mut ServiceConfig) {
-    config
-        .route("/talk", web::get().to(page::show))
-        .route("/talk", web::post().to(page::choose))
-        .route("/talk/call", web::post().to(call::start))
-        .route("/talk/anam.js", web::get().to(setup::script))
-        .route("/talk/anam.LICENSE.txt", web::get().to(setup::licence));
+pub fn routes(pages: Pages) -> Pages {
+    pages
+        .get("/talk", page::show)
+        .post("/talk", page::choose)
+        .post("/talk/call", call::start)
+        .get("/talk/anam.js", setup::script)
+        .get("/talk/anam.LICENSE.txt", setup::licence)
 }

@@ -165,7 +165,7 @@ pub fn typed(
         let stored = now.map(|now| now.get(&name).map(words_of).unwrap_or_default());
         Field {
             theirs: stored.filter(|stored| *stored != value),
-            fault: faults.at(&format!("/{name}")),
+            fault: faults.at(&format!("/{name}")).map(|said| said.text),
             name,
             kind,
             value,

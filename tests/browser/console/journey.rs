@@ -77,3 +77,29 @@ async fn an_admin_changes_a_greeting_that_the_next_user_hears_and_takes_it_back(
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_whose_browser_runs_no_scripts_changes_a_greeting_all_the_same() {
+    let app = spawn().await;
+    app.member("demo", ANN, Role::Publisher).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        let off = serde_json::json!({ "value": true });
+        desk.tell("Emulation.setScriptExecutionDisabled", off).await;
+        desk.sign_in(ANN).await;
+        desk.follow("Personas").await;
+        desk.press("main a[href='/console/personas/support-agent']")
+            .await;
+        desk.fill("#initialMessage", "Hello {{ user.name }}").await;
+        desk.press("button[value=preview]").await;
+        desk.shows("#preview .said", "Hello Kim Lee").await;
+        desk.press("button[value=save]").await;
+        desk.shows("[role=status]", "The draft is saved.").await;
+        assert_eq!(greeting(&app).await, OLD, "a draft reaches nobody");
+        desk.press("button[value=publish]").await;
+        desk.shows("[role=status]", "Published.").await;
+        assert_eq!(greeting(&app).await, "Hello Sam Rivera");
+        app.stop().await;
+    })
+    .await;
+}

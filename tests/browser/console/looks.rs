@@ -9,7 +9,7 @@ use super::desk::Desk;
 use crate::axe;
 use crate::browser::{forbidden, with_browser};
 use crate::harness::admins::body;
-use crate::harness::{TestApp, context, spawn};
+use crate::harness::{TestApp, TestOptions, context, spawn_with};
 
 pub(super) const EMAIL: &str = "owner@example.com";
 const MOST_BYTES: u64 = 100_000;
@@ -76,6 +76,7 @@ pub(super) async fn furnished(app: &TestApp) -> Vec<String> {
                 "/console/snippets/house-rules/history",
                 "/console/users/user-1",
                 "/console/users/user-1/erase",
+                "/console/import",
                 "/console/sessions?persona=support-agent",
                 "/console/audit/checkpoints",
                 "/console/catalogue/avatar",
@@ -83,6 +84,7 @@ pub(super) async fn furnished(app: &TestApp) -> Vec<String> {
                 "/console/policy/json",
                 "/console/issuers/new",
                 "/console/issuers/check",
+                "/console/design",
                 "/console/nothing",
             ]
             .map(str::to_owned),
@@ -118,7 +120,11 @@ pub(super) async fn wrong(desk: &Desk<'_>) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_can_be_read_by_everybody_on_every_screen_in_both_colours() {
-    let app = spawn().await;
+    let app = spawn_with(TestOptions {
+        stand_in: true,
+        ..TestOptions::default()
+    })
+    .await;
     let pages = furnished(&app).await;
     with_browser(|browser| async move {
         let desk = Desk::new(&app, browser).await;

@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::looks::{EMAIL, furnished, wrong};
 use crate::browser::{forbidden, with_browser};
 use crate::harness::admins::body;
-use crate::harness::spawn;
+use crate::harness::{TestOptions, spawn_with};
 
 const PERSONA: &str = "/console/personas/support-agent";
 
@@ -30,7 +30,11 @@ const UNFOLD: &str = "for (const part of document.querySelectorAll('details')) p
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unfolded_refused_and_contested_pages_can_be_read_as_well() {
-    let app = spawn().await;
+    let app = spawn_with(TestOptions {
+        stand_in: true,
+        ..TestOptions::default()
+    })
+    .await;
     let pages = furnished(&app).await;
     let key = app.admin_key("demo", Role::Owner).await;
     with_browser(|browser| async move {

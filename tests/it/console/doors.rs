@@ -1,18 +1,14 @@
 //! Whose forms are taken, and whose cookies.
 
+use persona_gateway::console::addresses;
 use persona_gateway::domain::role::Role;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use super::visitor::{Fields, Seen, Visitor};
 use crate::harness::people::PASSWORD;
 use crate::harness::{TestApp, spawn};
 
-const ROUTES: [&str; 3] = [
-    include_str!("../../../src/console/mod.rs"),
-    include_str!("../../../src/console/contexts.rs"),
-    include_str!("../../../src/console/talk/mod.rs"),
-];
 const ACTION: &str = "/console/personas/support-agent";
 
 /// Everything that forms could have changed.
@@ -22,25 +18,55 @@ async fn state(app: &TestApp) -> Vec<Value> {
     app.database.rows(rows).await
 }
 
+/// An address with something in place of what it names.
+fn filled(path: &str) -> String {
+    let path = path
+        .replace("{key}", "support-agent")
+        .replace("{subject}", "user-1")
+        .replace("{kind}", "avatar")
+        .replace("{state}", "now")
+        .replace("{name}", "console.css")
+        .replace("{id}", "30fa96d0-26c4-4e55-94a0-517025942e18");
+    format!("/console{path}")
+}
+
 /// Every path that takes forms.
 fn paths() -> Vec<String> {
-    let mut found = Vec::new();
-    for source in ROUTES {
-        for route in source.split(".route(").skip(1) {
-            let (path, rest) = route.split_once(',').unwrap();
-            if rest.trim_start().starts_with("web::post()") {
-                let path = path.trim().trim_matches('"');
-                let path = path
-                    .replace("{key}", "support-agent")
-                    .replace("{subject}", "user-1")
-                    .replace("{kind}", "avatar")
-                    .replace("{id}", "30fa96d0-26c4-4e55-94a0-517025942e18");
-                found.push(format!("/console{path}"));
-            }
-        }
-    }
+    let pages = addresses();
+    let takes = pages
+        .methods()
+        .filter(|(_, methods)| methods.contains(&"POST"));
+    let found: Vec<String> = takes.map(|(path, _)| filled(path)).collect();
     assert!(found.len() > 35, "{found:?}");
     found
+}
+
+#[tokio::test]
+async fn a_method_that_a_page_does_not_take_is_told_the_ones_that_it_takes() {
+    let app = spawn().await;
+    app.member("demo", "ann@example.com", Role::Owner).await;
+    let ann = Visitor::sign_in(&app, "ann@example.com").await;
+    let pages = addresses();
+    for (path, methods) in pages.methods() {
+        let path = filled(path);
+        for name in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if methods.contains(&name) {
+                continue;
+            }
+            let answer = ann.ask(name.parse().unwrap(), &path).await;
+            assert_eq!(
+                answer.status(),
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{name} {path}"
+            );
+            assert_eq!(answer.headers()["allow"], methods.join(", "), "{path}");
+        }
+    }
+    let answer = ann.ask(Method::POST, "/console/nothing").await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let head = ann.ask(Method::HEAD, "/console/personas").await;
+    assert_eq!(head.status(), StatusCode::OK);
+    app.stop().await;
 }
 
 /// Where a form is sent, what it has, and the headers beside it.

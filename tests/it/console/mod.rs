@@ -3,7 +3,9 @@
 mod contexts;
 mod doors;
 mod factor;
+mod faults;
 mod roles;
+mod settings;
 mod talk;
 mod together;
 mod visitor;

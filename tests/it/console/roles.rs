@@ -113,7 +113,7 @@ async fn a_viewer_can_change_nothing_on_any_page() {
     };
     for (path, more) in [
         ("/console/personas", &[("key", "new"), ("name", "New")][..]),
-        ("/console/personas/archive", &[("key", "trainer")]),
+        ("/console/archive/personas", &[("key", "trainer")]),
         ("/console/snippets", &[("key", "new")]),
         (
             "/console/snippets/house-rules",
@@ -126,6 +126,15 @@ async fn a_viewer_can_change_nothing_on_any_page() {
         (
             "/console/contexts",
             &[("key", "new"), ("default", "trainer")],
+        ),
+        ("/console/sample-users", &[("key", "new")]),
+        (
+            "/console/import",
+            &[("do", "import"), ("text", "subject,tone\na,warm")],
+        ),
+        (
+            "/console/single-sign-on",
+            &[("issuer", "https://login.example.com"), ("client", "c")],
         ),
         ("/console/users/user-1", &[("p.tone", "warm")]),
         ("/console/users/user-1/export", &[]),

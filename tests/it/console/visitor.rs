@@ -77,6 +77,12 @@ impl<'a> Visitor<'a> {
         answer.headers().clone()
     }
 
+    /// Asks with any method.
+    pub(super) async fn ask(&self, method: reqwest::Method, path: &str) -> Response {
+        let request = self.http.request(method, self.app.url(path));
+        request.header(COOKIE, &self.cookie).send().await.unwrap()
+    }
+
     async fn post(&self, path: &str, fields: &[(String, String)]) -> Response {
         self.post_with(path, fields, &[]).await
     }

@@ -40,7 +40,7 @@ pub(crate) const MASTER_KEY: &str = "bm9ib2R5IHdpbGwgZXZlciBndWVzcyB0aGlzIGtleSE
 pub(crate) struct TestOptions {
     /// Environment variables, laid over the usual ones.
     pub(crate) env: Vec<(String, String)>,
-    /// Whether the console says, as in `dev`, that Anam is a stand-in.
+    /// Whether the console says, as in `dev`, that Anam is a stand-in, and shows the page of its parts.
     pub(crate) stand_in: bool,
     /// Known Anam keys; the platform's alone unless given.
     pub(crate) anam_keys: Vec<String>,
@@ -147,6 +147,7 @@ async fn started(options: TestOptions) -> TestApp {
     env.extend(options.env);
     let mut settings = Settings::load(&env, Path::new("config")).unwrap();
     settings.console.anam_is_stand_in = options.stand_in;
+    settings.server.shows_design = options.stand_in;
     let app = App::start(&settings, clock.clone()).await.unwrap();
     let keys = KeyRing::new(&settings.master_keys);
     let test = TestApp {
