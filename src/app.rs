@@ -29,6 +29,7 @@ use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
 use crate::mail::Mail;
 use crate::refusals::Refusals;
+use crate::repeats::Repeats;
 use crate::sessions::sweep::Sweeper;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
@@ -159,6 +160,7 @@ impl App {
             sources: sources.clone(),
             ledger,
             refusals: refusals.clone(),
+            repeats: Repeats::default(),
             anam: Arc::new(Anam::new(
                 anam_options(settings),
                 clock.clone(),
@@ -341,6 +343,7 @@ async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: 
     loop {
         ticks.tick().await;
         gateway.limits.forget_idle();
+        gateway.repeats.forget_idle();
         if let Some(mail) = &gateway.mail {
             mail.forget_idle();
         }

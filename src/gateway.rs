@@ -15,6 +15,7 @@ use crate::lifecycle::Finisher;
 use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
 use crate::mail::Mail;
 use crate::refusals::{RefusalReason, Refusals, Refused};
+use crate::repeats::Repeats;
 use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
 use crate::telemetry::metrics::{Limit, Metrics, OriginCheck};
@@ -55,6 +56,8 @@ pub struct Gateway {
     pub ledger: Ledger,
     /// Counts refused callers, for the tenants' admins.
     pub refusals: Refusals,
+    /// What requests with an `Idempotency-Key` got.
+    pub repeats: Repeats,
     pub anam: Arc<Anam>,
     /// Mail to people who administer; none where no server is configured.
     pub mail: Option<Mail>,

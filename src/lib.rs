@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mail;
 pub mod refusals;
+pub mod repeats;
 pub mod sources;
 
 pub mod gateway;

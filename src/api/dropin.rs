@@ -86,7 +86,7 @@ async fn mint(request: TokenRequest) -> Answer<AsDocumented> {
     match request.mint().await? {
         Ok(minted) => {
             let view = DropInView {
-                session_token: minted.token.expose().to_owned(),
+                session_token: minted.issued.token.expose().to_owned(),
             };
             Ok(AsDocumented::Token(Token::new(&view, &minted)))
         }

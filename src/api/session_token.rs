@@ -16,7 +16,7 @@ use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_s
 use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
-use crate::web::operation::{Answer, Described, Intake, Output, Part, operations};
+use crate::web::operation::{Answer, Described, Intake, Output, Part, idempotency_key, operations};
 use crate::web::trace::SessionLine;
 use crate::web::user::user_call;
 
@@ -72,6 +72,12 @@ impl Part for TokenRequest {
             },
             "additionalProperties": false,
         }));
+        operation.header(
+            "Idempotency-Key",
+            "A text of your own. For a minute, the same user's requests with the same key get the token of the first, and none is taken for them",
+            &json!({ "type": "string", "minLength": 1, "maxLength": 255 }),
+            false,
+        );
         operation.body(JSON, &schema, false);
         for status in [500, 502, 503, 504] {
             operation.may_refuse(status, "Failed");
@@ -83,9 +89,12 @@ impl TokenRequest {
     /// Does the main job. The outer error is a request that never got that far.
     pub(super) async fn mint(self) -> Answer<Result<Minted, MintError>> {
         let origin = foreign_origin(&self.head);
-        let by = user_call(&self.head, origin.as_deref())?;
-        let body = body::read(&self.head, self.payload, self.limits, JSON);
-        Ok(mint_session(&self.gateway, MintCall { by, body }).await)
+        let call = MintCall {
+            by: user_call(&self.head, origin.as_deref())?,
+            key: idempotency_key(&self.head),
+            body: body::read(&self.head, self.payload, self.limits, JSON),
+        };
+        Ok(mint_session(&self.gateway, call).await)
     }
 }
 
@@ -103,12 +112,12 @@ impl<T: Serialize> Token<T> {
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((timing, server_timing(minted.timings)))
             .json(body);
-        let decision = &minted.decision;
+        let issued = &minted.issued;
         response.extensions_mut().insert(SessionLine {
-            session: minted.session,
-            context: decision.context.clone(),
-            persona: decision.persona.clone(),
-            persona_version: decision.version,
+            session: issued.session,
+            context: issued.context.clone(),
+            persona: issued.persona.clone(),
+            persona_version: issued.persona_version,
             anam: minted.timings.anam,
         });
         Self {
@@ -186,17 +195,17 @@ fn server_timing(timings: Timings) -> String {
 
 impl From<&Minted> for MintedView {
     fn from(minted: &Minted) -> Self {
-        let decision = &minted.decision;
+        let issued = &minted.issued;
         Self {
-            session_token: minted.token.expose().to_owned(),
-            expires_at: rfc3339(minted.token.expires_at),
-            session_id: minted.session.0,
+            session_token: issued.token.expose().to_owned(),
+            expires_at: rfc3339(issued.token.expires_at),
+            session_id: issued.session.0,
             persona: PersonaView {
-                key: decision.persona.as_str().to_owned(),
-                version: decision.version,
-                name: decision.config.name.clone(),
+                key: issued.persona.as_str().to_owned(),
+                version: issued.persona_version,
+                name: issued.persona_name.clone(),
             },
-            context: decision.context.as_str().to_owned(),
+            context: issued.context.as_str().to_owned(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! It goes the way of a user's mint from the decision on ([`crate::sessions::mint`]). What is different is who asks, and what is written
 //! down: the audit trail says who talked as whom with which content, and the ledger that no user did.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,7 @@ pub struct TestCall {
 #[derive(Debug)]
 pub struct TestMinted {
     pub minted: Minted,
+    pub decision: Decision,
     /// Names of tools that the persona does without here; see [`unreleased`].
     pub left_out: Vec<String>,
 }
@@ -197,7 +198,7 @@ impl TestCall {
         let body = body.to_json();
         let admitted = gateway.enter_test_call(tenant).await?;
         let decided = self.started.elapsed();
-        let ready = Ready {
+        let ready = Box::new(Ready {
             is_test: true,
             ledger: gateway.ledger.clone(),
             anam: gateway.anam.clone(),
@@ -206,7 +207,7 @@ impl TestCall {
             key,
             row: self.row,
             caller: self.caller,
-            decision: self.decision,
+            decision: self.decision.clone(),
             moment: self.moment,
             started: self.started,
             timings: Timings {
@@ -215,9 +216,12 @@ impl TestCall {
             },
             decided,
             admitted,
-        };
+            claim: None,
+            waited: Duration::ZERO,
+        });
         Ok(TestMinted {
             minted: ready.run(&gateway.finisher).await?,
+            decision: self.decision,
             left_out: self.left_out,
         })
     }

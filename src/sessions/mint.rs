@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::record::{self, Inputs};
 use super::written::WrittenConfig;
 use crate::anam::wire::MintBody;
-use crate::anam::{Anam, AnamError, ApiKey, MintRefused, SessionToken};
+use crate::anam::{Anam, AnamError, ApiKey, MintRefused};
 use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
@@ -22,6 +22,7 @@ use crate::gateway::{Gateway, UserCall};
 use crate::ledger::{Ledger, LedgerError};
 use crate::lifecycle::Finisher;
 use crate::limits::{Admitted, TooMany};
+use crate::repeats::{Claim, Issued, KeyReused, NoKey, Repeat};
 use crate::sources::SourceError;
 use crate::store::sessions::Requested;
 use crate::telemetry::metrics::{Metrics, Stage};
@@ -31,6 +32,8 @@ use crate::telemetry::millis;
 #[derive(Debug)]
 pub struct MintCall<'a, B> {
     pub by: UserCall<'a>,
+    /// The `Idempotency-Key`: a repeat gets what the first request got.
+    pub key: Result<Option<&'a str>, NoKey>,
     /// A future of the body, which is empty for the default context. It is awaited once the JWT is verified, so that a caller without one
     /// holds nothing up.
     pub body: B,
@@ -39,10 +42,7 @@ pub struct MintCall<'a, B> {
 /// A token whose session is recorded: it may be returned.
 #[derive(Debug)]
 pub struct Minted {
-    pub token: SessionToken,
-    /// Our id of the session; Anam's `clientLabel`.
-    pub session: SessionId,
-    pub decision: Decision,
+    pub issued: Arc<Issued>,
     /// How long each part took.
     pub timings: Timings,
 }
@@ -83,6 +83,12 @@ pub enum MintError {
     /// The body is not JSON as we take it.
     #[error(transparent)]
     Json(#[from] JsonFault),
+    /// The header of the request's key holds none.
+    #[error(transparent)]
+    NoKey(#[from] NoKey),
+    /// The request's key was sent with another one.
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// The body does not match the operation's schema.
     #[error("the body is not what this operation takes")]
     Body(Vec<Fault>),
@@ -116,7 +122,11 @@ impl MintError {
         match self {
             Self::Auth(_) => "unauthenticated",
             Self::OriginNotAllowed => "origin_not_allowed",
-            Self::Unread(_) | Self::Json(_) | Self::Body(_) => "invalid_request",
+            Self::Unread(_)
+            | Self::Json(_)
+            | Self::Body(_)
+            | Self::NoKey(_)
+            | Self::KeyReused(_) => "invalid_request",
             Self::TooMany(_) => "rate_limited",
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
@@ -134,7 +144,11 @@ where
     T: AsRef<[u8]>,
 {
     let ready = match prepare(gateway, call).await {
-        Ok(ready) => ready,
+        Ok(Prepared::Ready(ready)) => ready,
+        Ok(Prepared::Repeated(minted)) => {
+            gateway.metrics.mint("repeated");
+            return Ok(minted);
+        }
         Err(error) => {
             gateway.metrics.mint(error.label());
             return Err(error);
@@ -144,7 +158,7 @@ where
 }
 
 /// Everything up to the first trace that a mint leaves.
-async fn prepare<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Ready, MintError>
+async fn prepare<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Prepared, MintError>
 where
     B: Future<Output = Result<T, BodyFault>>,
     T: AsRef<[u8]>,
@@ -153,6 +167,7 @@ where
     let caller = gateway.authenticate(&call.by).await?;
     let auth = started.elapsed();
 
+    let key = call.key?;
     let request = parse(call.body.await?.as_ref())?;
     let read = started.elapsed();
     let admitted = gateway.admit(&caller).await?;
@@ -160,6 +175,23 @@ where
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
     }
+    let before = Instant::now();
+    let claim = match key {
+        None => None,
+        Some(key) => match gateway.repeats.judge(&caller, key, &request).await? {
+            Repeat::First(claim) => Some(claim),
+            Repeat::Again(issued) => {
+                let total = started.elapsed();
+                let timings = Timings {
+                    auth,
+                    total,
+                    ..Timings::default()
+                };
+                return Ok(Prepared::Repeated(Minted { issued, timings }));
+            }
+        },
+    };
+    let waited = before.elapsed();
     let key = tenant.anam_key()?.clone();
     if let Some(retry_after) = gateway.anam.pause(caller.tenant, &key) {
         return Err(MintError::Paused { retry_after });
@@ -191,7 +223,7 @@ where
         persona_config: tenant.secrets.reveal(&decision.config, &config.persona)?,
         session_options: &config.session_options,
     };
-    Ok(Ready {
+    Ok(Prepared::Ready(Box::new(Ready {
         is_test: false,
         ledger: gateway.ledger.clone(),
         anam: gateway.anam.clone(),
@@ -210,7 +242,16 @@ where
         },
         decided,
         admitted,
-    })
+        claim,
+        waited,
+    })))
+}
+
+/// What is left to do.
+enum Prepared {
+    Ready(Box<Ready>),
+    /// Nothing: the request repeats another.
+    Repeated(Minted),
 }
 
 /// A decided mint, and all that the rest of it needs: of a user, or a test call.
@@ -233,13 +274,17 @@ pub(crate) struct Ready {
     /// When it was decided, from the start.
     pub(crate) decided: Duration,
     pub(crate) admitted: Admitted,
+    /// Held until repeats can get the answer.
+    pub(crate) claim: Option<Claim>,
+    /// How long it waited for that.
+    pub(crate) waited: Duration,
 }
 
 impl Ready {
     /// Records the session and asks Anam. From here on everything is done to its end: a client that is gone leaves no session
     /// without an outcome.
     pub(crate) fn run(
-        self,
+        self: Box<Self>,
         finisher: &Finisher,
     ) -> impl Future<Output = Result<Minted, MintError>> + use<> {
         let finishing = finisher.run(self.finish().in_current_span());
@@ -249,7 +294,7 @@ impl Ready {
         }
     }
 
-    async fn finish(self) -> Result<Minted, MintError> {
+    async fn finish(self: Box<Self>) -> Result<Minted, MintError> {
         let (metrics, is_test) = (self.metrics.clone(), self.is_test);
         let minted = self.record_and_ask().await;
         let outcome = minted.as_ref().map_or_else(MintError::label, |_| "issued");
@@ -264,7 +309,7 @@ impl Ready {
         minted
     }
 
-    async fn record_and_ask(self) -> Result<Minted, MintError> {
+    async fn record_and_ask(self: Box<Self>) -> Result<Minted, MintError> {
         let Self {
             ledger,
             caller,
@@ -272,8 +317,9 @@ impl Ready {
             moment,
             started,
             mut admitted,
+            claim,
             ..
-        } = self;
+        } = *self;
         // The row is committed while the request to Anam is under way; no token leaves before both are done.
         let asking = async {
             let asked = Instant::now();
@@ -288,7 +334,7 @@ impl Ready {
         recorded?;
         // What a test call takes beside Anam says nothing of how many users can be served.
         if answer.is_ok() && !self.is_test {
-            admitted.note(took);
+            admitted.note(took + self.waited);
         }
         let timings = Timings {
             anam: total.saturating_sub(self.decided),
@@ -304,12 +350,18 @@ impl Ready {
             AnamError::Paused { retry_after } => MintError::Paused { retry_after },
             error => MintError::Anam { session, error },
         })?;
-        Ok(Minted {
+        let issued = Arc::new(Issued {
             token,
             session,
-            decision,
-            timings,
-        })
+            context: decision.context,
+            persona: decision.persona,
+            persona_version: decision.version,
+            persona_name: decision.config.name,
+        });
+        if let Some(claim) = claim {
+            claim.keep(issued.clone());
+        }
+        Ok(Minted { issued, timings })
     }
 }
 

@@ -50,9 +50,10 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
 }
 
 /// Headers that every page may send: what this API reads.
-const READ_HERE: [&str; 5] = [
+const READ_HERE: [&str; 6] = [
     "authorization",
     "content-type",
+    "idempotency-key",
     "if-match",
     "if-none-match",
     "persona-gateway-tenant",

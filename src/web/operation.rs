@@ -22,7 +22,7 @@ pub use self::body::{Body, Once, Patch};
 pub use self::call::Call;
 pub use self::describe::{Described, Document};
 pub use self::handler::{Handler, Intake, Part};
-pub use self::headers::IfMatch;
+pub use self::headers::{IfMatch, idempotency_key};
 pub use self::output::{
     Absent, Answer, Conflicting, Created, Expired, Json, NoContent, Output, Stored, Tagged, Unless,
     Written,

@@ -26,6 +26,7 @@ use crate::domain::json::JsonFault;
 use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
+use crate::repeats::{KeyReused, NoKey};
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::{StoreError, log_not_done};
@@ -299,6 +300,8 @@ impl From<MintError> for Problem {
                 .detail("This page's origin is not in the tenant's allowedOrigins; an admin can add it to the policy."),
             MintError::Unread(fault) => fault.into(),
             MintError::Json(fault) => fault.into(),
+            MintError::NoKey(no_key) => no_key.into(),
+            MintError::KeyReused(reused) => reused.into(),
             MintError::Body(faults) => Self::new(Code::InvalidRequest).detail(SEE_ERRORS).errors(faults),
             MintError::TooMany(too_many) => too_many.into(),
             MintError::Source(error) => error.into(),
@@ -364,6 +367,19 @@ impl From<BodyFault> for Problem {
             ),
         };
         Self::new(code).detail(detail)
+    }
+}
+
+impl From<NoKey> for Problem {
+    fn from(no_key: NoKey) -> Self {
+        Self::new(Code::InvalidRequest).errors(vec![Fault::new("", no_key.to_string())])
+    }
+}
+
+impl From<KeyReused> for Problem {
+    fn from(_: KeyReused) -> Self {
+        Self::new(Code::IdempotencyKeyReused)
+            .detail("This Idempotency-Key was sent with another request before: take a new one.")
     }
 }
 

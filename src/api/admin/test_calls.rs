@@ -115,7 +115,7 @@ async fn start(call: Call<Edit>, sent: Body<TestCallAsked>) -> Answer<Talk> {
 
 impl From<&TestMinted> for TestCallBody {
     fn from(test: &TestMinted) -> Self {
-        let decision = &test.minted.decision;
+        let decision = &test.decision;
         let settings = &decision.config.settings;
         let tools = settings.tools.iter().flatten();
         Self {

@@ -166,7 +166,7 @@ impl<T: Member + Send + 'static> Part for Patch<T> {
 
 impl<S: RequestBody> Part for Once<S> {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
-        let key = idempotency_key(&intake.request)?;
+        let key = idempotency_key(&intake.request)?.map(ToOwned::to_owned);
         let (method, address) = (intake.request.method(), intake.request.uri());
         let call = key
             .is_some()

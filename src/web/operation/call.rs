@@ -14,6 +14,7 @@ use super::describe::Described;
 use super::handler::{Intake, Part};
 use super::output::{Answer, Written};
 use crate::gateway::Gateway;
+use crate::repeats::KeyReused;
 use crate::store::answers::GivenAnswer;
 use crate::store::sealed::SealedColumn;
 use crate::store::tenant_tx::TenantTx;
@@ -161,22 +162,30 @@ impl<P> Call<P> {
                 return Ok(answer);
             };
             let place = |row| SealedColumn::GivenAnswer.place(admin.tenant, row);
-            match change.tx.take_answer(&admin.actor.label, &key, &asked).await? {
+            match change
+                .tx
+                .take_answer(&admin.actor.label, &key, &asked)
+                .await?
+            {
                 GivenAnswer::New(row) => {
                     let ready: Ready = make(&mut change, sent.into_checked()?).await?.into();
                     let text = SecretString::from(StoredAnswer::from_ready(&ready).to_text());
-                    let sealed = gateway.keys.seal(&text, &place(row)).map_err(Refusal::from)?;
+                    let sealed = gateway
+                        .keys
+                        .seal(&text, &place(row))
+                        .map_err(Refusal::from)?;
                     change.tx.store_answer(row, &sealed).await?;
                     change.commit().await?;
                     Ok(ready.into())
                 }
                 GivenAnswer::Known { request_hash, .. } if request_hash != asked => {
-                    Err(Problem::new(Code::IdempotencyKeyReused).detail(
-                        "This Idempotency-Key was sent with another request before: take a new one.",
-                    ))
+                    Err(KeyReused.into())
                 }
                 GivenAnswer::Known { row, sealed, .. } => {
-                    let text = gateway.keys.open(&sealed, &place(row)).map_err(Refusal::from)?;
+                    let text = gateway
+                        .keys
+                        .open(&sealed, &place(row))
+                        .map_err(Refusal::from)?;
                     let kept: StoredAnswer = serde_json::from_str(text.expose_secret())
                         .map_err(|_unreadable| Problem::new(Code::Internal))?;
                     Ok(Ready::from(kept).into())

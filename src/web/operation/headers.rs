@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::describe::Described;
 use super::handler::{Intake, Part};
-use crate::domain::fault::Fault;
+use crate::repeats::NoKey;
 use crate::web::Problem;
-use crate::web::codes::Code;
 use crate::web::etag::{Conditions, Validator};
 
 /// `If-Match` of an admin's change, which must be there: nobody overwrites what they haven't seen.
@@ -76,7 +75,7 @@ impl Part for Conditions {
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// One printable ASCII text of 1 to 255 characters.
-pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, NoKey> {
     let mut sent = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(first) = sent.next() else {
         return Ok(None);
@@ -84,11 +83,8 @@ pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, P
     let text = first.to_str().unwrap_or_default();
     let fits = (1..=255).contains(&text.len()) && text.bytes().all(|b| (0x20..0x7f).contains(&b));
     if fits && sent.next().is_none() {
-        Ok(Some(text.to_owned()))
+        Ok(Some(text))
     } else {
-        Err(Problem::new(Code::InvalidRequest).errors(vec![Fault::new(
-            "",
-            "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters",
-        )]))
+        Err(NoKey)
     }
 }

@@ -98,6 +98,7 @@ async fn a_preflight_is_answered_for_origins_of_any_tenant_and_for_no_other() {
         let always = [
             "authorization",
             "content-type",
+            "idempotency-key",
             "if-match",
             "if-none-match",
             "persona-gateway-tenant",
@@ -176,10 +177,10 @@ async fn a_page_may_send_whatever_its_tools_add_but_not_what_proxies_say() {
     ];
     let answer = preflight_for(&app, OURS, &lines).await;
     let names = sendable(answer.headers());
-    assert_eq!(names.get(5..).unwrap(), ["x-one", "x-two"]);
+    assert_eq!(names.get(6..).unwrap(), ["x-one", "x-two"]);
     let many: Vec<String> = (0..1_000).map(|number| format!("x-{number}")).collect();
     let answer = preflight_for(&app, OURS, &[&many.join(",")]).await;
-    assert_eq!(sendable(answer.headers()).len(), 105);
+    assert_eq!(sendable(answer.headers()).len(), 106);
 
     // What the preflight lets through, the request may carry.
     let mut request = app

@@ -9,6 +9,7 @@ mod mint;
 mod numbers;
 mod outage;
 mod pauses;
+mod repeats;
 mod rules;
 mod scripts;
 mod silence;
