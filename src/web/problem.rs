@@ -26,7 +26,6 @@ use crate::domain::json::JsonFault;
 use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
-use crate::repeats::{KeyReused, NoKey};
 use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::{StoreError, log_not_done};
@@ -367,19 +366,6 @@ impl From<BodyFault> for Problem {
             ),
         };
         Self::new(code).detail(detail)
-    }
-}
-
-impl From<NoKey> for Problem {
-    fn from(no_key: NoKey) -> Self {
-        Self::new(Code::InvalidRequest).errors(vec![Fault::new("", no_key.to_string())])
-    }
-}
-
-impl From<KeyReused> for Problem {
-    fn from(_: KeyReused) -> Self {
-        Self::new(Code::IdempotencyKeyReused)
-            .detail("This Idempotency-Key was sent with another request before: take a new one.")
     }
 }
 

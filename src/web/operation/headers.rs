@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::describe::Described;
 use super::handler::{Intake, Part};
-use crate::repeats::NoKey;
+use crate::domain::fault::Fault;
+use crate::repeats::{KeyReused, NoKey};
 use crate::web::Problem;
+use crate::web::codes::Code;
 use crate::web::etag::{Conditions, Validator};
 
 /// `If-Match` of an admin's change, which must be there: nobody overwrites what they haven't seen.
@@ -86,5 +88,18 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, NoKey> {
         Ok(Some(text))
     } else {
         Err(NoKey)
+    }
+}
+
+impl From<NoKey> for Problem {
+    fn from(no_key: NoKey) -> Self {
+        Self::new(Code::InvalidRequest).errors(vec![Fault::new("", no_key.to_string())])
+    }
+}
+
+impl From<KeyReused> for Problem {
+    fn from(_: KeyReused) -> Self {
+        Self::new(Code::IdempotencyKeyReused)
+            .detail("This Idempotency-Key was sent with another request before: take a new one.")
     }
 }
