@@ -125,11 +125,6 @@ impl Faults {
         }
     }
 
-    /// The refusal, in a sentence.
-    pub fn words(&self) -> String {
-        self.0.as_ref().map(Refused::words).unwrap_or_default()
-    }
-
     /// Whether somebody else was faster.
     pub fn is_outdated(&self) -> bool {
         self.0

@@ -170,8 +170,17 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         findings = Validation::ask(api, &path).await?.all();
     }
     let mut faults = typed.faults;
-    if let Some(refused) = &stay.refused {
-        faults.extend_from_slice(&refused.errors);
+    match &stay.refused {
+        Some(refused) => faults.extend_from_slice(&refused.errors),
+        None => faults.extend(
+            findings
+                .iter()
+                .filter(|one| one.is_error())
+                .map(|one| Fault {
+                    pointer: one.pointer.clone(),
+                    message: one.message.clone(),
+                }),
+        ),
     }
     let name = form.text("name");
     let title = if name.is_empty() { key } else { name };
