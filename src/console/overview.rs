@@ -43,7 +43,8 @@ struct Overview {
 struct Context {
     key: String,
     live: Option<i32>,
-    default: String,
+    /// Personas that answer where no rule holds: one, or those of a split.
+    answering: Vec<String>,
     rules: usize,
     sessions: i64,
 }
@@ -290,18 +291,29 @@ async fn contexts(
         .take(20);
     let asked = stream::iter(listed).map(async |one| {
         let document: Document = api.get(&address("context", &one.key)).await?;
-        let default = document.content.get("default").and_then(Value::as_str);
         let rules = document.content.get("rules").and_then(Value::as_array);
         let asked = sessions.iter().find(|(key, _)| *key == one.key);
         Ok(Context {
             key: one.key.clone(),
             live: one.live_version,
-            default: default.unwrap_or_default().to_owned(),
+            answering: answering(document.content.get("default")),
             rules: rules.map_or(0, Vec::len),
             sessions: asked.map_or(0, |(_, sessions)| *sessions),
         })
     });
     asked.buffered(AT_ONCE).try_collect().await
+}
+
+/// The personas of a target as documents have it: a key, `{persona}`, or the arms of `{split}`.
+fn answering(target: Option<&Value>) -> Vec<String> {
+    let within = |name| target.and_then(|target| target.get(name));
+    let arms = within("split").and_then(Value::as_array);
+    let arms = arms.into_iter().flatten().map(|arm| &arm["persona"]);
+    let personas = target.into_iter().chain(within("persona")).chain(arms);
+    personas
+        .filter_map(Value::as_str)
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// Releases to come, and versions that wait for approvals, of the documents whose newest version is not live.
