@@ -87,7 +87,7 @@ pub struct TestCall {
 pub struct TestMinted {
     pub minted: Minted,
     pub decision: Decision,
-    /// Names of tools that the persona does without here; see [`unreleased`].
+    /// Names of tools that the persona does without here: they send a secret, and no release has sent it so.
     pub left_out: Vec<String>,
 }
 

@@ -59,7 +59,7 @@ pub enum Unmerged {
 }
 
 /// Both sides' changes of `base` together. Objects that all three have are merged member by member, lists of named things thing by thing
-/// ([`named`]); everything else is taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one
+/// (`merge/named.rs`); everything else is taken whole. Where both changed the same place, a choice says whose value stays; each conflict without one
 /// is reported. Members are in the order of `theirs`, then those that only `ours` has.
 pub fn merge(
     base: &Map<String, Value>,
