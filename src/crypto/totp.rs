@@ -170,7 +170,7 @@ mod tests {
         let uri = uri(&rfc(), "ann+x@example.com").unwrap();
         assert_eq!(
             uri.expose_secret(),
-            "otpauth://totp/Persona%20gateway:ann%2Bx%40example%2Ecom?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Persona%20gateway"
+            "otpauth://totp/Persona%20gateway:ann%2Bx%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Persona%20gateway"
         );
     }
 

@@ -1360,6 +1360,9 @@ problem-upstream_bad_token = Anam gab kein brauchbares Token.
 problem-upstream_unreachable = Anam ist nicht erreichbar. Versuchen Sie es wieder.
 problem-upstream_timeout = Anam hat nicht rechtzeitig geantwortet. Versuchen Sie es wieder.
 problem-upstream_paused = Anam schlug zuletzt so oft fehl, dass es einen Moment nicht gefragt wird.
+problem-second_factor_required = Melden Sie sich auch mit einem Code Ihrer App an.
+problem-second_factor_enrolment_required = Dieser Mandant verlangt einen zweiten Faktor. Richten Sie zuerst einen ein.
+problem-insufficient_user_authentication = Bestätigen Sie, wer Sie sind, und tun Sie es noch einmal.
 problem-internal = Ein Fehler im Gateway selbst.
 
 fault-missing = fehlt

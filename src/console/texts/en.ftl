@@ -1360,6 +1360,9 @@ problem-upstream_bad_token = Anam gave no usable token.
 problem-upstream_unreachable = Anam can't be reached. Try again.
 problem-upstream_timeout = Anam did not answer in time. Try again.
 problem-upstream_paused = Anam failed so often of late that it is not asked for a moment.
+problem-second_factor_required = Sign in with a code of your app as well.
+problem-second_factor_enrolment_required = This tenant asks for a second factor. Set one up first.
+problem-insufficient_user_authentication = Confirm who you are, and do it again.
 problem-internal = A fault of the gateway itself.
 
 fault-missing = is missing
