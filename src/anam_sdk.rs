@@ -97,7 +97,7 @@ fn unpack(tarball: &[u8]) -> std::io::Result<SdkFiles> {
     })
 }
 
-/// The package has no text of its own licence: what its manifest states is told with the text of that licence.
+/// The package has no text of its own licence: the one that its manifest names is served with its text.
 fn licence(manifest: &Value, inside: &str) -> String {
     let of = |name: &str| manifest[name].as_str().unwrap_or("not stated").to_owned();
     format!(

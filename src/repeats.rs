@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use crate::anam::SessionToken;
 use crate::crypto::digest::{SubjectDigest, sha256};
 use crate::domain::caller::Caller;
-use crate::domain::ids::{SessionId, TenantId};
+use crate::domain::ids::{IssuerId, SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::request::MintRequest;
 
@@ -49,6 +49,8 @@ struct Tenants {
 /// Who sent which key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Call {
+    /// Two issuers may give two people one subject: nobody gets another's conversation.
+    issuer: IssuerId,
     user: SubjectDigest,
     key: [u8; 32],
 }
@@ -111,6 +113,7 @@ impl Repeats {
         request: &MintRequest,
     ) -> Result<Repeat, KeyReused> {
         let call = Call {
+            issuer: caller.issuer,
             user: SubjectDigest::of(&caller.subject),
             key: sha256(key.as_bytes()),
         };

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::caller::Subject;
-use crate::domain::ids::IssuerId;
 
 fn caller(tenant: u128, subject: &str) -> Caller {
     Caller {
@@ -59,6 +58,11 @@ async fn a_key_is_its_users_own() {
     assert!(!is_again(&repeats, &ann, "l").await);
     assert!(!is_again(&repeats, &caller(1, "bob"), "k").await);
     assert!(!is_again(&repeats, &caller(2, "ann"), "k").await);
+    let of_another_issuer = Caller {
+        issuer: IssuerId(Uuid::from_u128(8)),
+        ..caller(1, "ann")
+    };
+    assert!(!is_again(&repeats, &of_another_issuer, "k").await);
 }
 
 #[tokio::test]
@@ -91,6 +95,7 @@ async fn a_key_of_an_answered_request_is_refused_for_another_one() {
 fn a_key_counts_for_a_minute() {
     let mut tenants = Tenants::default();
     let call = Call {
+        issuer: IssuerId(Uuid::from_u128(9)),
         user: SubjectDigest::of(&Subject::parse("ann").unwrap()),
         key: [1; 32],
     };
