@@ -21,6 +21,25 @@ pub enum DatabaseHost {
     Socket(PathBuf),
 }
 
+/// A host with its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabasePlace {
+    pub host: DatabaseHost,
+    /// Also of a Unix socket.
+    pub port: u16,
+}
+
+/// Which of the servers at these places is the right one, by the names that libpq gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseTarget {
+    /// Whichever answers; it is not asked.
+    Any,
+    /// One that is no standby.
+    Primary,
+    /// The same, and new transactions may write.
+    ReadWrite,
+}
+
 /// How much the connection is protected, by the names that libpq gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseTls {
@@ -43,8 +62,9 @@ pub struct DatabaseUrlFault(String);
 
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    host: DatabaseHost,
-    port: u16,
+    /// In the order in which they are tried; at least one.
+    places: Vec<DatabasePlace>,
+    target: DatabaseTarget,
     user: String,
     password: Option<SecretString>,
     database: String,
@@ -73,14 +93,23 @@ impl DatabaseUrl {
         certificates::check(self)
     }
 
-    /// Where the server listens.
-    pub fn host(&self) -> &DatabaseHost {
-        &self.host
+    /// Where servers listen, in the order in which they are tried; at least one.
+    pub fn places(&self) -> &[DatabasePlace] {
+        &self.places
     }
 
-    /// The port, also of a Unix socket.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Which of them is the right one.
+    pub fn target(&self) -> DatabaseTarget {
+        self.target
+    }
+
+    /// The same URL with one of the places alone.
+    #[must_use]
+    pub fn at(&self, place: &DatabasePlace) -> Self {
+        Self {
+            places: vec![place.clone()],
+            ..self.clone()
+        }
     }
 
     /// Who logs in.
@@ -134,15 +163,10 @@ impl DatabaseUrl {
         }
     }
 
-    /// `host:port`, as people write it.
+    /// `host:port`, as people write it; several with commas between.
     pub fn address(&self) -> String {
-        match &self.host {
-            DatabaseHost::Network(host) if host.contains(':') => format!("[{host}]:{}", self.port),
-            DatabaseHost::Network(host) => format!("{host}:{}", self.port),
-            DatabaseHost::Socket(folder) => {
-                format!("{}/.s.PGSQL.{}", folder.display(), self.port)
-            }
-        }
+        let places: Vec<String> = self.places.iter().map(ToString::to_string).collect();
+        places.join(",")
     }
 
     /// The URL in the one form that this program writes; [`DatabaseUrl::parse`] and libpq read it.
@@ -153,16 +177,23 @@ impl DatabaseUrl {
             url += &[":", &escaped(password.expose_secret())].concat();
         }
         let mut parameters = Vec::new();
-        match &self.host {
-            DatabaseHost::Network(_) => url += &["@", &self.address()].concat(),
-            DatabaseHost::Socket(folder) => {
-                url += &["@localhost:", &self.port.to_string()].concat();
+        let socket = self.places.iter().find_map(|place| match &place.host {
+            DatabaseHost::Socket(folder) => Some((folder, place.port)),
+            DatabaseHost::Network(_) => None,
+        });
+        match socket {
+            None => url += &["@", &self.address()].concat(),
+            Some((folder, port)) => {
+                url += &["@localhost:", &port.to_string()].concat();
                 parameters.push(("host", folder.display().to_string()));
             }
         }
         url += &["/", &escaped(&self.database)].concat();
-        let is_socket = matches!(self.host, DatabaseHost::Socket(_));
-        if self.tls != DatabaseTls::Prefer && !is_socket {
+        if self.target != DatabaseTarget::Any {
+            let name = parameters::name_of_target(self.target);
+            parameters.push((parameters::TARGET, name.to_owned()));
+        }
+        if self.tls != DatabaseTls::Prefer && socket.is_none() {
             parameters.push(("sslmode", parameters::name_of(self.tls).to_owned()));
         }
         if let Some(file) = &self.root_certificates {
@@ -183,6 +214,17 @@ impl DatabaseUrl {
             url += &[mark, name, "=", &escaped(value)].concat();
         }
         SecretString::from(url)
+    }
+}
+
+impl fmt::Display for DatabasePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.port;
+        match &self.host {
+            DatabaseHost::Network(host) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            DatabaseHost::Network(host) => write!(f, "{host}:{port}"),
+            DatabaseHost::Socket(folder) => write!(f, "{}/.s.PGSQL.{port}", folder.display()),
+        }
     }
 }
 

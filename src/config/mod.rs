@@ -16,7 +16,9 @@ mod sections;
 mod settings;
 mod web_proxy;
 
-pub use database_url::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault};
+pub use database_url::{
+    DatabaseHost, DatabasePlace, DatabaseTarget, DatabaseTls, DatabaseUrl, DatabaseUrlFault,
+};
 pub use environment::environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{MigrateSettings, Settings};

@@ -125,19 +125,19 @@ impl Database {
         let ends = self.pool.ends();
         let (reach, direct) = self.pool.ways();
         let reach = direct.unwrap_or(reach);
+        let options = reach.options(ends.acquire).await?;
         // One connection, never handed to anybody else.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ends.acquire)
-            .connect_lazy_with(reach.options().clone());
+            .connect_lazy_with(options.clone());
         let mut listener = match PgListener::connect_with(&pool).await {
             Ok(listener) => listener,
-            // It goes on trying until its time is over, and forgets why.
-            Err(sqlx::Error::PoolTimedOut) => {
+            Err(error) => {
+                // sqlx goes on trying until its time is over, and forgets why.
                 reach.connect_within(ends.acquire).await?;
-                return Err(sqlx::Error::PoolTimedOut.into());
+                return Err(error.into());
             }
-            Err(error) => return Err(reach.explain(&error).into()),
         };
         // A lost connection must show as an error: then everything is read again.
         listener.eager_reconnect(false);

@@ -1,29 +1,45 @@
 //! Reaching a database, and saying in words why that failed and what to do. The password is no part of it.
 
+mod way;
+
+use std::collections::VecDeque;
 use std::fmt;
-use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, Executor, PgConnection, Row};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use self::way::Way;
 use super::StoreError;
 use super::pool::silence;
-use crate::config::{DatabaseHost, DatabaseTls, DatabaseUrl};
-
-/// The name of our connections in the server's lists, unless the URL gives another.
-const NAME: &str = "persona-gateway";
+use crate::config::{DatabaseTarget, DatabaseUrl};
 
 /// So often is looked whether connections are handed out by transaction.
 const ROUNDS: usize = 3;
+/// How long a server may take before the next one is tried beside it: one whose machine is gone says nothing at all.
+const HEAD_START: Duration = Duration::from_millis(200);
+/// How long another server than the URL's first is tried first, before its order counts again.
+const REMEMBERED: Duration = Duration::from_mins(1);
 
-/// Where a database is, and how it is reached.
+/// Where a database is, and how it is reached. Of several servers it finds the one that takes writes.
 #[derive(Clone)]
 pub(super) struct Connector {
     url: DatabaseUrl,
-    options: PgConnectOptions,
+    /// In the URL's order; at least one.
+    ways: Arc<[Way]>,
+    /// Which one was right the last time, which is tried first. Clones share it.
+    last: Arc<Mutex<Last>>,
+}
+
+/// The server that was found the last time.
+struct Last {
+    number: usize,
+    /// When the servers were last tried in the URL's order.
+    since: Instant,
 }
 
 /// Why there is no connection, and what to do.
@@ -31,65 +47,118 @@ pub(super) struct Connector {
 pub struct Unreachable {
     text: String,
     may_pass: bool,
+    /// The server will be there soon: how long to wait before it is tried again.
+    pause: Option<Duration>,
 }
 
 impl Connector {
     pub(super) fn new(url: &DatabaseUrl) -> Self {
-        // Every field is set, since sqlx would take the others from the environment.
-        let options = PgConnectOptions::new_without_pgpass()
-            .port(url.port())
-            .username(url.user())
-            .password(url.password().map_or("", ExposeSecret::expose_secret))
-            .database(url.database())
-            .ssl_mode(match url.tls() {
-                DatabaseTls::Disable => PgSslMode::Disable,
-                DatabaseTls::Prefer => PgSslMode::Prefer,
-                DatabaseTls::Require => PgSslMode::Require,
-                DatabaseTls::VerifyCa => PgSslMode::VerifyCa,
-                DatabaseTls::VerifyFull => PgSslMode::VerifyFull,
-            })
-            .application_name(url.application_name().unwrap_or(NAME))
-            // Poolers refuse what they don't know, and numbers come as bytes, not as digits.
-            .extra_float_digits(None);
-        let options = match url.host() {
-            DatabaseHost::Network(host) => options.host(host),
-            DatabaseHost::Socket(folder) => options.socket(folder),
-        };
-        let options = match url.root_certificates() {
-            Some(file) => options.ssl_root_cert(file),
-            None => options,
-        };
-        let options = match url.client_certificate() {
-            Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
-            None => options,
-        };
+        let places = url.places().iter();
         Self {
             url: url.clone(),
-            options,
+            ways: places.map(|place| Way::new(url, place)).collect(),
+            last: Arc::new(Mutex::new(Last {
+                number: 0,
+                since: Instant::now(),
+            })),
         }
     }
 
-    pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.options
-    }
-
-    /// One connection, within the URL's own time if it has one.
-    pub(super) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let connecting = PgConnection::connect_with(&self.options);
-        match self.url.connect_timeout() {
-            None => connecting.await,
-            Some(end) => timeout(end, connecting)
-                .await
-                .unwrap_or_else(|_late| Err(silence())),
+    /// A connection to the right server until `end`, tried again while one is just starting or being promoted.
+    pub(super) async fn connect(&self, end: Instant) -> Result<PgConnection, Unreachable> {
+        loop {
+            let failed = match self.try_all(end).await {
+                Ok((_, connection)) => return Ok(connection),
+                Err(failed) => failed,
+            };
+            match failed.pause {
+                Some(pause) if Instant::now() + pause < end => sleep(pause).await,
+                _ => return Err(failed),
+            }
         }
     }
 
-    /// The same within a time, with its failure in words.
+    /// The same within a time, tried once.
     pub(super) async fn connect_within(&self, end: Duration) -> Result<PgConnection, Unreachable> {
-        let connected = timeout(end, self.connect()).await;
-        connected
-            .unwrap_or_else(|_late| Err(silence()))
-            .map_err(|error| self.explain(&error))
+        let (_, connection) = self.try_all(Instant::now() + end).await?;
+        Ok(connection)
+    }
+
+    /// How to reach the right server, for those who connect by themselves.
+    pub(super) async fn options(&self, end: Duration) -> Result<&PgConnectOptions, Unreachable> {
+        let way = match &*self.ways {
+            [only] if self.url.target() == DatabaseTarget::Any => only,
+            _ => {
+                let (way, connection) = self.try_all(Instant::now() + end).await?;
+                drop(connection);
+                way
+            }
+        };
+        Ok(way.options())
+    }
+
+    /// Tries the servers, first the one of the last time. The next one is tried when one has failed, or has said nothing for a moment.
+    async fn try_all(&self, end: Instant) -> Result<(&Way, PgConnection), Unreachable> {
+        let first = self.first();
+        let others = (0..self.ways.len()).filter(|number| *number != first);
+        let mut next: VecDeque<usize> = std::iter::once(first).chain(others).collect();
+        let mut under_way = FuturesUnordered::new();
+        let mut failed = Vec::new();
+        let mut silent: Vec<usize> = Vec::new();
+        loop {
+            if let Some(number) = next.pop_front()
+                && let Some(way) = self.ways.get(number)
+            {
+                silent.push(number);
+                under_way.push(async move { (number, way, way.connect().await) });
+            }
+            let is_last = next.is_empty();
+            tokio::select! {
+                Some((number, way, tried)) = under_way.next() => match tried {
+                    Ok(connection) => {
+                        self.remember(number);
+                        return Ok((way, connection));
+                    }
+                    Err(error) => {
+                        silent.retain(|other| *other != number);
+                        failed.push((number, error));
+                        if is_last && silent.is_empty() {
+                            return Err(together(failed));
+                        }
+                    }
+                },
+                () = sleep(HEAD_START), if !is_last => {}
+                () = sleep_until(end) => {
+                    let ways = silent.iter().filter_map(|number| Some((*number, self.ways.get(*number)?)));
+                    failed.extend(ways.map(|(number, way)| (number, way.silent())));
+                    return Err(together(failed));
+                }
+            }
+        }
+    }
+
+    /// The number of the server that is tried first.
+    fn first(&self) -> usize {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.since.elapsed() < REMEMBERED {
+            return last.number;
+        }
+        last.since = Instant::now();
+        0
+    }
+
+    fn remember(&self, number: usize) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.number == number {
+            return;
+        }
+        *last = Last {
+            number,
+            since: Instant::now(),
+        };
+        if let Some(place) = self.url.places().get(number) {
+            tracing::info!(server = %place, "another server of the database's URL is used from now on");
+        }
     }
 
     /// Whether connections are handed out by transaction: then the server process that one of ours has just used answers
@@ -109,161 +178,19 @@ impl Connector {
         let looked = timeout(end, look).await;
         Ok(looked.unwrap_or_else(|_late| Err(silence()))?)
     }
+}
 
-    /// Puts a failure to connect into words.
-    pub(super) fn explain(&self, error: &sqlx::Error) -> Unreachable {
-        let (text, may_pass) = match error {
-            sqlx::Error::Io(error) => self.of_network(error),
-            sqlx::Error::Tls(error) => (self.of_tls(&error.to_string()), false),
-            sqlx::Error::Database(error) => {
-                let code = error.code().unwrap_or_default();
-                self.of_server(&code, error.message())
-            }
-            // An answer that makes no sense comes from something else.
-            sqlx::Error::Protocol(said) => (
-                format!(
-                    "what answers at {} does not speak PostgreSQL's protocol ({said}): check the host and the port",
-                    self.url.address()
-                ),
-                false,
-            ),
-            other => (format!("no connection to {}: {other}", self.place()), true),
-        };
-        Unreachable { text, may_pass }
-    }
-
-    /// `"gateway" at db:5432`.
-    fn place(&self) -> String {
-        format!("\"{}\" at {}", self.url.database(), self.url.address())
-    }
-
-    fn of_network(&self, error: &std::io::Error) -> (String, bool) {
-        let address = self.url.address();
-        let said = error.to_string();
-        let text = match error.kind() {
-            ErrorKind::ConnectionRefused => format!(
-                "connection refused by {address}: start PostgreSQL there, or correct the host or the port"
-            ),
-            ErrorKind::NotFound => format!(
-                "there is no socket {address}: start PostgreSQL, or correct `host` or the port"
-            ),
-            ErrorKind::PermissionDenied => {
-                format!("this user may not use {address}: {said}")
-            }
-            ErrorKind::TimedOut => format!(
-                "no answer from {address} in time: look at the host, the port, and firewalls between"
-            ),
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-                format!("no route to {address} ({said}): check the host and the network")
-            }
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
-                format!(
-                    "{address} took the connection and closed it: look at the port, and at the server's log"
-                )
-            }
-            ErrorKind::InvalidData => return (self.of_tls(&said), false),
-            _ if said.contains("lookup address") => match self.url.host() {
-                DatabaseHost::Network(host) => {
-                    format!("there is no host `{host}`: look at its name, and at the name server")
-                }
-                DatabaseHost::Socket(_) => said,
-            },
-            _ => format!("no connection to {address}: {said}"),
-        };
-        (text, true)
-    }
-
-    /// What went wrong with certificates, and whose.
-    fn of_tls(&self, said: &str) -> String {
-        let address = self.url.address();
-        let roots = self.url.root_certificates().map_or_else(
-            || "a public authority: name the file of your own with sslrootcert".to_owned(),
-            |file| {
-                format!(
-                    "{} (sslrootcert): write the certificate of its authority there",
-                    file.display()
-                )
-            },
-        );
-        if said.contains("does not support TLS") {
-            format!(
-                "the server at {address} offers no TLS, which sslmode requires: set it up there"
-            )
-        } else if said.contains("CaUsedAsEndEntity") {
-            format!(
-                "the certificate of {address} is an authority's own (self-signed, with CA:TRUE), which a server's may not be: have it sign another for the server, and name its file with sslrootcert"
-            )
-        } else if said.contains("UnknownIssuer") {
-            format!("the certificate of {address} is self-signed, or not signed by {roots}")
-        } else if said.contains("not valid for name") || said.contains("NotValidForName") {
-            format!(
-                "the certificate of {address} is for another host ({said}): write the host that it names, or have it name this one"
-            )
-        } else if said.contains("xpired") {
-            format!("the certificate of {address} has expired: renew it")
-        } else if let Err(fault) = self.url.check_files() {
-            fault.to_string()
-        } else {
-            format!("no TLS with {address}: {said}")
-        }
-    }
-
-    fn of_server(&self, code: &str, said: &str) -> (String, bool) {
-        let (user, database) = (self.url.user(), self.url.database());
-        let address = self.url.address();
-        let text = match code {
-            "28P01" | "08P01" | "28000" if said.contains("password") || said.contains("SASL") => {
-                if self.url.password().is_none() {
-                    format!("{address} asks `{user}` for a password, and the URL has none")
-                } else {
-                    format!(
-                        "{address} takes another password for `{user}`, or has no such role: correct the URL. `persona-gateway migrate` makes a login that is missing, and leaves one alone that is there"
-                    )
-                }
-            }
-            "28000"
-                if said.contains("does not exist") || said.contains("not permitted to log in") =>
-            {
-                format!(
-                    "{address} has no login `{user}` ({said}): `persona-gateway migrate` makes it when DATABASE_URL names it and MIGRATE_DATABASE_URL the owner"
-                )
-            }
-            "28000" if said.contains("no encryption") || said.contains("SSL off") => format!(
-                "{address} lets `{user}` in with TLS only: write sslmode=require, or better sslmode=verify-full"
-            ),
-            "28000" => format!("{address} does not let `{user}` in: {said}"),
-            "3D000" => format!(
-                "there is no database \"{database}\" at {address}: create it, or correct the URL"
-            ),
-            _ if said.contains("no such database") => format!(
-                "there is no database \"{database}\" at {address}: create it, or correct the URL"
-            ),
-            "42501" => format!(
-                "`{user}` may not connect to {}: grant connect on database \"{database}\" to \"{user}\"",
-                self.place()
-            ),
-            "53300" => {
-                return (
-                    format!(
-                        "{address} has no connection left ({said}): lower the numbers of connections in [database], or raise the server's max_connections"
-                    ),
-                    true,
-                );
-            }
-            "57P03" => return (format!("{address} is not ready yet: {said}"), true),
-            "08P01" if said.contains("startup parameter") => {
-                format!("the pooler at {address} refuses: {said}")
-            }
-            _ => {
-                let may_pass =
-                    code.starts_with("08") || code.starts_with("57") || code.starts_with("53");
-                return (
-                    format!("no connection to {}: {said}", self.place()),
-                    may_pass,
-                );
-            }
-        };
-        (text, false)
+/// One failure of several servers, in the URL's order.
+fn together(mut failed: Vec<(usize, Unreachable)>) -> Unreachable {
+    failed.sort_by_key(|(number, _)| *number);
+    let texts: Vec<&str> = failed
+        .iter()
+        .map(|(_, error)| error.text.as_str())
+        .collect();
+    Unreachable {
+        text: texts.join("; "),
+        may_pass: failed.iter().any(|(_, error)| error.may_pass),
+        pause: failed.iter().filter_map(|(_, error)| error.pause).max(),
     }
 }
 
@@ -292,6 +219,6 @@ impl std::error::Error for Unreachable {}
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reach").field(&self.url).finish()
+        f.debug_tuple("Connector").field(&self.url).finish()
     }
 }

@@ -237,10 +237,15 @@ fn is_stale(error: &sqlx::Error) -> bool {
 pub(super) fn breaks(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
-        // The server's last words: it restarts, fails over, or has had enough.
-        sqlx::Error::Database(error) => error
-            .try_downcast_ref::<PgDatabaseError>()
-            .is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)),
+        // The server's last words: it restarts, fails over, or has had enough. Or it takes no writes: then the right one is another.
+        sqlx::Error::Database(error) => {
+            error
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_some_and(|error| {
+                    matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+                        || error.code() == "25006"
+                })
+        }
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::StoreError;
@@ -25,8 +25,6 @@ use crate::domain::ids::TenantId;
 const LIFETIME: Duration = Duration::from_mins(30);
 /// A connection that was idle for longer is checked first: a firewall may have dropped it silently.
 const IDLE: Duration = Duration::from_mins(5);
-/// Pause between tries to reach a server that is just starting.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for closing connections when the pool is closed.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -210,23 +208,11 @@ impl Pool {
     async fn connect(&self, end: Instant) -> Result<OpenConnection, StoreError> {
         let reach = self.reach.clone();
         let age = self.stale.load(Ordering::Relaxed);
-        let connecting = async move {
-            loop {
-                match reach.connect().await {
-                    Err(error) if is_starting(&error) && Instant::now() + PAUSE < end => {
-                        sleep(PAUSE).await;
-                    }
-                    connected => return connected,
-                }
-            }
-        };
-        let connecting = self.runtime.spawn(timeout_at(end, connecting));
-        let connected = match AbortOnDropHandle::new(connecting).await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(_late)) => Err(silence()),
+        let connecting = self.runtime.spawn(async move { reach.connect(end).await });
+        let connection = match AbortOnDropHandle::new(connecting).await {
+            Ok(connected) => connected?,
             Err(_stopping) => return Err(sqlx::Error::PoolClosed.into()),
         };
-        let connection = connected.map_err(|error| self.reach.explain(&error))?;
         Ok(OpenConnection {
             connection,
             born: Instant::now(),
@@ -307,18 +293,6 @@ async fn roll_back(connection: &mut PgConnection) -> bool {
         }
     }
     false
-}
-
-/// Whether a server is there that takes no connections yet, or will be soon.
-fn is_starting(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
-        // cannot_connect_now, too_many_connections.
-        sqlx::Error::Database(error) => {
-            matches!(error.code().as_deref(), Some("57P03" | "53300"))
-        }
-        _ => false,
-    }
 }
 
 /// The error for a server that does not answer in time.

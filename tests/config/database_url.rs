@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use persona_gateway::config::{DatabaseHost, DatabaseTls, DatabaseUrl};
+use persona_gateway::config::{DatabaseHost, DatabaseTarget, DatabaseTls, DatabaseUrl};
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -56,12 +56,48 @@ fn addresses_of_ipv6_and_sockets_are_hosts() {
     ] {
         let url = read(socket).unwrap();
         assert_eq!(
-            url.host(),
+            &url.places()[0].host,
             &DatabaseHost::Socket("/run/pg".into()),
             "{socket}"
         );
         assert_eq!(url.tls(), DatabaseTls::Disable);
     }
+}
+
+#[test]
+fn several_hosts_are_read_as_libpq_reads_them() {
+    for (text, places) in [
+        (
+            "postgres://app:p@a,b:6000,[::1]:7000/x?target_session_attrs=read-write",
+            "a:5432,b:6000,[::1]:7000",
+        ),
+        (
+            "postgres://app:p@/x?host=a,b&port=1,2&target_session_attrs=read-write",
+            "a:1,b:2",
+        ),
+        (
+            "postgres://app:p@/x?host=a,::1&port=6000&target_session_attrs=read-write",
+            "a:6000,[::1]:6000",
+        ),
+        (
+            "postgres://app:p@a,b/x?port=6000&target_session_attrs=read-write",
+            "a:6000,b:6000",
+        ),
+    ] {
+        let url = read(text).expect(text);
+        assert_eq!(url.address(), places, "{text}");
+        assert_eq!(url.target(), DatabaseTarget::ReadWrite);
+        let written = url.to_url();
+        let again = DatabaseUrl::parse(&written).unwrap();
+        assert_eq!(again.places(), url.places());
+        assert_eq!(again.target(), DatabaseTarget::ReadWrite);
+    }
+    let url = read("postgres://app@db/x?target_session_attrs=primary").unwrap();
+    assert_eq!(url.target(), DatabaseTarget::Primary);
+    assert_eq!(
+        read("postgres://app@db/x").unwrap().target(),
+        DatabaseTarget::Any
+    );
 }
 
 #[test]
@@ -77,7 +113,25 @@ fn what_is_not_percent_encoded_is_refused_with_what_to_write() {
         ("postgres://app:pass@db/x?password=a&b", "%26"),
         ("postgres://app:pass@db/x/y", "%2F"),
         ("postgres://app:pass@::1:5432/x", "[::1]"),
-        ("postgres://app:pass@a,b/x", "several hosts"),
+        (
+            "postgres://app:pass@a,b/x",
+            "target_session_attrs=read-write",
+        ),
+        (
+            "postgres://app:pass@a,b/x?target_session_attrs=any",
+            "target_session_attrs=read-write",
+        ),
+        (
+            "postgres://app:pass@a,/x?target_session_attrs=primary",
+            "no host",
+        ),
+        ("postgres://app:pass@a,b/x?host=c", "host twice"),
+        ("postgres://app:pass@a:1,b/x?port=2", "port twice"),
+        ("postgres://app@/x?host=a,b&port=1,2,3", "number of ports"),
+        (
+            "postgres://app@/x?host=a,/run/pg&target_session_attrs=primary",
+            "Unix socket",
+        ),
         ("postgres://app:pass@a/x?host=b", "host twice"),
         ("postgres://app:pass@/x", "no host"),
         ("postgres://db/x", "no user"),
@@ -107,7 +161,8 @@ fn each_parameter_is_honoured_or_refused_by_name() {
         ("sslcert=/c.pem", "go together"),
         ("options=-csearch_path%3Dx", "options"),
         ("search_path=x", "public"),
-        ("target_session_attrs=read-write", "target_session_attrs"),
+        ("target_session_attrs=standby", "read-write or primary"),
+        ("load_balance_hosts=random", "load_balance_hosts"),
         ("connect_timeout=0", "from 1 to"),
         ("pgbouncer=true", "direct_url"),
         ("sslmod=require", "sslmod,"),
@@ -121,6 +176,7 @@ fn each_parameter_is_honoured_or_refused_by_name() {
     for parameter in [
         "channel_binding=prefer",
         "target_session_attrs=any",
+        "target_session_attrs=read-write",
         "sslmode=verify-full&sslrootcert=system",
     ] {
         read(&format!("postgres://app:p@db/x?{parameter}")).expect(parameter);
@@ -200,14 +256,14 @@ proptest! {
             text += &["&connect_timeout=", &seconds.to_string()].concat();
         }
         let url = read(&text).map_err(TestCaseError::fail)?;
-        prop_assert_eq!((url.user(), url.database(), url.port()), (user.as_str(), database.as_str(), port));
+        prop_assert_eq!((url.user(), url.database(), url.places()[0].port), (user.as_str(), database.as_str(), port));
         prop_assert_eq!(password(&url), secret.as_deref());
         prop_assert_eq!(url.application_name(), Some("a=b&c"));
         let written = url.to_url();
         let again = DatabaseUrl::parse(&written).map_err(|fault| TestCaseError::fail(fault.to_string()))?;
         let twice = again.to_url();
         prop_assert_eq!(twice.expose_secret(), written.expose_secret());
-        prop_assert_eq!((again.user(), again.database(), again.host(), again.port()), (url.user(), url.database(), url.host(), url.port()));
+        prop_assert_eq!((again.user(), again.database(), again.places()), (url.user(), url.database(), url.places()));
         prop_assert_eq!((password(&again), again.tls()), (password(&url), url.tls()));
         prop_assert_eq!((again.connect_timeout(), again.root_certificates()), (url.connect_timeout(), url.root_certificates()));
     }

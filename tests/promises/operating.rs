@@ -174,6 +174,14 @@ fn databases() {
                 "has held its lock for {} minutes",
                 &["src/store/migrate.rs LOCK_PATIENCE"],
             ),
+            (
+                "says nothing for {} milliseconds, as when",
+                &["src/store/connector.rs HEAD_START"],
+            ),
+            (
+                "is tried first for {} minute, then",
+                &["src/store/connector.rs REMEMBERED"],
+            ),
         ],
     );
     hold(

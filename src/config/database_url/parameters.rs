@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::parse::{decode, fault, port_of};
-use super::{DatabaseTls, DatabaseUrlFault};
+use super::{DatabaseTarget, DatabaseTls, DatabaseUrlFault};
 
 /// The longest `connect_timeout`, in seconds.
 const LONGEST_WAIT: u64 = 3600;
@@ -21,7 +21,9 @@ pub(super) struct Parameters {
     pub(super) user: Option<String>,
     pub(super) password: Option<SecretString>,
     pub(super) host: Option<String>,
-    pub(super) port: Option<u16>,
+    /// One for each host, or one for all; none if it is not given.
+    pub(super) ports: Vec<u16>,
+    pub(super) target: Option<DatabaseTarget>,
     pub(super) database: Option<String>,
     pub(super) application_name: Option<String>,
     pub(super) connect_timeout: Option<Duration>,
@@ -41,6 +43,23 @@ const MODES: [(&str, DatabaseTls); 5] = [
     ("verify-full", DatabaseTls::VerifyFull),
 ];
 
+/// Which server is wanted.
+pub(super) const TARGET: &str = "target_session_attrs";
+
+const TARGETS: [(&str, DatabaseTarget); 3] = [
+    ("any", DatabaseTarget::Any),
+    ("primary", DatabaseTarget::Primary),
+    ("read-write", DatabaseTarget::ReadWrite),
+];
+
+/// The word of libpq for it.
+pub(super) fn name_of_target(target: DatabaseTarget) -> &'static str {
+    TARGETS
+        .iter()
+        .find(|(_, known)| *known == target)
+        .map_or("any", |(name, _)| *name)
+}
+
 /// The word of libpq for it.
 pub(super) fn name_of(tls: DatabaseTls) -> &'static str {
     MODES
@@ -50,10 +69,9 @@ pub(super) fn name_of(tls: DatabaseTls) -> &'static str {
 }
 
 /// Parameters of libpq that ask for nothing with these values, which are what happens anyway.
-const AS_IT_IS: [(&str, &[&str]); 9] = [
+const AS_IT_IS: [(&str, &[&str]); 8] = [
     ("channel_binding", &["prefer", "disable"]),
     ("gssencmode", &["prefer", "disable"]),
-    ("target_session_attrs", &["any"]),
     ("load_balance_hosts", &["disable"]),
     ("client_encoding", &["UTF8", "utf8", "UTF-8", "auto"]),
     ("sslcompression", &["0"]),
@@ -63,14 +81,13 @@ const AS_IT_IS: [(&str, &[&str]); 9] = [
 ];
 
 /// Parameters that would be passed over, and what to do instead.
-const REFUSED: [(&str, &str); 45] = [
+const REFUSED: [(&str, &str); 44] = [
     ("channel_binding", "it must be disable, prefer or require"),
     ("gssencmode", "there is no GSSAPI here: remove it"),
     (
-        "target_session_attrs",
-        "only one server is used, which has to take writes: remove it",
+        "load_balance_hosts",
+        "only one server takes writes, and all use that: remove it",
     ),
-    ("load_balance_hosts", "there is one host: remove it"),
     ("client_encoding", "it is always UTF8: remove it"),
     ("sslcompression", "TLS is not compressed: remove it"),
     ("sslsni", "the server's name is always sent: remove it"),
@@ -189,7 +206,7 @@ const REFUSED: [(&str, &str); 45] = [
     ),
 ];
 
-const HONOURED: &str = "sslmode, channel_binding, sslrootcert, sslcert, sslkey, application_name, connect_timeout, host, port, dbname, user and password";
+const HONOURED: &str = "sslmode, channel_binding, sslrootcert, sslcert, sslkey, application_name, connect_timeout, target_session_attrs, host, port, dbname, user and password";
 
 impl Parameters {
     pub(super) fn read(query: &str) -> Result<Self, DatabaseUrlFault> {
@@ -220,7 +237,8 @@ impl Parameters {
             "user" => self.user = Some(value),
             "password" => self.password = Some(SecretString::from(value)),
             "host" => self.host = Some(value),
-            "port" => self.port = Some(port_of(&value)?),
+            "port" => self.ports = value.split(',').map(port_of).collect::<Result<_, _>>()?,
+            TARGET => self.target = Some(target_of(&value)?),
             "dbname" => self.database = Some(value),
             "application_name" => {
                 let is_plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -298,6 +316,18 @@ impl Parameters {
             _ => fault("has one of sslcert and sslkey: they go together"),
         }
     }
+}
+
+fn target_of(text: &str) -> Result<DatabaseTarget, DatabaseUrlFault> {
+    let target = TARGETS.iter().find(|(name, _)| *name == text);
+    target.map_or_else(
+        || {
+            fault(format!(
+                "{TARGET} must be read-write or primary, since the gateway writes"
+            ))
+        },
+        |(_, target)| Ok(*target),
+    )
 }
 
 fn mode_of(text: &str) -> Result<DatabaseTls, DatabaseUrlFault> {

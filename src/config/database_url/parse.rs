@@ -6,7 +6,9 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::parameters::Parameters;
-use super::{DatabaseHost, DatabaseTls, DatabaseUrl, DatabaseUrlFault};
+use super::{
+    DatabaseHost, DatabasePlace, DatabaseTarget, DatabaseTls, DatabaseUrl, DatabaseUrlFault,
+};
 
 /// Longest URL, in bytes.
 const LONGEST: usize = 4096;
@@ -40,7 +42,13 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
         None => (None, authority),
     };
     let (user, password) = login_of(login, &parameters)?;
-    let (host, port) = place_of(place, &parameters)?;
+    let places = places_of(place, &parameters)?;
+    let target = parameters.target.unwrap_or(DatabaseTarget::Any);
+    if places.len() > 1 && target == DatabaseTarget::Any {
+        return fault(
+            "names several hosts, of which one takes writes: write target_session_attrs=read-write too",
+        );
+    }
     let database = match (path, &parameters.database) {
         ("", None) => user.clone(),
         ("", Some(database)) => database.clone(),
@@ -59,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
             ));
         }
     }
-    let is_socket = matches!(host, DatabaseHost::Socket(_));
+    let is_socket = places.iter().any(is_at_a_socket);
     let (tls, root_certificates) = parameters.protection()?;
     if is_socket && parameters.needs_proof() {
         return fault(
@@ -67,8 +75,8 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
         );
     }
     Ok(DatabaseUrl {
-        host,
-        port,
+        places,
+        target,
         user,
         password,
         database,
@@ -165,18 +173,47 @@ fn login_of(
     Ok((user, password))
 }
 
-/// The host and the port, from before the path or from parameters.
-fn place_of(place: &str, parameters: &Parameters) -> Result<(DatabaseHost, u16), DatabaseUrlFault> {
-    if place.contains(',')
-        || parameters
-            .host
-            .as_ref()
-            .is_some_and(|host| host.contains(','))
-    {
+/// The hosts and their ports, from before the path or from parameters.
+fn places_of(place: &str, parameters: &Parameters) -> Result<Vec<DatabasePlace>, DatabaseUrlFault> {
+    let named: Vec<_> = place.split(',').map(named).collect::<Result<_, _>>()?;
+    let named = match (named.as_slice(), &parameters.host) {
+        // Readers that know no sockets want a host there.
+        ([(host, port)], Some(others)) if host.is_empty() || host == "localhost" => others
+            .split(',')
+            .map(|other| (other.to_owned(), *port))
+            .collect(),
+        (_, Some(_)) => return fault("names the host twice, before the path and as `host`"),
+        (_, None) => named,
+    };
+    let ports = &parameters.ports;
+    if !ports.is_empty() && named.iter().any(|(_, port)| port.is_some()) {
+        return fault("has the port twice, after the host and as `port`");
+    }
+    if ports.len() > 1 && ports.len() != named.len() {
         return fault(
-            "names several hosts: name one, or a name or proxy that leads to the server that takes writes",
+            "has another number of ports than of hosts: write one for all, or one for each",
         );
     }
+    let of_parameters = |at: usize| ports.get(at).or(ports.first()).copied();
+    let places = named.into_iter().enumerate().map(|(at, (host, port))| {
+        Ok(DatabasePlace {
+            host: host_of(host)?,
+            port: port.or_else(|| of_parameters(at)).unwrap_or(PORT),
+        })
+    });
+    let places: Vec<DatabasePlace> = places.collect::<Result<_, _>>()?;
+    if places.len() > 1 && places.iter().any(is_at_a_socket) {
+        return fault("has a Unix socket among several hosts: name servers by name or address");
+    }
+    Ok(places)
+}
+
+fn is_at_a_socket(place: &DatabasePlace) -> bool {
+    matches!(place.host, DatabaseHost::Socket(_))
+}
+
+/// One host before the path, decoded, and the port behind it.
+fn named(place: &str) -> Result<(String, Option<u16>), DatabaseUrlFault> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let Some((address, port)) = rest.split_once(']') else {
             return fault("has a `[` without its `]`: an address of IPv6 looks like [::1]");
@@ -201,19 +238,12 @@ fn place_of(place: &str, parameters: &Parameters) -> Result<(DatabaseHost, u16),
         }
     };
     let port = port.map(port_of).transpose()?;
-    let port = match (port, parameters.port) {
-        (Some(_), Some(_)) => return fault("has the port twice, after the host and as `port`"),
-        (port, parameter) => port.or(parameter).unwrap_or(PORT),
-    };
-    let host = decode(host, "the host")?;
-    let host = match (host.as_str(), &parameters.host) {
-        // Readers that know no sockets want a host there.
-        ("" | "localhost", Some(other)) => other.clone(),
-        (_, Some(_)) => return fault("names the host twice, before the path and as `host`"),
-        (_, None) => host,
-    };
+    Ok((decode(host, "the host")?, port))
+}
+
+fn host_of(host: String) -> Result<DatabaseHost, DatabaseUrlFault> {
     if host.starts_with('/') {
-        return Ok((DatabaseHost::Socket(PathBuf::from(host)), port));
+        return Ok(DatabaseHost::Socket(PathBuf::from(host)));
     }
     if host.is_empty() {
         return fault(format!(
@@ -227,7 +257,7 @@ fn place_of(place: &str, parameters: &Parameters) -> Result<(DatabaseHost, u16),
             "has a host that is neither a name nor an address: look whether the user or the password before it holds a `:`, `/`, `?` or `@` that must be percent-encoded",
         );
     }
-    Ok((DatabaseHost::Network(host), port))
+    Ok(DatabaseHost::Network(host))
 }
 
 pub(super) fn port_of(text: &str) -> Result<u16, DatabaseUrlFault> {

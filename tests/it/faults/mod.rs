@@ -6,5 +6,6 @@ mod clients;
 mod kills;
 mod load;
 mod outages;
+mod promotion;
 mod times;
 mod upstream;

@@ -10,6 +10,7 @@ pub(crate) mod npm;
 pub(crate) mod openid;
 pub(crate) mod people;
 pub(crate) mod postgres;
+pub(crate) mod servers;
 pub(crate) mod smtp;
 pub(crate) mod sql;
 pub(crate) mod tenants;

@@ -9,6 +9,7 @@ mod migrations;
 mod places;
 mod roles;
 mod row_security;
+mod servers;
 mod silence;
 mod tenant_deletion;
 mod timeline;
