@@ -34,7 +34,7 @@ use crate::sessions::sweep::Sweeper;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Task};
 use crate::tenants::access::{Access, Origins};
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
@@ -119,7 +119,7 @@ impl App {
         // First, since a port that is in use is the most likely reason not to start.
         let listeners = server::Listeners::open(&settings.server)?;
         let lifecycle = Lifecycle::default();
-        let metrics = Metrics::default();
+        let metrics = Metrics::naming(settings.metrics.tenants);
         // A pool for each kind of work, so that none takes the connections of another.
         let own = own_database(settings);
         let mints = own.apart("mints", settings.database.mint_connections);
@@ -182,22 +182,24 @@ impl App {
         let start = lifecycle.start();
         lifecycle.spawn_to_the_end("ledger", writer.run(lifecycle.clone()));
         lifecycle.spawn("refusals", move || refusals.clone().run());
-        lifecycle.spawn("checkpoints", {
-            let (own, keys, clock) = (own.clone(), keys.clone(), clock.clone());
-            move || checkpoints(own.clone(), keys.clone(), clock.clone())
-        });
         let access = Access::new(own.clone(), keys, auth, origins.clone());
-        let mut refresher = refresh::Refresher::new(access, sources, bridge, logged);
+        let pulse = refresh::Pulse {
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        };
+        let mut refresher = refresh::Refresher::new(access, sources, bridge, pulse, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn_vital("refresh", refresher.run(lifecycle.clone()));
         keep_house(&lifecycle, &gateway, &own, settings.ledger.unknown_after);
 
+        let databases = [own, mints, users, admins];
         let services = server::Services {
             gateway: gateway.clone(),
             origins,
             lifecycle: lifecycle.clone(),
             metrics,
             proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
+            databases: databases.clone(),
         };
         let (address, ops_address) = (listeners.address, listeners.ops_address);
         let door = listeners.door()?;
@@ -214,7 +216,7 @@ impl App {
             lifecycle,
             door,
             handles,
-            databases: [own, mints, users, admins],
+            databases,
             drain_grace: settings.server.drain_grace,
             shutdown_timeout: settings.server.shutdown_timeout,
         })
@@ -323,6 +325,10 @@ fn keep_house(
         let (gateway, own) = (gateway.clone(), own.clone());
         move || housekeeping(gateway.clone(), own.clone(), unknown_after)
     });
+    lifecycle.spawn("checkpoints", {
+        let (gateway, own) = (gateway.clone(), own.clone());
+        move || checkpoints(gateway.clone(), own.clone())
+    });
     lifecycle.spawn("catalogues", {
         let gateway = gateway.clone();
         move || catalogues(gateway.clone())
@@ -375,12 +381,14 @@ async fn report_older_keys(gateway: &Gateway, database: &Database, logged: &mut 
     }
 }
 
-async fn checkpoints(database: Database, keys: KeyRing, clock: Clock) {
+async fn checkpoints(gateway: Arc<Gateway>, database: Database) {
+    let (keys, clock) = (&gateway.keys, &gateway.clock);
     let mut ticks = tokio::time::interval(CHECKPOINTS);
     loop {
         ticks.tick().await;
-        if let Err(error) = checkpoint_all(&database, &keys, &clock).await {
-            log_not_done(&error, "no audit checkpoints were made");
+        match checkpoint_all(&database, keys, clock).await {
+            Ok(_) => gateway.metrics.succeeded(Task::Checkpoints, clock.now()),
+            Err(error) => log_not_done(&error, "no audit checkpoints were made"),
         }
     }
 }
@@ -394,8 +402,12 @@ async fn catalogues(gateway: Arc<Gateway>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = catalogue::sync::round(&gateway).await {
-            log_not_done(&error, "no catalogue was synchronised");
+        match catalogue::sync::round(&gateway).await {
+            Ok(()) => {
+                let now = gateway.clock.now();
+                gateway.metrics.succeeded(Task::Catalogues, now);
+            }
+            Err(error) => log_not_done(&error, "no catalogue was synchronised"),
         }
     }
 }

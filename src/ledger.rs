@@ -8,6 +8,8 @@ pub use replay::Replayer;
 pub use spool::{Spool, SpoolError};
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,7 +24,7 @@ use crate::lifecycle::{Lifecycle, Part};
 use crate::store::ledger::LedgerWriter;
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError, log_not_done};
-use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::metrics::{self, Metrics, SpoolNow};
 
 /// Rows of a kind that are committed together at most.
 const BATCH: usize = 256;
@@ -59,6 +61,8 @@ pub struct Ledger {
     outcomes: mpsc::Sender<Outcome>,
     patience: Duration,
     pace: Arc<Pace>,
+    /// The spool's folder, and how many bytes it may take, where there is one.
+    folder: Option<(PathBuf, u64)>,
 }
 
 /// A row, and who waits for it.
@@ -168,6 +172,9 @@ impl Ledger {
         if spool.is_some() {
             rows = rows.within(SPOOL_AFTER);
         }
+        let folder = spool
+            .as_ref()
+            .map(|spool| (spool.folder().to_owned(), spool.max_bytes()));
         let writer = Writer {
             rows: Gatherer {
                 requested: waiting,
@@ -191,6 +198,7 @@ impl Ledger {
             outcomes,
             patience,
             pace,
+            folder,
         };
         (ledger, writer)
     }
@@ -205,6 +213,12 @@ impl Ledger {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(LedgerError::Unavailable),
         }
+    }
+
+    /// What is in the spool's folder; `None` without one. Blocks.
+    pub fn spool_now(&self) -> Option<io::Result<SpoolNow>> {
+        let (folder, limit) = self.folder.as_ref()?;
+        Some(spool::now(folder, *limit))
     }
 
     /// Hands over an outcome; it is written behind the answer.
@@ -226,7 +240,8 @@ impl Writer {
     /// What brings spooled rows into the database.
     pub fn replayer(&self, database: Database) -> Option<Replayer> {
         let spool = self.spool.as_ref()?;
-        Some(Replayer::new(spool, database, self.live.clone()))
+        let metrics = self.rows.metrics.clone();
+        Some(Replayer::new(spool, database, self.live.clone(), metrics))
     }
 
     /// Writes until every handle is gone, and reports whether it can.

@@ -12,6 +12,7 @@ use tracing::Span;
 
 use crate::domain::ids::TenantId;
 use crate::keyed_semaphore::KeyedSemaphore;
+use crate::telemetry::crowd::Crowd;
 use crate::threads::stand_back;
 
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +42,20 @@ pub enum WorkError {
     BrokeOff,
 }
 
+/// What [`Work`] is at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkNow {
+    pub in_progress: usize,
+    pub waiting: usize,
+    pub threads: usize,
+}
+
 /// Threads for work. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
 pub struct Work {
     options: WorkOptions,
     threads: Arc<Semaphore>,
+    waiting: Crowd,
     tenants: KeyedSemaphore<TenantId>,
     runtime: Handle,
 }
@@ -56,8 +66,19 @@ impl Work {
         Self {
             options,
             threads: Arc::new(Semaphore::new(options.threads.max(1))),
+            waiting: Crowd::default(),
             tenants: KeyedSemaphore::new(options.of_tenant),
             runtime,
+        }
+    }
+
+    /// What goes on at this moment.
+    pub fn now(&self) -> WorkNow {
+        let threads = self.options.threads.max(1);
+        WorkNow {
+            in_progress: threads.saturating_sub(self.threads.available_permits()),
+            waiting: self.waiting.count(),
+            threads,
         }
     }
 
@@ -68,6 +89,7 @@ impl Work {
         tenant: TenantId,
         job: impl AsyncFnOnce() -> T + Send + 'static,
     ) -> Result<T, WorkError> {
+        let waiting = self.waiting.enter();
         let turn = tokio::time::timeout(self.options.patience, async {
             // The tenant's line first: the line for threads holds no more of one tenant than its share.
             let of_tenant = self.tenants.take(tenant).await?;
@@ -77,6 +99,7 @@ impl Work {
         .await
         .map_err(|_elapsed| WorkError::Busy)?
         .ok_or(WorkError::BrokeOff)?;
+        drop(waiting);
         let (mut answer, answered) = oneshot::channel();
         let runtime = self.runtime.clone();
         let WorkOptions {

@@ -7,7 +7,12 @@ use actix_web::{HttpResponse, Responder};
 use crate::auth::KeyState;
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
+use crate::store::Database;
 use crate::telemetry::metrics::CONTENT_TYPE as METRICS_TYPE;
+
+/// The connections to the database, of each kind.
+#[derive(Debug)]
+pub struct Databases(pub Vec<Database>);
 
 /// The operators' routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -36,20 +41,35 @@ async fn readyz(lifecycle: web::Data<Lifecycle>) -> impl Responder {
 }
 
 /// What was counted, and what is so at this moment.
-async fn metrics(gateway: web::Data<Gateway>) -> impl Responder {
+async fn metrics(
+    gateway: web::Data<Gateway>,
+    lifecycle: web::Data<Lifecycle>,
+    databases: web::Data<Databases>,
+) -> impl Responder {
+    let metrics = &gateway.metrics;
+    metrics.ready(lifecycle.not_ready_because().is_empty());
     let keys = gateway.auth.key_health();
     for state in KeyState::ALL {
-        let issuers = keys.iter().filter(|health| health.state == state).count();
-        gateway.metrics.issuer_keys(state.as_label(), issuers);
+        let so = || keys.iter().filter(|health| health.state == state);
+        let oldest = so().filter_map(|health| health.age).max();
+        metrics.issuer_keys(state.as_label(), so().count(), oldest.unwrap_or_default());
     }
-    gateway
-        .metrics
-        .tenants_in_memory(gateway.sources.tenants_in_memory());
+    metrics.tenants_in_memory(gateway.sources.tenants_in_memory());
     let turns = gateway.limits.turns_now();
-    gateway
-        .metrics
-        .turns(turns.in_progress, turns.waiting, turns.limit);
+    metrics.turns(turns.in_progress, turns.waiting, turns.limit);
+    let work = gateway.work.now();
+    metrics.work(work.in_progress, work.waiting, work.threads);
+    for database in &databases.0 {
+        metrics.pool(database.pool_now());
+    }
+    let ledger = gateway.ledger.clone();
+    // A disk may be slow.
+    match web::block(move || ledger.spool_now()).await {
+        Ok(Some(Ok(now))) => metrics.ledger_spool(now),
+        Ok(Some(Err(error))) => tracing::warn!(%error, "the spool folder can't be read"),
+        Ok(None) | Err(_) => {}
+    }
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, METRICS_TYPE))
-        .body(gateway.metrics.encode())
+        .body(metrics.encode())
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::domain::ids::TenantId;
 use crate::lifecycle::{Lifecycle, Part};
 use crate::sources::Sources;
 use crate::store::StoreError;
 use crate::store::changes::{Change, ChangeScope, Changes, Notice};
+use crate::telemetry::metrics::{Metrics, Task};
 use crate::tenants::access::{Access, Revisions};
 use crate::tenants::master_keys::{self, MasterKeyRefusal};
 
@@ -24,6 +26,18 @@ const POLLED: usize = 2_000;
 const PROBE: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between tries to reach a lost database.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// Notes that changes arrive.
+pub(super) struct Pulse {
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+}
+
+impl Pulse {
+    fn beat(&self) {
+        self.metrics.succeeded(Task::Refresh, self.clock.now());
+    }
+}
 
 /// What is kept true.
 pub(super) struct Refresher {
@@ -39,6 +53,7 @@ pub(super) struct Refresher {
     logged: Option<String>,
     /// How long what is known serves without the database.
     bridge: Option<Duration>,
+    pulse: Pulse,
     /// Since when nothing can be read, if anything could before.
     lost: Option<Instant>,
     was_live: bool,
@@ -50,6 +65,7 @@ impl Refresher {
         access: Access,
         sources: Arc<Sources>,
         bridge: Option<Duration>,
+        pulse: Pulse,
         logged: Option<String>,
     ) -> Self {
         Self {
@@ -60,6 +76,7 @@ impl Refresher {
             recognised: false,
             logged,
             bridge,
+            pulse,
             lost: None,
             was_live: false,
         }
@@ -132,6 +149,7 @@ impl Refresher {
         self.read_everything().await?;
         self.works(lifecycle);
         self.sources.notices_begin();
+        self.pulse.beat();
         *backoff = BACKOFF.0;
         let mut probes = tokio::time::interval_at(Instant::now() + PROBE, PROBE);
         let mut polls = tokio::time::interval_at(Instant::now() + POLL, POLL);
@@ -148,6 +166,7 @@ impl Refresher {
                         self.heard(notice, &mut changes).await?;
                     }
                     self.sources.notices_go_on();
+                    self.pulse.beat();
                 }
                 _ = polls.tick() => self.poll().await?,
             }

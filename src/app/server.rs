@@ -24,6 +24,7 @@ use crate::console::design::ShowsDesign;
 use crate::console::talk::setup::Setup;
 use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
+use crate::store::Database;
 use crate::telemetry::metrics::Metrics;
 use crate::tenants::access::Origins;
 use crate::web::address::{TrustedProxies, limit_address};
@@ -39,6 +40,7 @@ pub(super) struct Services {
     pub(super) lifecycle: Lifecycle,
     pub(super) metrics: Metrics,
     pub(super) proxies: TrustedProxies,
+    pub(super) databases: [Database; 4],
 }
 
 /// The two ports, taken but not served yet.
@@ -276,9 +278,11 @@ fn listen(
 fn ops(faces: &Services, listener: TcpListener) -> std::io::Result<Server> {
     let gateway = web::Data::from(faces.gateway.clone());
     let lifecycle = web::Data::new(faces.lifecycle.clone());
+    let databases = web::Data::new(api::ops::Databases(faces.databases.to_vec()));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(gateway.clone())
+            .app_data(databases.clone())
             .app_data(lifecycle.clone())
             .configure(api::ops::routes)
             .default_service(web::to(api::not_found))

@@ -12,7 +12,7 @@ use super::{
     sections::{Parts, master_keys},
     settings::{
         AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
-        LimitSettings, LogSettings, MailSettings, OutageSettings, ServerSettings,
+        LimitSettings, LogSettings, MailSettings, MetricsSettings, OutageSettings, ServerSettings,
     },
     web_proxy::WebProxy,
 };
@@ -40,6 +40,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// The pages for people.
     pub console: ConsoleSettings,
+    /// What `/metrics` says.
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -82,6 +84,7 @@ impl Settings {
                 outage: parts.outage,
                 mail: parts.mail,
                 console: parts.console?,
+                metrics: parts.metrics?,
                 log: parts.log?,
                 master_keys: master_keys?,
                 effective: layers.describe(),

@@ -27,6 +27,6 @@ pub use master_key::{MasterKey, MasterKeys};
 pub use reference::reference;
 pub use settings::{
     AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings, LimitSettings,
-    LogFormat, LogSettings, MailSettings, ServerSettings,
+    LogFormat, LogSettings, MailSettings, MetricsSettings, ServerSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

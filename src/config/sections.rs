@@ -19,7 +19,8 @@ use super::{
     read::Reader,
     settings::{
         AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
-        LimitSettings, LogFormat, LogSettings, MailSettings, OutageSettings, ServerSettings,
+        LimitSettings, LogFormat, LogSettings, MailSettings, MetricsSettings, OutageSettings,
+        ServerSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub(super) outage: Option<OutageSettings>,
     pub(super) mail: Option<MailSettings>,
     pub(super) console: Option<ConsoleSettings>,
+    pub(super) metrics: Option<MetricsSettings>,
     pub(super) log: Option<LogSettings>,
 }
 
@@ -68,6 +70,7 @@ impl Parts {
             outage: outage(read),
             mail: mail(read),
             console: console(read),
+            metrics: metrics(read),
             log: log(read),
         }
     }
@@ -376,6 +379,12 @@ fn console(read: &mut Reader<'_>) -> Option<ConsoleSettings> {
     Some(ConsoleSettings {
         anam_sdk: anam_sdk.ok()?,
         anam_is_stand_in: false,
+    })
+}
+
+fn metrics(read: &mut Reader<'_>) -> Option<MetricsSettings> {
+    Some(MetricsSettings {
+        tenants: read.integer("metrics.tenants", 0..=10_000)?,
     })
 }
 

@@ -182,6 +182,13 @@ pub struct MailSettings {
     pub extra_roots: Option<Vec<u8>>,
 }
 
+/// What `/metrics` says.
+#[derive(Debug)]
+pub struct MetricsSettings {
+    /// How many tenants are named at most.
+    pub tenants: usize,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

@@ -16,6 +16,7 @@ use crate::crypto::seal::KeyRing;
 use crate::store::ledger::LedgerWriter;
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError, log_not_done};
+use crate::telemetry::metrics::Metrics;
 
 /// How often is looked for files that nobody adds to.
 const LOOK: Duration = Duration::from_millis(500);
@@ -32,6 +33,7 @@ pub struct Replayer {
     rows: LedgerWriter,
     sizes: Sizes,
     live: Live,
+    metrics: Metrics,
     /// Files that can't be read; each is logged once.
     unreadable: BTreeSet<PathBuf>,
 }
@@ -88,13 +90,14 @@ impl Sizes {
 }
 
 impl Replayer {
-    pub(super) fn new(spool: &Spool, database: Database, live: Live) -> Self {
+    pub(super) fn new(spool: &Spool, database: Database, live: Live, metrics: Metrics) -> Self {
         Self {
             folder: spool.folder().to_owned(),
             keys: spool.keys().clone(),
             rows: LedgerWriter::new(database),
             sizes: Sizes::default(),
             live,
+            metrics,
             unreadable: BTreeSet::new(),
         }
     }
@@ -119,6 +122,7 @@ impl Replayer {
             match self.replay(&path).await {
                 Ok(None) => {}
                 Ok(Some(rows)) => {
+                    self.metrics.ledger_replayed(rows);
                     tracing::info!(rows, "brought spooled rows into the ledger");
                     self.unreadable.remove(&path);
                 }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::crypto::seal::{Aad, KeyRing, SealError};
 use crate::domain::ids::TenantId;
 use crate::store::sessions::{Outcome, Requested};
+use crate::telemetry::metrics::SpoolNow;
 
 /// What a file's name ends with.
 const ENDING: &str = "spool";
@@ -106,6 +107,10 @@ impl Spool {
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     pub(super) fn keys(&self) -> &KeyRing {
@@ -211,6 +216,20 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// What is in a folder. A file that is gone meanwhile counts for nothing.
+pub(super) fn now(folder: &Path, limit: u64) -> io::Result<SpoolNow> {
+    let files = files(folder)?;
+    // Names are ids, which have the time of their making in them.
+    let oldest = files.iter().find_map(|path| id_of(path)?.get_timestamp());
+    let (seconds, _) = oldest.map_or((0, 0), |oldest| oldest.to_unix());
+    Ok(SpoolNow {
+        files: files.len(),
+        bytes: files.iter().map(|path| size(path)).sum(),
+        limit,
+        oldest: i64::try_from(seconds).unwrap_or(i64::MAX),
+    })
 }
 
 fn size(path: &Path) -> u64 {

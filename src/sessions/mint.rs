@@ -143,28 +143,38 @@ where
     B: Future<Output = Result<T, BodyFault>>,
     T: AsRef<[u8]>,
 {
-    let ready = match prepare(gateway, call).await {
+    let started = Instant::now();
+    let caller = gateway.authenticate(&call.by).await.map_err(|error| {
+        let error = MintError::from(error);
+        gateway.metrics.mint(error.label(), None);
+        error
+    })?;
+    let tenant = Some(caller.tenant);
+    let ready = match prepare(gateway, call, caller, started).await {
         Ok(Prepared::Ready(ready)) => ready,
         Ok(Prepared::Repeated(minted)) => {
-            gateway.metrics.mint("repeated");
+            gateway.metrics.mint("repeated", tenant);
             return Ok(minted);
         }
         Err(error) => {
-            gateway.metrics.mint(error.label());
+            gateway.metrics.mint(error.label(), tenant);
             return Err(error);
         }
     };
     ready.run(&gateway.finisher).await
 }
 
-/// Everything up to the first trace that a mint leaves.
-async fn prepare<B, T>(gateway: &Gateway, call: MintCall<'_, B>) -> Result<Prepared, MintError>
+/// Everything from a verified caller up to the first trace that a mint leaves.
+async fn prepare<B, T>(
+    gateway: &Gateway,
+    call: MintCall<'_, B>,
+    caller: Caller,
+    started: Instant,
+) -> Result<Prepared, MintError>
 where
     B: Future<Output = Result<T, BodyFault>>,
     T: AsRef<[u8]>,
 {
-    let started = Instant::now();
-    let caller = gateway.authenticate(&call.by).await?;
     let auth = started.elapsed();
 
     let key = call.key?;
@@ -296,12 +306,13 @@ impl Ready {
 
     async fn finish(self: Box<Self>) -> Result<Minted, MintError> {
         let (metrics, is_test) = (self.metrics.clone(), self.is_test);
+        let tenant = self.caller.tenant;
         let minted = self.record_and_ask().await;
         let outcome = minted.as_ref().map_or_else(MintError::label, |_| "issued");
         if is_test {
             metrics.test_call(outcome);
         } else {
-            metrics.mint(outcome);
+            metrics.mint(outcome, Some(tenant));
             if let Ok(minted) = &minted {
                 minted.timings.count(&metrics);
             }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::clock::Clock;
 use crate::store::sweep::{BATCH, Expiring};
 use crate::store::{Database, StoreError, log_not_done};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, Task};
 
 /// How far back the very first sweep of an installation looks.
 const FIRST_LOOK: TimeDelta = TimeDelta::days(31);
@@ -62,18 +62,29 @@ impl Sweeper {
 
     /// One round. What fails is logged and tried again in the next.
     pub async fn round(&mut self) {
-        if let Err(error) = self.settle().await {
-            log_not_done(&error, "the ledger was not swept to its end");
+        match self.settle().await {
+            Ok(()) => self.succeeded(Task::Sweep),
+            Err(error) => log_not_done(&error, "the ledger was not swept to its end"),
         }
+        let mut is_deleted = true;
         for what in Expiring::ALL {
             if let Err(error) = self.delete(what).await {
+                is_deleted = false;
                 tracing::debug!(what = what.as_str(), "not deleted");
                 log_not_done(&error, "what has ended was not deleted");
             }
         }
-        if let Err(error) = self.look_ahead().await {
-            log_not_done(&error, "the ledger's months were not counted");
+        if is_deleted {
+            self.succeeded(Task::Expiry);
         }
+        match self.look_ahead().await {
+            Ok(()) => self.succeeded(Task::LedgerMonths),
+            Err(error) => log_not_done(&error, "the ledger's months were not counted"),
+        }
+    }
+
+    fn succeeded(&self, task: Task) {
+        self.metrics.succeeded(task, self.clock.now());
     }
 
     /// Sets the outcome `unknown` for sessions without an outcome, from a while before the mark on.

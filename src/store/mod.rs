@@ -61,6 +61,7 @@ use self::roles::Roles;
 use crate::config::DatabaseUrl;
 use crate::domain::ids::TenantId;
 use crate::keyed_semaphore::KeyedSemaphore;
+use crate::telemetry::metrics::PoolNow;
 
 /// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -268,6 +269,11 @@ impl Database {
         let (share, change) = self.patience;
         self.patience = (share.saturating_mul(5), change.saturating_mul(5));
         self
+    }
+
+    /// What its connections are at this moment.
+    pub fn pool_now(&self) -> PoolNow {
+        self.pool.now()
     }
 
     /// Closes the connections; statements under way finish first, or are cut off when their time is over.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -20,6 +20,8 @@ use super::StoreError;
 use super::connector::Connector;
 use super::lease::Lease;
 use crate::domain::ids::TenantId;
+use crate::telemetry::crowd::Crowd;
+use crate::telemetry::metrics::PoolNow;
 
 /// Longest life of a connection, so that new servers get some and grown memory is given back.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -58,6 +60,9 @@ pub(super) struct Pool {
     /// The runtime that drives the sockets. A web worker may be busy or gone while others wait for its connections.
     runtime: Handle,
     turns: Arc<Semaphore>,
+    waiting: Crowd,
+    timed_out: AtomicU64,
+    lost: AtomicU64,
     /// The one used last is at the end, and taken first.
     idle: Mutex<Vec<Idle>>,
 }
@@ -119,6 +124,9 @@ impl Pool {
             begin: ends.begin(),
             runtime,
             turns: Arc::new(Semaphore::new(size as usize)),
+            waiting: Crowd::default(),
+            timed_out: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             idle: Mutex::default(),
         }
     }
@@ -171,12 +179,7 @@ impl Pool {
         tenant: Option<TenantId>,
     ) -> Result<Lease, StoreError> {
         let first = self.first_message(role, tenant);
-        let turn = timeout(self.ends.acquire, self.turns.clone().acquire_owned());
-        let turn = match turn.await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(sqlx::Error::PoolClosed.into()),
-            Err(_late) => return Err(sqlx::Error::PoolTimedOut.into()),
-        };
+        let turn = self.turn().await?;
         // Counted again: a server that keeps many waiting is slow, and must not be taken for a silent one.
         let start = Instant::now();
         let mut lease = Lease::new(self.clone(), turn, first, start + self.ends.transaction);
@@ -191,6 +194,36 @@ impl Pool {
         lease.hold(self.connect(end).await?);
         lease.begin(end).await?;
         Ok(lease)
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _waiting = self.waiting.enter();
+        let turn = timeout(self.ends.acquire, self.turns.clone().acquire_owned());
+        match turn.await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_closed)) => Err(sqlx::Error::PoolClosed.into()),
+            Err(_late) => {
+                self.timed_out.fetch_add(1, Ordering::Relaxed);
+                Err(sqlx::Error::PoolTimedOut.into())
+            }
+        }
+    }
+
+    /// What it is at this moment.
+    pub(super) fn now(&self) -> PoolNow {
+        let limit = usize::try_from(self.size).unwrap_or(usize::MAX);
+        PoolNow {
+            name: self.name,
+            limit,
+            in_use: limit.saturating_sub(self.turns.available_permits()),
+            idle: self.idle().len(),
+            waiting: self.waiting.count(),
+            timed_out: self.timed_out.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+        }
     }
 
     fn first_message(&self, role: Option<&str>, tenant: Option<TenantId>) -> String {
@@ -247,6 +280,7 @@ impl Pool {
     /// A connection was lost: the idle ones may be lost too, and finding out one by one
     /// would take as long each time.
     pub(super) fn distrust_idle(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(pool = self.name, "a database connection was lost");
         self.idle().clear();
     }

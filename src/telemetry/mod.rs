@@ -1,5 +1,6 @@
 //! What the program tells its operators: log lines and metrics.
 
+pub mod crowd;
 pub mod logging;
 pub mod metrics;
 

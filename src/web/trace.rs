@@ -59,6 +59,7 @@ pub async fn trace<B: MessageBody>(
     let status = response.status().as_u16();
     let duration = started.elapsed();
     metrics.http_request(&route, status);
+    metrics.http_duration(&route, duration);
     let session = response
         .response_mut()
         .extensions_mut()

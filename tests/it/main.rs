@@ -37,6 +37,8 @@ mod sessions;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod tenancy;
 #[cfg(test)]
 mod tenant_settings;

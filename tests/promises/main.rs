@@ -19,3 +19,5 @@ mod operating;
 mod sentences;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod watching;

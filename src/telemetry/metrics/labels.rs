@@ -120,6 +120,80 @@ impl Outcome {
     }
 }
 
+/// Who serves a request: the gateway's interfaces, each for other people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interface {
+    User,
+    Admin,
+    Operator,
+    Console,
+    /// The description, its page, and what no route matches.
+    Other,
+}
+
+impl Interface {
+    /// By the route that matched.
+    pub(super) fn of(route: &str) -> Self {
+        let starts = |prefix: &str| route.starts_with(prefix);
+        match route {
+            _ if starts("/v1/admin/") => Self::Admin,
+            _ if starts("/v1/operator/") => Self::Operator,
+            _ if starts("/console") => Self::Console,
+            _ if starts("/v1/") || starts("/api/") => Self::User,
+            _ => Self::Other,
+        }
+    }
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Console => "console",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What the gateway does again and again, and must not stop doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Changes of what is live arrive: the connection that listens was checked.
+    Refresh,
+    /// Sessions without an outcome were looked for.
+    Sweep,
+    /// What has ended was deleted.
+    Expiry,
+    /// The ledger's months were counted.
+    LedgerMonths,
+    /// Catalogues that are due were read from Anam.
+    Catalogues,
+    /// Audit trails that are due got their checkpoints.
+    Checkpoints,
+}
+
+impl Task {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Refresh,
+        Self::Sweep,
+        Self::Expiry,
+        Self::LedgerMonths,
+        Self::Catalogues,
+        Self::Checkpoints,
+    ];
+
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Refresh => "refresh",
+            Self::Sweep => "sweep",
+            Self::Expiry => "expiry",
+            Self::LedgerMonths => "ledger_months",
+            Self::Catalogues => "catalogues",
+            Self::Checkpoints => "checkpoints",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RouteAndClass {
     pub(super) route: String,
@@ -164,4 +238,32 @@ pub(super) struct ByLimit {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ByState {
     pub(super) state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByInterface {
+    pub(super) interface: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByTask {
+    pub(super) task: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByPool {
+    pub(super) pool: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByPoolAndState {
+    pub(super) pool: &'static str,
+    pub(super) state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByTenantAndOutcome {
+    /// A tenant's id, or `other`: see [`super::tenants`].
+    pub(super) tenant: String,
+    pub(super) outcome: &'static str,
 }

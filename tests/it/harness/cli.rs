@@ -157,6 +157,11 @@ impl Program {
         self.start()
     }
 
+    /// Starts it, and reads nothing of what it writes.
+    pub(crate) fn start_unread(mut self) -> Child {
+        self.0.stdout(Stdio::null()).spawn().unwrap()
+    }
+
     /// Starts it.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::harness::cli::Folder;
 use crate::harness::logs::logged;
+use crate::harness::metrics::value;
 use crate::harness::postgres::TestDatabase;
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
@@ -95,6 +96,7 @@ async fn known_users_are_served_through_an_outage_and_each_session_is_recorded_o
     let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
     let (app, wire) = bridged(&database, &spool, &[]).await;
     let mut ids = mint_all(&app).await;
+    let began = app.clock.now().timestamp();
     for is_whole in [true, false] {
         // The host is gone; or what is connected falls silent, and new connections work.
         if is_whole {
@@ -106,6 +108,10 @@ async fn known_users_are_served_through_an_outage_and_each_session_is_recorded_o
             ids.extend(mint_all(&app).await);
         }
         if is_whole {
+            let page = app.metrics().await;
+            assert!(value(&page, "gateway_ledger_spool_files") >= 1);
+            assert!(value(&page, "gateway_ledger_spool_bytes") > 1_000);
+            assert!(value(&page, "gateway_ledger_spool_oldest_timestamp_seconds") >= began);
             assert_eq!(readiness(&app).await, 200, "it does what it can");
             let stranger = mint(&app, "nobody-knows").await;
             assert!(stranger.headers().contains_key("retry-after"));
@@ -122,6 +128,17 @@ async fn known_users_are_served_through_an_outage_and_each_session_is_recorded_o
         ids.extend(mint_all(&app).await);
     }
     until_recorded(&database, &ids).await;
+    let page = until("all rows came back", PATIENCE, || async {
+        let page = app.metrics().await;
+        let spooled = value(&page, "gateway_ledger_spooled_rows_total");
+        let replayed = value(&page, "gateway_ledger_replayed_rows_total");
+        (spooled > 0 && replayed == spooled).then_some(page)
+    })
+    .await;
+    for of_spool in ["files", "bytes", "oldest_timestamp_seconds"] {
+        let series = format!("gateway_ledger_spool_{of_spool}");
+        assert_eq!(value(&page, &series), 0, "{series}");
+    }
     app.stop().await;
 }
 

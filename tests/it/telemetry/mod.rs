@@ -1,0 +1,6 @@
+//! What operators are shown.
+
+mod alerts;
+mod commands;
+mod metrics;
+mod prometheus;
