@@ -31,6 +31,7 @@ use crate::mail::Mail;
 use crate::refusals::Refusals;
 use crate::repeats::Repeats;
 use crate::sessions::sweep::Sweeper;
+use crate::sessions::time_used;
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
@@ -44,6 +45,9 @@ use crate::work::{Work, WorkOptions};
 
 /// How often the ledger is swept and idle counters are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
+
+/// How often is looked for sessions whose time is to be found out.
+const QUOTAS: Duration = Duration::from_secs(5);
 
 /// How long a tenant without requests stays in memory.
 const IDLE_TENANT: Duration = Duration::from_mins(30);
@@ -329,6 +333,10 @@ fn keep_house(
         let (gateway, own) = (gateway.clone(), own.clone());
         move || checkpoints(gateway.clone(), own.clone())
     });
+    lifecycle.spawn("quotas", {
+        let (gateway, own) = (gateway.clone(), own.clone());
+        move || quotas(gateway.clone(), own.clone())
+    });
     lifecycle.spawn("catalogues", {
         let gateway = gateway.clone();
         move || catalogues(gateway.clone())
@@ -394,6 +402,14 @@ async fn checkpoints(gateway: Arc<Gateway>, database: Database) {
 }
 
 /// Syncs the catalogues of tenants whose policy asks for it, on a task of its own, since Anam may be slow.
+async fn quotas(gateway: Arc<Gateway>, database: Database) {
+    loop {
+        if !time_used::round(&gateway, &database).await {
+            tokio::time::sleep(QUOTAS).await;
+        }
+    }
+}
+
 async fn catalogues(gateway: Arc<Gateway>) {
     // Spreads the requests of instances that started together.
     let jitter = gateway.clock.now().timestamp_subsec_millis();

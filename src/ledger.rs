@@ -20,8 +20,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use spool::Record;
 
+use crate::domain::quota::{Left, Reached};
 use crate::lifecycle::{Lifecycle, Part};
 use crate::store::ledger::LedgerWriter;
+use crate::store::quota_use::{Judged, Judging, NotCounted};
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError, log_not_done};
 use crate::telemetry::metrics::{self, Metrics, SpoolNow};
@@ -52,6 +54,9 @@ pub enum LedgerError {
     /// Neither the database nor a spool took it in time, or too many wait.
     #[error("the ledger is not available")]
     Unavailable,
+    /// A quota has too little left, so the session is not recorded.
+    #[error(transparent)]
+    Quota(#[from] Reached),
 }
 
 /// A handle to the writer.
@@ -69,8 +74,11 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Waiting {
     row: Requested,
-    done: oneshot::Sender<Result<(), LedgerError>>,
+    done: Done,
 }
+
+/// Where the result goes: what is left of the session's quotas, if it has any.
+type Done = oneshot::Sender<Result<Vec<Left>, LedgerError>>;
 
 /// How long Anam takes: a moving average, in microseconds.
 #[derive(Debug, Default)]
@@ -203,8 +211,8 @@ impl Ledger {
         (ledger, writer)
     }
 
-    /// Returns once the row is durable. After an error it may be there or not: no token may leave.
-    pub async fn requested(&self, row: Requested) -> Result<(), LedgerError> {
+    /// Returns once the row is durable, with what is left of its quotas. After an error it may be there or not: no token may leave.
+    pub async fn requested(&self, row: Requested) -> Result<Vec<Left>, LedgerError> {
         let (done, committed) = oneshot::channel();
         self.requested
             .try_send(Waiting { row, done })
@@ -321,7 +329,8 @@ impl Writer {
         };
         for done in waiting {
             let result = if spooled {
-                Ok(())
+                // Counted when it is brought in.
+                Ok(Vec::new())
             } else {
                 Err(LedgerError::Unavailable)
             };
@@ -447,10 +456,18 @@ impl Gatherer {
     }
 }
 
+/// What became of a session.
+fn result(judged: &mut Judged, row: &Requested) -> Result<Vec<Left>, LedgerError> {
+    judged.take(row.session).map_err(|refused| match refused {
+        NotCounted::Reached(reached) => reached.into(),
+        NotCounted::Busy => LedgerError::Unavailable,
+    })
+}
+
 /// Rows, and who waits for the requested ones among them.
 struct Batch {
     record: Record,
-    waiting: Vec<oneshot::Sender<Result<(), LedgerError>>>,
+    waiting: Vec<Done>,
 }
 
 impl Pen {
@@ -461,9 +478,9 @@ impl Pen {
             outcomes,
         } = &batch.record;
         match self.write(requested, outcomes).await {
-            Ok(()) => {
-                for done in batch.waiting.drain(..) {
-                    _ = done.send(Ok(()));
+            Ok(mut judged) => {
+                for (done, row) in batch.waiting.drain(..).zip(requested) {
+                    _ = done.send(result(&mut judged, row));
                 }
                 Ok(())
             }
@@ -475,16 +492,17 @@ impl Pen {
     /// One row that the database refuses must not affect the others.
     async fn write_singly(&mut self, batch: &mut Batch) -> Result<(), StoreError> {
         while let Some(row) = batch.record.requested.first() {
-            let written = self.write(std::slice::from_ref(row), &[]).await;
-            if let Err(error) = &written {
-                if error.is_transient() {
-                    return written;
+            let result = match self.write(std::slice::from_ref(row), &[]).await {
+                Ok(mut judged) => result(&mut judged, row),
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(session.id = %row.session, %error, "a requested row was not written");
+                    Err(LedgerError::Unavailable)
                 }
-                tracing::error!(session.id = %row.session, %error, "a requested row was not written");
-            }
+            };
             batch.record.requested.remove(0);
             let done = batch.waiting.remove(0);
-            _ = done.send(written.map_err(|_refused| LedgerError::Unavailable));
+            _ = done.send(result);
         }
         while let Some(row) = batch.record.outcomes.first() {
             if let Err(error) = self.write(&[], std::slice::from_ref(row)).await {
@@ -502,13 +520,13 @@ impl Pen {
         &mut self,
         requested: &[Requested],
         outcomes: &[Outcome],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Judged, StoreError> {
         if requested.is_empty() && outcomes.is_empty() {
-            return Ok(());
+            return Ok(Judged::default());
         }
         let started = Instant::now();
         self.live.0.begun.fetch_add(1, Ordering::Relaxed);
-        let written = self.rows.write(requested, outcomes).await;
+        let written = self.rows.write(requested, outcomes, Judging::Judge).await;
         self.live.0.ended.fetch_add(1, Ordering::Relaxed);
         let outcome = if written.is_ok() {
             metrics::Outcome::Ok
@@ -521,6 +539,17 @@ impl Pen {
             started.elapsed(),
             outcome,
         );
+        for (tenant, left) in written.iter().flat_map(|judged| &judged.warnings) {
+            self.metrics.quota_warning();
+            tracing::warn!(
+                tenant.id = %tenant,
+                quota = left.measure.as_str(),
+                most = left.most,
+                left = left.left,
+                resets_at = %left.resets_at,
+                "a tenant's quota is nearly used up"
+            );
+        }
         written
     }
 

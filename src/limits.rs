@@ -2,21 +2,25 @@
 
 mod known;
 pub mod sign_in;
+mod used_up;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::known::KnownCredentials;
 use self::sign_in::SignInLimits;
+use self::used_up::UsedUp;
 use crate::crypto::token::TokenHash;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
+use crate::domain::quota::{Quotas, Reached};
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
 use crate::turns::{Turn, Turns, TurnsNow};
@@ -127,6 +131,7 @@ pub struct Limits {
     admin_by_tenant: Option<KeyedSemaphore<TenantId>>,
     admin_by_address: Option<KeyedSemaphore<IpAddr>>,
     known_admins: KnownCredentials,
+    used_up: UsedUp,
 }
 
 fn keyed<K: Clone + Eq + std::hash::Hash>(
@@ -206,6 +211,7 @@ impl Limits {
             admin_by_tenant: turns(options.admin_in_flight),
             admin_by_address: turns(options.admin_in_flight),
             known_admins: KnownCredentials::default(),
+            used_up: UsedUp::default(),
         }
     }
 
@@ -223,6 +229,24 @@ impl Limits {
                 .map_err(|until| self.often(Limit::Tenant, &until))?;
         }
         self.enter(caller.tenant).await
+    }
+
+    /// Refuses whoever was told a moment ago that a quota is used up, while it still is the same.
+    pub fn check_quotas(
+        &self,
+        caller: &Caller,
+        quotas: &Quotas,
+        now: DateTime<Utc>,
+    ) -> Result<(), Reached> {
+        if quotas.is_empty() {
+            return Ok(());
+        }
+        self.used_up.find(caller, quotas, now).map_or(Ok(()), Err)
+    }
+
+    /// Notes that a quota is used up.
+    pub fn note_used_up(&self, caller: &Caller, reached: Reached) {
+        self.used_up.note(caller, reached);
     }
 
     /// Counts a test call that `by` makes. It takes nothing from the rates of users.

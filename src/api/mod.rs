@@ -9,6 +9,7 @@ pub mod operator;
 pub mod ops;
 pub mod options;
 pub mod preferences;
+pub mod quotas;
 pub mod reference;
 pub mod session_token;
 
@@ -35,6 +36,7 @@ pub fn operations() -> Vec<Operations> {
         contexts::operations(),
         preferences::operations(),
         options::operations(),
+        quotas::operations(),
         openapi::operations(),
     ];
     operations.extend(admin::operations());

@@ -17,6 +17,7 @@ use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;
 use crate::web::operation::{Answer, Described, Intake, Output, Part, idempotency_key, operations};
+use crate::web::quota::tell_left;
 use crate::web::trace::SessionLine;
 use crate::web::user::user_call;
 
@@ -111,7 +112,10 @@ impl<T: Serialize> Token<T> {
         let mut response = HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((timing, server_timing(minted.timings)))
-            .json(body);
+            .take();
+        let (left, now) = &minted.left;
+        tell_left(&mut response, left, *now);
+        let mut response = response.json(body);
         let issued = &minted.issued;
         response.extensions_mut().insert(SessionLine {
             session: issued.session,

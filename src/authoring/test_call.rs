@@ -131,10 +131,12 @@ impl TestCall {
             request: &asked.request,
             moment: session,
         };
-        let days = scenario.snapshot.policy.retain_inputs_days;
-        let row = record::requested(inputs, days, &decision, &config, request_of(admin));
+        let policy = &scenario.snapshot.policy;
+        let row = record::requested(inputs, policy, &decision, &config, request_of(admin));
         let row = Requested {
             test: Some(json!(mark).to_string()),
+            // Those who try things out take nothing from users.
+            counted: None,
             ..row
         };
         let call = Self {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::api::{Api, Refused};
 use super::choices::{DocumentLine, documents};
 use super::frame::{Frame, page};
-use super::parts::Listed;
+use super::parts::{Listed, Quota, Quotas};
 use super::visit::{Answer, Signed};
 use super::writing::address;
 
@@ -35,6 +35,7 @@ struct Overview {
     scheduled: Vec<Scheduled>,
     reviews: Vec<Review>,
     retired: Vec<Retired>,
+    quotas: Vec<Quota>,
     is_new: bool,
 }
 
@@ -160,11 +161,12 @@ pub async fn show(signed: Signed) -> Answer {
     if signed.account.tenant.is_none() {
         return Ok(super::visit::see("/console/operator/tenants"));
     }
-    let (counts, refusals, all, catalogue) = join!(
+    let (counts, refusals, all, catalogue, quotas) = join!(
         api.get::<Counts>("/v1/admin/session-counts"),
         api.get::<Listed<Refusal>>("/v1/admin/refusals?limit=5"),
         documents(api),
         api.get::<Map<String, Value>>("/v1/admin/catalogue"),
+        api.get::<Quotas>("/v1/admin/quotas"),
     );
     let (counts, all) = (counts?, all?);
     let (contexts, ahead) = join!(contexts(api, &all, &counts), ahead(&signed, &all));
@@ -198,6 +200,7 @@ pub async fn show(signed: Signed) -> Answer {
         reviews: reviews.into_iter().flatten().collect(),
         waiting: all.into_iter().filter(|one| one.drafts > 0).collect(),
         retired: serde_json::from_value(retired).unwrap_or_default(),
+        quotas: quotas?.quotas,
         counts,
         is_new,
     }))

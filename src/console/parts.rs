@@ -95,6 +95,26 @@ impl fmt::Display for At {
     }
 }
 
+/// What is left of quotas.
+#[derive(Debug, Deserialize)]
+pub struct Quotas {
+    pub quotas: Vec<Quota>,
+}
+
+/// What is left of one of them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quota {
+    /// Its name in the policy.
+    pub name: String,
+    pub most: i64,
+    pub left: i64,
+    /// Whether it is nearly used up.
+    pub low: bool,
+    /// When all of it is there again.
+    pub resets_at: At,
+}
+
 /// Why the API refused what a form sent.
 #[derive(Debug, Default)]
 pub struct Faults(Option<Refused>);

@@ -30,6 +30,7 @@ pub mod pattern;
 pub mod persona;
 pub mod policy;
 pub mod preferences;
+pub mod quota;
 pub mod request;
 pub mod role;
 pub mod rules;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults, step};
 use super::preferences::{PreferenceField, Standard};
+use super::quota::Quotas;
 use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
@@ -37,6 +38,8 @@ pub struct Policy {
     pub require_second_factor: bool,
     /// Whether and how the catalogue follows Anam's lists; not at all unless set.
     pub catalogue_sync: Option<CatalogueSync>,
+    /// What may be used in a day and in a month; no limits unless set.
+    pub quotas: Quotas,
 }
 
 /// How a tenant's catalogue follows Anam's lists.
@@ -125,6 +128,7 @@ impl Default for Policy {
             required_approvals: 0,
             require_second_factor: false,
             catalogue_sync: None,
+            quotas: Quotas::default(),
         }
     }
 }
@@ -181,13 +185,16 @@ impl Policy {
                 ("catalogueSync", Value::Object(sync)) => {
                     policy.catalogue_sync = faults.take(&at, CatalogueSync::parse(sync));
                 }
-                ("defaults" | "locks" | "preferences" | "catalogueSync", _) => faults.add(at, "must be an object"),
+                ("quotas", Value::Object(quotas)) => {
+                    policy.quotas = faults.take(&at, Quotas::parse(quotas)).unwrap_or_default();
+                }
+                ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas", _) => faults.add(at, "must be an object"),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
                 ("timeZone", _) => faults.add(at, "must be a text"),
                 ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor and catalogueSync",
+                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync and quotas",
                 ),
             }
         }
@@ -234,6 +241,9 @@ impl Policy {
         if let Some(sync) = self.catalogue_sync {
             document.insert("catalogueSync".into(), sync.to_document());
         }
+        if !self.quotas.is_empty() {
+            document.insert("quotas".into(), Value::Object(self.quotas.to_document()));
+        }
         document
     }
 
@@ -241,7 +251,7 @@ impl Policy {
     /// policy.
     pub fn to_whole_document(&self) -> Map<String, Value> {
         let mut document = Map::new();
-        for name in ["defaults", "locks", "preferences"] {
+        for name in ["defaults", "locks", "preferences", "quotas"] {
             document.insert(name.into(), Value::Object(Map::new()));
         }
         document.insert("allowedOrigins".into(), Value::Array(Vec::new()));

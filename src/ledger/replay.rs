@@ -14,6 +14,7 @@ use super::Live;
 use super::spool::{Left, Record, Spool, SpoolError, files};
 use crate::crypto::seal::KeyRing;
 use crate::store::ledger::LedgerWriter;
+use crate::store::quota_use::{Judged, Judging};
 use crate::store::sessions::{Outcome, Requested};
 use crate::store::{Database, StoreError, log_not_done};
 use crate::telemetry::metrics::Metrics;
@@ -189,7 +190,7 @@ impl Replayer {
         part: Part,
     ) -> Result<usize, StoreError> {
         let (started, live) = (Instant::now(), self.live.batches());
-        let written = self.rows.write(requested, outcomes).await;
+        let written = self.rows.write(requested, outcomes, Judging::Count).await;
         let took = started.elapsed();
         self.sizes.adapt(part, took);
         if self.live.any_since(live) {
@@ -197,7 +198,7 @@ impl Replayer {
         }
         match written {
             Err(error) if is_of_a_row(&error) => self.write_singly(requested, outcomes).await,
-            written => written.map(|()| requested.len() + outcomes.len()),
+            written => written.map(|_judged| requested.len() + outcomes.len()),
         }
     }
 
@@ -209,11 +210,17 @@ impl Replayer {
     ) -> Result<usize, StoreError> {
         let mut written = 0;
         for row in requested {
-            let one = self.rows.write(std::slice::from_ref(row), &[]).await;
+            let one = self
+                .rows
+                .write(std::slice::from_ref(row), &[], Judging::Count)
+                .await;
             written += usize::from(unless_refused(row.session.0, one)?);
         }
         for row in outcomes {
-            let one = self.rows.write(&[], std::slice::from_ref(row)).await;
+            let one = self
+                .rows
+                .write(&[], std::slice::from_ref(row), Judging::Count)
+                .await;
             written += usize::from(unless_refused(row.session.0, one)?);
         }
         Ok(written)
@@ -255,14 +262,14 @@ fn is_of_a_row(error: &StoreError) -> bool {
 /// Whether a row was written; one that never will be is logged.
 fn unless_refused(
     session: uuid::Uuid,
-    written: Result<(), StoreError>,
+    written: Result<Judged, StoreError>,
 ) -> Result<bool, StoreError> {
     match written {
         Err(error) if is_of_a_row(&error) => {
             tracing::error!(session.id = %session, %error, "a spooled row was refused");
             Ok(false)
         }
-        written => written.map(|()| true),
+        written => written.map(|_judged| true),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
 use super::record::{self, Inputs};
@@ -16,6 +17,7 @@ use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
 use crate::domain::json::{self, JsonFault};
+use crate::domain::quota::{Left, Reached};
 use crate::domain::request::{BodyFault, MintRequest};
 use crate::domain::trace::ContextFound;
 use crate::gateway::{Gateway, UserCall};
@@ -45,6 +47,8 @@ pub struct Minted {
     pub issued: Arc<Issued>,
     /// How long each part took.
     pub timings: Timings,
+    /// What is left of quotas, and when that was; nothing where there is none, or where it is not known.
+    pub left: (Vec<Left>, DateTime<Utc>),
 }
 
 /// How long each part took.
@@ -95,6 +99,9 @@ pub enum MintError {
     /// A rate limit was reached.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// A quota is used up, as of this time.
+    #[error("{}", .0)]
+    Quota(Reached, DateTime<Utc>),
     /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -128,6 +135,7 @@ impl MintError {
             | Self::NoKey(_)
             | Self::KeyReused(_) => "invalid_request",
             Self::TooMany(_) => "rate_limited",
+            Self::Quota(..) => "quota_reached",
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
             Self::Ledger(_) => "ledger_unavailable",
@@ -161,7 +169,12 @@ where
             return Err(error);
         }
     };
-    ready.run(&gateway.finisher).await
+    let counted = ready.row.counted.as_ref().map(|_| ready.caller.clone());
+    let minted = ready.run(&gateway.finisher).await;
+    if let (Some(caller), Err(MintError::Quota(reached, _))) = (counted, &minted) {
+        gateway.limits.note_used_up(&caller, *reached);
+    }
+    minted
 }
 
 /// Everything from a verified caller up to the first trace that a mint leaves.
@@ -197,7 +210,12 @@ where
                     total,
                     ..Timings::default()
                 };
-                return Ok(Prepared::Repeated(Minted { issued, timings }));
+                let left = (Vec::new(), gateway.clock.now());
+                return Ok(Prepared::Repeated(Minted {
+                    issued,
+                    timings,
+                    left,
+                }));
             }
         },
     };
@@ -207,6 +225,11 @@ where
         return Err(MintError::Paused { retry_after });
     }
     let moment = new_moment(gateway);
+    let policy = &tenant.snapshot.policy;
+    let unspent = gateway
+        .limits
+        .check_quotas(&caller, &policy.quotas, moment.now);
+    unspent.map_err(|reached| MintError::Quota(reached, moment.now))?;
     let decided = decide(
         &tenant.snapshot,
         &caller,
@@ -225,8 +248,7 @@ where
         request: &request,
         moment,
     };
-    let days = tenant.snapshot.policy.retain_inputs_days;
-    let row = record::requested(inputs, days, &decision, &config, call.by.request);
+    let row = record::requested(inputs, policy, &decision, &config, call.by.request);
     let body = MintBody {
         client_label: moment.session.to_string(),
         // The only place where secrets are in the clear: the decision keeps their names.
@@ -340,9 +362,16 @@ impl Ready {
             }
             (answer, asked.elapsed())
         };
+        let given_back = self.row.to_give_back();
         let (recorded, (answer, took)) = tokio::join!(ledger.requested(self.row), asking);
         let total = started.elapsed();
-        recorded?;
+        let left = match recorded {
+            Ok(left) => (left, moment.now),
+            Err(LedgerError::Quota(reached)) => {
+                return Err(MintError::Quota(reached, moment.now));
+            }
+            Err(error) => return Err(error.into()),
+        };
         // What a test call takes beside Anam says nothing of how many users can be served.
         if answer.is_ok() && !self.is_test {
             admitted.note(took + self.waited);
@@ -352,7 +381,9 @@ impl Ready {
             total,
             ..self.timings
         };
-        ledger.outcome(record::outcome(&caller, moment, &answer, timings));
+        ledger.outcome(record::outcome(
+            &caller, moment, &answer, timings, given_back,
+        ));
         if let Err(refused) = &answer {
             log_refusal(&caller, &decision, moment.session, timings, refused);
         }
@@ -372,7 +403,11 @@ impl Ready {
         if let Some(claim) = claim {
             claim.keep(issued.clone());
         }
-        Ok(Minted { issued, timings })
+        Ok(Minted {
+            issued,
+            timings,
+            left,
+        })
     }
 }
 

@@ -4,4 +4,5 @@ pub mod explain;
 pub mod mint;
 pub mod record;
 pub mod sweep;
+pub mod time_used;
 pub mod written;

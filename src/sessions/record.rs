@@ -13,9 +13,14 @@ use crate::anam::{MintRefused, SessionToken};
 use crate::domain::caller::{Caller, Facts, LeftOut};
 use crate::domain::decide::{Decision, Moment};
 use crate::domain::ids::RequestId;
+use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
+use crate::domain::quota::Quotas;
 use crate::domain::request::MintRequest;
-use crate::store::sessions::{Outcome, OutcomeResult, Requested, Timings as StoredTimings};
+use crate::domain::settings::bounds::FALLBACK_SESSION_LENGTH;
+use crate::store::sessions::{
+    Counted, GivenBack, Outcome, OutcomeResult, Requested, Timings as StoredTimings,
+};
 
 /// What a decision was made from.
 #[derive(Debug, Clone, Copy)]
@@ -37,15 +42,16 @@ struct KeptInputs<'a> {
     metadata: &'a Value,
 }
 
-/// The row that must be durable before a token leaves. Its inputs are kept for so many days, if any.
+/// The row that must be durable before a token leaves.
 pub fn requested(
     inputs: Inputs<'_>,
-    days: u16,
+    policy: &Policy,
     decision: &Decision,
     config: &WrittenConfig,
     request_id: Option<RequestId>,
 ) -> Requested {
     let Inputs { caller, moment, .. } = inputs;
+    let days = policy.retain_inputs_days;
     let kept = (days > 0).then(|| {
         let until = moment.now + TimeDelta::days(i64::from(days));
         (inputs.to_json(), until)
@@ -64,7 +70,21 @@ pub fn requested(
         trace: json(&decision.trace),
         inputs: kept,
         test: None,
+        counted: counted(&policy.quotas, decision),
     }
+}
+
+/// What the session takes of its tenant's quotas.
+fn counted(quotas: &Quotas, decision: &Decision) -> Option<Box<Counted>> {
+    let settings = &decision.config.settings;
+    (!quotas.is_empty()).then(|| {
+        Box::new(Counted {
+            seconds: settings
+                .max_session_length_seconds
+                .unwrap_or(FALLBACK_SESSION_LENGTH),
+            quotas: *quotas,
+        })
+    })
 }
 
 impl Inputs<'_> {
@@ -89,6 +109,7 @@ pub fn outcome(
     moment: Moment,
     answer: &Result<SessionToken, MintRefused>,
     timings: Timings,
+    given_back: Option<Box<GivenBack>>,
 ) -> Outcome {
     let result = match answer {
         Ok(token) => OutcomeResult::Issued {
@@ -110,6 +131,7 @@ pub fn outcome(
             anam: micros(timings.anam),
             total: micros(timings.total),
         },
+        given_back: given_back.filter(|_| answer.is_err()),
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::lease::breaks;
 use super::pool::silence;
+use super::quota_use::{Counting, Judged, Judging};
 use super::sessions::{Outcome, OutcomeResult, Requested, Timings};
 use super::{Database, StoreError};
 
@@ -58,19 +59,21 @@ impl LedgerWriter {
         self
     }
 
-    /// Writes rows, all or none. After a transient error they may be there or not; to write them again is safe.
+    /// Writes rows, all or none, but for sessions whose quota is used up. After a transient error they may be there or not; to write them
+    /// again is safe.
     ///
     /// An outcome that stands already stays: a session has one. A row of a tenant that is deleted meanwhile goes with it.
     pub async fn write(
         &mut self,
         requested: &[Requested],
         outcomes: &[Outcome],
-    ) -> Result<(), StoreError> {
+        judging: Judging,
+    ) -> Result<Judged, StoreError> {
         let was_open = self.open.is_some();
-        match self.try_once(requested, outcomes).await {
+        match self.try_once(requested, outcomes, judging).await {
             // The server has closed the connection since it was last used, as when it restarted.
             Err(StoreError::Unavailable(error)) if was_open && is_cut(&error) => {
-                self.try_once(requested, outcomes).await
+                self.try_once(requested, outcomes, judging).await
             }
             written => written,
         }
@@ -80,9 +83,10 @@ impl LedgerWriter {
         &mut self,
         requested: &[Requested],
         outcomes: &[Outcome],
-    ) -> Result<(), StoreError> {
+        judging: Judging,
+    ) -> Result<Judged, StoreError> {
         let mut open = self.take().await?;
-        let inserting = insert(&mut open.connection, requested, outcomes);
+        let inserting = write(&mut open.connection, requested, outcomes, judging);
         let written = self.within_exchange(inserting).await;
         // Kept only if it is in step: one that is silent, or was given up in the middle, is closed.
         if !written.as_ref().is_err_and(StoreError::is_transient) {
@@ -212,9 +216,42 @@ impl<'a> Ended<'a> {
     }
 }
 
-async fn insert(
+/// In one statement; with quotas, in a transaction of several.
+async fn write(
     connection: &mut PgConnection,
     requested: &[Requested],
+    outcomes: &[Outcome],
+    judging: Judging,
+) -> Result<Judged, StoreError> {
+    if !Counting::is_due(requested, outcomes) {
+        let requested: Vec<&Requested> = requested.iter().collect();
+        insert(connection, &requested, outcomes).await?;
+        return Ok(Judged::default());
+    }
+    match count(connection, requested, outcomes, judging).await {
+        // The connection is in step, and is kept.
+        Err(error) if !error.is_transient() => {
+            connection.execute("rollback").await?;
+            Err(error)
+        }
+        counted => counted,
+    }
+}
+
+async fn count(
+    connection: &mut PgConnection,
+    requested: &[Requested],
+    outcomes: &[Outcome],
+    judging: Judging,
+) -> Result<Judged, StoreError> {
+    let (counting, added) = Counting::begin(connection, requested, outcomes, judging).await?;
+    insert(connection, &added, outcomes).await?;
+    counting.commit(connection, outcomes).await
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    requested: &[&Requested],
     ended: &[Outcome],
 ) -> Result<(), StoreError> {
     let mut asked = Columns::default();

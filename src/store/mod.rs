@@ -24,6 +24,8 @@ pub mod people;
 mod pool;
 pub mod preferences;
 pub mod provider_keys;
+pub mod quota_holds;
+pub mod quota_use;
 pub mod recent_sessions;
 pub mod refusals;
 pub mod releases;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{IssuerId, RequestId, SessionId, TenantId};
+use crate::domain::quota::Quotas;
 
 /// A token about to be requested.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +33,39 @@ pub struct Requested {
     /// Of a test call: who made it, and with what in place of what was live, as JSON.
     #[serde(default)]
     pub test: Option<String>,
+    /// Set where the tenant's policy has quotas.
+    #[serde(default)]
+    pub counted: Option<Box<Counted>>,
+}
+
+/// What a session takes of its quotas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Its longest length.
+    pub seconds: u32,
+    pub quotas: Quotas,
+}
+
+/// What a session that failed gives back of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenBack {
+    pub seconds: u32,
+    /// The user, where theirs was counted.
+    pub subject: Option<String>,
+    /// Whether the tenant's was.
+    pub of_tenant: bool,
+}
+
+impl Requested {
+    /// What is given back if the session fails.
+    pub fn to_give_back(&self) -> Option<Box<GivenBack>> {
+        let counted = self.counted.as_ref()?;
+        Some(Box::new(GivenBack {
+            seconds: counted.seconds,
+            subject: (!counted.quotas.user.is_empty()).then(|| self.subject.clone()),
+            of_tenant: !counted.quotas.tenant.is_empty(),
+        }))
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +77,9 @@ pub struct Outcome {
     pub result: OutcomeResult,
     /// How long it took.
     pub timings: Timings,
+    /// Of a failure, where the session was counted.
+    #[serde(default)]
+    pub given_back: Option<Box<GivenBack>>,
 }
 
 /// How long each part of a mint took, microseconds.

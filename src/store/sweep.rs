@@ -24,15 +24,18 @@ pub enum Expiring {
     Invitations,
     /// Browsers that did not come back from single sign-on.
     SsoAttempts,
+    /// What was used of quotas in months before the last.
+    QuotaUse,
 }
 
 impl Expiring {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Inputs,
         Self::Answers,
         Self::CatalogueSyncs,
         Self::Invitations,
         Self::SsoAttempts,
+        Self::QuotaUse,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Expiring {
             Self::CatalogueSyncs => "catalogue_syncs",
             Self::Invitations => "invitations",
             Self::SsoAttempts => "sso_attempts",
+            Self::QuotaUse => "quota_use",
         }
     }
 }
@@ -136,6 +140,15 @@ impl PlatformTx {
                 sqlx::query!(
                     "delete from sso_attempt where (tenant_id, id) in
                      (select tenant_id, id from sso_attempt where expires_at < now() limit $1)",
+                    BATCH
+                )
+            }
+            Expiring::QuotaUse => {
+                sqlx::query!(
+                    "delete from quota_use where (tenant_id, subject) in
+                     (select tenant_id, subject from quota_use
+                      where month < (date_trunc('month', now() at time zone 'UTC') - interval '1 month')::date
+                      limit $1 for update skip locked)",
                     BATCH
                 )
             }

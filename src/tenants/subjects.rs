@@ -35,6 +35,8 @@ pub async fn erase(change: &mut Change, subject: &Subject) -> Result<Erased, Ref
         erased.sessions += sessions;
         erased.inputs += inputs;
     }
+    // Last: mints of this user wait for it.
+    change.tx.forget_quota_use(subject).await?;
     let details = json!({
         "preferences": erased.preferences,
         "sessions": erased.sessions,

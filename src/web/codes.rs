@@ -99,6 +99,8 @@ codes! {
     PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "Precondition required";
     /// Too many requests; `Retry-After` says when the next passes.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
+    /// A quota of the tenant's policy is used up, for the tenant or for this user; `Retry-After` says when the next day or month begins.
+    QuotaReached = "quota_reached", TOO_MANY_REQUESTS, "Quota used up";
     /// Too much is under way. Try again.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded";
     /// The tenant has neither this context nor one named `default`.

@@ -49,6 +49,9 @@ pub fn foreign_origin(request: &HttpRequest) -> Option<String> {
     (!is_own).then(|| origin.to_owned())
 }
 
+/// Headers that every page may read.
+const EXPOSED: &str = "etag, ratelimit, ratelimit-limit, ratelimit-policy, ratelimit-remaining, ratelimit-reset, retry-after, server-timing, x-request-id";
+
 /// Headers that every page may send: what this API reads.
 const READ_HERE: [&str; 6] = [
     "authorization",
@@ -109,7 +112,7 @@ pub async fn cors<B: MessageBody + 'static>(
         } else {
             headers.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("etag, retry-after, server-timing, x-request-id"),
+                HeaderValue::from_static(EXPOSED),
             );
         }
     }

@@ -18,6 +18,7 @@ pub mod page;
 pub mod path;
 pub mod people;
 pub mod problem;
+pub mod quota;
 pub mod trace;
 pub mod user;
 pub mod work;

@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457), the same shape from every route.
 
+mod sessions;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, ResponseError};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,23 +19,22 @@ use uuid::Uuid;
 
 use super::codes::Code;
 use super::finding::{FindingBody, finding_bodies};
+use super::quota::tell_left;
 use crate::anam::AnamError;
 use crate::auth::AuthError;
-use crate::authoring::test_call::TestCallError;
 use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
 use crate::domain::json::JsonFault;
+use crate::domain::quota::Left;
 use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
-use crate::sessions::mint::MintError;
 use crate::sources::SourceError;
 use crate::store::{StoreError, log_not_done};
 use crate::telemetry::metrics::Limit;
 use crate::tenants::admin::NoAdmin;
 use crate::tenants::refusal::Refusal;
-use crate::tenants::user_admission::AdmissionError;
 use crate::work::WorkError;
 
 /// Where `type` URIs live; they never change.
@@ -59,6 +61,8 @@ struct Extras {
     current: Option<Value>,
     conflicts: Option<Value>,
     findings: Option<Value>,
+    /// The quota that is used up, as of then.
+    quota: Option<(Left, DateTime<Utc>)>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -201,6 +205,13 @@ impl Problem {
         self
     }
 
+    /// Says which quota is used up, as of then.
+    #[must_use]
+    pub fn quota(mut self, left: Left, now: DateTime<Utc>) -> Self {
+        self.more().quota = Some((left, now));
+        self
+    }
+
     /// The admin API's answer to a credential that is missing or not good.
     pub fn no_admin(token_was_sent: bool) -> Self {
         let mut problem = if token_was_sent {
@@ -287,48 +298,10 @@ impl ResponseError for Problem {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             answer.insert_header((RETRY_AFTER, seconds.max(1).to_string()));
         }
+        if let Some((left, now)) = self.more.as_ref().and_then(|more| more.quota) {
+            tell_left(&mut answer, &[left], now);
+        }
         answer.body(serde_json::to_vec(&self.body()).unwrap_or_default())
-    }
-}
-
-impl From<MintError> for Problem {
-    fn from(error: MintError) -> Self {
-        match error {
-            MintError::Auth(error) => error.into(),
-            MintError::OriginNotAllowed => Self::new(Code::OriginNotAllowed)
-                .detail("This page's origin is not in the tenant's allowedOrigins; an admin can add it to the policy."),
-            MintError::Unread(fault) => fault.into(),
-            MintError::Json(fault) => fault.into(),
-            MintError::NoKey(no_key) => no_key.into(),
-            MintError::KeyReused(reused) => reused.into(),
-            MintError::Body(faults) => Self::new(Code::InvalidRequest).detail(SEE_ERRORS).errors(faults),
-            MintError::TooMany(too_many) => too_many.into(),
-            MintError::Source(error) => error.into(),
-            MintError::Undecided(undecided) => undecided.into(),
-            MintError::Ledger(error) => error.into(),
-            MintError::Paused { retry_after } => of_anam(&AnamError::Paused { retry_after }),
-            MintError::Anam { session, error } => of_anam(&error).session(session),
-        }
-    }
-}
-
-impl From<TestCallError> for Problem {
-    fn from(error: TestCallError) -> Self {
-        match error {
-            TestCallError::Refused(refusal) => refusal.into(),
-            TestCallError::Mint(error) => error.into(),
-        }
-    }
-}
-
-impl From<AdmissionError> for Problem {
-    fn from(error: AdmissionError) -> Self {
-        match error {
-            AdmissionError::Auth(error) => error.into(),
-            AdmissionError::TooMany(too_many) => too_many.into(),
-            AdmissionError::Source(error) => error.into(),
-            AdmissionError::OriginNotAllowed => MintError::OriginNotAllowed.into(),
-        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod people;
 pub mod policy;
 pub mod preview;
 pub mod provider_keys;
+pub mod quotas;
 pub mod refusals;
 pub mod releases;
 mod replays;
@@ -64,6 +65,7 @@ pub fn operations() -> Vec<Operations> {
         impact::operations(),
         sessions::operations(),
         session_counts::operations(),
+        quotas::operations(),
         audit::operations(),
         catalogue::operations(),
         catalogue_syncs::operations(),

@@ -8,12 +8,15 @@ use crate::domain::policy::{
     CatalogueSync, MAX_APPROVALS, MAX_RETENTION_DAYS, MAX_SYNC_HOURS, Policy,
 };
 use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, Standard};
+use crate::domain::quota::MAX_QUOTA;
 
 /// `policy` and its parts.
 pub(super) fn definitions() -> Definitions {
     vec![
         ("policy", policy()),
         ("catalogueSync", catalogue_sync()),
+        ("quotas", quotas()),
+        ("quota", quota()),
         ("preferenceField", preference_field()),
         ("timeZone", time_zone()),
     ]
@@ -77,6 +80,38 @@ fn policy() -> Schema {
                     .default(initial.require_second_factor),
             ),
             ("catalogueSync", Schema::link("catalogueSync")),
+            ("quotas", Schema::link("quotas")),
+        ],
+    )
+}
+
+fn quotas() -> Schema {
+    object(
+        "How much may be used. Days and months are those of UTC; a quota counts from the moment it is set.",
+        vec![
+            (
+                "tenant",
+                Schema::link("quota").about("Of all users together."),
+            ),
+            ("user", Schema::link("quota").about("Of each user.")),
+        ],
+    )
+}
+
+fn quota() -> Schema {
+    let most = |about| Schema::whole(about, 1..=MAX_QUOTA);
+    object(
+        "Quotas; what is left out is not limited.",
+        vec![
+            ("sessionsPerDay", most("Sessions in a day.")),
+            ("sessionsPerMonth", most("Sessions in a month.")),
+            (
+                "minutesPerDay",
+                most(
+                    "Minutes of conversation in a day. A session takes its longest length until Anam tells how long it was.",
+                ),
+            ),
+            ("minutesPerMonth", most("The same in a month.")),
         ],
     )
 }

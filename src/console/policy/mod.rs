@@ -2,4 +2,5 @@
 
 pub mod document;
 pub mod page;
+pub mod quotas;
 pub mod rows;

@@ -1452,3 +1452,25 @@ design-tokens = Token
 design-token = Token
 design-light = Hell
 design-dark = Dunkel
+
+# Kontingente
+quotas = Kontingente
+quotas-left = Rest der Kontingente
+quota-left = { $left } von { $most } übrig
+quota-low = fast aufgebraucht
+quota-resets = Wieder alles
+quota-unlimited = keine Grenze
+quota-sessionsPerDay = Gespräche am Tag
+quota-sessionsPerMonth = Gespräche im Monat
+quota-minutesPerDay = Minuten am Tag
+quota-minutesPerMonth = Minuten im Monat
+quota-tenant-sessionsPerDay = Gespräche am Tag, alle Nutzer
+quota-tenant-sessionsPerMonth = Gespräche im Monat, alle Nutzer
+quota-tenant-minutesPerDay = Minuten am Tag, alle Nutzer
+quota-tenant-minutesPerMonth = Minuten im Monat, alle Nutzer
+quota-user-sessionsPerDay = Gespräche am Tag, je Nutzer
+quota-user-sessionsPerMonth = Gespräche im Monat, je Nutzer
+quota-user-minutesPerDay = Minuten am Tag, je Nutzer
+quota-user-minutesPerMonth = Minuten im Monat, je Nutzer
+policy-quotas-what = Wer sie aufgebraucht hat, bekommt kein neues Gespräch, bis der nächste Tag oder Monat beginnt (UTC). Ein Gespräch zählt mit seiner längsten Dauer, bis Anam meldet, wie lang es war.
+problem-quota_reached = Ein Kontingent ist aufgebraucht.

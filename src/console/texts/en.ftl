@@ -1452,3 +1452,25 @@ design-tokens = Tokens
 design-token = Token
 design-light = Light
 design-dark = Dark
+
+# Quotas
+quotas = Quotas
+quotas-left = Left of the quotas
+quota-left = { $left } of { $most } left
+quota-low = nearly used up
+quota-resets = All of it again
+quota-unlimited = no limit
+quota-sessionsPerDay = Sessions a day
+quota-sessionsPerMonth = Sessions a month
+quota-minutesPerDay = Minutes a day
+quota-minutesPerMonth = Minutes a month
+quota-tenant-sessionsPerDay = Sessions a day, all users
+quota-tenant-sessionsPerMonth = Sessions a month, all users
+quota-tenant-minutesPerDay = Minutes a day, all users
+quota-tenant-minutesPerMonth = Minutes a month, all users
+quota-user-sessionsPerDay = Sessions a day, each user
+quota-user-sessionsPerMonth = Sessions a month, each user
+quota-user-minutesPerDay = Minutes a day, each user
+quota-user-minutesPerMonth = Minutes a month, each user
+policy-quotas-what = Whoever has used them up gets no new conversation until the next day or month begins (UTC). A conversation counts with its longest length until Anam tells how long it was.
+problem-quota_reached = A quota is used up.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::form::{Field, Kind, kinds, patch, stored, typed};
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{Faults, Listed};
+use crate::console::parts::{Faults, Listed, Quota, Quotas};
 use crate::console::sessions::list::{Session, of_user};
 use crate::console::visit::{Answer, Form, Signed, see};
 
@@ -25,6 +25,7 @@ struct UserPage {
     /// Whether somebody changed them meanwhile.
     changed: bool,
     list: Listed<Session>,
+    quotas: Vec<Quota>,
 }
 
 fn preferences(subject: &str) -> String {
@@ -48,6 +49,9 @@ async fn shown(
     fields: Vec<Field>,
     faults: Faults,
 ) -> HttpResponse {
+    let path = format!("/v1/admin/users/{}/quotas", encode(&subject));
+    // The page has other things to say where this can't be read.
+    let quotas: Result<Quotas, _> = signed.api.get(&path).await;
     let status = faults.status();
     let changed = status == StatusCode::PRECONDITION_FAILED;
     page_with(
@@ -59,6 +63,7 @@ async fn shown(
             ),
             encoded: encode(&subject),
             list: of_user(signed, &subject).await,
+            quotas: quotas.map(|read| read.quotas).unwrap_or_default(),
             etag,
             fields,
             faults,

@@ -18,6 +18,7 @@ fn what_is_written_reads_back_the_same_and_defaults_are_left_out() {
         "requiredApprovals": 2,
         "requireSecondFactor": true,
         "catalogueSync": { "everyHours": 6, "allowNew": true },
+        "quotas": { "user": { "sessionsPerDay": 20 } },
     });
     let policy = parse(&document).unwrap();
     assert_eq!(Value::Object(policy.to_document()), document);
@@ -44,6 +45,7 @@ fn every_fault_is_told_at_once() {
         "requiredApprovals": 6,
         "requireSecondFactor": 1,
         "catalogueSync": { "enabled": "yes", "everyHours": 0, "allowOld": true },
+        "quotas": { "tenant": { "sessionsPerDay": 0 } },
         "other": true,
     }))
     .unwrap_err();
@@ -65,6 +67,7 @@ fn every_fault_is_told_at_once() {
             "/other",
             "/preferences/avatarId",
             "/preferences/x",
+            "/quotas/tenant/sessionsPerDay",
             "/requireSecondFactor",
             "/requiredApprovals",
             "/retainInputsDays",

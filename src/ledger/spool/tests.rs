@@ -59,6 +59,7 @@ pub(in crate::ledger) fn record(number: u128, subject: &str) -> Record {
             trace: "{}".to_owned(),
             inputs: None,
             test: None,
+            counted: None,
         }],
         outcomes: vec![Outcome {
             tenant,
@@ -68,6 +69,7 @@ pub(in crate::ledger) fn record(number: u128, subject: &str) -> Record {
                 code: "internal".into(),
             },
             timings: Timings::default(),
+            given_back: None,
         }],
     }
 }

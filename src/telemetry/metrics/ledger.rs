@@ -37,6 +37,7 @@ pub(super) struct LedgerMetrics {
     spool_limit: Gauge,
     spool_oldest: Gauge,
     ready_until: Gauge,
+    quota_warnings: Counter,
 }
 
 impl LedgerMetrics {
@@ -108,6 +109,11 @@ impl LedgerMetrics {
                 "Until when the ledger's months are made; `migrate` makes more",
                 Gauge::default(),
             ),
+            quota_warnings: to.add(
+                "quota_warnings",
+                "Quotas of tenants of which four fifths were used; the log names them",
+                Counter::default(),
+            ),
         }
     }
 }
@@ -149,6 +155,11 @@ impl Metrics {
         ledger.spool_bytes.set(size(now.bytes));
         ledger.spool_limit.set(size(now.limit));
         ledger.spool_oldest.set(now.oldest);
+    }
+
+    /// Four fifths of a tenant's quota were used.
+    pub fn quota_warning(&self) {
+        self.0.ledger.quota_warnings.inc();
     }
 
     /// Until when the ledger's months are made, in seconds since 1970.

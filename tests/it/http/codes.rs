@@ -133,6 +133,16 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
             )
             .await
         }
+        Code::QuotaReached => {
+            let set = r#"update tenant set policy = policy || '{"quotas": {"user": {"sessionsPerDay": 1}}}'"#;
+            broken(
+                app,
+                set,
+                "update tenant set policy = policy - 'quotas'",
+                code,
+            )
+            .await
+        }
         Code::Internal => {
             // Nobody is known any more, so that it is read.
             let revoke = "revoke select on preference from gateway_tenant; notify gateway_preferences, 'v1 * *'";

@@ -9,6 +9,7 @@ mod mint;
 mod numbers;
 mod outage;
 mod pauses;
+mod quotas;
 mod repeats;
 mod rules;
 mod scripts;

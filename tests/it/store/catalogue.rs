@@ -49,7 +49,7 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 30] = [
+const PLATFORM_POLICIES: [&str; 38] = [
     "api_key.platform_read r",
     "audit_event.platform_trail *",
     "catalogue_sync.platform_read r",
@@ -65,6 +65,14 @@ const PLATFORM_POLICIES: [&str; 30] = [
     "issuer_audience.platform_claim w",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
+    "quota_hold.platform_delete d",
+    "quota_hold.platform_insert a",
+    "quota_hold.platform_read r",
+    "quota_hold.platform_update w",
+    "quota_use.platform_delete d",
+    "quota_use.platform_insert a",
+    "quota_use.platform_read r",
+    "quota_use.platform_update w",
     "refusal.platform_delete d",
     "refusal.platform_insert a",
     "refusal.platform_read r",

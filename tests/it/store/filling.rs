@@ -57,6 +57,9 @@ fn rows_of(tenant: &str) -> String {
             values ('{tenant}', '{session}', now(), now() - interval '1 day', '{{}}');
         insert into refusal (tenant_id, reason, fingerprint, count, first_at, last_at)
             values ('{tenant}', 'expired', '', 1, now(), now());
+        insert into quota_use (tenant_id, subject, day, month) values ('{tenant}', 'same-user', now(), now() - interval '90 days');
+        insert into quota_hold (tenant_id, session_id, at, subject, of_tenant, seconds, check_at)
+            values ('{tenant}', '{session}', now(), 'same-user', true, 60, now());
         insert into audit_event (tenant_id, at, actor, action, target)
             values ('{tenant}', now(), 'test', 'test', 'test');
         insert into audit_checkpoint (tenant_id, seq, hash, at, key_id, signature)

@@ -291,6 +291,8 @@ async fn the_platform_role_sees_only_what_it_is_for() {
                 | "issuer_audience"
                 | "api_key"
                 | "membership"
+                | "quota_hold"
+                | "quota_use"
                 | "refusal"
         );
         let read = format!("select * from {table}");
@@ -306,7 +308,12 @@ async fn the_platform_role_sees_only_what_it_is_for() {
         let outcome = attempt(&mut login, PLATFORM, None, delete).await;
         if matches!(
             table.as_str(),
-            "session_inputs" | "given_answer" | "refusal" | "sso_attempt"
+            "session_inputs"
+                | "given_answer"
+                | "quota_hold"
+                | "quota_use"
+                | "refusal"
+                | "sso_attempt"
         ) {
             assert_eq!(
                 outcome.unwrap(),

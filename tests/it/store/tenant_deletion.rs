@@ -8,6 +8,7 @@ use persona_gateway::domain::ids::{SessionId, TenantId};
 use persona_gateway::store::StoreError;
 use persona_gateway::store::audit::AuditEvent;
 use persona_gateway::store::ledger::LedgerWriter;
+use persona_gateway::store::quota_use::Judging;
 use persona_gateway::store::sessions::{Outcome, OutcomeResult, Timings};
 use persona_gateway::store::tenant_deletion::delete_tenant;
 use serde_json::json;
@@ -149,6 +150,7 @@ fn outcome(session: Uuid) -> Outcome {
             code: "internal".into(),
         },
         timings: Timings::default(),
+        given_back: None,
     }
 }
 
@@ -176,7 +178,7 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
     .await
     .unwrap();
     let mut late = LedgerWriter::new(bench.store.clone());
-    let late_outcome = tokio::spawn(async move { late.write(&[], &[first]).await });
+    let late_outcome = tokio::spawn(async move { late.write(&[], &[first], Judging::Judge).await });
     let waiting = format!(
         "select count(*) from pg_stat_activity where datname = '{}' and wait_event_type = 'Lock'",
         bench.database.name
@@ -204,7 +206,7 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
     let mut other = outcome(Uuid::from_u128(3));
     other.tenant = TenantId(BETA.parse().unwrap());
     LedgerWriter::new(bench.store.clone())
-        .write(&[], &[outcome(Uuid::from_u128(2)), other])
+        .write(&[], &[outcome(Uuid::from_u128(2)), other], Judging::Judge)
         .await
         .unwrap();
     let mut change = bench.store.tenant(tenant).await.unwrap();
