@@ -24,6 +24,10 @@ bench *args:
 soak *args:
     cargo test --test it -- --ignored --test-threads 1 faults:: {{args}}
 
+# deploy/scale/ on this machine: each of its parts dies once under load (docs/SCALE.md). Takes two minutes; needs haproxy and pgbouncer.
+scale *args:
+    cargo test --test it -- --ignored --test-threads 1 --nocapture faults::scale {{args}}
+
 # Draw the pictures of docs/CONSOLE.md anew, after pages changed.
 console-pictures:
     cargo test --test browser -- --ignored console::pictures

@@ -7,5 +7,6 @@ mod kills;
 mod load;
 mod outages;
 mod promotion;
+mod scale;
 mod times;
 mod upstream;

@@ -1,22 +1,32 @@
-//! The primary database dies under load, and its standby is promoted.
+//! The primary database dies under load, and its standby is promoted: the servers and the poolers of deploy/scale/.
 
 use std::time::{Duration, Instant};
 
+use secrecy::ExposeSecret;
+
 use super::clients::Clients;
+use super::scale::parts::bouncer;
 use crate::harness::servers::{among, pair};
 use crate::harness::wait::until;
 use crate::harness::{TestOptions, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const READ_WRITE: &str = "?target_session_attrs=read-write";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_standby_is_found_within_seconds_and_has_every_token() {
     let (mut primary, standby) = pair().await;
     let mut options = TestOptions::default();
-    // The standby is the first that is asked: it must not be taken.
-    let ports = [standby.port, primary.port];
-    let among_both = among(&ports, "?target_session_attrs=read-write");
-    options.database = Some(among_both.clone());
+    // The standby and its pooler are the first that are asked: they must not be taken.
+    let mut bouncers = [bouncer(standby.port), bouncer(primary.port)];
+    for bouncer in &mut bouncers {
+        bouncer.start().await;
+    }
+    let direct = among(&[standby.port, primary.port], READ_WRITE);
+    let pooled = among(&bouncers.each_ref().map(|bouncer| bouncer.port), READ_WRITE);
+    let direct = direct.login_url.expose_secret().to_owned();
+    options.env.push(("DIRECT_DATABASE_URL".to_owned(), direct));
+    options.database = Some(pooled);
     options.anam_latency = Duration::from_millis(10);
     let app = spawn_with(options).await;
     let tokens = ["a", "b", "c", "d"].map(|user| app.user(user));
@@ -39,7 +49,8 @@ async fn a_promoted_standby_is_found_within_seconds_and_has_every_token() {
         (answer.status() == 503).then_some(())
     })
     .await;
-    standby.promote().await;
+    standby.pair(&["promote"]);
+    assert!(standby.pair(&["status"]).starts_with("primary"));
     let promoted = Instant::now();
     until("users are served again", PATIENCE, || async {
         let answer = app.mint(&key, &serde_json::json!({})).await;

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, metadata};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn tool(name: &str) -> PathBuf {
 }
 
 /// The server refuses to run as root: then it runs as this user, uid and gid.
-fn account() -> Option<(u32, u32)> {
+pub(crate) fn account() -> Option<(u32, u32)> {
     if metadata("/proc/self").unwrap().uid() != 0 {
         return None;
     }
@@ -70,19 +70,25 @@ fn account() -> Option<(u32, u32)> {
     Some((next(), next()))
 }
 
-/// A command as the server's user, whose words go to a file beside the data.
-fn command(name: &str, folder: &Folder) -> Command {
-    let mut command = Command::new(tool(name));
+/// A command as the server's user.
+pub(crate) fn as_server_user(program: &Path) -> Command {
+    let mut command = Command::new(program);
     if let Some((uid, gid)) = account() {
         command.uid(uid).gid(gid);
     }
+    command.current_dir("/");
+    command
+}
+
+/// A command as the server's user, whose words go to a file beside the data.
+fn command(name: &str, folder: &Folder) -> Command {
+    let mut command = as_server_user(&tool(name));
     let log = File::options()
         .create(true)
         .append(true)
         .open(folder.path().join("log"));
     let log = log.unwrap();
     command
-        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log);
@@ -121,28 +127,36 @@ impl Server {
         server
     }
 
-    /// One that follows another, as far as that is when this returns.
-    pub(crate) async fn standby_of(primary: &Self, settings: &[&str]) -> Self {
-        let folder = data_folder();
-        let mut copy = command("pg_basebackup", &folder);
-        copy.args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf"])
-            .args(["--wal-method=stream", "--pgdata"])
-            .arg(folder.path().join("data"))
-            .arg("--dbname")
-            .arg(format!(
-                "host=127.0.0.1 port={} user=postgres",
-                primary.port
-            ));
-        run(copy, &folder);
-        let mut server = Self::of(folder, settings);
+    /// One that `deploy/scale/postgres/pair` makes a standby of another.
+    pub(crate) async fn following(primary: &Self, port: u16, settings: &[&str]) -> Self {
+        let mut server = Self::of(data_folder(), settings);
+        server.port = port;
+        server.pair(&["follow", &format!("127.0.0.1:{}", primary.port)]);
         server.start().await;
-        until("the standby follows", PATIENCE, || async {
-            let follows = "select from pg_stat_replication where state = 'streaming'";
-            let rows = primary.database().rows(follows).await;
-            (!rows.is_empty()).then_some(())
-        })
-        .await;
         server
+    }
+
+    /// Runs `deploy/scale/postgres/pair` where this server runs; gives what it says.
+    pub(crate) fn pair(&self, args: &[&str]) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/scale/postgres/pair");
+        let mut command = as_server_user(Path::new("/bin/sh"));
+        let tools = tool("psql").parent().unwrap().to_owned();
+        let said = command
+            // The user of the server need not be able to enter the folder of the sources.
+            .args(["-c", &std::fs::read_to_string(script).unwrap(), "pair"])
+            .args(args)
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", tools.display()))
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", "postgres")
+            .env("PGDATA", self.folder.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "{args:?}: {err}");
+        String::from_utf8(said.stdout).unwrap()
     }
 
     fn of(folder: Folder, settings: &[&str]) -> Self {
@@ -190,11 +204,6 @@ impl Server {
         }
     }
 
-    /// A standby takes writes when this returns.
-    pub(crate) async fn promote(&self) {
-        self.sql("postgres", "select pg_promote()").await;
-    }
-
     /// Runs a statement as the superuser.
     pub(crate) async fn sql(&self, database: &str, sql: &str) {
         let url = format!("postgres://postgres@127.0.0.1:{}/{database}", self.port);
@@ -239,13 +248,9 @@ pub(crate) async fn pair() -> (Server, Server) {
     migrate(&database.owner_url, Some(&database.login_url))
         .await
         .unwrap();
-    let standby = Server::standby_of(&primary, &NOT_DURABLE).await;
-    primary
-        .sql(
-            "postgres",
-            "alter system set synchronous_standby_names = '*'",
-        )
-        .await;
-    primary.sql("postgres", "select pg_reload_conf()").await;
+    let replicator = "create role replicator login replication";
+    primary.sql("postgres", replicator).await;
+    let standby = Server::following(&primary, free_port(), &NOT_DURABLE).await;
+    primary.pair(&["synchronous"]);
     (primary, standby)
 }

@@ -119,7 +119,7 @@ async fn a_server_that_stops_taking_writes_is_left_for_the_one_that_does() {
     let set = "alter system set default_transaction_read_only = on";
     first.sql("postgres", set).await;
     first.sql("postgres", "select pg_reload_conf()").await;
-    second.promote().await;
+    second.pair(&["promote"]);
     until("writes reach the second", PATIENCE, || async {
         let mut tx = store.platform().await.ok()?;
         tx.set_settled_until(Clock::system().now()).await.ok()?;
