@@ -9,6 +9,8 @@ use std::time::Duration;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -25,6 +27,7 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
 /// How long a sign-in may wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How far hashing stands back behind what answers users.
@@ -121,7 +124,7 @@ impl Passwords {
     pub fn new() -> Result<Self, HashError> {
         Ok(Self {
             turns: Arc::new(Semaphore::new(at_once())),
-            nobodys: hash_now(b"nobody's password")?.into(),
+            nobodys: nobodys()?.into(),
         })
     }
 
@@ -207,6 +210,17 @@ fn hash_now(password: &[u8]) -> Result<String, HashError> {
     Ok(hash.to_string())
 }
 
+/// What looks like the hash of a password, made today, and is none. To hash one would take 19 MiB, which the allocator keeps for a while.
+fn nobodys() -> Result<String, HashError> {
+    let mut bytes = [0; SALT_BYTES + HASH_BYTES];
+    rand::fill(&mut bytes).map_err(|_unspecified| HashError::Failed)?;
+    let (salt, hash) = bytes.split_at(SALT_BYTES);
+    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+    Ok(format!(
+        "$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}"
+    ))
+}
+
 /// Whether the hash was made otherwise than hashes are made today.
 fn is_outdated(hash: &PasswordHash) -> bool {
     let params = Params::try_from(hash).map(|params| {
@@ -249,6 +263,14 @@ mod tests {
         for good in ["twelve chars", "päßwörter sind lang", mixed.as_str()] {
             judge(good).unwrap_or_else(|bad| panic!("{good:?} {bad}"));
         }
+    }
+
+    #[test]
+    fn what_unknown_accounts_are_checked_against_looks_like_any_hash_of_today() {
+        let (nobodys, somebodys) = (nobodys().unwrap(), hash_now(b"a password").unwrap());
+        assert_eq!(nobodys.len(), somebodys.len());
+        let nobodys = PasswordHash::new(&nobodys).unwrap();
+        assert!(!is_outdated(&nobodys));
     }
 
     #[tokio::test]
