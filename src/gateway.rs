@@ -171,6 +171,18 @@ impl Gateway {
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
+    /// Applies the limits of the tenant's own policy, and counts a refusal.
+    pub fn admit_by_policy(
+        &self,
+        caller: &Caller,
+        tenant: &LiveTenant,
+        admitted: &mut Admitted,
+    ) -> Result<(), TooMany> {
+        let rates = tenant.snapshot.policy.limits;
+        let counted = self.limits.admit_by_policy(caller, rates, admitted);
+        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+    }
+
     /// Applies the rate limits of test calls, which `by` makes, and counts a refusal.
     pub fn count_test_call(&self, tenant: TenantId, by: &str) -> Result<(), TooMany> {
         let counted = self.limits.count_test_call(tenant, by);

@@ -1,5 +1,6 @@
 //! How often, and how many at once: what one tenant, user or address may ask of this instance.
 
+mod by_policy;
 mod known;
 pub mod sign_in;
 mod used_up;
@@ -14,6 +15,7 @@ use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::by_policy::{ByPolicy, Place};
 use self::known::KnownCredentials;
 use self::sign_in::SignInLimits;
 use self::used_up::UsedUp;
@@ -21,6 +23,7 @@ use crate::crypto::token::TokenHash;
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::domain::quota::{Quotas, Reached};
+use crate::domain::rates::Rates;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::telemetry::metrics::Limit;
 use crate::turns::{Turn, Turns, TurnsNow};
@@ -65,6 +68,7 @@ pub struct LimitOptions {
 pub struct Admitted {
     // Dropped in this order.
     turn: Turn,
+    place: Option<Place>,
     _tenant: Option<KeyedPermit<TenantId>>,
     _all: Option<OwnedSemaphorePermit>,
 }
@@ -132,6 +136,7 @@ pub struct Limits {
     admin_by_address: Option<KeyedSemaphore<IpAddr>>,
     known_admins: KnownCredentials,
     used_up: UsedUp,
+    by_policy: ByPolicy,
 }
 
 fn keyed<K: Clone + Eq + std::hash::Hash>(
@@ -212,6 +217,7 @@ impl Limits {
             admin_by_address: turns(options.admin_in_flight),
             known_admins: KnownCredentials::default(),
             used_up: UsedUp::default(),
+            by_policy: ByPolicy::default(),
         }
     }
 
@@ -229,6 +235,17 @@ impl Limits {
                 .map_err(|until| self.often(Limit::Tenant, &until))?;
         }
         self.enter(caller.tenant).await
+    }
+
+    /// Applies the rates that the tenant's policy sets.
+    pub fn admit_by_policy(
+        &self,
+        caller: &Caller,
+        rates: Rates,
+        admitted: &mut Admitted,
+    ) -> Result<(), TooMany> {
+        admitted.place = self.by_policy.admit(caller, rates)?;
+        Ok(())
     }
 
     /// Refuses whoever was told a moment ago that a quota is used up, while it still is the same.
@@ -272,6 +289,7 @@ impl Limits {
         let turn = self.turns.take(of).await;
         Ok(Admitted {
             turn: turn.ok_or_else(|| full(Limit::Turn))?,
+            place: None,
             _tenant: tenant,
             _all: all,
         })
@@ -369,6 +387,7 @@ impl Limits {
         if let Some(tenants) = &self.admin_tenants {
             tenants.retain_recent();
         }
+        self.by_policy.forget_idle();
         self.sign_in.forget_idle();
         self.known_admins.forget_idle();
     }

@@ -31,6 +31,7 @@ pub mod persona;
 pub mod policy;
 pub mod preferences;
 pub mod quota;
+pub mod rates;
 pub mod request;
 pub mod role;
 pub mod rules;

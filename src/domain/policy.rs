@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fault::{Fault, Faults, step};
 use super::preferences::{PreferenceField, Standard};
 use super::quota::Quotas;
+use super::rates::Rates;
 use super::settings::Settings;
 
 /// The longest time that a session's inputs may be kept, days.
@@ -40,6 +41,8 @@ pub struct Policy {
     pub catalogue_sync: Option<CatalogueSync>,
     /// What may be used in a day and in a month; no limits unless set.
     pub quotas: Quotas,
+    /// How fast users may ask; only the installation's limits hold unless set.
+    pub limits: Rates,
 }
 
 /// How a tenant's catalogue follows Anam's lists.
@@ -129,6 +132,7 @@ impl Default for Policy {
             require_second_factor: false,
             catalogue_sync: None,
             quotas: Quotas::default(),
+            limits: Rates::default(),
         }
     }
 }
@@ -188,13 +192,16 @@ impl Policy {
                 ("quotas", Value::Object(quotas)) => {
                     policy.quotas = faults.take(&at, Quotas::parse(quotas)).unwrap_or_default();
                 }
-                ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas", _) => faults.add(at, "must be an object"),
+                ("limits", Value::Object(limits)) => {
+                    policy.limits = faults.take(&at, Rates::parse(limits)).unwrap_or_default();
+                }
+                ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas" | "limits", _) => faults.add(at, "must be an object"),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
                 ("timeZone", _) => faults.add(at, "must be a text"),
                 ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync and quotas",
+                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync, quotas and limits",
                 ),
             }
         }
@@ -244,6 +251,9 @@ impl Policy {
         if !self.quotas.is_empty() {
             document.insert("quotas".into(), Value::Object(self.quotas.to_document()));
         }
+        if !self.limits.is_empty() {
+            document.insert("limits".into(), Value::Object(self.limits.to_document()));
+        }
         document
     }
 
@@ -251,7 +261,7 @@ impl Policy {
     /// policy.
     pub fn to_whole_document(&self) -> Map<String, Value> {
         let mut document = Map::new();
-        for name in ["defaults", "locks", "preferences", "quotas"] {
+        for name in ["defaults", "locks", "preferences", "quotas", "limits"] {
             document.insert(name.into(), Value::Object(Map::new()));
         }
         document.insert("allowedOrigins".into(), Value::Array(Vec::new()));

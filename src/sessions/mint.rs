@@ -193,11 +193,12 @@ where
     let key = call.key?;
     let request = parse(call.body.await?.as_ref())?;
     let read = started.elapsed();
-    let admitted = gateway.admit(&caller).await?;
+    let mut admitted = gateway.admit(&caller).await?;
     let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
     }
+    gateway.admit_by_policy(&caller, &tenant, &mut admitted)?;
     let before = Instant::now();
     let claim = match key {
         None => None,

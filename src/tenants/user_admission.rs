@@ -40,11 +40,12 @@ pub async fn admit_user(
     call: UserCall<'_>,
 ) -> Result<AdmittedUser, AdmissionError> {
     let caller = gateway.authenticate(&call).await?;
-    let admitted = gateway.admit(&caller).await?;
+    let mut admitted = gateway.admit(&caller).await?;
     let tenant = gateway.sources.tenant(caller.tenant).await?;
     if !gateway.admit_origin(&call, &tenant) {
         return Err(AdmissionError::OriginNotAllowed);
     }
+    gateway.admit_by_policy(&caller, &tenant, &mut admitted)?;
     Ok(AdmittedUser {
         caller,
         tenant,

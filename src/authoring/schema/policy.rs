@@ -9,6 +9,7 @@ use crate::domain::policy::{
 };
 use crate::domain::preferences::{MAX_CHOICE_CHARS, MAX_CHOICES, MAX_TEXT_CHARS, Standard};
 use crate::domain::quota::MAX_QUOTA;
+use crate::domain::rates::{MAX_AT_ONCE, MAX_PER_MINUTE};
 
 /// `policy` and its parts.
 pub(super) fn definitions() -> Definitions {
@@ -17,6 +18,7 @@ pub(super) fn definitions() -> Definitions {
         ("catalogueSync", catalogue_sync()),
         ("quotas", quotas()),
         ("quota", quota()),
+        ("limits", limits()),
         ("preferenceField", preference_field()),
         ("timeZone", time_zone()),
     ]
@@ -81,6 +83,7 @@ fn policy() -> Schema {
             ),
             ("catalogueSync", Schema::link("catalogueSync")),
             ("quotas", Schema::link("quotas")),
+            ("limits", Schema::link("limits")),
         ],
     )
 }
@@ -94,6 +97,32 @@ fn quotas() -> Schema {
                 Schema::link("quota").about("Of all users together."),
             ),
             ("user", Schema::link("quota").about("Of each user.")),
+        ],
+    )
+}
+
+fn limits() -> Schema {
+    object(
+        "How fast users may ask, on each instance of the gateway. What its configuration says holds as well.",
+        vec![
+            (
+                "userPerMinute",
+                Schema::whole("Requests of each user in a minute.", 1..=MAX_PER_MINUTE),
+            ),
+            (
+                "perMinute",
+                Schema::whole(
+                    "Requests of all users together in a minute.",
+                    1..=MAX_PER_MINUTE,
+                ),
+            ),
+            (
+                "atOnce",
+                Schema::whole(
+                    "Requests of all users together at the same time.",
+                    1..=MAX_AT_ONCE,
+                ),
+            ),
         ],
     )
 }

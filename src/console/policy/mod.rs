@@ -1,6 +1,6 @@
 //! The tenant's policy and name.
 
+pub mod allowances;
 pub mod document;
 pub mod page;
-pub mod quotas;
 pub mod rows;

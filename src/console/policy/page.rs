@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::quotas::{QuotaField, quotas, quotas_of};
+use super::allowances::{Allowance, allowances, put_allowances};
 use super::rows::{
     Catalogue, Kind, Preference, Row, Setting, apply, preferences, preferences_of, rows, settings,
 };
@@ -47,7 +47,7 @@ struct PolicyPage {
     plain: Plain,
     rows: Vec<Row>,
     preferences: Vec<Preference>,
-    quotas: Vec<QuotaField>,
+    allowances: Vec<Allowance>,
     faults: Faults,
     /// Faults of the tenant's name.
     name_faults: Faults,
@@ -135,7 +135,7 @@ async fn shown(
             plain: form.map_or_else(|| Plain::stored(&policy.body), Plain::typed),
             rows: rows(fields(signed).await?, &policy.body, form, &faults),
             preferences: preferences(&policy.body, form, &faults),
-            quotas: quotas(&policy.body, form, &faults),
+            allowances: allowances(&policy.body, form, &faults),
             faults,
             name_faults,
             changed,
@@ -174,12 +174,12 @@ fn with_plain(form: &Form, policy: &mut Map<String, Value>) {
     }
     let sync = (!sync.is_empty()).then_some(Value::Object(sync));
     put("catalogueSync", sync);
-    put("quotas", quotas_of(form));
     let own = preferences_of(form);
     put(
         "preferences",
         (!own.is_empty()).then_some(Value::Object(own)),
     );
+    put_allowances(form, policy);
 }
 
 /// Saves the policy.

@@ -19,6 +19,7 @@ fn what_is_written_reads_back_the_same_and_defaults_are_left_out() {
         "requireSecondFactor": true,
         "catalogueSync": { "everyHours": 6, "allowNew": true },
         "quotas": { "user": { "sessionsPerDay": 20 } },
+        "limits": { "atOnce": 5 },
     });
     let policy = parse(&document).unwrap();
     assert_eq!(Value::Object(policy.to_document()), document);
@@ -46,6 +47,7 @@ fn every_fault_is_told_at_once() {
         "requireSecondFactor": 1,
         "catalogueSync": { "enabled": "yes", "everyHours": 0, "allowOld": true },
         "quotas": { "tenant": { "sessionsPerDay": 0 } },
+        "limits": { "perMinute": 0 },
         "other": true,
     }))
     .unwrap_err();
@@ -63,6 +65,7 @@ fn every_fault_is_told_at_once() {
             "/catalogueSync/everyHours",
             "/defaults/languageCode",
             "/defaults/nope",
+            "/limits/perMinute",
             "/locks",
             "/other",
             "/preferences/avatarId",

@@ -7,6 +7,7 @@ use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use reqwest::{Method, Response};
 use serde_json::json;
 
+use crate::harness::tenants::{Tenant, add};
 use crate::harness::wait::until;
 use crate::harness::{TestApp, TestOptions, context, problem, spawn_with};
 
@@ -46,6 +47,57 @@ async fn a_tenant_over_its_limit_waits_whoever_asks() {
         assert_eq!(answer.status(), 200);
     }
     assert_limited(app.mint(&app.user("d"), &context("sales")).await, 20).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_policy_sets_limits_of_its_own_which_hold_for_none_but_it() {
+    let app = limited(&[]).await;
+    let rival = Tenant::new("rival", None);
+    add(&app, &rival).await;
+    let limits = |limits: &str| {
+        format!(
+            r#"update tenant set policy = policy || '{{"limits": {limits}}}' where slug = 'demo'"#
+        )
+    };
+    app.database
+        .sql(&limits(r#"{"userPerMinute": 2, "perMinute": 3}"#))
+        .await;
+    app.settle("demo").await;
+    let (ann, bob) = (app.user("ann"), app.user("bob"));
+    for _ in 0..2 {
+        assert_eq!(app.mint(&ann, &context("sales")).await.status(), 200);
+    }
+    assert_limited(app.mint(&ann, &context("sales")).await, 30).await;
+    let other_door = app.request(Method::GET, "/v1/contexts", &ann).send();
+    assert_limited(other_door.await.unwrap(), 30).await;
+    assert_eq!(app.mint(&bob, &context("sales")).await.status(), 200);
+    assert_limited(app.mint(&bob, &context("sales")).await, 20).await;
+    app.wait_for_token(&rival.user("ann")).await;
+    for _ in 0..5 {
+        let other = app.mint(&rival.user("ann"), &json!({})).await;
+        assert_eq!(other.status(), 200);
+    }
+
+    // Another policy counts anew.
+    app.database.sql(&limits(r#"{"atOnce": 1}"#)).await;
+    app.settle("demo").await;
+    app.anam
+        .fault(Fault::slow(FaultTarget::Mint, Duration::from_millis(500)));
+    let (sales, late) = (context("sales"), context("sales"));
+    let first = app.mint(&ann, &sales);
+    let second = async {
+        until("Anam is asked", Duration::from_secs(10), async || {
+            (app.mints_asked() == 9).then_some(())
+        })
+        .await;
+        app.mint(&bob, &late).await
+    };
+    let (first, second) = join(first, second).await;
+    assert_eq!(first.status(), 200);
+    problem(second, 503, "overloaded").await;
+    app.anam.clear();
+    assert_eq!(app.mint(&bob, &context("sales")).await.status(), 200);
     app.stop().await;
 }
 

@@ -57,7 +57,7 @@ async fn a_policy_is_read_patched_and_replaced_and_mints_follow_within_a_second(
     )
     .await;
     let usual = json!({
-        "allowedOrigins": [], "defaults": {}, "locks": {}, "preferences": {}, "quotas": {}, "requiredApprovals": 0,
+        "allowedOrigins": [], "defaults": {}, "locks": {}, "preferences": {}, "quotas": {}, "limits": {}, "requiredApprovals": 0,
         "requireSecondFactor": false, "timeZone": "Europe/Berlin", "retainInputsDays": 1,
     });
     assert_eq!(replaced, usual);
