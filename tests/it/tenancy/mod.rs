@@ -7,3 +7,4 @@ mod growth;
 mod neighbours;
 mod pool;
 mod pools;
+mod tenfold;
