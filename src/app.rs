@@ -36,6 +36,7 @@ use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
 use crate::telemetry::metrics::{Metrics, Task};
+use crate::telemetry::traces::{TraceSetUpError, Traces};
 use crate::tenants::access::{Access, Origins};
 use crate::tenants::audit::checkpoint::checkpoint_all;
 use crate::tenants::catalogue;
@@ -91,6 +92,8 @@ pub enum StartError {
     #[error("outage.spool (GATEWAY__OUTAGE__SPOOL): {0}")]
     Spool(#[from] SpoolError),
     #[error(transparent)]
+    Traces(#[from] TraceSetUpError),
+    #[error(transparent)]
     Passwords(#[from] HashError),
     /// A listener can't be opened.
     #[error("can't listen on {address}: {source}. Choose another with {setting} ({variable})", variable = variable(setting))]
@@ -113,6 +116,7 @@ pub struct App {
     door: server::Door,
     handles: [ServerHandle; 2],
     databases: [Database; 4],
+    traces: Traces,
     drain_grace: Duration,
     shutdown_timeout: Duration,
 }
@@ -124,6 +128,7 @@ impl App {
         let listeners = server::Listeners::open(&settings.server)?;
         let lifecycle = Lifecycle::default();
         let metrics = Metrics::naming(settings.metrics.tenants);
+        let traces = traces(settings, &metrics)?;
         // A pool for each kind of work, so that none takes the connections of another.
         let own = own_database(settings);
         let mints = own.apart("mints", settings.database.mint_connections);
@@ -187,10 +192,7 @@ impl App {
         lifecycle.spawn_to_the_end("ledger", writer.run(lifecycle.clone()));
         lifecycle.spawn("refusals", move || refusals.clone().run());
         let access = Access::new(own.clone(), keys, auth, origins.clone());
-        let pulse = refresh::Pulse {
-            clock: clock.clone(),
-            metrics: metrics.clone(),
-        };
+        let pulse = refresh::Pulse::new(&clock, &metrics);
         let mut refresher = refresh::Refresher::new(access, sources, bridge, pulse, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn_vital("refresh", refresher.run(lifecycle.clone()));
@@ -204,6 +206,7 @@ impl App {
             metrics,
             proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
             databases: databases.clone(),
+            traces: traces.clone(),
         };
         let (address, ops_address) = (listeners.address, listeners.ops_address);
         let door = listeners.door()?;
@@ -221,6 +224,7 @@ impl App {
             door,
             handles,
             databases,
+            traces,
             drain_grace: settings.server.drain_grace,
             shutdown_timeout: settings.server.shutdown_timeout,
         })
@@ -248,7 +252,9 @@ impl App {
         let left = cut_off.saturating_duration_since(Instant::now());
         let finished = self.lifecycle.finish(left).await;
         let closing = join_all(self.databases.iter().map(Database::close));
-        let closed = tokio::time::timeout(CLOSING / 2, closing).await.is_ok();
+        let closing = tokio::time::timeout(CLOSING / 2, closing);
+        let (closed, ()) = tokio::join!(closing, self.traces.stop(CLOSING / 2));
+        let closed = closed.is_ok();
         let clean = stopped && finished && closed;
         tracing::info!(clean, "stopped");
         clean
@@ -274,6 +280,14 @@ async fn refuse_powerful_roles(database: &Database) -> Result<Option<String>, Ri
             Ok(None)
         }
     }
+}
+
+/// What makes traces; nothing does where no receiver is set.
+fn traces(settings: &Settings, metrics: &Metrics) -> Result<Traces, TraceSetUpError> {
+    let proxy = settings.proxy.as_ref();
+    let traces = settings.traces.as_ref();
+    let traces = traces.map(|traces| Traces::set_up(traces, proxy, metrics.clone()));
+    Ok(traces.transpose()?.unwrap_or_default())
 }
 
 fn variable(setting: &str) -> String {

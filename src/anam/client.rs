@@ -22,6 +22,7 @@ use super::{AnamError, MintRefused, SessionToken};
 use crate::clock::Clock;
 use crate::domain::ids::TenantId;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{RequestTrace, Step};
 
 /// A client of Anam's API. The key is given with each call; kept are only those that failed of late.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub struct Anam {
     runtime: Handle,
     breakers: Breakers,
 }
+
+/// The span of one try.
+const TRY: &str = "POST /v1/auth/session-token";
 
 /// An answer, whatever it says.
 struct Answer {
@@ -78,6 +82,7 @@ impl Anam {
         tenant: TenantId,
         key: &ApiKey,
         body: &Bytes,
+        trace: &RequestTrace,
     ) -> Result<SessionToken, MintRefused> {
         let passage = self
             .breakers
@@ -87,7 +92,7 @@ impl Anam {
             Some(passage) if passage.is_trial() => 0,
             _ => self.options.retries,
         };
-        let answer = self.mint_in_time(key, body, retries).await;
+        let answer = self.mint_in_time(key, body, retries, trace).await;
         let report = match &answer {
             Err(refused) if refused.error.is_a_failure_of_anam() => Report::Failed,
             _ => Report::Answered,
@@ -102,10 +107,12 @@ impl Anam {
         key: &ApiKey,
         body: &Bytes,
         mut retries: u32,
+        trace: &RequestTrace,
     ) -> Result<SessionToken, MintRefused> {
         let deadline = Instant::now() + self.options.deadline;
         loop {
-            let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body));
+            let span = trace.call(TRY);
+            let attempt = tokio::time::timeout_at(deadline, self.mint_once(key, body, &span));
             let answer = attempt
                 .await
                 .unwrap_or_else(|_elapsed| Err(AnamError::TimedOut.into()));
@@ -117,6 +124,8 @@ impl Anam {
                 Err(refused) => refused,
             };
             self.metrics.anam_request(refused.error.code());
+            span.failed(refused.error.code());
+            drop(span);
             let pause = self.pause_before_retry();
             let is_last = retries == 0 || !refused.error.is_worth_a_retry();
             // Another try must at least have the time to connect.
@@ -129,19 +138,28 @@ impl Anam {
         }
     }
 
-    async fn mint_once(&self, key: &ApiKey, sent: &Bytes) -> Result<SessionToken, MintRefused> {
+    async fn mint_once(
+        &self,
+        key: &ApiKey,
+        sent: &Bytes,
+        span: &Step,
+    ) -> Result<SessionToken, MintRefused> {
         let connections = self.connections.newest();
-        let request = connections
+        let mut request = connections
             .client
             .post(self.mint_url.clone())
             .header(AUTHORIZATION, key.0.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(sent.clone());
+        if let Some(traceparent) = span.traceparent() {
+            request = request.header("traceparent", traceparent);
+        }
         let answer = exchange(request, self.options.max_body_bytes).await;
         if matches!(answer, Err(AnamError::TimedOut)) {
             self.connections.leave(connections).await;
         }
         let answer = answer?;
+        span.set("http.response.status_code", i64::from(answer.status));
         if answer.status != 200 {
             return Err(MintRefused {
                 error: refusal(&answer),

@@ -29,11 +29,18 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// Notes that changes arrive.
 pub(super) struct Pulse {
-    pub(super) clock: Clock,
-    pub(super) metrics: Metrics,
+    clock: Clock,
+    metrics: Metrics,
 }
 
 impl Pulse {
+    pub(super) fn new(clock: &Clock, metrics: &Metrics) -> Self {
+        Self {
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        }
+    }
+
     fn beat(&self) {
         self.metrics.succeeded(Task::Refresh, self.clock.now());
     }

@@ -26,6 +26,7 @@ use crate::gateway::Gateway;
 use crate::lifecycle::Lifecycle;
 use crate::store::Database;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::tenants::access::Origins;
 use crate::web::address::{TrustedProxies, limit_address};
 use crate::web::body::{AdminBodyLimits, BodyLimits};
@@ -41,6 +42,7 @@ pub(super) struct Services {
     pub(super) metrics: Metrics,
     pub(super) proxies: TrustedProxies,
     pub(super) databases: [Database; 4],
+    pub(super) traces: Traces,
 }
 
 /// The two ports, taken but not served yet.
@@ -150,6 +152,7 @@ fn public(
     let clock = web::Data::new(faces.gateway.clock.clone());
     let lifecycle = web::Data::new(faces.lifecycle.clone());
     let metrics = web::Data::new(faces.metrics.clone());
+    let traces = web::Data::new(faces.traces.clone());
     let proxies = web::Data::new(faces.proxies.clone());
     let own_origin = web::Data::new(own_origin(&settings.server));
     let limits = web::Data::new(BodyLimits {
@@ -169,6 +172,7 @@ fn public(
             .app_data(clock.clone())
             .app_data(lifecycle.clone())
             .app_data(metrics.clone())
+            .app_data(traces.clone())
             .app_data(proxies.clone())
             .app_data(own_origin.clone())
             .app_data(limits.clone())

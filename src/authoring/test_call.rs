@@ -33,6 +33,7 @@ use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::store::documents::VersionRow;
 use crate::store::sessions::Requested;
+use crate::telemetry::traces::RequestTrace;
 use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -220,6 +221,7 @@ impl TestCall {
             admitted,
             claim: None,
             waited: Duration::ZERO,
+            trace: RequestTrace::current(),
         });
         Ok(TestMinted {
             minted: ready.run(&gateway.finisher).await?,

@@ -4,7 +4,7 @@
 pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown, and which may also be given as `<VARIABLE>_FILE`.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "database.url",
     "database.direct_url",
     "database.migrate_url",
@@ -12,16 +12,22 @@ const SECRETS: [&str; 7] = [
     "security.master_key",
     "proxy.url",
     "mail.url",
+    "traces.headers",
 ];
 
 /// Short names that other tools and platforms know or set.
-const SHORT_NAMES: [(&str, &str); 6] = [
+const SHORT_NAMES: [(&str, &str); 11] = [
     ("database.url", "DATABASE_URL"),
     ("database.direct_url", "DIRECT_DATABASE_URL"),
     ("database.migrate_url", "MIGRATE_DATABASE_URL"),
     ("anam.api_key", "ANAM_API_KEY"),
     ("anam.base_url", "ANAM_BASE_URL"),
     ("security.master_key", "GATEWAY_MASTER_KEY"),
+    ("traces.endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ("traces.headers", "OTEL_EXPORTER_OTLP_HEADERS"),
+    ("traces.service_name", "OTEL_SERVICE_NAME"),
+    ("traces.sampler", "OTEL_TRACES_SAMPLER"),
+    ("traces.sampler_arg", "OTEL_TRACES_SAMPLER_ARG"),
 ];
 
 /// Selects `config/<its value>.toml`.

@@ -13,6 +13,7 @@ use super::{
     settings::{
         AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
         LimitSettings, LogSettings, MailSettings, MetricsSettings, OutageSettings, ServerSettings,
+        TraceSettings,
     },
     web_proxy::WebProxy,
 };
@@ -42,6 +43,8 @@ pub struct Settings {
     pub console: ConsoleSettings,
     /// What `/metrics` says.
     pub metrics: MetricsSettings,
+    /// Where traces are sent; `None` makes none.
+    pub traces: Option<TraceSettings>,
     pub log: LogSettings,
     /// Seal the secrets in the database.
     pub master_keys: MasterKeys,
@@ -85,6 +88,7 @@ impl Settings {
                 mail: parts.mail,
                 console: parts.console?,
                 metrics: parts.metrics?,
+                traces: parts.traces,
                 log: parts.log?,
                 master_keys: master_keys?,
                 effective: layers.describe(),

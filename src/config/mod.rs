@@ -27,6 +27,7 @@ pub use master_key::{MasterKey, MasterKeys};
 pub use reference::reference;
 pub use settings::{
     AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings, LimitSettings,
-    LogFormat, LogSettings, MailSettings, MetricsSettings, ServerSettings,
+    LogFormat, LogSettings, MailSettings, MetricsSettings, ServerSettings, TraceSampler,
+    TraceSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -20,7 +20,7 @@ use super::{
     settings::{
         AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
         LimitSettings, LogFormat, LogSettings, MailSettings, MetricsSettings, OutageSettings,
-        ServerSettings,
+        ServerSettings, TraceSampler, TraceSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
@@ -51,6 +51,7 @@ pub(super) struct Parts {
     pub(super) mail: Option<MailSettings>,
     pub(super) console: Option<ConsoleSettings>,
     pub(super) metrics: Option<MetricsSettings>,
+    pub(super) traces: Option<TraceSettings>,
     pub(super) log: Option<LogSettings>,
 }
 
@@ -71,6 +72,7 @@ impl Parts {
             mail: mail(read),
             console: console(read),
             metrics: metrics(read),
+            traces: traces(read),
             log: log(read),
         }
     }
@@ -385,6 +387,96 @@ fn console(read: &mut Reader<'_>) -> Option<ConsoleSettings> {
 fn metrics(read: &mut Reader<'_>) -> Option<MetricsSettings> {
     Some(MetricsSettings {
         tenants: read.integer("metrics.tenants", 0..=10_000)?,
+    })
+}
+
+/// `None` where no endpoint is set; a wrong one has left an error behind.
+fn traces(read: &mut Reader<'_>) -> Option<TraceSettings> {
+    let endpoint = trace_endpoint(read);
+    let headers = trace_headers(read);
+    let service_name = read.text("traces.service_name").map(str::to_owned);
+    let sampler = trace_sampler(read);
+    Some(TraceSettings {
+        endpoint: endpoint?,
+        headers: headers?,
+        service_name: service_name?,
+        sampler: sampler?,
+    })
+}
+
+/// A receiver is mostly beside the gateway, so plain http may go anywhere in its network.
+fn trace_endpoint(read: &mut Reader<'_>) -> Option<Url> {
+    let key = "traces.endpoint";
+    let text = read.text(key)?.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let url = web_url::parse(&format!("{}/v1/traces", text.trim_end_matches('/')));
+    let url = url.ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if url.is_none() {
+        read.reject(
+            key,
+            "must be the address of a receiver of OTLP over HTTP, such as http://localhost:4318, without a user name, a password or a query",
+        );
+    }
+    url
+}
+
+/// As OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.
+fn trace_headers(read: &mut Reader<'_>) -> Option<Vec<(String, SecretString)>> {
+    let key = "traces.headers";
+    let text = read.text(key)?;
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    let pairs = pairs.map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        let value = percent_encoding::percent_decode_str(value.trim())
+            .decode_utf8()
+            .ok()?;
+        let is_value = value.bytes().all(|b| (0x20..0x7f).contains(&b));
+        let name = name.trim();
+        (is_name(name) && is_value)
+            .then(|| (name.to_owned(), SecretString::from(value.into_owned())))
+    });
+    let headers: Option<Vec<_>> = pairs.collect();
+    if headers.is_none() {
+        read.reject(key, "must be headers as in `name=value,name=value`");
+    }
+    headers
+}
+
+fn trace_sampler(read: &mut Reader<'_>) -> Option<TraceSampler> {
+    let words = [
+        ("always_on", (false, Some(1.0))),
+        ("always_off", (false, Some(0.0))),
+        ("traceidratio", (false, None)),
+        ("parentbased_always_on", (true, Some(1.0))),
+        ("parentbased_always_off", (true, Some(0.0))),
+        ("parentbased_traceidratio", (true, None)),
+    ];
+    let chosen = read.choice("traces.sampler", &words);
+    let key = "traces.sampler_arg";
+    let share: Option<f64> = read.parsed(key, "a number from 0 to 1");
+    let fits = |share: &f64| (0.0..=1.0).contains(share);
+    if share.is_some_and(|share| !fits(&share)) {
+        read.reject(key, "must be a number from 0 to 1");
+    }
+    let share = share.filter(fits);
+    let (follows_parent, fixed) = chosen?;
+    Some(TraceSampler {
+        follows_parent,
+        ratio: fixed.or(share)?,
     })
 }
 

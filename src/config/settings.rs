@@ -189,6 +189,26 @@ pub struct MetricsSettings {
     pub tenants: usize,
 }
 
+/// Where traces are sent.
+#[derive(Debug)]
+pub struct TraceSettings {
+    /// Of the receiver, with the path of traces.
+    pub endpoint: Url,
+    /// Headers for the receiver, such as a key.
+    pub headers: Vec<(String, SecretString)>,
+    pub service_name: String,
+    pub sampler: TraceSampler,
+}
+
+/// Which requests are traced.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TraceSampler {
+    /// Whether a caller's `traceparent` decides, where there is one.
+    pub follows_parent: bool,
+    /// The share of the others, 0 to 1.
+    pub ratio: f64,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

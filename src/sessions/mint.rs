@@ -29,6 +29,7 @@ use crate::sources::SourceError;
 use crate::store::sessions::Requested;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::millis;
+use crate::telemetry::traces::RequestTrace;
 
 /// A request for a session token, not verified yet.
 #[derive(Debug)]
@@ -152,11 +153,15 @@ where
     T: AsRef<[u8]>,
 {
     let started = Instant::now();
+    let trace = RequestTrace::current();
+    let judging = trace.step("auth");
     let caller = gateway.authenticate(&call.by).await.map_err(|error| {
+        judging.failed(error.as_label());
         let error = MintError::from(error);
         gateway.metrics.mint(error.label(), None);
         error
     })?;
+    drop(judging);
     let tenant = Some(caller.tenant);
     let ready = match prepare(gateway, call, caller, started).await {
         Ok(Prepared::Ready(ready)) => ready,
@@ -165,6 +170,7 @@ where
             return Ok(minted);
         }
         Err(error) => {
+            trace.set("error.type", error.label());
             gateway.metrics.mint(error.label(), tenant);
             return Err(error);
         }
@@ -193,8 +199,11 @@ where
     let key = call.key?;
     let request = parse(call.body.await?.as_ref())?;
     let read = started.elapsed();
-    let mut admitted = gateway.admit(&caller).await?;
-    let (tenant, stored) = gateway.sources.for_mint(&caller, &admitted).await?;
+    let trace = RequestTrace::current();
+    let admitting = gateway.admit(&caller);
+    let mut admitted = trace.around("limits", admitting).await?;
+    let reading = gateway.sources.for_mint(&caller, &admitted);
+    let (tenant, stored) = trace.around("sources", reading).await?;
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
     }
@@ -231,6 +240,8 @@ where
         .limits
         .check_quotas(&caller, &policy.quotas, moment.now);
     unspent.map_err(|reached| MintError::Quota(reached, moment.now))?;
+    trace.set("session.id", moment.session.to_string());
+    let deciding = trace.step("decide");
     let decided = decide(
         &tenant.snapshot,
         &caller,
@@ -240,6 +251,7 @@ where
     );
     note_context(gateway, &caller, &request, &decided);
     let decision = decided?;
+    drop(deciding);
     let decided = started.elapsed();
 
     let config = WrittenConfig::new(&decision);
@@ -277,6 +289,7 @@ where
         admitted,
         claim,
         waited,
+        trace,
     })))
 }
 
@@ -311,6 +324,7 @@ pub(crate) struct Ready {
     pub(crate) claim: Option<Claim>,
     /// How long it waited for that.
     pub(crate) waited: Duration,
+    pub(crate) trace: RequestTrace,
 }
 
 impl Ready {
@@ -330,8 +344,12 @@ impl Ready {
     async fn finish(self: Box<Self>) -> Result<Minted, MintError> {
         let (metrics, is_test) = (self.metrics.clone(), self.is_test);
         let tenant = self.caller.tenant;
+        let trace = self.trace.clone();
         let minted = self.record_and_ask().await;
         let outcome = minted.as_ref().map_or_else(MintError::label, |_| "issued");
+        if minted.is_err() {
+            trace.set("error.type", outcome);
+        }
         if is_test {
             metrics.test_call(outcome);
         } else {
@@ -357,14 +375,18 @@ impl Ready {
         // The row is committed while the request to Anam is under way; no token leaves before both are done.
         let asking = async {
             let asked = Instant::now();
-            let answer = self.anam.mint(caller.tenant, &self.key, &self.body).await;
+            let asking = self
+                .anam
+                .mint(caller.tenant, &self.key, &self.body, &self.trace);
+            let answer = asking.await;
             if !self.is_test {
                 ledger.anam_took(started.elapsed().saturating_sub(self.decided));
             }
             (answer, asked.elapsed())
         };
         let given_back = self.row.to_give_back();
-        let (recorded, (answer, took)) = tokio::join!(ledger.requested(self.row), asking);
+        let recording = self.trace.around("ledger", ledger.requested(self.row));
+        let (recorded, (answer, took)) = tokio::join!(recording, asking);
         let total = started.elapsed();
         let left = match recorded {
             Ok(left) => (left, moment.now),

@@ -1,13 +1,15 @@
-//! What the program tells its operators: log lines and metrics.
+//! What the program tells its operators: log lines, metrics and traces.
 
 pub mod crowd;
 pub mod logging;
 pub mod metrics;
+pub mod traces;
 
 use std::cell::Cell;
 use std::fmt::Display;
 use std::time::Duration;
 
+use self::traces::RequestTrace;
 use tokio::task::futures::TaskLocalFuture;
 use tracing::{Span, field::display};
 
@@ -27,6 +29,7 @@ pub fn millis(duration: Duration) -> u64 {
 pub fn note_tenant(tenant: impl Display) {
     let is_noted = IS_NOTED.try_with(|noted| noted.replace(true));
     if !is_noted.unwrap_or(false) {
+        RequestTrace::current().set("tenant.id", tenant.to_string());
         Span::current().record("tenant.id", display(tenant));
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::ids::{RequestId, SessionId};
 use crate::domain::key::Key;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, millis};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,16 +42,25 @@ pub async fn trace<B: MessageBody>(
     clock: web::Data<Clock>,
     lifecycle: web::Data<Lifecycle>,
     metrics: web::Data<Metrics>,
+    traces: web::Data<Traces>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
     let id = RequestId(clock.new_id());
     let method = request.method().clone();
-    let span = tracing::info_span!("http.request", request.id = %id, tenant.id = field::Empty);
+    let trace = traces.begin(traceparent(&request));
+    trace.set("request.id", id.to_string());
+    let span = tracing::info_span!(
+        "http.request",
+        request.id = %id,
+        trace.id = trace.id().map(field::display),
+        tenant.id = field::Empty
+    );
     request.extensions_mut().insert(id);
     let answer = next.call(request).instrument(span.clone());
-    let mut response = telemetry::of_one_tenant(answer).await?;
+    let answer = trace.clone().scope(telemetry::of_one_tenant(answer));
+    let mut response = answer.await?;
 
     let route = response
         .request()
@@ -65,6 +75,10 @@ pub async fn trace<B: MessageBody>(
         .extensions_mut()
         .remove::<SessionLine>();
     let session = session.as_ref();
+    trace.answered(method.as_str(), &route, status);
+    if let Some(line) = session {
+        trace.set("session.id", line.session.to_string());
+    }
     span.in_scope(|| {
         tracing::info!(
             http.method = %method,
@@ -91,6 +105,13 @@ pub async fn trace<B: MessageBody>(
             .set_connection_type(ConnectionType::Close);
     }
     Ok(response)
+}
+
+/// Where the caller's own trace is, if one header says so.
+fn traceparent(request: &ServiceRequest) -> Option<&str> {
+    let mut headers = request.headers().get_all("traceparent");
+    let first = headers.next()?.to_str().ok()?;
+    headers.next().is_none().then_some(first)
 }
 
 /// A route's pattern as the `OpenAPI` document writes it: `{key}`, without the expression that says what a key looks like.

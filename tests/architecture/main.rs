@@ -13,10 +13,23 @@ mod architecture {
     const MAX_LINES: usize = 600;
 
     /// Crates that belong to one room, or a few.
-    const ROOMS_OF_CRATES: [(&str, &[&str]); 16] = [
+    const ROOMS_OF_CRATES: [(&str, &[&str]); 20] = [
         ("sqlx", &["store/"]),
-        // The program asks Anam, issuers, and, as a client, gateways elsewhere.
-        ("reqwest", &["anam/", "auth/", "client/"]),
+        // The program asks Anam, issuers, and, as a client, gateways elsewhere; and sends traces.
+        (
+            "reqwest",
+            &["anam/", "auth/", "client/", "telemetry/traces/"],
+        ),
+        (
+            "opentelemetry",
+            &["telemetry/traces.rs", "telemetry/traces/"],
+        ),
+        (
+            "opentelemetry_sdk",
+            &["telemetry/traces.rs", "telemetry/traces/"],
+        ),
+        ("opentelemetry_otlp", &["telemetry/traces/"]),
+        ("opentelemetry_http", &["telemetry/traces/"]),
         (
             "actix_web",
             &["web/", "api/", "console/", "app/", "app.rs", "dev/"],

@@ -212,6 +212,69 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
+fn what_can_be_no_setting_of_metrics_and_traces_is_refused_with_advice() {
+    let table = [
+        ("GATEWAY__METRICS__TENANTS", "-1", "is not an integer"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "localhost:4318",
+            "must be the address of a receiver",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://user:word@localhost:4318",
+            "without a user name",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a key",
+            "must be headers as in `name=value,name=value`",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "xray",
+            "is not `always_on` or `always_off`",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "half",
+            "is not a number from 0 to 1",
+        ),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.5", "must be a number from 0"),
+    ];
+    for (variable, value, advice) in table {
+        let report = mistakes(&[(variable, value)]);
+        assert_eq!(report.len(), 1, "{variable}={value}: {report:?}");
+        assert!(report[0].contains(advice), "{variable}={value}: {report:?}");
+    }
+}
+
+#[test]
+fn the_variables_of_opentelemetry_set_traces() {
+    assert!(load(&[]).unwrap().traces.is_none());
+    let settings = load(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otel.example/base/"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b, x-team = us"),
+        ("OTEL_SERVICE_NAME", "gateway-eu"),
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+    ]);
+    let traces = settings.unwrap().traces.unwrap();
+    assert_eq!(
+        traces.endpoint.as_str(),
+        "https://otel.example/base/v1/traces"
+    );
+    let headers = traces.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_str(), value.expose_secret()))
+        .collect();
+    assert_eq!(headers, [("api-key", "a b"), ("x-team", "us")]);
+    assert_eq!(traces.service_name, "gateway-eu");
+    assert!(!traces.sampler.follows_parent);
+    assert!((traces.sampler.ratio - 0.25).abs() < f64::EPSILON);
+}
+
+#[test]
 fn a_value_that_is_set_twice_is_refused() {
     let report = mistakes(&[
         ("ANAM_BASE_URL", "https://a.example"),
@@ -452,7 +515,11 @@ fn broken_toml_is_reported_by_line_and_never_quoted() {
 
 #[test]
 fn no_secret_is_shown_by_errors_by_debug_or_by_the_effective_configuration() {
-    let env = [("ANAM_API_KEY", "canary-key")];
+    let env = [
+        ("ANAM_API_KEY", "canary-key"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=canary-key"),
+    ];
     let settings = load(&env).unwrap();
     let shown = format!("{settings:?}\n{}", settings.effective());
     assert!(!shown.contains("canary") && !shown.contains(KEY), "{shown}");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use persona_gateway::telemetry::metrics::Metrics;
 use serde_json::Value;
 
-use super::sentences::file;
+use super::sentences::{file, hold};
 
 const ALERTS: &str = "deploy/prometheus/alerts.yml";
 const DASHBOARD: &str = "deploy/grafana/persona-gateway.json";
@@ -25,6 +25,25 @@ fn the_table_of_metrics_is_what_the_program_has() {
     assert!(
         kept == table.trim_end(),
         "the table of metrics in docs/OPERATIONS.md must be\n{head}{table}"
+    );
+}
+
+#[test]
+fn the_page_of_operations_has_the_programs_numbers() {
+    hold(
+        "docs/OPERATIONS.md",
+        &[
+            ("of the operations listener (port {})", &["server.ops_port"]),
+            ("`metrics.tenants` ({}) at most", &["metrics.tenants"]),
+            (
+                "every {} minutes at most",
+                &["src/telemetry/metrics/tenants.rs PERIOD"],
+            ),
+            (
+                "Spans wait in a queue of {} and",
+                &["src/telemetry/traces/export.rs WAITING"],
+            ),
+        ],
     );
 }
 

@@ -26,6 +26,9 @@ pub struct RecordedRequest {
     pub query: Option<String>,
     /// The body: JSON where it parses, else a string, `null` where it was empty.
     pub body: Value,
+    /// The header `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// When it arrived.
     pub at: DateTime<Utc>,
 }
@@ -37,6 +40,7 @@ pub(super) struct StoredRequest {
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) body: Bytes,
+    pub(super) traceparent: Option<String>,
     pub(super) at: DateTime<Utc>,
 }
 
@@ -54,6 +58,7 @@ impl StoredRequest {
             path: self.path.clone(),
             query: self.query.clone(),
             body,
+            traceparent: self.traceparent.clone(),
             at: self.at,
         }
     }

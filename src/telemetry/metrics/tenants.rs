@@ -32,7 +32,8 @@ fn class(outcome: &str) -> Option<usize> {
         "issued" => Some(0),
         // No token was taken.
         "repeated" => None,
-        "origin_not_allowed" | "invalid_request" | "rate_limited" | "undecided" => Some(1),
+        "origin_not_allowed" | "invalid_request" | "rate_limited" | "quota_reached"
+        | "undecided" => Some(1),
         _ => Some(2),
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Upkeep {
     tasks: Gauges<ByTask>,
     mails: Counters<ByResult>,
     log_lines_dropped: Counter,
+    spans: Counters<ByResult>,
 }
 
 impl Upkeep {
@@ -93,6 +94,11 @@ impl Upkeep {
                 "Lines that are not in the log, since nobody read it fast enough",
                 Counter::default(),
             ),
+            spans: to.add(
+                "spans",
+                "Spans of traces that were sent, by result; those that did not fit the queue are not counted",
+                Counters::default(),
+            ),
         }
     }
 
@@ -135,6 +141,15 @@ impl Metrics {
         let labels = ByTask { task: task.label() };
         let gauge = self.0.upkeep.tasks.get_or_create(&labels);
         gauge.set(at.timestamp());
+    }
+
+    /// So many spans were sent to the receiver of traces, or were not.
+    pub fn spans(&self, spans: usize, outcome: Outcome) {
+        let labels = ByResult {
+            result: outcome.label(),
+        };
+        let spans = u64::try_from(spans).unwrap_or(u64::MAX);
+        self.0.upkeep.spans.get_or_create(&labels).inc_by(spans);
     }
 
     /// A letter was sent, or the label of why not yet or not at all.

@@ -38,12 +38,15 @@ async fn regular_tasks_say_when_they_last_succeeded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_pool_of_connections_says_how_full_it_is_and_who_waited_in_vain() {
     let app = spawn_with(TestOptions::set(&[
+        ("DATABASE__OWN_CONNECTIONS", "4"),
+        ("DATABASE__MINT_CONNECTIONS", "3"),
         ("DATABASE__USER_CONNECTIONS", "1"),
+        ("DATABASE__ADMIN_CONNECTIONS", "2"),
         ("DATABASE__ACQUIRE_TIMEOUT_MS", "1000"),
     ]))
     .await;
     let page = app.metrics().await;
-    for (pool, limit) in [("own", 5), ("mints", 6), ("users", 1), ("admins", 6)] {
+    for (pool, limit) in [("own", 4), ("mints", 3), ("users", 1), ("admins", 2)] {
         let series = format!("gateway_database_connections_limit{{pool=\"{pool}\"}}");
         assert_eq!(value(&page, &series), limit, "{page}");
     }

@@ -4,3 +4,4 @@ mod alerts;
 mod commands;
 mod metrics;
 mod prometheus;
+mod traces;

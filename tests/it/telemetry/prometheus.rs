@@ -28,6 +28,8 @@ fn promtool_is_content_with_the_alerts_and_the_example() {
         "{said}"
     );
     promtool(&["check", "config", "deploy/prometheus/prometheus.yml"]);
+    // Their times and thresholds, which `alerts.rs` makes short.
+    promtool(&["test", "rules", "deploy/prometheus/alerts_test.yml"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -50,6 +50,11 @@ pub(crate) async fn record(
             .filter(|query| !query.is_empty())
             .map(str::to_owned),
         body: without(body, bearer(request.request())),
+        traceparent: request
+            .headers()
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
         at: shared.config.clock.now(),
     });
     Ok(next.call(request).await?.map_into_left_body())
