@@ -1457,6 +1457,7 @@ design-dark = Dunkel
 quotas-left = Rest der Kontingente
 quota-left = { $left } von { $most } übrig
 quota-low = fast aufgebraucht
+quota-none = aufgebraucht
 quota-resets = Wieder alles
 quota-unlimited = keine Grenze
 quota-sessionsPerDay = Gespräche am Tag

@@ -1457,6 +1457,7 @@ design-dark = Dark
 quotas-left = Left of the quotas
 quota-left = { $left } of { $most } left
 quota-low = nearly used up
+quota-none = used up
 quota-resets = All of it again
 quota-unlimited = no limit
 quota-sessionsPerDay = Sessions a day

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::visitor::Visitor;
 use crate::harness::admins::body;
-use crate::harness::{TestApp, spawn};
+use crate::harness::{TestApp, context, spawn};
 
 async fn policy(app: &TestApp, token: &str) -> Value {
     let path = "/v1/admin/policy";
@@ -185,5 +185,67 @@ async fn an_invitation_is_shown_once_and_lets_somebody_in() {
     let token = link.split('<').next().unwrap().to_owned();
     let later = owner.open("/console/people").await;
     assert!(!later.html.contains(&token) && later.text().contains("cid@example.com"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn quotas_are_set_in_the_policys_form_and_what_is_left_is_seen_at_a_glance() {
+    let app = spawn().await;
+    app.signed_in("demo", "o@example.com", Role::Owner).await;
+    let visitor = Visitor::sign_in(&app, "o@example.com").await;
+    let overview = visitor.open("/console").await;
+    assert!(!overview.html.contains("Left of the quotas"));
+    let path = "/console/policy";
+    let page = visitor.open(path).await;
+    let mut form = page.form(path);
+    form.set("/quotas/tenant/sessionsPerDay", "many");
+    form.set("/quotas/user/sessionsPerDay", "1");
+    form.set("/limits/userPerMinute", "100");
+    let told = visitor.press(&page, &form, "").await;
+    assert_eq!(told.status, 422);
+    assert!(
+        told.html
+            .contains("<p class=\"fault\">must be a whole number from 1 to"),
+        "{}",
+        told.html
+    );
+    let mut form = told.form(path);
+    assert_eq!(form.get("/quotas/tenant/sessionsPerDay"), "many");
+    form.set("/quotas/tenant/sessionsPerDay", "5");
+    let saved = visitor.press(&told, &form, "").await;
+    assert_eq!(saved.status, 200);
+    assert_eq!(saved.form(path).get("/quotas/tenant/sessionsPerDay"), "5");
+    assert_eq!(saved.form(path).get("/limits/userPerMinute"), "100");
+    app.settle("demo").await;
+    for user in ["ann", "bob", "cleo", "dora"] {
+        let answer = app.mint(&app.user(user), &context("support")).await;
+        assert_eq!(answer.status(), 200);
+    }
+    let overview = visitor.open("/console").await.text();
+    for part in [
+        "Left of the quotas",
+        "Sessions a day:",
+        "1 of 5 left",
+        "nearly used up",
+    ] {
+        assert!(overview.contains(part), "{part}: {overview}");
+    }
+    let ann = visitor.open("/console/users/ann").await.text();
+    assert!(
+        ann.contains("0 of 1 left") && ann.contains("used up"),
+        "{ann}"
+    );
+
+    // What is emptied is no longer there.
+    let page = visitor.open(path).await;
+    let mut form = page.form(path);
+    for (name, value) in &mut form.0 {
+        if name.starts_with("/quotas/") {
+            value.clear();
+        }
+    }
+    visitor.press(&page, &form, "").await;
+    let overview = visitor.open("/console").await;
+    assert!(!overview.html.contains("Left of the quotas"));
     app.stop().await;
 }
