@@ -32,6 +32,7 @@ use crate::refusals::Refusals;
 use crate::repeats::Repeats;
 use crate::sessions::sweep::Sweeper;
 use crate::sessions::time_used;
+use crate::shared::{SetUpError as SharedSetUpError, Shared};
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
 use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
@@ -88,6 +89,8 @@ pub enum StartError {
     Anam(#[from] crate::anam::SetUpError),
     #[error(transparent)]
     Mail(#[from] crate::mail::SetUpError),
+    #[error(transparent)]
+    Shared(#[from] SharedSetUpError),
     /// `outage.spool` is no folder that sessions could be kept in.
     #[error("outage.spool (GATEWAY__OUTAGE__SPOOL): {0}")]
     Spool(#[from] SpoolError),
@@ -161,15 +164,16 @@ impl App {
         if let Some(replayer) = writer.replayer(own.clone()) {
             lifecycle.spawn_vital("replay", replayer.run());
         }
+        let shared = share(settings, &keys, &clock, &metrics, &lifecycle).await?;
         let refusals = Refusals::new(own.clone(), clock.clone());
         let mail = start_mail(settings, &own, &metrics, &clock, &lifecycle)?;
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
-            limits: Limits::new(limit_options(settings)),
+            limits: Limits::new(limit_options(settings)).shared(shared.clone()),
             sources: sources.clone(),
             ledger,
             refusals: refusals.clone(),
-            repeats: Repeats::default(),
+            repeats: Repeats::shared(shared),
             anam: Arc::new(Anam::new(
                 anam_options(settings),
                 clock.clone(),
@@ -316,6 +320,24 @@ fn start_mail(
     let (mail, postman) = Mail::set_up(settings, own.clone(), metrics.clone(), clock.clone())?;
     lifecycle.spawn_to_the_end("mail", postman.run());
     Ok(Some(mail))
+}
+
+/// What instances share in Redis, if one is configured. It may be away: then each goes on by itself.
+async fn share(
+    settings: &Settings,
+    keys: &KeyRing,
+    clock: &Clock,
+    metrics: &Metrics,
+    lifecycle: &Lifecycle,
+) -> Result<Option<Shared>, SharedSetUpError> {
+    let Some(settings) = &settings.limits.redis else {
+        return Ok(None);
+    };
+    let (keys, clock) = (keys.clone(), clock.clone());
+    let (shared, mut keeper) = Shared::set_up(settings, keys, clock, metrics.clone())?;
+    keeper.try_now().await;
+    lifecycle.spawn_vital("redis", keeper.run());
+    Ok(Some(shared))
 }
 
 /// Where sessions are kept while the database is away; `None` if they are not.

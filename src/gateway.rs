@@ -172,15 +172,17 @@ impl Gateway {
     }
 
     /// Applies the limits of the tenant's own policy, and counts a refusal.
-    pub fn admit_by_policy(
+    pub async fn admit_by_policy(
         &self,
         caller: &Caller,
         tenant: &LiveTenant,
         admitted: &mut Admitted,
     ) -> Result<(), TooMany> {
         let rates = tenant.snapshot.policy.limits;
-        let counted = self.limits.admit_by_policy(caller, rates, admitted);
-        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+        let counting = self.limits.admit_by_policy(caller, rates, admitted);
+        counting
+            .await
+            .inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 
     /// Applies the rate limits of test calls, which `by` makes, and counts a refusal.
@@ -202,8 +204,8 @@ impl Gateway {
     }
 
     /// Applies the rate limit of a client address, and counts a refusal.
-    pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
-        let counted = self.limits.admit_address(address);
+    pub async fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let counted = self.limits.admit_address(address).await;
         counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
     }
 

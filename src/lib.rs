@@ -18,6 +18,8 @@ pub mod turns;
 pub mod wording;
 pub mod work;
 
+pub mod shared;
+
 pub mod anam;
 pub mod auth;
 pub mod client;

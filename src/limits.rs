@@ -1,6 +1,8 @@
-//! How often, and how many at once: what one tenant, user or address may ask of this instance.
+//! How often, and how many at once: what one tenant, user or address may ask. Rates are counted by all instances together where
+//! they share Redis ([`Shared`]); numbers at the same time, try-outs, test calls and sign-ins by each for itself.
 
 mod by_policy;
+mod everywhere;
 mod known;
 pub mod sign_in;
 mod used_up;
@@ -14,8 +16,10 @@ use chrono::{DateTime, Utc};
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use self::by_policy::{ByPolicy, Place};
+use self::everywhere::{Asked, Everywhere};
 use self::known::KnownCredentials;
 use self::sign_in::SignInLimits;
 use self::used_up::UsedUp;
@@ -25,6 +29,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::quota::{Quotas, Reached};
 use crate::domain::rates::Rates;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
+use crate::shared::Shared;
 use crate::telemetry::metrics::Limit;
 use crate::turns::{Turn, Turns, TurnsNow};
 
@@ -119,16 +124,15 @@ impl TooMany {
 /// The counters of this instance.
 #[derive(Debug)]
 pub struct Limits {
-    tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
-    users: Option<DefaultKeyedRateLimiter<(TenantId, String)>>,
-    addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    tenants: Option<Rate<TenantId>>,
+    users: Option<Rate<(TenantId, String)>>,
+    addresses: Option<Rate<IpAddr>>,
     try_outs: DefaultKeyedRateLimiter<TenantId>,
     test_calls: DefaultKeyedRateLimiter<(TenantId, String)>,
-    admin_tenants: Option<DefaultKeyedRateLimiter<TenantId>>,
-    admin_addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    admin_tenants: Option<Rate<TenantId>>,
+    admin_addresses: Option<Rate<IpAddr>>,
     /// Tries to sign in to administer.
     pub sign_in: SignInLimits,
-    clock: DefaultClock,
     under_way: Option<Arc<Semaphore>>,
     under_way_by_tenant: Option<KeyedSemaphore<TenantId>>,
     turns: Turns,
@@ -137,12 +141,44 @@ pub struct Limits {
     known_admins: KnownCredentials,
     used_up: UsedUp,
     by_policy: ByPolicy,
+    everywhere: Everywhere,
 }
 
-fn keyed<K: Clone + Eq + std::hash::Hash>(
-    per_minute: Option<NonZeroU32>,
-) -> Option<DefaultKeyedRateLimiter<K>> {
-    per_minute.map(|rate| RateLimiter::keyed(Quota::per_minute(rate)))
+/// A rate, and what was used of it at this instance.
+#[derive(Debug)]
+struct Rate<K: Clone + Eq + std::hash::Hash> {
+    quota: Quota,
+    here: DefaultKeyedRateLimiter<K>,
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Rate<K> {
+    fn new(quota: Quota) -> Self {
+        Self {
+            quota,
+            here: RateLimiter::keyed(quota),
+        }
+    }
+
+    fn per_minute(rate: Option<NonZeroU32>) -> Option<Self> {
+        rate.map(|rate| Self::new(Quota::per_minute(rate)))
+    }
+
+    fn check(&self, limit: Limit, key: &K) -> Result<(), TooMany> {
+        let checked = self.here.check_key(key);
+        checked.map_err(|until| often(limit, &until))
+    }
+
+    fn forget_idle(&self) {
+        self.here.retain_recent();
+        self.here.shrink_to_fit();
+    }
+}
+
+fn often(limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
+    TooMany::Often {
+        limit,
+        retry_after: until.wait_time_from(DefaultClock::default().now()),
+    }
 }
 
 fn count(most: NonZeroU32) -> usize {
@@ -195,19 +231,17 @@ impl Limits {
     /// Counters that start empty.
     pub fn new(options: LimitOptions) -> Self {
         Self {
-            tenants: keyed(options.tenant_per_minute),
-            users: keyed(options.user_per_minute),
-            addresses: keyed(options.address_per_minute),
+            tenants: Rate::per_minute(options.tenant_per_minute),
+            users: Rate::per_minute(options.user_per_minute),
+            addresses: Rate::per_minute(options.address_per_minute),
             try_outs: RateLimiter::keyed(Quota::per_minute(TRY_OUTS_PER_MINUTE)),
             test_calls: RateLimiter::keyed(Quota::per_minute(TEST_CALLS_PER_MINUTE)),
             admin_tenants: options.admin_per_minute.map(|rate| {
                 let at_once = NonZeroU32::new(rate.get() / ADMIN_BURST);
-                let quota = Quota::per_minute(rate).allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
-                RateLimiter::keyed(quota)
+                Rate::new(Quota::per_minute(rate).allow_burst(at_once.unwrap_or(NonZeroU32::MIN)))
             }),
-            admin_addresses: keyed(options.admin_per_minute),
+            admin_addresses: Rate::per_minute(options.admin_per_minute),
             sign_in: SignInLimits::default(),
-            clock: DefaultClock::default(),
             under_way: options
                 .in_flight
                 .map(|most| Arc::new(Semaphore::new(count(most)))),
@@ -218,33 +252,54 @@ impl Limits {
             known_admins: KnownCredentials::default(),
             used_up: UsedUp::default(),
             by_policy: ByPolicy::default(),
+            everywhere: Everywhere::default(),
         }
+    }
+
+    /// Counts rates with the other instances, where Redis is there for it.
+    #[must_use]
+    pub fn shared(mut self, shared: Option<Shared>) -> Self {
+        self.everywhere = Everywhere(shared);
+        self
     }
 
     /// Counts a request in, and waits for its turn. The user's own limit comes first, so that one user can't use up the tenant's.
     pub async fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
-        if let Some(users) = &self.users {
-            let user = (caller.tenant, caller.subject.as_str().to_owned());
-            users
-                .check_key(&user)
-                .map_err(|until| self.often(Limit::User, &until))?;
-        }
-        if let Some(tenants) = &self.tenants {
-            tenants
-                .check_key(&caller.tenant)
-                .map_err(|until| self.often(Limit::Tenant, &until))?;
-        }
-        self.enter(caller.tenant).await
+        let (tenant, subject) = (caller.tenant, caller.subject.as_str());
+        let user = self.users.as_ref().map(|rate| Asked {
+            limit: Limit::User,
+            tenant,
+            whose: subject.as_bytes(),
+            quota: rate.quota,
+        });
+        let all = self.tenants.as_ref().map(|rate| Asked {
+            limit: Limit::Tenant,
+            tenant,
+            whose: &[],
+            quota: rate.quota,
+        });
+        let here = || {
+            if let Some(users) = &self.users {
+                users.check(Limit::User, &(tenant, subject.to_owned()))?;
+            }
+            if let Some(tenants) = &self.tenants {
+                tenants.check(Limit::Tenant, &tenant)?;
+            }
+            Ok(())
+        };
+        self.everywhere.count("users", [user, all], here).await?;
+        self.enter(tenant).await
     }
 
     /// Applies the rates that the tenant's policy sets.
-    pub fn admit_by_policy(
+    pub async fn admit_by_policy(
         &self,
         caller: &Caller,
         rates: Rates,
         admitted: &mut Admitted,
     ) -> Result<(), TooMany> {
-        admitted.place = self.by_policy.admit(caller, rates)?;
+        let place = self.by_policy.admit(caller, rates, &self.everywhere);
+        admitted.place = place.await?;
         Ok(())
     }
 
@@ -270,7 +325,7 @@ impl Limits {
     pub fn count_test_call(&self, tenant: TenantId, by: &str) -> Result<(), TooMany> {
         self.test_calls
             .check_key(&(tenant, by.to_owned()))
-            .map_err(|until| self.often(Limit::TestCall, &until))?;
+            .map_err(|until| often(Limit::TestCall, &until))?;
         self.admit_try_out(tenant)
     }
 
@@ -301,32 +356,51 @@ impl Limits {
     }
 
     /// Counts a request from an address in, before anything else is known of it.
-    pub fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
-        let Some(addresses) = &self.addresses else {
+    pub async fn admit_address(&self, address: IpAddr) -> Result<(), TooMany> {
+        let rate = self.addresses.as_ref();
+        self.count_address("addresses", rate, Limit::Address, address)
+            .await
+    }
+
+    async fn count_address(
+        &self,
+        step: &'static str,
+        rate: Option<&Rate<IpAddr>>,
+        limit: Limit,
+        address: IpAddr,
+    ) -> Result<(), TooMany> {
+        let Some(rate) = rate else {
             return Ok(());
         };
-        addresses
-            .check_key(&one_address(address))
-            .map_err(|until| self.often(Limit::Address, &until))
+        let address = one_address(address);
+        let whose = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        let asked = Asked {
+            limit,
+            tenant: TenantId(Uuid::nil()),
+            whose: &whose.octets(),
+            quota: rate.quota,
+        };
+        let here = || rate.check(limit, &address);
+        self.everywhere.count(step, [Some(asked)], here).await
     }
 
     /// Counts an admin's check in, which fetches an issuer's keys or calls Anam.
     pub fn admit_try_out(&self, tenant: TenantId) -> Result<(), TooMany> {
         self.try_outs
             .check_key(&tenant)
-            .map_err(|until| self.often(Limit::TryOut, &until))
+            .map_err(|until| often(Limit::TryOut, &until))
     }
 
     /// Counts a request to the admin API in, before its credential is looked up. That is a matter of milliseconds, so one too
     /// many waits a little: behind a proxy, many have one address.
     pub async fn admit_admin_address(&self, address: IpAddr) -> Result<AddressAdmitted, TooMany> {
-        let address = one_address(address);
-        if let Some(addresses) = &self.admin_addresses {
-            addresses
-                .check_key(&address)
-                .map_err(|until| self.often(Limit::Admin, &until))?;
-        }
-        let turn = wait(self.admin_by_address.as_ref(), address).await?;
+        let rate = self.admin_addresses.as_ref();
+        self.count_address("admin addresses", rate, Limit::Admin, address)
+            .await?;
+        let turn = wait(self.admin_by_address.as_ref(), one_address(address)).await?;
         Ok(AddressAdmitted { _address: turn })
     }
 
@@ -345,48 +419,50 @@ impl Limits {
     pub async fn admit_admin(&self, tenant: TenantId) -> Result<AdminAdmitted, TooMany> {
         // The turn first: those who wait for the rate look again and again, so they are few, and the others are in a line.
         let turn = wait(self.admin_by_tenant.as_ref(), tenant).await?;
-        if let Some(tenants) = &self.admin_tenants {
-            let door = tokio::time::Instant::now() + AT_DOOR;
-            while let Err(until) = tenants.check_key(&tenant) {
-                let pause = until.wait_time_from(self.clock.now());
-                if tokio::time::Instant::now() + pause > door {
-                    return Err(self.often(Limit::Admin, &until));
+        let door = tokio::time::Instant::now() + AT_DOOR;
+        while let Err(refused) = self.count_admin(tenant).await {
+            match refused {
+                TooMany::Often { retry_after, .. }
+                    if tokio::time::Instant::now() + retry_after <= door =>
+                {
+                    tokio::time::sleep(retry_after).await;
                 }
-                tokio::time::sleep(pause).await;
+                _ => return Err(refused),
             }
         }
         Ok(AdminAdmitted { _tenant: turn })
     }
 
-    fn often(&self, limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
-        TooMany::Often {
-            limit,
-            retry_after: until.wait_time_from(self.clock.now()),
-        }
+    async fn count_admin(&self, tenant: TenantId) -> Result<(), TooMany> {
+        let Some(rate) = &self.admin_tenants else {
+            return Ok(());
+        };
+        let asked = Asked {
+            limit: Limit::Admin,
+            tenant,
+            whose: &[],
+            quota: rate.quota,
+        };
+        let here = || rate.check(Limit::Admin, &tenant);
+        self.everywhere.count("admins", [Some(asked)], here).await
     }
 
     /// Forgets who has been quiet for a minute; call it now and then, or the counters grow with everybody ever seen.
     pub fn forget_idle(&self) {
         if let Some(users) = &self.users {
-            users.retain_recent();
-            users.shrink_to_fit();
+            users.forget_idle();
         }
-        if let Some(addresses) = &self.addresses {
-            addresses.retain_recent();
-            addresses.shrink_to_fit();
+        for addresses in [&self.addresses, &self.admin_addresses]
+            .into_iter()
+            .flatten()
+        {
+            addresses.forget_idle();
         }
-        if let Some(tenants) = &self.tenants {
-            tenants.retain_recent();
+        for tenants in [&self.tenants, &self.admin_tenants].into_iter().flatten() {
+            tenants.forget_idle();
         }
         self.try_outs.retain_recent();
         self.test_calls.retain_recent();
-        if let Some(addresses) = &self.admin_addresses {
-            addresses.retain_recent();
-            addresses.shrink_to_fit();
-        }
-        if let Some(tenants) = &self.admin_tenants {
-            tenants.retain_recent();
-        }
         self.by_policy.forget_idle();
         self.sign_in.forget_idle();
         self.known_admins.forget_idle();
@@ -394,148 +470,4 @@ impl Limits {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::domain::caller::Subject;
-    use crate::domain::ids::IssuerId;
-    use uuid::Uuid;
-
-    fn caller(tenant: u128, subject: &str) -> Caller {
-        Caller {
-            tenant: TenantId(Uuid::from_u128(tenant)),
-            issuer: IssuerId(Uuid::nil()),
-            subject: Subject::parse(subject).unwrap(),
-            facts: std::collections::BTreeMap::default(),
-            left_out: std::collections::BTreeMap::default(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_user_over_their_limit_leaves_others_alone() {
-        let limits = Limits::new(LimitOptions {
-            user_per_minute: NonZeroU32::new(2),
-            ..LimitOptions::default()
-        });
-        for _ in 0..2 {
-            assert!(limits.admit(&caller(1, "ann")).await.is_ok());
-        }
-        assert!(matches!(
-            limits.admit(&caller(1, "ann")).await,
-            Err(TooMany::Often { .. })
-        ));
-        assert!(limits.admit(&caller(1, "bob")).await.is_ok());
-        assert!(limits.admit(&caller(2, "ann")).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_tenants_requests_under_way_are_counted_until_they_end() {
-        let limits = Limits::new(LimitOptions {
-            tenant_in_flight: NonZeroU32::new(1),
-            ..LimitOptions::default()
-        });
-        let first = limits.admit(&caller(1, "ann")).await.unwrap();
-        assert!(matches!(
-            limits.admit(&caller(1, "bob")).await,
-            Err(TooMany::AtOnce { .. })
-        ));
-        assert!(limits.admit(&caller(2, "cid")).await.is_ok());
-        drop(first);
-        assert!(limits.admit(&caller(1, "bob")).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn admin_requests_under_way_are_counted_by_tenant_and_before_that_by_address() {
-        let limits = Limits::new(LimitOptions {
-            admin_in_flight: NonZeroU32::new(1),
-            ..LimitOptions::default()
-        });
-        let (here, there) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let at_door = limits.admit_admin_address(here).await.unwrap();
-        let mut next = Box::pin(limits.admit_admin_address(here));
-        assert!(next.as_mut().now_or_never().is_none(), "it waits");
-        assert!(limits.admit_admin_address(there).await.is_ok());
-        drop(at_door);
-        assert!(next.await.is_ok());
-
-        let (one, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
-        let inside = limits.admit_admin(one).await.unwrap();
-        let mut next = Box::pin(limits.admit_admin(one));
-        assert!(next.as_mut().now_or_never().is_none(), "it waits");
-        assert!(limits.admit_admin(other).await.is_ok());
-        drop(inside);
-        let inside = next.await.unwrap();
-        let full = limits.admit_admin(one).await.unwrap_err();
-        assert_eq!(full.limit(), Limit::AdminInFlight);
-        drop(inside);
-    }
-
-    #[tokio::test]
-    async fn admin_requests_over_their_rate_wait_for_a_place_in_it_where_it_is_near() {
-        let limits = |rate| {
-            Limits::new(LimitOptions {
-                admin_per_minute: NonZeroU32::new(rate),
-                ..LimitOptions::default()
-            })
-        };
-        let tenant = TenantId(Uuid::from_u128(1));
-        // A hundred in a second, fifty at once.
-        let quick = limits(6_000);
-        for _ in 0..50 {
-            quick.admit_admin(tenant).await.unwrap();
-        }
-        assert!(
-            quick.admit_admin(tenant).now_or_never().is_none(),
-            "it waits"
-        );
-        quick.admit_admin(tenant).await.unwrap();
-        // One in twenty seconds.
-        let slow = limits(3);
-        slow.admit_admin(tenant).await.unwrap();
-        let refused = slow.admit_admin(tenant).await.unwrap_err();
-        assert!(matches!(
-            refused,
-            TooMany::Often { limit: Limit::Admin, retry_after } if retry_after > Duration::from_secs(10)
-        ));
-        let other = TenantId(Uuid::from_u128(2));
-        slow.admit_admin(other).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn no_more_look_for_a_place_in_the_rate_than_may_be_under_way() {
-        let limits = Limits::new(LimitOptions {
-            admin_per_minute: NonZeroU32::new(3),
-            admin_in_flight: NonZeroU32::new(1),
-            ..LimitOptions::default()
-        });
-        let tenant = TenantId(Uuid::from_u128(1));
-        let inside = limits.admit_admin(tenant).await.unwrap();
-        let mut next = Box::pin(limits.admit_admin(tenant));
-        assert!(
-            next.as_mut().now_or_never().is_none(),
-            "it stands in the line, though its rate would refuse it"
-        );
-        drop(inside);
-        assert_eq!(next.await.unwrap_err().limit(), Limit::Admin);
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_network_are_one() {
-        let limits = Limits::new(LimitOptions {
-            address_per_minute: NonZeroU32::new(1),
-            ..LimitOptions::default()
-        });
-        assert!(limits.admit_address("2001:db8::1".parse().unwrap()).is_ok());
-        assert!(
-            limits
-                .admit_address("2001:db8::2".parse().unwrap())
-                .is_err()
-        );
-        assert!(
-            limits
-                .admit_address("2001:db8:0:1::1".parse().unwrap())
-                .is_ok()
-        );
-    }
-}
+mod tests;

@@ -1,13 +1,17 @@
 //! Repeated requests for a session token. With the same `Idempotency-Key`, a user gets for a minute what the first request got: a page that
 //! mounts twice, or asks again since an answer was lost, takes one of Anam's tokens and not two.
 //!
-//! Kept in the memory of this instance; another one knows nothing of it.
+//! Kept in the memory of the instance that answered, and in Redis where instances share it ([`Shared`]): then a repeat may reach any of
+//! them. Without, another instance knows nothing of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use hashlink::LinkedHashMap;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use crate::anam::SessionToken;
@@ -16,6 +20,7 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::{IssuerId, SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::request::MintRequest;
+use crate::shared::{Found, Shared, SharedClaim};
 
 /// For how long after its first request a key counts.
 pub const KEPT: Duration = Duration::from_mins(1);
@@ -38,7 +43,10 @@ pub struct Issued {
 
 /// The keys of the last minute.
 #[derive(Debug, Default)]
-pub struct Repeats(Mutex<Tenants>);
+pub struct Repeats {
+    here: Mutex<Tenants>,
+    shared: Option<Shared>,
+}
 
 #[derive(Debug, Default)]
 struct Tenants {
@@ -82,11 +90,19 @@ pub enum Repeat {
 pub struct Claim {
     first: OwnedMutexGuard<Option<Answered>>,
     request: [u8; 32],
+    /// The right to answer for all instances.
+    shared: Option<SharedClaim>,
 }
 
 impl Claim {
     /// Keeps what the request got, for its repeats.
     pub fn keep(mut self, issued: Arc<Issued>) {
+        if let Some(shared) = self.shared.take() {
+            match Letter::write(&issued, &self.request) {
+                Ok(answer) => shared.answer(&answer, KEPT),
+                Err(error) => tracing::warn!(%error, "an answer was not kept for other instances"),
+            }
+        }
         *self.first = Some(Answered {
             request: self.request,
             issued,
@@ -104,7 +120,59 @@ pub struct NoKey;
 #[error("the Idempotency-Key was sent with another request before")]
 pub struct KeyReused;
 
+/// An answer as instances pass it on, sealed.
+#[derive(Serialize, Deserialize)]
+struct Letter {
+    /// What the request was, hexadecimal.
+    request: String,
+    token: String,
+    expires_at: DateTime<Utc>,
+    session: SessionId,
+    context: String,
+    persona: String,
+    persona_version: i32,
+    persona_name: String,
+}
+
+impl Letter {
+    fn write(issued: &Issued, request: &[u8; 32]) -> Result<SecretString, serde_json::Error> {
+        let letter = Self {
+            request: hex::encode(request),
+            token: issued.token.expose().to_owned(),
+            expires_at: issued.token.expires_at,
+            session: issued.session,
+            context: issued.context.as_str().to_owned(),
+            persona: issued.persona.as_str().to_owned(),
+            persona_version: issued.persona_version,
+            persona_name: issued.persona_name.clone(),
+        };
+        serde_json::to_string(&letter).map(SecretString::from)
+    }
+
+    /// The request, and what it got. `None` for what no instance of this version wrote.
+    fn read(letter: &SecretString) -> Option<(String, Issued)> {
+        let letter: Self = serde_json::from_str(letter.expose_secret()).ok()?;
+        let issued = Issued {
+            token: SessionToken::passed_on(letter.token, letter.expires_at),
+            session: letter.session,
+            context: Key::parse(&letter.context).ok()?,
+            persona: Key::parse(&letter.persona).ok()?,
+            persona_version: letter.persona_version,
+            persona_name: letter.persona_name,
+        };
+        Some((letter.request, issued))
+    }
+}
+
 impl Repeats {
+    /// Shares answers with the other instances, where Redis is there for it.
+    pub fn shared(shared: Option<Shared>) -> Self {
+        Self {
+            here: Mutex::default(),
+            shared,
+        }
+    }
+
     /// Finds out whether a request repeats another. Waits for one of the same key that is under way, which is no longer than a mint.
     pub async fn judge(
         &self,
@@ -121,12 +189,42 @@ impl Repeats {
         let first = self.tenants().find(caller.tenant, call, Instant::now());
         let first = first.lock_owned().await;
         match &*first {
-            None => Ok(Repeat::First(Claim { first, request })),
+            None => {}
             Some(answered) if answered.request == request => {
-                Ok(Repeat::Again(answered.issued.clone()))
+                return Ok(Repeat::Again(answered.issued.clone()));
             }
-            Some(_) => Err(KeyReused),
+            Some(_) => return Err(KeyReused),
         }
+        let shared = match self.elsewhere(caller.tenant, call).await {
+            Found::Mine(claim) => Some(claim),
+            Found::Away => None,
+            Found::Answer(letter) => match Letter::read(&letter) {
+                Some((first, issued)) if first == hex::encode(request) => {
+                    return Ok(Repeat::Again(Arc::new(issued)));
+                }
+                Some(_) => return Err(KeyReused),
+                None => None,
+            },
+        };
+        Ok(Repeat::First(Claim {
+            first,
+            request,
+            shared,
+        }))
+    }
+
+    /// What the other instances know of a call.
+    async fn elsewhere(&self, tenant: TenantId, call: Call) -> Found {
+        let Some(shared) = &self.shared else {
+            return Found::Away;
+        };
+        let place = [
+            call.issuer.0.as_bytes().as_slice(),
+            call.user.as_bytes(),
+            &call.key,
+        ];
+        let place = shared.answer_key(tenant, &place.concat());
+        shared.claim(place).await
     }
 
     /// Forgets keys whose time is over; call it now and then.
@@ -139,7 +237,7 @@ impl Repeats {
     }
 
     fn tenants(&self) -> MutexGuard<'_, Tenants> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

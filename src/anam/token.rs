@@ -71,6 +71,14 @@ impl SessionToken {
         })
     }
 
+    /// A token that another instance has checked.
+    pub fn passed_on(token: String, expires_at: DateTime<Utc>) -> Self {
+        Self {
+            token: token.into(),
+            expires_at,
+        }
+    }
+
     /// The token, for the one answer that hands it out.
     pub fn expose(&self) -> &str {
         self.token.expose_secret()

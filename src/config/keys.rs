@@ -4,13 +4,14 @@
 pub(super) const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Keys whose values are never shown, and which may also be given as `<VARIABLE>_FILE`.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "database.url",
     "database.direct_url",
     "database.migrate_url",
     "anam.api_key",
     "security.master_key",
     "proxy.url",
+    "limits.redis_url",
     "mail.url",
     "traces.headers",
 ];

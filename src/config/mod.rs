@@ -11,6 +11,7 @@ mod load;
 mod mail_url;
 mod master_key;
 mod read;
+mod redis_url;
 mod reference;
 mod sections;
 mod settings;
@@ -24,10 +25,11 @@ pub use error::{ConfigError, ConfigErrors};
 pub use load::{MigrateSettings, Settings};
 pub use mail_url::{MailSecurity, MailSender, MailUrl};
 pub use master_key::{MasterKey, MasterKeys};
+pub use redis_url::RedisUrl;
 pub use reference::reference;
 pub use settings::{
     AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings, LimitSettings,
-    LogFormat, LogSettings, MailSettings, MetricsSettings, ServerSettings, TraceSampler,
-    TraceSettings,
+    LogFormat, LogSettings, MailSettings, MetricsSettings, RedisSettings, ServerSettings,
+    TraceSampler, TraceSettings,
 };
 pub use web_proxy::{Bypass, WebProxy};

@@ -17,10 +17,11 @@ use super::{
     mail_url::{MailSender, MailUrl},
     master_key::MasterKeys,
     read::Reader,
+    redis_url::RedisUrl,
     settings::{
         AnamSettings, AuthSettings, ConsoleSettings, DatabaseSettings, LedgerSettings,
         LimitSettings, LogFormat, LogSettings, MailSettings, MetricsSettings, OutageSettings,
-        ServerSettings, TraceSampler, TraceSettings,
+        RedisSettings, ServerSettings, TraceSampler, TraceSettings,
     },
     web_proxy::{Bypass, WebProxy},
 };
@@ -278,6 +279,7 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
     let tenant_mints_in_flight = limit("limits.tenant_mints_in_flight");
     let mints_in_flight = limit("limits.mints_in_flight");
     let mints_in_progress = limit("limits.mints_in_progress");
+    let redis = redis(read);
     Some(LimitSettings {
         tenant_mints_per_minute: tenant_mints_per_minute?,
         user_mints_per_minute: user_mints_per_minute?,
@@ -287,6 +289,28 @@ fn limits(read: &mut Reader<'_>) -> Option<LimitSettings> {
         tenant_mints_in_flight: tenant_mints_in_flight?,
         mints_in_flight: mints_in_flight?,
         mints_in_progress: mints_in_progress?,
+        redis,
+    })
+}
+
+/// `None` without a server: then each instance counts by itself.
+fn redis(read: &mut Reader<'_>) -> Option<RedisSettings> {
+    let timeout = read.millis("limits.redis_timeout_ms", 1..=10_000);
+    let key = "limits.redis_root_certificates";
+    let roots = read.text(key).map(str::trim);
+    let url = read.secret("limits.redis_url")?;
+    let parsed = RedisUrl::parse(&url);
+    if parsed.is_none() {
+        read.reject("limits.redis_url", format!("must be {}", RedisUrl::FORM));
+    }
+    let roots = match roots? {
+        "" => None,
+        path => Some(root_certificates(read, key, path)?),
+    };
+    Some(RedisSettings {
+        url: parsed?,
+        timeout: timeout?,
+        roots,
     })
 }
 
@@ -318,7 +342,8 @@ fn outage(read: &mut Reader<'_>) -> Option<OutageSettings> {
 fn mail(read: &mut Reader<'_>) -> Option<MailSettings> {
     let timeout = read.millis("mail.timeout_ms", 100..=60_000);
     let from = read.text("mail.from").map(str::trim);
-    let roots = read.text("mail.root_certificates").map(str::trim);
+    let key = "mail.root_certificates";
+    let roots = read.text(key).map(str::trim);
     let url = read.secret("mail.url")?;
     let parsed = MailUrl::parse(&url);
     if parsed.is_none() {
@@ -341,7 +366,7 @@ fn mail(read: &mut Reader<'_>) -> Option<MailSettings> {
     let public = web_url::parse(public?).ok();
     let extra_roots = match roots? {
         "" => None,
-        path => Some(root_certificates(read, path)?),
+        path => Some(root_certificates(read, key, path)?),
     };
     Some(MailSettings {
         url: parsed?,
@@ -352,8 +377,7 @@ fn mail(read: &mut Reader<'_>) -> Option<MailSettings> {
     })
 }
 
-fn root_certificates(read: &mut Reader<'_>, path: &str) -> Option<Vec<u8>> {
-    let key = "mail.root_certificates";
+fn root_certificates(read: &mut Reader<'_>, key: &str, path: &str) -> Option<Vec<u8>> {
     match fs::read(path) {
         Ok(pem) if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") => {
             Some(pem)

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::database_url::DatabaseUrl;
 use super::mail_url::{MailSender, MailUrl};
+use super::redis_url::RedisUrl;
 use crate::anam_sdk::Sdk;
 
 /// The public and the operations listener.
@@ -118,7 +119,7 @@ pub struct AuthSettings {
     pub outbound_ports: Vec<u16>,
 }
 
-/// Limits of one instance; `None` is no limit.
+/// Limits; `None` is no limit. Numbers at the same time are those of one instance.
 #[derive(Debug)]
 pub struct LimitSettings {
     /// Session tokens of one tenant.
@@ -137,6 +138,18 @@ pub struct LimitSettings {
     pub mints_in_flight: Option<NonZeroU32>,
     /// Session tokens in progress; `None`: as many as go without delay.
     pub mints_in_progress: Option<NonZeroU32>,
+    /// Where instances count rates together; `None`: each by itself.
+    pub redis: Option<RedisSettings>,
+}
+
+/// Redis or Valkey, which all instances share.
+#[derive(Debug)]
+pub struct RedisSettings {
+    pub url: RedisUrl,
+    /// How long a request waits for an answer.
+    pub timeout: Duration,
+    /// Certificates to trust instead of the system's, PEM.
+    pub roots: Option<Vec<u8>>,
 }
 
 /// Serving while Postgres is away.

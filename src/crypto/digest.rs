@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4), the only digest that the gateway stores or compares.
+//! SHA-256 (FIPS 180-4), the only digest that the gateway stores or compares; and the one by which Redis names scripts.
 
 use aws_lc_rs::digest;
 
@@ -16,6 +16,12 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(sha256(bytes))
 }
 
+/// The SHA-1 of a script as 40 lower-case hexadecimal digits: the name by which Redis knows it. For nothing that must be secure.
+pub fn script_name(script: &str) -> String {
+    let algorithm = &digest::SHA1_FOR_LEGACY_USE_ONLY;
+    hex::encode(digest::digest(algorithm, script.as_bytes()))
+}
+
 /// Stands for a user of a tenant where their subject, which is personal data, need not be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectDigest([u8; 32]);
@@ -23,6 +29,10 @@ pub struct SubjectDigest([u8; 32]);
 impl SubjectDigest {
     pub fn of(subject: &Subject) -> Self {
         Self(sha256(subject.as_str().as_bytes()))
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Reads 64 hexadecimal digits.
@@ -35,13 +45,22 @@ impl SubjectDigest {
 
 #[cfg(test)]
 mod tests {
-    use super::sha256_hex;
+    use super::{script_name, sha256_hex};
 
     #[test]
     fn the_example_of_fips_180_4_gives_its_digest() {
         assert_eq!(
             sha256_hex(b"abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn a_script_is_named_as_redis_does() {
+        // From the documentation of SCRIPT LOAD.
+        assert_eq!(
+            script_name("return 'hello moto'"),
+            "232fd51614574cf0867b83d384a5e898cfd24e5a"
         );
     }
 }

@@ -9,14 +9,14 @@ pub const MAX_PER_MINUTE: u32 = 1_000_000;
 /// The largest number of requests at the same time.
 pub const MAX_AT_ONCE: u32 = 10_000;
 
-/// A policy's rates; `None` is no limit of its own. They count on each instance.
+/// A policy's rates; `None` is no limit of its own. They count at all instances together where they share Redis, and else at each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Requests of each user in a minute.
     pub user_per_minute: Option<u32>,
     /// Requests of all users together in a minute.
     pub per_minute: Option<u32>,
-    /// Requests of all users together at the same time.
+    /// Requests of all users together at the same time, at each instance.
     pub at_once: Option<u32>,
 }
 

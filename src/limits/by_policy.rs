@@ -1,15 +1,15 @@
-//! Rates that tenants' policies set: counters of each such tenant, on this instance.
+//! Rates that tenants' policies set: counters of each such tenant, on this instance and, where instances share them, on all.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::TooMany;
+use super::everywhere::{Asked, Everywhere};
+use super::{TooMany, often};
 use crate::domain::caller::Caller;
 use crate::domain::ids::TenantId;
 use crate::domain::rates::Rates;
@@ -40,13 +40,6 @@ pub(super) struct Place {
 
 fn per_minute(most: Option<u32>) -> Option<Quota> {
     most.and_then(NonZeroU32::new).map(Quota::per_minute)
-}
-
-fn often(limit: Limit, until: &NotUntil<QuantaInstant>) -> TooMany {
-    TooMany::Often {
-        limit,
-        retry_after: until.wait_time_from(DefaultClock::default().now()),
-    }
 }
 
 impl Counters {
@@ -84,19 +77,43 @@ impl ByPolicy {
     }
 
     /// Counts a request in. The user's own rate comes first, so that one user can't use up the tenant's.
-    pub(super) fn admit(&self, caller: &Caller, rates: Rates) -> Result<Option<Place>, TooMany> {
+    pub(super) async fn admit(
+        &self,
+        caller: &Caller,
+        rates: Rates,
+        everywhere: &Everywhere,
+    ) -> Result<Option<Place>, TooMany> {
         if rates.is_empty() {
             return Ok(None);
         }
         let counters = self.of(caller.tenant, rates);
-        if let Some(users) = &counters.users {
-            users
-                .check_key(&caller.subject.as_str().to_owned())
-                .map_err(|until| often(Limit::User, &until))?;
-        }
-        if let Some(all) = &counters.all {
-            all.check().map_err(|until| often(Limit::Tenant, &until))?;
-        }
+        let (tenant, subject) = (caller.tenant, caller.subject.as_str());
+        let asked = [
+            per_minute(rates.user_per_minute).map(|quota| Asked {
+                limit: Limit::User,
+                tenant,
+                whose: subject.as_bytes(),
+                quota,
+            }),
+            per_minute(rates.per_minute).map(|quota| Asked {
+                limit: Limit::Tenant,
+                tenant,
+                whose: &[],
+                quota,
+            }),
+        ];
+        let here = || {
+            if let Some(users) = &counters.users {
+                let checked = users.check_key(&subject.to_owned());
+                checked.map_err(|until| often(Limit::User, &until))?;
+            }
+            if let Some(all) = &counters.all {
+                let checked = all.check();
+                checked.map_err(|until| often(Limit::Tenant, &until))?;
+            }
+            Ok(())
+        };
+        everywhere.count("policy", asked, here).await?;
         let Some(at_once) = &counters.at_once else {
             return Ok(None);
         };

@@ -207,7 +207,9 @@ where
     if !gateway.admit_origin(&call.by, &tenant) {
         return Err(MintError::OriginNotAllowed);
     }
-    gateway.admit_by_policy(&caller, &tenant, &mut admitted)?;
+    gateway
+        .admit_by_policy(&caller, &tenant, &mut admitted)
+        .await?;
     let before = Instant::now();
     let claim = match key {
         None => None,

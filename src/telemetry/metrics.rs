@@ -11,6 +11,7 @@ mod mints;
 mod process;
 mod register;
 mod requests;
+mod sharing;
 mod tenants;
 mod upkeep;
 
@@ -32,6 +33,7 @@ use self::mints::Mints;
 use self::process::Process;
 use self::register::Register;
 use self::requests::Requests;
+use self::sharing::RedisState;
 use self::tenants::TenantCounts;
 use self::upkeep::Upkeep;
 
@@ -53,6 +55,7 @@ struct Inner {
     ledger: LedgerMetrics,
     pools: Pools,
     upkeep: Upkeep,
+    redis: RedisState,
 }
 
 impl Metrics {
@@ -74,6 +77,7 @@ impl Metrics {
         let ledger = LedgerMetrics::register(to);
         let pools = Pools::register(to);
         let upkeep = Upkeep::register(to);
+        let redis = RedisState::register(to);
         Process::register(&mut Register::new("", &mut registry, &mut described));
         Self(Arc::new(Inner {
             registry,
@@ -85,6 +89,7 @@ impl Metrics {
             ledger,
             pools,
             upkeep,
+            redis,
         }))
     }
 

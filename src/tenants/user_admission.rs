@@ -45,7 +45,9 @@ pub async fn admit_user(
     if !gateway.admit_origin(&call, &tenant) {
         return Err(AdmissionError::OriginNotAllowed);
     }
-    gateway.admit_by_policy(&caller, &tenant, &mut admitted)?;
+    gateway
+        .admit_by_policy(&caller, &tenant, &mut admitted)
+        .await?;
     Ok(AdmittedUser {
         caller,
         tenant,

@@ -79,9 +79,10 @@ pub async fn limit_address<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let admitted = proxies
-        .client(request.request())
-        .map_or(Ok(()), |address| gateway.admit_address(address));
+    let admitted = match proxies.client(request.request()) {
+        None => Ok(()),
+        Some(address) => gateway.admit_address(address).await,
+    };
     match admitted {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(too_many) => Ok(request

@@ -519,6 +519,7 @@ fn no_secret_is_shown_by_errors_by_debug_or_by_the_effective_configuration() {
         ("ANAM_API_KEY", "canary-key"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=canary-key"),
+        ("GATEWAY__LIMITS__REDIS_URL", "redis://:canary@localhost"),
     ];
     let settings = load(&env).unwrap();
     let shown = format!("{settings:?}\n{}", settings.effective());
@@ -530,10 +531,40 @@ fn no_secret_is_shown_by_errors_by_debug_or_by_the_effective_configuration() {
         ("ANAM_API_KEY", "canary\nkey"),
         ("MIGRATE_DATABASE_URL", "canary"),
         ("ANAM_BASE_URL", "https://canary@api.anam.ai"),
+        ("GATEWAY__LIMITS__REDIS_URL", "http://:canary@localhost"),
     ];
     let report = mistakes(&wrong);
     assert_eq!(report.len(), wrong.len(), "{report:?}");
     assert!(!report.concat().contains("canary"), "{report:?}");
+}
+
+#[test]
+fn redis_is_named_by_a_url_which_may_stand_in_a_file() {
+    assert!(load(&[]).unwrap().limits.redis.is_none());
+    let folder = Folder::with("redis", "rediss://gateway:secret@redis.example.com\n");
+    let file = folder.0.join("redis");
+    let file = file.to_str().unwrap();
+    let settings = load(&[("GATEWAY__LIMITS__REDIS_URL_FILE", file)]).unwrap();
+    let redis = settings.limits.redis.unwrap();
+    assert_eq!(redis.url.host, "redis.example.com");
+    assert_eq!(redis.timeout, Duration::from_millis(100));
+
+    let said = mistakes(&[("GATEWAY__LIMITS__REDIS_URL", "localhost:6379")]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("must be an address such as redis://"),
+        "{said:?}"
+    );
+    let said = mistakes(&[
+        ("GATEWAY__LIMITS__REDIS_URL", "rediss://redis.example.com"),
+        (
+            "GATEWAY__LIMITS__REDIS_ROOT_CERTIFICATES",
+            "/nowhere/ca.pem",
+        ),
+        ("GATEWAY__LIMITS__REDIS_TIMEOUT_MS", "0"),
+    ]);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[1].contains("can't read /nowhere/ca.pem"), "{said:?}");
 }
 
 #[test]

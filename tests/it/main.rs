@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod me;

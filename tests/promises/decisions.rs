@@ -94,6 +94,26 @@ fn refusals_schemas_and_releases() {
 #[test]
 fn waiting_and_working() {
     hold(
+        "docs/decisions/0049-what-instances-share-in-redis.md",
+        &[
+            (
+                "claims its key there, for {} seconds,",
+                &["src/shared/answers.rs CLAIMED"],
+            ),
+            (
+                "It is tried again after {} second,",
+                &["src/shared/keeper.rs PAUSE"],
+            ),
+        ],
+    );
+    hold(
+        "docs/SCALE.md",
+        &[(
+            "the repeat waits up to {} seconds and takes one",
+            &["src/shared/answers.rs CLAIMED"],
+        )],
+    );
+    hold(
         "docs/decisions/0019-a-pool-of-our-own.md",
         &[("and closed after {} minutes", &["src/store/pool.rs IDLE"])],
     );

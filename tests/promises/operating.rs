@@ -40,6 +40,10 @@ fn readme_and_production() {
             ),
             ("and two more: {}.", &[CONNECTIONS]),
             (
+                "slower than `limits.redis_timeout_ms` ({}),",
+                &["limits.redis_timeout_ms"],
+            ),
+            (
                 "by a poll within {} seconds (for each {} tenants)",
                 &["src/app/refresh.rs POLL", "src/app/refresh.rs POLLED"],
             ),

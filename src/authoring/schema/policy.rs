@@ -103,7 +103,7 @@ fn quotas() -> Schema {
 
 fn limits() -> Schema {
     object(
-        "How fast users may ask, on each instance of the gateway. What its configuration says holds as well.",
+        "How fast users may ask, at all instances of the gateway together where they share Redis, and else at each. What its configuration says holds as well.",
         vec![
             (
                 "userPerMinute",

@@ -88,7 +88,7 @@ impl Collector for Process {
     }
 }
 
-fn gauge<T>(
+pub(super) fn gauge<T>(
     to: &mut DescriptorEncoder<'_>,
     (name, help): (&str, &str),
     unit: Option<&Unit>,

@@ -5,12 +5,12 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::TestOptions;
+use super::certificates;
 use super::cli::Folder;
 use super::npm;
 
@@ -65,16 +65,7 @@ impl MailServer {
     /// A server with `starttls` or `tls`, whose certificate an authority of its own has signed.
     pub(crate) async fn start_with(mode: &'static str) -> Self {
         let folder = Folder::new();
-        let ca_key = KeyPair::generate().unwrap();
-        let mut ca = CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca_certificate = ca.self_signed(&ca_key).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = own.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
-        folder.write("ca.pem", ca_certificate.pem());
-        folder.write("own.pem", certificate.pem());
-        folder.write("own.key", key.serialize_pem());
+        certificates::write(&folder);
 
         let place = tokio::task::spawn_blocking(installed).await.unwrap();
         let mut child = Command::new("python3")

@@ -239,6 +239,8 @@ async fn neglected(load: &mut Load) -> Arc<TestApp> {
     let mut options = TestOptions::set(&[
         ("AUTH__JWKS_COOLDOWN_SECONDS", "1"),
         ("DATABASE__USER_CONNECTIONS", "1"),
+        // Nobody is there.
+        ("LIMITS__REDIS_URL", "redis://127.0.0.1:1"),
         ("DATABASE__ACQUIRE_TIMEOUT_MS", "300"),
         ("MAIL__URL", &mail),
         ("MAIL__FROM", "Persona gateway <gateway@example.com>"),
