@@ -24,7 +24,7 @@ bench *args:
 soak *args:
     cargo test --test it -- --ignored --test-threads 1 faults:: {{args}}
 
-# deploy/scale/ on this machine: each of its parts dies once under load (docs/SCALE.md). Takes two minutes; needs haproxy and pgbouncer.
+# deploy/scale/ on this machine: each of its parts dies once under load (docs/SCALE.md). Takes two minutes; needs haproxy, pgbouncer and redis-server.
 scale *args:
     cargo test --test it -- --ignored --test-threads 1 --nocapture faults::scale {{args}}
 

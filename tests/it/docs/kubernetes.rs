@@ -122,6 +122,7 @@ fn what_the_manifests_say_is_what_the_program_takes() {
     }
     let settings = Settings::load(&environment, Path::new("config")).unwrap();
     assert!(settings.database.direct_url.is_some());
+    assert!(settings.limits.redis.is_some());
 
     // Time to stop, and to be noticed before.
     let text = settings.effective();

@@ -1,4 +1,4 @@
-//! deploy/scale/ on this machine: three instances behind `HAProxy`, two servers of `PostgreSQL` with a `PgBouncer` each. Each part dies
+//! deploy/scale/ on this machine: three instances behind `HAProxy`, two servers of `PostgreSQL` with a `PgBouncer` each, Redis. Each part dies
 //! once while users ask. docs/SCALE.md has the figures that this prints.
 
 pub(super) mod parts;
@@ -13,7 +13,7 @@ use persona_gateway::crypto::seal::KeyRing;
 use persona_gateway::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use secrecy::ExposeSecret;
 
-use self::parts::{Instance, Part, bouncer, proxy};
+use self::parts::{Instance, Part, bouncer, proxy, redis};
 use self::traffic::Traffic;
 use crate::harness::cli::{Folder, environment_of};
 use crate::harness::postgres::migrate;
@@ -37,6 +37,7 @@ struct Rig {
     bouncers: [Part; 2],
     instances: [Instance; 3],
     proxy: Part,
+    redis: Part,
     traffic: Traffic,
     spool: Folder,
     _anam: EmulatorHandle,
@@ -81,6 +82,9 @@ impl Rig {
             ..EmulatorConfig::default()
         })
         .unwrap();
+        let mut redis = redis();
+        redis.start().await;
+        let redis_url = format!("redis://127.0.0.1:{}", redis.port);
         let spool = Folder::new();
         let mut environment = environment_of(&bench);
         for (name, value) in [
@@ -89,7 +93,9 @@ impl Rig {
             ("GATEWAY__OUTAGE__SPOOL", spool.path().to_str().unwrap()),
             ("GATEWAY__SERVER__DRAIN_GRACE_MS", "2000"),
             ("GATEWAY__SERVER__TRUSTED_PROXIES", "127.0.0.1/32"),
-            ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
+            ("GATEWAY__LIMITS__REDIS_URL", &redis_url),
+            // More than anybody asks, but counted.
+            ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "100000"),
             ("GATEWAY__LIMITS__ADDRESS_REQUESTS_PER_MINUTE", "0"),
         ] {
             environment.push((name.to_owned(), value.to_owned()));
@@ -110,6 +116,7 @@ impl Rig {
             bouncers,
             instances,
             proxy,
+            redis,
             spool,
             _anam: anam,
             wrong: Vec::new(),
@@ -223,6 +230,12 @@ async fn each_part_dies_once_under_load_and_no_token_is_lost() {
     rig.bouncers[0].start().await;
     rig.told("the primary's PgBouncer is killed", began, 0)
         .await;
+
+    let began = Instant::now();
+    rig.redis.kill();
+    unnoticed().await;
+    rig.redis.start().await;
+    rig.told("Redis is killed", began, 0).await;
 
     let began = Instant::now();
     rig.standby.kill();

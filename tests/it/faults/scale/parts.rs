@@ -146,6 +146,19 @@ pub(super) fn proxy(instances: [(u16, u16); 3]) -> Part {
     })
 }
 
+/// Redis, which keeps nothing.
+pub(super) fn redis() -> Part {
+    let (port, folder) = (free_port(), Folder::new());
+    Part::new(port, move || {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(folder.path());
+        command
+    })
+}
+
 /// One instance of the gateway.
 pub(super) struct Instance {
     pub(super) ports: (u16, u16),
