@@ -28,10 +28,11 @@ use crate::ledger::{Ledger, Spool, SpoolError};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
 use crate::mail::Mail;
+use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::repeats::Repeats;
 use crate::sessions::sweep::Sweeper;
-use crate::sessions::time_used;
+use crate::sessions::{conversations, time_used};
 use crate::shared::{SetUpError as SharedSetUpError, Shared};
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
@@ -50,6 +51,9 @@ const HOUSEKEEPING: Duration = Duration::from_mins(1);
 
 /// How often is looked for sessions whose time is to be found out.
 const QUOTAS: Duration = Duration::from_secs(5);
+
+/// How often is looked whether conversations began or ended.
+const PLACES: Duration = Duration::from_secs(2);
 
 /// How long a tenant without requests stays in memory.
 const IDLE_TENANT: Duration = Duration::from_mins(30);
@@ -167,6 +171,7 @@ impl App {
         let shared = share(settings, &keys, &clock, &metrics, &lifecycle).await?;
         let refusals = Refusals::new(own.clone(), clock.clone());
         let mail = start_mail(settings, &own, &metrics, &clock, &lifecycle)?;
+        let anam = Anam::new(anam_options(settings), clock.clone(), metrics.clone())?;
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
             limits: Limits::new(limit_options(settings)).shared(shared.clone()),
@@ -174,11 +179,8 @@ impl App {
             ledger,
             refusals: refusals.clone(),
             repeats: Repeats::shared(shared),
-            anam: Arc::new(Anam::new(
-                anam_options(settings),
-                clock.clone(),
-                metrics.clone(),
-            )?),
+            places: Places::new(mints.clone(), settings.anam.places, metrics.clone()),
+            anam: Arc::new(anam),
             mail,
             finisher: lifecycle.finisher(),
             database: admins.clone(),
@@ -373,6 +375,10 @@ fn keep_house(
         let (gateway, own) = (gateway.clone(), own.clone());
         move || quotas(gateway.clone(), own.clone())
     });
+    lifecycle.spawn("places", {
+        let (gateway, own) = (gateway.clone(), own.clone());
+        move || places(gateway.clone(), own.clone())
+    });
     lifecycle.spawn("catalogues", {
         let gateway = gateway.clone();
         move || catalogues(gateway.clone())
@@ -437,7 +443,6 @@ async fn checkpoints(gateway: Arc<Gateway>, database: Database) {
     }
 }
 
-/// Syncs the catalogues of tenants whose policy asks for it, on a task of its own, since Anam may be slow.
 async fn quotas(gateway: Arc<Gateway>, database: Database) {
     loop {
         if !time_used::round(&gateway, &database).await {
@@ -446,6 +451,14 @@ async fn quotas(gateway: Arc<Gateway>, database: Database) {
     }
 }
 
+async fn places(gateway: Arc<Gateway>, database: Database) {
+    loop {
+        conversations::round(&gateway, &database).await;
+        tokio::time::sleep(PLACES).await;
+    }
+}
+
+/// Syncs the catalogues of tenants whose policy asks for it, on a task of its own, since Anam may be slow.
 async fn catalogues(gateway: Arc<Gateway>) {
     // Spreads the requests of instances that started together.
     let jitter = gateway.clock.now().timestamp_subsec_millis();

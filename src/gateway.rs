@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::lifecycle::Finisher;
 use crate::limits::{AddressAdmitted, AdminAdmitted, Admitted, Limits, TooMany, one_address};
 use crate::mail::Mail;
+use crate::places::Places;
 use crate::refusals::{RefusalReason, Refusals, Refused};
 use crate::repeats::Repeats;
 use crate::sources::{LiveTenant, Sources};
@@ -58,6 +59,8 @@ pub struct Gateway {
     pub refusals: Refusals,
     /// What requests with an `Idempotency-Key` got.
     pub repeats: Repeats,
+    /// Places of Anam's keys.
+    pub places: Places,
     pub anam: Arc<Anam>,
     /// Mail to people who administer; none where no server is configured.
     pub mail: Option<Mail>,

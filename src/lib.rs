@@ -29,6 +29,7 @@ pub mod store;
 pub mod ledger;
 pub mod limits;
 pub mod mail;
+pub mod places;
 pub mod refusals;
 pub mod repeats;
 pub mod sources;

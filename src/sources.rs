@@ -18,6 +18,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
 use crate::domain::key::Key;
+use crate::domain::places::KeyOwner;
 use crate::domain::snapshot::Snapshot;
 use crate::limits::Admitted;
 use crate::store::changes::PreferencesChange;
@@ -103,6 +104,15 @@ impl LiveTenant {
     /// The versions of a document that mints get; none where it is archived or was never released.
     fn served(&self, kind: DocumentKind, key: Key) -> Served {
         self.served.get(&(kind, key)).cloned().unwrap_or_default()
+    }
+
+    /// Whose key it is.
+    pub fn key_owner(&self) -> KeyOwner {
+        if self.has_own_key {
+            KeyOwner::Tenant(self.snapshot.tenant)
+        } else {
+            KeyOwner::Platform
+        }
     }
 
     /// The Anam key: the tenant's own, else the platform's.
@@ -208,6 +218,11 @@ impl Sources {
             tenants: Mutex::default(),
             known_users: KnownUsers::new(bridge),
         }
+    }
+
+    /// The platform's Anam key.
+    pub fn platform_key(&self) -> Option<ApiKey> {
+        self.loader.platform_key.clone()
     }
 
     /// The live state of the caller's tenant, and the caller's preferences.

@@ -15,6 +15,7 @@ let user; // one of settings.users
 let jwt;
 let contexts = [];
 let client; // Anam's, while a conversation runs
+let waiting = false; // for a place, while others have all of them
 
 // ---- Signing in: what your product does already
 
@@ -48,6 +49,7 @@ async function ask(path, body, again = false) {
   // An application/problem+json: `code` is for programs, `errors` says which member is wrong.
   throw Object.assign(new Error(found.detail ?? found.title), {
     status: answer.status, code: found.code, errors: found.errors,
+    position: found.position, estimate: found.estimatedWaitSeconds,
     retryAfter: answer.headers.get("Retry-After"), requestId: answer.headers.get("X-Request-Id"),
   });
 }
@@ -78,7 +80,7 @@ async function start() {
   say("Asking for a session token …");
   try {
     // A token starts one conversation: ask for it when the user asks, not before.
-    const minted = await ask("/v1/session-token", { context: element("context").value, metadata: metadata() });
+    const minted = await tokenInTurn({ context: element("context").value, metadata: metadata() });
     if (settings.standIn) await showWhatWasAsked(minted);
     say(`Calling ${minted.persona.name} …`);
     const { createClient, AnamEvent } = await anamSdk();
@@ -108,7 +110,27 @@ async function start() {
   }
 }
 
+// Anam allows a handful of conversations at the same time. Whoever asks again when the gateway says keeps their turn.
+async function tokenInTurn(body) {
+  waiting = true;
+  for (;;) {
+    try {
+      const minted = await ask("/v1/session-token", body);
+      waiting = false;
+      return minted;
+    } catch (error) {
+      if (error.code !== "places_taken" || !error.position) throw error;
+      const estimate = error.estimate ? `, perhaps ${Math.ceil(error.estimate / 60)} min to wait` : "";
+      say(`All places are taken. You are number ${error.position}${estimate} …`);
+      element("stop").disabled = false;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1000));
+      if (!waiting) throw error;
+    }
+  }
+}
+
 async function hangUp() {
+  waiting = false;
   const leaving = client;
   ended();
   await leaving?.stopStreaming();
@@ -180,6 +202,7 @@ function advice({ code, retryAfter }) {
     case "unauthenticated": return "Please sign in again.";
     case "metadata_invalid": return "Please correct what is marked.";
     case "rate_limited":
+    case "places_taken":
     case "upstream_concurrency":
     case "CLIENT_ERROR_CODE_MAX_CONCURRENT_SESSIONS_REACHED":
       return `Everybody is busy. Please try again in ${retryAfter ?? "a few"} seconds.`;

@@ -17,5 +17,5 @@ pub use client::Anam;
 pub use connections::{AnamOptions, SetUpError};
 pub use error::{AnamError, MintRefused};
 pub use key::ApiKey;
-pub use sessions::AnamSession;
+pub use sessions::{AnamSession, Concurrency};
 pub use token::SessionToken;

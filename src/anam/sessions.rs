@@ -10,6 +10,8 @@ use crate::domain::ids::SessionId;
 
 /// A token starts one session; a page that starts it twice makes a few.
 const PER_PAGE: &str = "10";
+/// Largest answer about concurrency, bytes.
+const MAX_SMALL_BODY_BYTES: usize = 64 * 1024;
 /// Each of them brings its whole prompt along.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
@@ -26,6 +28,28 @@ pub struct AnamSession {
     pub exit_status: Option<String>,
     /// How long it was, milliseconds.
     pub session_length_ms: Option<i64>,
+}
+
+impl AnamSession {
+    /// How long it was, milliseconds; `None` while it runs.
+    pub fn length_ms(&self) -> Option<u64> {
+        let end = self.end_time?;
+        let between = || {
+            self.start_time
+                .map(|start| (end - start).num_milliseconds())
+        };
+        let length = self.session_length_ms.or_else(between).unwrap_or(0);
+        Some(length.max(0).unsigned_abs())
+    }
+}
+
+/// How many conversations a key's account has at the same time. Anam calls this advice: it may be behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Concurrency {
+    /// The most that its plan allows.
+    pub limit: Option<u32>,
+    /// How many there are.
+    pub active: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -58,5 +82,14 @@ impl Anam {
                 .map_err(|_may_hold_a_prompt| AnamError::Unexpected { status: 200 })
         })
         .collect()
+    }
+
+    /// How many conversations the key's account has, and may have.
+    pub async fn concurrency(&self, key: &ApiKey) -> Result<Concurrency, AnamError> {
+        let path = "v1/sessions/concurrency";
+        let timeout = self.options.timeout;
+        let body = self.get::<&str>(key, path, &[], MAX_SMALL_BODY_BYTES, timeout);
+        let body = body.await?;
+        serde_json::from_slice(&body).map_err(|_no_json| AnamError::Unexpected { status: 200 })
     }
 }

@@ -44,6 +44,7 @@ pub fn operations() -> Vec<Operations> {
         operator::operations(),
         operator::accounts::operations(),
         operator::issuer_pairs::operations(),
+        operator::allowances::operations(),
         operator::audit::operations(),
     ]);
     operations

@@ -1,6 +1,7 @@
 //! `/v1/operator`: what operators do. Not a tenant's business, so no tenant's role opens it.
 
 pub mod accounts;
+pub mod allowances;
 pub mod audit;
 pub mod issuer_pairs;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::domain::email::Email;
 use crate::domain::ids::IssuerId;
 use crate::domain::language::Language;
+use crate::domain::quota::Quota;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::mail::{Letter, Words};
@@ -74,16 +76,58 @@ struct OperatedTenantBody {
     active: bool,
     /// When the tenant was created.
     created_at: DateTime<Utc>,
+    /// What all its users may use at most, as an operator says.
+    quota: OperatedQuotaBody,
+    /// What it has of the places of the platform's Anam key.
+    places: TenantPlacesBody,
+}
+
+/// What all users of a tenant may use at most, as an operator says; null is no limit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OperatedQuota)]
+struct OperatedQuotaBody {
+    #[schema(example = 500)]
+    sessions_per_day: Option<u32>,
+    #[schema(example = 10000)]
+    sessions_per_month: Option<u32>,
+    #[schema(example = 1000)]
+    minutes_per_day: Option<u32>,
+    #[schema(example = 20000)]
+    minutes_per_month: Option<u32>,
+}
+
+/// What a tenant has of the places of the platform's Anam key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatedPlaces)]
+struct TenantPlacesBody {
+    /// Kept for it while it does not need them.
+    #[schema(example = 2)]
+    guaranteed: u32,
+    /// The most that it may have; null is all.
+    #[schema(example = 5)]
+    most: Option<u32>,
 }
 
 impl From<TenantListing> for OperatedTenantBody {
     fn from(row: TenantListing) -> Self {
+        let quota = Quota::parse(&row.quota).unwrap_or_default();
         Self {
+            quota: OperatedQuotaBody {
+                sessions_per_day: quota.sessions_per_day,
+                sessions_per_month: quota.sessions_per_month,
+                minutes_per_day: quota.minutes_per_day,
+                minutes_per_month: quota.minutes_per_month,
+            },
             id: row.id.0,
             slug: row.slug,
             name: row.name,
             active: row.active,
             created_at: row.created_at,
+            places: TenantPlacesBody {
+                guaranteed: row.places.guaranteed,
+                most: row.places.most,
+            },
         }
     }
 }

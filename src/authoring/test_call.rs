@@ -26,7 +26,7 @@ use crate::domain::settings::Tool;
 use crate::domain::snapshot::Snapshot;
 use crate::gateway::Gateway;
 use crate::limits::TooMany;
-use crate::sessions::mint::{MintError, Minted, Ready, Timings, new_moment};
+use crate::sessions::mint::{MintError, Minted, Ready, Timings, new_moment, take_place};
 use crate::sessions::record::{self, Inputs};
 use crate::sessions::written::WrittenConfig;
 use crate::sources::SourceError;
@@ -200,6 +200,7 @@ impl TestCall {
         };
         let body = body.to_json();
         let admitted = gateway.enter_test_call(tenant).await?;
+        let place = take_place(gateway, &self.caller, &live, &self.decision, self.moment).await?;
         let decided = self.started.elapsed();
         let ready = Box::new(Ready {
             is_test: true,
@@ -219,6 +220,7 @@ impl TestCall {
             },
             decided,
             admitted,
+            place,
             claim: None,
             waited: Duration::ZERO,
             trace: RequestTrace::current(),

@@ -26,6 +26,7 @@ use super::{
     web_proxy::{Bypass, WebProxy},
 };
 use crate::anam_sdk::Sdk;
+use crate::domain::places::MAX_PLACES;
 use crate::domain::web_url;
 
 /// Longest time that a setting may give: a day, in milliseconds.
@@ -210,12 +211,14 @@ fn anam(read: &mut Reader<'_>) -> Option<AnamSettings> {
         ("anam.timeout_ms", timeout),
         ("anam.deadline_ms", deadline),
     );
+    let places = read.integer("anam.places", 0..=i64::from(MAX_PLACES));
     let max_body_bytes = read.integer("anam.max_body_bytes", 1024..=16 * MIB);
     let retries = read.integer("anam.retries", 0..=1);
     let breaker_failures = read.integer("anam.breaker_failures", 0..=1_000_000);
     Some(AnamSettings {
         base_url: base_url?,
         api_key,
+        places: NonZeroU32::new(places?),
         connect_timeout: connect_timeout?,
         timeout: timeout?,
         deadline: deadline?,

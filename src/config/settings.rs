@@ -80,6 +80,8 @@ pub struct AnamSettings {
     pub base_url: Url,
     /// The platform's key; tenants may have their own.
     pub api_key: Option<SecretString>,
+    /// How many conversations that key has at the same time; `None` counts none.
+    pub places: Option<NonZeroU32>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long one try may take; not below `connect_timeout`.

@@ -36,7 +36,17 @@ struct Overview {
     reviews: Vec<Review>,
     retired: Vec<Retired>,
     quotas: Vec<Quota>,
+    places: Places,
     is_new: bool,
+}
+
+/// Conversations that go on.
+#[derive(Debug, Deserialize)]
+struct Places {
+    counted: bool,
+    taken: u32,
+    waiting: u32,
+    most: Option<u32>,
 }
 
 /// A context and who answers in it.
@@ -161,12 +171,13 @@ pub async fn show(signed: Signed) -> Answer {
     if signed.account.tenant.is_none() {
         return Ok(super::visit::see("/console/operator/tenants"));
     }
-    let (counts, refusals, all, catalogue, quotas) = join!(
+    let (counts, refusals, all, catalogue, quotas, places) = join!(
         api.get::<Counts>("/v1/admin/session-counts"),
         api.get::<Listed<Refusal>>("/v1/admin/refusals?limit=5"),
         documents(api),
         api.get::<Map<String, Value>>("/v1/admin/catalogue"),
         api.get::<Quotas>("/v1/admin/quotas"),
+        api.get::<Places>("/v1/admin/places"),
     );
     let (counts, all) = (counts?, all?);
     let (contexts, ahead) = join!(contexts(api, &all, &counts), ahead(&signed, &all));
@@ -201,6 +212,7 @@ pub async fn show(signed: Signed) -> Answer {
         waiting: all.into_iter().filter(|one| one.drafts > 0).collect(),
         retired: serde_json::from_value(retired).unwrap_or_default(),
         quotas: quotas?.quotas,
+        places: places?,
         counts,
         is_new,
     }))

@@ -31,6 +31,7 @@ impl SubjectDigest {
         Self(sha256(subject.as_str().as_bytes()))
     }
 
+    /// The digest itself, for the database.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -20,6 +20,7 @@ use super::key::Key;
 use super::preferences::{MAX_PROMPT_CHARS, Preferences};
 use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Target, TooMuch};
+use super::settings::bounds::FALLBACK_SESSION_LENGTH;
 use super::settings::{ByName, SessionOptions, Setting, Settings};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
 use super::template::{Piece, RenderFault};
@@ -51,6 +52,14 @@ pub struct Decision {
     pub trace: Trace,
     /// The prompt in pieces that name their sources; empty where the prompt is, or where sources were not recorded.
     pub prompt: Vec<Piece>,
+}
+
+impl Decision {
+    /// The longest that the conversation may last, seconds.
+    pub fn longest(&self) -> u32 {
+        let longest = self.config.settings.max_session_length_seconds;
+        longest.unwrap_or(FALLBACK_SESSION_LENGTH)
+    }
 }
 
 /// Anam's `personaConfig`, complete.

@@ -28,6 +28,7 @@ pub mod names;
 pub mod nearest;
 pub mod pattern;
 pub mod persona;
+pub mod places;
 pub mod policy;
 pub mod preferences;
 pub mod quota;

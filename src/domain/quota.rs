@@ -113,7 +113,18 @@ impl Quota {
         *self == Self::default()
     }
 
-    fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
+    /// The smaller of each.
+    #[must_use]
+    pub fn min(mut self, other: &Self) -> Self {
+        for measure in Measure::ALL {
+            let both = [self.get(measure), other.get(measure)];
+            *self.member(measure) = both.into_iter().flatten().min();
+        }
+        self
+    }
+
+    /// Reads the members of a quota; every fault at once.
+    pub fn parse(members: &Map<String, Value>) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
         let mut quota = Self::default();
         for (name, value) in members {
@@ -138,7 +149,8 @@ impl Quota {
         faults.into_result(quota)
     }
 
-    fn to_document(self) -> Map<String, Value> {
+    /// The document that is read back; what is not limited is left out.
+    pub fn to_document(self) -> Map<String, Value> {
         let members = Measure::ALL.into_iter().filter_map(|measure| {
             let most = self.get(measure)?;
             Some((measure.as_str().to_owned(), most.into()))

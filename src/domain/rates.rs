@@ -1,15 +1,17 @@
-//! How fast a tenant's users may ask, as its policy says. What the installation's configuration says holds as well.
+//! How fast a tenant's users may ask, and how many conversations they may have, as its policy says. What the installation's configuration says holds as well.
 
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use super::places::MAX_PLACES;
 
 /// The largest number of requests in a minute.
 pub const MAX_PER_MINUTE: u32 = 1_000_000;
 /// The largest number of requests at the same time.
 pub const MAX_AT_ONCE: u32 = 10_000;
 
-/// A policy's rates; `None` is no limit of its own. They count at all instances together where they share Redis, and else at each.
+/// A policy's limits; `None` is no limit of its own. Requests count at all instances together where they share Redis, and else at each; conversations
+/// always at all together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Requests of each user in a minute.
@@ -18,6 +20,10 @@ pub struct Rates {
     pub per_minute: Option<u32>,
     /// Requests of all users together at the same time, at each instance.
     pub at_once: Option<u32>,
+    /// Conversations of all users together at the same time; with a key of the tenant's own, the places of that key.
+    pub conversations: Option<u32>,
+    /// Conversations of each user at the same time.
+    pub user_conversations: Option<u32>,
 }
 
 impl Rates {
@@ -34,10 +40,12 @@ impl Rates {
                 "userPerMinute" => (&mut rates.user_per_minute, MAX_PER_MINUTE),
                 "perMinute" => (&mut rates.per_minute, MAX_PER_MINUTE),
                 "atOnce" => (&mut rates.at_once, MAX_AT_ONCE),
+                "conversations" => (&mut rates.conversations, MAX_PLACES),
+                "userConversations" => (&mut rates.user_conversations, MAX_PLACES),
                 _ => {
                     faults.add(
                         step(name),
-                        "is unknown; limits are userPerMinute, perMinute and atOnce",
+                        "is unknown; limits are userPerMinute, perMinute, atOnce, conversations and userConversations",
                     );
                     continue;
                 }
@@ -60,6 +68,8 @@ impl Rates {
             ("userPerMinute", self.user_per_minute),
             ("perMinute", self.per_minute),
             ("atOnce", self.at_once),
+            ("conversations", self.conversations),
+            ("userConversations", self.user_conversations),
         ];
         let set = members
             .into_iter()
@@ -77,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back_and_every_fault_is_told() {
         let read = |document: Value| Rates::parse(document.as_object().unwrap());
-        let document = json!({ "userPerMinute": 10, "perMinute": 1_000_000, "atOnce": 1 });
+        let document = json!({ "userPerMinute": 10, "perMinute": 1_000_000, "atOnce": 1, "conversations": 5, "userConversations": 1 });
         let rates = read(document.clone()).unwrap();
         assert_eq!(Value::Object(rates.to_document()), document);
         assert!(read(json!({})).unwrap().is_empty());

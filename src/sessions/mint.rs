@@ -24,10 +24,11 @@ use crate::gateway::{Gateway, UserCall};
 use crate::ledger::{Ledger, LedgerError};
 use crate::lifecycle::Finisher;
 use crate::limits::{Admitted, TooMany};
+use crate::places::{self, Full, NoPlace, Place};
 use crate::repeats::{Claim, Issued, KeyReused, NoKey, Repeat};
-use crate::sources::SourceError;
+use crate::sources::{LiveTenant, SourceError};
 use crate::store::sessions::Requested;
-use crate::telemetry::metrics::{Metrics, Stage};
+use crate::telemetry::metrics::{Limit, Metrics, Stage};
 use crate::telemetry::millis;
 use crate::telemetry::traces::RequestTrace;
 
@@ -57,7 +58,7 @@ pub struct Minted {
 pub struct Timings {
     /// Verifying the JWT.
     pub auth: Duration,
-    /// Reading what is live and deciding.
+    /// Reading what is live, deciding, and taking a place.
     pub decide: Duration,
     /// Asking Anam, with the ledger's commit beside it.
     pub anam: Duration,
@@ -103,6 +104,9 @@ pub enum MintError {
     /// A quota is used up, as of this time.
     #[error("{}", .0)]
     Quota(Reached, DateTime<Utc>),
+    /// All places are taken.
+    #[error("all places are taken")]
+    Full(Full),
     /// The tenant's live documents could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -137,11 +141,21 @@ impl MintError {
             | Self::KeyReused(_) => "invalid_request",
             Self::TooMany(_) => "rate_limited",
             Self::Quota(..) => "quota_reached",
+            Self::Full(_) => "places_taken",
             Self::Source(_) => "source_unavailable",
             Self::Undecided(_) => "undecided",
             Self::Ledger(_) => "ledger_unavailable",
             Self::Paused { .. } => "upstream_paused",
             Self::Anam { error, .. } => error.code(),
+        }
+    }
+}
+
+impl From<NoPlace> for MintError {
+    fn from(none: NoPlace) -> Self {
+        match none {
+            NoPlace::Full(full) => Self::Full(full),
+            NoPlace::Busy => TooMany::AtOnce { limit: Limit::Turn }.into(),
         }
     }
 }
@@ -254,7 +268,6 @@ where
     note_context(gateway, &caller, &request, &decided);
     let decision = decided?;
     drop(deciding);
-    let decided = started.elapsed();
 
     let config = WrittenConfig::new(&decision);
     let inputs = Inputs {
@@ -270,6 +283,8 @@ where
         persona_config: tenant.secrets.reveal(&decision.config, &config.persona)?,
         session_options: &config.session_options,
     };
+    let place = take_place(gateway, &caller, &tenant, &decision, moment).await?;
+    let decided = started.elapsed();
     Ok(Prepared::Ready(Box::new(Ready {
         is_test: false,
         ledger: gateway.ledger.clone(),
@@ -289,10 +304,33 @@ where
         },
         decided,
         admitted,
+        place,
         claim,
         waited,
         trace,
     })))
+}
+
+/// A place for the conversation, where those of the tenant's Anam key are counted.
+pub(crate) async fn take_place(
+    gateway: &Gateway,
+    caller: &Caller,
+    tenant: &LiveTenant,
+    decision: &Decision,
+    moment: Moment,
+) -> Result<Option<Place>, MintError> {
+    let request = places::Request {
+        caller,
+        key: tenant.key_owner(),
+        rates: tenant.snapshot.policy.limits,
+        moment,
+        longest: decision.longest(),
+    };
+    if !gateway.places.count(&request) {
+        return Ok(None);
+    }
+    let taking = gateway.places.take(request);
+    Ok(RequestTrace::current().around("places", taking).await?)
 }
 
 /// What is left to do.
@@ -322,6 +360,8 @@ pub(crate) struct Ready {
     /// When it was decided, from the start.
     pub(crate) decided: Duration,
     pub(crate) admitted: Admitted,
+    /// Where places are counted.
+    pub(crate) place: Option<Place>,
     /// Held until repeats can get the answer.
     pub(crate) claim: Option<Claim>,
     /// How long it waited for that.
@@ -343,11 +383,15 @@ impl Ready {
         }
     }
 
-    async fn finish(self: Box<Self>) -> Result<Minted, MintError> {
+    async fn finish(mut self: Box<Self>) -> Result<Minted, MintError> {
         let (metrics, is_test) = (self.metrics.clone(), self.is_test);
         let tenant = self.caller.tenant;
         let trace = self.trace.clone();
+        let place = self.place.take();
         let minted = self.record_and_ask().await;
+        if let (Err(_), Some(place)) = (&minted, place) {
+            place.give_back().await;
+        }
         let outcome = minted.as_ref().map_or_else(MintError::label, |_| "issued");
         if minted.is_err() {
             trace.set("error.type", outcome);

@@ -1,5 +1,6 @@
 //! The main job, and what belongs to its record.
 
+pub mod conversations;
 pub mod explain;
 pub mod mint;
 pub mod record;

@@ -17,7 +17,6 @@ use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
 use crate::domain::quota::Quotas;
 use crate::domain::request::MintRequest;
-use crate::domain::settings::bounds::FALLBACK_SESSION_LENGTH;
 use crate::store::sessions::{
     Counted, GivenBack, Outcome, OutcomeResult, Requested, Timings as StoredTimings,
 };
@@ -76,12 +75,9 @@ pub fn requested(
 
 /// What the session takes of its tenant's quotas.
 fn counted(quotas: &Quotas, decision: &Decision) -> Option<Box<Counted>> {
-    let settings = &decision.config.settings;
     (!quotas.is_empty()).then(|| {
         Box::new(Counted {
-            seconds: settings
-                .max_session_length_seconds
-                .unwrap_or(FALLBACK_SESSION_LENGTH),
+            seconds: decision.longest(),
             quotas: *quotas,
         })
     })

@@ -74,25 +74,9 @@ fn judge(listed: &[AnamSession], is_over: bool) -> Option<u32> {
     if listed.is_empty() {
         return is_over.then_some(0);
     }
-    let lengths: Option<Vec<i64>> = listed.iter().map(length_ms).collect();
-    let seconds = lengths?
-        .iter()
-        .sum::<i64>()
-        .max(0)
-        .unsigned_abs()
-        .div_ceil(1_000);
+    let lengths: Option<Vec<u64>> = listed.iter().map(AnamSession::length_ms).collect();
+    let seconds = lengths?.iter().sum::<u64>().div_ceil(1_000);
     Some(u32::try_from(seconds).unwrap_or(u32::MAX))
-}
-
-/// `None` while it runs.
-fn length_ms(session: &AnamSession) -> Option<i64> {
-    let end = session.end_time?;
-    let between = || {
-        session
-            .start_time
-            .map(|start| (end - start).num_milliseconds())
-    };
-    Some(session.session_length_ms.or_else(between).unwrap_or(0))
 }
 
 async fn settle(

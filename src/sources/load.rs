@@ -17,6 +17,7 @@ use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
+use crate::domain::quota::Quota;
 use crate::domain::schema::PatternBudget;
 use crate::domain::snapshot::{LiveContext, LivePersona, Rollout, Rollouts, Snapshot};
 use crate::domain::template::Template;
@@ -135,7 +136,9 @@ fn pins_of(row: &VersionRow) -> Vec<(String, i32)> {
 
 /// Puts the rows together. Only a policy that can't be read is an error: a default one would lift the tenant's locks.
 pub fn picture(rows: Rows, revision: i64) -> Result<LoadedSnapshot, SourceError> {
-    let policy = Policy::parse(&rows.tenant.policy).map_err(SourceError::PolicyBroken)?;
+    let mut policy = Policy::parse(&rows.tenant.policy).map_err(SourceError::PolicyBroken)?;
+    let quota = Quota::parse(&rows.tenant.quota).map_err(SourceError::PolicyBroken)?;
+    policy.quotas.tenant = policy.quotas.tenant.min(&quota);
     Ok(picture_under(policy, rows, revision))
 }
 

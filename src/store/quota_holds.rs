@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::StoreError;
+use super::quota_use::UseRow;
 use super::tenant_tx::PlatformTx;
 use crate::domain::ids::{SessionId, TenantId};
-use crate::domain::quota::{Amount, Use};
+use crate::domain::quota::Amount;
 
 /// Sessions of one tenant in a round at most: one that has many keeps nobody else's waiting.
 const OF_A_TENANT: i64 = 8;
@@ -90,8 +91,9 @@ impl PlatformTx {
             return Ok(());
         };
         // In the order in which the ledger takes them.
-        let rows = sqlx::query!(
-            "select subject, day, day_sessions, day_seconds, month, month_sessions, month_seconds from quota_use
+        let rows = sqlx::query_as!(
+            UseRow,
+            "select tenant_id, subject, day, day_sessions, day_seconds, month, month_sessions, month_seconds from quota_use
              where tenant_id = $1 and (subject = '' and $2 or subject = $3 and $3 <> '')
              order by subject for update",
             hold.tenant.0,
@@ -101,18 +103,7 @@ impl PlatformTx {
         .fetch_all(self.connection())
         .await?;
         for row in rows {
-            let mut used = Use {
-                day: row.day,
-                in_day: Amount {
-                    sessions: row.day_sessions,
-                    seconds: row.day_seconds,
-                },
-                month: row.month,
-                in_month: Amount {
-                    sessions: row.month_sessions,
-                    seconds: row.month_seconds,
-                },
-            };
+            let mut used = row.used();
             let back = Amount {
                 sessions: 0,
                 seconds: unused.into(),

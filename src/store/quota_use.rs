@@ -290,9 +290,9 @@ async fn lock_within(
     // Both are in the order of their keys.
     let mut found = found.into_iter().peekable();
     uses.retain(|(tenant, subject), used| {
-        let stored = found.next_if(|row| row.tenant == *tenant && row.subject == *subject);
+        let stored = found.next_if(|row| row.tenant_id == *tenant && row.subject == *subject);
         if let Some(stored) = &stored {
-            *used = stored.used;
+            *used = stored.used();
         }
         stored.is_some()
     });
@@ -300,10 +300,33 @@ async fn lock_within(
 }
 
 /// A row of the table.
-struct Stored {
-    tenant: Uuid,
-    subject: String,
-    used: Use,
+pub(super) struct UseRow {
+    pub(super) tenant_id: Uuid,
+    pub(super) subject: String,
+    pub(super) day: NaiveDate,
+    pub(super) day_sessions: i64,
+    pub(super) day_seconds: i64,
+    pub(super) month: NaiveDate,
+    pub(super) month_sessions: i64,
+    pub(super) month_seconds: i64,
+}
+
+impl UseRow {
+    /// What was used.
+    pub(super) fn used(&self) -> Use {
+        Use {
+            day: self.day,
+            in_day: Amount {
+                sessions: self.day_sessions,
+                seconds: self.day_seconds,
+            },
+            month: self.month,
+            in_month: Amount {
+                sessions: self.month_sessions,
+                seconds: self.month_seconds,
+            },
+        }
+    }
 }
 
 async fn read_locked(
@@ -311,10 +334,11 @@ async fn read_locked(
     tenants: &[Uuid],
     subjects: &[&str],
     skips: bool,
-) -> Result<Vec<Stored>, StoreError> {
+) -> Result<Vec<UseRow>, StoreError> {
     macro_rules! locked {
         ($lock:literal) => {
-            sqlx::query!(
+            sqlx::query_as!(
+                UseRow,
                 r#"select tenant_id, subject, day, day_sessions, day_seconds, month, month_sessions, month_seconds from quota_use
                    where (tenant_id, subject) in (select * from unnest($1::uuid[], $2::text[]))
                    order by tenant_id, subject for update "# + $lock,
@@ -323,24 +347,6 @@ async fn read_locked(
             )
             .fetch_all(&mut *connection)
             .await?
-            .into_iter()
-            .map(|row| Stored {
-                tenant: row.tenant_id,
-                subject: row.subject,
-                used: Use {
-                    day: row.day,
-                    in_day: Amount {
-                        sessions: row.day_sessions,
-                        seconds: row.day_seconds,
-                    },
-                    month: row.month,
-                    in_month: Amount {
-                        sessions: row.month_sessions,
-                        seconds: row.month_seconds,
-                    },
-                },
-            })
-            .collect()
         };
     }
     Ok(if skips {
@@ -491,26 +497,16 @@ impl TenantTx {
         subject: Option<&Subject>,
     ) -> Result<Option<Use>, StoreError> {
         let tenant = self.tenant().0;
-        let row = sqlx::query!(
-            "select day, day_sessions, day_seconds, month, month_sessions, month_seconds from quota_use
+        let row = sqlx::query_as!(
+            UseRow,
+            "select tenant_id, subject, day, day_sessions, day_seconds, month, month_sessions, month_seconds from quota_use
              where tenant_id = $1 and subject = $2",
             tenant,
             subject.map_or("", Subject::as_str)
         )
         .fetch_optional(self.connection())
         .await?;
-        Ok(row.map(|row| Use {
-            day: row.day,
-            in_day: Amount {
-                sessions: row.day_sessions,
-                seconds: row.day_seconds,
-            },
-            month: row.month,
-            in_month: Amount {
-                sessions: row.month_sessions,
-                seconds: row.month_seconds,
-            },
-        }))
+        Ok(row.map(|row| row.used()))
     }
 
     /// Forgets what a user used.

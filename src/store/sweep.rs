@@ -26,16 +26,22 @@ pub enum Expiring {
     SsoAttempts,
     /// What was used of quotas in months before the last.
     QuotaUse,
+    /// Places of conversations that can't go on any more.
+    Places,
+    /// Turns of users who did not come back.
+    PlaceWaits,
 }
 
 impl Expiring {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Inputs,
         Self::Answers,
         Self::CatalogueSyncs,
         Self::Invitations,
         Self::SsoAttempts,
         Self::QuotaUse,
+        Self::Places,
+        Self::PlaceWaits,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -46,6 +52,8 @@ impl Expiring {
             Self::Invitations => "invitations",
             Self::SsoAttempts => "sso_attempts",
             Self::QuotaUse => "quota_use",
+            Self::Places => "places",
+            Self::PlaceWaits => "place_waits",
         }
     }
 }
@@ -149,6 +157,20 @@ impl PlatformTx {
                      (select tenant_id, subject from quota_use
                       where month < (date_trunc('month', now() at time zone 'UTC') - interval '1 month')::date
                       limit $1 for update skip locked)",
+                    BATCH
+                )
+            }
+            Expiring::Places => {
+                sqlx::query!(
+                    "delete from place where (tenant_id, session_id) in
+                     (select tenant_id, session_id from place where until < now() - interval '1 minute' limit $1 for update skip locked)",
+                    BATCH
+                )
+            }
+            Expiring::PlaceWaits => {
+                sqlx::query!(
+                    "delete from place_wait where (tenant_id, subject) in
+                     (select tenant_id, subject from place_wait where until < now() - interval '1 minute' limit $1 for update skip locked)",
                     BATCH
                 )
             }

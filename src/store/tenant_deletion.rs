@@ -59,6 +59,10 @@ async fn delete_on(
     .fetch_one(&mut *transaction)
     .await?
     .0;
+    // Its row names the tenant, and belongs to none.
+    sqlx::query!("delete from place_line where key = $1", tenant.0)
+        .execute(&mut *transaction)
+        .await?;
     look_at(&mut transaction, PLATFORM).await?;
     let mut details = event.details.clone();
     if let Some(members) = details.as_object_mut() {

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::tenant_tx::{PlatformTx, TenantTx};
 use crate::domain::ids::TenantId;
 use crate::domain::key::is_slug;
+use crate::domain::places::SetShare;
 
 /// A tenant as stored.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct TenantRow {
     pub active: bool,
     /// Its policy document.
     pub policy: Map<String, Value>,
+    /// What all its users may use at most, as an operator says: the members of a quota.
+    pub quota: Map<String, Value>,
 }
 
 /// What of a tenant decides who may call.
@@ -47,6 +50,10 @@ pub struct TenantListing {
     pub active: bool,
     /// Since when it is there.
     pub created_at: DateTime<Utc>,
+    /// What all its users may use at most, as an operator says: the members of a quota.
+    pub quota: Map<String, Value>,
+    /// What it has of the platform's Anam key.
+    pub places: SetShare,
 }
 
 impl PlatformTx {
@@ -100,7 +107,10 @@ impl PlatformTx {
         limit: i64,
     ) -> Result<Vec<TenantListing>, StoreError> {
         let rows = sqlx::query!(
-            r#"select id, slug, name, status = 'active' as "active!", created_at from tenant
+            r#"select t.id, slug, name, status = 'active' as "active!", created_at,
+                      quota as "quota: Json<Map<String, Value>>",
+                      coalesce(s.guaranteed, 0) as "guaranteed!", s.most as "most?"
+               from tenant t left join place_share s on s.tenant_id = t.id
                where $1::text is null or slug > $1 order by slug limit $2"#,
             after,
             limit
@@ -113,6 +123,11 @@ impl PlatformTx {
             name: row.name,
             active: row.active,
             created_at: row.created_at,
+            quota: row.quota.0,
+            places: SetShare {
+                guaranteed: row.guaranteed.unsigned_abs(),
+                most: row.most.map(i32::unsigned_abs),
+            },
         });
         Ok(tenants.collect())
     }
@@ -144,7 +159,8 @@ impl TenantTx {
     pub async fn tenant_row(&mut self) -> Result<Option<TenantRow>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
-            r#"select id, slug, name, status = 'active' as "active!", policy as "policy: Json<Map<String, Value>>"
+            r#"select id, slug, name, status = 'active' as "active!", policy as "policy: Json<Map<String, Value>>",
+                      quota as "quota: Json<Map<String, Value>>"
                from tenant where id = $1"#,
             tenant
         )
@@ -156,6 +172,7 @@ impl TenantTx {
             name: row.name,
             active: row.active,
             policy: row.policy.0,
+            quota: row.quota.0,
         }))
     }
 
@@ -199,6 +216,20 @@ impl TenantTx {
             "update tenant set status = $2 where id = $1",
             tenant,
             status
+        )
+        .execute(step.connection())
+        .await?;
+        step.end().await
+    }
+
+    /// Says what all users of the tenant may use at most.
+    pub async fn set_tenant_quota(&mut self, quota: &Map<String, Value>) -> Result<(), StoreError> {
+        let tenant = self.tenant().0;
+        let mut step = self.platform_step().await?;
+        sqlx::query!(
+            "update tenant set quota = $2 where id = $1",
+            tenant,
+            Json(quota) as _
         )
         .execute(step.connection())
         .await?;

@@ -470,7 +470,7 @@ impl Operator<'_> {
         Ok(())
     }
 
-    async fn find(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {
+    pub(super) async fn find(&self, slug: &str) -> Result<Option<TenantId>, StoreError> {
         let mut tx = self.database.platform().await?;
         let tenant = tx.tenant_by_slug(slug).await?;
         tx.commit().await?;
@@ -478,7 +478,7 @@ impl Operator<'_> {
     }
 
     /// Tells the tenant's trail and the platform's what is done to a tenant.
-    async fn audit_both_trails(
+    pub(super) async fn audit_both_trails(
         &self,
         tx: &mut TenantTx,
         action: &str,

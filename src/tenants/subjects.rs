@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::change::Change;
 use super::refusal::Refusal;
+use crate::crypto::digest::SubjectDigest;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Subject;
 use crate::domain::ids::{SessionId, TenantId};
@@ -35,6 +36,8 @@ pub async fn erase(change: &mut Change, subject: &Subject) -> Result<Erased, Ref
         erased.sessions += sessions;
         erased.inputs += inputs;
     }
+    let user = SubjectDigest::of(subject);
+    change.tx.forget_places(user).await?;
     // Last: mints of this user wait for it.
     change.tx.forget_quota_use(subject).await?;
     let details = json!({

@@ -101,6 +101,8 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// A quota of the tenant's policy is used up, for the tenant or for this user; `Retry-After` says when the next day or month begins.
     QuotaReached = "quota_reached", TOO_MANY_REQUESTS, "Quota used up";
+    /// All places for conversations are taken; `position` says whose turn comes before, and `Retry-After` when to ask again so as to keep it.
+    PlacesTaken = "places_taken", TOO_MANY_REQUESTS, "All places taken";
     /// Too much is under way. Try again.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded";
     /// The tenant has neither this context nor one named `default`.

@@ -26,10 +26,12 @@ use crate::domain::decide::Undecided;
 use crate::domain::fault::Fault;
 use crate::domain::ids::SessionId;
 use crate::domain::json::JsonFault;
+use crate::domain::places::Whose;
 use crate::domain::quota::Left;
 use crate::domain::request::BodyFault;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
+use crate::places::Full;
 use crate::sources::SourceError;
 use crate::store::{StoreError, log_not_done};
 use crate::telemetry::metrics::Limit;
@@ -63,6 +65,7 @@ struct Extras {
     findings: Option<Value>,
     /// The quota that is used up, as of then.
     quota: Option<(Left, DateTime<Utc>)>,
+    place: Option<Full>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -103,6 +106,18 @@ pub struct ProblemBody {
     #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub session_id: Option<Uuid>,
+    /// Of `places_taken`: whose turn it is; 1 is who gets the next place. Missing where the user's own conversations are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 3)]
+    pub position: Option<u32>,
+    /// Of `places_taken`: how long it may take until there is a place, in seconds, judging by the conversations of late. Missing where nothing
+    /// is known of any.
+    #[serde(
+        rename = "estimatedWaitSeconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(nullable = false, example = 120)]
+    pub estimated_wait_seconds: Option<u64>,
 }
 
 /// One fault and its place.
@@ -212,6 +227,13 @@ impl Problem {
         self
     }
 
+    /// Says whose turn it is.
+    #[must_use]
+    pub fn place(mut self, full: Full) -> Self {
+        self.more().place = Some(full);
+        self.retry_after(full.retry_after)
+    }
+
     /// The admin API's answer to a credential that is missing or not good.
     pub fn no_admin(token_was_sent: bool) -> Self {
         let mut problem = if token_was_sent {
@@ -255,6 +277,7 @@ impl Problem {
 
     pub fn body(&self) -> ProblemBody {
         let more = self.more.as_deref();
+        let place = more.and_then(|more| more.place);
         ProblemBody {
             kind: format!("{TYPE_BASE}{}", self.code.as_str()),
             title: self.code.title(),
@@ -266,6 +289,12 @@ impl Problem {
             current: more.and_then(|more| more.current.clone()),
             conflicts: more.and_then(|more| more.conflicts.clone()),
             session_id: self.session.as_ref().map(|id| id.0),
+            position: place
+                .filter(|full| full.wait.whose != Whose::User)
+                .map(|full| full.wait.position),
+            estimated_wait_seconds: place
+                .and_then(|full| full.estimate)
+                .map(|estimate| estimate.as_secs()),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod issuers;
 pub mod me;
 pub mod password_resets;
 pub mod people;
+pub mod places;
 pub mod policy;
 pub mod preview;
 pub mod provider_keys;
@@ -66,6 +67,7 @@ pub fn operations() -> Vec<Operations> {
         sessions::operations(),
         session_counts::operations(),
         quotas::operations(),
+        places::operations(),
         audit::operations(),
         catalogue::operations(),
         catalogue_syncs::operations(),

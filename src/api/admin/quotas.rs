@@ -4,7 +4,7 @@ use crate::api::quotas::QuotasBody;
 use crate::authoring::policy;
 use crate::domain::caller::Subject;
 use crate::domain::policy::Policy;
-use crate::domain::quota::{Quotas, Scope};
+use crate::domain::quota::{Quota, Quotas, Scope};
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
 use crate::web::admin::View;
@@ -14,7 +14,7 @@ operations! {
     "Admin: sessions";
 
     "/v1/admin/quotas" {
-        /// Returns what is left of the quotas that the policy sets for all users together.
+        /// Returns what is left of the quotas for all users together: those of the policy, and what an operator allows.
         GET getTenantQuotas => tenant;
     }
     "/v1/admin/users/{subject:[^/]+}/quotas" {
@@ -23,10 +23,14 @@ operations! {
     }
 }
 
-async fn quotas(tx: &mut TenantTx) -> Result<Quotas, Refusal> {
+/// Those that hold: the tenant's own, and what an operator says.
+pub(in crate::api) async fn quotas(tx: &mut TenantTx) -> Result<Quotas, Refusal> {
     let row = policy::tenant(tx).await?;
-    // One that can't be read has stopped all mints.
-    Ok(Policy::parse(&row.policy).unwrap_or_default().quotas)
+    // What can't be read has stopped all mints.
+    let mut quotas = Policy::parse(&row.policy).unwrap_or_default().quotas;
+    let most = Quota::parse(&row.quota).unwrap_or_default();
+    quotas.tenant = quotas.tenant.min(&most);
+    Ok(quotas)
 }
 
 async fn tenant(call: Call<View>) -> Answer<Json<QuotasBody>> {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Definitions;
 use super::words::{CONTROLS, Schema, object};
+use crate::domain::places::MAX_PLACES;
 use crate::domain::policy::{
     CatalogueSync, MAX_APPROVALS, MAX_RETENTION_DAYS, MAX_SYNC_HOURS, Policy,
 };
@@ -103,7 +104,7 @@ fn quotas() -> Schema {
 
 fn limits() -> Schema {
     object(
-        "How fast users may ask, at all instances of the gateway together where they share Redis, and else at each. What its configuration says holds as well.",
+        "How fast users may ask, at all instances of the gateway together where they share Redis, and else at each; and how many conversations they may have, at all instances together. What the gateway's configuration says holds as well.",
         vec![
             (
                 "userPerMinute",
@@ -121,6 +122,20 @@ fn limits() -> Schema {
                 Schema::whole(
                     "Requests of all users together at the same time.",
                     1..=MAX_AT_ONCE,
+                ),
+            ),
+            (
+                "conversations",
+                Schema::whole(
+                    "Conversations of all users together at the same time. With an Anam key of the tenant's own, what its plan allows.",
+                    1..=MAX_PLACES,
+                ),
+            ),
+            (
+                "userConversations",
+                Schema::whole(
+                    "Conversations of each user at the same time.",
+                    1..=MAX_PLACES,
                 ),
             ),
         ],

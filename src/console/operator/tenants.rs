@@ -1,13 +1,16 @@
 //! The tenants of the installation.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::Method;
 use askama::Template;
+use futures_util::join;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{At, Faults, Listed, query_of};
+use crate::console::parts::{At, Faults, Listed, number, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
 
 #[derive(Debug, Deserialize)]
@@ -17,6 +20,34 @@ struct Tenant {
     name: String,
     active: bool,
     created_at: At,
+    quota: BTreeMap<String, Option<u32>>,
+    places: Share,
+}
+
+impl Tenant {
+    /// What is allowed of each, in the order of the form.
+    fn quota(&self) -> impl Iterator<Item = (&'static str, String)> {
+        QUOTA.into_iter().map(|name| {
+            let most = self.quota.get(name).copied().flatten();
+            (name, most.map(|most| most.to_string()).unwrap_or_default())
+        })
+    }
+}
+
+/// What a tenant has of the places of the installation's key.
+#[derive(Debug, Deserialize)]
+struct Share {
+    guaranteed: u32,
+    most: Option<u32>,
+}
+
+/// The places of the installation's key.
+#[derive(Debug, Deserialize)]
+struct Places {
+    #[serde(rename = "places")]
+    all: Option<u32>,
+    taken: u32,
+    waiting: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +56,14 @@ struct Made {
     #[serde(default)]
     invitation: Option<String>,
 }
+
+/// What a quota limits.
+const QUOTA: [&str; 4] = [
+    "sessionsPerDay",
+    "sessionsPerMonth",
+    "minutesPerDay",
+    "minutesPerMonth",
+];
 
 /// A tenant that was just made.
 #[derive(Debug)]
@@ -47,6 +86,7 @@ struct Outcome {
 struct TenantsPage {
     frame: Frame,
     list: Listed<Tenant>,
+    places: Places,
     next: Option<String>,
     outcome: Outcome,
 }
@@ -60,19 +100,24 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
     let cursor = signed.parameter("cursor").unwrap_or_default();
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
     let path = format!("/v1/operator/tenants?{query}");
-    let list: Listed<Tenant> = signed.api.get(&path).await?;
+    let (list, places) = join!(
+        signed.api.get::<Listed<Tenant>>(&path),
+        signed.api.get::<Places>("/v1/operator/places"),
+    );
+    let list = list?;
     Ok(page_with(
         outcome.faults.status(),
         &TenantsPage {
             frame: Frame::new(signed, signed.texts.say("operator-tenants")),
             next: list.next_page(signed),
             list,
+            places: places?,
             outcome,
         },
     ))
 }
 
-/// Makes a tenant, suspends one, or lets one go on.
+/// Makes a tenant, suspends one, lets one go on, or sets what it is allowed.
 pub async fn act(signed: Signed, form: Form) -> Answer {
     let verb = form.get("do");
     if verb == "suspend" || verb == "resume" {
@@ -81,6 +126,12 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
         return Ok(see(&format!(
             "/console/operator/tenants?said=tenant-{verb}"
         )));
+    }
+    if verb == "places" {
+        return allow(&signed, &form, "places", &["guaranteed", "most"]).await;
+    }
+    if verb == "quotas" {
+        return allow(&signed, &form, "quotas", &QUOTA).await;
     }
     let mut wish = json!({ "slug": form.get("slug").trim() });
     if let Some(members) = wish.as_object_mut() {
@@ -110,4 +161,31 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
         Err(refused) => return Err(refused),
     };
     shown(&signed, outcome).await
+}
+
+/// Sets a tenant's places, or quotas.
+async fn allow(signed: &Signed, form: &Form, what: &str, names: &[&str]) -> Answer {
+    let mut wish = json!({});
+    if let Some(members) = wish.as_object_mut() {
+        for name in names {
+            if let Some(typed) = form.filled(name) {
+                members.insert((*name).to_owned(), number(typed));
+            }
+        }
+    }
+    let slug = encode(form.get("slug"));
+    let path = format!("/v1/operator/tenants/{slug}/{what}");
+    match signed.api.call(Method::PUT, &path).body(&wish).told().await {
+        Ok(_) => Ok(see(&format!(
+            "/console/operator/tenants?said=tenant-{what}"
+        ))),
+        Err(refused) if refused.status == 422 => {
+            let outcome = Outcome {
+                faults: refused.into(),
+                ..Outcome::default()
+            };
+            shown(signed, outcome).await
+        }
+        Err(refused) => Err(refused),
+    }
 }

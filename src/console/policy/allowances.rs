@@ -16,10 +16,12 @@ const QUOTAS: [&str; 8] = [
     "/quotas/tenant/minutesPerMonth",
     "/quotas/user/minutesPerMonth",
 ];
-const LIMITS: [&str; 3] = [
+const LIMITS: [&str; 5] = [
     "/limits/perMinute",
     "/limits/userPerMinute",
     "/limits/atOnce",
+    "/limits/conversations",
+    "/limits/userConversations",
 ];
 
 /// One of them; its name in the form is its place.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
 
 use super::Metrics;
-use super::labels::{ByFound, ByOutcome, ByResult, ByStage, Stage};
-use super::register::{Counters, Register, Timings, set, timings};
+use super::labels::{ByFound, ByOutcome, ByResult, ByStage, ByState, Stage};
+use super::register::{Counters, Gauges, Register, Timings, set, timings};
 use crate::domain::ids::TenantId;
 use crate::domain::trace::ContextFound;
 
@@ -19,6 +20,8 @@ pub(super) struct Mints {
     duration: Timings<ByStage>,
     anam_requests: Counters<ByResult>,
     anam_breakers_open: Gauge,
+    places: Gauges<ByState>,
+    places_not_counted: Counter,
 }
 
 impl Mints {
@@ -46,6 +49,16 @@ impl Mints {
                 "anam_breakers_open",
                 "Tenants' Anam keys with which Anam is not asked for a while, since it failed too often",
                 Gauge::default(),
+            ),
+            places: to.add(
+                "platform_places",
+                "Places of the platform's Anam key, as the database has them: all that there are, taken, and users who are waiting for one; nothing where they are not counted",
+                Gauges::default(),
+            ),
+            places_not_counted: to.add(
+                "places_not_counted",
+                "Tokens given without counting their conversation, since the database did not answer in time",
+                Counter::default(),
             ),
         }
     }
@@ -107,5 +120,19 @@ impl Metrics {
     /// With so many keys of tenants, Anam is not asked for a while.
     pub fn anam_breakers_open(&self, keys: usize) {
         set(&self.0.mints.anam_breakers_open, keys);
+    }
+
+    /// The places of the platform's key, those that are taken, and users who wait for one.
+    pub fn platform_places(&self, all: u32, taken: u32, waiting: u32) {
+        for (state, number) in [("all", all), ("taken", taken), ("waiting", waiting)] {
+            let labels = ByState { state };
+            let places = self.0.mints.places.get_or_create(&labels);
+            places.set(i64::from(number));
+        }
+    }
+
+    /// A token was given without counting its conversation.
+    pub fn place_not_counted(&self) {
+        self.0.mints.places_not_counted.inc();
     }
 }

@@ -33,7 +33,7 @@ fn class(outcome: &str) -> Option<usize> {
         // No token was taken.
         "repeated" => None,
         "origin_not_allowed" | "invalid_request" | "rate_limited" | "quota_reached"
-        | "undecided" => Some(1),
+        | "places_taken" | "undecided" => Some(1),
         _ => Some(2),
     }
 }

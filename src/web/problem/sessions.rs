@@ -5,7 +5,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{Problem, SEE_ERRORS, of_anam};
 use crate::anam::AnamError;
 use crate::authoring::test_call::TestCallError;
+use crate::domain::places::Whose;
 use crate::domain::quota::{Measure, Reached, Scope};
+use crate::places::Full;
 use crate::sessions::mint::MintError;
 use crate::tenants::user_admission::AdmissionError;
 use crate::web::codes::Code;
@@ -23,6 +25,7 @@ impl From<MintError> for Problem {
             MintError::Body(faults) => Self::new(Code::InvalidRequest).detail(SEE_ERRORS).errors(faults),
             MintError::TooMany(too_many) => too_many.into(),
             MintError::Quota(reached, now) => used_up(reached, now),
+            MintError::Full(full) => Self::new(Code::PlacesTaken).detail(whose(full)).place(full),
             MintError::Source(error) => error.into(),
             MintError::Undecided(undecided) => undecided.into(),
             MintError::Ledger(error) => error.into(),
@@ -48,6 +51,21 @@ impl From<AdmissionError> for Problem {
             AdmissionError::TooMany(too_many) => too_many.into(),
             AdmissionError::Source(error) => error.into(),
             AdmissionError::OriginNotAllowed => MintError::OriginNotAllowed.into(),
+        }
+    }
+}
+
+/// Who must end a conversation first.
+fn whose(full: Full) -> &'static str {
+    match full.wait.whose {
+        Whose::User => {
+            "You have as many conversations as a user may have at the same time: end one first."
+        }
+        Whose::Tenant => {
+            "Others have all conversations that may be had here at the same time. Ask again when `Retry-After` says, and your turn is kept."
+        }
+        Whose::Key => {
+            "All places for conversations are taken. Ask again when `Retry-After` says, and your turn is kept."
         }
     }
 }

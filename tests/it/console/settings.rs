@@ -273,6 +273,30 @@ async fn an_owner_checks_a_token_and_an_operator_makes_and_suspends_a_tenant() {
     assert!(told.html.contains("class=\"fault\""), "{}", told.text());
     let made = owner.press(&page, &form("acme"), "create").await;
     assert!(made.text().contains("Acme"), "{}", made.text());
+
+    // What a tenant is allowed.
+    let places = |guaranteed, most| {
+        let wish = [("slug", "acme"), ("guaranteed", guaranteed), ("most", most)];
+        fields(&page, path, &wish)
+    };
+    let told = owner.press(&page, &places("6", "5"), "places").await;
+    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        told.text().contains("must not be more than"),
+        "{}",
+        told.text()
+    );
+    let set = owner.press(&page, &places("2", "5"), "places").await;
+    assert!(set.text().contains("2 – 5"), "{}", set.text());
+    let quota = [
+        ("slug", "acme"),
+        ("sessionsPerDay", "40"),
+        ("minutesPerDay", ""),
+    ];
+    let set = owner
+        .press(&page, &fields(&page, path, &quota), "quotas")
+        .await;
+    assert!(set.html.contains(r#"value="40""#), "{}", set.text());
     app.stop().await;
 }
 

@@ -143,6 +143,16 @@ async fn provoke(code: Code, app: &TestApp) -> Response {
             )
             .await
         }
+        Code::PlacesTaken => {
+            let set = r#"update tenant set policy = policy || '{"limits": {"conversations": 1}}'"#;
+            broken(
+                app,
+                set,
+                "update tenant set policy = policy - 'limits'",
+                code,
+            )
+            .await
+        }
         Code::Internal => {
             // Nobody is known any more, so that it is read.
             let revoke = "revoke select on preference from gateway_tenant; notify gateway_preferences, 'v1 * *'";

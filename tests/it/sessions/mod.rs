@@ -9,6 +9,7 @@ mod mint;
 mod numbers;
 mod outage;
 mod pauses;
+mod places;
 mod quotas;
 mod repeats;
 mod rules;

@@ -8,13 +8,17 @@ use persona_gateway::clock::Clock;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::domain::role::Role;
 use reqwest::{Method, Response};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
 use crate::harness::app::PLATFORM_KEY;
+use crate::harness::cli::Folder;
 use crate::harness::logs::logged;
+use crate::harness::postgres::TestDatabase;
 use crate::harness::tenants::{Tenant, add};
 use crate::harness::wait::until;
+use crate::harness::wire::Wire;
 use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -357,5 +361,71 @@ async fn of_a_user_who_is_erased_no_use_is_left_and_the_tenants_stays() {
         assert!(app.database.rows(&sql).await.is_empty(), "{table}");
     }
     assert_eq!(left(&app, "/v1/admin/quotas", &owner).await[0].1, 70);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_allows_holds_whatever_the_policy_says() {
+    let app = spawn().await;
+    let operator = app.operator("op@example.com").await;
+    let path = "/v1/operator/tenants/demo/quotas";
+    let put = async |quota: Value| app.tell(Method::PUT, path, &operator, &quota).await;
+    assert_eq!(put(json!({ "sessionsPerDay": 1 })).await.status(), 204);
+    app.settle("demo").await;
+    set_quotas(
+        &app,
+        &json!({ "tenant": { "sessionsPerDay": 9, "sessionsPerMonth": 9 } }),
+    )
+    .await;
+    minted(&app, "ann").await;
+    problem(mint(&app, "bob").await, 429, "quota_reached").await;
+    let owner = app.admin_key("demo", Role::Owner).await;
+    let expected = [
+        ("sessionsPerDay".to_owned(), 0),
+        ("sessionsPerMonth".to_owned(), 8),
+    ];
+    assert_eq!(left(&app, "/v1/admin/quotas", &owner).await, expected);
+    assert_eq!(left(&app, path, &operator).await, expected);
+    // The tenant's own trail says who did it.
+    let trail = app.ask(Method::GET, "/v1/admin/audit?action=tenant.quota", &owner);
+    let trail: Value = trail.await.json().await.unwrap();
+    assert_eq!(trail["items"].as_array().unwrap().len(), 1, "{trail}");
+
+    problem(
+        put(json!({ "sessionsPerDay": 0 })).await,
+        422,
+        "invalid_request",
+    )
+    .await;
+    assert_eq!(put(json!({})).await.status(), 204);
+    app.settle("demo").await;
+    minted(&app, "bob").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_of_an_outage_are_counted_when_they_are_brought_in() {
+    let (database, spool) = (TestDatabase::create_with_demo().await, Folder::new());
+    let wire = Wire::to(&database.login_url).await;
+    let mut options = TestOptions::set(&[("OUTAGE__SPOOL", spool.path().to_str().unwrap())]);
+    let url = wire.url().expose_secret().to_owned();
+    options.env.push(("DATABASE_URL".to_owned(), url));
+    options.database = Some(database);
+    let app = spawn_with(options).await;
+    set_quotas(&app, &json!({ "tenant": { "sessionsPerMonth": 10 } })).await;
+    let viewer = app.admin_key("demo", Role::Viewer).await;
+    minted(&app, "ann").await;
+    until_left(&app, &viewer, 9).await;
+    wire.cut().await;
+    for _ in 0..3 {
+        minted(&app, "ann").await;
+    }
+    wire.mend().await;
+    until("the database is back", PATIENCE, async || {
+        let answer = app.ask(Method::GET, "/v1/admin/quotas", &viewer).await;
+        (answer.status() == 200).then_some(())
+    })
+    .await;
+    until_left(&app, &viewer, 6).await;
     app.stop().await;
 }

@@ -9,12 +9,13 @@ use crate::harness::postgres::{LOGIN, TestDatabase};
 use crate::harness::sql;
 
 /// Tables that belong to the installation, not to a tenant.
-const OF_NO_TENANT: [&str; 10] = [
+const OF_NO_TENANT: [&str; 11] = [
     "_sqlx_migrations",
     "admin",
     "console_session",
     "master_key",
     "password_reset",
+    "place_line",
     "recovery_code",
     "second_factor",
     "shared_issuer",
@@ -49,7 +50,7 @@ const APPEND_ONLY: [&str; 7] = [
     "session_outcome",
 ];
 /// Policies beyond each tenant's own, all of them for `gateway_platform`.
-const PLATFORM_POLICIES: [&str; 38] = [
+const PLATFORM_POLICIES: [&str; 49] = [
     "api_key.platform_read r",
     "audit_event.platform_trail *",
     "catalogue_sync.platform_read r",
@@ -65,6 +66,17 @@ const PLATFORM_POLICIES: [&str; 38] = [
     "issuer_audience.platform_claim w",
     "issuer_audience.platform_read r",
     "membership.platform_read r",
+    "place.platform_delete d",
+    "place.platform_insert a",
+    "place.platform_read r",
+    "place.platform_update w",
+    "place_share.platform_insert a",
+    "place_share.platform_read r",
+    "place_share.platform_update w",
+    "place_wait.platform_delete d",
+    "place_wait.platform_insert a",
+    "place_wait.platform_read r",
+    "place_wait.platform_update w",
     "quota_hold.platform_delete d",
     "quota_hold.platform_insert a",
     "quota_hold.platform_read r",

@@ -60,6 +60,11 @@ fn rows_of(tenant: &str) -> String {
         insert into quota_use (tenant_id, subject, day, month) values ('{tenant}', 'same-user', now(), now() - interval '90 days');
         insert into quota_hold (tenant_id, session_id, at, subject, of_tenant, seconds, check_at)
             values ('{tenant}', '{session}', now(), 'same-user', true, 60, now());
+        insert into place_share (tenant_id, guaranteed) values ('{tenant}', 1);
+        insert into place (tenant_id, session_id, key, subject, at, seconds, until, check_at)
+            values ('{tenant}', '{session}', '{tenant}', sha256('same-user'), now(), 60, now(), now());
+        insert into place_wait (tenant_id, subject, key, since, until)
+            values ('{tenant}', sha256('same-user'), '{tenant}', now(), now());
         insert into audit_event (tenant_id, at, actor, action, target)
             values ('{tenant}', now(), 'test', 'test', 'test');
         insert into audit_checkpoint (tenant_id, seq, hash, at, key_id, signature)

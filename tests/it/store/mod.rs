@@ -8,6 +8,7 @@ mod filling;
 mod migrations;
 mod places;
 mod roles;
+mod rounds;
 mod row_security;
 mod servers;
 mod silence;

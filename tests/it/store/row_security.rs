@@ -291,6 +291,9 @@ async fn the_platform_role_sees_only_what_it_is_for() {
                 | "issuer_audience"
                 | "api_key"
                 | "membership"
+                | "place"
+                | "place_share"
+                | "place_wait"
                 | "quota_hold"
                 | "quota_use"
                 | "refusal"
@@ -310,6 +313,8 @@ async fn the_platform_role_sees_only_what_it_is_for() {
             table.as_str(),
             "session_inputs"
                 | "given_answer"
+                | "place"
+                | "place_wait"
                 | "quota_hold"
                 | "quota_use"
                 | "refusal"

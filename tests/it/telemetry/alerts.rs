@@ -237,6 +237,7 @@ async fn neglected(load: &mut Load) -> Arc<TestApp> {
         .await;
     let mail = grumpy_mail_server(load).await;
     let mut options = TestOptions::set(&[
+        ("ANAM__PLACES", "1"),
         ("AUTH__JWKS_COOLDOWN_SECONDS", "1"),
         ("DATABASE__USER_CONNECTIONS", "1"),
         // Nobody is there.
@@ -267,6 +268,11 @@ async fn neglected(load: &mut Load) -> Arc<TestApp> {
     });
     let seats = json!({ "context": "sales", "metadata": { "seats": 0 } });
     load.mint(&app, 150, &app.user("user-1"), &seats);
+    // All places are taken, and somebody waits.
+    for number in 1..=3 {
+        let user = app.user(&format!("user-{number}"));
+        load.mint(&app, 500, &user, &context("support"));
+    }
     load.mint(&app, 20, "no.token.atall", &json!({}));
     // Of an issuer that is not there; and of one that was, by a key that it does not have.
     let (gone, lost) = (Tenant::new("beta", None), Tenant::new("gamma", None));
