@@ -16,7 +16,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, TlsCertificates,
+    Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
+    TlsCertificates,
 };
 use secrecy::ExposeSecret;
 use tokio::sync::{Notify, mpsc};
@@ -38,7 +39,7 @@ const PREFIX: &str = "persona-gateway:";
 /// The settings are no client's.
 #[derive(Debug, thiserror::Error)]
 #[error("limits.redis_url (GATEWAY__LIMITS__REDIS_URL): {0}")]
-pub struct SetUpError(redis::RedisError);
+pub struct SetUpError(RedisError);
 
 /// Redis, as requests use it. Clones are the same.
 #[derive(Clone)]
@@ -106,7 +107,7 @@ impl Shared {
         match tokio::time::timeout(self.0.timeout, question(connection)).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
-                self.lose(number, &error.to_string());
+                self.lose(number, &reason_of(&error));
                 None
             }
             Err(_elapsed) => {
@@ -163,6 +164,14 @@ impl Shared {
     /// A name for something of a tenant's that only who has the master key can make.
     fn digest(&self, purpose: &'static str, tenant: TenantId, text: &[u8]) -> [u8; 16] {
         self.0.keys.mark(purpose, tenant, text)
+    }
+}
+
+/// What Redis said, with its own word for it (`READONLY`), or what became of the connection.
+fn reason_of(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
     }
 }
 

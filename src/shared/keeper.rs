@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, cmd};
+use redis::{AsyncConnectionConfig, Client, RedisResult};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::answers::Settlement;
-use super::{Link, PREFIX, Shared};
+use super::rates::probe;
+use super::{Link, Shared, reason_of};
 
 /// How long connecting may take: name, TLS, login and the first answer.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ impl Keeper {
                 });
                 return;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => reason_of(&error),
             Err(_elapsed) => format!("no connection within {} ms", CONNECTING.as_millis()),
         };
         if self.number == 0 && self.away.is_none() {
@@ -135,15 +136,4 @@ impl Keeper {
             }
         }
     }
-}
-
-/// Whether Redis takes writes. A standby does not, nor a full one.
-async fn probe(mut connection: MultiplexedConnection) -> RedisResult<()> {
-    let mut write = cmd("SET");
-    write
-        .arg(format!("{PREFIX}probe"))
-        .arg(1)
-        .arg("PX")
-        .arg(1000);
-    write.query_async(&mut connection).await
 }

@@ -3,6 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
+
 use super::script::Script;
 use super::{PREFIX, Shared};
 use crate::domain::ids::TenantId;
@@ -33,6 +36,15 @@ return {0, 0}
 ",
     )
 });
+
+/// Whether Redis can count: a standby takes no writes, nor does a full one, and its user may lack rights.
+pub(super) async fn probe(connection: MultiplexedConnection) -> RedisResult<()> {
+    let key = format!("{PREFIX}probe");
+    // Always has room, and ends after a millisecond.
+    let rate: [u64; 2] = [1, 1_000_000];
+    let (_, _): (usize, u64) = TAKE.run(connection, &[key], &rate).await?;
+    Ok(())
+}
 
 /// A rate of somebody's.
 #[derive(Debug, Clone, Copy)]

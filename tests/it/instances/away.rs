@@ -176,6 +176,36 @@ async fn a_user_with_few_rights_is_enough_and_a_wrong_password_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_can_not_count_is_away_and_the_log_has_its_reason() {
+    let standby: &[&str] = &["--replicaof", "127.0.0.1", "1"];
+    let full: &[&str] = &["--maxmemory", "1"];
+    let mut few_rights = USER.to_vec();
+    few_rights.retain(|right| !right.starts_with("+eval"));
+    let cases = [
+        (standby, "", "READONLY"),
+        (full, "", "OOM"),
+        (&few_rights, "gateway:open%2Fsesame@", "NOPERM"),
+    ];
+    for (args, login, reason) in cases {
+        let redis = Redis::start_with(args).await;
+        let url = format!("redis://{login}127.0.0.1:{}", redis.port);
+        let app = spawn_with(TestOptions::set(&[
+            ("LIMITS__REDIS_URL", &url),
+            ("LIMITS__USER_MINTS_PER_MINUTE", "1"),
+        ]))
+        .await;
+        until_up(&app, false).await;
+        for expected in [200, 429] {
+            assert_eq!(mint(&app, &app.user("ann")).await.status(), expected);
+        }
+        let warnings = lines(&redis, "Redis is away");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].1.contains(reason), "{warnings:?}");
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_tls_its_certificate_is_checked() {
     let redis = Redis::start_with_tls().await;
     let url = format!("rediss://localhost:{}", redis.port);
