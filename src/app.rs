@@ -1,6 +1,7 @@
 //! The composition root: one straight line from settings to a listening service, and from a signal to its end.
 
 mod descriptors;
+mod house;
 mod inside;
 mod refresh;
 mod server;
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use chrono::TimeDelta;
 use futures_util::future::join_all;
-use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use crate::anam::{Anam, AnamOptions};
 use crate::auth::{
@@ -24,42 +25,27 @@ use crate::config::Settings;
 use crate::crypto::password::{HashError, Passwords};
 use crate::crypto::seal::KeyRing;
 use crate::gateway::Gateway;
-use crate::ledger::{Ledger, Spool, SpoolError};
+use crate::ledger::{Ledger, Spool, SpoolError, Writer};
 use crate::lifecycle::Lifecycle;
 use crate::limits::{LimitOptions, Limits};
 use crate::mail::Mail;
 use crate::places::Places;
 use crate::refusals::Refusals;
 use crate::repeats::Repeats;
-use crate::sessions::sweep::Sweeper;
-use crate::sessions::{conversations, time_used};
 use crate::shared::{SetUpError as SharedSetUpError, Shared};
 use crate::sources::Sources;
 use crate::store::rights::RightsError;
-use crate::store::{Database, DatabaseOptions, StoreError, log_not_done};
-use crate::telemetry::metrics::{Metrics, Task};
+use crate::store::{Database, DatabaseOptions, StoreError};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{TraceSetUpError, Traces};
 use crate::tenants::access::{Access, Origins};
-use crate::tenants::audit::checkpoint::checkpoint_all;
-use crate::tenants::catalogue;
-use crate::tenants::master_keys::{MasterKeyRefusal, recognise, to_reseal};
+use crate::tenants::master_keys::{MasterKeyRefusal, recognise};
+use crate::tenants::quota_warnings;
 use crate::web::address::TrustedProxies;
 use crate::work::{Work, WorkOptions};
 
-/// How often the ledger is swept and idle counters are forgotten.
-const HOUSEKEEPING: Duration = Duration::from_mins(1);
-
-/// How often is looked for sessions whose time is to be found out.
-const QUOTAS: Duration = Duration::from_secs(5);
-
-/// How often is looked whether conversations began or ended.
-const PLACES: Duration = Duration::from_secs(2);
-
-/// How long a tenant without requests stays in memory.
-const IDLE_TENANT: Duration = Duration::from_mins(30);
-
-/// How often audit trails that are due for a checkpoint are looked for.
-const CHECKPOINTS: Duration = Duration::from_mins(15);
+/// Warnings of quotas that wait to be mailed.
+const QUOTA_WARNINGS: usize = 64;
 
 /// How long an admin's request may wait for a work thread.
 const WORK_PATIENCE: Duration = Duration::from_secs(10);
@@ -159,7 +145,7 @@ impl App {
             bridge,
             metrics.clone(),
         ));
-        let (ledger, writer) = Ledger::new(
+        let (ledger, mut writer) = Ledger::new(
             own.clone(),
             settings.database.statement_timeout + settings.database.acquire_timeout,
             spool(settings, &keys, &clock)?,
@@ -170,7 +156,7 @@ impl App {
         }
         let shared = share(settings, &keys, &clock, &metrics, &lifecycle).await?;
         let refusals = Refusals::new(own.clone(), clock.clone());
-        let mail = start_mail(settings, &own, &metrics, &clock, &lifecycle)?;
+        let mail = start_mail(settings, &own, &metrics, &clock, &lifecycle, &mut writer)?;
         let anam = Anam::new(anam_options(settings), clock.clone(), metrics.clone())?;
         let gateway = Arc::new(Gateway {
             auth: auth.clone(),
@@ -202,7 +188,7 @@ impl App {
         let mut refresher = refresh::Refresher::new(access, sources, bridge, pulse, logged);
         refresher.try_now(&lifecycle).await;
         lifecycle.spawn_vital("refresh", refresher.run(lifecycle.clone()));
-        keep_house(&lifecycle, &gateway, &own, settings.ledger.unknown_after);
+        house::keep(&lifecycle, &gateway, &own, settings.ledger.unknown_after);
 
         let databases = [own, mints, users, admins];
         let services = server::Services {
@@ -315,12 +301,17 @@ fn start_mail(
     metrics: &Metrics,
     clock: &Clock,
     lifecycle: &Lifecycle,
+    ledger: &mut Writer,
 ) -> Result<Option<Mail>, StartError> {
     let Some(settings) = &settings.mail else {
         return Ok(None);
     };
     let (mail, postman) = Mail::set_up(settings, own.clone(), metrics.clone(), clock.clone())?;
     lifecycle.spawn_to_the_end("mail", postman.run());
+    let (warned, warnings) = mpsc::channel(QUOTA_WARNINGS);
+    ledger.warn_to(warned);
+    let writing = quota_warnings::run(mail.clone(), own.clone(), warnings);
+    lifecycle.spawn_to_the_end("quota warnings", writing);
     Ok(Some(mail))
 }
 
@@ -354,127 +345,6 @@ fn spool(settings: &Settings, keys: &KeyRing, clock: &Clock) -> Result<Option<Sp
         )
     });
     spool.transpose()
-}
-
-/// Begins what is done now and then.
-fn keep_house(
-    lifecycle: &Lifecycle,
-    gateway: &Arc<Gateway>,
-    own: &Database,
-    unknown_after: Duration,
-) {
-    lifecycle.spawn("housekeeping", {
-        let (gateway, own) = (gateway.clone(), own.clone());
-        move || housekeeping(gateway.clone(), own.clone(), unknown_after)
-    });
-    lifecycle.spawn("checkpoints", {
-        let (gateway, own) = (gateway.clone(), own.clone());
-        move || checkpoints(gateway.clone(), own.clone())
-    });
-    lifecycle.spawn("quotas", {
-        let (gateway, own) = (gateway.clone(), own.clone());
-        move || quotas(gateway.clone(), own.clone())
-    });
-    lifecycle.spawn("places", {
-        let (gateway, own) = (gateway.clone(), own.clone());
-        move || places(gateway.clone(), own.clone())
-    });
-    lifecycle.spawn("catalogues", {
-        let gateway = gateway.clone();
-        move || catalogues(gateway.clone())
-    });
-}
-
-async fn housekeeping(gateway: Arc<Gateway>, database: Database, unknown_after: Duration) {
-    let unknown_after = TimeDelta::from_std(unknown_after).unwrap_or(TimeDelta::MAX);
-    let mut sweeper = Sweeper::new(
-        database.clone(),
-        gateway.clock.clone(),
-        gateway.metrics.clone(),
-        unknown_after,
-    );
-    let mut ticks = tokio::time::interval(HOUSEKEEPING);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut older = Vec::new();
-    loop {
-        ticks.tick().await;
-        gateway.limits.forget_idle();
-        gateway.repeats.forget_idle();
-        if let Some(mail) = &gateway.mail {
-            mail.forget_idle();
-        }
-        gateway.anam.forget_idle();
-        gateway.auth.forget_introspected();
-        gateway.sources.forget_idle(IDLE_TENANT);
-        report_older_keys(&gateway, &database, &mut older).await;
-        sweeper.round().await;
-    }
-}
-
-/// Logs once that older master keys are still needed, and counts them. `logged` are the keys of the last warning.
-async fn report_older_keys(gateway: &Gateway, database: &Database, logged: &mut Vec<u16>) {
-    match to_reseal(database, &gateway.keys).await {
-        Ok(older) => {
-            gateway.metrics.master_keys_to_reseal(older.len());
-            if !older.is_empty() && older != *logged {
-                tracing::warn!(
-                    keys = ?older,
-                    "secrets may still be sealed with older master keys: run `persona-gateway master-key reseal` before you remove those keys"
-                );
-            }
-            *logged = older;
-        }
-        Err(MasterKeyRefusal::Store(error)) => {
-            log_not_done(&error, "the master keys in use were not counted");
-        }
-        Err(error) => tracing::error!(%error, "the master keys in use were not counted"),
-    }
-}
-
-async fn checkpoints(gateway: Arc<Gateway>, database: Database) {
-    let (keys, clock) = (&gateway.keys, &gateway.clock);
-    let mut ticks = tokio::time::interval(CHECKPOINTS);
-    loop {
-        ticks.tick().await;
-        match checkpoint_all(&database, keys, clock).await {
-            Ok(_) => gateway.metrics.succeeded(Task::Checkpoints, clock.now()),
-            Err(error) => log_not_done(&error, "no audit checkpoints were made"),
-        }
-    }
-}
-
-async fn quotas(gateway: Arc<Gateway>, database: Database) {
-    loop {
-        if !time_used::round(&gateway, &database).await {
-            tokio::time::sleep(QUOTAS).await;
-        }
-    }
-}
-
-async fn places(gateway: Arc<Gateway>, database: Database) {
-    loop {
-        conversations::round(&gateway, &database).await;
-        tokio::time::sleep(PLACES).await;
-    }
-}
-
-/// Syncs the catalogues of tenants whose policy asks for it, on a task of its own, since Anam may be slow.
-async fn catalogues(gateway: Arc<Gateway>) {
-    // Spreads the requests of instances that started together.
-    let jitter = gateway.clock.now().timestamp_subsec_millis();
-    tokio::time::sleep(HOUSEKEEPING * jitter / 1_000).await;
-    let mut ticks = tokio::time::interval(HOUSEKEEPING);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        match catalogue::sync::round(&gateway).await {
-            Ok(()) => {
-                let now = gateway.clock.now();
-                gateway.metrics.succeeded(Task::Catalogues, now);
-            }
-            Err(error) => log_not_done(&error, "no catalogue was synchronised"),
-        }
-    }
 }
 
 /// Threads for admins' requests. A job holds its thread while it waits for the database, so there are more than processors.

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use spool::Record;
 
+use crate::domain::ids::TenantId;
 use crate::domain::quota::{Left, Reached};
 use crate::lifecycle::{Lifecycle, Part};
 use crate::store::ledger::LedgerWriter;
@@ -162,6 +163,14 @@ struct Pen {
     rows: LedgerWriter,
     live: Live,
     metrics: Metrics,
+    warned: Option<mpsc::Sender<QuotaWarning>>,
+}
+
+/// A tenant's quota of which four fifths are used for the first time.
+#[derive(Debug, Clone, Copy)]
+pub struct QuotaWarning {
+    pub tenant: TenantId,
+    pub left: Left,
 }
 
 impl Ledger {
@@ -197,6 +206,7 @@ impl Ledger {
                 rows,
                 live: live.clone(),
                 metrics,
+                warned: None,
             }),
             spool,
             live,
@@ -245,6 +255,13 @@ impl Ledger {
 }
 
 impl Writer {
+    /// Tells of quotas that are nearly used up, too.
+    pub fn warn_to(&mut self, warned: mpsc::Sender<QuotaWarning>) {
+        if let Reach::Here(pen) = &mut self.reach {
+            pen.warned = Some(warned);
+        }
+    }
+
     /// What brings spooled rows into the database.
     pub fn replayer(&self, database: Database) -> Option<Replayer> {
         let spool = self.spool.as_ref()?;
@@ -549,6 +566,11 @@ impl Pen {
                 resets_at = %left.resets_at,
                 "a tenant's quota is nearly used up"
             );
+            if let Some(warned) = &self.warned {
+                let (tenant, left) = (*tenant, *left);
+                // Full: it stands in the log.
+                _ = warned.try_send(QuotaWarning { tenant, left });
+            }
         }
         written
     }

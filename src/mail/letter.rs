@@ -11,6 +11,7 @@ use super::Mail;
 use crate::domain::email::Email;
 use crate::domain::ids::{InvitationId, TenantId};
 use crate::domain::language::Language;
+use crate::domain::quota::Left;
 use crate::domain::role::Role;
 use crate::domain::text::clean_line;
 use crate::wording::Wording;
@@ -61,6 +62,12 @@ pub enum Words<'a> {
     },
     /// The password was changed by such a link.
     PasswordChanged,
+    /// Four fifths of a tenant's quota are used.
+    QuotaLow {
+        /// The tenant's display name.
+        tenant: &'a str,
+        left: Left,
+    },
 }
 
 impl Letter {
@@ -117,6 +124,16 @@ impl Words<'_> {
                 "password-reset"
             }
             Self::PasswordChanged => "password-changed",
+            Self::QuotaLow { tenant, left } => {
+                let measure = format!("measure-{}", left.measure.as_str());
+                values.set("tenant", clean_line(tenant, MAX_NAME).into_owned());
+                values.set("quota", WORDING.say(language.as_str(), &measure, None));
+                values.set("left", left.left.to_string());
+                values.set("most", left.most.to_string());
+                let until = left.resets_at.format("%Y-%m-%d %H:%M UTC");
+                values.set("until", until.to_string());
+                "quota-low"
+            }
         };
         values.set("gateway", console.to_owned());
         (name, values)

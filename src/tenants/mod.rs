@@ -16,6 +16,7 @@ pub mod operators;
 pub mod password_reset;
 pub mod preferences;
 pub mod provider_keys;
+pub mod quota_warnings;
 pub mod refusal;
 pub mod second_factor;
 pub mod secrets;

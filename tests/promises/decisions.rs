@@ -147,7 +147,7 @@ fn waiting_and_working() {
             ),
             (
                 "visit each tenant every {} minutes",
-                &["src/app.rs CHECKPOINTS"],
+                &["src/app/house.rs CHECKPOINTS"],
             ),
         ],
     );

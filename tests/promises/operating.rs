@@ -214,7 +214,7 @@ fn the_map() {
             ),
             (
                 "asked for in the last {} minutes,",
-                &["src/app.rs IDLE_TENANT"],
+                &["src/app/house.rs IDLE_TENANT"],
             ),
             ("up to {} rows of each", &["src/ledger.rs BATCH"]),
             (

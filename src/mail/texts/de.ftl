@@ -39,3 +39,19 @@ password-changed-text =
 
     Wenn Sie das nicht waren, fordern Sie sofort ein neues an und sagen Sie es denen, die Ihren Mandanten verwalten:
     { $gateway }/console/forgotten
+
+measure-sessionsPerDay = Sitzungen am Tag
+measure-sessionsPerMonth = Sitzungen im Monat
+measure-minutesPerDay = Minuten am Tag
+measure-minutesPerMonth = Minuten im Monat
+
+quota-low-subject = „{ $tenant }“: vier Fünftel eines Kontingents sind verbraucht
+quota-low-text =
+    Guten Tag,
+
+    die Nutzer von „{ $tenant }“ haben vier Fünftel dessen verbraucht, was sie haben dürfen:
+
+    { $quota }: { $left } von { $most } übrig, bis { $until }.
+
+    Ist nichts mehr übrig, bekommen sie bis dahin keine Gespräche. Wie es weitergeht, und das Kontingent selbst:
+    { $gateway }/console

@@ -39,3 +39,19 @@ password-changed-text =
 
     If it was not you, ask for a new password at once, and tell whoever administers your tenant:
     { $gateway }/console/forgotten
+
+measure-sessionsPerDay = Sessions a day
+measure-sessionsPerMonth = Sessions a month
+measure-minutesPerDay = Minutes a day
+measure-minutesPerMonth = Minutes a month
+
+quota-low-subject = “{ $tenant }”: four fifths of a quota are used
+quota-low-text =
+    Hello,
+
+    the users of “{ $tenant }” have used four fifths of what they may have:
+
+    { $quota }: { $left } of { $most } left, until { $until }.
+
+    When nothing is left, they get no conversations until then. How it goes on, and the quota itself:
+    { $gateway }/console

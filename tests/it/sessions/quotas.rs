@@ -16,6 +16,7 @@ use crate::harness::app::PLATFORM_KEY;
 use crate::harness::cli::Folder;
 use crate::harness::logs::logged;
 use crate::harness::postgres::TestDatabase;
+use crate::harness::smtp::MailServer;
 use crate::harness::tenants::{Tenant, add};
 use crate::harness::wait::until;
 use crate::harness::wire::Wire;
@@ -427,5 +428,31 @@ async fn sessions_of_an_outage_are_counted_when_they_are_brought_in() {
     })
     .await;
     until_left(&app, &viewer, 6).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenants_owners_get_mail_when_four_fifths_of_a_quota_are_used() {
+    let mut server = MailServer::start().await;
+    let app = spawn_with(server.options()).await;
+    app.member("demo", "ann@example.com", Role::Owner).await;
+    app.member("demo", "eve@example.com", Role::Editor).await;
+    set_quotas(&app, &json!({ "tenant": { "sessionsPerDay": 5 } })).await;
+    for n in 0..5 {
+        minted(&app, &format!("user-{n}")).await;
+    }
+    let mail = server.next().await;
+    assert_eq!(mail.to, "ann@example.com");
+    assert!(
+        mail.text.contains("Sessions a day: 1 of 5 left, until 20"),
+        "{}",
+        mail.text
+    );
+    // The last one used is no further reason, and no editor gets a letter: the next one is about something else.
+    let email = json!({ "email": "eve@example.com" });
+    app.anonymous("/v1/admin/password-resets", &email).await;
+    let mail = server.next().await;
+    assert_eq!(mail.to, "eve@example.com");
+    assert!(mail.text.contains("new password"), "{}", mail.text);
     app.stop().await;
 }
