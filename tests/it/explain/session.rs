@@ -99,25 +99,6 @@ async fn a_version_that_was_replaced_since_is_superseded() {
     app.stop().await;
 }
 
-/// Starts a conversation with the newest token, as the SDK does.
-async fn converse(app: &TestApp) {
-    let token = app.anam.minted().last().unwrap().token.clone();
-    let answer = app
-        .http
-        .post(format!("{}/v1/engine/session", app.anam.url()))
-        .bearer_auth(token)
-        .json(&json!({ "clientMetadata": { "client": "js-sdk", "version": "4.0.0" } }))
-        .send()
-        .await
-        .unwrap();
-    let status = answer.status();
-    assert!(
-        status.is_success(),
-        "{status}: {}",
-        answer.text().await.unwrap()
-    );
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn anams_own_session_is_told_once_the_token_is_used_and_its_silence_does_no_harm() {
     let app = spawn().await;
@@ -127,7 +108,8 @@ async fn anams_own_session_is_told_once_the_token_is_used_and_its_silence_does_n
     let reason = told["anam"]["reason"].as_str().unwrap();
     assert!(reason.contains("no session with this label"), "{reason}");
 
-    converse(&app).await;
+    let newest = app.anam.minted().last().unwrap().token.clone();
+    app.begin_conversation(&newest).await;
     let told = explained(&app, &id).await;
     assert_eq!(told["anam"]["known"], true, "{told}");
     let sessions = told["anam"]["sessions"].as_array().unwrap();

@@ -6,32 +6,17 @@ use futures_util::future::{join, join_all};
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::domain::ids::TenantId;
 use persona_gateway::shared::Found;
-use reqwest::{Method, Response};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{PATIENCE, keys, shared, stop, two, until_up};
 use crate::harness::app::MASTER_KEY;
 use crate::harness::redis::Redis;
+use crate::harness::repeats::{answer, mint_with};
 use crate::harness::wait::until;
 use crate::harness::{TestApp, context, problem};
 
-const PATH: &str = "/v1/session-token";
 const OTHER_KEY: &str = "bmV3LW1hc3Rlci1rZXktb2YtMzItYnl0ZXMtbG9uZyE=";
-
-async fn mint_with(app: &TestApp, token: &str, key: &str, body: &Value) -> Response {
-    let request = app.request(Method::POST, PATH, token);
-    let request = request.header("idempotency-key", key).json(body);
-    request.send().await.unwrap()
-}
-
-async fn answer(response: Response) -> Value {
-    let status = response.status();
-    let text = response.text().await.unwrap();
-    assert_eq!(status, 200, "{text}");
-    serde_json::from_str(&text).unwrap()
-}
 
 fn mints_asked(instances: &[TestApp; 2]) -> usize {
     instances.iter().map(TestApp::mints_asked).sum()

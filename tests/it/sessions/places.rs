@@ -66,34 +66,9 @@ async fn until_served(app: &TestApp, user: &str) -> String {
     answer["sessionToken"].as_str().unwrap().to_owned()
 }
 
-/// Sets the limits of the demo tenant's policy as its owner does.
+/// Sets the limits of the demo tenant's policy.
 async fn set_limits(app: &TestApp, limits: &Value) {
-    let owner = app.admin_key("demo", Role::Owner).await;
-    let address = "/v1/admin/policy";
-    let read = app.ask(Method::GET, address, &owner).await;
-    let etag = read.headers()["etag"].to_str().unwrap().to_owned();
-    let patch = json!({ "limits": limits });
-    let patched = app.tell_if(Method::PATCH, address, &owner, &etag, &patch);
-    let patched = patched.await;
-    assert_eq!(patched.status(), 200, "{}", patched.text().await.unwrap());
-    app.settle("demo").await;
-}
-
-/// Starts a conversation as Anam's SDK does, and gives its id at Anam.
-async fn begin(app: &TestApp, token: &str) -> String {
-    let address = format!("{}/v1/engine/session", app.anam.url());
-    let metadata = json!({ "clientMetadata": { "client": "js-sdk", "version": "4.27.0" } });
-    let started = app.http.post(address).bearer_auth(token).json(&metadata);
-    let started = started.send().await.unwrap();
-    assert_eq!(started.status(), 200, "{}", started.text().await.unwrap());
-    let started: Value = started.json().await.unwrap();
-    started["sessionId"].as_str().unwrap().to_owned()
-}
-
-async fn end(app: &TestApp, conversation: &str) {
-    let address = format!("{}/v1/sessions/{conversation}/stop", app.anam.url());
-    let stopped = app.http.post(address).bearer_auth(PLATFORM_KEY);
-    assert!(stopped.send().await.unwrap().status().is_success());
+    app.patch_policy(&json!({ "limits": limits })).await;
 }
 
 /// Another tenant with the platform's key.
@@ -143,18 +118,18 @@ async fn three_instances_give_out_exactly_the_places_that_there_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_is_free_again_when_its_conversation_has_ended_or_none_began_in_time() {
     let (app, clock) = spawn_at("2").await;
-    let ann = begin(&app, &token(&app, "ann").await).await;
+    let ann = app.begin_conversation(&token(&app, "ann").await).await;
     token(&app, "bob").await;
     let told = refused(mint(&app, "carl").await).await;
     assert_eq!(told["position"], 1);
     assert!(told.get("estimatedWaitSeconds").is_none(), "{told}");
 
-    end(&app, &ann).await;
+    app.end_conversation(&ann).await;
     clock.advance(TimeDelta::seconds(10));
     until_served(&app, "carl").await;
     // Bob and Carl never begin, so what they have is free after a minute.
     clock.advance(TimeDelta::seconds(70));
-    let ann = begin(&app, &token(&app, "ann").await).await;
+    let ann = app.begin_conversation(&token(&app, "ann").await).await;
     // A conversation that goes on keeps its place.
     clock.advance(TimeDelta::seconds(10));
     until("Anam was asked", PATIENCE, async || {
@@ -167,7 +142,7 @@ async fn a_place_is_free_again_when_its_conversation_has_ended_or_none_began_in_
     let told = refused(mint(&app, "emil").await).await;
     // The one conversation that ended lasted a moment.
     assert_eq!(told["estimatedWaitSeconds"], 1, "{told}");
-    end(&app, &ann).await;
+    app.end_conversation(&ann).await;
     clock.advance(TimeDelta::seconds(20));
     until_served(&app, "emil").await;
     app.stop().await;
@@ -177,7 +152,7 @@ async fn a_place_is_free_again_when_its_conversation_has_ended_or_none_began_in_
 async fn turns_go_round_tenants_whoever_came_first() {
     let app = spawn_with(options("1")).await;
     let late = rival(&app).await.user("late");
-    let held = begin(&app, &token(&app, "user-0").await).await;
+    let held = app.begin_conversation(&token(&app, "user-0").await).await;
     // A crowd of the demo tenant waits before the other tenant's user comes.
     for n in 1..=5 {
         let told = refused(mint(&app, &format!("user-{n}")).await).await;
@@ -185,7 +160,7 @@ async fn turns_go_round_tenants_whoever_came_first() {
     }
     let told = refused(app.mint(&late, &json!({})).await).await;
     assert_eq!(told["position"], 1);
-    end(&app, &held).await;
+    app.end_conversation(&held).await;
     let crowd: Vec<String> = (1..=5).map(|n| app.user(&format!("user-{n}"))).collect();
     // Nobody loses a turn by asking all the time, and nobody gets one.
     until("the place is the other tenant's", PATIENCE, async || {
@@ -338,7 +313,9 @@ async fn conversations_that_the_gateway_knows_nothing_of_take_places_too() {
     let minted = app.http.post(address).bearer_auth(PLATFORM_KEY);
     let minted = minted.json(&config).send().await.unwrap();
     let minted: Value = minted.json().await.unwrap();
-    let outside = begin(&app, minted["sessionToken"].as_str().unwrap()).await;
+    let outside = app
+        .begin_conversation(minted["sessionToken"].as_str().unwrap())
+        .await;
     clock.advance(TimeDelta::seconds(5));
     until("Anam was asked", PATIENCE, async || {
         let seen = "select from place_line where elsewhere = 1";
@@ -346,7 +323,7 @@ async fn conversations_that_the_gateway_knows_nothing_of_take_places_too() {
     })
     .await;
     refused(mint(&app, "bob").await).await;
-    end(&app, &outside).await;
+    app.end_conversation(&outside).await;
     clock.advance(TimeDelta::seconds(5));
     until_served(&app, "bob").await;
     app.stop().await;

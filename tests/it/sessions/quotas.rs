@@ -12,7 +12,6 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use crate::harness::app::PLATFORM_KEY;
 use crate::harness::cli::Folder;
 use crate::harness::logs::logged;
 use crate::harness::postgres::TestDatabase;
@@ -24,17 +23,9 @@ use crate::harness::{TestApp, TestOptions, context, problem, spawn, spawn_with};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sets the demo tenant's quotas as its owner does, and waits until this instance has them.
+/// Sets the demo tenant's quotas.
 async fn set_quotas(app: &TestApp, quotas: &Value) {
-    let owner = app.admin_key("demo", Role::Owner).await;
-    let address = "/v1/admin/policy";
-    let read = app.ask(Method::GET, address, &owner).await;
-    let etag = read.headers()["etag"].to_str().unwrap().to_owned();
-    let patch = json!({ "quotas": quotas });
-    let patched = app.tell_if(Method::PATCH, address, &owner, &etag, &patch);
-    let patched = patched.await;
-    assert_eq!(patched.status(), 200, "{}", patched.text().await.unwrap());
-    app.settle("demo").await;
+    app.patch_policy(&json!({ "quotas": quotas })).await;
 }
 
 async fn mint(app: &TestApp, user: &str) -> Response {
@@ -286,23 +277,6 @@ async fn four_fifths_of_a_tenants_quota_are_warned_of_once() {
     app.stop().await;
 }
 
-/// Starts a conversation as Anam's SDK does, and ends it.
-async fn talk(app: &TestApp, token: &str) {
-    let post = |path: &str, credential: &str| {
-        let request = app.http.post(format!("{}{path}", app.anam.url()));
-        request.bearer_auth(credential)
-    };
-    let metadata = json!({ "clientMetadata": { "client": "js-sdk", "version": "4.27.0" } });
-    let started = post("/v1/engine/session", token).json(&metadata);
-    let started = started.send().await.unwrap();
-    assert_eq!(started.status(), 200);
-    let started: Value = started.json().await.unwrap();
-    let id = started["sessionId"].as_str().unwrap();
-    let stopped = post(&format!("/v1/sessions/{id}/stop"), PLATFORM_KEY);
-    let stopped = stopped.send().await.unwrap();
-    assert!(stopped.status().is_success(), "{}", stopped.status());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn minutes_that_a_session_did_not_last_come_back() {
     let clock = Clock::manual(Clock::system().now());
@@ -328,7 +302,9 @@ async fn minutes_that_a_session_did_not_last_come_back() {
 
     // One is used for a moment, the other never.
     let first: Value = first.json().await.unwrap();
-    talk(&app, first["sessionToken"].as_str().unwrap()).await;
+    let token = first["sessionToken"].as_str().unwrap();
+    let conversation = app.begin_conversation(token).await;
+    app.end_conversation(&conversation).await;
     clock.advance(TimeDelta::hours(2));
     let ann = app.user("ann");
     until("both are known", Duration::from_secs(30), || async {

@@ -4,26 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
-use reqwest::{Method, Response};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 
+use crate::harness::repeats::{answer, mint_with};
 use crate::harness::wait::until;
 use crate::harness::{TestApp, context, problem, spawn};
-
-const PATH: &str = "/v1/session-token";
-
-async fn mint_with(app: &TestApp, token: &str, key: &str, body: &Value) -> Response {
-    let request = app.request(Method::POST, PATH, token);
-    let request = request.header("idempotency-key", key).json(body);
-    request.send().await.unwrap()
-}
-
-async fn answer(response: Response) -> Value {
-    let status = response.status();
-    let text = response.text().await.unwrap();
-    assert_eq!(status, 200, "{text}");
-    serde_json::from_str(&text).unwrap()
-}
 
 async fn sessions(app: &TestApp) -> usize {
     app.database.rows("select id from session").await.len()
@@ -144,7 +130,7 @@ async fn a_repeat_is_counted_apart_and_is_held_to_the_tenants_origins() {
         let line = format!("gateway_mint_total{{outcome=\"{outcome}\"}} {count}");
         assert!(metrics.contains(&line), "{line}: {metrics}");
     }
-    let request = app.request(Method::POST, PATH, &user);
+    let request = app.request(Method::POST, "/v1/session-token", &user);
     let request = request
         .header("idempotency-key", "k")
         .header("origin", "https://evil.example");
