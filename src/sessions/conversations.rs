@@ -71,6 +71,9 @@ async fn ask(gateway: &Gateway, place: &DuePlace) -> Known {
     let Some(key) = key_of(gateway, place.key).await else {
         return Known::Nothing;
     };
+    if gateway.anam.pause(place.tenant, &key).is_some() {
+        return Known::Nothing;
+    }
     let listed = gateway.anam.sessions_of(&key, place.session).await;
     listed.map_or(Known::Nothing, |listed| judge(&listed, place.at))
 }

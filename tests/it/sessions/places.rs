@@ -330,6 +330,24 @@ async fn conversations_that_the_gateway_knows_nothing_of_take_places_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_places_are_given_than_anam_says_it_allows() {
+    // Anam is asked once: the clock stands still.
+    let (app, _clock) = spawn_at("3").await;
+    token(&app, "ann").await;
+    until("Anam was asked", PATIENCE, async || {
+        let told = "select from place_line where elsewhere is not null";
+        (app.database.rows(told).await.len() == 1).then_some(())
+    })
+    .await;
+    app.database.sql("update place_line set places = 1").await;
+    refused(mint(&app, "bob").await).await;
+    // One for whoever waits, and one more.
+    app.database.sql("update place_line set places = 3").await;
+    token(&app, "carl").await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_back_too_early_is_told_again_from_memory_and_a_silent_database_stops_nobody()
 {
     let app = spawn_with(options("1")).await;
