@@ -16,6 +16,7 @@ use super::breaker::Report;
 use super::breakers::Breakers;
 use super::connections::{AnamOptions, Connections, SetUpError};
 use super::key::ApiKey;
+use super::pace::{self, Pace};
 use super::reason::Reason;
 use super::wire::{ErrorAnswer, MintAnswer};
 use super::{AnamError, MintRefused, SessionToken};
@@ -34,6 +35,7 @@ pub struct Anam {
     pub(super) metrics: Metrics,
     runtime: Handle,
     breakers: Breakers,
+    pace: Pace,
 }
 
 /// The span of one try.
@@ -56,6 +58,7 @@ impl Anam {
         let breakers = Breakers::new(options.breaker_failures, options.deadline, metrics.clone());
         Ok(Self {
             breakers,
+            pace: Pace::default(),
             connections: Connections::new(options.clone())?,
             mint_url,
             options,
@@ -65,14 +68,17 @@ impl Anam {
         })
     }
 
-    /// How long to wait before Anam is asked for a token with this key again; `None` where it may be now.
+    /// How long to wait before Anam is asked for a token with this key again; `None` where it may be now. It is not while it fails, nor for
+    /// more than it can serve while it is slow.
     pub fn pause(&self, tenant: TenantId, key: &ApiKey) -> Option<Duration> {
-        self.breakers.refusal(tenant, key)
+        let failing = self.breakers.refusal(tenant, key);
+        failing.or_else(|| self.pace.is_full(tenant).then_some(pace::RETRY_AFTER))
     }
 
     /// Forgets what is long ago; call it now and then.
     pub fn forget_idle(&self) {
         self.breakers.forget_idle();
+        self.pace.forget_idle();
     }
 
     /// Asks for a session token, unless Anam failed too often with this key. `body` is the JSON of a [`super::wire::MintBody`].
@@ -84,15 +90,20 @@ impl Anam {
         body: &Bytes,
         trace: &RequestTrace,
     ) -> Result<SessionToken, MintRefused> {
+        let asking = self.pace.begin(tenant).ok_or(AnamError::Paused {
+            retry_after: pace::RETRY_AFTER,
+        })?;
         let passage = self
             .breakers
             .pass(tenant, key)
             .map_err(|retry_after| AnamError::Paused { retry_after })?;
+        let asked = Instant::now();
         let retries = match passage {
             Some(passage) if passage.is_trial() => 0,
             _ => self.options.retries,
         };
         let answer = self.mint_in_time(key, body, retries, trace).await;
+        asking.took(asked.elapsed());
         let report = match &answer {
             Err(refused) if refused.error.is_a_failure_of_anam() => Report::Failed,
             _ => Report::Answered,

@@ -7,6 +7,7 @@ pub mod client;
 mod connections;
 pub mod error;
 mod key;
+mod pace;
 pub mod reason;
 pub mod sessions;
 pub mod token;

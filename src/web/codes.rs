@@ -145,7 +145,7 @@ codes! {
     UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY, "Anam can't be reached";
     /// Anam did not answer in time. Try again.
     UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT, "Anam timed out";
-    /// Anam failed so often of late that it is not asked for a moment; `Retry-After` says when it is again.
+    /// Anam failed so often of late, or is so slow, that it is not asked for a moment; `Retry-After` says when it is again.
     UpstreamPaused = "upstream_paused", SERVICE_UNAVAILABLE, "Anam fails";
     /// A fault of the gateway itself.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error";

@@ -1,11 +1,13 @@
 //! Anam fails again and again: the gateway leaves it alone for a while, for the tenant's key with which it fails and for no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::harness::tenants::{Tenant, serve};
 use crate::harness::wait::until;
@@ -96,4 +98,46 @@ async fn what_is_wrong_with_the_request_says_nothing_of_anam() {
     }
     assert_eq!(app.mint(&token, &context("support")).await.status(), 200);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_anam_is_slow_fewer_are_asked_for_at_once_and_the_others_are_told_so() {
+    let unlimited = TestOptions::set(&[("LIMITS__USER_MINTS_PER_MINUTE", "0")]);
+    let app = Arc::new(spawn_with(unlimited).await);
+    let (token, body) = (app.user("user-1"), context("support"));
+    // The usual pace.
+    assert_eq!(app.mint(&token, &body).await.status(), 200);
+    let slow = Fault::slow(FaultTarget::Mint, Duration::from_millis(2_500));
+    app.anam.fault(slow);
+    let mut under_way = JoinSet::new();
+    let refused = async {
+        loop {
+            if under_way.len() < 100 {
+                let (app, token, body) = (app.clone(), token.clone(), body.clone());
+                under_way.spawn(async move { app.mint(&token, &body).await });
+            }
+            let pulse = Duration::from_millis(10);
+            let ended = tokio::time::timeout(pulse, under_way.join_next()).await;
+            if let Ok(Some(answer)) = ended {
+                let answer = answer.unwrap();
+                if answer.status() != 200 {
+                    return answer;
+                }
+            }
+        }
+    };
+    let refused = tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert_eq!(refused.headers()["retry-after"], "1");
+    problem(refused, 503, "upstream_paused").await;
+    app.anam.clear();
+    while under_way.join_next().await.is_some() {}
+    until("all are served again", PATIENCE, async || {
+        let asked = join_all((0..40).map(|_| app.mint(&token, &body))).await;
+        asked
+            .iter()
+            .all(|answer| answer.status() == 200)
+            .then_some(())
+    })
+    .await;
+    Arc::into_inner(app).unwrap().stop().await;
 }
