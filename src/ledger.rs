@@ -556,6 +556,9 @@ impl Pen {
             started.elapsed(),
             outcome,
         );
+        for (tenant, left) in written.iter().flat_map(|judged| &judged.of_tenants) {
+            self.metrics.quota_left(*tenant, left);
+        }
         for (tenant, left) in written.iter().flat_map(|judged| &judged.warnings) {
             self.metrics.quota_warning();
             tracing::warn!(

@@ -27,6 +27,8 @@ const FIRST_CHECK: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug, Default)]
 pub struct Judged {
     sessions: HashMap<SessionId, Result<Vec<Left>, NotCounted>>,
+    /// What is left of tenants' quotas for all their users.
+    pub of_tenants: HashMap<TenantId, Vec<Left>>,
     /// Tenants' quotas of which so much was used for the first time that admins are to be warned.
     pub warnings: Vec<(TenantId, Left)>,
 }
@@ -181,12 +183,13 @@ impl<'a> Counting<'a> {
             if key.1.is_empty() {
                 let quota = &counted.quotas.tenant;
                 let was = before.left(Scope::Tenant, quota);
-                let now = used.left(Scope::Tenant, quota);
+                let now: Vec<Left> = used.left(Scope::Tenant, quota).collect();
                 let crossed = was
-                    .zip(now)
+                    .zip(now.iter().copied())
                     .filter(|(was, now)| !was.is_low() && now.is_low());
                 let crossed = crossed.map(|(_, now)| (row.tenant, now));
                 self.judged.warnings.extend(crossed);
+                self.judged.of_tenants.insert(row.tenant, now);
             }
         }
         let left = self

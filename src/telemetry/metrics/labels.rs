@@ -267,3 +267,10 @@ pub(super) struct ByTenantAndOutcome {
     pub(super) tenant: String,
     pub(super) outcome: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ByTenantAndQuota {
+    pub(super) tenant: String,
+    /// Its name in the policy.
+    pub(super) quota: &'static str,
+}

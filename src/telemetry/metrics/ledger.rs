@@ -10,6 +10,8 @@ use prometheus_client::registry::Unit;
 use super::Metrics;
 use super::labels::{ByResult, Outcome};
 use super::register::{Counters, Register, seconds, set};
+use crate::domain::ids::TenantId;
+use crate::domain::quota::Left;
 
 const BATCH_ROWS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 500.0];
 
@@ -160,6 +162,11 @@ impl Metrics {
     /// Four fifths of a tenant's quota were used.
     pub fn quota_warning(&self) {
         self.0.ledger.quota_warnings.inc();
+    }
+
+    /// So much is left of a tenant's quotas for all its users.
+    pub fn quota_left(&self, tenant: TenantId, left: &[Left]) {
+        self.0.tenants.left(tenant, left);
     }
 
     /// Until when the ledger's months are made, in seconds since 1970.

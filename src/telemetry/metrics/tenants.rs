@@ -12,13 +12,17 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use tokio::time::Instant;
 
-use super::labels::ByTenantAndOutcome;
+use super::labels::{ByTenantAndOutcome, ByTenantAndQuota};
 use super::register::Register;
 use crate::domain::ids::TenantId;
+use crate::domain::quota::{Left, Measure};
 
 const NAME: &str = "tenant_mints";
 const HELP: &str = "Mints ended, by tenant and outcome: issued, refused (the request's own fault, or a limit), failed (the gateway's or Anam's). \
                     The busiest tenants have their id, metrics.tenants at most; all others are `other`";
+
+const LEFT: &str = "tenant_quota_left_ratio";
+const LEFT_HELP: &str = "What was left of a tenant's quotas for all its users after its last session, by tenant and quota: 1 is all of it, 0 nothing. The tenants are those of gateway_tenant_mints_total";
 
 /// How often a name may pass to another tenant.
 const PERIOD: Duration = Duration::from_mins(10);
@@ -56,6 +60,8 @@ struct Counts {
 #[derive(Debug, Default, Clone, Copy)]
 struct Named {
     counts: [u64; 3],
+    /// What was left of its quotas, in the order of [`Measure::ALL`].
+    left: [Option<f64>; 4],
     /// Mints in this period.
     lately: u64,
 }
@@ -71,12 +77,26 @@ impl TenantCounts {
             since: Instant::now(),
         })));
         to.describe(NAME, HELP, None, MetricType::Counter);
+        to.describe(LEFT, LEFT_HELP, None, MetricType::Gauge);
         to.collect(counts.clone());
         counts
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So much is left of a tenant's quotas.
+    pub(super) fn left(&self, tenant: TenantId, left: &[Left]) {
+        let mut counts = self.lock();
+        let Some(named) = counts.named.get_mut(&tenant) else {
+            return;
+        };
+        named.left = Measure::ALL.map(|measure| {
+            let of = left.iter().find(|left| left.measure == measure)?;
+            let part = i32::try_from(of.left.max(0)).map_or(f64::MAX, f64::from);
+            Some((part / f64::from(of.most.max(1))).min(1.0))
+        });
     }
 
     /// A mint of a tenant ended.
@@ -161,15 +181,27 @@ impl Collector for TenantCounts {
         };
         let mut metric =
             encoder.encode_descriptor(NAME, &format!("{HELP}."), None, MetricType::Counter)?;
-        let named = named
-            .into_iter()
+        let counted = named
+            .iter()
             .map(|(tenant, named)| (tenant.to_string(), named.counts));
-        for (tenant, counts) in named.chain([("other".to_owned(), others)]) {
+        for (tenant, counts) in counted.chain([("other".to_owned(), others)]) {
             for (outcome, count) in CLASSES.into_iter().zip(counts) {
                 let tenant = tenant.clone();
                 metric
                     .encode_family(&ByTenantAndOutcome { tenant, outcome })?
                     .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+            }
+        }
+        let help = format!("{LEFT_HELP}.");
+        let mut metric = encoder.encode_descriptor(LEFT, &help, None, MetricType::Gauge)?;
+        for (tenant, named) in named {
+            for (measure, left) in Measure::ALL.into_iter().zip(named.left) {
+                let Some(left) = left else { continue };
+                let labels = ByTenantAndQuota {
+                    tenant: tenant.to_string(),
+                    quota: measure.as_str(),
+                };
+                metric.encode_family(&labels)?.encode_gauge(&left)?;
             }
         }
         Ok(())

@@ -274,6 +274,12 @@ async fn four_fifths_of_a_tenants_quota_are_warned_of_once() {
             .await
             .contains("gateway_quota_warnings_total 1\n")
     );
+    let tenant = app.tenant("demo").await;
+    let series = format!(
+        r#"gateway_tenant_quota_left_ratio{{tenant="{tenant}",quota="sessionsPerDay"}} 0.0"#
+    );
+    let page = app.metrics().await;
+    assert!(page.contains(&series), "{series}: {page}");
     app.stop().await;
 }
 
