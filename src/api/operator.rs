@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::domain::email::Email;
 use crate::domain::ids::IssuerId;
 use crate::domain::language::Language;
+use crate::domain::places::SetShare;
 use crate::domain::quota::Quota;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
@@ -109,25 +110,37 @@ struct TenantPlacesBody {
     most: Option<u32>,
 }
 
+impl From<Quota> for OperatedQuotaBody {
+    fn from(quota: Quota) -> Self {
+        Self {
+            sessions_per_day: quota.sessions_per_day,
+            sessions_per_month: quota.sessions_per_month,
+            minutes_per_day: quota.minutes_per_day,
+            minutes_per_month: quota.minutes_per_month,
+        }
+    }
+}
+
+impl From<SetShare> for TenantPlacesBody {
+    fn from(share: SetShare) -> Self {
+        Self {
+            guaranteed: share.guaranteed,
+            most: share.most,
+        }
+    }
+}
+
 impl From<TenantListing> for OperatedTenantBody {
     fn from(row: TenantListing) -> Self {
         let quota = Quota::parse(&row.quota).unwrap_or_default();
         Self {
-            quota: OperatedQuotaBody {
-                sessions_per_day: quota.sessions_per_day,
-                sessions_per_month: quota.sessions_per_month,
-                minutes_per_day: quota.minutes_per_day,
-                minutes_per_month: quota.minutes_per_month,
-            },
+            quota: quota.into(),
             id: row.id.0,
             slug: row.slug,
             name: row.name,
             active: row.active,
             created_at: row.created_at,
-            places: TenantPlacesBody {
-                guaranteed: row.places.guaranteed,
-                most: row.places.most,
-            },
+            places: row.places.into(),
         }
     }
 }

@@ -4,6 +4,7 @@ use actix_web::web;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{OperatedQuotaBody, TenantPlacesBody};
 use crate::api::admin::quotas::quotas;
 use crate::api::quotas::QuotasBody;
 use crate::domain::places::{KeyOwner, MAX_PLACES, SetShare};
@@ -11,7 +12,7 @@ use crate::domain::quota::{MAX_QUOTA, Quota, Scope};
 use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
 use crate::web::input::{WholeNumber, input};
-use crate::web::operation::{Answer, Body, Json, NoContent, Path, TenantName, operations};
+use crate::web::operation::{Answer, Body, Json, Path, TenantName, operations};
 use crate::web::people::Operator;
 
 operations! {
@@ -96,7 +97,7 @@ async fn put(
     gateway: web::Data<Gateway>,
     slug: Path<TenantName>,
     sent: Body<TenantPlaces>,
-) -> Answer<NoContent> {
+) -> Answer<Json<TenantPlacesBody>> {
     let TenantPlaces { guaranteed, most } = sent.checked()?;
     let share = SetShare {
         guaranteed: guaranteed.map_or(0, WholeNumber::get),
@@ -106,7 +107,7 @@ async fn put(
     let acting = operator.acting(&gateway, &label);
     let all = gateway.places.of_platform();
     acting.share_places(&slug.0.0, share, all).await?;
-    Ok(NoContent)
+    Ok(Json::new(&TenantPlacesBody::from(share)))
 }
 
 async fn get_quotas(
@@ -138,7 +139,7 @@ async fn put_quota(
     gateway: web::Data<Gateway>,
     slug: Path<TenantName>,
     sent: Body<TenantQuota>,
-) -> Answer<NoContent> {
+) -> Answer<Json<OperatedQuotaBody>> {
     let TenantQuota {
         sessions_per_day,
         sessions_per_month,
@@ -154,5 +155,5 @@ async fn put_quota(
     let label = operator.label();
     let acting = operator.acting(&gateway, &label);
     acting.set_quota(&slug.0.0, quota).await?;
-    Ok(NoContent)
+    Ok(Json::new(&OperatedQuotaBody::from(quota)))
 }

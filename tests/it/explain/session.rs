@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{explained, minted, settled};
 use crate::harness::admins::body;
 use crate::harness::tenants::{Tenant, serve};
-use crate::harness::{TestApp, TestOptions, context, problem, spawn};
+use crate::harness::{TestOptions, context, problem, spawn};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_explanation_says_who_what_why_from_which_versions_and_what_became_of_it() {

@@ -185,7 +185,7 @@ async fn operators_guarantee_places_and_limit_them() {
         let path = format!("/v1/operator/tenants/{slug}/places");
         app.tell(Method::PUT, &path, &operator, &share).await
     };
-    assert_eq!(put("rival", json!({ "guaranteed": 1 })).await.status(), 204);
+    assert_eq!(put("rival", json!({ "guaranteed": 1 })).await.status(), 200);
     let refusal = put("demo", json!({ "guaranteed": 3 })).await;
     let refusal = problem(refusal, 422, "invalid_request").await;
     assert_eq!(refusal["errors"][0]["pointer"], "/guaranteed", "{refusal}");
@@ -241,7 +241,7 @@ async fn operators_guarantee_places_and_limit_them() {
         put("rival", json!({ "guaranteed": 0, "most": 1 }))
             .await
             .status(),
-        204
+        200
     );
     let told = refused(app.mint(&rival.user("more"), &json!({})).await).await;
     assert!(
