@@ -129,7 +129,7 @@ impl Places {
     }
 
     /// Whether the places of the tenant's key are counted, or the tenant's conversations are limited.
-    pub fn count(&self, request: &Request<'_>) -> bool {
+    pub fn are_counted_for(&self, request: &Request<'_>) -> bool {
         self.terms(request).is_some()
     }
 
@@ -208,8 +208,8 @@ impl Places {
             most,
             user_most,
         };
-        let counts = capacity.or(most).or(user_most).is_some();
-        counts.then_some(terms)
+        let are_counted = capacity.or(most).or(user_most).is_some();
+        are_counted.then_some(terms)
     }
 
     /// Judges and writes, while the key's line is locked.

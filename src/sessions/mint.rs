@@ -326,7 +326,7 @@ pub(crate) async fn take_place(
         moment,
         longest: decision.longest(),
     };
-    if !gateway.places.count(&request) {
+    if !gateway.places.are_counted_for(&request) {
         return Ok(None);
     }
     let taking = gateway.places.take(request);
