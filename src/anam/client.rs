@@ -103,7 +103,7 @@ impl Anam {
             _ => self.options.retries,
         };
         let answer = self.mint_in_time(key, body, retries, trace).await;
-        asking.took(asked.elapsed());
+        asking.took(asked.elapsed(), answer.is_ok());
         let report = match &answer {
             Err(refused) if refused.error.is_a_failure_of_anam() => Report::Failed,
             _ => Report::Answered,

@@ -76,13 +76,15 @@ impl Default for Pace {
 }
 
 impl Shortest {
-    /// Notes an answer, and says whether it is slow.
-    fn note(&self, took: Duration, now: Instant) -> bool {
+    /// Notes an answer, and says whether it is slow. Only those with a token tell the usual pace: a refusal is quick, and one tenant's bad key
+    /// must not make others' answers slow.
+    fn note(&self, took: Duration, has_token: bool, now: Instant) -> bool {
         let at = millis(now.saturating_duration_since(self.base));
         let began = self.began.load(Ordering::Relaxed);
         let is_over = at.saturating_sub(began) >= millis(OF_LATE);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        if is_over
+        if has_token
+            && is_over
             && self
                 .began
                 .compare_exchange(began, at, Ordering::Relaxed, Ordering::Relaxed)
@@ -91,7 +93,10 @@ impl Shortest {
             let last = self.now.swap(took, Ordering::Relaxed);
             self.before.store(last, Ordering::Relaxed);
         }
-        let shortest = self.now.fetch_min(took, Ordering::Relaxed).min(took);
+        if has_token {
+            self.now.fetch_min(took, Ordering::Relaxed);
+        }
+        let shortest = self.now.load(Ordering::Relaxed);
         let shortest = shortest.min(self.before.load(Ordering::Relaxed));
         let slack = u64::try_from(SLACK.as_micros()).unwrap_or(u64::MAX);
         took > shortest.saturating_mul(2).saturating_add(slack)
@@ -162,8 +167,8 @@ impl Pace {
         })
     }
 
-    fn note(&self, tenant: TenantId, took: Duration, now: Instant) {
-        let is_slow = self.shortest.note(took, now);
+    fn note(&self, tenant: TenantId, took: Duration, has_token: bool, now: Instant) {
+        let is_slow = self.shortest.note(took, has_token, now);
         if !is_slow && self.kept.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -193,10 +198,10 @@ impl Pace {
 
 impl Asking<'_> {
     /// Anam answered, or did not in time.
-    pub(super) fn took(self, took: Duration) {
+    pub(super) fn took(self, took: Duration, has_token: bool) {
         let (pace, tenant) = (self.pace, self.tenant);
         drop(self);
-        pace.note(tenant, took, Instant::now());
+        pace.note(tenant, took, has_token, Instant::now());
     }
 }
 
@@ -228,7 +233,7 @@ mod tests {
     fn tell(pace: &Pace, now: &mut Instant, took: Duration, times: u32) {
         for _ in 0..times {
             *now += PULSE;
-            pace.note(tenant(1), took, *now);
+            pace.note(tenant(1), took, true, *now);
         }
     }
 
@@ -266,12 +271,22 @@ mod tests {
         assert_eq!(limit(&pace), None);
     }
 
+    #[test]
+    fn quick_refusals_of_one_make_nobodys_answers_slow() {
+        let (pace, mut now) = (Pace::default(), Instant::now());
+        let usual = Duration::from_millis(900);
+        tell(&pace, &mut now, usual, 1);
+        pace.note(tenant(2), Duration::from_millis(1), false, now);
+        tell(&pace, &mut now, usual * 2, 10);
+        assert_eq!(limit(&pace), None);
+    }
+
     proptest! {
         /// Whatever comes, a tenant has at least a few under way, never more than may be, and nothing is left when all are over.
         #[test]
         fn the_limit_stays_within_its_bounds(steps in prop::collection::vec((any::<bool>(), any::<bool>(), 0..300_u64), 0..200)) {
             let (pace, mut now) = (Pace::default(), Instant::now());
-            pace.note(tenant(1), QUICK, now);
+            pace.note(tenant(1), QUICK, true, now);
             let mut under_way = Vec::new();
             for (begins, is_slow, pause) in steps {
                 now += Duration::from_millis(pause);
@@ -279,7 +294,7 @@ mod tests {
                     under_way.extend(pace.begin(tenant(1)));
                 } else {
                     drop(under_way.pop());
-                    pace.note(tenant(1), if is_slow { SLOW } else { QUICK }, now);
+                    pace.note(tenant(1), if is_slow { SLOW } else { QUICK }, true, now);
                 }
                 if let Some(flow) = pace.lock().get(&tenant(1)) {
                     prop_assert!((LIMITS.1..=LIMITS.0).contains(&flow.limit));
