@@ -230,14 +230,61 @@ fn the_map() {
     );
 }
 
+const COMPOSE_FILES: [&str; 2] = ["docker-compose.yml", "deploy/scale/docker-compose.yml"];
+
 #[test]
 fn compose_waits_until_the_gateway_has_stopped_by_itself() {
-    let compose = file("docker-compose.yml");
-    let grace = compose
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("stop_grace_period: "))
-        .and_then(|grace| grace.strip_suffix('s'));
-    let granted: f64 = grace.unwrap().parse().unwrap();
-    let takes = known(STOPPING);
-    assert!(takes < granted, "{takes} s of {granted} s");
+    for name in COMPOSE_FILES {
+        let compose = file(name);
+        let grace = compose
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("stop_grace_period: "))
+            .and_then(|grace| grace.strip_suffix('s'));
+        let granted: f64 = grace.unwrap().parse().unwrap();
+        let takes = known(STOPPING);
+        assert!(takes < granted, "{name}: {takes} s of {granted} s");
+    }
+}
+
+/// Compose 1.29 and builders without `BuildKit` are what distributions have.
+#[test]
+fn container_files_suit_old_tools_too() {
+    for name in COMPOSE_FILES {
+        let compose = file(name);
+        let tops = compose
+            .lines()
+            .filter(|line| line.starts_with(char::is_alphabetic));
+        for top in tops {
+            let top = top.split(':').next().unwrap();
+            let known = ["services", "volumes", "networks"].contains(&top);
+            assert!(known || top.starts_with("x-"), "{name} has {top}");
+        }
+        assert!(!compose.contains("--env "), "{name}: -e suits both");
+    }
+    for name in ["Dockerfile", "deploy/scale/pgbouncer/Dockerfile"] {
+        for line in file(name).lines() {
+            let words = ["--chmod", "--mount", "--link", "<<"];
+            let new = words.iter().find(|word| line.contains(*word));
+            assert_eq!(new, None, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn no_container_gets_the_address_that_is_the_balancers() {
+    let compose = file("deploy/scale/docker-compose.yml");
+    let after = |what: &str| {
+        let rest = compose.split_once(what).unwrap().1;
+        rest.split([' ', ',', '}', '\n']).next().unwrap()
+    };
+    let balancer = after("ipv4_address: ");
+    assert_eq!(
+        after("TRUSTED_PROXIES: "),
+        format!("{balancer}/32"),
+        "the balancer alone is trusted"
+    );
+    let (net, host) = balancer.rsplit_once('.').unwrap();
+    let range = after("ip_range: ");
+    assert_eq!(range, format!("{net}.128/25"), "the upper half");
+    assert!(host.parse::<u8>().unwrap() < 128, "{host}");
 }

@@ -4,12 +4,10 @@ set -eu
 umask 077
 folder=${FOLDER:-/run/pgbouncer}
 printf '"%s" "%s"\n' "$LOGIN" "$PASSWORD" > "$folder/users.txt"
-cat > "$folder/main.ini" <<INI
-[databases]
-$DATABASE = host=${SERVER%:*} port=${SERVER##*:}
-%include ${COMMON:-/etc/pgbouncer/pgbouncer.ini}
-[pgbouncer]
-auth_file = $folder/users.txt
-${MORE:-}
-INI
+# One heading [pgbouncer] only: a second one would set everything back that stands below the first.
+{
+  printf '[databases]\n%s = host=%s port=%s\n' "$DATABASE" "${SERVER%:*}" "${SERVER##*:}"
+  cat "${COMMON:-/etc/pgbouncer/pgbouncer.ini}"
+  printf '\nauth_file = %s\n%s\n' "$folder/users.txt" "${MORE:-}"
+} > "$folder/main.ini"
 exec pgbouncer -q "$folder/main.ini"

@@ -12,11 +12,14 @@ use persona_gateway::clock::Clock;
 use persona_gateway::crypto::seal::KeyRing;
 use persona_gateway::dev::emulator::{Emulator, EmulatorConfig, EmulatorHandle};
 use secrecy::ExposeSecret;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection, raw_sql};
+use tokio::time::timeout;
 
 use self::parts::{Instance, Part, bouncer, proxy, redis};
 use self::traffic::Traffic;
 use crate::harness::cli::{Folder, environment_of};
-use crate::harness::postgres::migrate;
+use crate::harness::postgres::{LOGIN, migrate};
 use crate::harness::servers::{Server, among, free_port};
 use crate::harness::tenants::{Bench, Tenant, settings, store};
 use crate::harness::wait::until;
@@ -185,6 +188,27 @@ async fn haproxy_passes_over_instances_that_do_not_answer() {
         assert_eq!(answer.await.unwrap().status(), 200);
     }
     app.stop().await;
+}
+
+#[tokio::test]
+async fn more_clients_than_the_pooler_has_connections_take_turns() {
+    let primary = Server::primary(&[]).await;
+    let login = format!("create role {LOGIN} login");
+    primary.sql("postgres", &login).await;
+    let mut bouncer = bouncer(primary.port);
+    bouncer.start().await;
+    let url = among(&[bouncer.port], "").login_url;
+    let options: PgConnectOptions = url.expose_secret().parse().unwrap();
+    // A parameter that PgBouncer does not know.
+    let options = options.extra_float_digits(None);
+    let mut clients = Vec::new();
+    // Twenty connections lead to the server. By PgBouncer's own settings these would be twenty clients' until they leave.
+    for _ in 0..30 {
+        let mut client = PgConnection::connect_with(&options).await.unwrap();
+        let asked = client.execute(raw_sql("select 1"));
+        timeout(PATIENCE, asked).await.unwrap().unwrap();
+        clients.push(client);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
