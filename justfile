@@ -28,6 +28,10 @@ soak *args:
 scale *args:
     cargo test --test it -- --ignored --test-threads 1 --nocapture faults::scale {{args}}
 
+# Both container set-ups in a Docker of its own: docker-compose.yml, and deploy/scale/, each part of which dies once. Takes 10 to 20 minutes; needs root and docker.io.
+containers *args:
+    tests/containers.sh {{args}}
+
 # Draw the pictures of docs/CONSOLE.md anew, after pages changed.
 console-pictures:
     cargo test --test browser -- --ignored console::pictures
