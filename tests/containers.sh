@@ -52,7 +52,6 @@ users=$here/tests/containers/users.py
 daemon='' asking=''
 # What Docker changes and leaves: set back at the end.
 rules=$(iptables-save 2>/dev/null)
-rules=${rules:-$'*filter\n:FORWARD ACCEPT\nCOMMIT\n*nat\nCOMMIT'}
 forwards=$(cat /proc/sys/net/ipv4/ip_forward)
 export DOCKER_HOST=unix://$work/docker.sock
 
@@ -75,7 +74,8 @@ finish() {
   if [ -n "$daemon" ]; then
     kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null || true
     ip link delete docker0 2>/dev/null || true
-    iptables-restore <<<"$rules"
+    # A table that was not there before is emptied first.
+    printf '%s\n' '*filter' ':FORWARD ACCEPT' COMMIT '*nat' COMMIT "$rules" | iptables-restore
     echo "$forwards" >/proc/sys/net/ipv4/ip_forward
   fi
   rm -rf "$tree" "$work/root"
