@@ -81,20 +81,21 @@ pub async fn preview(signed: Signed, key: web::Path<String>, sent: Form) -> Answ
 
 /// What somebody does with the persona: the button that they pressed says it.
 pub async fn act(signed: Signed, key: web::Path<String>, form: Form) -> Answer {
-    let sent = Sent::new(&signed, KIND, &key, &form);
+    let tried = TryAs::sent(&form);
+    let sent = Sent::new(&signed, KIND, &key, &form).talking(tried.talking());
     if form.get("do") == "discard" {
         return sent.discard().await;
     }
     let text = |name| form.get(name).to_owned();
     let mut typed = Typed {
         form: Some(PersonaForm::sent(&form)),
-        tried: TryAs::sent(&form),
+        tried,
         going: (text("note"), text("percent"), text("from")),
         ..Typed::default()
     };
     let content = PersonaForm::sent(&form).content();
     let stay = match (&content, form.get("do")) {
-        (Ok(content), "save" | "publish" | "rebase") => match sent.act(content).await? {
+        (Ok(content), "save" | "publish" | "talk" | "rebase") => match sent.act(content).await? {
             Outcome::Done(page) => return Ok(page),
             Outcome::Stays(stay) => *stay,
         },

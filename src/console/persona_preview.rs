@@ -37,6 +37,40 @@ impl TryAs {
         }
     }
 
+    /// The same on the page for test calls: its fields.
+    pub fn talking(&self) -> Vec<(String, String)> {
+        let mut fields = vec![("place".to_owned(), self.context.clone())];
+        if self.sample.is_empty() {
+            fields.push(("facts".to_owned(), self.lines()));
+        } else {
+            fields.push(("try.user".to_owned(), format!("sample:{}", self.sample)));
+        }
+        let metadata = lenient(&self.metadata);
+        fields.extend(metadata.into_iter().map(|(name, value)| {
+            let text = match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            (format!("try.meta.{name}"), text)
+        }));
+        fields
+    }
+
+    /// What is typed of the user as lines of `name = value`; a later line counts.
+    fn lines(&self) -> String {
+        let (facts, name) = (self.facts.trim(), self.name.trim());
+        let name = if serde_json::from_str::<Value>(name).is_ok() {
+            Value::from(name).to_string()
+        } else {
+            name.to_owned()
+        };
+        match (facts, name.as_str()) {
+            (facts, "") => facts.to_owned(),
+            ("", name) => format!("name = {name}"),
+            (facts, name) => format!("{facts}\nname = {name}"),
+        }
+    }
+
     fn user(&self) -> Value {
         if !self.sample.is_empty() {
             return json!({ "sample": self.sample });

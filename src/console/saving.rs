@@ -1,9 +1,10 @@
-//! What the buttons of a document's form do: save, together with what others wrote meanwhile, publish, bring in the newest version, discard. The same
-//! for every kind of document.
+//! What the buttons of a document's form do: save, together with what others wrote meanwhile, publish, talk, bring in the newest version, discard. The
+//! same for every kind of document.
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
+use url::form_urlencoded;
 
 use super::api::{Api, Refused};
 use super::findings::{Finding, Validation, found};
@@ -11,7 +12,9 @@ use super::history;
 use super::parts::Listed;
 use super::releasing::{Going, release};
 use super::visit::{Form, Signed, see};
-use super::writing::{Begun, Document, Draft, Version, address, name_of, page_of, version};
+use super::writing::{
+    Begun, Document, Draft, Version, Writing, address, name_of, page_of, version,
+};
 use crate::domain::merge::{Choices, Conflict, Side, Unmerged, merge};
 
 /// What a button came to.
@@ -88,6 +91,8 @@ pub struct Sent<'a> {
     form: &'a Form,
     begun: Begun,
     choices: Choices,
+    /// Fields of the page for test calls, for `talk`.
+    talk: Vec<(String, String)>,
 }
 
 impl<'a> Sent<'a> {
@@ -104,6 +109,16 @@ impl<'a> Sent<'a> {
             form,
             begun: Begun::sent(form),
             choices: choices.collect(),
+            talk: Vec::new(),
+        }
+    }
+
+    /// As whom and about what somebody talks who presses `talk`: fields of the page for test calls that are filled in there.
+    #[must_use]
+    pub fn talking(self, fields: Vec<(String, String)>) -> Self {
+        Self {
+            talk: fields,
+            ..self
         }
     }
 
@@ -122,7 +137,7 @@ impl<'a> Sent<'a> {
         Ok(self.said("draft-discarded"))
     }
 
-    /// Saves what the form says now, and goes on as its button says: `save`, `publish` or `rebase`.
+    /// Saves what the form says now, and goes on as its button says: `save`, `publish`, `talk` or `rebase`.
     pub async fn act(self, content: &Map<String, Value>) -> Result<Outcome, Refused> {
         let (wanted, going) = (self.form.get("do"), Going::sent(self.form));
         let is_changed = *content != self.begun.content;
@@ -130,6 +145,10 @@ impl<'a> Sent<'a> {
             let refused = Refused::own(StatusCode::CONFLICT, "nothing_changed", "");
             let refused = refused.for_reader(self.signed.texts);
             return Ok(Stay::refused(self.begun, refused));
+        }
+        if wanted == "talk" && !is_changed {
+            let state = self.state().await?;
+            return Ok(Outcome::Done(self.to_talk(&state, None)));
         }
         // Choices of a rebase speak of its conflicts, not of those with a colleague.
         let of_rebase = wanted == "rebase";
@@ -166,6 +185,15 @@ impl<'a> Sent<'a> {
             }
         };
         match wanted {
+            "talk" => {
+                let state = format!("draft:{}", begun.draft.unwrap_or_default());
+                let said = if is_merged {
+                    "talk-joined"
+                } else {
+                    "talk-saved"
+                };
+                Ok(Outcome::Done(self.to_talk(&state, Some(said))))
+            }
             _ if is_merged => Ok(Outcome::Done(self.said("draft-joined"))),
             "rebase" => self.rebase(begun).await,
             "publish" => self.publish(begun, &going).await,
@@ -225,6 +253,26 @@ impl<'a> Sent<'a> {
                 .await
                 .map(Outcome::Done),
         }
+    }
+
+    /// What the form began with, as the page for test calls names it.
+    async fn state(&self) -> Result<String, Refused> {
+        if let Some(id) = &self.begun.draft {
+            return Ok(format!("draft:{id}"));
+        }
+        let writing = Writing::load(self.signed, self.kind, self.key).await?;
+        let shown = writing.waiting.or(writing.live);
+        Ok(shown.map_or_else(String::new, |number| format!("version:{number}")))
+    }
+
+    /// The page for test calls, with this document chosen.
+    fn to_talk(&self, state: &str, said: Option<&str>) -> HttpResponse {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("what", &format!("{}:{}", self.kind, self.key));
+        query.append_pair("state", state);
+        query.extend_pairs(&self.talk);
+        query.extend_pairs(said.map(|said| ("said", said)));
+        see(&format!("/console/talk?{}", query.finish()))
     }
 
     fn said(&self, what: &str) -> HttpResponse {

@@ -101,7 +101,7 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
     let mut desk = Desk::open(&signed, &key).await?;
     let known_before = known(&desk.sources(), &work.model.schema);
     moves::settle(&mut work.model, &known_before);
-    if let "save" | "publish" | "rebase" = what {
+    if let "save" | "publish" | "talk" | "rebase" = what {
         return saving(&signed, desk, key, work, &form).await;
     }
     desk.writing.go_on(begun);
@@ -195,7 +195,8 @@ async fn saving(
         desk.writing.go_on(Begun::sent(form));
         return Ok(rendered(signed, desk, key, work, unreadable));
     }
-    let stay = match Sent::new(signed, KIND, &key, form).act(&content).await? {
+    let sent = Sent::new(signed, KIND, &key, form).talking(work.asked.talking());
+    let stay = match sent.act(&content).await? {
         Outcome::Done(page) => return Ok(page),
         Outcome::Stays(stay) => *stay,
     };

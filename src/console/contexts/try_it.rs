@@ -137,6 +137,24 @@ impl Asked {
         }
     }
 
+    /// The same on the page for test calls: its fields. Preferences have none there.
+    pub fn talking(&self) -> Vec<(String, String)> {
+        let facts = self.facts.iter().filter_map(|(attribute, value)| {
+            let name = attribute.strip_prefix("user.")?;
+            Some(format!("{name} = {value}"))
+        });
+        let facts: Vec<String> = facts.collect();
+        let mut fields = vec![
+            ("try.user".to_owned(), self.user.clone()),
+            ("try.at".to_owned(), self.at.clone()),
+            ("facts".to_owned(), facts.join("\n")),
+        ];
+        let metadata = self.metadata.iter();
+        fields.extend(metadata.map(|(name, value)| (format!("try.meta.{name}"), value.clone())));
+        fields.retain(|(_, value)| !value.is_empty());
+        fields
+    }
+
     /// The person whom the list names.
     pub async fn person(&self, api: &Api) -> Result<Person, Refused> {
         let mut person = match self.user.split_once(':') {

@@ -27,8 +27,8 @@ pub struct Choice {
     pub key: String,
     /// `draft:ID`, `version:NUMBER`, or empty: what is live.
     pub state: String,
-    /// The context whose metadata a persona gets; empty for none.
-    pub place: String,
+    /// The context whose metadata a persona gets; empty for none. Nothing where nobody chose yet.
+    pub place: Option<String>,
     /// Lines of `name = value`: what is known of the user, over what is known of the one who is chosen.
     pub facts: String,
     /// The user, the metadata and the moment.
@@ -52,7 +52,7 @@ impl Choice {
                 String::new()
             },
             state: fields.get("state").to_owned(),
-            place: fields.get("place").to_owned(),
+            place: fields.has("place").then(|| fields.get("place").to_owned()),
             facts: fields.raw("facts").to_owned(),
             asked: Asked::read(fields),
         }
@@ -61,6 +61,11 @@ impl Choice {
     /// As the list of whom to talk with names it.
     pub fn what(&self) -> String {
         format!("{}:{}", self.kind, self.key)
+    }
+
+    /// The context that is chosen for a persona.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref().filter(|place| !place.is_empty())
     }
 
     pub fn is_persona(&self) -> bool {
@@ -97,11 +102,7 @@ impl Choice {
         let mut context = self.key.as_str();
         if self.is_persona() {
             // The persona is given whatever rules say: the context is there without them.
-            context = if self.place.is_empty() {
-                NOWHERE
-            } else {
-                &self.place
-            };
+            context = self.place().unwrap_or(NOWHERE);
             let mut around = desk.context.clone();
             around.retain(|name, _| name == "metadata");
             around.insert("default".to_owned(), json!(self.key));
@@ -227,15 +228,15 @@ impl Desk {
             choice.state.clear();
         }
         self.context = if choice.is_persona() {
-            if is_first && choice.place.is_empty() {
-                choice.place = self.place_of(api, &choice.key).await?;
+            if is_first && choice.place.is_none() {
+                choice.place = Some(self.place_of(api, &choice.key).await?);
             }
-            if choice.place.is_empty() {
-                Map::new()
-            } else {
-                api.get::<Document>(&address("context", &choice.place))
-                    .await?
-                    .content
+            match choice.place() {
+                None => Map::new(),
+                Some(place) => {
+                    let context: Document = api.get(&address("context", place)).await?;
+                    context.content
+                }
             }
         } else {
             match choice.state.split_once(':') {

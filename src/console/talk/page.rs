@@ -83,7 +83,7 @@ pub async fn choose(signed: Signed, setup: web::Data<Setup>, sent: Form) -> Answ
     let choice = if is_first {
         Choice {
             state: String::new(),
-            place: String::new(),
+            place: None,
             ..choice
         }
     } else {
@@ -206,7 +206,7 @@ fn states(frame: &Frame, desk: &Desk, choice: &Choice) -> Vec<Offer> {
 
 fn places(texts: Texts, desk: &Desk, choice: &Choice) -> Vec<Offer> {
     let offer = |value: &str, text: String| Offer {
-        is_chosen: value == choice.place,
+        is_chosen: value == choice.place().unwrap_or_default(),
         value: value.to_owned(),
         text,
     };

@@ -51,10 +51,9 @@ async fn an_editor_talks_with_a_draft_as_a_user_whom_they_describe_and_sees_why(
         desk.sign_in(ANN).await;
         desk.open("/console/personas/support-agent").await;
         desk.fill("#initialMessage", GREETING).await;
-        desk.press("button[value=save]").await;
-        desk.shows(".notice.good", "The draft is saved").await;
-        desk.press(".tabs a[href^='/console/talk']").await;
-        // The draft is chosen already, and the context that gives this persona.
+        // What is typed is saved first, and chosen there, as is the context that gives this persona.
+        desk.press("button[value=talk]").await;
+        desk.shows(".notice.good", "Your changes are saved as a draft").await;
         desk.shows("#state option:checked", "Draft of").await;
         desk.shows("#place option:checked", "support").await;
         look(&desk, "before").await;
