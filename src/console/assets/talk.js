@@ -66,7 +66,7 @@ async function begin() {
   shown(true);
   element("talk-video").hidden = "standIn" in form.dataset;
   element("talk-trouble").replaceChildren();
-  element("talk-transcript").replaceChildren();
+  forget();
   say(text("talk-asking"));
   const mine = call = {};
   try {
@@ -91,7 +91,8 @@ async function begin() {
     // The conversation goes on: who can't be heard can write.
     on(AnamEvent.MIC_PERMISSION_DENIED, () => trouble("warn", text("talk-microphone-denied")));
     on(AnamEvent.DATA_CHANNEL_OPEN, () => { element("talk-write").hidden = false; });
-    on(AnamEvent.MESSAGE_HISTORY_UPDATED, (messages) => transcript(messages, minted.name));
+    on(AnamEvent.MESSAGE_STREAM_EVENT_RECEIVED, (part) => heard(part, minted.name));
+    on(AnamEvent.MESSAGE_HISTORY_UPDATED, (messages) => remember(messages, minted.name));
     on(AnamEvent.SERVER_WARNING, (warning) => say(text("talk-warning", { warning })));
     on(AnamEvent.CONNECTION_CLOSED, (code, details) => closed(code, details));
     await client.streamToVideoElement("talk-video");
@@ -120,7 +121,10 @@ function tell(minted) {
 
 function ready(minted) {
   say(text("talk-ready", { name: minted.name }));
-  if (minted.greeting && !element("talk-transcript").children.length) transcript([{ id: "greeting", role: "persona", content: minted.greeting }], minted.name);
+  if (minted.greeting && !history.length && !speaking.size) {
+    greeting = { content: minted.greeting };
+    draw(minted.name);
+  }
   call.began = Date.now();
   const limit = minted.limit ? ` / ${clock(minted.limit)}` : "";
   const tick = () => { element("talk-timer").textContent = clock((Date.now() - call.began) / 1000) + limit; };
@@ -131,23 +135,77 @@ function ready(minted) {
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+// What was said, as the SDK tells it; what is being said, by the id of its message; and the greeting, which is shown before it is said.
+let history = [];
+const speaking = new Map();
+let greeting;
+
+function forget() {
+  history = [];
+  speaking.clear();
+  greeting = undefined;
+  for (const list of ["talk-transcript", "talk-speaking"]) element(list).replaceChildren();
+}
+
+// Some words of a message.
+function heard({ id, role, content, endOfSpeech, interrupted }, persona) {
+  // Whoever begins another has ended the one before.
+  for (const [other, line] of speaking) if (line.role === role && other !== id) speaking.delete(other);
+  const said = (speaking.get(id)?.content ?? "") + content;
+  if (greeting && !greeting.id && role === "persona") greeting.id = id;
+  if (greeting?.id === id && !greeting.content.startsWith(said.trim())) greeting = undefined;
+  if (endOfSpeech) speaking.delete(id); // The history that follows has all of it.
+  else {
+    speaking.set(id, { id, role, content: said, interrupted });
+    draw(persona);
+  }
+}
+
+// Lines that are whole; they replace what was heard of them.
+function remember(messages, persona) {
+  history = messages.map((message) => ({ ...message }));
+  if (greeting && history.some(({ id }) => id === greeting.id && !speaking.has(id))) greeting.isSaid = true;
+  draw(persona);
+}
+
+// Nobody comes to the end of what they say.
+function breakOff(persona) {
+  const cut = [...speaking.values()].map((line) => ({ ...line, interrupted: true }));
+  speaking.clear();
+  history = history.map((message) => cut.find(({ id }) => id === message.id) ?? message);
+  history.push(...cut.filter(({ id }) => history.every((message) => message.id !== id)));
+  if (cut.some(({ id }) => id === greeting?.id)) greeting.isSaid = true;
+  draw(persona);
+}
+
+// Whole lines are read out by screen readers, words that come one by one are not.
+function draw(persona) {
+  const whole = history.filter(({ id }) => !speaking.has(id));
+  if (greeting && !greeting.isSaid) whole.unshift({ ...greeting, role: "persona" });
+  lines(element("talk-transcript"), whole, persona);
+  lines(element("talk-speaking"), [...speaking.values()].filter(({ id }) => id !== greeting?.id), persona);
+  const last = element("talk-speaking").lastElementChild ?? element("talk-transcript").lastElementChild;
+  last?.scrollIntoView({ block: "nearest" });
+}
+
 // Lines that are there already stay, so that only new ones are read out.
-function transcript(messages, persona) {
-  const list = element("talk-transcript");
-  messages.forEach(({ role, content, interrupted }, at) => {
+function lines(list, messages, persona) {
+  messages.forEach(({ id, role, content, interrupted }, at) => {
+    const key = greeting && id === greeting.id ? "greeting" : id;
     let line = list.children[at];
-    if (!line) {
+    if (line?.dataset.line !== key) {
       line = document.createElement("li");
+      line.dataset.line = key;
       line.append(document.createElement("b"), " ", document.createElement("span"));
-      list.append(line);
+      list.insertBefore(line, list.children[at] ?? null);
     }
     line.className = role === "user" ? "user" : "persona";
-    const [who, words] = [line.querySelector("b"), line.querySelector("span")];
-    const said = interrupted ? `${content} …` : content;
-    who.textContent = role === "user" ? text("talk-you") : persona;
-    if (words.textContent !== said) words.textContent = said;
+    const said = { b: role === "user" ? text("talk-you") : persona, span: interrupted ? `${content} …` : content };
+    for (const [part, words] of Object.entries(said)) {
+      if (line.querySelector(part).textContent !== words) line.querySelector(part).textContent = words;
+    }
   });
-  list.lastElementChild?.scrollIntoView({ block: "nearest" });
+  while (list.children.length > messages.length) list.lastElementChild.remove();
 }
 
 function closed(code, details) {
@@ -166,6 +224,7 @@ function end() {
   shown(false);
   element("talk-write").hidden = true;
   element("talk-video").hidden = true;
+  if (ended?.minted) breakOff(ended.minted.name);
   ended?.client?.stopStreaming().catch(() => {});
 }
 

@@ -1268,6 +1268,7 @@ talk-video = Die Persona
 talk-who = Wer antwortet
 talk-why = Warum
 talk-transcript = Was gesagt wird
+talk-speaking = Was gerade gesagt wird
 talk-write = Schreiben statt sprechen
 talk-send = Senden
 talk-to-this = Speichern und sprechen

@@ -1268,6 +1268,7 @@ talk-video = The persona
 talk-who = Who answers
 talk-why = Why
 talk-transcript = What is said
+talk-speaking = What is being said
 talk-write = Write instead of speaking
 talk-send = Send
 talk-to-this = Save and talk

@@ -53,7 +53,8 @@ async fn an_editor_talks_with_a_draft_as_a_user_whom_they_describe_and_sees_why(
         desk.fill("#initialMessage", GREETING).await;
         // What is typed is saved first, and chosen there, as is the context that gives this persona.
         desk.press("button[value=talk]").await;
-        desk.shows(".notice.good", "Your changes are saved as a draft").await;
+        desk.shows(".notice.good", "Your changes are saved as a draft")
+            .await;
         desk.shows("#state option:checked", "Draft of").await;
         desk.shows("#place option:checked", "support").await;
         look(&desk, "before").await;
@@ -263,6 +264,107 @@ async fn without_the_sdk_the_page_says_how_to_get_it_and_with_it_serves_it_as_it
         look(&desk, "without the SDK").await;
         without.stop().await;
         with.stop().await;
+    })
+    .await;
+}
+
+/// What the persona or the user says, as Anam's engine tells it on the data channel: some words of a message, or its last ones.
+fn part(message: &str, role: &str, words: &str, is_last: bool) -> Value {
+    json!({
+        "message_id": message, "content_index": 0, "content": words, "role": role,
+        "end_of_speech": is_last, "interrupted": false,
+    })
+}
+
+/// The lines of a list, and what of the transcript was read out so far.
+async fn lines(desk: &Desk<'_>, list: &str) -> Value {
+    let script = format!(
+        "return [...document.querySelectorAll('#{list} li span')].map((line) => line.textContent);"
+    );
+    desk.of_page(&script).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_are_there_as_they_are_spoken_and_only_whole_lines_are_read_out() {
+    let app = with_sdk(false).await;
+    app.member("demo", ANN, Role::Editor).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/talk?what=persona:support-agent").await;
+        desk.of_page(include_str!("engine.js")).await;
+        // All that a live region is given to read.
+        desk.of_page(
+            "window.read = [];
+            const live = [...document.querySelectorAll('[aria-live], [role=log]')];
+            const seen = new MutationObserver((changes) => {
+                for (const { target } of changes) {
+                    const list = target.parentElement?.closest('#talk-transcript, #talk-speaking') ?? target;
+                    if (live.includes(list)) window.read.push(list.innerText);
+                }
+            });
+            for (const id of ['talk-transcript', 'talk-speaking']) {
+                seen.observe(document.getElementById(id), { childList: true, characterData: true, subtree: true });
+            }",
+        )
+        .await;
+        desk.press("#talk-start").await;
+        desk.shows("#talk-status", "is here.").await;
+        desk.shows("#talk-write button", "Send").await;
+        let minted = app.last_mint();
+        let greeting = minted["personaConfig"]["initialMessage"].as_str().unwrap();
+        let say = async |parts: &[Value]| {
+            for part in parts {
+                let script = format!("window.engine.say({part});");
+                desk.of_page(&script).await;
+            }
+        };
+
+        // The greeting stands there before it is said, and once.
+        let (first, rest) = greeting.split_at(5);
+        say(&[part("1", "persona", first, false)]).await;
+        say(&[part("1", "persona", rest, true)]).await;
+        say(&[part("2", "persona", "It <b>rains", false)]).await;
+        desk.shows("#talk-speaking", "It <b>rains").await;
+        assert_eq!(lines(&desk, "talk-transcript").await, json!([greeting]));
+        say(&[part("2", "persona", " in Bergen", false)]).await;
+        desk.shows("#talk-speaking", "It <b>rains in Bergen").await;
+        look(&desk, "words by words").await;
+
+        // Somebody who speaks at the same time ends first, and stays below.
+        say(&[part("3", "user", "Always?", true)]).await;
+        desk.shows("#talk-transcript", "Always?").await;
+        assert_eq!(
+            lines(&desk, "talk-transcript").await,
+            json!([greeting, "Always?"])
+        );
+        say(&[part("2", "persona", ", today.", true)]).await;
+        desk.shows("#talk-transcript", "today.").await;
+        let all = json!([greeting, "It <b>rains in Bergen, today.", "Always?"]);
+        assert_eq!(lines(&desk, "talk-transcript").await, all);
+        assert_eq!(lines(&desk, "talk-speaking").await, json!([]));
+        let read = desk.of_page("return window.read").await;
+        let read: Vec<&str> = read
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let of_rain: Vec<_> = read.iter().filter(|text| text.contains("rains")).collect();
+        assert!(!of_rain.is_empty(), "the whole line is read: {read:?}");
+        assert!(
+            of_rain.iter().all(|text| text.contains("Bergen, today.")),
+            "{read:?}"
+        );
+
+        // What nobody came to the end of stays, too.
+        say(&[part("4", "persona", "And tomor", false)]).await;
+        desk.shows("#talk-speaking", "And tomor").await;
+        desk.press("#talk-stop").await;
+        desk.shows("#talk-transcript li:last-child", "And tomor …")
+            .await;
+        assert_eq!(lines(&desk, "talk-speaking").await, json!([]));
+        app.stop().await;
     })
     .await;
 }
