@@ -29,7 +29,7 @@ pub use self::output::{
 };
 pub use self::page::{Page, PageOf};
 pub use self::parameters::{PartialQuery, Path, PathPart, Query, TenantName};
-pub use self::recent::Recent;
+pub use self::recent::{Provable, Recent};
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
 use super::codes::Code;

@@ -20,7 +20,7 @@ use crate::tenants::refusal::Refusal;
 use crate::web::admin::{Publish, View};
 use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::input::{Block, Member, Object, Schemas, answered_words, input};
-use crate::web::operation::{Absent, Answer, Body, Call, Json, Once, Unless, operations};
+use crate::web::operation::{Absent, Answer, Body, Call, Json, Once, Provable, Unless, operations};
 
 operations! {
     "Admin: bundles";
@@ -33,7 +33,7 @@ operations! {
     "/v1/admin/bundle:apply" {
         /// Applies a bundle: all of it or nothing. A second time changes nothing. Documents, catalogue and sample users need the
         /// role publisher; a bundle that changes name, policy, issuers or the provider key needs owner. If the policy asks for
-        /// approvals, documents are sealed and wait for them; the plan says so. The answer to a dry run is never stored under its
+        /// approvals, documents are sealed and wait for them; the plan says so. A dry run wants no recent sign-in. The answer to a dry run is never stored under its
         /// `Idempotency-Key`.
         POST applyBundle => apply;
     }
@@ -201,9 +201,18 @@ async fn get(call: Call<View>) -> Answer<Unless<Absent, Json<BundleBody>>> {
     .await
 }
 
-async fn apply(call: Call<Publish>, sent: Once<Body<NewBundle>>) -> Answer<Json<PlanBody>> {
+async fn apply(
+    caller: Provable<Call<Publish>>,
+    sent: Once<Body<NewBundle>>,
+) -> Answer<Json<PlanBody>> {
+    let is_dry = sent.get().is_some_and(|sent| sent.dry_run);
+    let call = if is_dry {
+        caller.any()
+    } else {
+        caller.recent()?
+    };
     let shared = shared_issuers(&call.gateway().database).await?;
-    if sent.get().is_some_and(|sent| sent.dry_run) {
+    if is_dry {
         let sent = sent.into_sent().checked()?;
         return call
             .try_out(async move |change| {

@@ -24,7 +24,7 @@ use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
 use crate::web::input::answered_words;
 use crate::web::operation::{
-    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Tagged, operations,
+    Answer, Body, Call, Created, IfMatch, Json, NoContent, Once, Path, Recent, Tagged, operations,
 };
 use crate::web::page::PageBody;
 
@@ -193,7 +193,10 @@ async fn list(call: Call<View>) -> Answer<Json<PageBody<IssuerBody>>> {
     }))
 }
 
-async fn create(call: Call<Own>, sent: Once<Body<IssuerInput>>) -> Answer<Created<IssuerBody>> {
+async fn create(
+    Recent(call): Recent<Call<Own>>,
+    sent: Once<Body<IssuerInput>>,
+) -> Answer<Created<IssuerBody>> {
     let faults = match sent.get() {
         Some(wanted) => faults_of_candidate(&call, wanted, None).await?,
         None => Vec::new(),
@@ -236,7 +239,7 @@ async fn fetched_keys(call: Call<View>, issuer: Path<IssuerId>) -> Answer<Json<K
 }
 
 async fn put(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(issuer): Path<IssuerId>,
     seen: IfMatch,
     sent: Body<IssuerInput>,
@@ -258,7 +261,11 @@ async fn put(
     .await
 }
 
-async fn delete(call: Call<Own>, Path(issuer): Path<IssuerId>, seen: IfMatch) -> Answer<NoContent> {
+async fn delete(
+    Recent(call): Recent<Call<Own>>,
+    Path(issuer): Path<IssuerId>,
+    seen: IfMatch,
+) -> Answer<NoContent> {
     call.change(async move |change| {
         let before = seen_issuer(change, issuer, seen).await?;
         issuers::delete(change, &before).await?;
@@ -282,7 +289,7 @@ async fn check_one(
 }
 
 async fn prove(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     issuer: Path<IssuerId>,
     sent: Body<IssuerProof>,
 ) -> Answer<Tagged<IssuerBody>> {
@@ -295,11 +302,17 @@ async fn prove(
     ))
 }
 
-async fn disable(call: Call<Own>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
+async fn disable(
+    Recent(call): Recent<Call<Own>>,
+    issuer: Path<IssuerId>,
+) -> Answer<Tagged<IssuerBody>> {
     switch(&call, *issuer, false).await
 }
 
-async fn enable(call: Call<Own>, issuer: Path<IssuerId>) -> Answer<Tagged<IssuerBody>> {
+async fn enable(
+    Recent(call): Recent<Call<Own>>,
+    issuer: Path<IssuerId>,
+) -> Answer<Tagged<IssuerBody>> {
     switch(&call, *issuer, true).await
 }
 

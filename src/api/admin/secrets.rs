@@ -17,7 +17,7 @@ use crate::web::admin::{Own, View};
 use crate::web::etag::Validator;
 use crate::web::input::{Member, Schemas, input, secret};
 use crate::web::operation::{
-    Answer, Body, Call, IfMatch, Json, NoContent, Path, Stored, Tagged, operations,
+    Answer, Body, Call, IfMatch, Json, NoContent, Path, Recent, Stored, Tagged, operations,
 };
 use crate::web::page::PageBody;
 
@@ -128,7 +128,7 @@ async fn get(call: Call<View>, Path(name): Path<Key>) -> Answer<Tagged<SecretBod
 }
 
 async fn put(
-    call: Call<Own>,
+    Recent(call): Recent<Call<Own>>,
     Path(name): Path<Key>,
     sent: Body<NewSecret>,
 ) -> Answer<Stored<SecretBody>> {
@@ -144,7 +144,11 @@ async fn put(
     .await
 }
 
-async fn delete(call: Call<Own>, Path(name): Path<Key>, seen: IfMatch) -> Answer<NoContent> {
+async fn delete(
+    Recent(call): Recent<Call<Own>>,
+    Path(name): Path<Key>,
+    seen: IfMatch,
+) -> Answer<NoContent> {
     call.change(async move |change| {
         change.lock_authoring().await?;
         let row = secrets::find(&mut change.tx, &name).await?;

@@ -43,6 +43,26 @@ impl Shown for Operator {
     }
 }
 
+/// A caller of whom not every request of the operation wants that.
+#[derive(Debug)]
+pub struct Provable<C> {
+    caller: C,
+    now: DateTime<Utc>,
+}
+
+impl<C: Shown> Provable<C> {
+    /// The caller, if they have shown within the last ten minutes who they are.
+    pub fn recent(self) -> Result<C, Problem> {
+        demand_recent(self.caller.proven_at(), self.now)?;
+        Ok(self.caller)
+    }
+
+    /// The caller, for a request that changes nothing.
+    pub fn any(self) -> C {
+        self.caller
+    }
+}
+
 /// Refuses a caller who last showed who they are too long ago.
 fn demand_recent(proven_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), Problem> {
     if is_recent(proven_at, now) {
@@ -54,10 +74,19 @@ fn demand_recent(proven_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result
 
 impl<C: Part + Shown> Part for Recent<C> {
     async fn take(intake: &mut Intake) -> Result<Self, Problem> {
+        Provable::take(intake).await?.recent().map(Self)
+    }
+
+    fn describe(operation: &mut Described<'_>) {
+        Provable::<C>::describe(operation);
+    }
+}
+
+impl<C: Part + Shown> Part for Provable<C> {
+    async fn take(intake: &mut Intake) -> Result<Self, Problem> {
         let caller = C::take(intake).await?;
         let now = intake.gateway()?.clock.now();
-        demand_recent(caller.proven_at(), now)?;
-        Ok(Self(caller))
+        Ok(Self { caller, now })
     }
 
     fn describe(operation: &mut Described<'_>) {

@@ -71,6 +71,15 @@ async fn every_dangerous_operation_wants_a_recent_sign_in_of_people_and_not_of_k
         "removeSecondFactor",
         "suspendTenant",
         "addSharedIssuer",
+        "createIssuer",
+        "putIssuer",
+        "deleteIssuer",
+        "proveIssuer",
+        "enableIssuer",
+        "disableIssuer",
+        "applyBundle",
+        "putSecret",
+        "deleteSecret",
     ] {
         assert!(
             names.contains(&expected),
@@ -96,7 +105,7 @@ async fn every_dangerous_operation_wants_a_recent_sign_in_of_people_and_not_of_k
             "{operation}: {challenge}"
         );
         problem(answer, 401, "insufficient_user_authentication").await;
-        if operation.permission.as_deref() == Some("own") {
+        if matches!(operation.permission.as_deref(), Some("own" | "publish")) {
             let answer = ask(&app, operation, &path, &key).await;
             assert_ne!(answer.status(), 401, "{operation}: machines need not");
         }
@@ -185,6 +194,28 @@ async fn a_code_of_the_second_factor_does_as_well() {
         204
     );
     body(app.tell(Method::POST, keys, &owner, &create).await, 201).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_bundle_is_planned_at_any_time_and_applied_after_a_recent_sign_in() {
+    let (app, clock) = timed().await;
+    let publisher = app.signed_in("demo", ANN, Role::Publisher).await;
+    clock.advance(TimeDelta::minutes(11));
+    let apply = async |is_dry: bool| {
+        let bundle = json!({ "tenant": "demo", "snippets": { "farewell": { "text": "Bye" } } });
+        let sent = json!({ "bundle": bundle, "dryRun": is_dry });
+        let path = "/v1/admin/bundle:apply";
+        app.tell(Method::POST, path, &publisher, &sent).await
+    };
+    let plan = body(apply(true).await, 200).await;
+    assert_eq!(plan["steps"][0]["target"], "snippet/farewell");
+    let refused = apply(false).await;
+    problem(refused, 401, "insufficient_user_authentication").await;
+    let right = json!({ "password": PASSWORD });
+    let shown = app.tell(Method::POST, CONFIRM, &publisher, &right).await;
+    assert_eq!(shown.status(), 204);
+    body(apply(false).await, 200).await;
     app.stop().await;
 }
 

@@ -4,6 +4,7 @@ mod contexts;
 mod doors;
 mod factor;
 mod faults;
+mod recent;
 mod roles;
 mod settings;
 mod talk;
