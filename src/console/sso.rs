@@ -9,14 +9,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::api::{Refused, encode};
-use super::visit::{Answer, Form, Visitor, see};
+use super::visit::{Answer, Form, Visitor, own_path, see};
 use crate::crypto::token::{random_token, s256, same_secret};
 
-/// Holds the state and the verifier, until somebody comes back.
+/// Holds the state, the verifier and the page that somebody wanted, until they come back.
 const COOKIE: &str = "persona-gateway-console-sso";
 
 /// How long somebody may take at the provider.
 const PATIENCE: Duration = Duration::minutes(10);
+
+/// The most bytes of the page's address: cookies take 4 kB, and each byte may take three.
+const LONGEST_NEXT: usize = 1_000;
 
 #[derive(Debug, Deserialize)]
 struct Session {
@@ -42,7 +45,9 @@ pub async fn begin(visitor: Visitor, sent: Form) -> Answer {
     );
     let mut answer = see(&start);
     let (state, verifier) = (state.expose_secret(), verifier.expose_secret());
-    let held = encode(&format!("{tenant} {state} {verifier}"));
+    let next = Some(sent.get("next").to_owned());
+    let next = own_path(next.filter(|next| next.len() <= LONGEST_NEXT));
+    let held = encode(&format!("{tenant} {state} {verifier} {next}"));
     let cookie = visitor.own().cookie(COOKIE, held, Some(PATIENCE));
     _ = answer.add_cookie(&cookie);
     Ok(answer)
@@ -64,6 +69,7 @@ pub async fn finish(visitor: Visitor) -> Answer {
     else {
         return Err(lost());
     };
+    let next = own_path(parts.next().map(str::to_owned));
     let told = visitor.parameter("state").unwrap_or_default();
     if !same_secret(&told.into(), &state.to_owned().into()) {
         return Err(lost());
@@ -82,7 +88,7 @@ pub async fn finish(visitor: Visitor) -> Answer {
             refused
         }
     })?;
-    let mut answer: HttpResponse = see("/console");
+    let mut answer: HttpResponse = see(&next);
     _ = answer.add_cookie(&visitor.cookie(&session.token));
     let over = visitor
         .own()

@@ -7,6 +7,7 @@ mod faults;
 mod recent;
 mod roles;
 mod settings;
+mod single_sign_on;
 mod talk;
 mod together;
 mod visitor;
