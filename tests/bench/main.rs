@@ -10,9 +10,13 @@ mod statistics;
 
 #[cfg(test)]
 mod whole {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use clap::Parser as _;
 
     use super::meter;
+
+    static RUNS: AtomicU32 = AtomicU32::new(0);
 
     /// The benchmark starts this program again to play its parts.
     #[test]
@@ -22,8 +26,8 @@ mod whole {
         }
     }
 
-    #[test]
-    fn a_small_run_measures_each_server_and_finds_each_token_in_the_ledger() {
+    /// Runs it for a moment, and gives its tables and everything as JSON.
+    fn run(words: &[&str]) -> (String, serde_json::Value) {
         // In memory, where there is such a place: what commits cost does not matter here.
         let memory = std::path::Path::new("/dev/shm");
         let folder = if memory.is_dir() {
@@ -31,30 +35,30 @@ mod whole {
         } else {
             std::env::temp_dir()
         };
-        let folder = folder.join(format!("persona-gateway-bench-{}", std::process::id()));
-        let words = [
-            "bench",
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("persona-gateway-bench-{}-{number}", std::process::id());
+        let folder = folder.join(name);
+        let small = [
+            "--users", "20", "--rounds", "1", "--secs", "0.3", "--warmup", "0.2", "--data",
+        ];
+        let words = ["bench"].iter().chain(words).chain(&small);
+        let words = words.copied().chain(folder.to_str());
+        let options = meter::Options::try_parse_from(words).unwrap();
+        let report = meter::run(&options).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        (report.to_string(), serde_json::to_value(&report).unwrap())
+    }
+
+    #[test]
+    fn a_small_run_measures_each_server_and_finds_each_token_in_the_ledger() {
+        let (tables, json) = run(&[
             "--only",
             "servers",
             "--servers",
             "direct,bare-proxy,gateway",
             "--cells",
             "0:4,5:4@200",
-            "--users",
-            "20",
-            "--rounds",
-            "1",
-            "--secs",
-            "0.3",
-            "--warmup",
-            "0.2",
-            "--data",
-            folder.to_str().unwrap(),
-        ];
-        let options = meter::Options::try_parse_from(words).unwrap();
-        let report = meter::run(&options).unwrap();
-        std::fs::remove_dir_all(folder).unwrap();
-        let tables = report.to_string();
+        ]);
         for line in [
             "### Anam at 0 ms, 4 connections\n",
             "### Anam at 5 ms, 4 connections, 200 requests a second\n",
@@ -64,7 +68,6 @@ mod whole {
             assert!(tables.contains(line), "{line} is in {tables}");
         }
         assert!(!tables.contains("Not all got a token"), "{tables}");
-        let json = serde_json::to_value(&report).unwrap();
         let rows = json["rows"].as_array().unwrap();
         assert_eq!(rows.len(), 6, "three servers under two cells");
         for row in rows {
@@ -77,5 +80,26 @@ mod whole {
             direct.unwrap()["p50Ms"].as_f64() >= Some(5.0),
             "Anam takes its time"
         );
+    }
+
+    #[test]
+    fn ten_times_as_much_is_measured_one_after_the_other() {
+        let (tables, json) = run(&["--only", "growth", "--servers", "gateway", "--cells", "0:4"]);
+        for line in [
+            "\n| 1 tenants that nobody asks, 20 users with preferences, 10 versions of each document, 60 sessions in the ledger |",
+            "\n| 10 tenants that nobody asks |",
+            "\n| 200 users with preferences |",
+            "\n| 100 versions of each document |",
+            "\n| 600 sessions in the ledger |",
+        ] {
+            assert!(tables.contains(line), "{line} is in {tables}");
+        }
+        for size in json["growth"].as_array().unwrap() {
+            assert!(size["rows"][0]["answered"].as_u64() > Some(10), "{size}");
+            assert!(
+                size["peakMib"][0].as_f64() >= size["idleMib"][0].as_f64(),
+                "{size}"
+            );
+        }
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod express;
 mod goals;
+mod growth;
 mod http;
 mod load;
 mod micro;
@@ -49,18 +50,28 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
 
 async fn measured(options: &Options) -> anyhow::Result<Report> {
     let micro = match options.only {
-        Some(Only::Servers | Only::Neighbours) => None,
+        Some(Only::Servers | Only::Neighbours | Only::Growth) => None,
         _ => Some(tokio::task::spawn_blocking(micro::run).await??),
     };
     let rounds = match options.only {
-        Some(Only::Micro | Only::Neighbours) => None,
+        Some(Only::Micro | Only::Neighbours | Only::Growth) => None,
         _ => Some(rounds::run(options).await?),
     };
     let neighbours = match options.only {
         Some(Only::Neighbours) => Some(neighbours::run(options).await?),
         _ => None,
     };
-    Ok(Report::new(options, rounds, micro, neighbours))
+    let growth = match options.only {
+        Some(Only::Growth) => Some(growth::run(options).await?),
+        _ => None,
+    };
+    Ok(Report {
+        rounds,
+        parts: micro,
+        neighbours,
+        growth,
+        ..Report::new(options)
+    })
 }
 
 async fn stop_signal() -> anyhow::Result<()> {

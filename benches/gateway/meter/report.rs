@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::goals::goals;
+use super::growth::Size;
 use super::micro::Micro;
 use super::neighbours::Flood;
 use super::options::{Cell, Options};
@@ -16,31 +17,30 @@ use super::statistics::{Figure, Median};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    rounds_measured: u32,
-    seconds_a_cell: f64,
-    users: u32,
+    pub(super) rounds_measured: u32,
+    pub(super) seconds_a_cell: f64,
+    pub(super) users: u32,
     #[serde(flatten)]
     pub(super) rounds: Option<Rounds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parts: Option<Vec<Micro>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    neighbours: Option<Vec<Flood>>,
+    pub(super) neighbours: Option<Vec<Flood>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) growth: Option<Vec<Size>>,
 }
 
 impl Report {
-    pub(super) fn new(
-        options: &Options,
-        rounds: Option<Rounds>,
-        parts: Option<Vec<Micro>>,
-        neighbours: Option<Vec<Flood>>,
-    ) -> Self {
+    /// One of nothing yet.
+    pub(super) fn new(options: &Options) -> Self {
         Self {
             rounds_measured: options.rounds(),
             seconds_a_cell: options.duration().as_secs_f64(),
             users: 3 * options.users,
-            rounds,
-            parts,
-            neighbours,
+            rounds: None,
+            parts: None,
+            neighbours: None,
+            growth: None,
         }
     }
 }
@@ -164,6 +164,15 @@ impl fmt::Display for Report {
                  | --- | --- | --- | --- | --- | --- |"
             )?;
             floods.iter().try_for_each(|flood| write!(f, "{flood}"))?;
+        }
+        if let Some(sizes) = &self.growth {
+            writeln!(
+                f,
+                "\n### Ten times as much, one after the other\n\n\
+                 | there are | cell | CPU | PostgreSQL's CPU | p99, ms | idle, MiB | peak, MiB | ready after, s |\n\
+                 | --- | --- | --- | --- | --- | --- | --- | --- |"
+            )?;
+            sizes.iter().try_for_each(|size| write!(f, "{size}"))?;
         }
         let goals = goals(self);
         if !goals.is_empty() {

@@ -190,7 +190,7 @@ impl Rounds {
     }
 }
 
-async fn warm_up(options: &Options, server: &Server) -> anyhow::Result<Outcome> {
+pub(super) async fn warm_up(options: &Options, server: &Server) -> anyhow::Result<Outcome> {
     let outcome = put_on(Load {
         on: server.at,
         requests: server.requests.clone(),
@@ -233,7 +233,7 @@ impl Accounts {
     }
 }
 
-async fn measure(
+pub(super) async fn measure(
     options: &Options,
     ground: &Ground,
     server: &Server,
