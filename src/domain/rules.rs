@@ -220,7 +220,7 @@ impl Rule {
             }
             if !holds {
                 tried.failed_clause = Some(at);
-                tried.failed_attribute = Some(clause.attribute.clone().into());
+                tried.failed_attribute = Some(clause.attribute.text());
                 break;
             }
         }

@@ -82,17 +82,30 @@ impl TryFrom<String> for Attribute {
 
 impl From<Attribute> for String {
     fn from(attribute: Attribute) -> Self {
-        let root = match attribute.root {
+        attribute.text()
+    }
+}
+
+impl Attribute {
+    /// As rules have it, such as `user.plan`.
+    pub(super) fn text(&self) -> String {
+        let root = match self.root {
             Root::User => "user",
             Root::Preferences => "preferences",
             Root::Metadata => "metadata",
             Root::Time => "time",
         };
-        format!("{root}.{}", attribute.path.join("."))
+        let length: usize = self.path.iter().map(|step| 1 + step.len()).sum();
+        // A trace has it for each rule that did not hold: it is put together at once.
+        let mut text = String::with_capacity(root.len() + length);
+        text.push_str(root);
+        for step in &self.path {
+            text.push('.');
+            text.push_str(step);
+        }
+        text
     }
-}
 
-impl Attribute {
     /// The name of a clock attribute.
     pub fn of_clock(&self) -> Option<&str> {
         let name = self.path.first()?;
