@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use persona_gateway::api::openapi;
 use persona_gateway::domain::role::Role;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::harness::admins::{body, state};
+use crate::harness::openapi;
 use crate::harness::people::PASSWORD;
 use crate::harness::wait::until;
 use crate::harness::{TestApp, context, spawn};
@@ -52,7 +52,7 @@ impl fmt::Display for Operation {
 }
 
 pub(crate) fn operations() -> Vec<Operation> {
-    let document: Value = serde_json::from_str(&openapi::document()).unwrap();
+    let document = openapi::document();
     let mut found = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {

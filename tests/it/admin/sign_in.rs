@@ -1,6 +1,6 @@
 //! People sign in with passwords, and sessions end when they must.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use persona_gateway::domain::role::Role;
@@ -348,10 +348,10 @@ async fn an_unknown_account_takes_as_long_as_a_known_one() {
         if round >= 4 && unknown * 2 > known {
             break;
         }
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         app.try_sign_in(ANN, "a wrong long password").await;
         known = known.min(started.elapsed());
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         app.try_sign_in(
             &format!("nobody{round}@example.com"),
             "a wrong long password",
@@ -394,13 +394,13 @@ async fn the_admin_api_has_no_cors() {
 
 /// A gateway behind a proxy that says where a try comes from.
 async fn behind_a_proxy() -> TestApp {
-    let app = spawn_with(TestOptions {
-        env: vec![(
-            "GATEWAY__SERVER__TRUSTED_PROXIES".into(),
-            "127.0.0.1/32".into(),
-        )],
-        ..TestOptions::default()
-    })
+    // On a busy machine hundreds of tries wait for a connection longer than people would.
+    let patience = "20000";
+    let app = spawn_with(TestOptions::set(&[
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.1/32"),
+        ("DATABASE__ACQUIRE_TIMEOUT_MS", patience),
+        ("DATABASE__STATEMENT_TIMEOUT_MS", patience),
+    ]))
     .await;
     app.member("demo", ANN, Role::Editor).await;
     app
@@ -425,6 +425,7 @@ async fn try_from(app: &TestApp, address: &str, email: &str, password: &str) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_one_network_waits_for_itself_while_others_sign_in_and_mint() {
     let app = behind_a_proxy().await;
+    let begun = Instant::now();
     let flood = join_all((0..400).map(|number| {
         let address = format!("2001:db8:7:{number:x}::1");
         let email = format!("a{number}@example.com");
@@ -443,8 +444,9 @@ async fn a_flood_from_one_network_waits_for_itself_while_others_sign_in_and_mint
     assert_eq!(others, (200, 200));
     let count = |status: u16| flood.iter().filter(|had| **had == status).count();
     assert_eq!(count(401) + count(429) + count(503), 400, "{flood:?}");
-    assert!(count(401) <= 125, "checked: {}", count(401));
-    assert!(count(429) + count(503) >= 275);
+    // 120 at once, and two more each second.
+    let most = 121 + 2 * usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(count(401) <= most, "checked: {} of {most}", count(401));
     app.stop().await;
 }
 
@@ -457,6 +459,7 @@ async fn strangers_everywhere_keep_nobody_out_of_where_they_signed_in_before() {
         .rows("select cardinality(sign_in_places) as count from admin")
         .await;
     assert_eq!(marks[0]["count"], 1);
+    let begun = Instant::now();
     let strangers = join_all((0..250).map(|number| {
         let (app, address) = (&app, format!("198.51.100.{number}"));
         async move { try_from(app, &address, ANN, "a wrong long password").await }
@@ -464,11 +467,10 @@ async fn strangers_everywhere_keep_nobody_out_of_where_they_signed_in_before() {
     let owner = try_from(&app, "192.0.2.7", ANN, PASSWORD);
     let (strangers, owner) = futures_util::future::join(strangers, owner).await;
     assert_eq!(owner, 200);
-    let put_off = strangers.iter().filter(|status| **status == 429).count();
-    assert!(
-        put_off > 100,
-        "the account's limit for strangers: {put_off}"
-    );
+    // The account's limit for strangers: a hundred at once, and one more each second.
+    let most = 101 + usize::try_from(begun.elapsed().as_secs()).unwrap();
+    let checked = strangers.iter().filter(|status| **status == 401).count();
+    assert!(checked <= most, "checked: {checked} of {most}");
     assert_eq!(try_from(&app, "192.0.2.7", ANN, PASSWORD).await, 200);
     let marks = app
         .database

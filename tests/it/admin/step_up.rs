@@ -1,7 +1,6 @@
 //! What is dangerous wants somebody who has shown within ten minutes who they are.
 
 use chrono::TimeDelta;
-use persona_gateway::api::openapi;
 use persona_gateway::clock::Clock;
 use persona_gateway::domain::role::Role;
 use reqwest::Method;
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::authorization::{Operation, fill, operations, things};
 use crate::harness::admins::{body, state};
+use crate::harness::openapi;
 use crate::harness::people::{PASSWORD, code_of};
 use crate::harness::{TestApp, TestOptions, pointers, problem, spawn_with};
 
@@ -26,7 +26,7 @@ async fn timed() -> (TestApp, Clock) {
 
 /// Operations that the document marks, with their seconds.
 fn marked() -> Vec<Operation> {
-    let document: Value = serde_json::from_str(&openapi::document()).unwrap();
+    let document = openapi::document();
     let is_marked = |operation: &Operation| {
         let method = operation.method.as_str().to_ascii_lowercase();
         let marked = &document["paths"][&operation.path][&method]["x-max-age"];

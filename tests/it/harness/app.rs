@@ -106,6 +106,7 @@ pub(crate) async fn spawn_with(options: TestOptions) -> TestApp {
 
 async fn started(options: TestOptions) -> TestApp {
     logs::capture();
+    let seeds = options.database.is_some() && !options.no_demo;
     let database = match options.database {
         Some(database) => database,
         None if options.no_demo => TestDatabase::create().await,
@@ -135,6 +136,8 @@ async fn started(options: TestOptions) -> TestApp {
         ("GATEWAY__SERVER__OPS_PORT", "0"),
         ("GATEWAY__SERVER__WORKERS", "1"),
         ("GATEWAY__SERVER__DRAIN_GRACE_MS", "0"),
+        // Each is a process of the server, whose first statements take long.
+        ("GATEWAY__DATABASE__OWN_CONNECTIONS", "2"),
         ("GATEWAY__AUTH__OUTBOUND_ALLOW", "127.0.0.0/8"),
         // Tests of limits set their own; the others ask as often as they like.
         ("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", "0"),
@@ -159,12 +162,17 @@ async fn started(options: TestOptions) -> TestApp {
         keys,
         clock,
     };
-    if !options.no_demo {
+    if seeds {
         // The demo tenant may be there already, with another issuer.
         let (database, keys) = (&test.app.gateway.database, &test.keys);
         seed::seed(database, &test.clock, keys, test.issuer.url())
             .await
             .unwrap();
+    } else if !options.no_demo {
+        test.database.point_demo_at(test.issuer.url()).await;
+    }
+    if !options.no_demo {
+        // From now on the service hears of changes.
         test.wait_for_token(&test.user("user-1")).await;
     }
     test

@@ -10,6 +10,7 @@ mod conversations;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod npm;
+pub(crate) mod openapi;
 pub(crate) mod openid;
 pub(crate) mod people;
 mod policies;

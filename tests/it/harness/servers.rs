@@ -234,11 +234,7 @@ pub(crate) fn among(ports: &[u16], parameters: &str) -> TestDatabase {
     let places = places.join(",");
     let url =
         |login: &str| SecretString::from(format!("postgres://{login}@{places}/{NAME}{parameters}"));
-    TestDatabase {
-        name: NAME.to_owned(),
-        owner_url: url("postgres"),
-        login_url: url(&format!("{LOGIN}:{LOGIN}")),
-    }
+    TestDatabase::elsewhere(NAME, url("postgres"), url(&format!("{LOGIN}:{LOGIN}")))
 }
 
 /// A primary with a migrated database, and a standby that has all that the primary has said is committed.

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
-use persona_gateway::api::openapi;
 use persona_gateway::domain::role::Role;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use crate::admin::authorization::{Operation, Things, fill, operations, parameters, things};
+use crate::harness::openapi;
 use crate::harness::{TestApp, spawn_patient};
 
 /// What may stand in a path or a query once it is percent-encoded.
@@ -336,7 +336,7 @@ async fn no_bytes_of_a_path_a_query_a_header_or_a_body_are_answered_with_a_5xx()
     let (known, nobodys) = things(&app).await;
     // A key of the tenant's own that can't be opened would be a 503 of its own.
     app.database.sql("delete from provider_key").await;
-    let document: Value = serde_json::from_str(&openapi::document()).unwrap();
+    let document = openapi::document();
     let owner = app.admin_key("demo", Role::Owner).await;
     let operator = app.operator("ops@example.com").await;
     let user = app.user("user-1");
@@ -347,7 +347,7 @@ async fn no_bytes_of_a_path_a_query_a_header_or_a_body_are_answered_with_a_5xx()
             Some(_) => &owner,
             None => &user,
         };
-        all.extend(probes(&document, &operation, &known, &nobodys, token));
+        all.extend(probes(document, &operation, &known, &nobodys, token));
     }
     // Users first: what admins are sent may change the tenant.
     all.sort_by_key(|probe| (probe.token != user, probe.method != Method::GET));

@@ -25,10 +25,7 @@ async fn spawn_behind(bouncer: &Bouncer, database: &TestDatabase, direct: bool) 
         let url = database.login_url.expose_secret().to_owned();
         env.push(("DIRECT_DATABASE_URL".to_owned(), url));
     }
-    let behind = TestDatabase {
-        login_url: bouncer.url(&database.login_url),
-        ..database.clone()
-    };
+    let behind = database.over(bouncer.url(&database.login_url));
     spawn_with(TestOptions {
         env,
         database: Some(behind),

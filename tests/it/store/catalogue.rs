@@ -394,7 +394,8 @@ async fn nobody_but_the_two_roles_was_granted_anything() {
 
 #[tokio::test]
 async fn partitions_of_the_ledger_stand_ready_for_two_years() {
-    let (_database, mut owner) = catalogue().await;
+    let database = TestDatabase::create_as_migrated().await;
+    let mut owner = database.owner().await;
     for parent in ["session", "session_outcome", "session_inputs"] {
         let missing = sql::texts(
             &mut owner,

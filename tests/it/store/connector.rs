@@ -219,10 +219,7 @@ async fn a_database_that_comes_after_the_gateway_never_means_401_to_users_or_adm
         first.admin_key(seed::TENANT, Role::Owner).await,
     );
     let wire = Wire::closed(&first.database.login_url).await;
-    let database = TestDatabase {
-        login_url: wire.url(),
-        ..first.database.clone()
-    };
+    let database = first.database.over(wire.url());
     let late = spawn_with(TestOptions {
         database: Some(database),
         no_demo: true,
