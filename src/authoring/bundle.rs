@@ -14,6 +14,7 @@ use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
 use crate::domain::sample_user::SampleUser;
 use crate::domain::template::{Template, TemplateKind};
+use crate::domain::wrong::Wrong;
 
 /// A bundle, read and checked as far as that goes without the database. A section that is absent is left as it is.
 #[derive(Debug, Default)]
@@ -194,7 +195,7 @@ impl Bundle {
                             &mut within,
                         );
                     }
-                    _ => faults.add(at, "must be an object"),
+                    _ => faults.add(at, Wrong::Object),
                 }
                 continue;
             }
@@ -204,7 +205,7 @@ impl Bundle {
                 ("name", Value::String(name)) if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
                 // Where an editor finds the schema.
                 ("$schema", Value::String(_)) => {}
-                ("name", _) => faults.add(at, "must be a text of 1 to 200 characters"),
+                ("name", _) => faults.add(at, Wrong::Length { least: 1, most: 200 }.worded("must be a text of 1 to 200 characters")),
                 ("policy", Value::Object(policy)) => bundle.policy = faults.take(&at, Policy::parse(policy)),
                 ("issuers", Value::Array(issuers)) => {
                     let read = issuers.iter().enumerate().filter_map(|(index, issuer)| {
@@ -230,8 +231,8 @@ impl Bundle {
                 }
                 ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
                 ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
-                ("policy" | "secrets" | "catalogue" | "sampleUsers", _) => faults.add(at, "must be an object"),
-                ("issuers", _) => faults.add(at, "must be a list"),
+                ("policy" | "secrets" | "catalogue" | "sampleUsers", _) => faults.add(at, Wrong::Object),
+                ("issuers", _) => faults.add(at, Wrong::List),
                 _ => faults.add(
                     at,
                     "is unknown; a bundle has tenant, name, policy, issuers, providerKey, secrets, catalogue, snippets, personas, contexts and sampleUsers",
@@ -361,7 +362,7 @@ fn older(at: &str, versions: &Value, faults: &mut Faults) -> BTreeMap<i32, Map<S
                 read.insert(number, content.clone());
             }
             (None, _) => faults.add(at, "must be named by the number of a version"),
-            (Some(_), _) => faults.add(at, "must be an object"),
+            (Some(_), _) => faults.add(at, Wrong::Object),
         }
     }
     read
@@ -401,7 +402,7 @@ fn documents_of(at: &str, documents: &Map<String, Value>, faults: &mut Faults) -
                 read.insert(key, members.clone());
             }
             (Err(bad), _) => faults.add(at, bad.to_string()),
-            (_, _) => faults.add(at, "must be an object"),
+            (_, _) => faults.add(at, Wrong::Object),
         }
     }
     read
@@ -434,10 +435,22 @@ fn catalogue(
             match serde_json::from_value::<CatalogueEntry>(entry.clone()) {
                 _ if !entry.is_object() => faults.add(at, "must be {id, name, attributes}"),
                 Ok(entry) if entry.id.is_empty() || entry.id.len() > MAX_ID_BYTES => {
-                    faults.add(format!("{at}/id"), "must be 1 to 100 characters");
+                    faults.add(
+                        format!("{at}/id"),
+                        Wrong::Length {
+                            least: 1,
+                            most: 100,
+                        },
+                    );
                 }
                 Ok(entry) if !(1..=MAX_NAME_CHARS).contains(&entry.name.chars().count()) => {
-                    faults.add(format!("{at}/name"), "must be 1 to 200 characters");
+                    faults.add(
+                        format!("{at}/name"),
+                        Wrong::Length {
+                            least: 1,
+                            most: 200,
+                        },
+                    );
                 }
                 Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
                     faults.add(format!("{at}/id"), "is in this list twice");

@@ -240,7 +240,7 @@ fn not_applied(error: ClientError) -> NotApplied {
         ClientError::Problem(problem) => {
             let faults = problem.errors.iter().map(|fault| {
                 let at = fault.pointer.strip_prefix("/bundle");
-                Fault::new(at.unwrap_or(&fault.pointer), &fault.message)
+                Fault::new(at.unwrap_or(&fault.pointer), fault.message.as_str())
             });
             NotApplied::Faults(faults.collect())
         }

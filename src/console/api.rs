@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::asked;
 use super::inside::{Ask, Inside, Told};
-use super::said::{self, Said};
+use super::said::{self, Said, Wrong};
 use super::texts::Texts;
 use crate::web::trace::request_id;
 
@@ -29,11 +29,20 @@ pub struct Api {
 }
 
 /// One fault of what was sent, and its place.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Fault {
     /// JSON pointer into the body.
     pub pointer: String,
     pub message: String,
+    #[serde(flatten)]
+    pub wrong: Wrong,
+}
+
+impl Fault {
+    /// What is wrong, for people.
+    pub fn said(&self, texts: Texts) -> Said {
+        said::by_code(texts, &self.wrong, &self.message)
+    }
 }
 
 /// Why the API did not do it.
@@ -125,13 +134,14 @@ impl Refused {
         }))
     }
 
-    /// What somebody typed is wrong at this place of a form.
+    /// What somebody typed is wrong at this place of a form; the message is in the language of the page.
     pub fn faulty(texts: Texts, pointer: &str, message: &str) -> Self {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         let mut refused = Self::own(status, "invalid_request", "").for_reader(texts);
         refused.0.errors.push(Fault {
             pointer: pointer.to_owned(),
             message: message.to_owned(),
+            wrong: Wrong::own(),
         });
         refused
     }
@@ -196,7 +206,7 @@ impl Refused {
 
     /// What is wrong with a value, for people.
     pub fn said_of(&self, fault: &Fault) -> Said {
-        said::fault(self.texts, &fault.message)
+        fault.said(self.texts)
     }
 
     fn unreadable(told: &Told) -> Self {

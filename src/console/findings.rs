@@ -3,6 +3,8 @@
 use serde::Deserialize;
 
 use super::api::{Api, Fault, Refused};
+use super::said::{self, Said, Wrong};
+use super::texts::Texts;
 use actix_web::http::Method;
 
 /// Something found in a document, and where.
@@ -14,6 +16,8 @@ pub struct Finding {
     pub line: Option<usize>,
     pub message: String,
     pub advice: String,
+    #[serde(flatten)]
+    pub wrong: Wrong,
 }
 
 /// What validation says.
@@ -32,13 +36,38 @@ impl Finding {
         self.severity == "error"
     }
 
+    /// What is wrong, for people.
+    pub fn said(&self, texts: Texts) -> Said {
+        said::by_code(texts, &self.wrong, &self.message)
+    }
+
+    /// What to do, in English. A text in another language says it already.
+    pub fn advice(&self, texts: Texts) -> Option<&str> {
+        let said = self.said(texts);
+        let is_told = said.is_foreign || texts.is_english();
+        Some(self.advice.as_str()).filter(|advice| is_told && !advice.is_empty())
+    }
+
     /// What is wrong and what to do, in sentences.
-    pub fn words(&self) -> String {
-        if self.advice.is_empty() {
-            return self.message.clone();
-        }
+    pub fn words(&self, texts: Texts) -> Said {
+        let said = self.said(texts);
+        let Some(advice) = self.advice(texts) else {
+            return said;
+        };
         let sentence = |text: &str| format!("{}.", text.trim_end_matches('.'));
-        format!("{} {}", sentence(&self.message), sentence(&self.advice))
+        Said {
+            text: format!("{} {}", sentence(&said.text), sentence(advice)),
+            ..said
+        }
+    }
+
+    /// The same beside a field.
+    pub fn fault(&self) -> Fault {
+        Fault {
+            pointer: self.pointer.clone(),
+            message: self.message.clone(),
+            wrong: self.wrong.clone(),
+        }
     }
 }
 
@@ -68,6 +97,7 @@ pub fn found(refused: &Refused) -> Vec<Finding> {
         severity: "error".to_owned(),
         pointer: in_document(fault).to_owned(),
         message: fault.message.clone(),
+        wrong: fault.wrong.clone(),
         ..Finding::default()
     });
     if refused.findings.is_empty() {

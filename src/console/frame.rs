@@ -107,6 +107,11 @@ impl Frame {
         if text == name { other.to_owned() } else { text }
     }
 
+    /// All texts, in the language of the page.
+    pub fn texts(&self) -> Texts {
+        self.texts
+    }
+
     /// The language.
     pub fn tag(&self) -> &'static str {
         self.texts.tag()

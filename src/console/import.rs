@@ -10,6 +10,7 @@ use serde_json::json;
 use super::api::{Fault, Refused};
 use super::frame::{Frame, page_with};
 use super::parts::Faults;
+use super::said::Said;
 use super::visit::{Answer, Form, Signed};
 
 /// What came of it.
@@ -102,6 +103,10 @@ pub async fn import(signed: Signed, form: Form) -> Answer {
 }
 
 impl ImportPage {
+    fn said_of(&self, fault: &Fault) -> Said {
+        fault.said(self.frame.texts())
+    }
+
     /// The line of what was sent.
     fn line(&self, failed: &Failed) -> u64 {
         failed.line.saturating_add(u64::from(self.is_table))

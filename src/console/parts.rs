@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::{Fault, Refused, encode};
-use super::said::Said;
+use super::said::{Said, together};
 use super::visit::{Signed, Visitor};
 
 /// A page of a list of the API.
@@ -171,11 +171,7 @@ impl Faults {
         let refused = self.0.as_ref()?;
         let faults = refused.errors.iter().filter(|fault| is_at(fault, pointer));
         let said: Vec<Said> = faults.map(|fault| refused.said_of(fault)).collect();
-        let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
-        (!said.is_empty()).then(|| Said {
-            text: texts.join("; "),
-            is_foreign: said.iter().any(|said| said.is_foreign),
-        })
+        together(&said)
     }
 
     /// Faults at none of these places, each with its place.

@@ -14,6 +14,7 @@ use super::history;
 use super::media;
 use super::persona_form::{OVERRIDABLE, PersonaForm, TURNS};
 use super::persona_preview::{PersonaPreview, TryAs};
+use super::said::{self, Said};
 use super::saving::{Contest, Outcome, Sent, Stay};
 use super::visit::{Answer, Form, Signed};
 use super::writing::{Begun, Writing};
@@ -177,10 +178,7 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
             findings
                 .iter()
                 .filter(|one| one.is_error())
-                .map(|one| Fault {
-                    pointer: one.pointer.clone(),
-                    message: one.message.clone(),
-                }),
+                .map(Finding::fault),
         ),
     }
     let name = form.text("name");
@@ -217,17 +215,18 @@ impl PersonaPage {
     }
 
     /// What is wrong at a place, if it is.
-    fn fault(&self, at: &str) -> Option<String> {
+    fn fault(&self, at: &str) -> Option<Said> {
         let faults = self.faults.iter().filter(|fault| {
             let rest = in_document(fault).strip_prefix(at);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        let words: Vec<&str> = faults.map(|fault| fault.message.as_str()).collect();
-        (!words.is_empty()).then(|| words.join("; "))
+        let texts = self.frame.texts();
+        let said: Vec<Said> = faults.map(|fault| fault.said(texts)).collect();
+        said::together(&said)
     }
 
     /// What is wrong with a member.
-    fn fault_of(&self, member: &str) -> Option<String> {
+    fn fault_of(&self, member: &str) -> Option<Said> {
         self.fault(&format!("/{member}"))
     }
 

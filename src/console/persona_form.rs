@@ -223,6 +223,7 @@ fn rest_fault(message: String) -> Fault {
     Fault {
         pointer: REST.to_owned(),
         message,
+        ..Fault::default()
     }
 }
 

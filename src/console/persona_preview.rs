@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::api::{Api, Fault, Refused};
 use super::findings::in_document;
 use super::lines::lenient;
+use super::said::Said;
 use super::texts::Texts;
 use super::visit::Form;
 
@@ -193,7 +194,7 @@ impl PersonaPreview {
     fn refused(texts: Texts, refused: &Refused) -> Self {
         let faults = refused.errors.iter().map(|fault| Fault {
             pointer: in_document(fault).to_owned(),
-            message: fault.message.clone(),
+            ..fault.clone()
         });
         Self {
             texts,
@@ -242,6 +243,10 @@ impl PersonaPreview {
             refusal: None,
             faults: Vec::new(),
         }
+    }
+
+    fn said_of(&self, fault: &Fault) -> Said {
+        fault.said(self.texts)
     }
 
     fn t(&self, name: &str) -> String {

@@ -1,5 +1,9 @@
 //! Words of the API for people: in their language where the console has them, and else as the API says them, in English.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::texts::Texts;
 
 /// Something that is said, and whether it is in English on a page that is not.
@@ -9,46 +13,54 @@ pub struct Said {
     pub is_foreign: bool,
 }
 
-/// What is wrong with a value, as the API says it, with `*` for what differs, and the text that says the same: its variables are `one` and `other`.
-const FAULTS: &[(&str, &str)] = &[
-    ("is missing", "fault-missing"),
-    ("must be a text", "fault-text"),
-    ("must be true or false", "fault-flag"),
-    ("must be a number", "fault-number"),
-    ("must be a whole number", "fault-whole"),
-    ("must be a whole number from * to *", "fault-whole-range"),
-    ("must be a number from * to *", "fault-range"),
-    ("must be * to * characters", "fault-length"),
-    ("must be a text of * to * characters", "fault-length"),
-    ("must be one line of * to * characters", "fault-line"),
-    ("must be one of: *", "fault-one-of"),
-    ("must be one of *", "fault-one-of"),
-    ("must be a time such as *", "fault-time"),
-    ("must be in the future", "fault-future"),
-    ("must be an IANA time zone such as *", "fault-zone"),
-    ("must be * to *", "fault-range"),
-    ("is in the list twice", "fault-twice"),
-    ("is there more than once", "fault-twice"),
-    (KEY, "fault-key"),
-];
+/// What is wrong, by its code and what belongs to it; empty where only words say it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wrong {
+    pub code: String,
+    pub values: BTreeMap<String, String>,
+}
 
-/// What a key that is none gets.
-const KEY: &str =
-    "a key is 1 to 64 characters of a-z, 0-9, '-' and '_', and starts with a letter or digit";
+/// The code of what the console itself says.
+const OWN: &str = "own";
 
-/// What is wrong with a value.
-pub fn fault(texts: Texts, message: &str) -> Said {
-    let known = FAULTS.iter().find_map(|(pattern, name)| {
-        let values = fit(pattern, message)?;
-        let value = |at: usize| values.get(at).copied().unwrap_or_default();
-        Some(texts.with_all(name, &[("one", value(0)), ("other", value(1))]))
-    });
-    match known {
-        Some(text) if !texts.is_english() => Said {
-            text,
+impl Wrong {
+    /// What the console says itself, in the language of the page.
+    pub fn own() -> Self {
+        Self {
+            code: OWN.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the words are the console's own.
+    fn is_own(&self) -> bool {
+        self.code == OWN
+    }
+}
+
+/// What is wrong: by its code, where the API tells one and the console has a text for it.
+pub fn by_code(texts: Texts, wrong: &Wrong, message: &str) -> Said {
+    if wrong.is_own() {
+        return Said {
+            text: message.to_owned(),
+            is_foreign: false,
+        };
+    }
+    if texts.is_english() || wrong.code.is_empty() {
+        return english(texts, message);
+    }
+    let name = format!("fault-{}", wrong.code.replace('_', "-"));
+    let values = wrong.values.iter();
+    let values: Vec<(&str, &str)> = values
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    match texts.find(&name) {
+        Some(_) => Said {
+            text: texts.with_all(&name, &values),
             is_foreign: false,
         },
-        _ => english(texts, message),
+        None => english(texts, message),
     }
 }
 
@@ -60,61 +72,81 @@ pub fn english(texts: Texts, words: &str) -> Said {
     }
 }
 
-/// What stands where a pattern has stars, if the rest is the same. What a star stands for has no `;`, which begins an explanation.
-fn fit<'a>(pattern: &str, text: &'a str) -> Option<Vec<&'a str>> {
-    let mut parts = pattern.split('*');
-    let mut rest = text.strip_prefix(parts.next()?)?;
-    let mut values = Vec::new();
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        let is_last = parts.peek().is_none();
-        let (value, after) = if is_last {
-            (rest.strip_suffix(part)?, "")
-        } else {
-            rest.split_once(part)?
-        };
-        if value.is_empty() || value.contains(';') {
-            return None;
-        }
-        values.push(value);
-        rest = after;
-    }
-    rest.is_empty().then_some(values)
+/// Several that belong together, as one.
+pub fn together(said: &[Said]) -> Option<Said> {
+    let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
+    (!said.is_empty()).then(|| Said {
+        text: texts.join("; "),
+        is_foreign: said.iter().any(|said| said.is_foreign),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::BadKey;
+    use crate::domain::fault;
+    use crate::domain::wrong;
+
+    /// A fault as the API tells it.
+    #[derive(Deserialize)]
+    struct Told {
+        message: String,
+        #[serde(flatten)]
+        wrong: Wrong,
+    }
+
+    fn said(texts: Texts, words: impl Into<wrong::Words>) -> Said {
+        let fault = fault::Fault::new("/at", words);
+        let body = serde_json::to_value(crate::web::finding::FaultBody::from(&fault)).unwrap();
+        let told: Told = serde_json::from_value(body).unwrap();
+        by_code(texts, &told.wrong, &told.message)
+    }
 
     #[test]
     fn a_fault_is_told_in_the_language_of_the_page_or_marked_as_english() {
         let german = Texts::tagged("de");
-        let told = |message: &str| fault(german, message);
-        for (message, text) in [
-            ("is missing", "fehlt"),
+        let length = wrong::Wrong::Length {
+            least: 1,
+            most: 100,
+        };
+        for (words, text) in [
+            (wrong::Wrong::Missing.into(), "fehlt"),
             (
-                "must be 1 to 100 characters",
+                length.worded("is not what it says here"),
                 "muss 1 bis 100 Zeichen haben",
             ),
-            ("must be 0 to 3650", "muss von 0 bis 3650 sein"),
-            ("must be one of: a, b", "muss eines von diesen sein: a, b"),
+            (
+                wrong::Wrong::range(0, 3_650).into(),
+                "muss von 0 bis 3650 sein",
+            ),
+            (
+                wrong::Wrong::one_of(&["a", "b"]).into(),
+                "muss eines von diesen sein: a, b",
+            ),
         ] {
-            assert_eq!(
-                (told(message).text.as_str(), told(message).is_foreign),
-                (text, false)
-            );
+            let said = said(german, words);
+            assert_eq!((said.text.as_str(), said.is_foreign), (text, false));
         }
-        assert!(!told(&BadKey.to_string()).is_foreign, "{BadKey}");
-        let other = told("must be 1 to 7 of what nobody knows; ask");
-        assert_eq!(
-            (other.text.as_str(), other.is_foreign),
-            ("must be 1 to 7 of what nobody knows; ask", true)
-        );
-        let english = fault(Texts::default(), "is missing");
+        for words in ["must be 1 to 7 of what nobody knows; ask", "is missing"] {
+            let said = said(german, words);
+            assert_eq!((said.text.as_str(), said.is_foreign), (words, true));
+        }
+        let english = said(Texts::default(), length_of_words());
         assert_eq!(
             (english.text.as_str(), english.is_foreign),
-            ("is missing", false)
+            ("in these words", false)
         );
+    }
+
+    fn length_of_words() -> wrong::Words {
+        wrong::Wrong::Missing.worded("in these words")
+    }
+
+    #[test]
+    fn every_code_of_a_fault_has_a_text() {
+        for code in wrong::Wrong::CODES {
+            let name = format!("fault-{}", code.replace('_', "-"));
+            assert!(Texts::default().find(&name).is_some(), "{name}");
+        }
     }
 }

@@ -119,7 +119,7 @@ pub async fn create(signed: Signed, form: Form) -> Answer {
 
 async fn put_new(signed: &Signed, typed: &Typed) -> Result<(), Refused> {
     let at_key = |message: &str| Refused::faulty(signed.texts, "/key", message);
-    let key = Key::parse(&typed.key).map_err(|bad| at_key(&bad.to_string()))?;
+    let key = Key::parse(&typed.key).map_err(|_bad| at_key(&signed.texts.say("fault-key")))?;
     let body = typed.body(signed)?;
     let path = format!("{LIST}/{key}");
     let call = signed

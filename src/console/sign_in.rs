@@ -64,7 +64,7 @@ fn again(visitor: &Visitor, form: &Form, next: String, refused: &Refused) -> Htt
     let texts = visitor.texts;
     let named = |start| refused.errors.iter().find(|fault| fault.pointer == start);
     let tenants = named("/tenant")
-        .and_then(|fault| fault.message.strip_prefix("must be one of "))
+        .and_then(|fault| fault.wrong.values.get("choices"))
         .map(|names| names.split(", ").map(str::to_owned).collect::<Vec<_>>())
         .unwrap_or_default();
     let refusal = match refused.code.as_str() {

@@ -8,6 +8,7 @@ use super::kept_test;
 use super::key::Key;
 use super::rules::{Rule, Target};
 use super::schema::{MetadataSchema, PatternBudget};
+use crate::domain::wrong::Wrong;
 
 /// A context version, read and checked. Compiled once, when it goes live.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Reading {
                         match name.as_str().map(Key::parse) {
                             Some(Ok(key)) => read.aliases.push((index, key)),
                             Some(Err(bad)) => faults.add(format!("{at}/{index}"), bad.to_string()),
-                            None => faults.add(format!("{at}/{index}"), "must be a text"),
+                            None => faults.add(format!("{at}/{index}"), Wrong::Text),
                         }
                     }
                 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::wrong::{Words, Wrong};
+
 /// Most faults that are reported together.
 const MAX_FAULTS: usize = 200;
 /// Most bytes of their places and words, the first one's aside: who sends thousands of mistakes, or one under a name of 60 kB twenty times,
@@ -17,14 +19,27 @@ pub struct Fault {
     pub pointer: String,
     /// What is wrong and what would be right, in one sentence without a final stop.
     pub message: String,
+    /// The same for programs, where they can tell it apart.
+    #[serde(skip)]
+    pub wrong: Option<Box<Wrong>>,
 }
 
 impl Fault {
     /// A fault at `pointer`.
-    pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(pointer: impl Into<String>, words: impl Into<Words>) -> Self {
+        let Words { text, wrong } = words.into();
         Self {
             pointer: pointer.into(),
-            message: message.into(),
+            message: text,
+            wrong,
+        }
+    }
+
+    /// What it says, to be said elsewhere.
+    pub fn into_words(self) -> Words {
+        Words {
+            text: self.message,
+            wrong: self.wrong,
         }
     }
 
@@ -59,8 +74,8 @@ impl Faults {
         Self::default()
     }
 
-    pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.push(Fault::new(pointer, message));
+    pub fn add(&mut self, pointer: impl Into<String>, words: impl Into<Words>) {
+        self.push(Fault::new(pointer, words));
     }
 
     fn push(&mut self, fault: Fault) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::template::TemplateFault;
+use super::wrong::{Words, Wrong};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,30 +43,35 @@ pub struct Finding {
     pub message: String,
     /// How to correct it.
     pub advice: String,
+    /// The message for programs, where they can tell it apart.
+    #[serde(skip)]
+    pub wrong: Option<Box<Wrong>>,
 }
 
 impl Finding {
     /// Something wrong with the document itself.
     pub fn error(
         pointer: impl Into<String>,
-        message: impl Into<String>,
+        message: impl Into<Words>,
         advice: impl Into<String>,
     ) -> Self {
+        let Words { text, wrong } = message.into();
         Self {
             severity: Severity::Error,
             blocks: Some(Blocks::Seal),
             pointer: pointer.into(),
             line: None,
             column: None,
-            message: message.into(),
+            message: text,
             advice: advice.into(),
+            wrong,
         }
     }
 
     /// Something that keeps the document from being released while the rest is as it is.
     pub fn unready(
         pointer: impl Into<String>,
-        message: impl Into<String>,
+        message: impl Into<Words>,
         advice: impl Into<String>,
     ) -> Self {
         Self {
@@ -77,7 +83,7 @@ impl Finding {
     /// Something that should be looked at.
     pub fn warning(
         pointer: impl Into<String>,
-        message: impl Into<String>,
+        message: impl Into<Words>,
         advice: impl Into<String>,
     ) -> Self {
         Self {
@@ -108,10 +114,12 @@ impl Finding {
             .message
             .split_once("; ")
             .or_else(|| fault.message.split_once(", expected "));
-        match both {
+        let wrong = fault.wrong;
+        let found = match both {
             Some((message, advice)) => Self::error(fault.pointer, message, sentence(advice)),
             None => Self::error(fault.pointer, fault.message, advice),
-        }
+        };
+        Self { wrong, ..found }
     }
 
     /// A fault of the template that is at `pointer`.
@@ -141,7 +149,10 @@ impl Finding {
             Some((line, column)) => format!("line {line}, column {column}: {message}. {advice}"),
             None => format!("{message}. {advice}"),
         };
-        Fault::new(&self.pointer, text)
+        Fault {
+            wrong: self.wrong.clone(),
+            ..Fault::new(&self.pointer, text)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::key::Key;
 use super::request::{Metadata, MintRequest};
 use super::sample_user::SampleUser;
 use super::text;
+use crate::domain::wrong::Wrong;
 
 /// The member of a document that holds its tests.
 pub const MEMBER: &str = "tests";
@@ -129,7 +130,7 @@ pub fn parse(document: &Map<String, Value>) -> Result<Vec<KeptTest>, Vec<Fault>>
 impl KeptTest {
     fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
-            return Err(vec![Fault::new("", "must be an object")]);
+            return Err(vec![Fault::new("", Wrong::Object)]);
         };
         let mut faults = Faults::new();
         let mut read = Self {
@@ -147,7 +148,12 @@ impl KeptTest {
                     None => read.name.clone_from(text),
                     Some(message) => faults.add(at, message),
                 },
-                ("name", _) => faults.add(at, "must be one line of 1 to 100 characters"),
+                ("name", _) => faults.add(
+                    at,
+                    Wrong::Line {
+                        most: MAX_NAME_CHARS,
+                    },
+                ),
                 ("user", user) => {
                     if let Some(user) = faults.take(&at, TestUser::parse(user)) {
                         read.user = user;
@@ -159,18 +165,23 @@ impl KeptTest {
                         Some(message) => faults.add(at, message),
                     }
                 }
-                ("context", _) => faults.add(at, "must be one line of 1 to 64 characters"),
+                ("context", _) => faults.add(
+                    at,
+                    Wrong::Line {
+                        most: MAX_CONTEXT_CHARS,
+                    },
+                ),
                 ("metadata", Value::Object(members)) => read.metadata = members.clone().into(),
                 ("at", time) => match time.as_str().map(DateTime::parse_from_rfc3339) {
                     Some(Ok(time)) => read.at = Some(time.to_utc()),
-                    _ => faults.add(at, "must be a time such as 2026-11-24T09:00:00Z"),
+                    _ => faults.add(at, Wrong::Time("2026-11-24T09:00:00Z")),
                 },
                 ("expect", Value::Object(members)) => {
                     if let Some(expect) = faults.take(&at, Expectation::parse(members)) {
                         read.expect = expect;
                     }
                 }
-                ("metadata" | "expect", _) => faults.add(at, "must be an object"),
+                ("metadata" | "expect", _) => faults.add(at, Wrong::Object),
                 _ => faults.add(
                     at,
                     "is unknown; a test has name, user, context, metadata, at and expect",
@@ -181,7 +192,7 @@ impl KeptTest {
             .into_iter()
             .filter(|name| !members.contains_key(*name))
         {
-            faults.add(step(missing), "is missing");
+            faults.add(step(missing), Wrong::Missing);
         }
         faults.into_result(read)
     }
@@ -229,7 +240,7 @@ impl Expectation {
                         .and_then(|number| usize::try_from(number).ok())
                         .filter(|number| (1..=MAX_PROMPT_CHARS).contains(number));
                     if expect.prompt_max_chars.is_none() {
-                        faults.add(at, format!("must be 1 to {MAX_PROMPT_CHARS}"));
+                        faults.add(at, Wrong::range(1, MAX_PROMPT_CHARS));
                     }
                 }
                 _ => faults.add(at, format!("is unknown; {EXPECTATIONS}")),

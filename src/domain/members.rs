@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, Faults, step};
 use super::nearest::nearest_first;
 use super::text;
+use super::wrong::{Words, Wrong};
 
 /// A member's name.
 type Name = Cow<'static, str>;
@@ -30,20 +31,20 @@ impl Members {
     }
 
     /// A member that may be absent. `read` says what would be right.
-    pub fn optional<T>(
+    pub fn optional<T, W: Into<Words>>(
         &mut self,
         name: impl Into<Name>,
-        read: impl FnOnce(Value) -> Result<T, String>,
+        read: impl FnOnce(Value) -> Result<T, W>,
     ) -> Option<T> {
         self.nested(name, |value| {
-            read(value).map_err(|message| vec![Fault::new("", message)])
+            read(value).map_err(|words| vec![Fault::new("", words)])
         })
     }
 
-    pub fn required<T>(
+    pub fn required<T, W: Into<Words>>(
         &mut self,
         name: impl Into<Name>,
-        read: impl FnOnce(Value) -> Result<T, String>,
+        read: impl FnOnce(Value) -> Result<T, W>,
     ) -> Option<T> {
         let name = name.into();
         if self.has(&name) {
@@ -61,7 +62,7 @@ impl Members {
     /// Notes that a member is not there, and must be.
     pub fn missing<T>(&mut self, name: impl Into<Name>) -> Option<T> {
         let name = name.into();
-        self.faults.add(step(&name), "is missing");
+        self.faults.add(step(&name), Wrong::Missing);
         self.known.push(name);
         None
     }
@@ -85,45 +86,49 @@ impl Members {
             if self.faults.is_full() {
                 break;
             }
-            let message = if self.known.is_empty() {
-                "is unknown; nothing is expected here".to_owned()
+            let words = if self.known.is_empty() {
+                "is unknown; nothing is expected here".into()
             } else {
                 let known = nearest_first(name, self.known.iter().map(AsRef::as_ref));
-                format!("is unknown; known are {}", known.join(", "))
+                Words::from(Wrong::Unknown(known.join(", ")))
             };
-            self.faults.add(step(name), message);
+            self.faults.add(step(name), words);
         }
         self.faults.into_result(())
     }
 }
 
 /// One clean line of 1 to `max` characters.
-pub fn line(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
+pub fn line(max: usize) -> impl FnOnce(Value) -> Result<String, Words> {
     move |value| match value {
         Value::String(line) => match text::refused_line(&line, max) {
             None => Ok(line),
             Some(message) => Err(message),
         },
-        _ => Err(format!("must be one line of 1 to {max} characters")),
+        _ => Err(Wrong::Line { most: max }.into()),
     }
 }
 
 /// A clean text of at most `max` characters, which may be empty.
-pub fn block(max: usize) -> impl FnOnce(Value) -> Result<String, String> {
+pub fn block(max: usize) -> impl FnOnce(Value) -> Result<String, Words> {
     move |value| match value {
         Value::String(block) if block.is_empty() => Ok(block),
         Value::String(block) => match text::refused_block(&block, max) {
             None => Ok(block),
             Some(message) => Err(message),
         },
-        _ => Err(format!("must be a text of at most {max} characters")),
+        _ => Err(Wrong::Length {
+            least: 0,
+            most: max,
+        }
+        .worded(format!("must be a text of at most {max} characters"))),
     }
 }
 
-pub fn object(value: Value) -> Result<Map<String, Value>, String> {
+pub fn object(value: Value) -> Result<Map<String, Value>, Words> {
     match value {
         Value::Object(members) => Ok(members),
-        _ => Err("must be an object".into()),
+        _ => Err(Wrong::Object.into()),
     }
 }
 
@@ -132,17 +137,17 @@ pub fn object(value: Value) -> Result<Map<String, Value>, String> {
     clippy::needless_pass_by_value,
     reason = "readers of members all have this shape"
 )]
-pub fn flag(value: Value) -> Result<bool, String> {
+pub fn flag(value: Value) -> Result<bool, Words> {
     match value {
         Value::Bool(flag) => Ok(flag),
-        _ => Err("must be true or false".into()),
+        _ => Err(Wrong::Flag.into()),
     }
 }
 
 /// A whole number within bounds.
-pub fn number(least: i64, most: i64) -> impl FnOnce(Value) -> Result<i64, String> {
+pub fn number(least: i64, most: i64) -> impl FnOnce(Value) -> Result<i64, Words> {
     move |value| {
         let number = value.as_i64().filter(|n| (least..=most).contains(n));
-        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+        number.ok_or_else(|| Wrong::whole_range(least, most).into())
     }
 }

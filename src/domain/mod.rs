@@ -46,3 +46,4 @@ pub mod timeline;
 pub mod tool;
 pub mod trace;
 pub mod web_url;
+pub mod wrong;

@@ -10,6 +10,7 @@ use super::key::Key;
 use super::preferences::Standard;
 use super::settings::Settings;
 use super::template::{Template, TemplateFault, TemplateKind, VariableUse};
+use crate::domain::wrong::Wrong;
 
 /// A persona version, read and checked. Templates are compiled here, once, when it goes live.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Reading {
         let mut rest: Map<String, Value> = others.map(|(n, v)| (n.clone(), v.clone())).collect();
         let mut template = |name: &str, kind: TemplateKind, faults: &mut Faults| {
             let Value::String(source) = rest.remove(name)? else {
-                faults.add(step(name), "must be a text");
+                faults.add(step(name), Wrong::Text);
                 return None;
             };
             let found = match Template::compile(&source, kind) {
@@ -87,15 +88,12 @@ impl Reading {
             .into_iter()
             .filter(|name| !members.contains_key(*name))
         {
-            faults.add(step(missing), "is missing");
+            faults.add(step(missing), Wrong::Missing);
         }
         if let Some(prompt) = &prompt {
             for used in prompt.snippets() {
                 if !snippets.contains_key(used.as_str()) {
-                    faults.add(
-                        "/snippets",
-                        format!("pins no version of the snippet `{used}` that the prompt includes"),
-                    );
+                    faults.add("/snippets", Wrong::Unpinned(used.clone()));
                 }
             }
         }
@@ -153,11 +151,11 @@ pub fn parse_snippet(members: &Map<String, Value>) -> Result<Template, Vec<Fault
     let template = match members.get("text") {
         Some(Value::String(source)) => compile("/text", source, TemplateKind::Snippet, &mut faults),
         Some(_) => {
-            faults.add("/text", "must be a text");
+            faults.add("/text", Wrong::Text);
             None
         }
         None => {
-            faults.add("/text", "is missing");
+            faults.add("/text", Wrong::Missing);
             None
         }
     };
@@ -193,10 +191,7 @@ fn overridable(value: Option<Value>, faults: &mut Faults) -> Vec<String> {
     for (at, field) in fields.iter().enumerate() {
         match known.iter().find(|name| field == **name) {
             Some(name) => names.push((*name).to_owned()),
-            None => faults.add(
-                format!("/overridable/{at}"),
-                format!("must be one of: {}", known.join(", ")),
-            ),
+            None => faults.add(format!("/overridable/{at}"), Wrong::one_of(&known)),
         }
     }
     names

@@ -10,6 +10,7 @@ use super::preferences::{PreferenceField, Standard};
 use super::quota::Quotas;
 use super::rates::Rates;
 use super::settings::Settings;
+use crate::domain::wrong::Wrong;
 
 /// The longest time that a session's inputs may be kept, days.
 pub const MAX_RETENTION_DAYS: u16 = 3_650;
@@ -77,12 +78,9 @@ impl CatalogueSync {
                 ("allowNew", Value::Bool(allow)) => sync.allow_new = *allow,
                 ("everyHours", hours) => match whole(hours, 1, MAX_SYNC_HOURS) {
                     Some(hours) => sync.every_hours = hours,
-                    None => faults.add(
-                        at,
-                        format!("must be a whole number from 1 to {MAX_SYNC_HOURS}"),
-                    ),
+                    None => faults.add(at, Wrong::whole_range(1, MAX_SYNC_HOURS)),
                 },
-                ("enabled" | "allowNew", _) => faults.add(at, "must be true or false"),
+                ("enabled" | "allowNew", _) => faults.add(at, Wrong::Flag),
                 _ => faults.add(
                     at,
                     "is unknown; catalogueSync has enabled, everyHours and allowNew",
@@ -164,7 +162,7 @@ impl Policy {
                 }
                 ("timeZone", Value::String(zone)) => match zone.parse() {
                     Ok(zone) => policy.time_zone = zone,
-                    Err(_) => faults.add(at, "must be an IANA time zone such as Europe/Berlin"),
+                    Err(_) => faults.add(at, Wrong::Zone("Europe/Berlin")),
                 },
                 ("preferences", Value::Object(fields)) => {
                     for (field, definition) in fields {
@@ -178,14 +176,14 @@ impl Policy {
                 }
                 ("retainInputsDays", days @ Value::Number(_)) => match whole(days, 0, MAX_RETENTION_DAYS) {
                     Some(days) => policy.retain_inputs_days = days,
-                    None => faults.add(at, "must be 0 to 3650"),
+                    None => faults.add(at, Wrong::range(0, 3_650)),
                 },
                 ("requiredApprovals", approvals @ Value::Number(_)) => match whole(approvals, 0, MAX_APPROVALS) {
                     Some(approvals) => policy.required_approvals = approvals,
-                    None => faults.add(at, format!("must be a whole number from 0 to {MAX_APPROVALS}")),
+                    None => faults.add(at, Wrong::whole_range(0, MAX_APPROVALS)),
                 },
                 ("requireSecondFactor", Value::Bool(required)) => policy.require_second_factor = *required,
-                ("requireSecondFactor", _) => faults.add(at, "must be true or false"),
+                ("requireSecondFactor", _) => faults.add(at, Wrong::Flag),
                 ("catalogueSync", Value::Object(sync)) => {
                     policy.catalogue_sync = faults.take(&at, CatalogueSync::parse(sync));
                 }
@@ -195,10 +193,10 @@ impl Policy {
                 ("limits", Value::Object(limits)) => {
                     policy.limits = faults.take(&at, Rates::parse(limits)).unwrap_or_default();
                 }
-                ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas" | "limits", _) => faults.add(at, "must be an object"),
+                ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas" | "limits", _) => faults.add(at, Wrong::Object),
                 ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
-                ("timeZone", _) => faults.add(at, "must be a text"),
-                ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, "must be a number"),
+                ("timeZone", _) => faults.add(at, Wrong::Text),
+                ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, Wrong::Number),
                 _ => faults.add(
                     at,
                     "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync, quotas and limits",

@@ -16,6 +16,7 @@ use super::fault::{Fault, Faults, step};
 use super::policy::Policy;
 use super::settings::{Setting, Settings};
 use super::text;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Most values of a choice.
 pub const MAX_CHOICES: usize = 100;
@@ -119,27 +120,26 @@ impl PreferenceField {
         }
     }
 
-    fn accept(&self, value: &Value) -> Result<Fact, String> {
+    fn accept(&self, value: &Value) -> Result<Fact, Words> {
         match (self, value) {
             (Self::Choice(values), Value::String(text)) if values.contains(text) => {
                 Ok(Fact::Text(text.clone()))
             }
-            (Self::Choice(values), _) => Err(format!("must be one of: {}", values.join(", "))),
+            (Self::Choice(values), _) => Err(Wrong::one_of(values).into()),
             (Self::Text { max_chars }, Value::String(text)) => {
                 match text::refused_line(text, *max_chars) {
                     None => Ok(Fact::Text(text.clone())),
                     Some(message) => Err(message),
                 }
             }
-            (Self::Text { max_chars }, _) => {
-                Err(format!("must be one line of 1 to {max_chars} characters"))
-            }
+            (Self::Text { max_chars }, _) => Err(Wrong::Line { most: *max_chars }.into()),
             (Self::Flag, Value::Bool(flag)) => Ok(Fact::Flag(*flag)),
-            (Self::Flag, _) => Err("must be true or false".into()),
+            (Self::Flag, _) => Err(Wrong::Flag.into()),
             (Self::Number { min, max }, value) => {
                 match Decimal::from_value(value).filter(|n| (*min..=*max).contains(n)) {
                     Some(number) => Ok(Fact::Number(number)),
-                    None => Err(format!("must be a number from {min} to {max}")),
+                    None => Err(Wrong::range(min, max)
+                        .worded(format!("must be a number from {min} to {max}"))),
                 }
             }
         }
@@ -237,7 +237,7 @@ fn accept(
     value: &Value,
     policy: &Policy,
     catalogue: &Catalogue,
-) -> Result<Fact, String> {
+) -> Result<Fact, Words> {
     match Standard::named(field).map(|standard| standard.form) {
         Some(StandardForm::Setting(setting)) => match setting.catalogue {
             Some(kind) => listed(value, kind, catalogue),
@@ -248,7 +248,11 @@ fn accept(
                 None => Ok(Fact::Text(prompt.to_owned())),
                 Some(message) => Err(message),
             },
-            None => Err(format!("must be a text of 1 to {max_chars} characters")),
+            None => Err(Wrong::Length {
+                least: 1,
+                most: max_chars,
+            }
+            .worded(format!("must be a text of 1 to {max_chars} characters"))),
         },
         Some(StandardForm::Line(max_chars)) => PreferenceField::Text { max_chars }.accept(value),
         None => {
@@ -257,13 +261,15 @@ fn accept(
             }
             let own = policy.preference_fields.keys().map(String::as_str);
             let known: Vec<&str> = Standard::names().chain(own).collect();
-            Err(format!("is unknown; preferences are {}", known.join(", ")))
+            let known = known.join(", ");
+            let text = format!("is unknown; preferences are {known}");
+            Err(Wrong::Unknown(known).worded(text))
         }
     }
 }
 
 /// An entry of the catalogue.
-fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<Fact, String> {
+fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<Fact, Words> {
     if let Some(entry) = value.as_str().and_then(|id| catalogue.find(kind, id)) {
         return Ok(Fact::Text(entry.id.clone()));
     }
@@ -271,18 +277,18 @@ fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<F
     let allowed: Vec<&str> = entries.map(|entry| entry.id.as_str()).collect();
     Err(match allowed.as_slice() {
         [] => "can't be chosen: the catalogue has none".into(),
-        ids => format!("must be one of: {}", ids.join(", ")),
+        ids => Wrong::one_of(ids).into(),
     })
 }
 
 /// A value that a setting without a catalogue takes, judged as authors' values are.
-fn fitting(setting: &Setting, value: &Value) -> Result<Fact, String> {
+fn fitting(setting: &Setting, value: &Value) -> Result<Fact, Words> {
     let alone = Map::from_iter([(setting.name.to_owned(), value.clone())]);
     let faults = Settings::parse(&alone).err().unwrap_or_default();
     match faults.into_iter().next() {
-        Some(fault) => Err(fault.message),
+        Some(fault) => Err(fault.into_words()),
         None => serde_json::from_value(value.clone())
-            .map_err(|_error| "must be a text, a number, true or false".to_owned()),
+            .map_err(|_error| "must be a text, a number, true or false".into()),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use crate::domain::wrong::Wrong;
 
 /// The largest quota.
 pub const MAX_QUOTA: u32 = 1_000_000_000;
@@ -138,7 +139,7 @@ impl Quota {
                 }
                 (Some(_), _) => faults.add(
                     step(name),
-                    format!("must be a whole number from 1 to {MAX_QUOTA}; leave it out for no limit"),
+                    Wrong::whole_range(1, MAX_QUOTA).worded(format!("must be a whole number from 1 to {MAX_QUOTA}; leave it out for no limit")),
                 ),
                 (None, _) => faults.add(
                     step(name),
@@ -189,7 +190,7 @@ impl Quotas {
                 Value::Object(members) => {
                     *part = faults.take(&at, Quota::parse(members)).unwrap_or_default();
                 }
-                _ => faults.add(at, "must be an object"),
+                _ => faults.add(at, Wrong::Object),
             }
         }
         faults.into_result(quotas)

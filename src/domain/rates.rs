@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
 use super::places::MAX_PLACES;
+use crate::domain::wrong::Wrong;
 
 /// The largest number of requests in a minute.
 pub const MAX_PER_MINUTE: u32 = 1_000_000;
@@ -55,7 +56,9 @@ impl Rates {
                 Some(number) => *part = Some(number),
                 None => faults.add(
                     step(name),
-                    format!("must be a whole number from 1 to {most}; leave it out for no limit"),
+                    Wrong::whole_range(1, most).worded(format!(
+                        "must be a whole number from 1 to {most}; leave it out for no limit"
+                    )),
                 ),
             }
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults};
 use super::text;
+use crate::domain::wrong::Wrong;
 
 /// Longest name of a context that a page may ask for, characters.
 pub const MAX_CONTEXT_CHARS: usize = 64;
@@ -110,9 +111,11 @@ impl MintRequest {
                 ("metadata", Value::Object(members)) => request.metadata = members.into(),
                 ("context", _) => faults.add(
                     "/context",
-                    format!("must be one line of 1 to {MAX_CONTEXT_CHARS} characters"),
+                    Wrong::Line {
+                        most: MAX_CONTEXT_CHARS,
+                    },
                 ),
-                ("metadata", _) => faults.add("/metadata", "must be an object"),
+                ("metadata", _) => faults.add("/metadata", Wrong::Object),
                 (unknown, _) => faults.add(
                     super::fault::step(unknown),
                     "is unknown; a request has context and metadata",

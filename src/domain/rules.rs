@@ -23,6 +23,7 @@ use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::key::Key;
 use super::trace::RuleTried;
+use crate::domain::wrong::Wrong;
 
 /// Longest name of a rule, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -156,7 +157,7 @@ impl Rule {
         for (name, value) in value.as_object().into_iter().flatten() {
             match (name.as_str(), value) {
                 ("name", Value::String(_)) => {}
-                ("name", _) => faults.add("/name", "must be a text"),
+                ("name", _) => faults.add("/name", Wrong::Text),
                 ("when", Value::Array(clauses)) => {
                     for (index, clause) in clauses.iter().enumerate() {
                         if let Err(error) = serde_json::from_value::<Clause>(clause.clone()) {
@@ -178,7 +179,7 @@ impl Rule {
             .into_iter()
             .filter(|name| value.get(name).is_none())
         {
-            faults.add(step(missing), "is missing");
+            faults.add(step(missing), Wrong::Missing);
         }
         if faults.is_empty() {
             faults.add("", error.to_string());
@@ -189,7 +190,13 @@ impl Rule {
     pub fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
         if !(1..=MAX_NAME_CHARS).contains(&self.name.chars().count()) {
-            faults.add("/name", "must be 1 to 100 characters");
+            faults.add(
+                "/name",
+                Wrong::Length {
+                    least: 1,
+                    most: 100,
+                },
+            );
         }
         if self.when.len() > MAX_CLAUSES {
             faults.add("/when", "has more than 50 clauses");

@@ -15,6 +15,7 @@ use unicode_normalization::char::is_combining_mark;
 use self::capped::Capped;
 pub(super) use self::capped::{seen_end, seen_starts};
 use super::characters::unseen;
+use super::wrong::{Words, Wrong};
 
 /// Brackets that only our own fences may use in a prompt, and two that look the same.
 const FENCE_LIKE: [char; 4] = ['\u{27E6}', '\u{27E7}', '\u{301A}', '\u{301B}'];
@@ -73,15 +74,32 @@ pub fn is_clean_block(text: &str, max_chars: usize) -> bool {
 }
 
 /// Why a text is refused where a [clean line](is_clean_line) is wanted.
-pub fn refused_line(text: &str, max_chars: usize) -> Option<String> {
-    fault_of_line(text, max_chars)
-        .map(|fault| format!("must be one line of 1 to {max_chars} characters; it {fault}"))
+pub fn refused_line(text: &str, max_chars: usize) -> Option<Words> {
+    let fault = fault_of_line(text, max_chars)?;
+    let words = format!("must be one line of 1 to {max_chars} characters; it {fault}");
+    Some(Words {
+        text: words,
+        wrong: is_of_length(text, max_chars).then(|| Box::new(Wrong::Line { most: max_chars })),
+    })
 }
 
 /// Why a text is refused where a [clean block](is_clean_block) is wanted.
-pub fn refused_block(text: &str, max_chars: usize) -> Option<String> {
-    fault_of_block(text, max_chars)
-        .map(|fault| format!("must be a text of 1 to {max_chars} characters; it {fault}"))
+pub fn refused_block(text: &str, max_chars: usize) -> Option<Words> {
+    let fault = fault_of_block(text, max_chars)?;
+    let words = format!("must be a text of 1 to {max_chars} characters; it {fault}");
+    let length = Wrong::Length {
+        least: 1,
+        most: max_chars,
+    };
+    Some(Words {
+        text: words,
+        wrong: is_of_length(text, max_chars).then(|| Box::new(length)),
+    })
+}
+
+/// Whether its length alone says what is wrong: it is too long, or nothing of it can be seen. Where a character is wrong, words must name it.
+fn is_of_length(text: &str, max_chars: usize) -> bool {
+    text.chars().count() > max_chars || (is_blank(text) && forbidden(text).is_none())
 }
 
 fn fault_of_line(text: &str, max_chars: usize) -> Option<String> {

@@ -11,6 +11,7 @@ use super::fault::{Fault, Faults, step};
 use super::nearest::nearest;
 use super::settings::{Tool, is_uuid_shaped};
 use super::web_url;
+use crate::domain::wrong::Wrong;
 
 pub use credentials::PlainCredential;
 
@@ -109,11 +110,18 @@ impl Tool {
                 .is_some_and(|words| words.chars().count() <= MAX_DESCRIPTION_CHARS)
         };
         if !tool.get("description").is_none_or(is_short) {
-            faults.add("/description", "must be a text of 1024 characters at most");
+            faults.add(
+                "/description",
+                Wrong::Length {
+                    least: 0,
+                    most: 1024,
+                }
+                .worded("must be a text of 1024 characters at most"),
+            );
         }
         for flag in ["awaitResult", "awaitResponse", "disableInterruptions"] {
             if !tool.get(flag).is_none_or(Value::is_boolean) {
-                faults.add(step(flag), "must be true or false");
+                faults.add(step(flag), Wrong::Flag);
             }
         }
         for schema in ["parameters", "queryParameters"] {
@@ -137,7 +145,7 @@ impl Tool {
                 .as_u64()
                 .is_some_and(|s| TIMEOUT_SECONDS.contains(&s))
         {
-            faults.add("/toolTimeoutSeconds", "must be 1 to 600");
+            faults.add("/toolTimeoutSeconds", Wrong::range(1, 600));
         }
         faults.into_vec()
     }

@@ -12,6 +12,7 @@ use crate::domain::fault::Faults;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::role::Role;
 use crate::domain::text;
+use crate::domain::wrong::Wrong;
 use crate::store::api_keys::StoredKey;
 
 /// The longest life of a key that has an end.
@@ -38,7 +39,7 @@ pub async fn create(
         faults.add("/name", message);
     }
     match new.expires_at {
-        Some(at) if at <= change.now => faults.add("/expiresAt", "must be in the future"),
+        Some(at) if at <= change.now => faults.add("/expiresAt", Wrong::Future),
         Some(at) if at > change.now + LONGEST => {
             faults.add(
                 "/expiresAt",
@@ -66,7 +67,10 @@ pub async fn rotate(
 ) -> Result<(StoredKey, SecretString), Refusal> {
     if grace < TimeDelta::zero() || grace > LONGEST_GRACE {
         let mut faults = Faults::new();
-        faults.add("/graceSeconds", "must be 0 to 2592000 (30 days)");
+        faults.add(
+            "/graceSeconds",
+            Wrong::range(0, 2_592_000).worded("must be 0 to 2592000 (30 days)"),
+        );
         return Err(Refusal::Invalid(faults.into_vec()));
     }
     let old = change.tx.lock_api_key(id).await?.ok_or(Refusal::NotFound)?;

@@ -11,6 +11,7 @@ use crate::auth::{CheckReport, TENANT_CLAIM, ownership_claim};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::IssuerConfig;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::issuers::IssuerRow;
@@ -231,7 +232,7 @@ pub fn own_audience(slug: &str) -> String {
 pub async fn create(change: &mut Change, wanted: &WantedIssuer) -> Result<IssuerRow, Refusal> {
     change.lock_authoring().await?;
     if wanted.wants_secret() && wanted.secret.is_none() {
-        return Err(Refusal::fault("/sharedSecret", "is missing"));
+        return Err(Refusal::fault("/sharedSecret", Wrong::Missing));
     }
     let id = IssuerId(change.new_id());
     save(change, id, wanted, None).await?;

@@ -8,6 +8,7 @@ use crate::crypto::sign::SignError;
 use crate::crypto::token::NoRandomness;
 use crate::domain::fault::Fault;
 use crate::domain::finding::Finding;
+use crate::domain::wrong::Words;
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::work::WorkError;
@@ -79,7 +80,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// One fault of the request.
-    pub fn fault(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn fault(pointer: impl Into<String>, message: impl Into<Words>) -> Self {
         Self::Invalid(vec![Fault::new(pointer, message)])
     }
 

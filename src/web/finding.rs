@@ -1,9 +1,13 @@
-//! Findings as answers show them.
+//! Faults and findings as answers show them.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::fault::Fault;
 use crate::domain::finding::{Blocks, Finding, Severity};
+use crate::domain::wrong::Wrong;
 
 /// One thing found in a document.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,10 +35,59 @@ pub struct FindingBody {
     pub message: String,
     /// How to correct it.
     pub advice: String,
+    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "range")]
+    pub code: Option<&'static str>,
+    /// What belongs to the code, by name, such as the bounds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "least": "1", "most": "5" }))]
+    pub values: Values,
+}
+
+/// One fault and its place.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FaultBody {
+    /// RFC 6901 pointer into the body.
+    #[schema(example = "/metadata/priority")]
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    #[schema(example = "must be 1 to 5")]
+    pub message: String,
+    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "range")]
+    pub code: Option<&'static str>,
+    /// What belongs to the code, by name, such as the bounds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "least": "1", "most": "5" }))]
+    pub values: Values,
+}
+
+impl From<&Fault> for FaultBody {
+    fn from(fault: &Fault) -> Self {
+        let (code, values) = code_of(fault.wrong.as_deref());
+        Self {
+            pointer: fault.pointer.clone(),
+            message: fault.message.clone(),
+            code,
+            values,
+        }
+    }
+}
+
+/// What belongs to the code of a fault, by name.
+pub type Values = BTreeMap<&'static str, String>;
+
+/// The code of what is wrong, and what belongs to it.
+fn code_of(wrong: Option<&Wrong>) -> (Option<&'static str>, Values) {
+    let values = wrong.map(Wrong::values).unwrap_or_default();
+    (wrong.map(Wrong::code), values.into_iter().collect())
 }
 
 impl From<Finding> for FindingBody {
     fn from(finding: Finding) -> Self {
+        let (code, values) = code_of(finding.wrong.as_deref());
         Self {
             severity: match finding.severity {
                 Severity::Error => "error",
@@ -48,6 +101,8 @@ impl From<Finding> for FindingBody {
             line: finding.line,
             column: finding.column,
             message: finding.message,
+            code,
+            values,
             advice: finding.advice,
         }
     }
@@ -55,4 +110,63 @@ impl From<Finding> for FindingBody {
 
 pub fn finding_bodies(findings: Vec<Finding>) -> Vec<FindingBody> {
     findings.into_iter().map(FindingBody::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::wrong::Wrong;
+
+    #[test]
+    fn each_code_is_documented_once() {
+        let text = || "x".to_owned();
+        let all = [
+            Wrong::Missing,
+            Wrong::Unknown(text()),
+            Wrong::Text,
+            Wrong::Object,
+            Wrong::List,
+            Wrong::Flag,
+            Wrong::Number,
+            Wrong::Whole,
+            Wrong::range(1, 2),
+            Wrong::whole_range(1, 2),
+            Wrong::AtLeast(text()),
+            Wrong::AtMost(text()),
+            Wrong::Length { least: 1, most: 2 },
+            Wrong::Line { most: 2 },
+            Wrong::Items { least: 1, most: 2 },
+            Wrong::one_of(&["a", "b"]),
+            Wrong::Time("now"),
+            Wrong::Future,
+            Wrong::Zone("UTC"),
+            Wrong::Twice,
+            Wrong::Key,
+            Wrong::Email,
+            Wrong::Uuid,
+            Wrong::NotInCatalogue("voice"),
+            Wrong::Unpinned(text()),
+            Wrong::NoSecret(text()),
+        ];
+        assert_eq!(all.each_ref().map(Wrong::code), Wrong::CODES);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md");
+        let documentation = std::fs::read_to_string(path).expect("a page of the documentation");
+        let (_, section) = documentation
+            .split_once("### Codes of single faults")
+            .expect("a section");
+        let rows: Vec<&str> = section
+            .lines()
+            .skip_while(|line| !line.starts_with("| ---"))
+            .skip(1)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        let expected = all.iter().map(|wrong| {
+            let values = wrong.values().into_iter();
+            let values: Vec<String> = values.map(|(name, _)| format!("`{name}`")).collect();
+            format!("| `{}` | {} |", wrong.code(), values.join(", "))
+        });
+        for (row, expected) in rows.iter().zip(expected) {
+            assert!(row.starts_with(&expected), "{row}: {expected}");
+        }
+        assert_eq!(rows.len(), all.len());
+    }
 }

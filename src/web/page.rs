@@ -19,6 +19,7 @@ use crate::crypto::mac::MARK_LEN;
 use crate::crypto::seal::KeyRing;
 use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Items of a page, unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 50;
@@ -86,7 +87,7 @@ impl Page {
             Some(limit) => usize::try_from(limit)
                 .ok()
                 .filter(|_| (1..=MAX_LIMIT).contains(&limit))
-                .ok_or_else(|| wrong("/limit", format!("must be 1 to {MAX_LIMIT}")))?,
+                .ok_or_else(|| wrong("/limit", Wrong::range(1, MAX_LIMIT)))?,
         };
         let list = list_name(request);
         let after = match cursor {
@@ -144,7 +145,7 @@ pub(super) fn answer<T: Serialize>(body: &PageBody<T>, next: Option<&str>) -> Ht
     answer.json(body)
 }
 
-fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
+fn wrong(pointer: &str, message: impl Into<Words>) -> Problem {
     Problem::new(Code::InvalidRequest).errors(vec![Fault::new(pointer, message)])
 }
 

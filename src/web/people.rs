@@ -12,6 +12,7 @@ use super::codes::Code;
 use crate::auth::SsoError;
 use crate::crypto::password::HashError;
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::limits::AddressAdmitted;
 use crate::store::console_sessions::{Missing, SessionRow};
@@ -187,7 +188,8 @@ impl From<SignInError> for Problem {
         match error {
             SignInError::Refused(_) => Self::sign_in_failed(WRONG),
             SignInError::WhichTenant(known) => {
-                let message = format!("must be one of {}", known.join(", "));
+                let text = format!("must be one of {}", known.join(", "));
+                let message = Wrong::one_of(&known).worded(text);
                 Self::new(Code::InvalidRequest)
                     .detail("See errors for what to change.")
                     .errors(vec![Fault::new("/tenant", message)])

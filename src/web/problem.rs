@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::codes::Code;
-use super::finding::{FindingBody, finding_bodies};
+use super::finding::{FaultBody, FindingBody, finding_bodies};
 use super::quota::tell_left;
 use crate::anam::AnamError;
 use crate::auth::AuthError;
@@ -118,26 +118,6 @@ pub struct ProblemBody {
     )]
     #[schema(nullable = false, example = 120)]
     pub estimated_wait_seconds: Option<u64>,
-}
-
-/// One fault and its place.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FaultBody {
-    /// RFC 6901 pointer into the body.
-    #[schema(example = "/metadata/priority")]
-    pub pointer: String,
-    /// What is wrong and what would be right.
-    #[schema(example = "must be 1 to 5")]
-    pub message: String,
-}
-
-impl From<&Fault> for FaultBody {
-    fn from(fault: &Fault) -> Self {
-        Self {
-            pointer: fault.pointer.clone(),
-            message: fault.message.clone(),
-        }
-    }
 }
 
 impl Problem {

@@ -22,12 +22,12 @@ use crate::tenants::refusal::Refusal;
 use crate::web::Problem;
 use crate::web::admin::{Edit, View};
 use crate::web::body;
+use crate::web::finding::FaultBody;
 use crate::web::input::input;
 use crate::web::operation::{
     Answer, Body, Call, Described, IfMatch, Intake, Json, NoContent, Part, Patch, Path, Query,
     Tagged, operations,
 };
-use crate::web::problem::FaultBody;
 
 const NDJSON: &[&str] = &["application/x-ndjson", "application/jsonl"];
 /// Bytes of an import that are taken at once.

@@ -9,10 +9,10 @@ use crate::domain::document::DocumentKind;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
 use crate::web::admin::{Edit, View};
+use crate::web::finding::FaultBody;
 use crate::web::finding::{FindingBody, finding_bodies};
 use crate::web::input::VersionNumber;
 use crate::web::operation::{Answer, Call, Conflicting, Json, Path, Unless};
-use crate::web::problem::FaultBody;
 
 /// What was found.
 #[derive(Debug, Serialize, ToSchema)]

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::authoring::yaml::{self, Source};
 use crate::console::api::Refused;
+use crate::console::findings::Finding;
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::Change;
 use crate::console::said::{Said, english};
@@ -47,15 +48,6 @@ impl Step {
             _ => "accent",
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Finding {
-    severity: String,
-    pointer: String,
-    message: String,
-    #[serde(default)]
-    advice: String,
 }
 
 /// Something that is wrong with the text.

@@ -19,6 +19,7 @@ use super::words;
 use crate::console::api::{Refused, encode};
 use crate::console::findings::{Finding, Validation};
 use crate::console::saving::{Outcome, Sent};
+use crate::console::texts::Texts;
 use crate::console::visit::{Answer, Form, Signed};
 use crate::console::writing::{Begun, Writing, address};
 
@@ -48,7 +49,7 @@ pub async fn show(signed: Signed, path: web::Path<String>) -> Answer {
         work.watch = Some(watch);
     }
     if let Some(validation) = validation {
-        work.found = found_in(validation.all());
+        work.found = found_in(signed.texts, validation.all());
         work.were_run = true;
     }
     Ok(rendered(&signed, desk, key, work, StatusCode::OK))
@@ -68,8 +69,9 @@ async fn validate(signed: &Signed, writing: &Writing) -> Option<Validation> {
     Validation::ask(&signed.api, &address).await.ok()
 }
 
-fn found_in(findings: Vec<Finding>) -> Vec<Found> {
-    findings.into_iter().map(Found::from).collect()
+fn found_in(texts: Texts, findings: Vec<Finding>) -> Vec<Found> {
+    let findings = findings.into_iter();
+    findings.map(|finding| Found::new(texts, finding)).collect()
 }
 
 /// A button of the form.
@@ -205,7 +207,7 @@ async fn saving(
     let status = stay.status();
     desk.writing.go_on(stay.begun);
     work.were_run = stay.refused.is_none() && stay.contest.is_empty();
-    work.found = found_in(stay.found);
+    work.found = found_in(signed.texts, stay.found);
     work.contest = stay.contest;
     let refused = stay.refused.iter();
     work.troubles.extend(refused.map(Refused::words));

@@ -340,7 +340,7 @@ pub async fn try_out(
             let troubles = refused
                 .errors
                 .iter()
-                .map(|fault| place(texts, &fault.pointer, &fault.message));
+                .map(|fault| place(texts, &fault.pointer, &fault.said(texts).text));
             return Ok(Outcome {
                 troubles: troubles.collect(),
                 found,
@@ -369,7 +369,7 @@ pub async fn try_out(
             undecided
                 .errors
                 .into_iter()
-                .map(|fault| place(texts, &fault.pointer, &fault.message)),
+                .map(|fault| place(texts, &fault.pointer, &fault.said(texts).text)),
         );
     }
     if let Some(trace) = told.trace {

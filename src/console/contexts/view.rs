@@ -175,11 +175,12 @@ impl Pool {
     }
 }
 
-impl From<Finding> for Found {
-    fn from(finding: Finding) -> Self {
+impl Found {
+    /// What the API found, for people.
+    pub fn new(texts: Texts, finding: Finding) -> Self {
         Self {
             is_error: finding.is_error(),
-            text: finding.words(),
+            text: finding.words(texts).text,
             pointer: finding.pointer,
         }
     }

@@ -152,7 +152,7 @@ fn refusal(refused: &Refused) -> HttpResponse {
     let errors: Vec<_> = refused
         .errors
         .iter()
-        .map(|fault| json!({ "at": fault.pointer, "message": fault.message }))
+        .map(|fault| json!({ "at": fault.pointer, "message": refused.said_of(fault).text }))
         .collect();
     answer.json(json!({ "refused": refused.words(), "code": refused.code, "errors": errors }))
 }

@@ -12,6 +12,7 @@ use crate::domain::key::Key;
 use crate::domain::policy::Policy;
 use crate::domain::settings::{NamedId, Settings};
 use crate::domain::tool::references::references_of;
+use crate::domain::wrong::Wrong;
 
 /// Findings of a persona's settings; `given` where a context gives the persona, `document` as it is written.
 pub(super) fn findings(
@@ -140,11 +141,7 @@ fn strangers<'d>(
 }
 
 fn stranger(named: &NamedId<'_>) -> Fault {
-    let message = format!(
-        "is not in the tenant's catalogue of {}s",
-        named.kind.as_str()
-    );
-    Fault::new(named.pointer(), message)
+    Fault::new(named.pointer(), Wrong::NotInCatalogue(named.kind.as_str()))
 }
 
 /// Secrets that the tools of a persona refer to, be they its own or the policy's, and that the tenant does not have.
@@ -161,7 +158,7 @@ pub fn missing_secrets(
             let message = format!(
                 "refers to the secret `{name}`, which is not set; set it with PUT /v1/admin/secrets/{name}, or by `secrets` in a bundle"
             );
-            Fault::new(at, message)
+            Fault::new(at, Wrong::NoSecret(name.to_string()).worded(message))
         })
         .collect()
 }

@@ -171,6 +171,7 @@ fn finding_lines(examination: &Examination) -> Vec<String> {
                 column,
                 message,
                 advice,
+                wrong: _,
             } = finding;
             assert!(!advice.is_empty() && !message.is_empty());
             let place = line

@@ -7,6 +7,7 @@ use url::Url;
 use super::parse::fetchable;
 use crate::domain::fault::Fault;
 use crate::domain::members::{Members, number};
+use crate::domain::wrong::Wrong;
 
 /// How the gateway says who it is at the endpoint (RFC 6749, 2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -52,7 +53,7 @@ impl Introspection {
     /// Reads the JSON form.
     pub(super) fn parse(json: Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = json else {
-            return Err(vec![Fault::new("", "must be an object")]);
+            return Err(vec![Fault::new("", Wrong::Object)]);
         };
         let mut members = Members::new(members);
         let endpoint = members.required("endpoint", |value| match value {

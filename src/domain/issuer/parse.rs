@@ -12,6 +12,7 @@ use super::{
     Algorithm, AudienceClaim, ClaimMap, ClaimPath, IssuerConfig, KeySources, RequiredClaims,
     TENANT_ID,
 };
+use crate::domain::wrong::{Words, Wrong};
 
 pub(super) use keys::fetchable;
 
@@ -45,7 +46,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn fault<T>(&mut self, pointer: impl Into<String>, message: impl Into<String>) -> Option<T> {
+    fn fault<T>(&mut self, pointer: impl Into<String>, message: impl Into<Words>) -> Option<T> {
         self.faults.add(pointer, message);
         None
     }
@@ -158,7 +159,7 @@ impl Reader {
             match self.name(item, &pointer) {
                 Some(name) if audiences.contains(&name) => {
                     whole = false;
-                    self.fault::<()>(pointer, "is in the list twice");
+                    self.fault::<()>(pointer, Wrong::Twice);
                 }
                 Some(name) => audiences.push(name),
                 None => whole = false,
@@ -281,7 +282,7 @@ impl Reader {
                 Some(algorithm) if algorithms.insert(algorithm) => {}
                 Some(_) => {
                     whole = false;
-                    self.fault::<()>(pointer, "is in the list twice");
+                    self.fault::<()>(pointer, Wrong::Twice);
                 }
                 None => {
                     whole = false;
@@ -331,10 +332,7 @@ impl Reader {
         let seconds = value.as_u64().and_then(|n| u32::try_from(n).ok());
         match seconds.filter(|n| (least..=most).contains(n)) {
             Some(seconds) => Some(seconds),
-            None => self.fault(
-                format!("/{name}"),
-                format!("must be a whole number from {least} to {most}"),
-            ),
+            None => self.fault(format!("/{name}"), Wrong::whole_range(least, most)),
         }
     }
 
@@ -342,7 +340,7 @@ impl Reader {
         match members.get(name) {
             None => Some(false),
             Some(Value::Bool(flag)) => Some(*flag),
-            Some(_) => self.fault(format!("/{name}"), "must be true or false"),
+            Some(_) => self.fault(format!("/{name}"), Wrong::Flag),
         }
     }
 

@@ -9,6 +9,7 @@ use super::number::Divisor;
 use super::pattern::Pattern;
 use super::tag::Tag;
 use crate::domain::decimal::Decimal;
+use crate::domain::wrong::{Words, Wrong};
 
 /// The number of a node. The whole schema is node 0.
 pub(super) type Id = usize;
@@ -192,7 +193,7 @@ pub(super) enum Bound {
 #[derive(Debug)]
 pub(super) struct Allowed {
     pub(super) values: Values,
-    pub(super) message: String,
+    pub(super) message: Words,
     /// The longest text among them, in bytes.
     pub(super) longest: usize,
     /// Whether a list or an object is among them.
@@ -256,7 +257,28 @@ impl Kinds {
     }
 
     /// The message for a value of another kind.
-    pub(super) fn expected(self) -> String {
+    pub(super) fn expected(self) -> Words {
+        let text = self.in_words();
+        let wrong = [
+            (Self::TEXT, Wrong::Text),
+            (Self::OBJECT, Wrong::Object),
+            (Self::LIST, Wrong::List),
+            (Self::FLAG, Wrong::Flag),
+        ];
+        let wrong = wrong.into_iter().find(|(kind, _)| *kind == self);
+        let wrong = match (wrong, text.as_str()) {
+            (Some((_, wrong)), _) => Some(wrong),
+            (None, "must be a number") => Some(Wrong::Number),
+            (None, "must be a whole number") => Some(Wrong::Whole),
+            _ => None,
+        };
+        Words {
+            text,
+            wrong: wrong.map(Box::new),
+        }
+    }
+
+    fn in_words(self) -> String {
         let words = [
             (Self::TEXT, "a text"),
             (Self::OBJECT, "an object"),

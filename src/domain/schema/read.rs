@@ -12,6 +12,7 @@ use super::program::{Id, Kinds, Node, Program, Test};
 use super::tag;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, step};
+use crate::domain::wrong::Words;
 
 /// Most subschemas of a schema.
 pub(super) const MAX_NODES: usize = 2_000;
@@ -128,7 +129,7 @@ struct Reference<'s> {
 }
 
 impl<'s> Reader<'s> {
-    fn fault(&mut self, at: impl Into<String>, message: impl Into<String>) {
+    fn fault(&mut self, at: impl Into<String>, message: impl Into<Words>) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(Fault::new(at, message));
         }

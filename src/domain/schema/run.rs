@@ -13,6 +13,7 @@ use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
 use super::tag::Tag;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::wrong::{Words, Wrong};
 
 /// What a check may cost, in units of about a nanosecond. [`super::cost`] holds schemas to it before they are sealed.
 pub(super) const BUDGET: u64 = 8_000_000;
@@ -115,7 +116,11 @@ impl<'p> Run<'p> {
     }
 
     /// Notes a fault, where faults are noted; `false`, as the verdict of whoever found it.
-    fn fail(&mut self, at: &InstanceLocation<'_>, message: impl FnOnce() -> String) -> bool {
+    fn fail<W: Into<Words>>(
+        &mut self,
+        at: &InstanceLocation<'_>,
+        message: impl FnOnce() -> W,
+    ) -> bool {
         if !self.is_done() {
             self.faults.add(at.pointer(), message());
         }
@@ -281,7 +286,11 @@ impl<'p> Run<'p> {
                     Bound::Above => (order == Ordering::Greater, "more than"),
                     Bound::Below => (order == Ordering::Less, "less than"),
                 };
-                self.fits(fits, at, || format!("must be {words} {limit}"))
+                self.fits(fits, at, || match bound {
+                    Bound::AtLeast => Wrong::AtLeast(limit.to_string()).into(),
+                    Bound::AtMost => Wrong::AtMost(limit.to_string()).into(),
+                    _ => Words::from(format!("must be {words} {limit}")),
+                })
             }
             Test::MultipleOf(divisor) => {
                 let is_fraction = !number.is_whole();
@@ -299,11 +308,11 @@ impl<'p> Run<'p> {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the verdict of most tests")]
-    fn fits(
+    fn fits<W: Into<Words>>(
         &mut self,
         fits: bool,
         at: &InstanceLocation<'_>,
-        message: impl FnOnce() -> String,
+        message: impl FnOnce() -> W,
     ) -> Verdict {
         if fits {
             Ok(true)
@@ -455,7 +464,7 @@ impl<'p> Run<'p> {
                     .collect();
                 texts.sort_unstable();
                 texts.truncate(MAX_TOLD);
-                format!("must be one of: {}", texts.join(", "))
+                Wrong::one_of(&texts)
             }));
         };
         self.node(*part, value, at, marks)

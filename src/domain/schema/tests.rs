@@ -1,6 +1,7 @@
 use serde_json::{Map, json};
 
 use super::*;
+use crate::domain::wrong::Wrong;
 
 #[test]
 fn a_schema_that_points_outside_itself_is_refused_and_nothing_is_fetched() {
@@ -74,7 +75,7 @@ fn a_value_outside_a_list_is_told_the_whole_list() {
         schema.check(&metadata),
         Err(vec![Fault::new(
             "/priority",
-            r#"must be one of: "low", "normal", "high", "urgent""#
+            Wrong::OneOf(r#""low", "normal", "high", "urgent""#.to_owned())
         )])
     );
 }
@@ -135,8 +136,8 @@ fn twenty_faults_of_metadata_are_told_and_no_more() {
         .check(&members.collect::<Map<_, _>>().into())
         .unwrap_err();
     assert_eq!(faults.len(), 20);
-    assert_eq!(faults[0], Fault::new("/z", "is missing"));
-    assert_eq!(faults[1], Fault::new("/m00", "must be a whole number"));
+    assert_eq!(faults[0], Fault::new("/z", Wrong::Missing));
+    assert_eq!(faults[1], Fault::new("/m00", Wrong::Whole));
 }
 
 mod against_jsonschema;

@@ -10,6 +10,7 @@ use super::table::Settings;
 use crate::domain::catalogue::CatalogueKind;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::wrong::{Words, Wrong};
 
 impl Setting {
     /// What is wrong with a value that is of its type.
@@ -56,28 +57,32 @@ impl Form {
     }
 
     /// What is wrong with a single value. What `agreements` holds to its limits is not looked at.
-    fn refused(&self, value: &Value) -> Option<String> {
+    fn refused(&self, value: &Value) -> Option<Words> {
         let message = match (self, value) {
             (Self::Id(names), Value::String(id))
                 if !is_uuid_shaped(id) && !names.contains(&id.as_str()) =>
             {
-                "must be the UUID that Anam's lists show".to_owned()
+                Wrong::Uuid.worded("must be the UUID that Anam's lists show")
             }
             (Self::Language, Value::String(code)) if !is_language_code(code) => {
-                "must be an ISO 639-1 code of two small letters, such as `en`".to_owned()
+                "must be an ISO 639-1 code of two small letters, such as `en`".into()
             }
             (Self::Whole(range), Value::Number(_)) => {
                 let ends: (Decimal, Decimal) = ((*range.start()).into(), (*range.end()).into());
                 let number = Decimal::from_value(value).filter(|n| *n < ends.0 || *n > ends.1);
-                number.map(|_| format!("must be {} to {}", ends.0, ends.1))?
+                number.map(|_| Wrong::range(ends.0, ends.1).into())?
             }
             (Self::Number(range), Value::Number(_))
                 if !within(Decimal::from_value(value), range) =>
             {
-                format!("must be {} to {}", range.start(), range.end())
+                Wrong::range(range.start(), range.end()).into()
             }
             (Self::Text(Some(most)), Value::String(text)) if text.chars().count() > *most => {
-                format!("must be {most} characters at most")
+                Wrong::Length {
+                    least: 0,
+                    most: *most,
+                }
+                .into()
             }
             _ => return None,
         };

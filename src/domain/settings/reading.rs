@@ -6,6 +6,7 @@ use super::Settings;
 use super::shape::{is_list, is_well_shaped};
 use crate::domain::fault::{Faults, step};
 use crate::domain::nearest::nearest;
+use crate::domain::wrong::{Words, Wrong};
 
 /// A name is misspelt if it is no further from another.
 const MAX_EDITS: usize = 2;
@@ -110,7 +111,8 @@ fn items_of(
                 let first = format!("{at}/0");
                 for fault in settings.check() {
                     if let Some(inside) = fault.pointer.strip_prefix(&first) {
-                        faults.add(format!("{place}{inside}"), fault.message);
+                        let at = format!("{place}{inside}");
+                        faults.add(at, fault.into_words());
                     }
                 }
             }
@@ -130,7 +132,7 @@ fn read(document: Value) -> Result<Settings, Error> {
 }
 
 /// An error of the reader, without the types of the language that it is written in.
-fn words(name: &str, error: &str) -> String {
+fn words(name: &str, error: &str) -> Words {
     let listed = |names: &str| names.replace('`', "");
     if let Some((_, known)) = error
         .split_once("expected one of ")
@@ -139,10 +141,13 @@ fn words(name: &str, error: &str) -> String {
     {
         let known = listed(known);
         return match successor(name) {
-            Some(successor) => format!("is unknown; {successor}"),
+            Some(successor) => format!("is unknown; {successor}").into(),
             None => match nearest(name, known.split(", "), MAX_EDITS) {
-                Some(near) => format!("is unknown; did you mean {near}? Known are {known}"),
-                None => format!("is unknown; known are {known}"),
+                Some(near) => {
+                    let text = format!("is unknown; did you mean {near}? Known are {known}");
+                    Wrong::Unknown(known.clone()).worded(text)
+                }
+                None => Wrong::Unknown(known).into(),
             },
         };
     }
@@ -151,10 +156,12 @@ fn words(name: &str, error: &str) -> String {
         .or(error.split_once(", expected `"))
         && error.starts_with("unknown variant")
     {
-        return format!("must be one of {}", listed(known));
+        let known = listed(known);
+        let text = format!("must be one of {known}");
+        return Wrong::OneOf(known).worded(text);
     }
     let Some((_, expected)) = error.split_once(", expected ") else {
-        return error.to_owned();
+        return error.into();
     };
     let wanted = match expected {
         "a boolean" => "true or false",
@@ -166,7 +173,20 @@ fn words(name: &str, error: &str) -> String {
         "a map" => "an object",
         text if text.starts_with("struct ") => "an object",
         text if text.starts_with("enum ") || text.contains("variant") => "a text in quotes",
-        other => return format!("must be {other}"),
+        other => return format!("must be {other}").into(),
+    };
+    let wrong = match wanted {
+        "true or false" => Some(Wrong::Flag),
+        "a text in quotes" => Some(Wrong::Text),
+        "a whole number" => Some(Wrong::Whole),
+        "a number" => Some(Wrong::Number),
+        "a list" => Some(Wrong::List),
+        "an object" => Some(Wrong::Object),
+        _ => None,
+    };
+    let words = |text| Words {
+        text,
+        wrong: wrong.map(Box::new),
     };
     let is = error
         .strip_prefix("invalid type: ")
@@ -190,9 +210,9 @@ fn words(name: &str, error: &str) -> String {
         Some("sequence") => "it is a list",
         Some("map") => "it is an object",
         Some("null") => "it is null",
-        _ => return format!("must be {wanted}"),
+        _ => return words(format!("must be {wanted}")),
     };
-    format!("must be {wanted}; {is}")
+    words(format!("must be {wanted}; {is}"))
 }
 
 /// What took the place of a setting of earlier days, or of another face of Anam.

@@ -200,7 +200,7 @@ fn a_refusal_names_the_character_and_the_place() {
     ] {
         let refused = refused_line(text, 8).unwrap();
         assert_eq!(
-            refused,
+            refused.text,
             format!("must be one line of 1 to 8 characters; {expected}")
         );
     }

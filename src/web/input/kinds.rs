@@ -10,8 +10,9 @@ use super::{Member, Schemas};
 use crate::domain::email::{self, Email};
 use crate::domain::fault::Fault;
 use crate::domain::members::{block, flag, line, number, object};
+use crate::domain::wrong::{Words, Wrong};
 
-fn at_this_place(message: impl Into<String>) -> Vec<Fault> {
+fn at_this_place(message: impl Into<Words>) -> Vec<Fault> {
     vec![Fault::new("", message)]
 }
 
@@ -126,7 +127,12 @@ impl Member for Moment {
             // Others read years of four digits only.
             .filter(|moment| (1..=9_999).contains(&moment.year()))
             .map(Self)
-            .ok_or_else(|| at_this_place("must be a moment such as 2030-01-31T08:00:00Z"))
+            .ok_or_else(|| {
+                at_this_place(
+                    Wrong::Time("2030-01-31T08:00:00Z")
+                        .worded("must be a moment such as 2030-01-31T08:00:00Z"),
+                )
+            })
     }
 
     fn schema(_: &mut Schemas) -> Value {
@@ -138,7 +144,7 @@ impl Member for Moment {
 impl Member for Email {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         Self::parse(value.as_str().unwrap_or_default())
-            .map_err(|bad| at_this_place(bad.to_string()))
+            .map_err(|bad| at_this_place(Wrong::Email.worded(bad.to_string())))
     }
 
     fn schema(_: &mut Schemas) -> Value {
@@ -152,8 +158,8 @@ pub fn secret<T>(
     parse: impl FnOnce(SecretString) -> Result<T, String>,
 ) -> Result<T, Vec<Fault>> {
     let read = match value {
-        Value::String(text) => parse(SecretString::from(text)),
-        _ => Err("must be a text".to_owned()),
+        Value::String(text) => parse(SecretString::from(text)).map_err(Words::from),
+        _ => Err(Wrong::Text.into()),
     };
     read.map_err(at_this_place)
 }

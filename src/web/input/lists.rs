@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Member, Schemas};
 use crate::domain::fault::{Fault, Faults};
+use crate::domain::wrong::Wrong;
 
 /// A list of `MIN` to `MAX` items.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +38,11 @@ impl<T: Member, const MIN: usize, const MAX: usize> Member for List<T, MIN, MAX>
         let items = match value {
             Value::Array(items) if (MIN..=MAX).contains(&items.len()) => items,
             _ => {
-                let form = match MIN {
-                    0 => format!("must be a list of at most {MAX} items"),
-                    _ => format!("must be a list of {MIN} to {MAX} items"),
+                let items = Wrong::Items {
+                    least: MIN,
+                    most: MAX,
                 };
-                return Err(vec![Fault::new("", form)]);
+                return Err(vec![Fault::new("", items)]);
             }
         };
         let mut faults = Faults::new();
@@ -73,19 +74,14 @@ mod tests {
         let wrong = Flags::read(json!([1, true, "x"])).unwrap_err();
         let places: Vec<_> = wrong.iter().map(|fault| fault.pointer.as_str()).collect();
         assert_eq!(places, ["/0", "/2"]);
-        for (sent, form) in [
-            (json!([]), "must be a list of 1 to 3 items"),
-            (
-                json!([true, true, true, true]),
-                "must be a list of 1 to 3 items",
-            ),
-            (json!({}), "must be a list of 1 to 3 items"),
-        ] {
-            assert_eq!(Flags::read(sent).unwrap_err(), [Fault::new("", form)]);
+        let told = |faults: Vec<Fault>| -> Vec<String> {
+            faults.iter().map(ToString::to_string).collect()
+        };
+        for sent in [json!([]), json!([true, true, true, true]), json!({})] {
+            let faults = told(Flags::read(sent).unwrap_err());
+            assert_eq!(faults, ["must be a list of 1 to 3 items"]);
         }
-        assert_eq!(
-            List::<bool, 0, 2>::read(json!("x")).unwrap_err(),
-            [Fault::new("", "must be a list of at most 2 items")]
-        );
+        let faults = told(List::<bool, 0, 2>::read(json!("x")).unwrap_err());
+        assert_eq!(faults, ["must be a list of at most 2 items"]);
     }
 }

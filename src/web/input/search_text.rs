@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{Member, Schemas};
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 
 /// Longest text to look for, characters.
 const MAX: usize = 300;
@@ -48,7 +49,12 @@ impl Member for SearchText {
 impl Member for Uuid {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         let id = value.as_str().and_then(|text| Self::try_parse(text).ok());
-        id.ok_or_else(|| vec![Fault::new("", "must be an id, which is a UUID")])
+        id.ok_or_else(|| {
+            vec![Fault::new(
+                "",
+                Wrong::Uuid.worded("must be an id, which is a UUID"),
+            )]
+        })
     }
 
     fn schema(_: &mut Schemas) -> Value {

@@ -10,6 +10,7 @@ use crate::domain::fault::Fault;
 use crate::domain::key::Key;
 use crate::domain::language::Language;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 
 /// Reads one of a few words.
 pub fn word<T: Copy>(
@@ -26,7 +27,8 @@ pub fn word<T: Copy>(
             Some((last, before)) => format!("{} or {last}", before.join(", ")),
             None => String::new(),
         };
-        vec![Fault::new("", format!("must be {list}"))]
+        let words = Wrong::one_of(&texts).worded(format!("must be {list}"));
+        vec![Fault::new("", words)]
     })
 }
 
@@ -81,7 +83,7 @@ words! {
 impl Member for Key {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         Self::parse(value.as_str().unwrap_or_default())
-            .map_err(|bad| vec![Fault::new("", bad.to_string())])
+            .map_err(|bad| vec![Fault::new("", Wrong::Key.worded(bad.to_string()))])
     }
 
     fn schema(_: &mut Schemas) -> Value {

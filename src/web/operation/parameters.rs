@@ -12,6 +12,7 @@ use crate::domain::fault::{Faults, step};
 use crate::domain::ids;
 use crate::domain::key::Key;
 use crate::domain::members::Members;
+use crate::domain::wrong::Wrong;
 use crate::web::Problem;
 use crate::web::codes::Code;
 use crate::web::input::{Field, Fields, Member, Schemas, VersionNumber};
@@ -205,7 +206,7 @@ pub(super) fn query_members(query: &str, fields: &[Field]) -> Result<Members, Pr
                 let kind = fields.iter().find(|field| field.name == name);
                 let value = typed(value, kind.and_then(|field| field.schema.get("type")));
                 if object.insert(name.clone(), value).is_some() {
-                    faults.add(step(&name), "is there more than once");
+                    faults.add(step(&name), Wrong::Twice.worded("is there more than once"));
                 }
             }
             (name, _) => faults.add(

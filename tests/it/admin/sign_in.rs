@@ -123,7 +123,10 @@ async fn who_belongs_to_several_tenants_names_one_and_learns_which_only_after_th
     let told = problem(app.try_sign_in(ANN, PASSWORD).await, 422, "invalid_request").await;
     assert_eq!(
         told["errors"][0],
-        json!({ "pointer": "/tenant", "message": "must be one of acme, demo" })
+        json!({
+            "pointer": "/tenant", "message": "must be one of acme, demo",
+            "code": "one_of", "values": { "choices": "acme, demo" },
+        })
     );
 
     let try_in = async |tenant: &str| {

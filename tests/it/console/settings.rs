@@ -38,7 +38,7 @@ async fn a_sample_user_is_made_up_used_changed_and_deleted() {
     let told = visitor.press(&page, &form, "").await;
     assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        told.html.contains("<p class=\"fault\">a key is 1 to 64"),
+        told.html.contains("<p class=\"fault\">must be 1 to 64"),
         "{}",
         told.html
     );

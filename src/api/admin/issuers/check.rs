@@ -8,7 +8,7 @@ use crate::auth::{CheckReport, TokenReport};
 use crate::domain::fault::Fault;
 use crate::domain::issuer::Algorithm;
 use crate::tenants::issuers;
-use crate::web::problem::FaultBody;
+use crate::web::finding::FaultBody;
 
 /// What a try-out found.
 #[derive(Debug, Serialize, ToSchema)]

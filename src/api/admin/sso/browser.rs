@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::admin::sign_in::SignedInBody;
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{MAX_SECRET_BYTES, Visitor};
@@ -130,7 +131,7 @@ impl Member for Text {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         match value {
             Value::String(text) => Ok(Self(text)),
-            _ => Err(vec![Fault::new("", "must be a text")]),
+            _ => Err(vec![Fault::new("", Wrong::Text)]),
         }
     }
 

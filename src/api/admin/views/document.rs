@@ -16,8 +16,9 @@ use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 use crate::web::etag::Validator;
+use crate::web::finding::FaultBody;
 use crate::web::operation::IfMatch;
-use crate::web::problem::{FaultBody, Problem};
+use crate::web::problem::Problem;
 
 /// A document.
 #[derive(Debug, Serialize, ToSchema)]

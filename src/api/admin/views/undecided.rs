@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::decide::Undecided;
 use crate::web::codes::Code;
-use crate::web::problem::FaultBody;
+use crate::web::finding::FaultBody;
 
 /// Why no persona would be given.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +48,7 @@ fn errors_of(undecided: &Undecided) -> Vec<FaultBody> {
     };
     let errors = faults.iter().map(|fault| FaultBody {
         pointer: format!("/metadata{}", fault.pointer),
-        message: fault.message.clone(),
+        ..fault.into()
     });
     errors.collect()
 }

@@ -11,6 +11,7 @@ use crate::domain::request::normal;
 use crate::domain::schema::equality::Values;
 use crate::domain::schema::number::Divisor;
 use crate::domain::schema::program::{Allowed, Bound, Choice, Kinds, Node, Test};
+use crate::domain::wrong::Wrong;
 
 /// Most values of an `enum` that a message lists.
 const TOLD_VALUES: usize = 50;
@@ -342,7 +343,7 @@ fn allowed(list: &[Value]) -> Test {
         deep: list
             .iter()
             .any(|value| value.is_array() || value.is_object()),
-        message: format!("must be one of: {}", listed.join(", ")),
+        message: Wrong::one_of(&listed).into(),
         values: Values::new(list.iter().cloned().map(normal)),
     })
 }

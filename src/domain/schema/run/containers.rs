@@ -6,6 +6,7 @@ use super::{
     InstanceLocation, LOOKUP, Marks, Run, Verdict, bytes, counted, equality, is_marked, mark,
 };
 use crate::domain::schema::program::Test;
+use crate::domain::wrong::Wrong;
 
 impl Run<'_> {
     pub(super) fn list(
@@ -153,9 +154,7 @@ impl Run<'_> {
         for name in names {
             self.pay(LOOKUP + bytes(name))?;
             if !members.contains_key(name) {
-                fits = self.fail(&InstanceLocation::Member(at, name), || {
-                    "is missing".to_owned()
-                });
+                fits = self.fail(&InstanceLocation::Member(at, name), || Wrong::Missing);
                 if self.is_done() {
                     break;
                 }

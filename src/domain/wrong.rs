@@ -1,0 +1,247 @@
+//! What is wrong with a value, apart from the words for it: programs and other languages go by it.
+
+use std::fmt;
+
+/// What is wrong with a value. Its `Display` is the usual sentence in English, without a final stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    Missing,
+    Text,
+    Object,
+    List,
+    Flag,
+    Number,
+    Whole,
+    /// A number is not within these bounds.
+    Range {
+        least: String,
+        most: String,
+    },
+    WholeRange {
+        least: String,
+        most: String,
+    },
+    AtLeast(String),
+    AtMost(String),
+    /// In characters.
+    Length {
+        least: usize,
+        most: usize,
+    },
+    /// One line, in characters.
+    Line {
+        most: usize,
+    },
+    /// In items.
+    Items {
+        least: usize,
+        most: usize,
+    },
+    /// What it may be, separated by commas.
+    OneOf(String),
+    /// With an example.
+    Time(&'static str),
+    Future,
+    /// A time zone, with an example.
+    Zone(&'static str),
+    /// It is in its list twice.
+    Twice,
+    /// A document's key.
+    Key,
+    Email,
+    Uuid,
+    /// No member has this name; the known ones, separated by commas.
+    Unknown(String),
+    /// The tenant's catalogue has no entry of this kind with this id.
+    NotInCatalogue(&'static str),
+    /// The prompt includes this snippet, and no version of it is pinned.
+    Unpinned(String),
+    /// It refers to this secret, which is not set.
+    NoSecret(String),
+}
+
+/// Words for what is wrong, and where programs can tell it apart, what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    pub text: String,
+    pub wrong: Option<Box<Wrong>>,
+}
+
+impl Wrong {
+    /// Every code, in the order of the documentation.
+    #[cfg(test)]
+    pub const CODES: [&'static str; 26] = [
+        "missing",
+        "unknown",
+        "text",
+        "object",
+        "list",
+        "flag",
+        "number",
+        "whole",
+        "range",
+        "whole_range",
+        "at_least",
+        "at_most",
+        "length",
+        "line",
+        "items",
+        "one_of",
+        "time",
+        "future",
+        "zone",
+        "twice",
+        "key",
+        "email",
+        "uuid",
+        "not_in_catalogue",
+        "unpinned",
+        "no_secret",
+    ];
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Text => "text",
+            Self::Object => "object",
+            Self::List => "list",
+            Self::Flag => "flag",
+            Self::Number => "number",
+            Self::Whole => "whole",
+            Self::Range { .. } => "range",
+            Self::WholeRange { .. } => "whole_range",
+            Self::AtLeast(_) => "at_least",
+            Self::AtMost(_) => "at_most",
+            Self::Length { .. } => "length",
+            Self::Line { .. } => "line",
+            Self::Items { .. } => "items",
+            Self::OneOf(_) => "one_of",
+            Self::Time(_) => "time",
+            Self::Future => "future",
+            Self::Zone(_) => "zone",
+            Self::Twice => "twice",
+            Self::Key => "key",
+            Self::Email => "email",
+            Self::Uuid => "uuid",
+            Self::Unknown(_) => "unknown",
+            Self::NotInCatalogue(_) => "not_in_catalogue",
+            Self::Unpinned(_) => "unpinned",
+            Self::NoSecret(_) => "no_secret",
+        }
+    }
+
+    /// What belongs to the code, by name.
+    pub fn values(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Range { least, most } | Self::WholeRange { least, most } => {
+                vec![("least", least.clone()), ("most", most.clone())]
+            }
+            Self::Length { least, most } | Self::Items { least, most } => {
+                vec![("least", least.to_string()), ("most", most.to_string())]
+            }
+            Self::Line { most } => vec![("most", most.to_string())],
+            Self::AtLeast(least) => vec![("least", least.clone())],
+            Self::AtMost(most) => vec![("most", most.clone())],
+            Self::OneOf(choices) => vec![("choices", choices.clone())],
+            Self::Time(example) | Self::Zone(example) => vec![("example", (*example).to_owned())],
+            Self::Unknown(known) => vec![("known", known.clone())],
+            Self::NotInCatalogue(kind) => vec![("kind", (*kind).to_owned())],
+            Self::Unpinned(name) | Self::NoSecret(name) => vec![("name", name.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    /// With other words than the usual ones.
+    pub fn worded(self, text: impl Into<String>) -> Words {
+        Words {
+            text: text.into(),
+            wrong: Some(Box::new(self)),
+        }
+    }
+
+    /// A number that is not within these bounds.
+    pub fn range(least: impl fmt::Display, most: impl fmt::Display) -> Self {
+        Self::Range {
+            least: least.to_string(),
+            most: most.to_string(),
+        }
+    }
+
+    /// A whole number that is none, or not within these bounds.
+    pub fn whole_range(least: impl fmt::Display, most: impl fmt::Display) -> Self {
+        Self::WholeRange {
+            least: least.to_string(),
+            most: most.to_string(),
+        }
+    }
+
+    /// None of these.
+    pub fn one_of<T: AsRef<str>>(choices: &[T]) -> Self {
+        let choices: Vec<&str> = choices.iter().map(AsRef::as_ref).collect();
+        Self::OneOf(choices.join(", "))
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing"),
+            Self::Text => f.write_str("must be a text"),
+            Self::Object => f.write_str("must be an object"),
+            Self::List => f.write_str("must be a list"),
+            Self::Flag => f.write_str("must be true or false"),
+            Self::Number => f.write_str("must be a number"),
+            Self::Whole => f.write_str("must be a whole number"),
+            Self::Range { least, most } => write!(f, "must be {least} to {most}"),
+            Self::WholeRange { least, most } => {
+                write!(f, "must be a whole number from {least} to {most}")
+            }
+            Self::AtLeast(least) => write!(f, "must be at least {least}"),
+            Self::AtMost(most) => write!(f, "must be at most {most}"),
+            Self::Length { least: 0, most } => write!(f, "must be {most} characters at most"),
+            Self::Length { least, most } => write!(f, "must be {least} to {most} characters"),
+            Self::Line { most } => write!(f, "must be one line of 1 to {most} characters"),
+            Self::Items { least: 0, most } => write!(f, "must be a list of at most {most} items"),
+            Self::Items { least, most } => write!(f, "must be a list of {least} to {most} items"),
+            Self::OneOf(choices) => write!(f, "must be one of: {choices}"),
+            Self::Time(example) => write!(f, "must be a time such as {example}"),
+            Self::Future => f.write_str("must be in the future"),
+            Self::Zone(example) => write!(f, "must be an IANA time zone such as {example}"),
+            Self::Twice => f.write_str("is in the list twice"),
+            Self::Key => f.write_str("must be a key"),
+            Self::Email => f.write_str("must be an e-mail address"),
+            Self::Uuid => f.write_str("must be a UUID"),
+            Self::Unknown(known) => write!(f, "is unknown; known are {known}"),
+            Self::NotInCatalogue(kind) => write!(f, "is not in the tenant's catalogue of {kind}s"),
+            Self::Unpinned(name) => {
+                write!(
+                    f,
+                    "pins no version of the snippet `{name}` that the prompt includes"
+                )
+            }
+            Self::NoSecret(name) => write!(f, "refers to the secret `{name}`, which is not set"),
+        }
+    }
+}
+
+impl From<Wrong> for Words {
+    fn from(wrong: Wrong) -> Self {
+        Self {
+            text: wrong.to_string(),
+            wrong: Some(Box::new(wrong)),
+        }
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Self {
+        Self { text, wrong: None }
+    }
+}
+
+impl From<&str> for Words {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
