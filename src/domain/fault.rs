@@ -8,7 +8,7 @@ use super::wrong::{Words, Wrong};
 
 /// Most faults that are reported together.
 const MAX_FAULTS: usize = 200;
-/// Most bytes of their places and words, the first one's aside: who sends thousands of mistakes, or one under a name of 60 kB twenty times,
+/// Most bytes of their places, words and values, the first one's aside: who sends thousands of mistakes, or one under a name of 60 kB twenty times,
 /// does not get an answer many times as long.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -79,7 +79,12 @@ impl Faults {
     }
 
     fn push(&mut self, fault: Fault) {
-        let bytes = fault.pointer.len().saturating_add(fault.message.len());
+        // An answer has the values beside the words that hold them.
+        let values = fault.wrong.iter().flat_map(|wrong| wrong.values());
+        let bytes = values
+            .map(|(_, value)| value.len())
+            .chain([fault.pointer.len(), fault.message.len()])
+            .fold(0, usize::saturating_add);
         self.bytes = self.bytes.saturating_add(bytes);
         self.more |= self.list.len() >= MAX_FAULTS;
         self.more |= self.bytes > MAX_BYTES && !self.is_empty();
@@ -164,6 +169,16 @@ mod tests {
             let last = list.last().unwrap();
             assert!(last.message.contains("more faults"), "{last}");
         }
+    }
+
+    #[test]
+    fn the_values_of_a_code_count_as_its_words_do() {
+        let mut faults = Faults::new();
+        for at in 0..MAX_FAULTS {
+            faults.add(format!("/{at}"), Wrong::OneOf("x".repeat(1_000)));
+        }
+        let told = faults.into_vec();
+        assert!((30..=34).contains(&told.len()), "{}", told.len());
     }
 
     #[test]
