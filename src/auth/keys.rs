@@ -2,22 +2,20 @@
 //! no token can talk it into another use (RFC 8725, 3.1).
 
 mod kind;
+mod material;
 mod numbers;
 mod set;
 
 use std::fmt;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey, VerificationAlgorithm,
-};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use crate::domain::issuer::{Algorithm, form_of};
 
 use kind::Kind;
+use material::Material;
 pub(super) use set::Match;
 pub use set::{KeySet, SkippedKey};
 
@@ -45,7 +43,7 @@ pub struct Key {
     issuer: Option<String>,
     /// Tells two keys of one id apart; the public bytes, or empty for a secret.
     public: Vec<u8>,
-    decoding: DecodingKey,
+    material: Material,
 }
 
 impl Key {
@@ -83,8 +81,9 @@ impl Key {
         is_for(iss) || second.is_some_and(|iss| is_for(&iss))
     }
 
-    pub(super) fn decoding(&self) -> &DecodingKey {
-        &self.decoding
+    /// Whether a signature, as base64url, is this key's for a text, by an algorithm that it serves.
+    pub(super) fn verifies(&self, algorithm: Algorithm, text: &[u8], signature: &str) -> bool {
+        self.serves(algorithm) && self.material.verifies(algorithm, text, signature)
     }
 }
 
@@ -233,10 +232,10 @@ fn admit(member: &Value) -> Result<Key, Skip> {
         Some(name) => Some(family.named(name).ok_or(Skip::Unsupported)?),
     };
     verifies_signatures(jwk)?;
-    let (public, decoding) = match family {
+    let (public, material) = match family {
         Kind::Rsa => rsa(jwk)?,
-        Kind::P256 => point(jwk, &ECDSA_P256_SHA256_FIXED, 32)?,
-        Kind::P384 => point(jwk, &ECDSA_P384_SHA384_FIXED, 48)?,
+        Kind::P256 => point(jwk, Algorithm::ES256, 32)?,
+        Kind::P384 => point(jwk, Algorithm::ES384, 48)?,
         Kind::Ed25519 => ed25519(jwk)?,
         Kind::Secret(_) => return Err(Skip::Symmetric),
     };
@@ -246,7 +245,7 @@ fn admit(member: &Value) -> Result<Key, Skip> {
         named,
         issuer: text(jwk, "issuer")?.map(str::to_owned),
         public,
-        decoding,
+        material,
     })
 }
 
@@ -275,7 +274,7 @@ fn verifies_signatures(jwk: &Map<String, Value>) -> Result<(), Skip> {
     }
 }
 
-fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, DecodingKey), Skip> {
+fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Material), Skip> {
     let n = bytes(jwk, "n")?;
     let e = bytes(jwk, "e")?;
     // Some issuers send the sign byte of the DER integer along.
@@ -283,36 +282,30 @@ fn rsa(jwk: &Map<String, Value>) -> Result<(Vec<u8>, DecodingKey), Skip> {
     if !numbers::is_sound_modulus(n) || !numbers::is_sound_exponent(&e) {
         return Err(Skip::WeakRsa);
     }
-    Ok((
-        [n, &e].concat(),
-        DecodingKey::from_rsa_raw_components(n, &e),
-    ))
+    Ok(([n, &e].concat(), Material::rsa(n, &e)))
 }
 
 fn point(
     jwk: &Map<String, Value>,
-    curve: &'static dyn VerificationAlgorithm,
+    algorithm: Algorithm,
     length: usize,
-) -> Result<(Vec<u8>, DecodingKey), Skip> {
+) -> Result<(Vec<u8>, Material), Skip> {
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
     if x.len() != length || y.len() != length {
         return Err(Skip::BadPoint);
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
-    if ParsedPublicKey::new(curve, &point).is_err() {
-        return Err(Skip::BadPoint);
-    }
-    let decoding = DecodingKey::from_ec_der(&point);
-    Ok((point, decoding))
+    let material = Material::point(algorithm, &point).ok_or(Skip::BadPoint)?;
+    Ok((point, material))
 }
 
-fn ed25519(jwk: &Map<String, Value>) -> Result<(Vec<u8>, DecodingKey), Skip> {
+fn ed25519(jwk: &Map<String, Value>) -> Result<(Vec<u8>, Material), Skip> {
     let x = bytes(jwk, "x")?;
     if !numbers::is_sound_ed25519(&x) {
         return Err(Skip::BadPoint);
     }
-    let decoding = DecodingKey::from_ed_der(&x);
-    Ok((x, decoding))
+    let material = Material::point(Algorithm::EdDSA, &x).ok_or(Skip::BadPoint)?;
+    Ok((x, material))
 }
 
 fn text<'j>(jwk: &'j Map<String, Value>, name: &str) -> Result<Option<&'j str>, Skip> {

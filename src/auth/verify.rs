@@ -1,4 +1,4 @@
-//! The verifier: pure, no I/O, no clock. `jsonwebtoken` checks the signature and nothing else;
+//! The verifier: pure, no I/O, no clock. `keys` checks the signature and nothing else;
 //! every rule about header and claims is here and in `jws` (RFC 8725, RFC 7519, RFC 9068).
 
 use std::collections::BTreeMap;

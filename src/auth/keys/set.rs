@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use jsonwebtoken::DecodingKey;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::kind::Kind;
+use super::material::Material;
 use super::{Key, MAX_KEYS, SetRefusal, Skip, admit};
 use crate::crypto::shared_secret;
 use crate::domain::issuer::Algorithm;
@@ -92,7 +92,7 @@ impl KeySet {
                 named: None,
                 issuer: None,
                 public: Vec::new(),
-                decoding: DecodingKey::from_secret(secret),
+                material: Material::secret(secret),
             });
         }
         if keys.is_empty() {
