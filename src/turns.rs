@@ -3,6 +3,7 @@
 //! Requests beyond the limit wait in a line of their tenant. Lines get their turns one after the other, so a tenant that sends a
 //! thousand requests waits for them itself, and a tenant that sends a few hardly waits. The limit follows what requests take beside waiting for Anam:
 //! it shrinks while that is long, since then everybody waits for processors or the database, and grows while it is not and somebody waits.
+//! Beside others' requests it is long sooner: a tenant that is alone may fill the queues, since only it waits in them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,11 @@ use crate::domain::ids::TenantId;
 const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
-/// A request's own time is long if it is this much longer than twice the shortest of late.
-const LONG: Duration = Duration::from_millis(8);
+/// A request's own time is long if it is this much longer than twice the shortest of late: where one tenant alone has requests, and
+/// beside others.
+const LONG: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(1)];
+/// How long a tenant is beside others after they were seen together.
+const BESIDE: Duration = Duration::from_secs(2);
 /// How long the shortest is remembered, at least.
 const OF_LATE: Duration = Duration::from_secs(30);
 /// Without a request that ended in this time, nothing is known of how long they take.
@@ -46,6 +50,8 @@ struct State {
     in_progress: usize,
     waiting: usize,
     own_time: OwnTime,
+    /// When several tenants last had requests.
+    beside: Option<Instant>,
     /// When the limit was last looked at; `None` where it is fixed.
     adjusted: Option<Instant>,
     has_pulse: bool,
@@ -121,13 +127,16 @@ impl OwnTime {
         self.noted = now;
     }
 
-    /// Whether it is long; `None` where it is neither long nor short.
-    fn is_long(&self, now: Instant) -> Option<bool> {
+    /// Whether it is long by this measure; `None` where it is neither long nor short.
+    fn is_long(&self, now: Instant, measure: Duration) -> Option<bool> {
         if now.duration_since(self.noted) >= SILENCE {
             return Some(false);
         }
         let [shortest, before] = self.shortest;
-        let long = shortest.min(before).saturating_mul(2).saturating_add(LONG);
+        let long = shortest
+            .min(before)
+            .saturating_mul(2)
+            .saturating_add(measure);
         if self.now > long {
             Some(true)
         } else {
@@ -161,6 +170,7 @@ impl Turns {
                 in_progress: 0,
                 waiting: 0,
                 own_time: OwnTime::new(Instant::now()),
+                beside: None,
                 adjusted: limit.is_none().then(Instant::now),
                 has_pulse: false,
                 lines: HashMap::new(),
@@ -189,6 +199,7 @@ impl Turns {
             let mut state = self.lock();
             if state.may_begin(tenant) {
                 state.begin(tenant);
+                state.note_others();
                 None
             } else {
                 let waits = state.wait(tenant);
@@ -269,6 +280,12 @@ impl State {
         self.lines.entry(tenant).or_default().in_progress += 1;
     }
 
+    fn note_others(&mut self) {
+        if self.adjusted.is_some() && self.lines.len() > 1 {
+            self.beside = Some(Instant::now());
+        }
+    }
+
     fn wait(&mut self, tenant: TenantId) -> oneshot::Receiver<Turn> {
         let (call, called) = oneshot::channel();
         let line = self.lines.entry(tenant).or_default();
@@ -340,15 +357,23 @@ impl State {
     }
 
     fn adjust(&mut self, now: Instant) {
-        let (_, least, most) = LIMITS;
+        let (start, least, most) = LIMITS;
         match self.adjusted {
             Some(before) if now.duration_since(before) >= PULSE => self.adjusted = Some(now),
             _ => return,
         }
-        match self.own_time.is_long(now) {
-            // Below half of it, it is something else that takes long.
+        let is_beside = self
+            .beside
+            .is_some_and(|seen| now.duration_since(seen) < BESIDE);
+        let [alone, beside] = LONG;
+        let measure = if is_beside { beside } else { alone };
+        match self.own_time.is_long(now, measure) {
+            // Below half of it, it is something else that takes long; but from when less was long, it may be far above what is in progress.
             Some(true) if self.in_progress * 2 > self.limit => {
                 self.limit = least.max(self.limit - self.limit.div_ceil(16));
+            }
+            Some(true) if self.limit > start => {
+                self.limit = start.max(self.in_progress * 2).min(self.limit - 1);
             }
             Some(false) if self.waiting > 0 => {
                 self.limit = most.min(self.limit + self.limit.div_ceil(32));
@@ -480,7 +505,7 @@ mod tests {
         for _ in 0..100 {
             state.own_time.note(usual, now);
         }
-        assert_eq!(state.own_time.is_long(now), Some(false));
+        assert_eq!(state.own_time.is_long(now, LONG[0]), Some(false));
         for _ in 0..100 {
             now += PULSE;
             state.own_time.note(usual * 3, now);
@@ -498,7 +523,42 @@ mod tests {
             let later = now + OF_LATE * passed;
             state.own_time.note(usual * 5, later);
         }
-        assert_eq!(state.own_time.is_long(now + OF_LATE * 3), Some(false));
+        assert_eq!(
+            state.own_time.is_long(now + OF_LATE * 3, LONG[0]),
+            Some(false)
+        );
+    }
+
+    #[tokio::test]
+    async fn beside_others_a_tenant_has_fewer_in_progress_than_alone() {
+        let turns = Turns::new(None, Duration::from_mins(1));
+        let usual = Duration::from_millis(1);
+        let settle = |took: Duration, beside: bool| {
+            let mut state = turns.lock();
+            (state.limit, state.in_progress, state.waiting) = (LIMITS.2, 64, 1);
+            let mut now = Instant::now();
+            (state.adjusted, state.own_time) = (Some(now), OwnTime::new(now));
+            state.own_time.note(usual, now);
+            for _ in 0..1_000 {
+                now += PULSE;
+                state.beside = beside.then_some(now);
+                state.own_time.note(took, now);
+                state.adjust(now);
+            }
+            let limit = state.limit;
+            (state.in_progress, state.waiting, state.beside) = (0, 0, None);
+            limit
+        };
+        let slower = Duration::from_millis(6);
+        assert_eq!(settle(slower, false), LIMITS.2);
+        assert_eq!(settle(slower, true), LIMITS.1);
+        assert_eq!(settle(usual, true), LIMITS.2);
+        // Whoever is alone has no others; two who have requests at the same time do.
+        let first = turns.take(tenant(1)).await;
+        assert!(turns.lock().beside.is_none());
+        let second = turns.take(tenant(2)).await;
+        assert!(turns.lock().beside.is_some());
+        drop((first, second));
     }
 
     #[derive(Debug, Clone, Copy)]

@@ -250,9 +250,13 @@ impl Ground {
     }
 
     /// As in production: ledger, metrics and JSON log as they come; limits count, but do not refuse three thousand users who ask more often
-    /// than people do.
+    /// than people do. Settings of the environment are laid below, so that they can be compared.
     fn serve(&self, port: u16, ops_port: u16, anam: &str) -> anyhow::Result<Command> {
         let mut command = self.gateway_command(&["serve"])?;
+        let given = environment()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("GATEWAY__"));
+        command.envs(given);
         for limit in [
             "TENANT_MINTS_PER_MINUTE",
             "USER_MINTS_PER_MINUTE",
