@@ -27,6 +27,7 @@ use super::persona::parse_snippet;
 use super::sample_user::SampleUser;
 use super::snapshot::{LiveContext, LivePersona, Snapshot};
 use super::template::{Size, Template, TemplateKind};
+use super::wrong::Wrong;
 use super::{context, persona};
 
 pub use settings::{clashes_with_policy, laid_into, missing_secrets, plain_credentials};
@@ -254,7 +255,10 @@ fn pins(pins: &BTreeMap<Key, i32>, around: &Surroundings<'_>) -> Vec<Finding> {
         if !around.snippets.contains_key(&(key.clone(), *number)) {
             findings.push(Finding::error(
                 at,
-                format!("the snippet `{key}` has no version {number}"),
+                Wrong::NoVersion {
+                    name: key.to_string(),
+                    version: *number,
+                },
                 "Pin a version that was sealed, or leave the pin out for the one that is live",
             ));
         } else if let Some(live) = live.filter(|live| *live > number) {

@@ -129,7 +129,11 @@ impl Finding {
         } else {
             fault.advice
         };
-        Self::error(pointer, fault.message, advice).at(fault.line, fault.column)
+        let words = Words {
+            text: fault.message,
+            wrong: fault.wrong,
+        };
+        Self::error(pointer, words, advice).at(fault.line, fault.column)
     }
 
     /// Whether it must be corrected.

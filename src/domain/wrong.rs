@@ -58,6 +58,47 @@ pub enum Wrong {
     Unpinned(String),
     /// It refers to this secret, which is not set.
     NoSecret(String),
+    /// Of a template: no value has this name; the known ones, separated by commas.
+    NoValue {
+        name: String,
+        known: String,
+    },
+    /// Of a template: there is no such filter, or no such test; those that there are.
+    NoFilter {
+        name: String,
+        known: String,
+    },
+    NoTest {
+        name: String,
+        known: String,
+    },
+    /// Of a template: a tag, or an operator, that templates don't have.
+    Tag(String),
+    Operator(&'static str),
+    /// Of a template: it calls a function.
+    Call,
+    /// The document gives this persona, which is not live.
+    NotLive(String),
+    /// The rule of this number, counted from one, holds wherever this one does.
+    Unreached {
+        rule: usize,
+        name: String,
+    },
+    /// The rule of this number holds for everybody, so the default is never used.
+    DefaultUnused {
+        rule: usize,
+    },
+    /// No user gets this persona, since its weight is 0.
+    NoWeight(String),
+    /// Nothing uses this attribute.
+    Unused(String),
+    /// It means this context already.
+    AliasTaken(String),
+    /// The snippet has no such version.
+    NoVersion {
+        name: String,
+        version: i32,
+    },
 }
 
 /// Words for what is wrong, and where programs can tell it apart, what it is.
@@ -70,7 +111,7 @@ pub struct Words {
 impl Wrong {
     /// Every code, in the order of the documentation.
     #[cfg(test)]
-    pub const CODES: [&'static str; 26] = [
+    pub const CODES: [&'static str; 39] = [
         "missing",
         "unknown",
         "text",
@@ -97,6 +138,19 @@ impl Wrong {
         "not_in_catalogue",
         "unpinned",
         "no_secret",
+        "no_value",
+        "no_filter",
+        "no_test",
+        "tag",
+        "operator",
+        "call",
+        "not_live",
+        "unreached",
+        "default_unused",
+        "no_weight",
+        "unused",
+        "alias_taken",
+        "no_version",
     ];
 
     /// The stable code.
@@ -128,6 +182,19 @@ impl Wrong {
             Self::NotInCatalogue(_) => "not_in_catalogue",
             Self::Unpinned(_) => "unpinned",
             Self::NoSecret(_) => "no_secret",
+            Self::NoValue { .. } => "no_value",
+            Self::NoFilter { .. } => "no_filter",
+            Self::NoTest { .. } => "no_test",
+            Self::Tag(_) => "tag",
+            Self::Operator(_) => "operator",
+            Self::Call => "call",
+            Self::NotLive(_) => "not_live",
+            Self::Unreached { .. } => "unreached",
+            Self::DefaultUnused { .. } => "default_unused",
+            Self::NoWeight(_) => "no_weight",
+            Self::Unused(_) => "unused",
+            Self::AliasTaken(_) => "alias_taken",
+            Self::NoVersion { .. } => "no_version",
         }
     }
 
@@ -147,7 +214,26 @@ impl Wrong {
             Self::Time(example) | Self::Zone(example) => vec![("example", (*example).to_owned())],
             Self::Unknown(known) => vec![("known", known.clone())],
             Self::NotInCatalogue(kind) => vec![("kind", (*kind).to_owned())],
-            Self::Unpinned(name) | Self::NoSecret(name) => vec![("name", name.clone())],
+            Self::Unpinned(name)
+            | Self::NoSecret(name)
+            | Self::Tag(name)
+            | Self::NotLive(name)
+            | Self::NoWeight(name)
+            | Self::Unused(name)
+            | Self::AliasTaken(name) => vec![("name", name.clone())],
+            Self::Operator(sign) => vec![("name", (*sign).to_owned())],
+            Self::NoValue { name, known }
+            | Self::NoFilter { name, known }
+            | Self::NoTest { name, known } => {
+                vec![("name", name.clone()), ("known", known.clone())]
+            }
+            Self::Unreached { rule, name } => {
+                vec![("rule", rule.to_string()), ("name", name.clone())]
+            }
+            Self::DefaultUnused { rule } => vec![("rule", rule.to_string())],
+            Self::NoVersion { name, version } => {
+                vec![("name", name.clone()), ("version", version.to_string())]
+            }
             _ => Vec::new(),
         }
     }
@@ -221,6 +307,33 @@ impl fmt::Display for Wrong {
                 )
             }
             Self::NoSecret(name) => write!(f, "refers to the secret `{name}`, which is not set"),
+            Self::NoValue { name, .. } => write!(f, "the name {name} is not known"),
+            Self::NoFilter { name, .. } => write!(f, "the filter {name} is not known"),
+            Self::NoTest { name, .. } => write!(f, "the test {name} is not known"),
+            Self::Tag(tag) => write!(f, "{{% {tag} %}} is not allowed"),
+            Self::Operator(sign) => write!(f, "the operator {sign} is not allowed"),
+            Self::Call => f.write_str("calls are not allowed"),
+            Self::NotLive(persona) => write!(f, "gives the persona `{persona}`, which is not live"),
+            Self::Unreached { rule, name } => {
+                write!(
+                    f,
+                    "is never reached: rule {rule} (`{name}`) holds wherever this one does"
+                )
+            }
+            Self::DefaultUnused { rule } => {
+                write!(f, "is never used: rule {rule} holds for everybody")
+            }
+            Self::NoWeight(persona) => write!(f, "is 0: no user gets `{persona}`"),
+            Self::Unused(name) => {
+                write!(
+                    f,
+                    "`{name}` is used by no rule and no persona of this context"
+                )
+            }
+            Self::AliasTaken(context) => write!(f, "means the context `{context}` already"),
+            Self::NoVersion { name, version } => {
+                write!(f, "the snippet `{name}` has no version {version}")
+            }
         }
     }
 }

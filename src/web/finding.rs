@@ -146,6 +146,34 @@ mod tests {
             Wrong::NotInCatalogue("voice"),
             Wrong::Unpinned(text()),
             Wrong::NoSecret(text()),
+            Wrong::NoValue {
+                name: text(),
+                known: text(),
+            },
+            Wrong::NoFilter {
+                name: text(),
+                known: text(),
+            },
+            Wrong::NoTest {
+                name: text(),
+                known: text(),
+            },
+            Wrong::Tag(text()),
+            Wrong::Operator("*"),
+            Wrong::Call,
+            Wrong::NotLive(text()),
+            Wrong::Unreached {
+                rule: 1,
+                name: text(),
+            },
+            Wrong::DefaultUnused { rule: 1 },
+            Wrong::NoWeight(text()),
+            Wrong::Unused(text()),
+            Wrong::AliasTaken(text()),
+            Wrong::NoVersion {
+                name: text(),
+                version: 1,
+            },
         ];
         assert_eq!(all.each_ref().map(Wrong::code), Wrong::CODES);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md");

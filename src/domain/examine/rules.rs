@@ -21,6 +21,7 @@ use crate::domain::preferences::Standard;
 use crate::domain::rules::{Clause, Operator, Rule, Target};
 use crate::domain::schema::MetadataSchema;
 use crate::domain::template::Template;
+use crate::domain::wrong::Wrong;
 
 /// Most personas of a context that are tried, since rendering takes time.
 const MAX_GIVEN: usize = 20;
@@ -48,7 +49,7 @@ pub(super) fn findings(key: &Key, context: &Reading, around: &Surroundings<'_>) 
         {
             findings.push(Finding::warning(
                 "/default",
-                format!("is never used: rule {} holds for everybody", index + 1),
+                Wrong::DefaultUnused { rule: index + 1 },
                 "Give the rule a condition, or take it out and make its persona the default",
             ));
         }
@@ -113,7 +114,8 @@ fn aliases(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Findi
         } else if let Some((other, _)) = of_another {
             findings.push(Finding::unready(
                 at,
-                format!("`{alias}` means the context `{other}` already"),
+                Wrong::AliasTaken(other.to_string())
+                    .worded(format!("`{alias}` means the context `{other}` already")),
                 "Choose another alias, or take it from that context first",
             ));
         }
@@ -178,11 +180,10 @@ impl<'a> Rules<'a> {
             .find(|(_, earlier)| self.covers(earlier, rule))?;
         Some(Finding::warning(
             at,
-            format!(
-                "is never reached: rule {} (`{}`) holds wherever this one does",
-                index + 1,
-                before.name
-            ),
+            Wrong::Unreached {
+                rule: index + 1,
+                name: before.name.clone(),
+            },
             "Put this rule before that one, or make their conditions different",
         ))
     }
@@ -415,7 +416,7 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
         let Some(live) = around.snapshot.personas.get(persona) else {
             findings.push(Finding::unready(
                 at,
-                format!("gives the persona `{persona}`, which is not live"),
+                Wrong::NotLive(persona.to_string()),
                 "Release that persona first, or name another",
             ));
             continue;
@@ -441,7 +442,7 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
         for (index, arm) in empty {
             findings.push(Finding::warning(
                 format!("{at}/split/{index}/weight"),
-                format!("is 0: no user gets `{}`", arm.persona),
+                Wrong::NoWeight(arm.persona.to_string()),
                 "Give the arm a weight, or take it out",
             ));
         }
@@ -485,7 +486,7 @@ fn unused(context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
         .map(|name| {
             Finding::warning(
                 format!("/metadata/properties{}", step(name)),
-                format!("`metadata.{name}` is used by no rule and no persona of this context"),
+                Wrong::Unused(format!("metadata.{name}")),
                 "Use it, or take it out, so that pages don't send it for nothing",
             )
         })

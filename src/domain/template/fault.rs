@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::wrong::Wrong;
+
 /// One thing wrong with a template's source, for the admin who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TemplateFault {
@@ -12,6 +14,9 @@ pub struct TemplateFault {
     pub message: String,
     /// How to correct it; may be empty.
     pub advice: String,
+    /// What is wrong, for programs, where they can tell it apart.
+    #[serde(skip)]
+    pub wrong: Option<Box<Wrong>>,
 }
 
 impl fmt::Display for TemplateFault {
@@ -21,6 +26,7 @@ impl fmt::Display for TemplateFault {
             column,
             message,
             advice,
+            wrong: _,
         } = self;
         write!(f, "line {line}, column {column}: {message}")?;
         if advice.is_empty() {

@@ -21,6 +21,7 @@ use super::{
     input::Root,
     program::{Expr, Node, Position},
 };
+use crate::domain::wrong::{Words, Wrong};
 
 /// Loops inside loops.
 const MAX_LOOPS: usize = 2;
@@ -116,6 +117,7 @@ pub(super) fn doubts(source: &str) -> Vec<TemplateFault> {
             column,
             message: format!("{{# opens a comment, which takes {lines} lines out of the text"),
             advice: "Write {{ \"{#\" }} for the braces themselves, or a space after {# where it is a comment".to_owned(),
+            wrong: None,
         }
     };
     swallowed.take(MAX_FAULTS).map(fault).collect()
@@ -176,14 +178,16 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn fault(&mut self, span: Span, message: impl Into<String>, advice: &str) {
+    fn fault(&mut self, span: Span, message: impl Into<Words>, advice: &str) {
         if self.faults.len() < MAX_FAULTS {
             let (line, column) = self.place_of(span);
+            let Words { text, wrong } = message.into();
             let fault = TemplateFault {
                 line,
                 column,
-                message: message.into(),
+                message: text,
                 advice: advice.to_owned(),
+                wrong,
             };
             if !self.faults.contains(&fault) {
                 self.faults.push(fault);
@@ -227,7 +231,7 @@ impl<'s> Lowering<'s> {
     }
 
     fn refuse(&mut self, span: Span, tag: &str, advice: &str) -> Option<Node> {
-        self.fault(span, format!("{{% {tag} %}} is not allowed"), advice);
+        self.fault(span, Wrong::Tag(tag.to_owned()), advice);
         None
     }
 

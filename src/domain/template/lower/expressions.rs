@@ -15,6 +15,7 @@ use crate::domain::template::{
     input::Root,
     program::{Arithmetic, Comparison, Expr, LoopField},
 };
+use crate::domain::wrong::Wrong;
 
 /// Depth of one expression.
 const MAX_DEPTH: usize = 48;
@@ -106,7 +107,7 @@ impl<'s> Lowering<'s> {
             ast::Expr::Call(call) => {
                 self.fault(
                     base_span(expr),
-                    format!("calls are not allowed{}", called(call)),
+                    Wrong::Call.worded(format!("calls are not allowed{}", called(call))),
                     NO_CALLS,
                 );
                 None
@@ -228,15 +229,10 @@ impl<'s> Lowering<'s> {
                 None
             }
             None => {
-                let known: Vec<_> = Root::ALL.map(Root::name).to_vec();
-                self.fault(
-                    var.span(),
-                    format!("the name {} is not known", var.id),
-                    &format!(
-                        "Values start with one of: {}. Text goes in quotes",
-                        known.join(", ")
-                    ),
-                );
+                let known = Root::ALL.map(Root::name).join(", ");
+                let advice = format!("Values start with one of: {known}. Text goes in quotes");
+                let name = var.id.to_owned();
+                self.fault(var.span(), Wrong::NoValue { name, known }, &advice);
                 None
             }
         }
@@ -372,12 +368,13 @@ impl<'s> Lowering<'s> {
         Some(Expr::Compare(left, vec![(comparison, *right)]))
     }
 
-    fn no_operator(&mut self, binary: &ast::BinOp<'s>, sign: &str, advice: &str) -> Option<Expr> {
-        self.fault(
-            base_span(&binary.left),
-            format!("the operator {sign} is not allowed"),
-            advice,
-        );
+    fn no_operator(
+        &mut self,
+        binary: &ast::BinOp<'s>,
+        sign: &'static str,
+        advice: &str,
+    ) -> Option<Expr> {
+        self.fault(base_span(&binary.left), Wrong::Operator(sign), advice);
         self.pair(&binary.left, &binary.right)?;
         None
     }
@@ -387,7 +384,10 @@ impl<'s> Lowering<'s> {
         let Some(found) = Filter::parse(filter.name) else {
             self.fault(
                 base_span(subject),
-                format!("the filter {} is not known", filter.name),
+                Wrong::NoFilter {
+                    name: filter.name.to_owned(),
+                    known: Filter::names(),
+                },
                 &foreign::filter(filter.name)
                     .map_or_else(|| format!("Filters: {}", Filter::names()), str::to_owned),
             );
@@ -448,7 +448,10 @@ impl<'s> Lowering<'s> {
         let Some(found) = Test::parse(test.name) else {
             self.fault(
                 base_span(&test.expr),
-                format!("the test {} is not known", test.name),
+                Wrong::NoTest {
+                    name: test.name.to_owned(),
+                    known: Test::names(),
+                },
                 &format!("Tests: {}", Test::names()),
             );
             return None;

@@ -8,7 +8,9 @@ use minijinja::{
 };
 
 use super::{MAX_FAULTS, NO_CALLS, Position, TemplateFault, TemplateKind, foreign};
-use crate::domain::{characters::unseen, text};
+use crate::domain::characters::unseen;
+use crate::domain::text;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Brackets inside brackets.
 const MAX_BRACKETS: usize = 10;
@@ -49,6 +51,7 @@ pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Un
                 kind.max_source_bytes()
             ),
             advice: "Move parts of it to snippets, or shorten it".to_owned(),
+            wrong: None,
         };
         return unread(Cause::Size, vec![fault]);
     }
@@ -132,13 +135,15 @@ impl<'s> Places<'s> {
     }
 }
 
-fn fault_at(source: &str, offset: usize, message: String, advice: &str) -> TemplateFault {
+fn fault_at(source: &str, offset: usize, message: impl Into<Words>, advice: &str) -> TemplateFault {
     let (line, column) = Places::new(source).at(offset);
+    let Words { text, wrong } = message.into();
     TemplateFault {
         line,
         column,
-        message,
+        message: text,
         advice: advice.to_owned(),
+        wrong,
     }
 }
 
@@ -227,18 +232,16 @@ fn bounded(source: &str, syntax: &SyntaxConfig) -> Result<(), (Cause, TemplateFa
 /// A fault of the parser, with our advice where the cause is a construct that we leave out on purpose.
 fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
     let detail = error.detail().unwrap_or("the template cannot be read");
+    let tag = |word: &str| Words::from(Wrong::Tag(word.to_owned()));
     let (message, advice) = match detail.strip_prefix("unknown statement ") {
         Some(word @ ("include" | "import" | "from" | "extends" | "block")) => (
-            format!("{{% {word} %}} is not allowed"),
+            tag(word),
             "Templates include no others; include text as {{ snippets.key }}",
         ),
-        Some(word @ ("macro" | "call")) => (format!("{{% {word} %}} is not allowed"), NO_CALLS),
-        Some(word @ ("break" | "continue")) => (
-            format!("{{% {word} %}} is not allowed"),
-            "Use {% if %} inside the loop",
-        ),
+        Some(word @ ("macro" | "call")) => (tag(word), NO_CALLS),
+        Some(word @ ("break" | "continue")) => (tag(word), "Use {% if %} inside the loop"),
         Some(word) => (
-            format!("{{% {word} %}} is not known"),
+            Wrong::Tag(word.to_owned()).worded(format!("{{% {word} %}} is not known")),
             foreign::statement(word).unwrap_or("Known tags: if, elif, else, for, raw"),
         ),
         None => {
@@ -246,7 +249,7 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
             if let Some((at, message, advice)) = foreign::diagnose(source, start) {
                 return fault_at(source, at, message, &advice);
             }
-            (detail.to_owned(), "")
+            (detail.into(), "")
         }
     };
     match (error.range(), error.line()) {
@@ -254,8 +257,9 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
         (None, line) => TemplateFault {
             line: line.unwrap_or(1),
             column: 1,
-            message,
+            message: message.text,
             advice: advice.to_owned(),
+            wrong: message.wrong,
         },
     }
 }
