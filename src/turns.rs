@@ -5,6 +5,8 @@
 //! it shrinks while that is long, since then everybody waits for processors or the database, and grows while it is not and somebody waits.
 //! Beside others' requests it is long sooner: a tenant that is alone may fill the queues, since only it waits in them.
 
+mod own_time;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,21 +15,15 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use self::own_time::{LONG, OwnTime};
 use crate::domain::ids::TenantId;
 
 /// In progress for one tenant, whatever others do: who asks for one thing after the other never waits.
 const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
-/// A request's own time is long if it is this much longer than twice the shortest of late: where one tenant alone has requests, and
-/// beside others.
-const LONG: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(1)];
 /// How long a tenant is beside others after they were seen together.
 const BESIDE: Duration = Duration::from_secs(2);
-/// How long the shortest is remembered, at least.
-const OF_LATE: Duration = Duration::from_secs(30);
-/// Without a request that ended in this time, nothing is known of how long they take.
-const SILENCE: Duration = Duration::from_millis(200);
 /// The limit at the start, at least and at most, where it is not set.
 const LIMITS: (usize, usize, usize) = (32, 4, 4_096);
 
@@ -91,57 +87,6 @@ impl Turn {
     /// The request is about to end; it waited so long for Anam.
     pub fn note(&mut self, anam: Duration) {
         self.own_time = Some(self.since.elapsed().saturating_sub(anam));
-    }
-}
-
-/// What requests take beside waiting for Anam.
-#[derive(Debug)]
-struct OwnTime {
-    /// A moving average.
-    now: Duration,
-    noted: Instant,
-    /// The shortest since `since`, and in the time before.
-    shortest: [Duration; 2],
-    since: Instant,
-}
-
-impl OwnTime {
-    fn new(now: Instant) -> Self {
-        Self {
-            now: Duration::ZERO,
-            noted: now,
-            shortest: [Duration::MAX; 2],
-            since: now,
-        }
-    }
-
-    fn note(&mut self, took: Duration, now: Instant) {
-        let [shortest, _] = self.shortest;
-        if now.duration_since(self.since) >= OF_LATE {
-            self.shortest = [took, shortest];
-            self.since = now;
-        } else {
-            self.shortest[0] = shortest.min(took);
-        }
-        self.now = (self.now * 15 + took) / 16;
-        self.noted = now;
-    }
-
-    /// Whether it is long by this measure; `None` where it is neither long nor short.
-    fn is_long(&self, now: Instant, measure: Duration) -> Option<bool> {
-        if now.duration_since(self.noted) >= SILENCE {
-            return Some(false);
-        }
-        let [shortest, before] = self.shortest;
-        let long = shortest
-            .min(before)
-            .saturating_mul(2)
-            .saturating_add(measure);
-        if self.now > long {
-            Some(true)
-        } else {
-            (self.now < long * 3 / 4).then_some(false)
-        }
     }
 }
 
@@ -415,6 +360,7 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
+    use super::own_time::OF_LATE;
     use super::*;
 
     fn tenant(number: u128) -> TenantId {

@@ -1,0 +1,64 @@
+//! What requests take beside waiting for Anam, and whether that is long.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A request's own time is long if it is this much longer than twice the shortest of late: where one tenant alone has requests, and
+/// beside others.
+pub(super) const LONG: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(1)];
+/// How long the shortest is remembered, at least.
+pub(super) const OF_LATE: Duration = Duration::from_secs(30);
+/// Without a request that ended in this time, nothing is known of how long they take.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// What requests take beside waiting for Anam.
+#[derive(Debug)]
+pub(super) struct OwnTime {
+    /// A moving average.
+    now: Duration,
+    noted: Instant,
+    /// The shortest since `since`, and in the time before.
+    shortest: [Duration; 2],
+    since: Instant,
+}
+
+impl OwnTime {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            now: Duration::ZERO,
+            noted: now,
+            shortest: [Duration::MAX; 2],
+            since: now,
+        }
+    }
+
+    pub(super) fn note(&mut self, took: Duration, now: Instant) {
+        let [shortest, _] = self.shortest;
+        if now.duration_since(self.since) >= OF_LATE {
+            self.shortest = [took, shortest];
+            self.since = now;
+        } else {
+            self.shortest[0] = shortest.min(took);
+        }
+        self.now = (self.now * 15 + took) / 16;
+        self.noted = now;
+    }
+
+    /// Whether it is long by this measure; `None` where it is neither long nor short.
+    pub(super) fn is_long(&self, now: Instant, measure: Duration) -> Option<bool> {
+        if now.duration_since(self.noted) >= SILENCE {
+            return Some(false);
+        }
+        let [shortest, before] = self.shortest;
+        let long = shortest
+            .min(before)
+            .saturating_mul(2)
+            .saturating_add(measure);
+        if self.now > long {
+            Some(true)
+        } else {
+            (self.now < long * 3 / 4).then_some(false)
+        }
+    }
+}
