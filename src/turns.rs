@@ -142,9 +142,8 @@ impl Turns {
     pub async fn take(&self, tenant: TenantId) -> Option<Turn> {
         let waits = {
             let mut state = self.lock();
-            if state.may_begin(tenant) {
+            let waits = if state.may_begin(tenant) {
                 state.begin(tenant);
-                state.note_others();
                 None
             } else {
                 let waits = state.wait(tenant);
@@ -152,7 +151,9 @@ impl Turns {
                     self.start_pulse();
                 }
                 Some(waits)
-            }
+            };
+            state.note_others();
+            waits
         };
         let Some(called) = waits else {
             return Some(self.turn(tenant));
