@@ -154,7 +154,9 @@ impl Ground {
     async fn fill_gateway(&self, users: u32) -> anyhow::Result<()> {
         self.database.create(GATEWAY_DATABASE).await?;
         process::run("migrate", self.gateway_command(&["migrate"])?).await?;
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
+        // Another run may be beside this one, with issuers of its own.
+        let name = format!("bench-{}", self.stand_in_port);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         tokio::fs::create_dir_all(&folder).await?;
         for (tenant, issuer) in self.issuers.urls() {
             let file = folder.join(format!("{tenant}.json"));
@@ -172,6 +174,7 @@ impl Ground {
             let words = ["preferences", "import", &file, "--tenant", tenant];
             process::run("preferences import", self.gateway_command(&words)?).await?;
         }
+        tokio::fs::remove_dir_all(&folder).await?;
         let mut connection = self.database.connect(GATEWAY_DATABASE).await?;
         sqlx::Executor::execute(&mut connection, "analyze").await?;
         Ok(())
