@@ -2,25 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::load::{Load, Outcome};
+use super::bundle::{self, SITUATIONS, TENANTS};
+use super::load::{Load, Outcome, Requests};
 use super::options::{Cell, Options};
 use super::progress;
 use super::rounds::put_on;
 use super::servers::{Ground, Kind};
 use super::statistics::percentile;
+use super::users::{asking, requests, sending};
 
 /// How a tenant's users come whom nothing should disturb.
 const CALM: (u16, u32) = (8, 50);
+/// Which tenant is theirs, and which one floods.
+const TENANT: (usize, usize) = (0, 1);
 
 /// One flood.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Flood {
     round: u32,
+    /// What the flood asks for.
+    what: &'static str,
     /// Of the flood.
     cell: Cell,
     per_second: f64,
@@ -61,60 +70,124 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
     let ground = Ground::prepare(options).await?;
     let server = ground.start(Kind::Gateway).await?;
     let (on, duration) = (server.at, options.duration());
+    let floods = floods(&ground).await?;
     let calm = Load {
         on,
-        requests: ground.requests_of(0),
+        requests: ground.requests_of(TENANT.0),
         connections: CALM.0,
         rate: Some(CALM.1),
         duration,
     };
     let flood = Load {
         on,
-        requests: ground.requests_of(1),
+        requests: ground.requests_of(TENANT.1),
         connections: 64,
         rate: None,
         duration: options.warmup(),
     };
     ground.set_delay(0).await?;
     tokio::try_join!(put_on(calm.clone()), put_on(flood.clone()))?;
-    let mut floods = Vec::new();
+    let mut measured = Vec::new();
     for round in 1..=options.rounds() {
-        for cell in &options.cells {
-            progress(format_args!("round {round}: {cell}"));
+        for (number, cell) in options.cells.iter().enumerate() {
             ground.set_delay(cell.anam_ms).await?;
-            let before = put_on(calm.clone()).await?;
-            let flood = Load {
-                connections: cell.connections,
-                rate: cell.rate,
-                duration: duration + Duration::from_secs(1),
-                ..flood.clone()
-            };
-            let calm = calm.clone();
-            let meanwhile = async {
-                // The flood is there first.
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                put_on(calm).await
-            };
-            let (outcome, meanwhile) = tokio::try_join!(put_on(flood), meanwhile)?;
-            let refused = outcome.refused.iter();
-            floods.push(Flood {
-                round,
-                cell: *cell,
-                per_second: f64::from(u32::try_from(outcome.answered())?)
-                    / outcome.elapsed.as_secs_f64(),
-                refused: refused
-                    .map(|(status, (count, _))| (*status, *count))
-                    .collect(),
-                before: Calm::of(&before),
-                meanwhile: Calm::of(&meanwhile),
-            });
+            // All but tokens have nothing to do with how long Anam takes.
+            let most = if number == 0 { floods.len() } else { 1 };
+            for (what, requests) in floods.iter().take(most) {
+                progress(format_args!("round {round}: {what}, {cell}"));
+                let before = put_on(calm.clone()).await?;
+                let flood = Load {
+                    requests: Arc::clone(requests),
+                    connections: cell.connections,
+                    rate: cell.rate,
+                    duration: duration + Duration::from_secs(1),
+                    ..flood.clone()
+                };
+                let calm = calm.clone();
+                let meanwhile = async {
+                    // The flood is there first.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    put_on(calm).await
+                };
+                let (outcome, meanwhile) = tokio::try_join!(put_on(flood), meanwhile)?;
+                let refused = outcome.refused.iter();
+                measured.push(Flood {
+                    round,
+                    what,
+                    cell: *cell,
+                    per_second: f64::from(u32::try_from(outcome.answered())?)
+                        / outcome.elapsed.as_secs_f64(),
+                    refused: refused
+                        .map(|(status, (count, _))| (*status, *count))
+                        .collect(),
+                    before: Calm::of(&before),
+                    meanwhile: Calm::of(&meanwhile),
+                });
+            }
         }
     }
     if let Some(process) = server.process {
         process.stop().await?;
     }
     ground.stop().await?;
-    Ok(floods)
+    Ok(measured)
+}
+
+/// What a tenant can flood with: the costliest routes of its users and of its admins. Tokens come first.
+async fn floods(ground: &Ground) -> anyhow::Result<Vec<(&'static str, Arc<Requests>)>> {
+    let ([_, tenant, _], [situation, ..]) = (TENANTS, &SITUATIONS);
+    let key = ground.owner_key(tenant).await?;
+    let users = ground.tokens_of(TENANT.1);
+    let token = users.first().context("a token")?;
+    let forged: Vec<String> = users.iter().map(|token| forged(token)).collect();
+    let patch = json!({ "languageCode": "de" });
+    let chosen = users
+        .iter()
+        .map(|user| sending("PATCH", "/v1/me/preferences", user, &patch));
+
+    let name = format!("{}-guide", situation.key);
+    let mut persona = bundle::persona(tenant, situation);
+    if let Some(members) = persona.as_object_mut() {
+        members.insert("name".to_owned(), "Another guide".into());
+    }
+    let changed = json!([{ "kind": "persona", "key": name, "content": persona }]);
+    let preview = json!({ "use": changed, "context": situation.key, "against": "live" });
+    let impact = json!({ "use": changed, "sessions": 2_000 });
+    let bundle = json!({ "tenant": tenant, "personas": { name: persona } });
+    let plan = json!({ "bundle": bundle, "dryRun": true });
+
+    let one = |request: Vec<u8>| Requests::new(vec![request]);
+    let post = |path: &str, body: &Value| one(sending("POST", path, &key, body));
+    let get = |path: &str| one(asking(path, &key));
+    Ok(vec![
+        ("tokens", ground.requests_of(TENANT.1)),
+        ("forged JWTs", requests("/v1/session-token", &forged)),
+        ("preferences, written", Requests::new(chosen.collect())),
+        ("options of a user", one(asking("/v1/me/options", token))),
+        ("previews", post("/v1/admin/preview", &preview)),
+        (
+            "impact on 2,000 sessions",
+            post("/v1/admin/impact", &impact),
+        ),
+        ("bundles, planned", post("/v1/admin/bundle:apply", &plan)),
+        ("bundles, exported", get("/v1/admin/bundle")),
+        ("100 sessions", get("/v1/admin/sessions?limit=100")),
+        (
+            "sessions that are not there",
+            get("/v1/admin/sessions?context=none&limit=100"),
+        ),
+        ("audit trail, exported", get("/v1/admin/audit/export")),
+        ("documents", get("/v1/admin/documents")),
+    ])
+}
+
+/// With a signature that is none, which only looking at it shows.
+fn forged(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
+    // Of the last character, some bits must be zero.
+    let mut other: String = signature.chars().rev().skip(1).collect();
+    other.extend(signature.chars().last());
+    format!("{signed}.{other}")
 }
 
 impl fmt::Display for Flood {
@@ -123,7 +196,8 @@ impl fmt::Display for Flood {
         let refused: u64 = self.refused.values().sum();
         writeln!(
             f,
-            "| {} | {:.0}, {refused} | {:.1} / {:.1} | {:.1} / {:.1} | {:.1} | {} |",
+            "| {}, {} | {:.0}, {refused} | {:.1} / {:.1} | {:.1} / {:.1} | {:.1} | {} |",
+            self.what,
             self.cell,
             self.per_second,
             before.p50_ms,

@@ -107,8 +107,8 @@ fn take_off(mut from: impl Read + Send + 'static, last_words: Arc<Mutex<Vec<u8>>
     });
 }
 
-/// Runs a command to its end.
-pub(super) async fn run(name: &str, command: Command) -> anyhow::Result<()> {
+/// Runs a command to its end, and says what it printed.
+pub(super) async fn run(name: &str, command: Command) -> anyhow::Result<String> {
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let done = command
@@ -122,7 +122,7 @@ pub(super) async fn run(name: &str, command: Command) -> anyhow::Result<()> {
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8(done.stdout)?)
 }
 
 /// A port that is free at this moment.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use persona_gateway::config::environment;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -112,7 +112,7 @@ impl Ground {
         wait_until_ready(&mut stand_in, stand_in_port, &format!("{DELAY}0")).await?;
         let issuers = Issuers::start()?;
         let tokens = issuers.tokens(options.users)?;
-        let direct = vec![request(MINT, API_KEY, &bare_proxy::fixed_body())];
+        let direct = vec![request("POST", MINT, API_KEY, &bare_proxy::fixed_body())];
         let requests = BTreeMap::from([
             (Kind::Direct, Requests::new(direct)),
             (Kind::BareProxy, requests("/v1/session-token", &tokens)),
@@ -145,9 +145,28 @@ impl Ground {
 
     /// To the gateway, of one of the three tenants' users only.
     pub(super) fn requests_of(&self, tenant: usize) -> Arc<Requests> {
-        let of_all = self.tokens.iter().skip(tenant).step_by(3);
-        let tokens: Vec<String> = of_all.cloned().collect();
-        requests("/v1/session-token", &tokens)
+        requests("/v1/session-token", &self.tokens_of(tenant))
+    }
+
+    /// Tokens of one of the three tenants' users.
+    pub(super) fn tokens_of(&self, tenant: usize) -> Vec<String> {
+        let of_all = self
+            .tokens
+            .iter()
+            .skip(tenant)
+            .step_by(bundle::TENANTS.len());
+        of_all.cloned().collect()
+    }
+
+    /// A new API key of a tenant, which may do everything that its admins may.
+    pub(super) async fn owner_key(&self, tenant: &str) -> anyhow::Result<String> {
+        let words = [
+            "api-key", "create", "--tenant", tenant, "--name", "bench", "--role", "owner", "--json",
+        ];
+        let made = process::run("api-key create", self.gateway_command(&words)?).await?;
+        let made: Value = serde_json::from_str(&made)?;
+        let key = made.get("key").and_then(Value::as_str);
+        Ok(key.context("no key")?.to_owned())
     }
 
     /// By the commands that everybody uses.
@@ -263,6 +282,7 @@ impl Ground {
         for limit in [
             "TENANT_MINTS_PER_MINUTE",
             "USER_MINTS_PER_MINUTE",
+            "ADMIN_REQUESTS_PER_MINUTE",
             "ADDRESS_REQUESTS_PER_MINUTE",
         ] {
             command.env(format!("GATEWAY__LIMITS__{limit}"), NO_LIMIT);

@@ -67,19 +67,29 @@ pub(super) fn requests(path: &str, tokens: &[String]) -> Arc<Requests> {
             "context": situation.map_or("support", |situation| situation.key),
             "metadata": { "product": format!("Widget {}", number % 50), "orderId": format!("A-{number}") },
         });
-        request(path, token, &body.to_string())
+        sending("POST", path, token, &body)
     });
     Requests::new(ready.collect())
 }
 
-/// One request as it goes over the wire.
-pub(super) fn request(path: &str, token: &str, body: &str) -> Vec<u8> {
+/// One request with a body, as it goes over the wire.
+pub(super) fn request(method: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
+}
+
+pub(super) fn sending(method: &str, path: &str, token: &str, body: &Value) -> Vec<u8> {
+    request(method, path, token, &body.to_string())
+}
+
+/// One request without a body, as it goes over the wire.
+pub(super) fn asking(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
 }
 
 pub(super) fn subject(user: u32) -> String {

@@ -1,7 +1,6 @@
 //! Two tenants on one service and one database, who share whatever can be shared. They never meet.
 
 mod attacks;
-mod flood_costs;
 mod floods;
 mod growth;
 mod neighbours;
