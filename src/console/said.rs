@@ -55,12 +55,20 @@ pub fn by_code(texts: Texts, wrong: &Wrong, message: &str) -> Said {
     let values: Vec<(&str, &str)> = values
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    match texts.find(&name) {
-        Some(_) => Said {
-            text: texts.with_all(&name, &values),
-            is_foreign: false,
+    if texts.find(&name).is_none() {
+        return english(texts, message);
+    }
+    let text = texts.with_all(&name, &values);
+    let place = |name: &str| wrong.values.get(name).map(String::as_str);
+    Said {
+        text: match (place("line"), place("column")) {
+            (Some(line), Some(column)) => {
+                let placed = [("line", line), ("column", column), ("text", text.as_str())];
+                texts.with_all("fault-placed", &placed)
+            }
+            _ => text,
         },
-        None => english(texts, message),
+        is_foreign: false,
     }
 }
 
@@ -118,6 +126,15 @@ mod tests {
             (
                 wrong::Wrong::range(0, 3_650).into(),
                 "muss von 0 bis 3650 sein",
+            ),
+            (
+                wrong::Wrong::Placed {
+                    line: 3,
+                    column: 7,
+                    wrong: Box::new(wrong::Wrong::Missing),
+                }
+                .into(),
+                "Zeile 3, Spalte 7: fehlt",
             ),
             (
                 wrong::Wrong::one_of(&["a", "b"]).into(),

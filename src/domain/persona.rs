@@ -114,7 +114,7 @@ impl Reading {
     pub fn whole(self) -> Result<Persona, Vec<Fault>> {
         let mut faults = Faults::new();
         for (at, fault) in self.template_faults {
-            faults.add(at, fault.to_string());
+            faults.add(at, fault.into_words());
         }
         faults.extend_under("", self.faults);
         match (self.name, self.prompt) {
@@ -170,7 +170,7 @@ fn compile(at: &str, source: &str, kind: TemplateKind, faults: &mut Faults) -> O
         Ok(template) => Some(template),
         Err(found) => {
             for fault in found {
-                faults.add(at, fault.to_string());
+                faults.add(at, fault.into_words());
             }
             None
         }

@@ -77,6 +77,34 @@ pub enum Wrong {
     Operator(&'static str),
     /// Of a template: it calls a function.
     Call,
+    /// Of a template: something was opened that nothing closes; what would.
+    Unclosed {
+        name: String,
+        end: String,
+    },
+    /// Of a template: it was written for another engine; what does the same here.
+    Foreign {
+        name: String,
+        instead: String,
+    },
+    /// Of a template: it can't be read from here on, for a reason in English.
+    Unreadable(String),
+    /// Of a template: a character that looks like a quote.
+    Quote(char),
+    /// Of a template: an invisible character, as U+0000.
+    Unseen(String),
+    /// Of a template: a character that marks what users send.
+    Kept(char),
+    /// It is missing, and so is the policy's default for it.
+    NoDefault,
+    /// A text comes out empty, whatever the values are.
+    Blank,
+    /// At a place of a text, both counted from 1.
+    Placed {
+        line: usize,
+        column: usize,
+        wrong: Box<Wrong>,
+    },
     /// The document gives this persona, which is not live.
     NotLive(String),
     /// The rule of this number, counted from one, holds wherever this one does.
@@ -111,7 +139,7 @@ pub struct Words {
 impl Wrong {
     /// Every code, in the order of the documentation.
     #[cfg(test)]
-    pub const CODES: [&'static str; 39] = [
+    pub const CODES: [&'static str; 47] = [
         "missing",
         "unknown",
         "text",
@@ -144,6 +172,14 @@ impl Wrong {
         "tag",
         "operator",
         "call",
+        "unclosed",
+        "foreign",
+        "unreadable",
+        "quote",
+        "unseen",
+        "kept",
+        "no_default",
+        "blank",
         "not_live",
         "unreached",
         "default_unused",
@@ -188,6 +224,15 @@ impl Wrong {
             Self::Tag(_) => "tag",
             Self::Operator(_) => "operator",
             Self::Call => "call",
+            Self::Unclosed { .. } => "unclosed",
+            Self::Foreign { .. } => "foreign",
+            Self::Unreadable(_) => "unreadable",
+            Self::Quote(_) => "quote",
+            Self::Unseen(_) => "unseen",
+            Self::Kept(_) => "kept",
+            Self::NoDefault => "no_default",
+            Self::Blank => "blank",
+            Self::Placed { wrong, .. } => wrong.code(),
             Self::NotLive(_) => "not_live",
             Self::Unreached { .. } => "unreached",
             Self::DefaultUnused { .. } => "default_unused",
@@ -220,8 +265,25 @@ impl Wrong {
             | Self::NotLive(name)
             | Self::NoWeight(name)
             | Self::Unused(name)
-            | Self::AliasTaken(name) => vec![("name", name.clone())],
+            | Self::AliasTaken(name)
+            | Self::Unseen(name) => vec![("name", name.clone())],
             Self::Operator(sign) => vec![("name", (*sign).to_owned())],
+            Self::Unclosed { name, end } => vec![("name", name.clone()), ("end", end.clone())],
+            Self::Foreign { name, instead } => {
+                vec![("name", name.clone()), ("instead", instead.clone())]
+            }
+            Self::Unreadable(why) => vec![("why", why.clone())],
+            Self::Quote(c) | Self::Kept(c) => vec![("name", c.to_string())],
+            Self::Placed {
+                line,
+                column,
+                wrong,
+            } => {
+                let mut values = wrong.values();
+                values.push(("line", line.to_string()));
+                values.push(("column", column.to_string()));
+                values
+            }
             Self::NoValue { name, known }
             | Self::NoFilter { name, known }
             | Self::NoTest { name, known } => {
@@ -260,6 +322,11 @@ impl Wrong {
             least: least.to_string(),
             most: most.to_string(),
         }
+    }
+
+    /// An invisible character.
+    pub fn unseen(c: char) -> Self {
+        Self::Unseen(format!("U+{:04X}", u32::from(c)))
     }
 
     /// None of these.
@@ -313,6 +380,24 @@ impl fmt::Display for Wrong {
             Self::Tag(tag) => write!(f, "{{% {tag} %}} is not allowed"),
             Self::Operator(sign) => write!(f, "the operator {sign} is not allowed"),
             Self::Call => f.write_str("calls are not allowed"),
+            Self::Unclosed { name, .. } => write!(f, "{name} is never closed"),
+            Self::Foreign { name, .. } => write!(f, "{name} is of another template language"),
+            Self::Unreadable(why) => f.write_str(why),
+            Self::Quote(c) => write!(f, "{c} is no quote that a template knows"),
+            Self::Unseen(name) => write!(f, "invisible control character {name}"),
+            Self::Kept(c) => write!(
+                f,
+                "the character {c} is kept for the marks around text from users"
+            ),
+            Self::NoDefault => f.write_str(
+                "is missing, and the policy's defaults name none: no user can get this persona",
+            ),
+            Self::Blank => f.write_str("comes out empty, whatever the values are"),
+            Self::Placed {
+                line,
+                column,
+                wrong,
+            } => write!(f, "line {line}, column {column}: {wrong}"),
             Self::NotLive(persona) => write!(f, "gives the persona `{persona}`, which is not live"),
             Self::Unreached { rule, name } => {
                 write!(

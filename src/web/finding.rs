@@ -161,6 +161,20 @@ mod tests {
             Wrong::Tag(text()),
             Wrong::Operator("*"),
             Wrong::Call,
+            Wrong::Unclosed {
+                name: text(),
+                end: text(),
+            },
+            Wrong::Foreign {
+                name: text(),
+                instead: text(),
+            },
+            Wrong::Unreadable(text()),
+            Wrong::Quote('`'),
+            Wrong::unseen('\u{200B}'),
+            Wrong::Kept('\u{27E6}'),
+            Wrong::NoDefault,
+            Wrong::Blank,
             Wrong::NotLive(text()),
             Wrong::Unreached {
                 rule: 1,

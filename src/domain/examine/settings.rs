@@ -29,13 +29,11 @@ pub(super) fn findings(
         .missing()
         .filter(|field| !document.contains_key(*field));
     for field in missing {
-        let message =
-            "is missing, and the policy's defaults name none: no user can get this persona";
         let advice = "Choose one, or set a default for all personas in the policy";
         findings.push(if given {
-            Finding::unready(step(field), message, advice)
+            Finding::unready(step(field), Wrong::NoDefault, advice)
         } else {
-            Finding::warning(step(field), message, advice)
+            Finding::warning(step(field), Wrong::NoDefault, advice)
         });
     }
     findings.extend(unsuitable(settings, &around.snapshot.catalogue));

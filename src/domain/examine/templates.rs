@@ -8,6 +8,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::preferences::Standard;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::{Budget, MinimumCost, Root, Size, Template, VariableUse};
+use crate::domain::wrong::Wrong;
 
 /// Who gives the values of a document's templates.
 pub(super) struct Users<'a> {
@@ -214,12 +215,15 @@ pub(super) fn never(at: &str, least: MinimumCost) -> Option<Finding> {
 
 /// Findings of a text that always renders empty.
 pub(super) fn blank(at: &str) -> Finding {
-    let message = "comes out empty, whatever the values are";
     if at == "/initialMessage" {
         let advice = "Leave it out if the LLM is to write the greeting, or write one";
-        return Finding::warning(at, message, advice);
+        return Finding::warning(at, Wrong::Blank, advice);
     }
-    Finding::error(at, message, "Write a text: Anam wants a name and a prompt")
+    Finding::error(
+        at,
+        Wrong::Blank,
+        "Write a text: Anam wants a name and a prompt",
+    )
 }
 
 /// How many edits away a misspelt name may be to be recognised.

@@ -45,6 +45,77 @@ fn every_fault_of_a_persona_is_told_at_once() {
 }
 
 #[test]
+fn a_fault_of_a_template_tells_programs_what_and_where_it_is() {
+    let told = |document: Value| {
+        let parse = match document.get("text") {
+            Some(_) => |document| parse_snippet(document).map(drop),
+            None => |document| Persona::parse(document).map(drop),
+        };
+        let faults = parse(document.as_object().unwrap()).unwrap_err();
+        let wrong = faults.into_iter().next().unwrap().wrong.unwrap();
+        let values: BTreeMap<&str, String> = wrong.values().into_iter().collect();
+        (wrong.code(), json!(values))
+    };
+    for (source, code, values) in [
+        (
+            "a\n b {% if user.plan %}x",
+            "unclosed",
+            json!({ "name": "{% if %}", "end": "{% endif %}", "line": "2", "column": "4" }),
+        ),
+        (
+            "{{ user.plan",
+            "unclosed",
+            json!({ "name": "{{", "end": "}}", "line": "1", "column": "1" }),
+        ),
+        (
+            "a {{#unless user.plan}}x",
+            "foreign",
+            json!({
+                "name": "{{#unless}}", "instead": "{% if not user.plan %} ... {% endif %}",
+                "line": "1", "column": "3",
+            }),
+        ),
+        (
+            "{{ user.plan || 'x' }}",
+            "foreign",
+            json!({ "name": "||", "instead": "or", "line": "1", "column": "1" }),
+        ),
+        (
+            "{{ user.plan | default: 'x' }}",
+            "foreign",
+            json!({ "name": "default:", "instead": "default('x')", "line": "1", "column": "1" }),
+        ),
+        (
+            "{{ “a” }}",
+            "quote",
+            json!({ "name": "“", "line": "1", "column": "4" }),
+        ),
+        (
+            "{{\u{a0}user.plan }}",
+            "unseen",
+            json!({ "name": "U+00A0", "line": "1", "column": "3" }),
+        ),
+        (
+            "a\u{200b}b",
+            "unseen",
+            json!({ "name": "U+200B", "line": "1", "column": "2" }),
+        ),
+        (
+            "a ⟦b",
+            "kept",
+            json!({ "name": "⟦", "line": "1", "column": "3" }),
+        ),
+    ] {
+        let expected = (code, values);
+        assert_eq!(told(json!({ "text": source })), expected, "{source}");
+        let persona = json!({ "name": "P", "systemPrompt": source });
+        assert_eq!(told(persona), expected, "{source}");
+    }
+    let (code, values) = told(json!({ "text": "{{ user. }}" }));
+    assert_eq!((code, values["line"].as_str()), ("unreadable", Some("1")));
+}
+
+#[test]
 fn a_snippet_that_the_prompt_includes_must_be_pinned() {
     let document = |pins: Value| json!({ "name": "P", "systemPrompt": "{{ snippets.rules }}", "snippets": pins });
     assert_eq!(faults(&document(json!({}))), ["/snippets"]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 
 /// One thing wrong with a template's source, for the admin who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -17,6 +17,33 @@ pub struct TemplateFault {
     /// What is wrong, for programs, where they can tell it apart.
     #[serde(skip)]
     pub wrong: Option<Box<Wrong>>,
+}
+
+impl TemplateFault {
+    /// Says instead that something was opened and nothing closes it.
+    pub(super) fn say_unclosed(&mut self, opening: &str, end: &str) {
+        let wrong = Wrong::Unclosed {
+            name: opening.to_owned(),
+            end: end.to_owned(),
+        };
+        self.message = wrong.to_string();
+        self.advice = format!("Write {end} where it ends");
+        self.wrong = Some(Box::new(wrong));
+    }
+
+    /// What it says, with its place, where the text that it is in has none of its own.
+    pub fn into_words(self) -> Words {
+        Words {
+            text: self.to_string(),
+            wrong: self.wrong.map(|wrong| {
+                Box::new(Wrong::Placed {
+                    line: self.line,
+                    column: self.column,
+                    wrong,
+                })
+            }),
+        }
+    }
 }
 
 impl fmt::Display for TemplateFault {

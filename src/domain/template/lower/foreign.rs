@@ -1,26 +1,73 @@
 //! Tags that were written for another engine, or changed by a word processor, and what to write instead.
 
 use crate::domain::characters::unseen;
+use crate::domain::wrong::{Words, Wrong};
 
 /// No longer part of a tag is repeated in advice.
 const MAX_SHOWN: usize = 60;
 
-/// What is wrong with a tag in which something can't be read, and what to write instead; `None` where it is nothing known.
-/// The offset, in bytes, is that of what can't be read, the answer's that of what is wrong.
-pub(super) fn diagnose(source: &str, offset: usize) -> Option<(usize, String, String)> {
+/// What is wrong with a tag, and what to write instead.
+pub(super) struct Diagnosis {
+    /// Where, in bytes.
+    pub(super) at: usize,
+    pub(super) words: Words,
+    pub(super) advice: String,
+}
+
+/// What is wrong with a tag in which something can't be read at an offset in bytes; `None` where it is nothing known.
+pub(super) fn diagnose(source: &str, offset: usize) -> Option<Diagnosis> {
     let start = tag_before(source, offset)?;
     let (opening, rest) = source.get(start..)?.split_at_checked(2)?;
     let end = rest.find(['\n', '}']).unwrap_or(rest.len());
     let inside = rest.get(..end).unwrap_or(rest);
-    if let Some((at, message, advice)) = character(inside) {
-        return Some((start + 2 + at, message, advice));
+    if let Some((at, words, advice)) = character(inside) {
+        let at = start + 2 + at;
+        return Some(Diagnosis { at, words, advice });
     }
-    if opening == "{{"
-        && let Some((message, advice)) = handlebars(inside, rest)
-    {
-        return Some((start, message, advice));
+    let foreign = match opening {
+        "{{" => handlebars(inside, rest).or_else(|| operator(inside)),
+        _ => operator(inside),
+    }?;
+    let Foreign {
+        message,
+        name,
+        instead,
+        advice,
+    } = foreign;
+    Some(Diagnosis {
+        at: start,
+        advice: advice.unwrap_or_else(|| format!("Write {instead}")),
+        words: Wrong::Foreign { name, instead }.worded(message),
+    })
+}
+
+/// A sign of another engine.
+struct Foreign {
+    message: String,
+    name: String,
+    /// What does the same here, as it is written.
+    instead: String,
+    /// Where more is to be said than to write that.
+    advice: Option<String>,
+}
+
+impl Foreign {
+    fn of_handlebars(name: impl Into<String>, instead: impl Into<String>) -> Self {
+        let name = name.into();
+        Self {
+            message: format!("{name} is Handlebars or Mustache"),
+            name,
+            instead: instead.into(),
+            advice: None,
+        }
     }
-    operator(inside).map(|(message, advice)| (start, message, advice))
+
+    fn advised(self, advice: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            advice: Some(advice(&self.instead)),
+            ..self
+        }
+    }
 }
 
 /// Where the last tag begins before an offset.
@@ -40,7 +87,7 @@ fn tag_before(source: &str, offset: usize) -> Option<usize> {
 }
 
 /// Characters outside of texts that look like quotes or like spaces.
-fn character(inside: &str) -> Option<(usize, String, String)> {
+fn character(inside: &str) -> Option<(usize, Words, String)> {
     let mut quote = None;
     inside.char_indices().find_map(|(at, c)| {
         if matches!(c, '"' | '\'') && quote.is_none_or(|open| open == c) {
@@ -50,20 +97,20 @@ fn character(inside: &str) -> Option<(usize, String, String)> {
             return None;
         }
         if matches!(c, '\u{2018}'..='\u{201F}' | '\u{AB}' | '\u{BB}' | '`') {
-            let message = format!("{c} is no quote that a template knows");
-            return Some((at, message, "Write straight quotes: \"text\"".to_owned()));
+            let words = Wrong::Quote(c).into();
+            return Some((at, words, "Write straight quotes: \"text\"".to_owned()));
         }
         let name = unseen(c)?;
         Some((
             at,
-            format!("{name} is in a tag"),
+            Wrong::unseen(c).worded(format!("{name} is in a tag")),
             "Write a plain space, or delete it".to_owned(),
         ))
     })
 }
 
 /// What is in the two braces of Handlebars and Mustache.
-fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
+fn handlebars(inside: &str, rest: &str) -> Option<Foreign> {
     let inside = inside.trim_start();
     let mut chars = inside.chars();
     let sign = chars.next()?;
@@ -72,77 +119,71 @@ fn handlebars(inside: &str, rest: &str) -> Option<(String, String)> {
         .split_once(char::is_whitespace)
         .unwrap_or((words, "x"));
     let (word, about) = (excerpt(word), excerpt(about.trim()));
-    let of_handlebars = |what: &str| format!("{what} is Handlebars or Mustache");
-    let tag = |what: &str, advice: String| Some((of_handlebars(what), advice));
-    match sign {
+    let tag = |name: String, instead: String| Foreign::of_handlebars(name, instead);
+    let unescaped = |instead: &str| format!("Write {instead}: nothing is escaped");
+    Some(match sign {
         '{' => {
             let name = rest
                 .trim_start_matches('{')
                 .split('}')
                 .next()
                 .unwrap_or_default();
-            tag(
-                "{{{ }}}",
-                format!(
-                    "Write {{{{ {} }}}}: nothing is escaped",
-                    excerpt(name.trim())
-                ),
-            )
+            let instead = format!("{{{{ {} }}}}", excerpt(name.trim()));
+            Foreign::of_handlebars("{{{ }}}", instead).advised(unescaped)
         }
-        '#' => tag(
-            &format!("{{{{#{word}}}}}"),
-            match word {
-                "if" => format!("Write {{% if {about} %}} ... {{% endif %}}"),
-                "unless" => format!("Write {{% if not {about} %}} ... {{% endif %}}"),
-                "each" => format!("Write {{% for item in {about} %}} ... {{% endfor %}}"),
-                "with" => format!("Write the whole name each time: {{{{ {about}.name }}}}"),
-                _ => format!(
-                    "Write {{% if {word} %}} ... {{% endif %}}, or {{% for item in {word} %}} ... {{% endfor %}}"
-                ),
-            },
-        ),
+        '#' => opening(word, about),
         '/' => tag(
-            &format!("{{{{/{word}}}}}"),
+            format!("{{{{/{word}}}}}"),
             match word {
-                "if" | "unless" => "Write {% endif %}".to_owned(),
-                "each" => "Write {% endfor %}".to_owned(),
-                _ => "Write {% endif %} or {% endfor %}".to_owned(),
+                "if" | "unless" => "{% endif %}".to_owned(),
+                "each" => "{% endfor %}".to_owned(),
+                _ => "{% endif %} or {% endfor %}".to_owned(),
             },
         ),
-        '^' if word.is_empty() => tag("{{^}}", "Write {% else %}".to_owned()),
+        '^' if word.is_empty() => Foreign::of_handlebars("{{^}}", "{% else %}"),
         '^' => tag(
-            &format!("{{{{^{word}}}}}"),
-            format!("Write {{% if not {word} %}} ... {{% endif %}}"),
+            format!("{{{{^{word}}}}}"),
+            format!("{{% if not {word} %}} ... {{% endif %}}"),
         ),
-        '>' => tag(
-            "{{> }}",
-            "Make it a snippet, and write {{ snippets[\"its-key\"] }}".to_owned(),
+        '>' => Foreign::of_handlebars("{{> }}", "{{ snippets[\"its-key\"] }}")
+            .advised(|instead| format!("Make it a snippet, and write {instead}")),
+        '!' => Foreign::of_handlebars("{{! }}", "{# comment #}"),
+        '&' => tag("{{& }}".to_owned(), format!("{{{{ {} }}}}", excerpt(words))).advised(unescaped),
+        '@' => Foreign::of_handlebars("{{@ }}", "loop.index, loop.first or loop.last")
+            .advised(|instead| format!("In a loop write {instead}")),
+        '.' => Foreign::of_handlebars("{{.}}", "{% for item in list %}{{ item }}{% endfor %}")
+            .advised(|instead| format!("Give the item a name: {instead}")),
+        _ => return None,
+    })
+}
+
+fn opening(word: &str, about: &str) -> Foreign {
+    let instead = match word {
+        "if" => format!("{{% if {about} %}} ... {{% endif %}}"),
+        "unless" => format!("{{% if not {about} %}} ... {{% endif %}}"),
+        "each" => format!("{{% for item in {about} %}} ... {{% endfor %}}"),
+        "with" => format!("{{{{ {about}.name }}}}"),
+        _ => format!(
+            "{{% if {word} %}} ... {{% endif %}}, or {{% for item in {word} %}} ... {{% endfor %}}"
         ),
-        '!' => tag("{{! }}", "Write {# comment #}".to_owned()),
-        '&' => tag(
-            "{{& }}",
-            format!("Write {{{{ {} }}}}: nothing is escaped", excerpt(words)),
-        ),
-        '@' => tag(
-            "{{@ }}",
-            "In a loop write loop.index, loop.first or loop.last".to_owned(),
-        ),
-        '.' => tag(
-            "{{.}}",
-            "Give the item a name: {% for item in list %}{{ item }}{% endfor %}".to_owned(),
-        ),
-        _ => None,
+    };
+    let foreign = Foreign::of_handlebars(format!("{{{{#{word}}}}}"), instead);
+    match word {
+        "with" => foreign.advised(|instead| format!("Write the whole name each time: {instead}")),
+        _ => foreign,
     }
 }
 
 /// Operators of JavaScript and the colon of Liquid.
-fn operator(inside: &str) -> Option<(String, String)> {
+fn operator(inside: &str) -> Option<Foreign> {
     for (sign, instead) in [("&&", "and"), ("||", "or"), ("===", "=="), ("!==", "!=")] {
         if inside.contains(sign) {
-            return Some((
-                format!("{sign} is no operator of templates"),
-                format!("Write {instead}"),
-            ));
+            return Some(Foreign {
+                message: format!("{sign} is no operator of templates"),
+                name: sign.to_owned(),
+                instead: instead.to_owned(),
+                advice: None,
+            });
         }
     }
     let (_, filter) = inside.rsplit_once('|')?;
@@ -151,10 +192,13 @@ fn operator(inside: &str) -> Option<(String, String)> {
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let argument = excerpt(argument.trim().trim_end_matches(['%', '-']).trim());
     is_name.then(|| {
-        (
-            format!("{name}: is Liquid"),
-            format!("Arguments are written in brackets: {name}({argument})"),
-        )
+        let instead = format!("{name}({argument})");
+        Foreign {
+            message: format!("{name}: is Liquid"),
+            name: format!("{name}:"),
+            advice: Some(format!("Arguments are written in brackets: {instead}")),
+            instead,
+        }
     })
 }
 

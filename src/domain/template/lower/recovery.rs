@@ -62,8 +62,7 @@ pub(super) fn recover(
     {
         let word = open.statement();
         (fault.line, fault.column) = places.at(open.start);
-        fault.message = format!("{{% {word} %}} is never closed");
-        fault.advice = format!("Write {{% end{word} %}} where it ends");
+        fault.say_unclosed(&format!("{{% {word} %}}"), &format!("{{% end{word} %}}"));
         return without_statements(source, &tags, names);
     }
     let at = places.offset((fault.line, fault.column));
@@ -72,8 +71,7 @@ pub(super) fn recover(
     if let Some(open) = open {
         let (opening, close) = open.mark.signs();
         (fault.line, fault.column) = places.at(open.start);
-        fault.message = format!("{opening} is never closed");
-        fault.advice = format!("Write {close} where it ends");
+        fault.say_unclosed(opening, close);
     }
     let broken = open.or_else(|| tags.iter().rfind(|tag| tag.start <= at))?;
     match (broken.mark, broken.statement()) {

@@ -150,17 +150,15 @@ fn fault_at(source: &str, offset: usize, message: impl Into<Words>, advice: &str
 fn forbidden_characters(source: &str) -> Vec<TemplateFault> {
     let invisible = text::all_forbidden(source).map(|(offset, c)| {
         let name = unseen(c).unwrap_or_else(|| format!("U+{:04X}", u32::from(c)).into());
-        let message = format!("invisible control character {name}");
+        let words = Wrong::unseen(c).worded(format!("invisible control character {name}"));
         let advice = "Delete it: reviewers cannot see it";
-        fault_at(source, offset, message, advice)
+        fault_at(source, offset, words, advice)
     });
     let brackets = source
         .char_indices()
         .filter(|(_, c)| text::is_fence_like(*c));
-    let brackets = brackets.map(|(offset, c)| {
-        let message = format!("the character {c} is kept for the marks around text from users");
-        fault_at(source, offset, message, "Use another bracket")
-    });
+    let brackets =
+        brackets.map(|(offset, c)| fault_at(source, offset, Wrong::Kept(c), "Use another bracket"));
     invisible
         .take(MAX_FAULTS)
         .chain(brackets.take(MAX_FAULTS))
@@ -246,10 +244,10 @@ fn syntax_fault(source: &str, error: &minijinja::Error) -> TemplateFault {
         ),
         None => {
             let start = error.range().map_or(0, |range| range.start);
-            if let Some((at, message, advice)) = foreign::diagnose(source, start) {
-                return fault_at(source, at, message, &advice);
+            if let Some(found) = foreign::diagnose(source, start) {
+                return fault_at(source, found.at, found.words, &found.advice);
             }
-            (detail.into(), "")
+            (Wrong::Unreadable(detail.to_owned()).worded(detail), "")
         }
     };
     match (error.range(), error.line()) {
