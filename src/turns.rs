@@ -1,9 +1,10 @@
 //! Turns: how many users' requests are in progress at the same time, and whose is next.
 //!
 //! Requests beyond the limit wait in a line of their tenant. Lines get their turns one after the other, so a tenant that sends a
-//! thousand requests waits for them itself, and a tenant that sends a few hardly waits. The limit follows what requests take beside waiting for Anam:
-//! it shrinks while that is long, since then everybody waits for processors or the database, and grows while it is not and somebody waits.
-//! Beside others' requests it is long sooner: a tenant that is alone may fill the queues, since only it waits in them.
+//! thousand requests waits for them itself, and a tenant that sends a few hardly waits. There is a limit only for the sake of tenants that ask for
+//! far less than another: where all ask for about as much, each waits for itself anyway, and fewer at the same time would only do less.
+//! The limit follows what requests take beside waiting for Anam: it shrinks while that is long, since then everybody waits for processors or the
+//! database, and grows while it is not and somebody waits.
 
 mod own_time;
 
@@ -15,16 +16,19 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use self::own_time::{LONG, OwnTime};
+use self::own_time::OwnTime;
 use crate::domain::ids::TenantId;
 
 /// In progress for one tenant, whatever others do: who asks for one thing after the other never waits.
 const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
-/// How long a tenant is beside others after they were seen together.
-const BESIDE: Duration = Duration::from_secs(2);
-/// The limit at the start, at least and at most, where it is not set.
+/// A tenant asks for far less than another if the other has this many times its requests in progress or waiting. One counts as
+/// two: where all ask for a few, it is chance who has fewer.
+const FAR_LESS: usize = 8;
+/// How long there is a limit after such a tenant asked.
+const FOR_THE_CALM: Duration = Duration::from_secs(2);
+/// The limit when it begins to matter, at least and at most, where it is not set.
 const LIMITS: (usize, usize, usize) = (32, 4, 4_096);
 
 /// Turns of this instance. Cheap to clone; clones count together.
@@ -46,8 +50,8 @@ struct State {
     in_progress: usize,
     waiting: usize,
     own_time: OwnTime,
-    /// When several tenants last had requests.
-    beside: Option<Instant>,
+    /// When a tenant last asked that asks for far less than another.
+    calm: Option<Instant>,
     /// When the limit was last looked at; `None` where it is fixed.
     adjusted: Option<Instant>,
     has_pulse: bool,
@@ -71,6 +75,12 @@ struct Line {
     waiting: VecDeque<oneshot::Sender<Turn>>,
     /// Whether the tenant is in [`State::next`].
     is_listed: bool,
+}
+
+impl Line {
+    fn asked(&self) -> usize {
+        self.in_progress.saturating_add(self.waiting.len())
+    }
 }
 
 /// A request in progress, until this is dropped.
@@ -111,11 +121,11 @@ impl Turns {
             patience,
             runtime,
             state: Mutex::new(State {
-                limit: limit.unwrap_or(LIMITS.0),
+                limit: limit.unwrap_or(LIMITS.2),
                 in_progress: 0,
                 waiting: 0,
                 own_time: OwnTime::new(Instant::now()),
-                beside: None,
+                calm: None,
                 adjusted: limit.is_none().then(Instant::now),
                 has_pulse: false,
                 lines: HashMap::new(),
@@ -152,7 +162,7 @@ impl Turns {
                 }
                 Some(waits)
             };
-            state.note_others();
+            state.note_calm(tenant);
             waits
         };
         let Some(called) = waits else {
@@ -226,9 +236,15 @@ impl State {
         self.lines.entry(tenant).or_default().in_progress += 1;
     }
 
-    fn note_others(&mut self) {
-        if self.adjusted.is_some() && self.lines.len() > 1 {
-            self.beside = Some(Instant::now());
+    fn note_calm(&mut self, tenant: TenantId) {
+        let asked = self.lines.get(&tenant).map_or(0, Line::asked);
+        let far_more = asked.max(OF_EACH).saturating_mul(FAR_LESS);
+        // Mostly nobody has as many, and the tenants need not be gone through.
+        if self.adjusted.is_some()
+            && self.in_progress.saturating_add(self.waiting) > far_more
+            && self.lines.values().any(|line| line.asked() >= far_more)
+        {
+            self.calm = Some(Instant::now());
         }
     }
 
@@ -308,12 +324,12 @@ impl State {
             Some(before) if now.duration_since(before) >= PULSE => self.adjusted = Some(now),
             _ => return,
         }
-        let is_beside = self
-            .beside
-            .is_some_and(|seen| now.duration_since(seen) < BESIDE);
-        let [alone, beside] = LONG;
-        let measure = if is_beside { beside } else { alone };
-        match self.own_time.is_long(now, measure) {
+        let is_for_the_calm = |seen: Instant| now.duration_since(seen) < FOR_THE_CALM;
+        if !self.calm.is_some_and(is_for_the_calm) {
+            self.limit = most;
+            return;
+        }
+        match self.own_time.is_long(now) {
             // Below half of it, it is something else that takes long; but from when less was long, it may be far above what is in progress.
             Some(true) if self.in_progress * 2 > self.limit => {
                 self.limit = least.max(self.limit - self.limit.div_ceil(16));
@@ -452,17 +468,19 @@ mod tests {
         for _ in 0..100 {
             state.own_time.note(usual, now);
         }
-        assert_eq!(state.own_time.is_long(now, LONG[0]), Some(false));
-        for _ in 0..100 {
-            now += PULSE;
-            state.own_time.note(usual * 3, now);
-            state.adjust(now);
+        assert_eq!(state.own_time.is_long(now), Some(false));
+        let pulse = |state: &mut State, now: &mut Instant, took: Duration| {
+            *now += PULSE;
+            state.calm = Some(*now);
+            state.own_time.note(took, *now);
+            state.adjust(*now);
+        };
+        for _ in 0..150 {
+            pulse(&mut state, &mut now, usual * 3);
         }
         assert_eq!(state.limit, LIMITS.1);
         for _ in 0..1_000 {
-            now += PULSE;
-            state.own_time.note(usual, now);
-            state.adjust(now);
+            pulse(&mut state, &mut now, usual);
         }
         assert_eq!(state.limit, LIMITS.2);
         // What takes long for a time is the usual in the end.
@@ -470,42 +488,63 @@ mod tests {
             let later = now + OF_LATE * passed;
             state.own_time.note(usual * 5, later);
         }
-        assert_eq!(
-            state.own_time.is_long(now + OF_LATE * 3, LONG[0]),
-            Some(false)
-        );
+        assert_eq!(state.own_time.is_long(now + OF_LATE * 3), Some(false));
+    }
+
+    #[test]
+    fn without_a_tenant_that_asks_for_far_less_there_is_no_limit() {
+        let turns = Turns::new(None, Duration::from_mins(1));
+        let mut state = turns.lock();
+        let mut now = Instant::now();
+        state.calm = Some(now);
+        (state.in_progress, state.waiting) = (64, 1);
+        state.own_time.note(Duration::from_millis(1), now);
+        for _ in 0..100 {
+            now += PULSE;
+            state.own_time.note(Duration::from_millis(50), now);
+            state.adjust(now);
+        }
+        assert!(state.limit < 64);
+        now += FOR_THE_CALM;
+        state.own_time.note(Duration::from_millis(50), now);
+        state.adjust(now);
+        assert_eq!(state.limit, LIMITS.2);
     }
 
     #[tokio::test]
-    async fn beside_others_a_tenant_has_fewer_in_progress_than_alone() {
-        let turns = Turns::new(None, Duration::from_mins(1));
-        let usual = Duration::from_millis(1);
-        let settle = |took: Duration, beside: bool| {
-            let mut state = turns.lock();
-            (state.limit, state.in_progress, state.waiting) = (LIMITS.2, 64, 1);
-            let mut now = Instant::now();
-            (state.adjusted, state.own_time) = (Some(now), OwnTime::new(now));
-            state.own_time.note(usual, now);
-            for _ in 0..1_000 {
-                now += PULSE;
-                state.beside = beside.then_some(now);
-                state.own_time.note(took, now);
-                state.adjust(now);
+    async fn who_asks_for_far_less_than_another_is_noticed_whether_anybody_waits_or_not() {
+        for limit in [LIMITS.2, 0] {
+            let turns = Turns::new(None, Duration::from_mins(1));
+            turns.lock().limit = limit;
+            let mut asking: Vec<Taking> = Vec::new();
+            let mut ask = |number| {
+                let mut taking = taking(&turns, number);
+                let turn = (&mut taking).now_or_never();
+                asking.push(match turn {
+                    Some(turn) => Box::pin(std::future::ready(turn)),
+                    None => taking,
+                });
+                turns.lock().calm.take().is_some()
+            };
+            for _ in 0..FAR_LESS * 4 {
+                assert!(!ask(1), "whoever is alone has no others");
             }
-            let limit = state.limit;
-            (state.in_progress, state.waiting, state.beside) = (0, 0, None);
-            limit
-        };
-        let slower = Duration::from_millis(6);
-        assert_eq!(settle(slower, false), LIMITS.2);
-        assert_eq!(settle(slower, true), LIMITS.1);
-        assert_eq!(settle(usual, true), LIMITS.2);
-        // Whoever is alone has no others; two who have requests at the same time do.
-        let first = turns.take(tenant(1)).await;
-        assert!(turns.lock().beside.is_none());
-        let second = turns.take(tenant(2)).await;
-        assert!(turns.lock().beside.is_some());
-        drop((first, second));
+            assert!(ask(2) && ask(2) && ask(2) && ask(2));
+            assert!(!ask(2), "more than an eighth");
+            assert!(!ask(1));
+            assert!(ask(3));
+            for _ in 0..FAR_LESS * 4 {
+                ask(2);
+            }
+            assert!(!ask(1) && !ask(2), "two that ask for as much");
+        }
+        let turns = Turns::new(None, Duration::from_mins(1));
+        let mut held = Vec::new();
+        for _ in 0..FAR_LESS * 2 - 1 {
+            held.push(turns.take(tenant(1)).await);
+        }
+        held.push(turns.take(tenant(2)).await);
+        assert!(turns.lock().calm.is_none(), "one beside a few");
     }
 
     #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A request's own time is long if it is this much longer than twice the shortest of late: where one tenant alone has requests, and
-/// beside others.
-pub(super) const LONG: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(1)];
+/// A request's own time is long if it is this much longer than twice the shortest of late.
+const LONG: Duration = Duration::from_millis(1);
 /// How long the shortest is remembered, at least.
 pub(super) const OF_LATE: Duration = Duration::from_secs(30);
 /// Without a request that ended in this time, nothing is known of how long they take.
@@ -45,16 +44,13 @@ impl OwnTime {
         self.noted = now;
     }
 
-    /// Whether it is long by this measure; `None` where it is neither long nor short.
-    pub(super) fn is_long(&self, now: Instant, measure: Duration) -> Option<bool> {
+    /// Whether it is long; `None` where it is neither long nor short.
+    pub(super) fn is_long(&self, now: Instant) -> Option<bool> {
         if now.duration_since(self.noted) >= SILENCE {
             return Some(false);
         }
         let [shortest, before] = self.shortest;
-        let long = shortest
-            .min(before)
-            .saturating_mul(2)
-            .saturating_add(measure);
+        let long = shortest.min(before).saturating_mul(2).saturating_add(LONG);
         if self.now > long {
             Some(true)
         } else {

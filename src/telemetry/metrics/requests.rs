@@ -53,7 +53,7 @@ impl Requests {
             ),
             in_progress_limit: to.add(
                 "requests_in_progress_limit",
-                "How many users' requests may be in progress now; it follows how long they take, unless limits.mints_in_progress fixes it",
+                "How many users' requests may be in progress now: 4,096, and fewer where a tenant asks for far less than another and requests take long, unless limits.mints_in_progress fixes it",
                 Gauge::default(),
             ),
             work_in_progress: to.add(
