@@ -98,7 +98,12 @@ impl Gateway {
             Err(AuthError::TooManyRefused { .. }) => {
                 self.metrics.limit_refusal(Limit::Introspection);
             }
-            Err(error) => self.note_refused_token(call, error),
+            Err(error) => {
+                self.note_refused_token(call, error);
+                if matches!(error, AuthError::Refused(_)) {
+                    self.limits.wait_as_nobody().await;
+                }
+            }
         }
         judged
     }

@@ -31,7 +31,7 @@ use crate::domain::rates::Rates;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::shared::Shared;
 use crate::telemetry::metrics::Limit;
-use crate::turns::{Turn, Turns, TurnsNow};
+use crate::turns::{NOBODY, Turn, Turns, TurnsNow};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -348,6 +348,11 @@ impl Limits {
             _tenant: tenant,
             _all: all,
         })
+    }
+
+    /// Waits for a turn among those whose tokens were refused, two seconds at most, so that a flood of them waits for itself.
+    pub async fn wait_as_nobody(&self) {
+        drop(self.turns.take(NOBODY).await);
     }
 
     /// How many users' requests are in progress, wait, and may be in progress now.

@@ -194,6 +194,11 @@ impl Ground {
             process::run("preferences import", self.gateway_command(&words)?).await?;
         }
         tokio::fs::remove_dir_all(&folder).await?;
+        self.analyze().await
+    }
+
+    /// Lets PostgreSQL learn how much of what there is.
+    pub(super) async fn analyze(&self) -> anyhow::Result<()> {
         let mut connection = self.database.connect(GATEWAY_DATABASE).await?;
         sqlx::Executor::execute(&mut connection, "analyze").await?;
         Ok(())
