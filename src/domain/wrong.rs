@@ -95,6 +95,25 @@ pub enum Wrong {
     Unseen(String),
     /// Of a template: a character that marks what users send.
     Kept(char),
+    /// Of a template or a rule: no issuer gives this fact of users; those that are given.
+    NoFact {
+        name: String,
+        known: String,
+    },
+    /// Of a template or a rule: there is no such preference; those that there are.
+    NoPreference {
+        name: String,
+        known: String,
+    },
+    /// Of a template: the gateway has no such word of its own; those that it has.
+    NoMember {
+        name: String,
+        known: String,
+    },
+    /// Of a template or a rule: no metadata of this name are declared.
+    Undeclared(String),
+    /// Of a template: it prints nothing where this is absent.
+    Absent(String),
     /// It is missing, and so is the policy's default for it.
     NoDefault,
     /// A text comes out empty, whatever the values are.
@@ -139,7 +158,7 @@ pub struct Words {
 impl Wrong {
     /// Every code, in the order of the documentation.
     #[cfg(test)]
-    pub const CODES: [&'static str; 47] = [
+    pub const CODES: [&'static str; 52] = [
         "missing",
         "unknown",
         "text",
@@ -178,6 +197,11 @@ impl Wrong {
         "quote",
         "unseen",
         "kept",
+        "no_fact",
+        "no_preference",
+        "no_member",
+        "undeclared",
+        "absent",
         "no_default",
         "blank",
         "not_live",
@@ -230,6 +254,11 @@ impl Wrong {
             Self::Quote(_) => "quote",
             Self::Unseen(_) => "unseen",
             Self::Kept(_) => "kept",
+            Self::NoFact { .. } => "no_fact",
+            Self::NoPreference { .. } => "no_preference",
+            Self::NoMember { .. } => "no_member",
+            Self::Undeclared(_) => "undeclared",
+            Self::Absent(_) => "absent",
             Self::NoDefault => "no_default",
             Self::Blank => "blank",
             Self::Placed { wrong, .. } => wrong.code(),
@@ -266,7 +295,9 @@ impl Wrong {
             | Self::NoWeight(name)
             | Self::Unused(name)
             | Self::AliasTaken(name)
-            | Self::Unseen(name) => vec![("name", name.clone())],
+            | Self::Unseen(name)
+            | Self::Undeclared(name)
+            | Self::Absent(name) => vec![("name", name.clone())],
             Self::Operator(sign) => vec![("name", (*sign).to_owned())],
             Self::Unclosed { name, end } => vec![("name", name.clone()), ("end", end.clone())],
             Self::Foreign { name, instead } => {
@@ -286,7 +317,10 @@ impl Wrong {
             }
             Self::NoValue { name, known }
             | Self::NoFilter { name, known }
-            | Self::NoTest { name, known } => {
+            | Self::NoTest { name, known }
+            | Self::NoFact { name, known }
+            | Self::NoPreference { name, known }
+            | Self::NoMember { name, known } => {
                 vec![("name", name.clone()), ("known", known.clone())]
             }
             Self::Unreached { rule, name } => {
@@ -389,6 +423,13 @@ impl fmt::Display for Wrong {
                 f,
                 "the character {c} is kept for the marks around text from users"
             ),
+            Self::NoFact { name, .. } => write!(f, "`{name}` is given by no issuer of the tenant"),
+            Self::NoPreference { name, .. } => {
+                write!(f, "`{name}` is no preference of the tenant")
+            }
+            Self::NoMember { name, .. } => write!(f, "`{name}` is never there"),
+            Self::Undeclared(name) => write!(f, "`{name}` is not declared"),
+            Self::Absent(name) => write!(f, "`{name}` prints nothing where it is absent"),
             Self::NoDefault => f.write_str(
                 "is missing, and the policy's defaults name none: no user can get this persona",
             ),

@@ -21,7 +21,7 @@ use crate::domain::preferences::Standard;
 use crate::domain::rules::{Clause, Operator, Rule, Target};
 use crate::domain::schema::MetadataSchema;
 use crate::domain::template::Template;
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Most personas of a context that are tried, since rendering takes time.
 const MAX_GIVEN: usize = 20;
@@ -353,12 +353,17 @@ fn unknown_attribute(
     let path = String::from(clause.attribute.clone());
     let (root, rest) = path.split_once('.')?;
     let steps: Vec<&str> = rest.split('.').collect();
-    let (what, advice) = match root {
+    let name = || path.clone();
+    let (words, advice): (Words, String) = match root {
         "user" => {
             let facts = around.facts.filter(|facts| !facts.contains(rest))?;
             let known = || facts.iter().map(String::as_str);
             (
-                "is given by no issuer of the tenant",
+                Wrong::NoFact {
+                    name: name(),
+                    known: listed(known()),
+                }
+                .into(),
                 format!(
                     "{}Add `{rest}` to an issuer's claim map, or use one of: {}",
                     did_you_mean("user.", rest, known()),
@@ -371,12 +376,16 @@ fn unknown_attribute(
             if Standard::named(rest).is_some() || own.contains_key(rest) {
                 return None;
             }
-            let known = Standard::names().chain(own.keys().map(String::as_str));
+            let known = || Standard::names().chain(own.keys().map(String::as_str));
             (
-                "is no preference of the tenant",
+                Wrong::NoPreference {
+                    name: name(),
+                    known: listed(known()),
+                }
+                .into(),
                 format!(
                     "{}Define it in the policy, or correct its name",
-                    did_you_mean("preferences.", rest, known)
+                    did_you_mean("preferences.", rest, known())
                 ),
             )
         }
@@ -398,11 +407,12 @@ fn unknown_attribute(
                 [only] => did_you_mean("metadata.", only, known),
                 _ => String::new(),
             };
-            (what, format!("{near}{advice}"))
+            let words = Wrong::Undeclared(name()).worded(format!("`{path}` {what}"));
+            (words, format!("{near}{advice}"))
         }
         _ => return None,
     };
-    Some(Finding::warning(at, format!("`{path}` {what}"), advice))
+    Some(Finding::warning(at, words, advice))
 }
 
 fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> {

@@ -8,7 +8,7 @@ use crate::domain::nearest::nearest;
 use crate::domain::preferences::Standard;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::{Budget, MinimumCost, Root, Size, Template, VariableUse};
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Who gives the values of a document's templates.
 pub(super) struct Users<'a> {
@@ -60,9 +60,8 @@ impl Users<'_> {
         let steps: Vec<&str> = steps.collect();
         let first = steps.first().copied().filter(|first| *first != "*")?;
         let path = &used.path;
-        let undeclared = |message: String, advice: String| {
-            Some(Finding::warning(at, format!("`{path}` {message}"), advice))
-        };
+        let name = || path.clone();
+        let warning = |words: Words, advice: String| Some(Finding::warning(at, words, advice));
         match root {
             Root::Context | Root::Persona | Root::Tenant | Root::Time => {
                 let members = words_of(root);
@@ -72,17 +71,21 @@ impl Users<'_> {
                 let near =
                     did_you_mean(&format!("{}.", root.name()), first, members.iter().copied());
                 let advice = format!("{near}{} has {}", root.name(), members.join(", "));
-                return Some(Finding::error(
-                    at,
-                    format!("`{path}` is never there"),
-                    advice,
-                ));
+                let wrong = Wrong::NoMember {
+                    name: name(),
+                    known: members.join(", "),
+                };
+                return Some(Finding::error(at, wrong, advice));
             }
             Root::User => {
                 if let Some(facts) = self.around.facts.filter(|facts| !facts.contains(first)) {
                     let known = || facts.iter().map(String::as_str);
-                    return undeclared(
-                        "is given by no issuer of the tenant".into(),
+                    let wrong = Wrong::NoFact {
+                        name: name(),
+                        known: listed(known()),
+                    };
+                    return warning(
+                        wrong.into(),
                         format!(
                             "{}Add `{first}` to an issuer's claim map, or use one of: {}",
                             did_you_mean("user.", first, known()),
@@ -96,8 +99,12 @@ impl Users<'_> {
                 if Standard::named(first).is_none() && !own.contains_key(first) {
                     let added = || own.keys().map(String::as_str);
                     let known = || Standard::names().chain(added());
-                    return undeclared(
-                        "is no preference of the tenant".into(),
+                    let wrong = Wrong::NoPreference {
+                        name: name(),
+                        known: listed(known()),
+                    };
+                    return warning(
+                        wrong.into(),
                         format!(
                             "{}Define it in the policy, or use one of: {}",
                             did_you_mean("preferences.", first, known()),
@@ -117,11 +124,11 @@ impl Users<'_> {
                     |place: &PathLookup<'_>| matches!(place, PathLookup::Declared { .. });
                 if !places.iter().any(declares) {
                     let givers = self.contexts.iter().map(|(key, _)| key.as_str());
-                    return undeclared(
-                        format!(
-                            "is declared by no context that gives this persona: {}",
+                    return warning(
+                        Wrong::Undeclared(name()).worded(format!(
+                            "`{path}` is declared by no context that gives this persona: {}",
                             listed(givers)
-                        ),
+                        )),
                         format!(
                             "{}Declare it in the `metadata` of these contexts, or correct its name",
                             did_you_mean("metadata.", first, Schemas::new(self.contexts).members())
@@ -141,7 +148,7 @@ impl Users<'_> {
         (!used.guarded).then(|| {
             Finding::warning(
                 at,
-                format!("`{said}` prints nothing where it is absent"),
+                Wrong::Absent(said.clone()),
                 format!(
                     "Write {{{{ {said}|default(\"...\") }}}}, or put the sentence under {{% if {said} %}}"
                 ),
