@@ -26,9 +26,9 @@ use crate::domain::ids::TenantId;
 const OF_EACH: usize = 2;
 /// How often the limit is changed at most, and looked at while somebody waits.
 const PULSE: Duration = Duration::from_millis(10);
-/// How long there is a limit after such a tenant asked.
+/// How long there is a limit after a tenant asked that asks for far less than another.
 const FOR_THE_CALM: Duration = Duration::from_secs(2);
-/// How long a turn is held after its request, at least and at most, where it is.
+/// How long a turn is held after its request, at least and at most, where it is held at all.
 const HOLDS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(4));
 /// Whoever has no tenant, since their token was refused: they take turns together.
 pub const NOBODY: TenantId = TenantId(uuid::Uuid::nil());

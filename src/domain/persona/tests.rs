@@ -46,7 +46,7 @@ fn every_fault_of_a_persona_is_told_at_once() {
 
 #[test]
 fn a_fault_of_a_template_tells_programs_what_and_where_it_is() {
-    let told = |document: Value| {
+    let code_and_values = |document: Value| {
         let parse = match document.get("text") {
             Some(_) => |document| parse_snippet(document).map(drop),
             None => |document| Persona::parse(document).map(drop),
@@ -107,11 +107,15 @@ fn a_fault_of_a_template_tells_programs_what_and_where_it_is() {
         ),
     ] {
         let expected = (code, values);
-        assert_eq!(told(json!({ "text": source })), expected, "{source}");
+        assert_eq!(
+            code_and_values(json!({ "text": source })),
+            expected,
+            "{source}"
+        );
         let persona = json!({ "name": "P", "systemPrompt": source });
-        assert_eq!(told(persona), expected, "{source}");
+        assert_eq!(code_and_values(persona), expected, "{source}");
     }
-    let (code, values) = told(json!({ "text": "{{ user. }}" }));
+    let (code, values) = code_and_values(json!({ "text": "{{ user. }}" }));
     assert_eq!((code, values["line"].as_str()), ("unreadable", Some("1")));
 }
 
