@@ -100,9 +100,6 @@ impl Gateway {
             }
             Err(error) => {
                 self.note_refused_token(call, error);
-                if matches!(error, AuthError::Refused(_)) {
-                    self.limits.wait_as_nobody().await;
-                }
             }
         }
         judged
@@ -176,7 +173,14 @@ impl Gateway {
     /// Applies the limits of users' requests, waits for the request's turn, and counts a refusal.
     pub async fn admit(&self, caller: &Caller) -> Result<Admitted, TooMany> {
         let counted = self.limits.admit(caller).await;
-        counted.inspect_err(|too_many| self.metrics.limit_refusal(too_many.limit()))
+        if let Err(too_many) = &counted {
+            self.metrics.limit_refusal(too_many.limit());
+            if too_many.limit() != Limit::Turn {
+                // Who asks too often asks again at once.
+                self.limits.wait_as_nobody().await;
+            }
+        }
+        counted
     }
 
     /// Applies the limits of the tenant's own policy, and counts a refusal.

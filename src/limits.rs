@@ -350,12 +350,12 @@ impl Limits {
         })
     }
 
-    /// Waits for a turn among those whose tokens were refused, two seconds at most, so that a flood of them waits for itself.
+    /// Waits for a turn among those of no tenant, two seconds at most, so that a flood of them waits for itself.
     pub async fn wait_as_nobody(&self) {
         drop(self.turns.take(NOBODY).await);
     }
 
-    /// How many users' requests are in progress, wait, and may be in progress now.
+    /// How many users' requests are in progress, wait, and begin in a second.
     pub fn turns_now(&self) -> TurnsNow {
         self.turns.now()
     }

@@ -1,14 +1,16 @@
-//! Turns: how many users' requests are in progress at the same time, and whose is next.
+//! Turns: which users' request begins next.
 //!
-//! Requests beyond the limit wait in a line of their tenant. Lines get their turns one after the other, so a tenant that sends a
-//! thousand requests waits for them itself, and a tenant that sends a few hardly waits. There is a limit only for the sake of tenants that ask for
-//! far less than another: where all ask for about as much, each waits for itself anyway, and fewer at the same time would only do less.
-//! The limit follows what requests take beside waiting for Anam: it shrinks while that is long, since then everybody waits for processors or the
-//! database, and grows while it is not and somebody waits. Requests that are over at once are hardly ever in progress together, however many come:
-//! then those who flood keep their turns for a while after each.
+//! A gateway at peace has no use for turns: each request begins as it comes. They are for the sake of tenants that ask for far less than another:
+//! beside those, while requests take long, the others begin only so many requests a second, and further ones wait in a line of their tenant. Lines get
+//! their turns one after the other, so a tenant that sends a thousand requests waits for them itself. Where all ask for about as much, each waits for itself
+//! anyway. It is their rate that is limited, not how many are in progress: a request that waits for Anam takes nothing from others, and one that is over at
+//! once is hardly ever in progress together with another, however many come.
+//!
+//! Where the number of requests in progress is set, further ones wait in the same lines.
 
+mod delay;
 mod lately;
-mod own_time;
+mod pace;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,22 +20,26 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use self::delay::{Delay, Took};
 use self::lately::Lately;
-use self::own_time::{OwnTime, Took};
+use self::pace::Pace;
 use crate::domain::ids::TenantId;
 
-/// In progress for one tenant, whatever others do: who asks for one thing after the other never waits.
+/// In progress for one tenant, whatever others do, where the number is set.
 const OF_EACH: usize = 2;
-/// How often the limit is changed at most, and looked at while somebody waits.
+/// How often the pace is changed at most.
 const PULSE: Duration = Duration::from_millis(10);
-/// How long there is a limit after a tenant asked that asks for far less than another.
+/// How often those who wait for the pace are looked at.
+const TICK: Duration = Duration::from_millis(1);
+/// How often it is tried how long the way to the main runtime and back takes, at most.
+const PROBE: Duration = Duration::from_millis(1);
+/// How long there is a pace after a tenant asked that asks for far less than another.
 const FOR_THE_CALM: Duration = Duration::from_secs(2);
-/// How long a turn is held after its request, at least and at most, where it is held at all.
-const HOLDS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(4));
-/// Whoever has no tenant, since their token was refused: they take turns together.
+/// From one request to the next at the slowest pace, with one processor; with two it is half of it. So many leave most of a processor to the calm,
+/// and if it still takes long, then for another reason, for which nobody is to wait.
+const SLOWEST: Duration = Duration::from_millis(2);
+/// Whoever has no tenant: strangers, those whose tokens were refused, and those who asked for too much. They take turns together.
 pub const NOBODY: TenantId = TenantId(uuid::Uuid::nil());
-/// The limit when it begins to matter, at least and at most, where it is not set.
-const LIMITS: (usize, usize, usize) = (32, 4, 4_096);
 
 /// Turns of this instance. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
@@ -43,26 +49,29 @@ pub struct Turns(Arc<Inner>);
 struct Inner {
     /// How long a request may wait.
     patience: Duration,
-    /// Where the limit is looked after; `None` where it is set.
+    /// Where the pace is looked after; `None` where a limit is set.
     runtime: Option<Handle>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    limit: usize,
+    /// How many may be in progress, where it is set.
+    limit: Option<usize>,
     in_progress: usize,
     waiting: usize,
-    own_time: OwnTime,
+    delay: Delay,
     lately: Lately,
-    /// Of the limit, in thirty-seconds: what it has grown by beside whole ones.
-    growth: usize,
-    /// How long turns of those who flood are held after their requests.
-    hold: Duration,
     /// When a tenant last asked that asks for far less than another.
     calm: Option<Instant>,
-    /// When the limit was last looked at; `None` where it is fixed.
-    adjusted: Option<Instant>,
+    /// How fast requests of all others begin; `None`: as they come.
+    pace: Option<Pace>,
+    /// From one request to the next at the slowest pace.
+    slowest: Duration,
+    /// When the pace was last looked at.
+    adjusted: Instant,
+    /// When the way was last tried.
+    probed: Instant,
     has_pulse: bool,
     lines: HashMap<TenantId, Line>,
     /// Tenants with requests that wait: whose turn is next is first.
@@ -74,7 +83,8 @@ struct State {
 pub struct TurnsNow {
     pub in_progress: usize,
     pub waiting: usize,
-    pub limit: usize,
+    /// Of tenants that do not ask for far less than another, how many requests begin in a second; `None`: as many as come.
+    pub per_second: Option<u32>,
 }
 
 /// One tenant's requests.
@@ -115,7 +125,7 @@ struct Place<'a> {
 type Called = Vec<(oneshot::Sender<Turn>, TenantId)>;
 
 impl Turns {
-    /// `limit` is fixed, if it is given. Otherwise the limit is looked after on the runtime that this is called in.
+    /// `limit` is how many may be in progress. Without it there is a pace, which is looked after on the runtime that this is called in.
     pub fn new(limit: Option<usize>, patience: Duration) -> Self {
         let runtime = match limit {
             Some(_) => None,
@@ -124,30 +134,17 @@ impl Turns {
         Self(Arc::new(Inner {
             patience,
             runtime,
-            state: Mutex::new(State {
-                limit: limit.unwrap_or(LIMITS.2),
-                in_progress: 0,
-                waiting: 0,
-                own_time: OwnTime::new(Instant::now()),
-                lately: Lately::new(Instant::now()),
-                growth: 0,
-                hold: Duration::ZERO,
-                calm: None,
-                adjusted: limit.is_none().then(Instant::now),
-                has_pulse: false,
-                lines: HashMap::new(),
-                next: VecDeque::new(),
-            }),
+            state: Mutex::new(State::new(limit, Instant::now())),
         }))
     }
 
-    /// How many are in progress, how many wait, and how many may be in progress now.
+    /// How many are in progress, how many wait, and how many begin in a second.
     pub fn now(&self) -> TurnsNow {
         let state = self.lock();
         TurnsNow {
             in_progress: state.in_progress,
             waiting: state.waiting,
-            limit: state.limit,
+            per_second: state.pace.as_ref().map(Pace::per_second),
         }
     }
 
@@ -157,11 +154,20 @@ impl Turns {
 
     /// Waits for a turn; `None` if it did not come in time.
     pub async fn take(&self, tenant: TenantId) -> Option<Turn> {
+        let asked = Instant::now();
+        let probes = self.lock().note_asked(tenant, asked);
+        if probes && let Some(runtime) = &self.0.runtime {
+            // As an answer of Anam or of the database: it comes from the main runtime, and a web worker looks at what comes from elsewhere only
+            // after every 31 things of its own, while it has any.
+            drop(runtime.spawn(std::future::ready(())).await);
+            let now = Instant::now();
+            let took = now.duration_since(asked);
+            self.lock().delay.note_way(took, now);
+        }
         let waits = {
             let mut state = self.lock();
-            state.note_asked(tenant);
-            if state.may_begin(tenant) {
-                state.begin(tenant);
+            if state.may_begin(tenant, asked) {
+                state.begin(tenant, asked);
                 None
             } else {
                 let waits = state.wait(tenant);
@@ -195,8 +201,8 @@ impl Turns {
         }
     }
 
-    fn end(&self, tenant: TenantId) {
-        let called = self.lock().end(tenant);
+    fn end(&self, tenant: TenantId, took: Option<Took>) {
+        let called = self.lock().end(tenant, took, Instant::now());
         self.call(called);
     }
 
@@ -207,7 +213,7 @@ impl Turns {
         }
     }
 
-    /// Looks after the limit until nobody waits any more.
+    /// Calls those whose turn comes, and looks after the pace, until nobody waits any more.
     fn start_pulse(&self) {
         let Some(runtime) = &self.0.runtime else {
             return;
@@ -215,16 +221,17 @@ impl Turns {
         let turns = self.clone();
         runtime.spawn(async move {
             loop {
-                tokio::time::sleep(PULSE).await;
+                tokio::time::sleep(TICK).await;
+                let now = Instant::now();
                 let called = {
                     let mut state = turns.lock();
                     if state.waiting == 0 {
                         state.has_pulse = false;
                         return;
                     }
-                    state.adjust(Instant::now());
+                    state.adjust(now);
                     let mut called = Vec::new();
-                    state.call_next(&mut called);
+                    state.call_next(now, &mut called);
                     called
                 };
                 turns.call(called);
@@ -234,28 +241,78 @@ impl Turns {
 }
 
 impl State {
-    fn may_begin(&self, tenant: TenantId) -> bool {
-        match self.lines.get(&tenant) {
-            None => true,
-            Some(line) if line.in_progress < OF_EACH => true,
-            Some(line) => line.waiting.is_empty() && self.in_progress < self.limit,
+    fn new(limit: Option<usize>, now: Instant) -> Self {
+        let processors = std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
+        Self {
+            limit,
+            in_progress: 0,
+            waiting: 0,
+            delay: Delay::new(now),
+            lately: Lately::new(now),
+            calm: None,
+            pace: None,
+            slowest: SLOWEST / processors,
+            adjusted: now,
+            probed: now,
+            has_pulse: false,
+            lines: HashMap::new(),
+            next: VecDeque::new(),
         }
     }
 
-    fn begin(&mut self, tenant: TenantId) {
-        self.in_progress += 1;
-        self.lines.entry(tenant).or_default().in_progress += 1;
-    }
-
-    fn note_asked(&mut self, tenant: TenantId) {
-        if self.adjusted.is_none() {
-            return;
+    /// Whether to try the way to the main runtime and back.
+    fn note_asked(&mut self, tenant: TenantId, now: Instant) -> bool {
+        if self.limit.is_some() {
+            return false;
         }
-        let now = Instant::now();
-        self.lately.note(tenant, now);
+        if self.lately.is_over(now) {
+            let waiting = self.next.iter().filter_map(|tenant| {
+                let line = self.lines.get(tenant)?;
+                Some((*tenant, line.waiting.len()))
+            });
+            self.lately.begin_next(waiting, now);
+        }
+        self.lately.note(tenant);
         if self.lately.is_calm(tenant) {
             self.calm = Some(now);
         }
+        let probes = self.lately.has_flood() && now.duration_since(self.probed) >= PROBE;
+        if probes {
+            self.probed = now;
+        }
+        probes
+    }
+
+    fn is_paced(&self, tenant: TenantId) -> bool {
+        self.pace.is_some() && !self.lately.is_calm(tenant)
+    }
+
+    /// Whether one more may begin, of a tenant whose turn it is.
+    fn has_room(&self, tenant: TenantId, now: Instant) -> bool {
+        let is_its_time = |pace: &Pace| self.lately.is_calm(tenant) || pace.is_time(now);
+        self.limit.is_none_or(|limit| self.in_progress < limit)
+            && self.pace.as_ref().is_none_or(is_its_time)
+    }
+
+    fn may_begin(&self, tenant: TenantId, now: Instant) -> bool {
+        let line = self.lines.get(&tenant);
+        match self.limit {
+            None if !self.is_paced(tenant) => true,
+            Some(_) if line.is_none_or(|line| line.in_progress < OF_EACH) => true,
+            _ => line.is_none_or(|line| line.waiting.is_empty()) && self.has_room(tenant, now),
+        }
+    }
+
+    fn begin(&mut self, tenant: TenantId, now: Instant) {
+        let is_paced = self.is_paced(tenant);
+        if let Some(pace) = &mut self.pace
+            && is_paced
+        {
+            pace.note_begun(now);
+        }
+        self.in_progress += 1;
+        self.lines.entry(tenant).or_default().in_progress += 1;
     }
 
     fn wait(&mut self, tenant: TenantId) -> oneshot::Receiver<Turn> {
@@ -269,52 +326,63 @@ impl State {
         called
     }
 
-    fn end(&mut self, tenant: TenantId) -> Called {
+    fn end(&mut self, tenant: TenantId, took: Option<Took>, now: Instant) -> Called {
+        if let Some(took) = took {
+            self.delay.note(took, now);
+        }
         self.in_progress = self.in_progress.saturating_sub(1);
         let mut called = Vec::new();
         if let Some(line) = self.lines.get_mut(&tenant) {
             line.in_progress = line.in_progress.saturating_sub(1);
-            if line.in_progress < OF_EACH {
-                self.call_one_of(tenant, &mut called);
+            if self.limit.is_some() && line.in_progress < OF_EACH {
+                self.call_one_of(tenant, now, &mut called);
             }
         }
-        self.call_next(&mut called);
+        self.forget(tenant);
+        self.adjust(now);
+        self.call_next(now, &mut called);
         called
     }
 
     /// Begins as many as there is room for, tenant by tenant.
-    fn call_next(&mut self, called: &mut Called) {
-        while self.in_progress < self.limit
-            && let Some(tenant) = self.next.pop_front()
+    fn call_next(&mut self, now: Instant, called: &mut Called) {
+        while let Some(&tenant) = self.next.front()
+            && self.has_room(tenant, now)
         {
+            self.next.pop_front();
             if let Some(line) = self.lines.get_mut(&tenant) {
                 line.is_listed = false;
             }
-            self.call_one_of(tenant, called);
-            if let Some(line) = self.lines.get_mut(&tenant)
-                && !line.waiting.is_empty()
-            {
-                line.is_listed = true;
-                self.next.push_back(tenant);
+            self.call_one_of(tenant, now, called);
+            match self.lines.get_mut(&tenant) {
+                Some(line) if !line.waiting.is_empty() => {
+                    line.is_listed = true;
+                    self.next.push_back(tenant);
+                }
+                _ => self.forget(tenant),
             }
         }
     }
 
     /// Begins the tenant's next request that still waits.
-    fn call_one_of(&mut self, tenant: TenantId, called: &mut Called) {
-        let Some(line) = self.lines.get_mut(&tenant) else {
-            return;
-        };
-        while let Some(waiting) = line.waiting.pop_front() {
+    fn call_one_of(&mut self, tenant: TenantId, now: Instant, called: &mut Called) {
+        while let Some(line) = self.lines.get_mut(&tenant)
+            && let Some(waiting) = line.waiting.pop_front()
+        {
             self.waiting = self.waiting.saturating_sub(1);
             if !waiting.is_closed() {
-                line.in_progress += 1;
-                self.in_progress += 1;
+                self.begin(tenant, now);
                 called.push((waiting, tenant));
                 return;
             }
         }
-        if line.in_progress == 0 && !line.is_listed {
+    }
+
+    /// Forgets a tenant that has nothing in progress, and for which nothing waits.
+    fn forget(&mut self, tenant: TenantId) {
+        let is_idle =
+            |line: &Line| line.in_progress == 0 && line.waiting.is_empty() && !line.is_listed;
+        if self.lines.get(&tenant).is_some_and(is_idle) {
             self.lines.remove(&tenant);
         }
     }
@@ -329,37 +397,22 @@ impl State {
     }
 
     fn adjust(&mut self, now: Instant) {
-        let ((start, least, most), (shortest, longest)) = (LIMITS, HOLDS);
-        match self.adjusted {
-            Some(before) if now.duration_since(before) >= PULSE => self.adjusted = Some(now),
-            _ => return,
-        }
-        let is_for_the_calm = |seen: Instant| now.duration_since(seen) < FOR_THE_CALM;
-        if !self.calm.is_some_and(is_for_the_calm) {
-            (self.limit, self.hold) = (most, Duration::ZERO);
+        if self.limit.is_some() || now.duration_since(self.adjusted) < PULSE {
             return;
         }
-        match self.own_time.is_long(now) {
-            // Below half of it, it is something else that takes long; but from when less was long, it may be far above what is in progress.
-            Some(true) if self.in_progress * 2 > self.limit && self.limit > least => {
-                self.limit = least.max(self.limit - self.limit.div_ceil(16));
-            }
-            Some(true) if self.limit > start => {
-                self.limit = start.max(self.in_progress * 2).min(self.limit - 1);
-            }
-            Some(true) => self.hold = longest.min((self.hold * 9 / 8).max(shortest)),
-            Some(false) if !self.hold.is_zero() => {
-                let less = self.hold * 63 / 64;
-                self.hold = if less < shortest {
-                    Duration::ZERO
-                } else {
-                    less
-                };
-            }
-            Some(false) if self.waiting > 0 => {
-                let grown = self.growth + self.limit;
-                self.growth = grown % 32;
-                self.limit = most.min(self.limit + grown / 32);
+        self.adjusted = now;
+        let is_for_the_calm = |seen: Instant| now.duration_since(seen) < FOR_THE_CALM;
+        if !self.calm.is_some_and(is_for_the_calm) {
+            self.pace = None;
+            return;
+        }
+        match (self.delay.is_long(self.in_progress, now), &mut self.pace) {
+            (Some(true), None) => self.pace = self.lately.pace(self.slowest, now),
+            (Some(true), Some(pace)) => pace.slow_down(),
+            (Some(false), Some(pace)) => {
+                if pace.speed_up().is_none() {
+                    self.pace = None;
+                }
             }
             _ => {}
         }
@@ -376,26 +429,7 @@ impl Drop for Place<'_> {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let now = Instant::now();
-        let hold = {
-            let mut state = self.turns.lock();
-            if let Some(took) = self.took {
-                state.own_time.note(took, now);
-            }
-            state.adjust(now);
-            let is_held = !state.hold.is_zero() && state.lately.floods(self.tenant);
-            if is_held { state.hold } else { Duration::ZERO }
-        };
-        match &self.turns.0.runtime {
-            Some(runtime) if !hold.is_zero() => {
-                let (turns, tenant) = (self.turns.clone(), self.tenant);
-                runtime.spawn(async move {
-                    tokio::time::sleep(hold).await;
-                    turns.end(tenant);
-                });
-            }
-            _ => self.turns.end(self.tenant),
-        }
+        self.turns.end(self.tenant, self.took);
     }
 }
 

@@ -56,7 +56,7 @@ async fn metrics(
     }
     metrics.tenants_in_memory(gateway.sources.tenants_in_memory());
     let turns = gateway.limits.turns_now();
-    metrics.turns(turns.in_progress, turns.waiting, turns.limit);
+    metrics.turns(turns.in_progress, turns.waiting, turns.per_second);
     let work = gateway.work.now();
     metrics.work(work.in_progress, work.waiting, work.threads);
     for database in &databases.0 {

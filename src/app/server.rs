@@ -33,6 +33,7 @@ use crate::web::body::{AdminBodyLimits, BodyLimits};
 use crate::web::cors::{OwnOrigin, cors};
 use crate::web::path::readable;
 use crate::web::trace::trace;
+use crate::web::turn::strangers_wait;
 
 /// What handlers and middleware are given.
 pub(super) struct Services {
@@ -196,6 +197,7 @@ fn public(
             .wrap(from_fn(readable))
             .wrap(from_fn(limit_address))
             .wrap(from_fn(cors))
+            .wrap(from_fn(strangers_wait))
             .wrap(from_fn(trace))
             .configure(api::routes)
             .configure(console::routes)

@@ -143,7 +143,7 @@ mod tests {
         clone.sign_in("wrong");
         clone.anam_request("timeout");
         clone.limit_refusal(Limit::User);
-        clone.turns(5, 2, 32);
+        clone.turns(5, 2, Some(320));
         clone.ledger_write(3, Duration::from_millis(2), Outcome::Ok);
         clone.ledger_queue(7);
         clone.ledger_ready_until(1_859_673_600);
@@ -195,7 +195,7 @@ mod tests {
             r#"gateway_limit_refusals_total{limit="user"} 1"#,
             "gateway_requests_in_progress 5",
             "gateway_requests_waiting 2",
-            "gateway_requests_in_progress_limit 32",
+            "gateway_requests_per_second_limit 320",
             r#"gateway_ledger_writes_total{result="ok"} 1"#,
             "gateway_ledger_write_duration_seconds_count 1",
             "gateway_ledger_batch_rows_sum 3.0",

@@ -34,6 +34,11 @@ pub fn note_tenant(tenant: impl Display) {
     }
 }
 
+/// Whether the request that is being answered is a tenant's, as far as is known yet.
+pub fn has_tenant() -> bool {
+    IS_NOTED.try_with(Cell::get).unwrap_or(false)
+}
+
 /// Answers a request, of which the lines name a tenant once.
 pub fn of_one_tenant<F: Future>(answer: F) -> TaskLocalFuture<Cell<bool>, F> {
     IS_NOTED.scope(Cell::new(false), answer)

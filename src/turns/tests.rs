@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::own_time::OF_LATE;
+use super::delay::OF_LATE;
 use super::*;
 
 fn tenant(number: u128) -> TenantId {
@@ -14,6 +14,13 @@ fn tenant(number: u128) -> TenantId {
 
 fn turns(limit: usize) -> Turns {
     Turns::new(Some(limit), Duration::from_mins(1))
+}
+
+/// With a pace of 250 a second at the slowest.
+fn paced() -> Turns {
+    let turns = Turns::new(None, Duration::from_mins(1));
+    turns.lock().slowest = Duration::from_millis(4);
+    turns
 }
 
 type Taking = Pin<Box<dyn Future<Output = Option<Turn>>>>;
@@ -88,43 +95,96 @@ async fn whoever_waits_too_long_is_turned_away_and_leaves_no_trace() {
     assert!(is_idle(&turns));
 }
 
+/// A flood of the first tenant beside the second, and what requests take: so many pulses long.
+fn pass(state: &mut State, now: &mut Instant, pulses: u32, took: Duration) {
+    for _ in 0..pulses {
+        *now += PULSE;
+        for _ in 0..10 {
+            state.note_asked(tenant(1), *now);
+        }
+        state.note_asked(tenant(2), *now);
+        state.delay.note(own(took), *now);
+        state.adjust(*now);
+    }
+}
+
+const USUAL: Duration = Duration::from_millis(30);
+const LONG: Duration = Duration::from_millis(90);
+
 #[test]
-fn the_limit_shrinks_while_requests_take_long_and_grows_while_they_do_not() {
-    let turns = Turns::new(None, Duration::from_mins(1));
+fn the_pace_slows_down_while_requests_take_long_and_ends_when_they_do_not() {
+    let turns = paced();
     let mut state = turns.lock();
     let mut now = Instant::now();
-    (state.in_progress, state.waiting) = (LIMITS.2, 1);
-    let usual = Duration::from_millis(30);
-    for _ in 0..100 {
-        state.own_time.note(own(usual), now);
+    pass(&mut state, &mut now, 100, USUAL);
+    assert_eq!(state.delay.is_long(0, now), Some(false));
+    assert!(state.pace.is_none());
+    // It begins with what they ask for.
+    while state.pace.is_none() {
+        pass(&mut state, &mut now, 1, LONG);
     }
-    assert_eq!(state.own_time.is_long(now), Some(false));
-    let pulse = |state: &mut State, now: &mut Instant, took: Duration| {
-        *now += PULSE;
-        state.calm = Some(*now);
-        state.own_time.note(own(took), *now);
-        state.adjust(*now);
-    };
-    for _ in 0..150 {
-        pulse(&mut state, &mut now, usual * 3);
-    }
-    assert_eq!(state.limit, LIMITS.1);
-    for _ in 0..1_000 {
-        pulse(&mut state, &mut now, usual);
-    }
-    assert_eq!(state.limit, LIMITS.2);
+    let per_second = |state: &State| state.pace.as_ref().map_or(u32::MAX, Pace::per_second);
+    assert!((900..=1_100).contains(&per_second(&state)));
+    pass(&mut state, &mut now, 5, LONG);
+    assert!((600..900).contains(&per_second(&state)));
+    pass(&mut state, &mut now, 200, LONG);
+    assert_eq!(per_second(&state), 250);
+    pass(&mut state, &mut now, 100, USUAL);
+    assert!((800..2_000).contains(&per_second(&state)));
+    pass(&mut state, &mut now, 500, USUAL);
+    assert!(state.pace.is_none());
     // What takes long for a time is the usual in the end.
     for passed in 0..4 {
         let later = now + OF_LATE * passed;
-        state.own_time.note(own(usual * 5), later);
+        state.delay.note(own(USUAL * 5), later);
     }
-    assert_eq!(state.own_time.is_long(now + OF_LATE * 3), Some(false));
+    assert_eq!(state.delay.is_long(0, now + OF_LATE * 3), Some(false));
+}
+
+#[test]
+fn beside_a_calm_tenant_others_begin_at_the_pace_in_turn_and_whoever_is_calm_never_waits() {
+    let turns = paced();
+    let mut now = Instant::now();
+    {
+        let mut state = turns.lock();
+        pass(&mut state, &mut now, 100, USUAL);
+        pass(&mut state, &mut now, 300, LONG);
+        assert!(state.is_paced(tenant(1)) && !state.is_paced(tenant(2)));
+        // The third asks for a fifth of what the first asks for.
+        for _ in 0..50 {
+            state.note_asked(tenant(3), now);
+        }
+        assert!(state.is_paced(tenant(3)));
+        let first = std::iter::from_fn(|| {
+            let may = state.may_begin(tenant(1), now);
+            may.then(|| state.begin(tenant(1), now))
+        });
+        assert!(first.count() <= 2);
+        let mut waiting = Vec::new();
+        for number in [1, 1, 1, 1, 1, 1, 3, 3] {
+            assert!(!state.may_begin(tenant(number), now));
+            waiting.push(state.wait(tenant(number)));
+        }
+        for _ in 0..20 {
+            assert!(state.may_begin(tenant(2), now));
+            state.begin(tenant(2), now);
+        }
+        let mut order = Vec::new();
+        for _ in 0..40 {
+            now += Duration::from_millis(1);
+            let mut called = Called::new();
+            state.call_next(now, &mut called);
+            order.extend(called.into_iter().map(|(_, tenant)| tenant.0.as_u128()));
+        }
+        assert_eq!(order, [1, 3, 1, 3, 1, 1, 1, 1]);
+        assert_eq!(state.waiting, 0);
+    }
 }
 
 #[test]
 fn beside_a_slow_anam_more_is_not_long_yet() {
     let mut now = Instant::now();
-    let mut times = OwnTime::new(now);
+    let mut times = Delay::new(now);
     let [usual, more] = [1, 6].map(Duration::from_millis);
     times.note(own(usual), now);
     for (anam, is_long) in [(0, true), (50, true), (200, false), (0, true)] {
@@ -133,67 +193,62 @@ fn beside_a_slow_anam_more_is_not_long_yet() {
             now += PULSE;
             times.note(Took { anam, own: more }, now);
         }
-        assert_eq!(times.is_long(now) == Some(true), is_long, "{anam:?}");
+        assert_eq!(times.is_long(0, now) == Some(true), is_long, "{anam:?}");
     }
 }
 
 #[test]
-fn without_a_tenant_that_asks_for_far_less_there_is_no_limit() {
-    let turns = Turns::new(None, Duration::from_mins(1));
+fn a_way_to_the_main_runtime_that_takes_long_is_slow_too() {
+    let mut now = Instant::now();
+    let mut times = Delay::new(now);
+    let anam = Duration::from_millis(64);
+    for (way, is_long) in [(0, Some(false)), (3, Some(true)), (0, Some(false))] {
+        for _ in 0..100 {
+            now += PROBE;
+            let own = Duration::from_millis(1);
+            times.note(Took { anam, own }, now);
+            times.note_way(Duration::from_millis(way), now);
+        }
+        assert_eq!(times.is_long(0, now), is_long, "{way}");
+    }
+}
+
+#[test]
+fn without_a_tenant_that_asks_for_far_less_there_is_no_pace() {
+    let turns = paced();
     let mut state = turns.lock();
     let mut now = Instant::now();
-    state.calm = Some(now);
-    (state.in_progress, state.waiting) = (64, 1);
-    state.own_time.note(own(Duration::from_millis(1)), now);
+    pass(&mut state, &mut now, 100, USUAL);
+    pass(&mut state, &mut now, 100, LONG);
+    assert!(state.pace.is_some());
+    now += FOR_THE_CALM;
     for _ in 0..100 {
         now += PULSE;
-        state.own_time.note(own(Duration::from_millis(50)), now);
+        for number in [1, 1, 1, 2, 2, 2] {
+            state.note_asked(tenant(number), now);
+        }
+        state.delay.note(own(LONG), now);
         state.adjust(now);
     }
-    assert!(state.limit < 64);
-    now += FOR_THE_CALM;
-    state.own_time.note(own(Duration::from_millis(50)), now);
-    state.adjust(now);
-    assert_eq!(state.limit, LIMITS.2);
+    assert!(state.pace.is_none());
 }
 
 #[tokio::test]
-async fn who_floods_beside_a_calm_tenant_keeps_turns_for_a_while_after_requests_that_are_over_at_once()
- {
-    let turns = Turns::new(None, Duration::from_mins(1));
-    let mut now = Instant::now();
-    let mut pass = |took: u64, has_calm: bool| {
+async fn whoever_waits_for_the_pace_is_called_when_it_is_time() {
+    let turns = paced();
+    {
         let mut state = turns.lock();
-        for _ in 0..300 {
-            now += PULSE;
-            for _ in 0..10 {
-                state.lately.note(tenant(1), now);
-            }
-            state.calm = has_calm.then_some(now);
-            state.own_time.note(own(Duration::from_millis(took)), now);
-            state.adjust(now);
-        }
-        state.hold
-    };
-    assert_eq!(pass(1, true), Duration::ZERO);
-    assert_eq!(pass(50, true), HOLDS.1);
-    assert!(!turns.lock().lately.is_calm(tenant(1)));
-    assert!(turns.lock().lately.is_calm(tenant(2)));
-
-    let turn = turns.take(tenant(2)).await;
-    drop(turn);
-    assert_eq!(turns.now().in_progress, 0, "who is calm keeps none");
-    let turn = turns.take(tenant(1)).await;
-    drop(turn);
-    assert_eq!(turns.now().in_progress, 1);
-    while turns.now().in_progress > 0 {
-        tokio::task::yield_now().await;
+        let mut now = Instant::now();
+        pass(&mut state, &mut now, 100, USUAL);
+        pass(&mut state, &mut now, 300, LONG);
+        assert!(state.is_paced(tenant(1)));
     }
-
-    assert_eq!(pass(50, false), Duration::ZERO);
-    assert_eq!(pass(50, true), HOLDS.1);
-    assert_eq!(pass(1, true), Duration::ZERO);
-    assert!(is_idle(&turns));
+    let all = (0..20).map(|_| taking(&turns, 1));
+    let all = futures_util::future::join_all(all).await;
+    assert!(all.iter().all(Option::is_some));
+    assert_eq!(turns.now().in_progress, 20);
+    drop(all);
+    assert!(is_idle(&turns), "{:?}", turns.lock());
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -20,6 +20,7 @@ pub mod people;
 pub mod problem;
 pub mod quota;
 pub mod trace;
+pub mod turn;
 pub mod user;
 pub mod work;
 

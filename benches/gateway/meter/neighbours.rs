@@ -140,7 +140,8 @@ async fn floods(ground: &Ground) -> anyhow::Result<Vec<(&'static str, Arc<Reques
     let ([_, tenant, _], [situation, ..]) = (TENANTS, &SITUATIONS);
     let key = ground.owner_key(tenant).await?;
     let users = ground.tokens_of(TENANT.1);
-    let token = users.first().context("a token")?;
+    let one_user = users.first().context("a token")?;
+    let options = users.iter().map(|user| asking("/v1/me/options", user));
     let forged: Vec<String> = users.iter().map(|token| forged(token)).collect();
     let patch = json!({ "languageCode": "de" });
     let chosen = users
@@ -165,7 +166,15 @@ async fn floods(ground: &Ground) -> anyhow::Result<Vec<(&'static str, Arc<Reques
         ("tokens", ground.requests_of(TENANT.1)),
         ("forged JWTs", requests("/v1/session-token", &forged)),
         ("preferences, written", Requests::new(chosen.collect())),
-        ("options of a user", one(asking("/v1/me/options", token))),
+        ("options", Requests::new(options.collect())),
+        (
+            "options of one user, who asks too often",
+            one(asking("/v1/me/options", one_user)),
+        ),
+        (
+            "pages for strangers",
+            one(asking("/console/sign-in", "nobody")),
+        ),
         ("previews", post("/v1/admin/preview", &preview)),
         (
             "impact on 2,000 sessions",

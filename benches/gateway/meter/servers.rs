@@ -30,6 +30,8 @@ pub(super) const GATEWAY_DATABASE: &str = "gateway";
 const GATEWAY_LOGIN: &str = "gateway_app";
 /// What nobody reaches.
 const NO_LIMIT: &str = "100000000";
+/// What a user may ask in a minute: more than any asks for but one who floods.
+const OF_A_USER: &str = "6000";
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
 
 /// A kind of server; the order is that of the tables.
@@ -286,13 +288,13 @@ impl Ground {
         command.envs(given);
         for limit in [
             "TENANT_MINTS_PER_MINUTE",
-            "USER_MINTS_PER_MINUTE",
             "ADMIN_REQUESTS_PER_MINUTE",
             "ADDRESS_REQUESTS_PER_MINUTE",
         ] {
             command.env(format!("GATEWAY__LIMITS__{limit}"), NO_LIMIT);
         }
         command
+            .env("GATEWAY__LIMITS__USER_MINTS_PER_MINUTE", OF_A_USER)
             .env_remove("MIGRATE_DATABASE_URL")
             .env("GATEWAY__SERVER__HOST", "127.0.0.1")
             .env("GATEWAY__SERVER__PORT", port.to_string())

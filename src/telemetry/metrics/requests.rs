@@ -16,7 +16,7 @@ pub(super) struct Requests {
     limit_refusals: Counters<ByLimit>,
     in_progress: Gauge,
     waiting: Gauge,
-    in_progress_limit: Gauge,
+    per_second_limit: Gauge,
     work_in_progress: Gauge,
     work_waiting: Gauge,
     work_threads: Gauge,
@@ -51,9 +51,9 @@ impl Requests {
                 "Users' requests that wait for their turn",
                 Gauge::default(),
             ),
-            in_progress_limit: to.add(
-                "requests_in_progress_limit",
-                "How many users' requests may be in progress now: 4,096, and fewer where a tenant asks for far less than another and requests take long, unless limits.mints_in_progress fixes it",
+            per_second_limit: to.add(
+                "requests_per_second_limit",
+                "How many requests a second begin of tenants that flood, while requests take long and another tenant asks for far less; 0 where as many begin as come",
                 Gauge::default(),
             ),
             work_in_progress: to.add(
@@ -102,12 +102,14 @@ impl Metrics {
         self.0.requests.limit_refusals.get_or_create(&labels).inc();
     }
 
-    /// So many users' requests are in progress, wait for their turn, and may be in progress now.
-    pub fn turns(&self, in_progress: usize, waiting: usize, limit: usize) {
+    /// So many users' requests are in progress, wait for their turn, and begin in a second at most.
+    pub fn turns(&self, in_progress: usize, waiting: usize, per_second: Option<u32>) {
         let requests = &self.0.requests;
         set(&requests.in_progress, in_progress);
         set(&requests.waiting, waiting);
-        set(&requests.in_progress_limit, limit);
+        requests
+            .per_second_limit
+            .set(i64::from(per_second.unwrap_or(0)));
     }
 
     /// So many admins' requests occupy a work thread, wait for one, and may occupy one.
