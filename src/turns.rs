@@ -406,16 +406,13 @@ impl State {
             self.pace = None;
             return;
         }
-        match (self.delay.is_long(self.in_progress, now), &mut self.pace) {
-            (Some(true), None) => self.pace = self.lately.pace(self.slowest, now),
-            (Some(true), Some(pace)) => pace.slow_down(),
-            (Some(false), Some(pace)) => {
-                if pace.speed_up().is_none() {
-                    self.pace = None;
-                }
-            }
-            _ => {}
-        }
+        let is_long = self.delay.is_long(self.in_progress, now);
+        self.pace = match (is_long, self.pace.take()) {
+            (Some(true), None) => self.lately.pace(self.slowest, now),
+            (Some(true), Some(pace)) => Some(pace.slower()),
+            (Some(false), Some(pace)) => pace.faster(),
+            (_, pace) => pace,
+        };
     }
 }
 

@@ -42,14 +42,15 @@ impl Pace {
         self.next = self.next.max(earliest) + self.gap;
     }
 
-    pub(super) fn slow_down(&mut self) {
-        self.gap = self.longest.min(self.gap + self.gap / STEPS.0);
+    pub(super) fn slower(self) -> Self {
+        let gap = self.longest.min(self.gap + self.gap / STEPS.0);
+        Self { gap, ..self }
     }
 
-    /// `None` if it is so fast that it is none.
-    pub(super) fn speed_up(&mut self) -> Option<()> {
-        self.gap -= self.gap / STEPS.1;
-        (self.gap >= SHORTEST).then_some(())
+    /// `None` if it would be so fast that it is none.
+    pub(super) fn faster(self) -> Option<Self> {
+        let gap = self.gap.saturating_sub(self.gap / STEPS.1);
+        (gap >= SHORTEST).then_some(Self { gap, ..self })
     }
 
     pub(super) fn per_second(&self) -> u32 {

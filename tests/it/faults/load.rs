@@ -204,7 +204,12 @@ async fn floods_of_refused_requests_wait_for_turns_and_another_tenant_gets_its_t
     )
     .await;
     let good = noisy.user("ann");
-    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    let other_good = noisy.user("bob");
+    let (signed, signature) = (
+        good.rsplit_once('.').unwrap().0,
+        other_good.rsplit_once('.').unwrap().1,
+    );
+    let forged = format!("{signed}.{signature}");
     for (path, token, status) in [
         ("/v1/me/options", good.as_str(), 429),
         ("/v1/me/options", &forged, 401),
