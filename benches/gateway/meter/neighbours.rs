@@ -1,4 +1,4 @@
-//! What a tenant's users wait while another tenant's flood the gateway.
+//! What two tenants' users wait while a third's flood the gateway: of one that asks for little, and of one that asks for a good deal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,8 +20,10 @@ use super::users::{asking, requests, sending};
 
 /// How a tenant's users come whom nothing should disturb.
 const CALM: (u16, u32) = (8, 50);
-/// Which tenant is theirs, and which one floods.
-const TENANT: (usize, usize) = (0, 1);
+/// And how those of a tenant that has more of them.
+const BUSY: (u16, u32) = (128, 600);
+/// Which tenant is calm, which one floods, and which one is busy.
+const TENANT: [usize; 3] = [0, 1, 2];
 
 /// One flood.
 #[derive(Debug, Serialize)]
@@ -35,20 +37,35 @@ pub(super) struct Flood {
     per_second: f64,
     /// Statuses other than 200 that the flood got.
     refused: BTreeMap<u16, u64>,
-    before: Calm,
-    meanwhile: Calm,
+    before: Others,
+    meanwhile: Others,
 }
 
-/// What the calm users got.
+/// What others got.
+#[derive(Debug, Serialize)]
+struct Others {
+    calm: Waited,
+    busy: Waited,
+}
+
+impl Others {
+    async fn measure(calm: &Load, busy: &Load) -> anyhow::Result<Self> {
+        let (calm, busy) = tokio::try_join!(put_on(calm.clone()), put_on(busy.clone()))?;
+        let [calm, busy] = [&calm, &busy].map(Waited::of);
+        Ok(Self { calm, busy })
+    }
+}
+
+/// What one tenant's users got.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Calm {
+struct Waited {
     p50_ms: f64,
     p99_ms: f64,
     refused: u64,
 }
 
-impl Calm {
+impl Waited {
     fn of(outcome: &Outcome) -> Self {
         let at = |of_hundred| {
             percentile(&outcome.latencies, of_hundred).map_or(f64::NAN, |us| f64::from(us) / 1000.0)
@@ -71,22 +88,24 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
     let server = ground.start(Kind::Gateway).await?;
     let (on, duration) = (server.at, options.duration());
     let floods = floods(&ground).await?;
-    let calm = Load {
+    let [calm, flooding, busy] = TENANT;
+    let coming = |tenant, (connections, rate)| Load {
         on,
-        requests: ground.requests_of(TENANT.0),
-        connections: CALM.0,
-        rate: Some(CALM.1),
+        requests: ground.requests_of(tenant),
+        connections,
+        rate: Some(rate),
         duration,
     };
+    let (calm, busy) = (coming(calm, CALM), coming(busy, BUSY));
     let flood = Load {
         on,
-        requests: ground.requests_of(TENANT.1),
+        requests: ground.requests_of(flooding),
         connections: 64,
         rate: None,
         duration: options.warmup(),
     };
     ground.set_delay(0).await?;
-    tokio::try_join!(put_on(calm.clone()), put_on(flood.clone()))?;
+    tokio::try_join!(Others::measure(&calm, &busy), put_on(flood.clone()))?;
     // As what PostgreSQL does by itself where it runs for longer.
     ground.analyze().await?;
     let mut measured = Vec::new();
@@ -97,7 +116,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
             let most = if number == 0 { floods.len() } else { 1 };
             for (what, requests) in floods.iter().take(most) {
                 progress(format_args!("round {round}: {what}, {cell}"));
-                let before = put_on(calm.clone()).await?;
+                let before = Others::measure(&calm, &busy).await?;
                 let flood = Load {
                     requests: Arc::clone(requests),
                     connections: cell.connections,
@@ -105,11 +124,10 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
                     duration: duration + Duration::from_secs(1),
                     ..flood.clone()
                 };
-                let calm = calm.clone();
                 let meanwhile = async {
                     // The flood is there first.
                     tokio::time::sleep(Duration::from_millis(500)).await;
-                    put_on(calm).await
+                    Others::measure(&calm, &busy).await
                 };
                 let (outcome, meanwhile) = tokio::try_join!(put_on(flood), meanwhile)?;
                 let refused = outcome.refused.iter();
@@ -122,8 +140,8 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
                     refused: refused
                         .map(|(status, (count, _))| (*status, *count))
                         .collect(),
-                    before: Calm::of(&before),
-                    meanwhile: Calm::of(&meanwhile),
+                    before,
+                    meanwhile,
                 });
             }
         }
@@ -137,9 +155,9 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
 
 /// What a tenant can flood with: the costliest routes of its users and of its admins. Tokens come first.
 async fn floods(ground: &Ground) -> anyhow::Result<Vec<(&'static str, Arc<Requests>)>> {
-    let ([_, tenant, _], [situation, ..]) = (TENANTS, &SITUATIONS);
+    let ([_, flooding, _], [_, tenant, _], [situation, ..]) = (TENANT, TENANTS, &SITUATIONS);
     let key = ground.owner_key(tenant).await?;
-    let users = ground.tokens_of(TENANT.1);
+    let users = ground.tokens_of(flooding);
     let one_user = users.first().context("a token")?;
     let options = users.iter().map(|user| asking("/v1/me/options", user));
     let forged: Vec<String> = users.iter().map(|token| forged(token)).collect();
@@ -163,7 +181,7 @@ async fn floods(ground: &Ground) -> anyhow::Result<Vec<(&'static str, Arc<Reques
     let post = |path: &str, body: &Value| one(sending("POST", path, &key, body));
     let get = |path: &str| one(asking(path, &key));
     Ok(vec![
-        ("tokens", ground.requests_of(TENANT.1)),
+        ("tokens", ground.requests_of(flooding)),
         ("forged JWTs", requests("/v1/session-token", &forged)),
         ("preferences, written", Requests::new(chosen.collect())),
         ("options", Requests::new(options.collect())),
@@ -203,20 +221,27 @@ fn forged(token: &str) -> String {
 
 impl fmt::Display for Flood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, meanwhile) = (&self.before, &self.meanwhile);
         let refused: u64 = self.refused.values().sum();
-        writeln!(
+        write!(
             f,
-            "| {}, {} | {:.0}, {refused} | {:.1} / {:.1} | {:.1} / {:.1} | {:.1} | {} |",
-            self.what,
-            self.cell,
-            self.per_second,
-            before.p50_ms,
-            before.p99_ms,
-            meanwhile.p50_ms,
-            meanwhile.p99_ms,
-            meanwhile.p99_ms / before.p99_ms,
-            meanwhile.refused,
-        )
+            "| {}, {} | {:.0}, {refused} |",
+            self.what, self.cell, self.per_second
+        )?;
+        for (before, meanwhile) in [
+            (&self.before.calm, &self.meanwhile.calm),
+            (&self.before.busy, &self.meanwhile.busy),
+        ] {
+            write!(
+                f,
+                " {:.1} / {:.1} | {:.1} / {:.1} | {:.1} | {} |",
+                before.p50_ms,
+                before.p99_ms,
+                meanwhile.p50_ms,
+                meanwhile.p99_ms,
+                meanwhile.p99_ms / before.p99_ms,
+                meanwhile.refused,
+            )?;
+        }
+        writeln!(f)
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// Users with preferences in each of the three tenants.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..100_000))]
     pub(crate) users: u32,
-    /// Only the micro-benchmarks, or only the servers; or, instead, what a tenant's users wait while another tenant's flood the gateway
+    /// Only the micro-benchmarks, or only the servers; or, instead, what two tenants' users wait while a third's flood the gateway
     /// (`neighbours`), or what a token costs with ten times as much of everything (`growth`).
     #[arg(long)]
     pub(crate) only: Option<Only>,

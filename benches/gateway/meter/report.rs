@@ -159,9 +159,9 @@ impl fmt::Display for Report {
         if let Some(floods) = &self.neighbours {
             writeln!(
                 f,
-                "\n### A tenant beside another that floods\n\nFifty requests a second of one tenant; p50 / p99 in milliseconds.\n\n\
-                 | flood of the other tenant | answers a second, refused | before | meanwhile | p99, times | refused |\n\
-                 | --- | --- | --- | --- | --- | --- |"
+                "\n### Two tenants beside a third that floods\n\nFifty requests a second of the first, 600 of the second; p50 / p99 in milliseconds.\n\n\
+                 | the flood | answers a second, refused | first, before | meanwhile | p99, times | refused | second, before | meanwhile | p99, times | refused |\n\
+                 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
             )?;
             floods.iter().try_for_each(|flood| write!(f, "{flood}"))?;
         }
