@@ -50,7 +50,12 @@ pub fn by_code(texts: Texts, wrong: &Wrong, message: &str) -> Said {
     if texts.is_english() || wrong.code.is_empty() {
         return english(texts, message);
     }
-    let name = format!("fault-{}", wrong.code.replace('_', "-"));
+    let mut name = format!("fault-{}", wrong.code.replace('_', "-"));
+    let has_none = wrong.values.get("known").is_some_and(String::is_empty);
+    let of_none = format!("{name}-none");
+    if has_none && texts.find(&of_none).is_some() {
+        name = of_none;
+    }
     let values = wrong.values.iter();
     let values: Vec<(&str, &str)> = values
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -137,6 +142,14 @@ mod tests {
                 "Zeile 3, Spalte 7: fehlt",
             ),
             (
+                no_fact("plan, name").into(),
+                "user.role gibt kein Aussteller des Mandanten an; angegeben werden plan, name. Steht es im Token, im Aussteller zuordnen",
+            ),
+            (
+                no_fact("").into(),
+                "user.role gibt kein Aussteller des Mandanten an; noch gibt keiner etwas über Nutzer an. Steht es im Token, im Aussteller zuordnen",
+            ),
+            (
                 wrong::Wrong::one_of(&["a", "b"]).into(),
                 "muss eines von diesen sein: a, b",
             ),
@@ -153,6 +166,11 @@ mod tests {
             (english.text.as_str(), english.is_foreign),
             ("in these words", false)
         );
+    }
+
+    fn no_fact(known: &str) -> wrong::Wrong {
+        let (name, known) = ("user.role".to_owned(), known.to_owned());
+        wrong::Wrong::NoFact { name, known }
     }
 
     fn length_of_words() -> wrong::Words {

@@ -1418,6 +1418,7 @@ fault-quote = { $name } ist kein Anführungszeichen, das Vorlagen kennen: gerade
 fault-unseen = hat das unsichtbare Zeichen { $name }: herausnehmen
 fault-kept = hat das Zeichen { $name }, das kennzeichnet, was Nutzer senden: eine andere Klammer verwenden
 fault-no-fact = { $name } gibt kein Aussteller des Mandanten an; angegeben werden { $known }. Steht es im Token, im Aussteller zuordnen
+fault-no-fact-none = { $name } gibt kein Aussteller des Mandanten an; noch gibt keiner etwas über Nutzer an. Steht es im Token, im Aussteller zuordnen
 fault-no-preference = { $name } ist keine Einstellung, die Nutzer hier haben; es gibt { $known }. Weitere legt die Richtlinie fest
 fault-no-member = { $name } gibt es nie; es gibt { $known }
 fault-undeclared = { $name } ist in den Metadaten nicht angegeben: im Kontext angeben oder den Namen berichtigen

@@ -1418,6 +1418,7 @@ fault-quote = { $name } is no quote that a template knows: write straight ones, 
 fault-unseen = has the invisible character { $name }: delete it
 fault-kept = has the character { $name }, which marks what users send: use another bracket
 fault-no-fact = { $name } is given by no issuer of the tenant; given are { $known }. If it is a claim of the token, map it in the issuer
+fault-no-fact-none = { $name } is given by no issuer of the tenant; none gives facts of users yet. If it is a claim of the token, map it in the issuer
 fault-no-preference = { $name } is no preference of the tenant; there are { $known }. More are defined in the policy
 fault-no-member = { $name } is never there; there are { $known }
 fault-undeclared = { $name } is not declared in the metadata: declare it in the context, or correct its name

@@ -10,7 +10,7 @@ use super::correction::{correction, is_misshapen, overnight};
 use super::moment;
 use super::schema::{self, PathLookup};
 use super::serving;
-use super::templates::{did_you_mean, listed};
+use super::templates::{did_you_mean, listed, no_fact};
 use super::values::Values;
 use crate::domain::caller::Fact;
 use crate::domain::context::Reading;
@@ -357,19 +357,8 @@ fn unknown_attribute(
     let (words, advice): (Words, String) = match root {
         "user" => {
             let facts = around.facts.filter(|facts| !facts.contains(rest))?;
-            let known = || facts.iter().map(String::as_str);
-            (
-                Wrong::NoFact {
-                    name: name(),
-                    known: listed(known()),
-                }
-                .into(),
-                format!(
-                    "{}Add `{rest}` to an issuer's claim map, or use one of: {}",
-                    did_you_mean("user.", rest, known()),
-                    listed(known())
-                ),
-            )
+            let (wrong, advice) = no_fact(name(), rest, facts);
+            (wrong.into(), advice)
         }
         "preferences" => {
             let own = &around.snapshot.policy.preference_fields;

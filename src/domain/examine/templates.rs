@@ -1,5 +1,7 @@
 //! Values that templates use: whether anybody gives them, and what happens where they are absent.
 
+use std::collections::BTreeSet;
+
 use super::Surroundings;
 use super::schema::{PathLookup, Schemas};
 use crate::domain::finding::Finding;
@@ -79,19 +81,8 @@ impl Users<'_> {
             }
             Root::User => {
                 if let Some(facts) = self.around.facts.filter(|facts| !facts.contains(first)) {
-                    let known = || facts.iter().map(String::as_str);
-                    let wrong = Wrong::NoFact {
-                        name: name(),
-                        known: listed(known()),
-                    };
-                    return warning(
-                        wrong.into(),
-                        format!(
-                            "{}Add `{first}` to an issuer's claim map, or use one of: {}",
-                            did_you_mean("user.", first, known()),
-                            listed(known())
-                        ),
-                    );
+                    let (wrong, advice) = no_fact(name(), first, facts);
+                    return warning(wrong.into(), advice);
                 }
             }
             Root::Preferences => {
@@ -231,6 +222,19 @@ pub(super) fn blank(at: &str) -> Finding {
         Wrong::Blank,
         "Write a text: Anam wants a name and a prompt",
     )
+}
+
+/// What to say of a fact that no issuer of the tenant gives: `name` is what was written, `fact` the fact, `facts` those that are given.
+pub(super) fn no_fact(name: String, fact: &str, facts: &BTreeSet<String>) -> (Wrong, String) {
+    let given = || facts.iter().map(String::as_str);
+    let near = did_you_mean("user.", fact, given());
+    let mut advice = format!("{near}Add `{fact}` to an issuer's claim map");
+    if !facts.is_empty() {
+        advice.push_str(", or use one of: ");
+        advice.push_str(&listed(given()));
+    }
+    let known = listed(given());
+    (Wrong::NoFact { name, known }, advice)
 }
 
 /// How many edits away a misspelt name may be to be recognised.
