@@ -21,6 +21,7 @@ use crate::sources::{LiveTenant, Sources};
 use crate::store::Database;
 use crate::telemetry::metrics::{Limit, Metrics, OriginCheck};
 use crate::telemetry::note_tenant;
+use crate::turns::Nobodys;
 use crate::work::{Work, WorkError};
 
 /// A user's call as it arrived; nothing of it is verified yet.
@@ -177,7 +178,7 @@ impl Gateway {
             self.metrics.limit_refusal(too_many.limit());
             if too_many.limit() != Limit::Turn {
                 // Who asks too often asks again at once.
-                self.limits.wait_as_nobody().await;
+                self.limits.wait_as(Nobodys::Refused).await;
             }
         }
         counted

@@ -31,7 +31,7 @@ use crate::domain::rates::Rates;
 use crate::keyed_semaphore::{KeyedPermit, KeyedSemaphore};
 use crate::shared::Shared;
 use crate::telemetry::metrics::Limit;
-use crate::turns::{NOBODY, Turn, Turns, TurnsNow};
+use crate::turns::{Nobodys, Turn, Turns, TurnsNow};
 
 /// Try-outs of one tenant's admins in a minute: each of them makes the gateway ask somebody else.
 const TRY_OUTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
@@ -351,8 +351,8 @@ impl Limits {
     }
 
     /// Waits for a turn among those of no tenant, two seconds at most, so that a flood of them waits for itself.
-    pub async fn wait_as_nobody(&self) {
-        drop(self.turns.take(NOBODY).await);
+    pub async fn wait_as(&self, nobodys: Nobodys) {
+        drop(self.turns.take_as(nobodys).await);
     }
 
     /// How many users' requests are in progress, wait, and begin in a second.

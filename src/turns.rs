@@ -38,8 +38,23 @@ const FOR_THE_CALM: Duration = Duration::from_secs(2);
 /// From one request to the next at the slowest pace, with one processor; with two it is half of it. So many leave most of a processor to the calm,
 /// and if it still takes long, then for another reason, for which nobody is to wait.
 const SLOWEST: Duration = Duration::from_millis(2);
-/// Whoever has no tenant: strangers, those whose tokens were refused, and those who asked for too much. They take turns together.
-pub const NOBODY: TenantId = TenantId(uuid::Uuid::nil());
+/// Requests that are no tenant's, or refused before they had a turn. Those of a kind take turns together, so that a flood of one kind waits for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nobodys {
+    /// A browser's question whether a page may ask.
+    Preflight = 1,
+    /// What strangers may see.
+    Page = 2,
+    /// Refused tokens, unknown paths, and users who ask too often.
+    Refused = 3,
+}
+
+impl Nobodys {
+    /// Whose turn it is: ids of tenants are random.
+    fn line(self) -> TenantId {
+        TenantId(uuid::Uuid::from_u128(self as u128))
+    }
+}
 
 /// Turns of this instance. Cheap to clone; clones count together.
 #[derive(Debug, Clone)]
@@ -190,6 +205,11 @@ impl Turns {
             .await
             .ok()?
             .ok()
+    }
+
+    /// Waits for a turn of requests that are no tenant's.
+    pub async fn take_as(&self, nobodys: Nobodys) -> Option<Turn> {
+        self.take(nobodys.line()).await
     }
 
     fn turn(&self, tenant: TenantId) -> Turn {
