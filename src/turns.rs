@@ -6,7 +6,7 @@
 //! anyway. It is their rate that is limited, not how many are in progress: a request that waits for Anam takes nothing from others, and one that is over at
 //! once is hardly ever in progress together with another, however many come.
 //!
-//! Where the number of requests in progress is set, further ones wait in the same lines.
+//! Where the number of requests in progress is limited too, further ones wait in the same lines.
 
 mod delay;
 mod lately;
@@ -25,7 +25,7 @@ use self::lately::Lately;
 use self::pace::Pace;
 use crate::domain::ids::TenantId;
 
-/// In progress for one tenant, whatever others do, where the number is set.
+/// In progress for one tenant, whatever others do, where the number is limited.
 const OF_EACH: usize = 2;
 /// How often the pace is changed at most.
 const PULSE: Duration = Duration::from_millis(10);
@@ -37,7 +37,8 @@ const PROBE: Duration = Duration::from_millis(1);
 const FOR_THE_CALM: Duration = Duration::from_secs(2);
 /// From one request to the next at the slowest pace, with one processor; with two it is half of it. So many leave most of a processor to the calm,
 /// and if it still takes long, then for another reason, for which nobody is to wait.
-const SLOWEST: Duration = Duration::from_millis(2);
+const SLOWEST: Duration = Duration::from_millis(1);
+
 /// Requests that are no tenant's, or refused before they had a turn. Those of a kind take turns together, so that a flood of one kind waits for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nobodys {
@@ -64,14 +65,14 @@ pub struct Turns(Arc<Inner>);
 struct Inner {
     /// How long a request may wait.
     patience: Duration,
-    /// Where the pace is looked after; `None` where a limit is set.
+    /// Where the pace is looked after, and to which the way is tried.
     runtime: Option<Handle>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    /// How many may be in progress, where it is set.
+    /// How many may be in progress, where it is limited.
     limit: Option<usize>,
     in_progress: usize,
     waiting: usize,
@@ -140,15 +141,11 @@ struct Place<'a> {
 type Called = Vec<(oneshot::Sender<Turn>, TenantId)>;
 
 impl Turns {
-    /// `limit` is how many may be in progress. Without it there is a pace, which is looked after on the runtime that this is called in.
+    /// `limit` is how many may be in progress, if not any number. The pace is looked after on the runtime that this is called in.
     pub fn new(limit: Option<usize>, patience: Duration) -> Self {
-        let runtime = match limit {
-            Some(_) => None,
-            None => Handle::try_current().ok(),
-        };
         Self(Arc::new(Inner {
             patience,
-            runtime,
+            runtime: Handle::try_current().ok(),
             state: Mutex::new(State::new(limit, Instant::now())),
         }))
     }
@@ -283,9 +280,6 @@ impl State {
 
     /// Whether to try the way to the main runtime and back.
     fn note_asked(&mut self, tenant: TenantId, now: Instant) -> bool {
-        if self.limit.is_some() {
-            return false;
-        }
         if self.lately.is_over(now) {
             let waiting = self.next.iter().filter_map(|tenant| {
                 let line = self.lines.get(tenant)?;
@@ -308,20 +302,31 @@ impl State {
         self.pace.is_some() && !self.lately.is_calm(tenant)
     }
 
+    /// Whether one more of the tenant may begin, as far as the pace goes.
+    fn is_its_time(&self, tenant: TenantId, now: Instant) -> bool {
+        self.pace
+            .as_ref()
+            .is_none_or(|pace| pace.is_time(now) || self.lately.is_calm(tenant))
+    }
+
+    /// Whether the tenant has so few in progress that the limit does not matter.
+    fn is_within_its_own(&self, tenant: TenantId) -> bool {
+        let line = self.lines.get(&tenant);
+        self.limit.is_none() || line.is_none_or(|line| line.in_progress < OF_EACH)
+    }
+
     /// Whether one more may begin, of a tenant whose turn it is.
     fn has_room(&self, tenant: TenantId, now: Instant) -> bool {
-        let is_its_time = |pace: &Pace| self.lately.is_calm(tenant) || pace.is_time(now);
-        self.limit.is_none_or(|limit| self.in_progress < limit)
-            && self.pace.as_ref().is_none_or(is_its_time)
+        let is_below = |limit| self.in_progress < limit;
+        (self.limit.is_none_or(is_below) || self.is_within_its_own(tenant))
+            && self.is_its_time(tenant, now)
     }
 
     fn may_begin(&self, tenant: TenantId, now: Instant) -> bool {
+        let waits_for_none = !self.is_paced(tenant) && self.is_within_its_own(tenant);
         let line = self.lines.get(&tenant);
-        match self.limit {
-            None if !self.is_paced(tenant) => true,
-            Some(_) if line.is_none_or(|line| line.in_progress < OF_EACH) => true,
-            _ => line.is_none_or(|line| line.waiting.is_empty()) && self.has_room(tenant, now),
-        }
+        let is_first = line.is_none_or(|line| line.waiting.is_empty());
+        waits_for_none || is_first && self.has_room(tenant, now)
     }
 
     fn begin(&mut self, tenant: TenantId, now: Instant) {
@@ -354,9 +359,10 @@ impl State {
         let mut called = Vec::new();
         if let Some(line) = self.lines.get_mut(&tenant) {
             line.in_progress = line.in_progress.saturating_sub(1);
-            if self.limit.is_some() && line.in_progress < OF_EACH {
-                self.call_one_of(tenant, now, &mut called);
-            }
+        }
+        let is_limited = self.limit.is_some();
+        if is_limited && self.is_within_its_own(tenant) && self.is_its_time(tenant, now) {
+            self.call_one_of(tenant, now, &mut called);
         }
         self.forget(tenant);
         self.adjust(now);
@@ -417,7 +423,7 @@ impl State {
     }
 
     fn adjust(&mut self, now: Instant) {
-        if self.limit.is_some() || now.duration_since(self.adjusted) < PULSE {
+        if now.duration_since(self.adjusted) < PULSE {
             return;
         }
         self.adjusted = now;

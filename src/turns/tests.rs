@@ -17,8 +17,8 @@ fn turns(limit: usize) -> Turns {
 }
 
 /// With a pace of 250 a second at the slowest.
-fn paced() -> Turns {
-    let turns = Turns::new(None, Duration::from_mins(1));
+fn paced(limit: Option<usize>) -> Turns {
+    let turns = Turns::new(limit, Duration::from_mins(1));
     turns.lock().slowest = Duration::from_millis(4);
     turns
 }
@@ -113,7 +113,7 @@ const LONG: Duration = Duration::from_millis(90);
 
 #[test]
 fn the_pace_slows_down_while_requests_take_long_and_ends_when_they_do_not() {
-    let turns = paced();
+    let turns = paced(None);
     let mut state = turns.lock();
     let mut now = Instant::now();
     pass(&mut state, &mut now, 100, USUAL);
@@ -143,9 +143,9 @@ fn the_pace_slows_down_while_requests_take_long_and_ends_when_they_do_not() {
 
 #[test]
 fn beside_a_calm_tenant_others_begin_at_the_pace_in_turn_and_whoever_is_calm_never_waits() {
-    let turns = paced();
-    let mut now = Instant::now();
-    {
+    for limit in [None, Some(64)] {
+        let turns = paced(limit);
+        let mut now = Instant::now();
         let mut state = turns.lock();
         pass(&mut state, &mut now, 100, USUAL);
         pass(&mut state, &mut now, 300, LONG);
@@ -176,9 +176,32 @@ fn beside_a_calm_tenant_others_begin_at_the_pace_in_turn_and_whoever_is_calm_nev
             state.call_next(now, &mut called);
             order.extend(called.into_iter().map(|(_, tenant)| tenant.0.as_u128()));
         }
-        assert_eq!(order, [1, 3, 1, 3, 1, 1, 1, 1]);
+        assert_eq!(order, [1, 3, 1, 3, 1, 1, 1, 1], "{limit:?}");
         assert_eq!(state.waiting, 0);
     }
+}
+
+#[test]
+fn what_ends_calls_the_next_of_its_tenant_when_it_is_time_and_not_before() {
+    let turns = paced(Some(4));
+    let mut now = Instant::now();
+    let mut state = turns.lock();
+    pass(&mut state, &mut now, 100, USUAL);
+    pass(&mut state, &mut now, 300, LONG);
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        if state.may_begin(tenant(1), now) {
+            state.begin(tenant(1), now);
+        } else {
+            waiting.push(state.wait(tenant(1)));
+        }
+    }
+    assert!(!waiting.is_empty());
+    let before = state.waiting;
+    assert!(state.end(tenant(1), None, now).is_empty());
+    now += Duration::from_millis(4);
+    assert_eq!(state.end(tenant(1), None, now).len(), 1);
+    assert_eq!(state.waiting, before - 1);
 }
 
 #[test]
@@ -215,7 +238,7 @@ fn a_way_to_the_main_runtime_that_takes_long_is_slow_too() {
 
 #[test]
 fn without_a_tenant_that_asks_for_far_less_there_is_no_pace() {
-    let turns = paced();
+    let turns = paced(None);
     let mut state = turns.lock();
     let mut now = Instant::now();
     pass(&mut state, &mut now, 100, USUAL);
@@ -235,7 +258,7 @@ fn without_a_tenant_that_asks_for_far_less_there_is_no_pace() {
 
 #[tokio::test]
 async fn whoever_waits_for_the_pace_is_called_when_it_is_time() {
-    let turns = paced();
+    let turns = paced(None);
     {
         let mut state = turns.lock();
         let mut now = Instant::now();

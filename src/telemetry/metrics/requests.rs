@@ -43,12 +43,12 @@ impl Requests {
             ),
             in_progress: to.add(
                 "requests_in_progress",
-                "Users' requests in progress, beside those that wait for their turn",
+                "Users' requests in progress, and those of no tenant whose turn has come",
                 Gauge::default(),
             ),
             waiting: to.add(
                 "requests_waiting",
-                "Users' requests that wait for their turn",
+                "Requests of users, and of no tenant, that wait for their turn",
                 Gauge::default(),
             ),
             per_second_limit: to.add(
