@@ -51,9 +51,9 @@ pub fn by_code(texts: Texts, wrong: &Wrong, message: &str) -> Said {
         return english(texts, message);
     }
     let mut name = format!("fault-{}", wrong.code.replace('_', "-"));
-    let has_none = wrong.values.get("known").is_some_and(String::is_empty);
+    let lacks_one = wrong.values.values().any(String::is_empty);
     let of_none = format!("{name}-none");
-    if has_none && texts.find(&of_none).is_some() {
+    if lacks_one && texts.find(&of_none).is_some() {
         name = of_none;
     }
     let values = wrong.values.iter();
@@ -150,6 +150,22 @@ mod tests {
                 "user.role gibt kein Aussteller des Mandanten an; noch gibt keiner etwas über Nutzer an. Steht es im Token, im Aussteller zuordnen",
             ),
             (
+                never_holds("\"gold\", \"basic\"").into(),
+                "gilt nie: user.plan ist eines von \"gold\", \"basic\"",
+            ),
+            (
+                never_holds("").into(),
+                "gilt nie: so einen Wert hat user.plan nicht",
+            ),
+            (
+                empty_for("sample", "anna").into(),
+                "bleibt für den Beispielnutzer anna leer: Text schreiben, der nicht von Werten abhängt, oder ein {% else %}",
+            ),
+            (
+                empty_for("unknown", "").into(),
+                "bleibt für jemanden, von dem nichts bekannt ist, leer: Text schreiben, der nicht von Werten abhängt, oder ein {% else %}",
+            ),
+            (
                 wrong::Wrong::one_of(&["a", "b"]).into(),
                 "muss eines von diesen sein: a, b",
             ),
@@ -173,13 +189,23 @@ mod tests {
         wrong::Wrong::NoFact { name, known }
     }
 
+    fn never_holds(known: &str) -> wrong::Wrong {
+        let (name, known) = ("user.plan".to_owned(), known.to_owned());
+        wrong::Wrong::NeverHolds { name, known }
+    }
+
+    fn empty_for(who: &'static str, name: &str) -> wrong::Wrong {
+        let name = name.to_owned();
+        wrong::Wrong::EmptyFor { who, name }
+    }
+
     fn length_of_words() -> wrong::Words {
         wrong::Wrong::Missing.worded("in these words")
     }
 
     #[test]
     fn every_code_of_a_fault_has_a_text() {
-        for code in wrong::Wrong::CODES {
+        for (code, _) in wrong::Wrong::CODES {
             let name = format!("fault-{}", code.replace('_', "-"));
             assert!(Texts::default().find(&name).is_some(), "{name}");
         }

@@ -264,7 +264,11 @@ fn pins(pins: &BTreeMap<Key, i32>, around: &Surroundings<'_>) -> Vec<Finding> {
         } else if let Some(live) = live.filter(|live| *live > number) {
             findings.push(Finding::warning(
                 at,
-                format!("pins version {number} of the snippet `{key}`; version {live} is live"),
+                Wrong::Older {
+                    name: key.to_string(),
+                    version: *number,
+                    live: *live,
+                },
                 format!("Pin version {live} if the persona should say the same as others"),
             ));
         }

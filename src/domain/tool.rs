@@ -86,22 +86,23 @@ impl Tool {
             (Some("server"), Some("knowledge")) => &KNOWLEDGE_MEMBERS,
             (Some("system"), None) => &SYSTEM_MEMBERS,
             _ => {
+                let kinds = ["client", "system", "server/webhook", "server/knowledge"];
                 faults.add(
                     "/type",
-                    "must be client, system, or server with subtype webhook or knowledge",
+                    Wrong::one_of(&kinds).worded(
+                        "must be client, system, or server with subtype webhook or knowledge",
+                    ),
                 );
                 return faults.into_vec();
             }
         };
         for name in tool.keys().filter(|name| !members.contains(&name.as_str())) {
             let known = members.join(", ");
-            faults.add(
-                step(name),
-                match nearest(name, members.iter().copied(), MAX_EDITS) {
-                    Some(near) => format!("is unknown; did you mean {near}? Known are {known}"),
-                    None => format!("is unknown; a tool of this type has {known}"),
-                },
-            );
+            let text = match nearest(name, members.iter().copied(), MAX_EDITS) {
+                Some(near) => format!("is unknown; did you mean {near}? Known are {known}"),
+                None => format!("is unknown; a tool of this type has {known}"),
+            };
+            faults.add(step(name), Wrong::Unknown(known).worded(text));
         }
         check_name(tool, kind.0 == Some("system"), &mut faults);
         let is_short = |words: &Value| {
@@ -130,7 +131,9 @@ impl Tool {
                 Some(value @ Value::Object(_)) if value.to_string().len() <= MAX_SCHEMA_BYTES => {}
                 Some(_) => faults.add(
                     step(schema),
-                    "must be a JSON Schema object of 10000 bytes at most",
+                    Wrong::SchemaObject {
+                        most: MAX_SCHEMA_BYTES,
+                    },
                 ),
             }
         }
@@ -165,11 +168,17 @@ fn check_name(tool: &Map<String, Value>, system: bool, faults: &mut Faults) {
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     if name.is_empty() || name.len() > MAX_NAME_CHARS || !spelled_well {
-        faults.add("/name", "must be 1 to 64 of A-Z a-z 0-9 _ . -");
+        faults.add(
+            "/name",
+            Wrong::ToolName {
+                most: MAX_NAME_CHARS,
+            },
+        );
     } else if system && !SYSTEM_TOOLS.contains(&name) {
         faults.add(
             "/name",
-            "a system tool is change_language, skip_turn or end_call",
+            Wrong::one_of(&SYSTEM_TOOLS)
+                .worded("a system tool is change_language, skip_turn or end_call"),
         );
     }
 }
@@ -179,25 +188,37 @@ fn check_webhook(tool: &Map<String, Value>, faults: &mut Faults) {
     if !url.starts_with("https://") || url.len() > MAX_URL_BYTES {
         faults.add(
             "/url",
-            "a webhook needs an https URL of 2000 characters at most",
+            Wrong::HttpsUrl {
+                most: MAX_URL_BYTES,
+            },
         );
     } else if let Some(Err(fault)) = references::without(url).map(|url| web_url::parse(&url)) {
-        faults.add("/url", fault.to_string());
+        faults.add("/url", fault.to_words());
     }
     if !text(tool, "method").is_some_and(|method| METHODS.contains(&method)) {
-        faults.add("/method", "must be GET, POST, PUT, DELETE or PATCH");
+        faults.add(
+            "/method",
+            Wrong::one_of(&METHODS).worded("must be GET, POST, PUT, DELETE or PATCH"),
+        );
     }
     match tool.get("headers") {
         None => {}
         Some(Value::Object(headers)) => check_headers(headers, faults),
-        Some(_) => faults.add("/headers", "must be an object of strings"),
+        Some(_) => faults.add(
+            "/headers",
+            Wrong::Object.worded("must be an object of strings"),
+        ),
     }
 }
 
 /// One that holds a line end would say more than one header.
 fn check_headers(headers: &Map<String, Value>, faults: &mut Faults) {
     if headers.len() > MAX_HEADERS {
-        faults.add("/headers", format!("must be {MAX_HEADERS} at most"));
+        let most = Wrong::AtMost(MAX_HEADERS.to_string());
+        faults.add(
+            "/headers",
+            most.worded(format!("must be {MAX_HEADERS} at most")),
+        );
     }
     for (name, value) in headers {
         if references::may_hold_one(name) {
@@ -211,7 +232,7 @@ fn check_headers(headers: &Map<String, Value>, faults: &mut Faults) {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
         if !is_name {
-            faults.add(at(), "must have a header's name, such as X-Customer: letters, digits and - without spaces");
+            faults.add(at(), Wrong::HeaderName);
         }
         let is_value = value.as_str().is_some_and(|value| {
             value.len() <= MAX_HEADER_BYTES
@@ -220,7 +241,9 @@ fn check_headers(headers: &Map<String, Value>, faults: &mut Faults) {
         if !is_value {
             faults.add(
                 at(),
-                format!("must be a text of {MAX_HEADER_BYTES} bytes at most, without line ends"),
+                Wrong::HeaderValue {
+                    most: MAX_HEADER_BYTES,
+                },
             );
         }
     }
@@ -232,10 +255,7 @@ fn check_knowledge(tool: &Map<String, Value>, faults: &mut Faults) {
         !ids.is_empty() && ids.iter().all(|id| id.as_str().is_some_and(is_uuid_shaped))
     });
     if !good {
-        faults.add(
-            "/documentFolderIds",
-            "must be a list of at least one folder UUID",
-        );
+        faults.add("/documentFolderIds", Wrong::Folders);
     }
 }
 

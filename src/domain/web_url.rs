@@ -3,6 +3,8 @@
 
 use url::{Host, Url};
 
+use super::wrong::{Words, Wrong};
+
 /// Why a text is no web address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebUrlFault {
@@ -17,6 +19,18 @@ pub enum WebUrlFault {
     /// A parser would read it as another address.
     #[error("is not written as it would be called: write {0}")]
     Repaired(&'static str),
+}
+
+impl WebUrlFault {
+    /// What it says, with its code.
+    pub fn to_words(self) -> Words {
+        let wrong = match self {
+            Self::NoWeb => Wrong::NoUrl,
+            Self::Characters => Wrong::UrlCharacters,
+            Self::Repaired(_) => Wrong::UrlRepaired,
+        };
+        wrong.worded(self.to_string())
+    }
 }
 
 /// Reads an absolute http or https URL that means what it says. Upper case in scheme and host, and a port that is the

@@ -2,150 +2,254 @@
 
 use std::fmt;
 
-/// What is wrong with a value. Its `Display` is the usual sentence in English, without a final stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    Missing,
-    Text,
-    Object,
-    List,
-    Flag,
-    Number,
-    Whole,
-    /// A number is not within these bounds.
-    Range {
-        least: String,
-        most: String,
-    },
-    WholeRange {
-        least: String,
-        most: String,
-    },
-    AtLeast(String),
-    AtMost(String),
-    /// In characters.
-    Length {
-        least: usize,
-        most: usize,
-    },
-    /// One line, in characters.
-    Line {
-        most: usize,
-    },
-    /// In items.
-    Items {
-        least: usize,
-        most: usize,
-    },
-    /// What it may be, separated by commas.
-    OneOf(String),
-    /// With an example.
-    Time(&'static str),
-    Future,
-    /// A time zone, with an example.
-    Zone(&'static str),
-    /// It is in its list twice.
-    Twice,
-    /// A document's key.
-    Key,
-    Email,
-    Uuid,
+/// Defines [`Wrong`]: for each kind its name, what belongs to it, its stable code, and its usual words.
+macro_rules! wrong {
+    ($(
+        $(#[$meaning:meta])*
+        $name:ident $(($value:ident: $only:ty))? $({ $($member:ident: $type:ty),+ })? = $code:literal, $words:literal;
+    )+) => {
+        /// What is wrong with a value. Its `Display` is the usual sentence in English, without a final stop.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Wrong {
+            $($(#[$meaning])* $name $(($only))? $({ $($member: $type),+ })?,)+
+            /// At a place of a text, both counted from 1.
+            Placed {
+                line: usize,
+                column: usize,
+                wrong: Box<Wrong>,
+            },
+        }
+
+        impl Wrong {
+            /// Every code with the names of what belongs to it, in the order of the documentation.
+            #[cfg(test)]
+            pub const CODES: &'static [(&'static str, &'static [&'static str])] = &[
+                $(($code, &[$(stringify!($value))? $($(stringify!($member)),+)?]),)+
+            ];
+
+            /// The stable code.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $code,)+
+                    Self::Placed { wrong, .. } => wrong.code(),
+                }
+            }
+
+            /// What belongs to the code, by name.
+            pub fn values(&self) -> Vec<(&'static str, String)> {
+                match self {
+                    $(Self::$name $(($value))? $({ $($member),+ })? => vec![
+                        $((stringify!($value), $value.to_string()))?
+                        $($((stringify!($member), $member.to_string())),+)?
+                    ],)+
+                    Self::Placed { line, column, wrong } => {
+                        let mut values = wrong.values();
+                        values.push(("line", line.to_string()));
+                        values.push(("column", column.to_string()));
+                        values
+                    }
+                }
+            }
+        }
+
+        impl fmt::Display for Wrong {
+            #[expect(unused_variables, reason = "the words do not hold all that belongs to a code")]
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::Length { least: 0, most } => write!(f, "must be {most} characters at most"),
+                    Self::Items { least: 0, most } => write!(f, "must be a list of at most {most} items"),
+                    $(Self::$name $(($value))? $({ $($member),+ })? => write!(f, $words),)+
+                    Self::Placed { line, column, wrong } => {
+                        write!(f, "line {line}, column {column}: {wrong}")
+                    }
+                }
+            }
+        }
+    };
+}
+
+wrong! {
+    Missing = "missing", "is missing";
     /// No member has this name; the known ones, separated by commas.
-    Unknown(String),
+    Unknown(known: String) = "unknown", "is unknown; known are {known}";
+    Text = "text", "must be a text";
+    Object = "object", "must be an object";
+    List = "list", "must be a list";
+    Flag = "flag", "must be true or false";
+    Number = "number", "must be a number";
+    Whole = "whole", "must be a whole number";
+    /// A number is not within these bounds.
+    Range { least: String, most: String } = "range", "must be {least} to {most}";
+    WholeRange { least: String, most: String } = "whole_range", "must be a whole number from {least} to {most}";
+    AtLeast(least: String) = "at_least", "must be at least {least}";
+    AtMost(most: String) = "at_most", "must be at most {most}";
+    /// In characters.
+    Length { least: usize, most: usize } = "length", "must be {least} to {most} characters";
+    /// One line, in characters.
+    Line { most: usize } = "line", "must be one line of 1 to {most} characters";
+    /// In items.
+    Items { least: usize, most: usize } = "items", "must be a list of {least} to {most} items";
+    /// What it may be, separated by commas.
+    OneOf(choices: String) = "one_of", "must be one of: {choices}";
+    /// With an example.
+    Time(example: &'static str) = "time", "must be a time such as {example}";
+    Future = "future", "must be in the future";
+    /// A time zone, with an example.
+    Zone(example: &'static str) = "zone", "must be an IANA time zone such as {example}";
+    /// It is in its list twice.
+    Twice = "twice", "is in the list twice";
+    /// A document's key.
+    Key = "key", "must be a key";
+    Email = "email", "must be an e-mail address";
+    Uuid = "uuid", "must be a UUID";
     /// The tenant's catalogue has no entry of this kind with this id.
-    NotInCatalogue(&'static str),
+    NotInCatalogue(kind: &'static str) = "not_in_catalogue", "is not in the tenant's catalogue of {kind}s";
     /// The prompt includes this snippet, and no version of it is pinned.
-    Unpinned(String),
+    Unpinned(name: String) = "unpinned", "pins no version of the snippet `{name}` that the prompt includes";
     /// It refers to this secret, which is not set.
-    NoSecret(String),
+    NoSecret(name: String) = "no_secret", "refers to the secret `{name}`, which is not set";
     /// Of a template: no value has this name; the known ones, separated by commas.
-    NoValue {
-        name: String,
-        known: String,
-    },
+    NoValue { name: String, known: String } = "no_value", "the name {name} is not known";
     /// Of a template: there is no such filter, or no such test; those that there are.
-    NoFilter {
-        name: String,
-        known: String,
-    },
-    NoTest {
-        name: String,
-        known: String,
-    },
+    NoFilter { name: String, known: String } = "no_filter", "the filter {name} is not known";
+    NoTest { name: String, known: String } = "no_test", "the test {name} is not known";
     /// Of a template: a tag, or an operator, that templates don't have.
-    Tag(String),
-    Operator(&'static str),
+    Tag(name: String) = "tag", "{{% {name} %}} is not allowed";
+    Operator(name: &'static str) = "operator", "the operator {name} is not allowed";
     /// Of a template: it calls a function.
-    Call,
+    Call = "call", "calls are not allowed";
     /// Of a template: something was opened that nothing closes; what would.
-    Unclosed {
-        name: String,
-        end: String,
-    },
+    Unclosed { name: String, end: String } = "unclosed", "{name} is never closed";
     /// Of a template: it was written for another engine; what does the same here.
-    Foreign {
-        name: String,
-        instead: String,
-    },
+    Foreign { name: String, instead: String } = "foreign", "{name} is of another template language";
     /// Of a template: it can't be read from here on, for a reason in English.
-    Unreadable(String),
+    Unreadable(why: String) = "unreadable", "{why}";
     /// Of a template: a character that looks like a quote.
-    Quote(char),
+    Quote(name: char) = "quote", "{name} is no quote that a template knows";
     /// Of a template: an invisible character, as U+0000.
-    Unseen(String),
+    Unseen(name: String) = "unseen", "invisible control character {name}";
     /// Of a template: a character that marks what users send.
-    Kept(char),
+    Kept(name: char) = "kept", "the character {name} is kept for the marks around text from users";
     /// Of a template or a rule: no issuer gives this fact of users; those that are given.
-    NoFact {
-        name: String,
-        known: String,
-    },
+    NoFact { name: String, known: String } = "no_fact", "`{name}` is given by no issuer of the tenant";
     /// Of a template or a rule: there is no such preference; those that there are.
-    NoPreference {
-        name: String,
-        known: String,
-    },
+    NoPreference { name: String, known: String } = "no_preference", "`{name}` is no preference of the tenant";
     /// Of a template: the gateway has no such word of its own; those that it has.
-    NoMember {
-        name: String,
-        known: String,
-    },
+    NoMember { name: String, known: String } = "no_member", "`{name}` is never there";
     /// Of a template or a rule: no metadata of this name are declared.
-    Undeclared(String),
+    Undeclared(name: String) = "undeclared", "`{name}` is not declared";
     /// Of a template: it prints nothing where this is absent.
-    Absent(String),
+    Absent(name: String) = "absent", "`{name}` prints nothing where it is absent";
     /// It is missing, and so is the policy's default for it.
-    NoDefault,
+    NoDefault = "no_default", "is missing, and the policy's defaults name none: no user can get this persona";
     /// A text comes out empty, whatever the values are.
-    Blank,
-    /// At a place of a text, both counted from 1.
-    Placed {
-        line: usize,
-        column: usize,
-        wrong: Box<Wrong>,
-    },
+    Blank = "blank", "comes out empty, whatever the values are";
     /// The document gives this persona, which is not live.
-    NotLive(String),
+    NotLive(name: String) = "not_live", "gives the persona `{name}`, which is not live";
     /// The rule of this number, counted from one, holds wherever this one does.
-    Unreached {
-        rule: usize,
-        name: String,
-    },
+    Unreached { rule: usize, name: String } = "unreached", "is never reached: rule {rule} (`{name}`) holds wherever this one does";
     /// The rule of this number holds for everybody, so the default is never used.
-    DefaultUnused {
-        rule: usize,
-    },
+    DefaultUnused { rule: usize } = "default_unused", "is never used: rule {rule} holds for everybody";
     /// No user gets this persona, since its weight is 0.
-    NoWeight(String),
+    NoWeight(name: String) = "no_weight", "is 0: no user gets `{name}`";
     /// Nothing uses this attribute.
-    Unused(String),
+    Unused(name: String) = "unused", "`{name}` is used by no rule and no persona of this context";
     /// It means this context already.
-    AliasTaken(String),
+    AliasTaken(name: String) = "alias_taken", "means the context `{name}` already";
     /// The snippet has no such version.
-    NoVersion {
-        name: String,
-        version: i32,
-    },
+    NoVersion { name: String, version: i32 } = "no_version", "the snippet `{name}` has no version {version}";
+    /// Of a template: snippets are in prompts only, and only printed as they are.
+    SnippetInPrompt = "snippet_in_prompt", "snippets can be used in prompts only";
+    SnippetPrinted = "snippet_printed", "a snippet can only be printed as it is";
+    /// Of a template's loops.
+    LoopRecursive = "loop_recursive", "a loop cannot be recursive";
+    LoopCondition = "loop_condition", "a loop takes no condition";
+    LoopNames = "loop_names", "a loop takes one name, or two for pairs";
+    /// `loop` without one of its members; those that there are.
+    LoopAlone(known: &'static str) = "loop_alone", "loop cannot be used by itself";
+    LoopOutside = "loop_outside", "loop is known inside {{% for %}} only";
+    NoLoopField { name: String, known: &'static str } = "no_loop_field", "loop.{name} is not known";
+    /// The name of a loop hides the values of that name.
+    Hides(name: String) = "hides", "the loop name {name} hides the values of that name";
+    DeepLoops { most: usize } = "deep_loops", "more than {most} loops inside each other";
+    /// Of a template: an expression of more steps.
+    Deep { most: usize } = "deep", "an expression deeper than {most} steps";
+    /// Of a template: a number of more digits than are kept.
+    Rounded = "rounded", "this number would be rounded";
+    Literal = "literal", "this literal is not allowed";
+    SliceStep = "slice_step", "a slice takes no step";
+    ForNumbers = "for_numbers", "arithmetic is for numbers";
+    /// Of a template: `a-b` was written for the member `a-b`; how that is written.
+    Hyphen(instead: String) = "hyphen", "a name with a hyphen is read as a subtraction";
+    /// Of a template: the filter or test takes no such argument; those that it takes.
+    Argument { name: String, known: String } = "argument", "{name} does not take this argument";
+    /// Of a template: the test needs something to compare with.
+    Compares(name: String) = "compares", "the test {name} compares with something";
+    MapKeys = "map_keys", "keys of a map are texts in quotes";
+    LongList { most: usize } = "long_list", "a list of more than {most} entries";
+    LongPath { most: usize } = "long_path", "a value whose place is longer than {most} characters";
+    /// Of a template: its source, in bytes.
+    LongSource { bytes: usize, most: usize } = "long_source", "the template is {bytes} bytes long; at most {most} are allowed";
+    /// What a text may come out with, or does at least, and what is let through.
+    MayBeLong { chars: usize, bytes: usize, most: usize, most_bytes: usize } = "may_be_long", "can come out with up to {chars} characters ({bytes} bytes); over {most} characters or {most_bytes} bytes the user gets no session";
+    IsLong { chars: usize, bytes: usize, most: usize, most_bytes: usize } = "is_long", "comes out with {chars} characters ({bytes} bytes) at least, whatever the values are; over {most} characters or {most_bytes} bytes no session is given";
+    /// In units of work to render all texts of a session.
+    MuchWork { most: usize } = "much_work", "takes more work than the {most} units that a session has for all its texts, whatever the values are";
+    /// No user of the context, or of any if it is empty, would get a session, for a reason in English.
+    Unrendered { context: String, why: String } = "unrendered", "can't be rendered for any user: {why}";
+    /// The same of one user: `unknown`, `known`, or the `sample` of this name.
+    NoSession { who: &'static str, name: String, why: String } = "no_session", "a user would get no session: {why}";
+    /// A text comes out empty for everybody, or for one user.
+    EmptyForAll { context: String } = "empty_for_all", "comes out empty for every user";
+    EmptyFor { who: &'static str, name: String } = "empty_for", "comes out empty for a user";
+    NoGreeting { context: String } = "no_greeting", "comes out empty for every user: the LLM writes the greeting";
+    /// The context gives this persona, with which nobody would get a session, for a reason in English.
+    PersonaUnrendered { name: String, why: String } = "persona_unrendered", "gives the persona `{name}`, with which no session here can begin: {why}";
+    /// Of a rule's clause about this attribute; what the attribute can be, where that can be listed.
+    NeverHolds { name: String, known: String } = "never_holds", "can never hold";
+    AlwaysHolds { name: String, known: String } = "always_holds", "always holds";
+    NeverFits { name: String, known: String } = "never_fits", "never fits";
+    /// Clauses of a rule with these numbers, counted from one, contradict each other on these attributes.
+    Contradict { clauses: String, names: String } = "contradict", "clauses contradict each other";
+    OwnKey = "own_key", "is the context's own key";
+    /// Another context has this key, or this alias.
+    KeyTaken(name: String) = "key_taken", "`{name}` is the key of another context";
+    KeyIsAlias { name: String, context: String } = "key_is_alias", "the key `{name}` is an alias of the context `{context}`";
+    /// The tenant's catalogue had it.
+    Retired(kind: &'static str) = "retired", "was retired from the tenant's catalogue of {kind}s";
+    NotRendered { name: String, model: &'static str } = "not_rendered", "{name} can't be rendered by {model}";
+    /// The voice is of this provider.
+    VoiceOptions(name: String) = "voice_options", "do not suit the voice, which is of {name}: they are left out";
+    Retains = "retains", "is not known to take part in zero data retention, which the persona wants";
+    /// A newer version of the snippet is live.
+    Older { name: String, version: i32, live: i32 } = "older", "pins version {version} of the snippet `{name}`; version {live} is live";
+    MixedVoices = "mixed_voices", "mixes fields of several voice providers, or its speed is out of its provider's range";
+    NotBoth { name: &'static str, other: &'static str } = "not_both", "takes {name} or {other}, not both";
+    Together { name: &'static str, other: &'static str } = "together", "needs {name} and {other} together";
+    NoRegion = "no_region", "strict needs a region";
+    FourthOnly = "fourth_only", "works on cara-4 only: set avatarModel to cara-4 or leave directorNotes out";
+    VideoSize = "video_size", "videoWidth x videoHeight must be 720x480 on cara-3, 1152x768 or 768x1152 on cara-4";
+    LanguageCode = "language_code", "must be an ISO 639-1 code of two small letters, such as `en`";
+    Null = "null", "leave it out instead of null";
+    /// Of a tool. In bytes or characters.
+    ToolName { most: usize } = "tool_name", "must be 1 to {most} of A-Z a-z 0-9 _ . -";
+    SchemaObject { most: usize } = "schema_object", "must be a JSON Schema object of {most} bytes at most";
+    HttpsUrl { most: usize } = "https_url", "must be an https URL of {most} characters at most";
+    HeaderName = "header_name", "must have a header's name, such as X-Customer: letters, digits and - without spaces";
+    HeaderValue { most: usize } = "header_value", "must be a text of {most} bytes at most, without line ends";
+    Folders = "folders", "must be a list of at least one folder UUID";
+    SecretUnclosed = "secret_unclosed", "has a reference to a secret without its closing `}}`";
+    SecretSpelled = "secret_spelled", "has a reference to a secret that is spelled wrongly: write ${{secret:NAME}} with a name of a-z, 0-9, '-' and '_'";
+    SecretInHost = "secret_in_host", "has a secret in its host: a secret may be in the path and in the query only";
+    SecretMisplaced = "secret_misplaced", "refers to a secret, which may be only in the values of a webhook's headers and in its url";
+    ManySecrets { number: usize, most: usize } = "many_secrets", "have {number} references to secrets; {most} at most";
+    /// A credential in plain text, or what looks like one.
+    Credential = "credential", "is a credential in plain text";
+    CredentialLike = "credential_like", "may be a credential in plain text";
+    /// A URL that is none, has characters that belong escaped, or that a program would read otherwise.
+    NoUrl = "no_url", "must start with https:// and a host";
+    UrlCharacters = "url_characters", "must hold only the characters of a URL";
+    UrlRepaired = "url_repaired", "is not written as it would be called";
 }
 
 /// Words for what is wrong, and where programs can tell it apart, what it is.
@@ -156,184 +260,6 @@ pub struct Words {
 }
 
 impl Wrong {
-    /// Every code, in the order of the documentation.
-    #[cfg(test)]
-    pub const CODES: [&'static str; 52] = [
-        "missing",
-        "unknown",
-        "text",
-        "object",
-        "list",
-        "flag",
-        "number",
-        "whole",
-        "range",
-        "whole_range",
-        "at_least",
-        "at_most",
-        "length",
-        "line",
-        "items",
-        "one_of",
-        "time",
-        "future",
-        "zone",
-        "twice",
-        "key",
-        "email",
-        "uuid",
-        "not_in_catalogue",
-        "unpinned",
-        "no_secret",
-        "no_value",
-        "no_filter",
-        "no_test",
-        "tag",
-        "operator",
-        "call",
-        "unclosed",
-        "foreign",
-        "unreadable",
-        "quote",
-        "unseen",
-        "kept",
-        "no_fact",
-        "no_preference",
-        "no_member",
-        "undeclared",
-        "absent",
-        "no_default",
-        "blank",
-        "not_live",
-        "unreached",
-        "default_unused",
-        "no_weight",
-        "unused",
-        "alias_taken",
-        "no_version",
-    ];
-
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Text => "text",
-            Self::Object => "object",
-            Self::List => "list",
-            Self::Flag => "flag",
-            Self::Number => "number",
-            Self::Whole => "whole",
-            Self::Range { .. } => "range",
-            Self::WholeRange { .. } => "whole_range",
-            Self::AtLeast(_) => "at_least",
-            Self::AtMost(_) => "at_most",
-            Self::Length { .. } => "length",
-            Self::Line { .. } => "line",
-            Self::Items { .. } => "items",
-            Self::OneOf(_) => "one_of",
-            Self::Time(_) => "time",
-            Self::Future => "future",
-            Self::Zone(_) => "zone",
-            Self::Twice => "twice",
-            Self::Key => "key",
-            Self::Email => "email",
-            Self::Uuid => "uuid",
-            Self::Unknown(_) => "unknown",
-            Self::NotInCatalogue(_) => "not_in_catalogue",
-            Self::Unpinned(_) => "unpinned",
-            Self::NoSecret(_) => "no_secret",
-            Self::NoValue { .. } => "no_value",
-            Self::NoFilter { .. } => "no_filter",
-            Self::NoTest { .. } => "no_test",
-            Self::Tag(_) => "tag",
-            Self::Operator(_) => "operator",
-            Self::Call => "call",
-            Self::Unclosed { .. } => "unclosed",
-            Self::Foreign { .. } => "foreign",
-            Self::Unreadable(_) => "unreadable",
-            Self::Quote(_) => "quote",
-            Self::Unseen(_) => "unseen",
-            Self::Kept(_) => "kept",
-            Self::NoFact { .. } => "no_fact",
-            Self::NoPreference { .. } => "no_preference",
-            Self::NoMember { .. } => "no_member",
-            Self::Undeclared(_) => "undeclared",
-            Self::Absent(_) => "absent",
-            Self::NoDefault => "no_default",
-            Self::Blank => "blank",
-            Self::Placed { wrong, .. } => wrong.code(),
-            Self::NotLive(_) => "not_live",
-            Self::Unreached { .. } => "unreached",
-            Self::DefaultUnused { .. } => "default_unused",
-            Self::NoWeight(_) => "no_weight",
-            Self::Unused(_) => "unused",
-            Self::AliasTaken(_) => "alias_taken",
-            Self::NoVersion { .. } => "no_version",
-        }
-    }
-
-    /// What belongs to the code, by name.
-    pub fn values(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Range { least, most } | Self::WholeRange { least, most } => {
-                vec![("least", least.clone()), ("most", most.clone())]
-            }
-            Self::Length { least, most } | Self::Items { least, most } => {
-                vec![("least", least.to_string()), ("most", most.to_string())]
-            }
-            Self::Line { most } => vec![("most", most.to_string())],
-            Self::AtLeast(least) => vec![("least", least.clone())],
-            Self::AtMost(most) => vec![("most", most.clone())],
-            Self::OneOf(choices) => vec![("choices", choices.clone())],
-            Self::Time(example) | Self::Zone(example) => vec![("example", (*example).to_owned())],
-            Self::Unknown(known) => vec![("known", known.clone())],
-            Self::NotInCatalogue(kind) => vec![("kind", (*kind).to_owned())],
-            Self::Unpinned(name)
-            | Self::NoSecret(name)
-            | Self::Tag(name)
-            | Self::NotLive(name)
-            | Self::NoWeight(name)
-            | Self::Unused(name)
-            | Self::AliasTaken(name)
-            | Self::Unseen(name)
-            | Self::Undeclared(name)
-            | Self::Absent(name) => vec![("name", name.clone())],
-            Self::Operator(sign) => vec![("name", (*sign).to_owned())],
-            Self::Unclosed { name, end } => vec![("name", name.clone()), ("end", end.clone())],
-            Self::Foreign { name, instead } => {
-                vec![("name", name.clone()), ("instead", instead.clone())]
-            }
-            Self::Unreadable(why) => vec![("why", why.clone())],
-            Self::Quote(c) | Self::Kept(c) => vec![("name", c.to_string())],
-            Self::Placed {
-                line,
-                column,
-                wrong,
-            } => {
-                let mut values = wrong.values();
-                values.push(("line", line.to_string()));
-                values.push(("column", column.to_string()));
-                values
-            }
-            Self::NoValue { name, known }
-            | Self::NoFilter { name, known }
-            | Self::NoTest { name, known }
-            | Self::NoFact { name, known }
-            | Self::NoPreference { name, known }
-            | Self::NoMember { name, known } => {
-                vec![("name", name.clone()), ("known", known.clone())]
-            }
-            Self::Unreached { rule, name } => {
-                vec![("rule", rule.to_string()), ("name", name.clone())]
-            }
-            Self::DefaultUnused { rule } => vec![("rule", rule.to_string())],
-            Self::NoVersion { name, version } => {
-                vec![("name", name.clone()), ("version", version.to_string())]
-            }
-            _ => Vec::new(),
-        }
-    }
-
     /// With other words than the usual ones.
     pub fn worded(self, text: impl Into<String>) -> Words {
         Words {
@@ -367,100 +293,6 @@ impl Wrong {
     pub fn one_of<T: AsRef<str>>(choices: &[T]) -> Self {
         let choices: Vec<&str> = choices.iter().map(AsRef::as_ref).collect();
         Self::OneOf(choices.join(", "))
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("is missing"),
-            Self::Text => f.write_str("must be a text"),
-            Self::Object => f.write_str("must be an object"),
-            Self::List => f.write_str("must be a list"),
-            Self::Flag => f.write_str("must be true or false"),
-            Self::Number => f.write_str("must be a number"),
-            Self::Whole => f.write_str("must be a whole number"),
-            Self::Range { least, most } => write!(f, "must be {least} to {most}"),
-            Self::WholeRange { least, most } => {
-                write!(f, "must be a whole number from {least} to {most}")
-            }
-            Self::AtLeast(least) => write!(f, "must be at least {least}"),
-            Self::AtMost(most) => write!(f, "must be at most {most}"),
-            Self::Length { least: 0, most } => write!(f, "must be {most} characters at most"),
-            Self::Length { least, most } => write!(f, "must be {least} to {most} characters"),
-            Self::Line { most } => write!(f, "must be one line of 1 to {most} characters"),
-            Self::Items { least: 0, most } => write!(f, "must be a list of at most {most} items"),
-            Self::Items { least, most } => write!(f, "must be a list of {least} to {most} items"),
-            Self::OneOf(choices) => write!(f, "must be one of: {choices}"),
-            Self::Time(example) => write!(f, "must be a time such as {example}"),
-            Self::Future => f.write_str("must be in the future"),
-            Self::Zone(example) => write!(f, "must be an IANA time zone such as {example}"),
-            Self::Twice => f.write_str("is in the list twice"),
-            Self::Key => f.write_str("must be a key"),
-            Self::Email => f.write_str("must be an e-mail address"),
-            Self::Uuid => f.write_str("must be a UUID"),
-            Self::Unknown(known) => write!(f, "is unknown; known are {known}"),
-            Self::NotInCatalogue(kind) => write!(f, "is not in the tenant's catalogue of {kind}s"),
-            Self::Unpinned(name) => {
-                write!(
-                    f,
-                    "pins no version of the snippet `{name}` that the prompt includes"
-                )
-            }
-            Self::NoSecret(name) => write!(f, "refers to the secret `{name}`, which is not set"),
-            Self::NoValue { name, .. } => write!(f, "the name {name} is not known"),
-            Self::NoFilter { name, .. } => write!(f, "the filter {name} is not known"),
-            Self::NoTest { name, .. } => write!(f, "the test {name} is not known"),
-            Self::Tag(tag) => write!(f, "{{% {tag} %}} is not allowed"),
-            Self::Operator(sign) => write!(f, "the operator {sign} is not allowed"),
-            Self::Call => f.write_str("calls are not allowed"),
-            Self::Unclosed { name, .. } => write!(f, "{name} is never closed"),
-            Self::Foreign { name, .. } => write!(f, "{name} is of another template language"),
-            Self::Unreadable(why) => f.write_str(why),
-            Self::Quote(c) => write!(f, "{c} is no quote that a template knows"),
-            Self::Unseen(name) => write!(f, "invisible control character {name}"),
-            Self::Kept(c) => write!(
-                f,
-                "the character {c} is kept for the marks around text from users"
-            ),
-            Self::NoFact { name, .. } => write!(f, "`{name}` is given by no issuer of the tenant"),
-            Self::NoPreference { name, .. } => {
-                write!(f, "`{name}` is no preference of the tenant")
-            }
-            Self::NoMember { name, .. } => write!(f, "`{name}` is never there"),
-            Self::Undeclared(name) => write!(f, "`{name}` is not declared"),
-            Self::Absent(name) => write!(f, "`{name}` prints nothing where it is absent"),
-            Self::NoDefault => f.write_str(
-                "is missing, and the policy's defaults name none: no user can get this persona",
-            ),
-            Self::Blank => f.write_str("comes out empty, whatever the values are"),
-            Self::Placed {
-                line,
-                column,
-                wrong,
-            } => write!(f, "line {line}, column {column}: {wrong}"),
-            Self::NotLive(persona) => write!(f, "gives the persona `{persona}`, which is not live"),
-            Self::Unreached { rule, name } => {
-                write!(
-                    f,
-                    "is never reached: rule {rule} (`{name}`) holds wherever this one does"
-                )
-            }
-            Self::DefaultUnused { rule } => {
-                write!(f, "is never used: rule {rule} holds for everybody")
-            }
-            Self::NoWeight(persona) => write!(f, "is 0: no user gets `{persona}`"),
-            Self::Unused(name) => {
-                write!(
-                    f,
-                    "`{name}` is used by no rule and no persona of this context"
-                )
-            }
-            Self::AliasTaken(context) => write!(f, "means the context `{context}` already"),
-            Self::NoVersion { name, version } => {
-                write!(f, "the snippet `{name}` has no version {version}")
-            }
-        }
     }
 }
 

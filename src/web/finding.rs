@@ -116,99 +116,8 @@ pub fn finding_bodies(findings: Vec<Finding>) -> Vec<FindingBody> {
 mod tests {
     use crate::domain::wrong::Wrong;
 
-    fn one_of_each() -> Vec<Wrong> {
-        let text = || "x".to_owned();
-        vec![
-            Wrong::Missing,
-            Wrong::Unknown(text()),
-            Wrong::Text,
-            Wrong::Object,
-            Wrong::List,
-            Wrong::Flag,
-            Wrong::Number,
-            Wrong::Whole,
-            Wrong::range(1, 2),
-            Wrong::whole_range(1, 2),
-            Wrong::AtLeast(text()),
-            Wrong::AtMost(text()),
-            Wrong::Length { least: 1, most: 2 },
-            Wrong::Line { most: 2 },
-            Wrong::Items { least: 1, most: 2 },
-            Wrong::one_of(&["a", "b"]),
-            Wrong::Time("now"),
-            Wrong::Future,
-            Wrong::Zone("UTC"),
-            Wrong::Twice,
-            Wrong::Key,
-            Wrong::Email,
-            Wrong::Uuid,
-            Wrong::NotInCatalogue("voice"),
-            Wrong::Unpinned(text()),
-            Wrong::NoSecret(text()),
-            Wrong::NoValue {
-                name: text(),
-                known: text(),
-            },
-            Wrong::NoFilter {
-                name: text(),
-                known: text(),
-            },
-            Wrong::NoTest {
-                name: text(),
-                known: text(),
-            },
-            Wrong::Tag(text()),
-            Wrong::Operator("*"),
-            Wrong::Call,
-            Wrong::Unclosed {
-                name: text(),
-                end: text(),
-            },
-            Wrong::Foreign {
-                name: text(),
-                instead: text(),
-            },
-            Wrong::Unreadable(text()),
-            Wrong::Quote('`'),
-            Wrong::unseen('\u{200B}'),
-            Wrong::Kept('\u{27E6}'),
-            Wrong::NoFact {
-                name: text(),
-                known: text(),
-            },
-            Wrong::NoPreference {
-                name: text(),
-                known: text(),
-            },
-            Wrong::NoMember {
-                name: text(),
-                known: text(),
-            },
-            Wrong::Undeclared(text()),
-            Wrong::Absent(text()),
-            Wrong::NoDefault,
-            Wrong::Blank,
-            Wrong::NotLive(text()),
-            Wrong::Unreached {
-                rule: 1,
-                name: text(),
-            },
-            Wrong::DefaultUnused { rule: 1 },
-            Wrong::NoWeight(text()),
-            Wrong::Unused(text()),
-            Wrong::AliasTaken(text()),
-            Wrong::NoVersion {
-                name: text(),
-                version: 1,
-            },
-        ]
-    }
-
     #[test]
     fn each_code_is_documented_once() {
-        let all = one_of_each();
-        let codes: Vec<&str> = all.iter().map(Wrong::code).collect();
-        assert_eq!(codes, Wrong::CODES);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md");
         let documentation = std::fs::read_to_string(path).expect("a page of the documentation");
         let (_, section) = documentation
@@ -220,14 +129,11 @@ mod tests {
             .skip(1)
             .take_while(|line| line.starts_with('|'))
             .collect();
-        let expected = all.iter().map(|wrong| {
-            let values = wrong.values().into_iter();
-            let values: Vec<String> = values.map(|(name, _)| format!("`{name}`")).collect();
-            format!("| `{}` | {} |", wrong.code(), values.join(", "))
-        });
-        for (row, expected) in rows.iter().zip(expected) {
+        for (row, (code, values)) in rows.iter().zip(Wrong::CODES) {
+            let values: Vec<String> = values.iter().map(|name| format!("`{name}`")).collect();
+            let expected = format!("| `{code}` | {} |", values.join(", "));
             assert!(row.starts_with(&expected), "{row}: {expected}");
         }
-        assert_eq!(rows.len(), all.len());
+        assert_eq!(rows.len(), Wrong::CODES.len());
     }
 }

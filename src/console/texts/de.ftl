@@ -1433,6 +1433,88 @@ fault-no-weight = ist 0: niemand bekommt { $name }. Ein Gewicht geben oder den E
 fault-unused = { $name } braucht in diesem Kontext keine Regel und keine Persona: verwenden oder herausnehmen
 fault-alias-taken = steht schon für den Kontext { $name }: einen anderen Alias wählen oder ihn dort zuerst herausnehmen
 fault-no-version = der Textbaustein { $name } hat keine Version { $version }: eine versiegelte nennen oder keine, damit die gilt, die live ist
+fault-snippet-in-prompt = Textbausteine gibt es nur in Prompts: den Text hier selbst schreiben
+fault-snippet-printed = ein Textbaustein lässt sich nur ausgeben, wie er ist: { "{{ snippets.key }}" }
+fault-loop-recursive = eine Schleife darf nicht rekursiv sein: die Liste selbst durchlaufen
+fault-loop-condition = eine Schleife hat keine Bedingung: { "{% if %}" } in die Schleife setzen
+fault-loop-names = eine Schleife hat einen Namen oder für Paare zwei: { "{% for key, value in metadata|items %}" }
+fault-loop-alone = loop allein ist kein Wert; es gibt { $known }
+fault-loop-outside = loop gibt es nur in { "{% for %}" }
+fault-no-loop-field = loop.{ $name } gibt es nicht; es gibt { $known }
+fault-hides = der Name { $name } der Schleife verdeckt die Werte dieses Namens: einen anderen wählen
+fault-deep-loops = mehr als { $most } Schleifen ineinander: eine flachere Liste senden
+fault-deep = ein Ausdruck mit mehr als { $most } Stufen: auf mehrere verteilen
+fault-rounded = diese Zahl würde gerundet: in Anführungszeichen oder mit höchstens 38 Ziffern schreiben
+fault-literal = das ist kein Wert, den es in Vorlagen gibt: Text, Zahl, true, false oder none
+fault-slice-step = ein Ausschnitt hat keine Schrittweite: value[start:end]
+fault-for-numbers = gerechnet wird nur mit Zahlen; Texte einen nach dem anderen ausgeben
+fault-hyphen = ein Name mit Bindestrich gilt als Subtraktion: { $instead } schreiben
+fault-argument = { $name } nimmt dieses Argument nicht; es gibt { $known }
+fault-argument-none = { $name } nimmt kein Argument
+fault-compares = der Test { $name } vergleicht mit etwas: { "{{ a is eq(b) }}" }
+fault-map-keys = Schlüssel stehen in Anführungszeichen: { "{\"gold\": \"herzlich\"}" }
+fault-long-list = eine Liste mit mehr als { $most } Einträgen: als Metadaten senden oder aufteilen
+fault-long-path = der Ort eines Werts ist länger als { $most } Zeichen: unter einem kürzeren Namen senden
+fault-long-source = hat { $bytes } Bytes, höchstens { $most } sind erlaubt: Teile in Textbausteine auslagern oder kürzen
+fault-may-be-long = kann bis zu { $chars } Zeichen ({ $bytes } Bytes) lang werden; über { $most } Zeichen oder { $most_bytes } Bytes gibt es keine Sitzung. Kürzen oder Listen und Texte der Metadaten begrenzen
+fault-is-long = wird mindestens { $chars } Zeichen ({ $bytes } Bytes) lang; über { $most } Zeichen oder { $most_bytes } Bytes gibt es keine Sitzung. Kürzen oder weniger Textbausteine einbinden
+fault-much-work = macht mehr Arbeit als die { $most } Einheiten einer Sitzung: weniger durchlaufen und in Schleifen weniger tun
+fault-unrendered = im Kontext { $context } bekäme niemand eine Sitzung, da die Texte zu lang werden oder zu viel Arbeit machen: kürzen
+fault-unrendered-none = niemand bekäme eine Sitzung, da die Texte zu lang werden oder zu viel Arbeit machen: kürzen
+fault-no-session = { $who ->
+    [sample] der Beispielnutzer { $name }
+    [known] jemand, von dem alles bekannt ist,
+   *[unknown] jemand, von dem nichts bekannt ist,
+  } bekäme keine Sitzung, da die Texte zu lang werden oder zu viel Arbeit machen: kürzen, was solche Nutzer bekommen
+fault-empty-for-all = bleibt im Kontext { $context } für alle leer: Text schreiben, der nicht von Werten abhängt
+fault-empty-for-all-none = bleibt für alle leer: Text schreiben, der nicht von Werten abhängt
+fault-empty-for = bleibt für { $who ->
+    [sample] den Beispielnutzer { $name }
+    [known] jemanden, von dem alles bekannt ist,
+   *[unknown] jemanden, von dem nichts bekannt ist,
+  } leer: Text schreiben, der nicht von Werten abhängt, oder ein { "{% else %}" }
+fault-no-greeting = bleibt im Kontext { $context } für alle leer: das Sprachmodell begrüßt von sich aus
+fault-no-greeting-none = bleibt für alle leer: das Sprachmodell begrüßt von sich aus
+fault-persona-unrendered = gibt die Persona { $name }, mit der hier keine Sitzung beginnen kann, da ihre Texte zu lang werden oder zu viel Arbeit machen: sie ändern oder eine andere nennen
+fault-never-holds = gilt nie: { $name } ist eines von { $known }
+fault-never-holds-none = gilt nie: so einen Wert hat { $name } nicht
+fault-always-holds = gilt immer: { $name } ist eines von { $known }. Die Bedingung herausnehmen
+fault-always-holds-none = gilt immer, was { $name } auch ist. Die Bedingung herausnehmen
+fault-never-fits = passt nie: { $name } ist eines von { $known }
+fault-never-fits-none = passt nie: so einen Wert hat { $name } nicht
+fault-contradict = gilt nie: die Bedingungen { $clauses } widersprechen sich bei { $names }. Was zur Wahl steht, in die Werte einer Bedingung schreiben oder in zwei Regeln
+fault-own-key = ist der Schlüssel dieses Kontexts: herausnehmen, er gilt ohnehin
+fault-key-taken = { $name } ist der Schlüssel eines anderen Kontexts: einen anderen Alias wählen oder jenen Kontext archivieren
+fault-key-is-alias = der Schlüssel { $name } ist ein Alias des Kontexts { $context }: ihn dort zuerst herausnehmen
+fault-retired = steht nicht mehr im Katalog des Mandanten: etwas anderes wählen oder den Katalog abgleichen
+fault-not-rendered = { $name } gibt es nicht mit { $model }: ein anderes Modell oder einen anderen Avatar wählen
+fault-voice-options = passen nicht zur Stimme, die von { $name } ist, und bleiben weg: Angaben dieses Anbieters machen oder eine andere Stimme wählen
+fault-retains = speichert womöglich Daten, was die Persona ausschließt (zeroDataRetention): etwas anderes wählen oder den Katalog abgleichen
+fault-older = legt den Textbaustein { $name } auf Version { $version } fest; live ist { $live }
+fault-mixed-voices = mischt Angaben mehrerer Anbieter von Stimmen, oder das Tempo liegt außerhalb dessen, was der Anbieter kann
+fault-not-both = nimmt { $name } oder { $other }, nicht beides
+fault-together = braucht { $name } und { $other } zusammen
+fault-no-region = strict braucht eine Region (region)
+fault-fourth-only = gilt nur mit cara-4: avatarModel auf cara-4 setzen oder weglassen
+fault-video-size = Breite x Höhe muss mit cara-3 720x480 sein, mit cara-4 1152x768 oder 768x1152
+fault-language-code = muss ein Sprachcode aus zwei kleinen Buchstaben sein (ISO 639-1), etwa de
+fault-null = weglassen statt null
+fault-tool-name = muss 1 bis { $most } Zeichen aus A-Z a-z 0-9 _ . - haben
+fault-schema-object = muss ein JSON Schema sein: ein Objekt von höchstens { $most } Bytes
+fault-https-url = muss eine URL mit https:// von höchstens { $most } Zeichen sein
+fault-header-name = muss ein Header-Name sein, etwa X-Customer: Buchstaben, Ziffern und - ohne Leerzeichen
+fault-header-value = muss ein Text von höchstens { $most } Bytes ohne Zeilenenden sein
+fault-folders = muss eine Liste mit mindestens einem Ordner sein (UUIDs)
+fault-secret-unclosed = verweist auf ein Geheimnis ohne schließende { "}" }
+fault-secret-spelled = verweist falsch geschrieben auf ein Geheimnis: { "${secret:NAME}" } mit einem Namen aus a-z, 0-9, - und _
+fault-secret-in-host = hat ein Geheimnis im Hostnamen: erlaubt ist es nur im Pfad und in der Abfrage
+fault-secret-misplaced = verweist auf ein Geheimnis, das nur in den Werten der Header eines Webhooks und in seiner url stehen darf
+fault-many-secrets = verweisen { $number }-mal auf Geheimnisse, erlaubt sind { $most }
+fault-credential = sind Zugangsdaten im Klartext, die alle sehen, die das Dokument sehen: neue als Geheimnis anlegen und hier { "${secret:NAME}" } schreiben
+fault-credential-like = sind womöglich Zugangsdaten im Klartext, die alle sehen, die das Dokument sehen: als Geheimnis anlegen und hier { "${secret:NAME}" } schreiben
+fault-no-url = muss mit https:// und einem Host beginnen
+fault-url-characters = darf nur Zeichen einer URL haben: keine Leerzeichen, Zeilenenden und Anführungszeichen; andere Buchstaben als %XX
+fault-url-repaired = ist nicht so geschrieben, wie sie aufgerufen würde: den Host in üblicher Form, den Pfad ohne . und ..
 
 ov-mint-takes = typische Anfrage nach einem Token; 5 von 100 dauern länger als { $most }
 ov-failing = Wo es scheitert

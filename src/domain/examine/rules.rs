@@ -102,13 +102,13 @@ fn aliases(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Findi
         if alias == key {
             findings.push(Finding::warning(
                 at,
-                "is the context's own key",
+                Wrong::OwnKey,
                 "Take it out: the key means the context anyway",
             ));
         } else if contexts.contains_key(alias) {
             findings.push(Finding::unready(
                 at,
-                format!("`{alias}` is the key of another context"),
+                Wrong::KeyTaken(alias.to_string()),
                 "Choose another alias, or archive that context",
             ));
         } else if let Some((other, _)) = of_another {
@@ -126,7 +126,10 @@ fn aliases(key: &Key, context: &Reading, around: &Surroundings<'_>) -> Vec<Findi
     findings.extend(taken.map(|(other, _)| {
         Finding::unready(
             "",
-            format!("the key `{key}` is an alias of the context `{other}`"),
+            Wrong::KeyIsAlias {
+                name: key.to_string(),
+                context: other.to_string(),
+            },
             "Take the alias from that context first",
         )
     }));
@@ -215,24 +218,26 @@ impl<'a> Rules<'a> {
                 continue;
             };
             let at = format!("{at}/when/{index}");
-            let finding = |what: &str, out: &str| {
+            let finding = |wrong: Wrong, out: &str| {
                 let mut meant = clause.values.iter();
                 let advice = meant.find_map(|value| correction(clause, value, values));
+                let text = format!("{wrong}: `{attribute}` is {}", values.describe());
                 Finding::warning(
                     &at,
-                    format!("{what}: `{attribute}` is {}", values.describe()),
+                    wrong.worded(text),
                     advice.unwrap_or_else(|| {
                         format!("Compare it with what it can be, or take {out} out")
                     }),
                 )
             };
+            let (name, known) = (attribute.clone(), values.choices());
             if !self.judge.is_possible(values, &[(clause, true)]) {
-                findings.push(finding("can never hold", "the rule"));
+                findings.push(finding(Wrong::NeverHolds { name, known }, "the rule"));
                 continue;
             }
             let useless = self.useless_values(&at, &attribute, clause, values);
             if useless.is_empty() && !self.judge.is_possible(values, &[(clause, false)]) {
-                findings.push(finding("always holds", "the clause"));
+                findings.push(finding(Wrong::AlwaysHolds { name, known }, "the clause"));
             }
             findings.extend(useless);
             together.entry(attribute).or_default().push((index, clause));
@@ -247,16 +252,25 @@ impl<'a> Rules<'a> {
         at: &str,
         together: &BTreeMap<String, Vec<(usize, &Clause)>>,
     ) -> Vec<Finding> {
-        let finding = |on: &str, clauses: &[(usize, &Clause)], advice: Option<String>| {
+        let finding = |names: &[&String], clauses: &[(usize, &Clause)], advice: Option<String>| {
             let mut numbers: Vec<usize> = clauses.iter().map(|(index, _)| index + 1).collect();
             numbers.sort_unstable();
             let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            let quoted = |between: &str| {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                names.join(between)
+            };
             Finding::warning(
                 format!("{at}/when"),
-                format!(
-                    "can never hold: clauses {} contradict each other on {on}",
-                    numbers.join(" and ")
-                ),
+                Wrong::Contradict {
+                    clauses: numbers.join(", "),
+                    names: quoted(", "),
+                }
+                .worded(format!(
+                    "can never hold: clauses {} contradict each other on {}",
+                    numbers.join(" and "),
+                    quoted(" and ")
+                )),
                 advice.unwrap_or_else(|| {
                     "All clauses of a rule must hold; put alternatives into the values of one clause, or into two rules".to_owned()
                 }),
@@ -268,8 +282,11 @@ impl<'a> Rules<'a> {
             let wanted: Vec<ClauseGoal<'_>> =
                 clauses.iter().map(|(_, clause)| (*clause, true)).collect();
             if wanted.len() > 1 && !self.can_be(&wanted) {
-                let on = format!("`{attribute}`");
-                findings.push(finding(&on, clauses, overnight(attribute, &wanted)));
+                findings.push(finding(
+                    &[attribute],
+                    clauses,
+                    overnight(attribute, &wanted),
+                ));
             } else {
                 consistent.insert(attribute, clauses);
             }
@@ -281,7 +298,7 @@ impl<'a> Rules<'a> {
                 let both = [ones, others].concat();
                 let clauses: Vec<&Clause> = both.iter().map(|(_, clause)| *clause).collect();
                 if !moment::is_possible(&self.judge, &clauses) {
-                    findings.push(finding(&format!("`{one}` and `{other}`"), &both, None));
+                    findings.push(finding(&[&one, &other], &both, None));
                 }
             }
         }
@@ -319,7 +336,14 @@ impl<'a> Rules<'a> {
         let finding = |(index, value): (usize, &Fact)| {
             Finding::warning(
                 format!("{at}/values/{index}"),
-                format!("never fits: `{attribute}` is {}", values.describe()),
+                Wrong::NeverFits {
+                    name: attribute.to_owned(),
+                    known: values.choices(),
+                }
+                .worded(format!(
+                    "never fits: `{attribute}` is {}",
+                    values.describe()
+                )),
                 correction(clause, value, values)
                     .unwrap_or_else(|| "Correct the value, or take it out".to_owned()),
             )

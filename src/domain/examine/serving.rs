@@ -1,12 +1,14 @@
 //! Whether a persona can be given at all: worked out as a mint would, for made-up users of every sort.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use super::Surroundings;
 use super::schema;
 use crate::domain::caller::Fact;
 use crate::domain::decide::{ConfiguredPersona, Moment, PromptNotes, Undecided, configure};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Blocks, Finding};
 use crate::domain::ids::SessionId;
 use crate::domain::key::Key;
 use crate::domain::preferences::{PreferenceField, Preferences};
@@ -16,6 +18,7 @@ use crate::domain::settings::Settings;
 use crate::domain::settings::bounds::CLIENT_LLM;
 use crate::domain::snapshot::{LiveContext, LivePersona};
 use crate::domain::template::Template;
+use crate::domain::wrong::Wrong;
 
 /// Most contexts of a persona that are tried, since rendering takes time.
 const MAX_TRIED: usize = 20;
@@ -57,20 +60,20 @@ pub(super) fn of_persona(
         for (context, outcomes) in &tried {
             let Some((who, fault)) = outcomes
                 .iter()
-                .find_map(|one| Some((one.who.as_str(), problem.fault(one)?)))
+                .find_map(|one| Some((&one.who, problem.fault(one)?)))
             else {
                 continue;
             };
             let finding = match context {
-                _ if everywhere => Some(problem.always(&fault, "", is_constant)),
+                _ if everywhere => Some(problem.always(fault, None, is_constant)),
                 Some(context) if have_it(outcomes) => {
-                    let place = format!(" of the context `{context}`");
-                    Some(until_release(problem.always(&fault, &place, is_constant)))
+                    let finding = problem.always(fault, Some(context), is_constant);
+                    Some(until_release(finding))
                 }
                 _ if noted => None,
                 _ => {
                     noted = true;
-                    problem.sometimes(who, &fault)
+                    problem.sometimes(who, fault)
                 }
             };
             findings.extend(finding);
@@ -100,7 +103,10 @@ pub(super) fn of_context<'a>(
         if let (true, Some(fault)) = (faults.len() == outcomes.len(), faults.first()) {
             findings.push(Finding::unready(
                 at,
-                format!("gives the persona `{key}`, with which no session here can begin: {fault}"),
+                Wrong::PersonaUnrendered {
+                    name: key.to_string(),
+                    why: fault.clone(),
+                },
                 "Change that persona, or name another",
             ));
         }
@@ -113,18 +119,44 @@ pub(super) fn wants_prompt(settings: &Settings) -> bool {
     settings.llm_id.as_deref() != Some(CLIENT_LLM)
 }
 
-fn until_release(finding: Finding) -> Finding {
+fn until_release(mut finding: Finding) -> Finding {
     if finding.is_error() {
-        Finding::unready(finding.pointer, finding.message, finding.advice)
-    } else {
-        finding
+        finding.blocks = Some(Blocks::Release);
+    }
+    finding
+}
+
+/// A made-up user.
+enum Who {
+    Unknown,
+    Known,
+    Sample(String),
+}
+
+impl Who {
+    /// For programs, and the sample user's name.
+    fn values(&self) -> (&'static str, String) {
+        match self {
+            Self::Unknown => ("unknown", String::new()),
+            Self::Known => ("known", String::new()),
+            Self::Sample(name) => ("sample", name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("a user of whom nothing is known"),
+            Self::Known => f.write_str("a user of whom everything is known"),
+            Self::Sample(name) => write!(f, "the sample user `{name}`"),
+        }
     }
 }
 
 /// What one made-up user would get.
 struct Outcome {
-    /// Such as `a user of whom nothing is known`.
-    who: String,
+    who: Who,
     given: Result<ConfiguredPersona, Undecided>,
     wants_prompt: bool,
     has_greeting: bool,
@@ -199,47 +231,57 @@ impl Problem {
 
     /// Where every made-up user has it. Texts that look at values (`is_constant` says no) may come out otherwise for users
     /// whom nobody thought of.
-    fn always(self, fault: &str, place: &str, is_constant: bool) -> Finding {
+    fn always(self, why: String, context: Option<&Key>, is_constant: bool) -> Finding {
         let at = self.pointer();
         let certain = if is_constant { "" } else { " that was tried" };
+        let place = context.map(|key| format!(" of the context `{key}`"));
+        let users = format!("{certain}{}", place.unwrap_or_default());
+        let context = context.map(Key::to_string).unwrap_or_default();
+        let empty = format!("comes out empty for every user{users}");
         match self {
-            Self::Unrendered => Finding::error(
-                at,
-                format!("can't be rendered for any user{certain}{place}: {fault}"),
-                "Shorten it; if it is for certain users only, add a sample user such as they are",
-            ),
+            Self::Unrendered => {
+                let text = format!("can't be rendered for any user{users}: {why}");
+                Finding::error(
+                    at,
+                    Wrong::Unrendered { context, why }.worded(text),
+                    "Shorten it; if it is for certain users only, add a sample user such as they are",
+                )
+            }
             Self::NoPrompt | Self::NoName if is_constant => Finding::error(
                 at,
-                format!("comes out empty for every user{place}"),
+                Wrong::EmptyForAll { context }.worded(empty),
                 "Write text here",
             ),
             Self::NoPrompt | Self::NoName => Finding::warning(
                 at,
-                format!("comes out empty for every user{certain}{place}"),
+                Wrong::EmptyForAll { context }.worded(empty),
                 "Write some text that does not depend on values",
             ),
             Self::NoGreeting => Finding::warning(
                 at,
-                format!(
-                    "comes out empty for every user{certain}{place}: the LLM writes the greeting"
-                ),
+                Wrong::NoGreeting { context }
+                    .worded(format!("{empty}: the LLM writes the greeting")),
                 "Write text that does not depend on values, or take it out",
             ),
         }
     }
 
     /// Where some have it.
-    fn sometimes(self, who: &str, fault: &str) -> Option<Finding> {
+    fn sometimes(self, somebody: &Who, why: String) -> Option<Finding> {
         let at = self.pointer();
+        let (who, name) = somebody.values();
         match self {
-            Self::Unrendered => Some(Finding::warning(
-                at,
-                format!("{who} would get no session: {fault}"),
-                "Shorten the part that such users get",
-            )),
+            Self::Unrendered => {
+                let text = format!("{somebody} would get no session: {why}");
+                Some(Finding::warning(
+                    at,
+                    Wrong::NoSession { who, name, why }.worded(text),
+                    "Shorten the part that such users get",
+                ))
+            }
             Self::NoPrompt | Self::NoName => Some(Finding::warning(
                 at,
-                format!("comes out empty for {who}"),
+                Wrong::EmptyFor { who, name }.worded(format!("comes out empty for {somebody}")),
                 "Write text that does not depend on values, or an {% else %}",
             )),
             Self::NoGreeting => None,
@@ -255,31 +297,19 @@ fn outcomes(
     around: &Surroundings<'_>,
 ) -> Vec<Outcome> {
     let is_overridden = |user: &SampleUser| user.preferences.get("systemPrompt").is_some();
-    let nobody = (
-        "a user of whom nothing is known".to_owned(),
-        SampleUser::default(),
-        Metadata::default(),
-    );
+    let nobody = (Who::Unknown, SampleUser::default(), Metadata::default());
     let sample = schema.map_or_else(Metadata::default, |schema| {
         Metadata::from(schema::sample(schema))
     });
-    let known = (
-        "a user of whom everything is known".to_owned(),
-        somebody(persona, around),
-        sample.clone(),
-    );
+    let known = (Who::Known, somebody(persona, around), sample.clone());
     // One who brings a prompt says nothing of the persona's own.
     let samples = around
         .samples
         .iter()
         .filter(|(_, user)| !is_overridden(user));
-    let samples = samples.take(MAX_SAMPLES).map(|(name, user)| {
-        (
-            format!("the sample user `{name}`"),
-            user.clone(),
-            sample.clone(),
-        )
-    });
+    let samples = samples
+        .take(MAX_SAMPLES)
+        .map(|(name, user)| (Who::Sample(name.to_string()), user.clone(), sample.clone()));
     let moment = Moment {
         now: around.moment,
         session: SessionId(uuid::Uuid::nil()),

@@ -68,10 +68,7 @@ fn ids(settings: &Settings, around: &Surroundings<'_>) -> Vec<Finding> {
         if around.retired.contains(&(named.kind, named.id.to_owned())) {
             Finding::error(
                 named.pointer(),
-                format!(
-                    "was retired from the tenant's catalogue of {}s",
-                    named.kind.as_str()
-                ),
+                Wrong::Retired(named.kind.as_str()),
                 "Choose one that Anam still has, or sync the catalogue",
             )
         } else {
@@ -97,7 +94,10 @@ fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
     {
         findings.push(Finding::error(
             "/avatarModel",
-            format!("{} can't be rendered by {}", avatar.name, model.as_str()),
+            Wrong::NotRendered {
+                name: avatar.name.clone(),
+                model: model.as_str(),
+            },
             "Choose a model of the avatar's availableVersions, or another avatar",
         ));
     }
@@ -109,7 +109,7 @@ fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
     {
         findings.push(Finding::warning(
             "/voiceGenerationOptions",
-            format!("do not suit the voice, which is of {provider}: they are left out"),
+            Wrong::VoiceOptions(provider.to_owned()),
             "Use the options of that provider, or another voice",
         ));
     }
@@ -120,7 +120,7 @@ fn unsuitable(settings: &Settings, catalogue: &Catalogue) -> Vec<Finding> {
         {
             findings.push(Finding::warning(
                 step(field),
-                "is not known to take part in zero data retention, which the persona wants",
+                Wrong::Retains,
                 "Choose one that does, or sync the catalogue",
             ));
         }

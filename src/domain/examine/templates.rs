@@ -166,10 +166,12 @@ pub(super) fn too_large(largest: Size) -> Option<Finding> {
         let cap = Size::CAP;
         Finding::warning(
             "/systemPrompt",
-            format!(
-                "can come out with up to {chars} characters ({bytes} bytes); over {} characters or {} bytes the user gets no session",
-                cap.chars, cap.bytes
-            ),
+            Wrong::MayBeLong {
+                chars,
+                bytes,
+                most: cap.chars,
+                most_bytes: cap.bytes,
+            },
             "Shorten the template, loop over less, or give lists a maxItems and texts a maxLength in the metadata of the contexts",
         )
     })
@@ -181,10 +183,13 @@ pub(super) fn never(at: &str, least: MinimumCost) -> Option<Finding> {
     if let Some((line, column)) = least.never {
         let finding = Finding::error(
             at,
-            format!(
+            Wrong::MuchWork {
+                most: Budget::WHOLE,
+            }
+            .worded(format!(
                 "this takes more work than the {} units that a session has for all its texts, whatever the values are",
                 Budget::WHOLE
-            ),
+            )),
             "Write the text out, or replace and join shorter texts",
         );
         return Some(finding.at(line, column));
@@ -192,20 +197,21 @@ pub(super) fn never(at: &str, least: MinimumCost) -> Option<Finding> {
     if least.size.is_over() {
         return Some(Finding::error(
             at,
-            format!(
-                "comes out with {} characters ({} bytes) at least, whatever the values are; over {} characters or {} bytes no session is given",
-                least.size.chars, least.size.bytes, cap.chars, cap.bytes
-            ),
+            Wrong::IsLong {
+                chars: least.size.chars,
+                bytes: least.size.bytes,
+                most: cap.chars,
+                most_bytes: cap.bytes,
+            },
             "Shorten the template, or include fewer snippets",
         ));
     }
     (least.units > Budget::WHOLE).then(|| {
         Finding::error(
             at,
-            format!(
-                "takes more work than the {} units that a session has for all its texts, whatever the values are",
-                Budget::WHOLE
-            ),
+            Wrong::MuchWork {
+                most: Budget::WHOLE,
+            },
             "Loop over less, do less inside loops, and replace and join shorter texts",
         )
     })

@@ -276,6 +276,25 @@ impl Values {
         }
     }
 
+    /// All that it can be, separated by commas, where that is a few texts, numbers or flags; else empty.
+    pub(super) fn choices(&self) -> String {
+        let mut choices: Vec<String> = self.flags.iter().map(bool::to_string).collect();
+        match &self.texts {
+            Texts::None => {}
+            Texts::OneOf(texts) => choices.extend(texts.iter().map(|text| format!("{text:?}"))),
+            Texts::Any | Texts::Of(_) => return String::new(),
+        }
+        match &self.numbers {
+            Numbers::None => {}
+            Numbers::OneOf(numbers) => choices.extend(numbers.iter().map(Decimal::to_string)),
+            Numbers::Range { .. } => return String::new(),
+        }
+        if !matches!(self.lists, Lists::None) {
+            return String::new();
+        }
+        cut(choices).join(", ")
+    }
+
     /// What the attribute is, in words: `a whole number from 0 to 23`.
     pub(super) fn describe(&self) -> String {
         let mut words = Vec::new();
@@ -319,13 +338,17 @@ impl Values {
     }
 }
 
-fn one_of(values: impl Iterator<Item = String>) -> String {
-    let mut listed: Vec<String> = values.take(MAX_LISTED + 1).collect();
+/// No more than people read.
+fn cut(mut listed: Vec<String>) -> Vec<String> {
     if listed.len() > MAX_LISTED {
         listed.truncate(MAX_LISTED);
         listed.push("...".to_owned());
     }
-    match listed.as_slice() {
+    listed
+}
+
+fn one_of(values: impl Iterator<Item = String>) -> String {
+    match cut(values.take(MAX_LISTED + 1).collect()).as_slice() {
         [] => String::new(),
         [one] => one.clone(),
         several => format!("one of {}", several.join(", ")),

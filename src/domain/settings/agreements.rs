@@ -4,32 +4,28 @@ use super::bounds;
 use super::table::{AvatarModel, RegionPolicy, Settings};
 use crate::domain::fault::Faults;
 use crate::domain::tool::references;
+use crate::domain::wrong::Wrong;
 
 impl Settings {
     pub(super) fn check_agreements(&self, faults: &mut Faults) {
         if let Some(voice) = &self.voice_generation_options
             && voice.families().is_empty()
         {
-            faults.add(
-                "/voiceGenerationOptions",
-                "mixes fields of several voice providers, or its speed is out of its provider's range",
-            );
+            faults.add("/voiceGenerationOptions", Wrong::MixedVoices);
         }
         if let Some(notes) = &self.director_notes
             && notes.preset_style.is_some()
             && notes.custom_style_prompt.is_some()
         {
-            faults.add(
-                "/directorNotes",
-                "takes presetStyle or customStylePrompt, not both",
-            );
+            let (name, other) = ("presetStyle", "customStylePrompt");
+            faults.add("/directorNotes", Wrong::NotBoth { name, other });
         }
         self.check_model(self.avatar_model, faults);
         if let Some(options) = &self.session_options
             && options.region_policy == Some(RegionPolicy::Strict)
             && options.region.is_none()
         {
-            faults.add("/sessionOptions/regionPolicy", "strict needs a region");
+            faults.add("/sessionOptions/regionPolicy", Wrong::NoRegion);
         }
         let tools = self.tools.as_deref().unwrap_or_default();
         for (at, tool) in tools.iter().enumerate() {
@@ -49,10 +45,7 @@ impl Settings {
     fn check_model(&self, model: Option<AvatarModel>, faults: &mut Faults) {
         if self.director_notes.is_some() && model.is_some_and(|model| !model.is_fourth_generation())
         {
-            faults.add(
-                "/directorNotes",
-                "works on cara-4 only: set avatarModel to cara-4 or leave directorNotes out",
-            );
+            faults.add("/directorNotes", Wrong::FourthOnly);
         }
         let options = self.session_options.as_ref();
         let size = options.map(|options| (options.video_width, options.video_height));
@@ -67,16 +60,13 @@ impl Settings {
                     None => is_small || is_large,
                 };
                 if !fits {
-                    faults.add(
-                        "/sessionOptions/videoWidth",
-                        "videoWidth x videoHeight must be 720x480 on cara-3, 1152x768 or 768x1152 on cara-4",
-                    );
+                    faults.add("/sessionOptions/videoWidth", Wrong::VideoSize);
                 }
             }
-            Some(_) => faults.add(
-                "/sessionOptions",
-                "needs videoWidth and videoHeight together",
-            ),
+            Some(_) => {
+                let (name, other) = ("videoWidth", "videoHeight");
+                faults.add("/sessionOptions", Wrong::Together { name, other });
+            }
         }
     }
 }

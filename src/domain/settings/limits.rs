@@ -65,7 +65,7 @@ impl Form {
                 Wrong::Uuid.worded("must be the UUID that Anam's lists show")
             }
             (Self::Language, Value::String(code)) if !is_language_code(code) => {
-                "must be an ISO 639-1 code of two small letters, such as `en`".into()
+                Wrong::LanguageCode.into()
             }
             (Self::Whole(range), Value::Number(_)) => {
                 let ends: (Decimal, Decimal) = ((*range.start()).into(), (*range.end()).into());

@@ -36,7 +36,7 @@ fn descend(
     let depth = depth.checked_sub(1);
     let left = match (value, depth) {
         (Value::Null, _) => {
-            faults.add(at, "leave it out instead of null");
+            faults.add(at, Wrong::Null);
             return None;
         }
         (Value::Object(members), Some(depth)) => members_of(at, members, within, depth, faults),
@@ -46,7 +46,7 @@ fn descend(
         }
         // The reader takes a list for an object.
         (Value::Array(_), _) if error.is_none_or(|error| !is_of_type(error)) => {
-            faults.add(at, "must be no list");
+            faults.add(at, Wrong::Object.worded("must be no list"));
             return None;
         }
         _ => None,
@@ -141,7 +141,7 @@ fn words(name: &str, error: &str) -> Words {
     {
         let known = listed(known);
         return match successor(name) {
-            Some(successor) => format!("is unknown; {successor}").into(),
+            Some(successor) => Wrong::Unknown(known).worded(format!("is unknown; {successor}")),
             None => match nearest(name, known.split(", "), MAX_EDITS) {
                 Some(near) => {
                     let text = format!("is unknown; did you mean {near}? Known are {known}");
@@ -179,6 +179,7 @@ fn words(name: &str, error: &str) -> Words {
         "true or false" => Some(Wrong::Flag),
         "a text in quotes" => Some(Wrong::Text),
         "a whole number" => Some(Wrong::Whole),
+        "a whole number of at least 0" => Some(Wrong::AtLeast("0".to_owned())),
         "a number" => Some(Wrong::Number),
         "a list" => Some(Wrong::List),
         "an object" => Some(Wrong::Object),

@@ -261,7 +261,7 @@ impl<'s> Lowering<'s> {
         if self.kind != TemplateKind::Prompt {
             self.fault(
                 base_span(expr),
-                "snippets can be used in prompts only",
+                Wrong::SnippetInPrompt,
                 "Write the text here",
             );
             return None;
@@ -275,7 +275,7 @@ impl<'s> Lowering<'s> {
     fn snippet_fault(&mut self, span: Span) {
         self.fault(
             span,
-            "a snippet can only be printed as it is",
+            Wrong::SnippetPrinted,
             "Write {{ snippets.key }}, or {{ snippets[\"a-key\"] }} where the key has a dash",
         );
     }
@@ -299,23 +299,19 @@ impl<'s> Lowering<'s> {
     fn for_loop(&mut self, each: &ast::ForLoop<'s>) -> Option<Node> {
         let span = base_span(&each.target);
         if each.recursive {
-            self.fault(
-                span,
-                "a loop cannot be recursive",
-                "Loop over the list itself",
-            );
+            self.fault(span, Wrong::LoopRecursive, "Loop over the list itself");
         }
         if let Some(filter) = &each.filter_expr {
             self.fault(
                 base_span(filter),
-                "a loop takes no condition",
+                Wrong::LoopCondition,
                 "Put {% if %} inside the loop",
             );
         }
         if self.loops >= MAX_LOOPS {
             self.fault(
                 span,
-                format!("more than {MAX_LOOPS} loops inside each other"),
+                Wrong::DeepLoops { most: MAX_LOOPS },
                 "Send a flatter list",
             );
             return None;
@@ -360,7 +356,7 @@ impl<'s> Lowering<'s> {
         let Some(names) = names else {
             self.fault(
                 base_span(target),
-                "a loop takes one name, or two for pairs",
+                Wrong::LoopNames,
                 "Write {% for key, value in metadata|items %}",
             );
             return Vec::new();
@@ -369,7 +365,7 @@ impl<'s> Lowering<'s> {
             if Root::parse(name).is_some() {
                 self.fault(
                     base_span(target),
-                    format!("the loop name {name} hides the values of that name"),
+                    Wrong::Hides((*name).to_owned()),
                     "Choose another name",
                 );
             }

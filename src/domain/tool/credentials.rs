@@ -7,6 +7,7 @@ use url::form_urlencoded;
 use super::references::{Piece, pieces, places};
 use crate::domain::fault::Fault;
 use crate::domain::settings::{Settings, Tool, is_uuid_shaped};
+use crate::domain::wrong::Wrong;
 
 /// Ends of names (small letters and digits only) whose values are credentials.
 const NAMES: [&str; 14] = [
@@ -69,14 +70,16 @@ pub struct PlainCredential {
 impl PlainCredential {
     /// The credential as a fault, for content that is newly written.
     pub fn to_fault(&self) -> Fault {
-        let verb = if self.is_certain { "is" } else { "may be" };
-        Fault::new(
-            &self.pointer,
-            format!(
-                "{verb} a credential in plain text, which everybody sees who sees the document ({}); {ADVICE}",
-                self.reason
-            ),
-        )
+        let (wrong, verb) = if self.is_certain {
+            (Wrong::Credential, "is")
+        } else {
+            (Wrong::CredentialLike, "may be")
+        };
+        let text = format!(
+            "{verb} a credential in plain text, which everybody sees who sees the document ({}); {ADVICE}",
+            self.reason
+        );
+        Fault::new(&self.pointer, wrong.worded(text))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{is_webhook, text};
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::key::{BadKey, Key};
 use crate::domain::settings::{Settings, Tool};
+use crate::domain::wrong::Wrong;
 
 /// How a reference begins; it ends with `}`.
 const OPENING: &str = "${secret:";
@@ -28,15 +29,13 @@ pub(super) enum Piece<'a> {
 }
 
 /// The pieces of a text, in order. `Err` says how a reference is written.
-pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+pub(super) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Wrong> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPENING) {
         let name = after.split_once('}');
-        let (name, after) = name.ok_or("has a reference to a secret without its closing `}`")?;
-        let name = Key::parse(name).map_err(|BadKey| {
-            format!("has a reference to a secret that is spelled wrongly: write {OPENING}NAME}} with a name of a-z, 0-9, '-' and '_'")
-        })?;
+        let (name, after) = name.ok_or(Wrong::SecretUnclosed)?;
+        let name = Key::parse(name).map_err(|BadKey| Wrong::SecretSpelled)?;
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
@@ -178,10 +177,7 @@ pub(super) fn check(tool: &Map<String, Value>, faults: &mut Faults) {
             .find(['/', '?', '#'])
             .is_none_or(|host_ends| reference < host_ends)
     {
-        faults.add(
-            "/url",
-            "has a secret in its host: a secret may be in the path and in the query only",
-        );
+        faults.add("/url", Wrong::SecretInHost);
     }
     for (name, value) in tool {
         let may_refer = is_webhook(tool) && matches!(name.as_str(), "url" | "headers");
@@ -192,10 +188,7 @@ pub(super) fn check(tool: &Map<String, Value>, faults: &mut Faults) {
             value.to_string().contains(OPENING)
         };
         if is_misplaced {
-            faults.add(
-                step(name),
-                "refers to a secret, which may be only in the values of a webhook's headers and in its url",
-            );
+            faults.add(step(name), Wrong::SecretMisplaced);
         }
     }
 }
@@ -206,7 +199,10 @@ pub(in crate::domain) fn check_number(tools: &[Tool]) -> Option<Fault> {
     (number > MAX_REFERENCES).then(|| {
         Fault::new(
             "/tools",
-            format!("have {number} references to secrets; {MAX_REFERENCES} at most"),
+            Wrong::ManySecrets {
+                number,
+                most: MAX_REFERENCES,
+            },
         )
     })
 }

@@ -43,7 +43,7 @@ impl<'s> Lowering<'s> {
         if self.depth >= MAX_DEPTH {
             self.fault(
                 base_span(expr),
-                format!("an expression deeper than {MAX_DEPTH} steps"),
+                Wrong::Deep { most: MAX_DEPTH },
                 "Split it into several tags",
             );
             return None;
@@ -141,7 +141,7 @@ impl<'s> Lowering<'s> {
                 if number.is_none() {
                     self.fault(
                         constant.span(),
-                        "this number would be rounded",
+                        Wrong::Rounded,
                         "Write it as a text in quotes, or with 38 digits at most",
                     );
                 }
@@ -150,7 +150,7 @@ impl<'s> Lowering<'s> {
             _ => {
                 self.fault(
                     constant.span(),
-                    "this literal is not allowed",
+                    Wrong::Literal,
                     "Use a text, a number, true, false or none",
                 );
                 None
@@ -188,7 +188,7 @@ impl<'s> Lowering<'s> {
                 let place = if self.depth > MAX_DEPTH {
                     self.fault(
                         base_span(expr),
-                        format!("an expression deeper than {MAX_DEPTH} steps"),
+                        Wrong::Deep { most: MAX_DEPTH },
                         "Split it into several tags",
                     );
                     None
@@ -215,17 +215,17 @@ impl<'s> Lowering<'s> {
             None if var.id == "loop" => {
                 self.fault(
                     var.span(),
-                    "loop cannot be used by itself",
+                    Wrong::LoopAlone(LoopField::NAMES),
                     &format!("Write loop.index; there are {}", LoopField::NAMES),
                 );
                 None
             }
             None if var.id == "else" => {
-                self.fault(
-                    var.span(),
-                    "{{else}} is Handlebars or Mustache",
-                    "Write {% else %}",
-                );
+                let (name, instead) = ("{{else}}".to_owned(), "{% else %}".to_owned());
+                let advice = format!("Write {instead}");
+                let words = Wrong::Foreign { name, instead };
+                let words = words.worded("{{else}} is Handlebars or Mustache");
+                self.fault(var.span(), words, &advice);
                 None
             }
             None => {
@@ -240,13 +240,16 @@ impl<'s> Lowering<'s> {
 
     fn loop_field(&mut self, span: Span, name: &str) -> Option<Expr> {
         let Some(depth) = self.loops.checked_sub(1) else {
-            self.fault(span, "loop is known inside {% for %} only", "");
+            self.fault(span, Wrong::LoopOutside, "");
             return None;
         };
         let Some(field) = LoopField::parse(name) else {
             self.fault(
                 span,
-                format!("loop.{name} is not known"),
+                Wrong::NoLoopField {
+                    name: name.to_owned(),
+                    known: LoopField::NAMES,
+                },
                 &format!("There are {}", LoopField::NAMES),
             );
             return None;
@@ -256,11 +259,7 @@ impl<'s> Lowering<'s> {
 
     fn slice(&mut self, slice: &ast::Spanned<ast::Slice<'s>>) -> Option<Expr> {
         if let Some(step) = &slice.step {
-            self.fault(
-                base_span(step),
-                "a slice takes no step",
-                "Write value[start:end]",
-            );
+            self.fault(base_span(step), Wrong::SliceStep, "Write value[start:end]");
         }
         let base = self.boxed(&slice.expr);
         let start = self.optional(slice.start.as_ref());
@@ -335,14 +334,13 @@ impl<'s> Lowering<'s> {
             .into_iter()
             .any(is_text_or_list)
         {
-            self.fault(span, "arithmetic is for numbers", ONE_BY_ONE);
+            self.fault(span, Wrong::ForNumbers, ONE_BY_ONE);
         }
         if arithmetic == Arithmetic::Subtract
             && let Some(name) = self.hyphenated(binary)
         {
             let advice = format!("Write {name}");
-            let message = "a name with a hyphen is read as a subtraction";
-            self.fault(base_span(&binary.left), message, &advice);
+            self.fault(base_span(&binary.left), Wrong::Hyphen(name), &advice);
             return None;
         }
         let (left, right) = self.pair(&binary.left, &binary.right)?;
@@ -437,7 +435,11 @@ impl<'s> Lowering<'s> {
                 } else {
                     format!("{name} takes: {}", parameters.join(", "))
                 };
-                self.fault(span, format!("{name} does not take this argument"), &advice);
+                let wrong = Wrong::Argument {
+                    name: name.to_owned(),
+                    known: parameters.join(", "),
+                };
+                self.fault(span, wrong, &advice);
                 sound = false;
             }
         }
@@ -469,7 +471,7 @@ impl<'s> Lowering<'s> {
         if found.takes_argument() && argument.is_none() {
             self.fault(
                 base_span(&test.expr),
-                format!("the test {} compares with something", test.name),
+                Wrong::Compares(test.name.to_owned()),
                 "Write {{ a is eq(b) }}",
             );
             return None;
@@ -494,7 +496,7 @@ impl<'s> Lowering<'s> {
             let Some(key) = const_str(key) else {
                 self.fault(
                     base_span(key),
-                    "keys of a map are texts in quotes",
+                    Wrong::MapKeys,
                     "Write {\"gold\": \"warmly\"}",
                 );
                 entries = None;
@@ -512,7 +514,7 @@ impl<'s> Lowering<'s> {
         if entries > MAX_LITERAL {
             self.fault(
                 span,
-                format!("a list of more than {MAX_LITERAL} entries"),
+                Wrong::LongList { most: MAX_LITERAL },
                 "Send it as metadata, or split it",
             );
         }

@@ -4,6 +4,7 @@ use minijinja::machinery::{Span, ast};
 
 use super::{Lowering, VariableUse};
 use crate::domain::template::input::Root;
+use crate::domain::wrong::Wrong;
 
 /// A longer path is no name that anybody gave; a loop would repeat it with each use of its items.
 const MAX_PATH_BYTES: usize = 256;
@@ -65,7 +66,9 @@ impl<'s> Lowering<'s> {
         if path.len() > MAX_PATH_BYTES {
             self.fault(
                 base_span(expr),
-                format!("a value whose place is longer than {MAX_PATH_BYTES} characters"),
+                Wrong::LongPath {
+                    most: MAX_PATH_BYTES,
+                },
                 "Send it under a shorter name",
             );
             return;

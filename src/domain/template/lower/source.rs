@@ -42,16 +42,16 @@ pub(super) enum Cause {
 pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Unread> {
     let unread = |cause: Cause, faults: Vec<TemplateFault>| Err(Unread { faults, cause });
     if source.len() > kind.max_source_bytes() {
+        let wrong = Wrong::LongSource {
+            bytes: source.len(),
+            most: kind.max_source_bytes(),
+        };
         let fault = TemplateFault {
             line: 1,
             column: 1,
-            message: format!(
-                "the template is {} bytes long; at most {} are allowed",
-                source.len(),
-                kind.max_source_bytes()
-            ),
+            message: wrong.to_string(),
             advice: "Move parts of it to snippets, or shorten it".to_owned(),
-            wrong: None,
+            wrong: Some(Box::new(wrong)),
         };
         return unread(Cause::Size, vec![fault]);
     }
