@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::wrong::Wrong;
 use crate::store::documents::DocumentRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
@@ -48,7 +49,7 @@ pub async fn other_side(
         return Ok(Map::new());
     };
     let version = tx.version(document.id, number).await?;
-    let version = version
-        .ok_or_else(|| Refusal::fault("/against", format!("there is no version {number} of it")))?;
+    let version =
+        version.ok_or_else(|| Refusal::fault("/against", Wrong::NoSuchVersion(number)))?;
     Ok(version.content)
 }

@@ -7,6 +7,7 @@ use super::drafts;
 use crate::domain::document::DocumentKind;
 use crate::domain::ids::DocumentId;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::sources::load::all_served;
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
@@ -62,7 +63,7 @@ pub async fn duplicate(
     };
     let content = if let Some(number) = number {
         let version = change.tx.version(row.id, number).await?;
-        let missing = || Refusal::fault("/from", format!("there is no version {number} of it"));
+        let missing = || Refusal::fault("/from", Wrong::NoSuchVersion(number));
         version.ok_or_else(missing)?.content
     } else {
         let drafts = change.tx.drafts_of(row.id).await?;

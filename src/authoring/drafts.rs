@@ -7,6 +7,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::store::documents::DocumentRow;
 use crate::store::drafts::{DraftRow, NewDraft};
 use crate::store::tenant_tx::TenantTx;
@@ -42,9 +43,7 @@ pub async fn open(
         None => None,
         Some(number) => {
             let version = change.tx.version(document.id, number).await?;
-            Some(version.ok_or_else(|| {
-                Refusal::fault("/from", format!("there is no version {number} of it"))
-            })?)
+            Some(version.ok_or_else(|| Refusal::fault("/from", Wrong::NoSuchVersion(number)))?)
         }
     };
     let content = content
@@ -155,7 +154,12 @@ pub(super) fn check_size(content: &Map<String, Value>) -> Result<(), Refusal> {
     if bytes > MAX_CONTENT_BYTES {
         return Err(Refusal::Invalid(vec![Fault::new(
             "/content",
-            format!("must be at most {MAX_CONTENT_BYTES} bytes of JSON; it has {bytes}"),
+            Wrong::Bytes {
+                most: MAX_CONTENT_BYTES,
+            }
+            .worded(format!(
+                "must be at most {MAX_CONTENT_BYTES} bytes of JSON; it has {bytes}"
+            )),
         )]));
     }
     Ok(())

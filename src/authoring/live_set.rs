@@ -15,6 +15,7 @@ use crate::domain::key::Key;
 use crate::domain::persona::{Persona, parse_snippet};
 use crate::domain::policy::Policy;
 use crate::domain::schema::{self, PatternBudget};
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
@@ -177,7 +178,8 @@ pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Ve
             let crowded = faults.iter().filter(|fault| fault.message == CROWDED);
             broken.extend(crowded.map(|fault| {
                 let (key, message) = (&name.1, &fault.message);
-                Fault::new("", format!("the context `{key}` {message}"))
+                let crowded = Wrong::Crowded(key.to_string());
+                Fault::new("", crowded.worded(format!("the context `{key}` {message}")))
             }));
             continue;
         }
@@ -187,7 +189,11 @@ pub(super) fn broken_by(before: &LiveSet, after: &LiveSet, about: &[Name]) -> Ve
         broken.extend(new.map(|fault| {
             Fault::new(
                 "",
-                format!("would break the {kind} `{key}`, which is live: {fault}"),
+                Wrong::Breaks {
+                    kind,
+                    name: key.to_string(),
+                    why: fault.to_string(),
+                },
             )
         }));
     }

@@ -18,6 +18,7 @@ use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, ReleaseId};
 use crate::domain::key::Key;
 use crate::domain::timeline::{Release, Timeline, Way};
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 use crate::store::documents::{DocumentRow, VersionRow};
 use crate::store::releases::{NewRelease, ReleaseRow};
@@ -68,8 +69,8 @@ pub async fn release(
     change.lock_authoring().await?;
     let document = active_document(change, kind, key).await?;
     let version = change.tx.version(document.id, number).await?;
-    let version = version
-        .ok_or_else(|| Refusal::fault("/version", format!("there is no version {number} of it")))?;
+    let version =
+        version.ok_or_else(|| Refusal::fault("/version", Wrong::NoSuchVersion(number)))?;
     let live_from = moment(change.now, wish.live_from)?;
     let history = history(change, document.id).await?;
     let timeline = Timeline::new(&history);
@@ -102,10 +103,7 @@ async fn beside_the_live_one(
 ) -> Result<(), Refusal> {
     let number = version.number;
     if document.kind == DocumentKind::Snippet {
-        return Err(Refusal::fault(
-            "/percent",
-            "personas pin exact versions of snippets: release the snippet to everybody, and roll out a persona that pins it",
-        ));
+        return Err(Refusal::fault("/percent", Wrong::NoSnippetRollout));
     }
     let Some(live) = timeline.live(from) else {
         return Err(Refusal::Conflict(
@@ -113,12 +111,7 @@ async fn beside_the_live_one(
         ));
     };
     if live.version == number {
-        return Err(Refusal::fault(
-            "/version",
-            format!(
-                "version {number} is live for everybody else: leave percent out to end a rollout of another version"
-            ),
-        ));
+        return Err(Refusal::fault("/version", Wrong::LiveElse(number)));
     }
     let same = |rollout: &Release| (rollout.version, rollout.percent) == (number, Some(percent));
     if from == change.now && timeline.rollout(from).is_some_and(same) {
@@ -131,10 +124,7 @@ async fn beside_the_live_one(
     if document.kind == DocumentKind::Context
         && beside.content.get("aliases") != version.content.get("aliases")
     {
-        return Err(Refusal::fault(
-            "/version",
-            "has other aliases than the live version, and a request names its context before its user is drawn: release them to everybody first",
-        ));
+        return Err(Refusal::fault("/version", Wrong::OtherAliases));
     }
     Ok(())
 }
@@ -159,10 +149,7 @@ pub async fn roll_back(
         // It was approved when it went live: going back must be quick.
         Some(number) if past.iter().any(|row| row.version == number) => number,
         Some(number) => {
-            return Err(Refusal::fault(
-                "/to",
-                format!("version {number} was never live: release it instead"),
-            ));
+            return Err(Refusal::fault("/to", Wrong::NeverLive(number)));
         }
         None if timeline.rollout(change.now).is_some() => live.ok_or(Refusal::NotFound)?,
         None => before_last(&past).ok_or_else(|| {
@@ -397,14 +384,8 @@ pub(super) async fn active_document(
 fn moment(now: DateTime<Utc>, asked: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Refusal> {
     match asked {
         None => Ok(now),
-        Some(at) if at <= now => Err(Refusal::fault(
-            "/liveFrom",
-            "lies in the past: leave it out to release now",
-        )),
-        Some(at) if at > now + MAX_AHEAD => Err(Refusal::fault(
-            "/liveFrom",
-            "must be within a year from now",
-        )),
+        Some(at) if at <= now => Err(Refusal::fault("/liveFrom", Wrong::Past)),
+        Some(at) if at > now + MAX_AHEAD => Err(Refusal::fault("/liveFrom", Wrong::WithinYear)),
         Some(at) => Ok(at),
     }
 }

@@ -19,6 +19,7 @@ use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::domain::sample_user::SampleUser;
 use crate::domain::snapshot::Snapshot;
+use crate::domain::wrong::Wrong;
 use crate::sources::SourceError;
 use crate::sources::load::{Rows, Snippets, Unreadable, picture};
 use crate::store::documents::VersionRow;
@@ -293,10 +294,7 @@ impl Scenario {
     fn run(&self, kind: DocumentKind, key: &Key, index: usize, test: &KeptTest) -> TestRun {
         let at = format!("/{}/{index}", kept_test::MEMBER);
         let failures = match self.user(&test.user) {
-            None => vec![Fault::new(
-                format!("{at}/user/sample"),
-                "there is no such sample user",
-            )],
+            None => vec![Fault::new(format!("{at}/user/sample"), Wrong::NoSample)],
             Some(user) => {
                 let own = (kind == DocumentKind::Context).then_some(key);
                 let outcome = self.decide(

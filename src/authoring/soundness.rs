@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::live_set::{LiveSet, Name, broken_by};
 use super::scenario::{Rollouts, Scenario, TestRun};
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::sources::SourceError;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -110,9 +111,12 @@ fn failed_tests(before: &[TestRun], after: &[TestRun], about: &[Name]) -> Vec<Fa
         failed.extend(run.failures.iter().map(|fault| {
             Fault::new(
                 "",
-                format!(
-                    "the test `{test}` of the {kind} `{key}`, which is live, would fail: {fault}"
-                ),
+                Wrong::FailsTest {
+                    test: test.clone(),
+                    kind,
+                    name: key.to_string(),
+                    why: fault.to_string(),
+                },
             )
         }));
     }

@@ -204,10 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn every_code_of_a_fault_has_a_text() {
-        for (code, _) in wrong::Wrong::CODES {
-            let name = format!("fault-{}", code.replace('_', "-"));
-            assert!(Texts::default().find(&name).is_some(), "{name}");
+    fn every_code_of_a_fault_has_a_text_that_asks_for_no_other_values() {
+        for texts in ["en", "de"].map(Texts::tagged) {
+            for (code, names) in wrong::Wrong::CODES {
+                let name = format!("fault-{}", code.replace('_', "-"));
+                assert!(texts.find(&name).is_some(), "{name}");
+                let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "x")).collect();
+                for name in [format!("{name}-none"), name] {
+                    if texts.find(&name).is_some() {
+                        let text = texts.with_all(&name, &values);
+                        assert!(!text.contains("{$"), "{name}: {text}");
+                    }
+                }
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::guessable;
 use crate::domain::email::Email;
 use crate::domain::text;
+use crate::domain::wrong::{Words, Wrong};
 use crate::threads::stand_back;
 
 pub const MIN_CHARS: usize = 12;
@@ -59,6 +60,22 @@ pub enum BadPassword {
         "is guessed too quickly: use a few words that don't belong together, or a password manager"
     )]
     Common,
+}
+
+impl BadPassword {
+    /// What it says, with its code.
+    pub fn to_words(self) -> Words {
+        let wrong = match self {
+            Self::Length => Wrong::Length {
+                least: MIN_CHARS,
+                most: MAX_CHARS,
+            },
+            Self::Control => Wrong::Control,
+            Self::IsEmail => Wrong::IsEmail,
+            Self::Common => Wrong::Guessable,
+        };
+        wrong.worded(self.to_string())
+    }
 }
 
 impl Password {

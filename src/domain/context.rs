@@ -68,29 +68,44 @@ impl Reading {
                 {
                     read.description.clone_from(text);
                 }
-                ("description", _) => faults.add(at, "must be a text of 500 characters at most"),
+                ("description", _) => {
+                    let (least, most) = (0, MAX_DESCRIPTION_CHARS);
+                    let length = Wrong::Length { least, most };
+                    faults.add(at, length.worded("must be a text of 500 characters at most"));
+                }
                 ("aliases", Value::Array(names)) if names.len() <= MAX_ALIASES => {
                     for (index, name) in names.iter().enumerate() {
                         match name.as_str().map(Key::parse) {
                             Some(Ok(key)) => read.aliases.push((index, key)),
-                            Some(Err(bad)) => faults.add(format!("{at}/{index}"), bad.to_string()),
+                            Some(Err(bad)) => {
+                                let words = Wrong::Key.worded(bad.to_string());
+                                faults.add(format!("{at}/{index}"), words);
+                            }
                             None => faults.add(format!("{at}/{index}"), Wrong::Text),
                         }
                     }
                 }
-                ("aliases", _) => faults.add(at, "must be a list of at most 20 keys"),
+                ("aliases", _) => {
+                    let (least, most) = (0, MAX_ALIASES);
+                    let items = Wrong::Items { least, most };
+                    faults.add(at, items.worded("must be a list of at most 20 keys"));
+                }
                 ("rules", Value::Array(list)) if list.len() <= MAX_RULES => {
                     for (index, rule) in list.iter().enumerate() {
                         let rule = faults.take(&format!("{at}/{index}"), Rule::parse(rule));
                         read.rules.extend(rule.map(|rule| (index, rule)));
                     }
                 }
-                ("rules", _) => faults.add(at, "must be a list of at most 200 rules"),
+                ("rules", _) => {
+                    let (least, most) = (0, MAX_RULES);
+                    let items = Wrong::Items { least, most };
+                    faults.add(at, items.worded("must be a list of at most 200 rules"));
+                }
                 ("default", Value::String(key)) => match Key::parse(key) {
                     Ok(persona) => {
                         read.default = Some(Target::Persona(super::rules::PersonaTarget { persona }));
                     }
-                    Err(bad) => faults.add(at, bad.to_string()),
+                    Err(bad) => faults.add(at, Wrong::Key.worded(bad.to_string())),
                 },
                 ("default", target) => match serde_json::from_value::<Target>(target.clone()) {
                     Ok(default) if stray_list(target, &["split"]).is_none() => {
@@ -99,16 +114,17 @@ impl Reading {
                     }
                     _ => faults.add(
                         at,
-                        "must be a persona's key, {\"persona\": key} or {\"split\": [...]}",
+                        Wrong::Target.worded("must be a persona's key, {\"persona\": key} or {\"split\": [...]}"),
                     ),
                 },
                 ("metadata", document @ Value::Object(_)) => schema = document.clone(),
-                ("metadata", _) => faults.add(at, "must be a JSON Schema object"),
+                ("metadata", _) => faults.add(at, Wrong::Object.worded("must be a JSON Schema object")),
                 // Read, so that a document is sound as a whole, and dropped: nothing live needs them.
                 (kept_test::MEMBER, _) => _ = faults.take("", kept_test::parse(members)),
                 _ => faults.add(
                     at,
-                    "is unknown; a context has description, aliases, metadata, rules, default and tests",
+                    Wrong::Unknown("description, aliases, metadata, rules, default, tests".to_owned())
+                        .worded("is unknown; a context has description, aliases, metadata, rules, default and tests"),
                 ),
             }
         }
@@ -116,7 +132,7 @@ impl Reading {
         if !members.contains_key("default") {
             faults.add(
                 "/default",
-                "is missing: name the persona for users whom no rule fits",
+                Wrong::Missing.worded("is missing: name the persona for users whom no rule fits"),
             );
         }
         read.faults = faults.into_vec();

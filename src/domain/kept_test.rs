@@ -75,22 +75,20 @@ impl TestUser {
     /// Reads `{"sample": key}` or the members of a [`SampleUser`].
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
-            return Err(vec![Fault::new(
-                "",
-                "must be {\"sample\": key}, or an object of subject, facts and preferences",
-            )]);
+            return Err(vec![Fault::new("", Wrong::TestUser)]);
         };
         match members.get("sample") {
             None => SampleUser::parse(members).map(Self::Typed),
             Some(_) if members.len() > 1 => Err(vec![Fault::new(
                 "",
-                "takes a sample user, or subject, facts and preferences, not both",
+                Wrong::TestUser
+                    .worded("takes a sample user, or subject, facts and preferences, not both"),
             )]),
             Some(key) => match key.as_str().map(Key::parse) {
                 Some(Ok(key)) => Ok(Self::Sample(key)),
                 _ => Err(vec![Fault::new(
                     "/sample",
-                    "must be the key of a sample user",
+                    Wrong::Key.worded("must be the key of a sample user"),
                 )]),
             },
         }
@@ -104,13 +102,19 @@ pub fn parse(document: &Map<String, Value>) -> Result<Vec<KeptTest>, Vec<Fault>>
         None => return Ok(Vec::new()),
         Some(Value::Array(tests)) if tests.len() <= MAX_TESTS => tests,
         Some(_) => {
-            let message = format!("must be a list of at most {MAX_TESTS} tests");
-            return Err(vec![Fault::new(at, message)]);
+            let (least, most) = (0, MAX_TESTS);
+            let items = Wrong::Items { least, most };
+            let text = format!("must be a list of at most {MAX_TESTS} tests");
+            return Err(vec![Fault::new(at, items.worded(text))]);
         }
     };
     let bytes = serde_json::to_vec(tests).map_or(usize::MAX, |text| text.len());
     if bytes > MAX_BYTES {
-        return Err(vec![Fault::new(at, "must be 64 kB of JSON at most")]);
+        let most = Wrong::Bytes { most: MAX_BYTES };
+        return Err(vec![Fault::new(
+            at,
+            most.worded("must be 64 kB of JSON at most"),
+        )]);
     }
     let mut faults = Faults::new();
     let mut names = BTreeSet::new();
@@ -119,7 +123,8 @@ pub fn parse(document: &Map<String, Value>) -> Result<Vec<KeptTest>, Vec<Fault>>
         let at = format!("{at}/{index}");
         if let Some(test) = faults.take(&at, KeptTest::parse(test)) {
             if !names.insert(test.name.clone()) {
-                faults.add(format!("{at}/name"), "is the name of another test too");
+                let text = "is the name of another test too";
+                faults.add(format!("{at}/name"), Wrong::Twice.worded(text));
             }
             read.push(test);
         }

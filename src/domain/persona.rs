@@ -182,7 +182,10 @@ fn overridable(value: Option<Value>, faults: &mut Faults) -> Vec<String> {
         None => return Vec::new(),
         Some(Value::Array(fields)) => fields,
         Some(_) => {
-            faults.add("/overridable", "must be a list of field names");
+            faults.add(
+                "/overridable",
+                Wrong::List.worded("must be a list of field names"),
+            );
             return Vec::new();
         }
     };
@@ -204,7 +207,7 @@ fn pins(value: Option<Value>, faults: &mut Faults) -> BTreeMap<Key, i32> {
         Some(_) => {
             faults.add(
                 "/snippets",
-                "must be an object of snippet key and version number",
+                Wrong::Object.worded("must be an object of snippet key and version number"),
             );
             return BTreeMap::new();
         }
@@ -219,10 +222,7 @@ fn pins(value: Option<Value>, faults: &mut Faults) -> BTreeMap<Key, i32> {
             (Ok(key), Some(version)) => {
                 pins.insert(key, version);
             }
-            _ => faults.add(
-                format!("/snippets{}", step(name)),
-                "must be a snippet's key with a version number",
-            ),
+            _ => faults.add(format!("/snippets{}", step(name)), Wrong::Pin),
         }
     }
     pins

@@ -83,7 +83,8 @@ impl CatalogueSync {
                 ("enabled" | "allowNew", _) => faults.add(at, Wrong::Flag),
                 _ => faults.add(
                     at,
-                    "is unknown; catalogueSync has enabled, everyHours and allowNew",
+                    Wrong::Unknown("enabled, everyHours, allowNew".to_owned())
+                        .worded("is unknown; catalogueSync has enabled, everyHours and allowNew"),
                 ),
             }
         }
@@ -155,7 +156,7 @@ impl Policy {
                             Some(origin) => policy.allowed_origins.push(origin),
                             None => faults.add(
                                 format!("{at}/{index}"),
-                                "must be an origin such as https://app.example.com, or http://localhost:* for any local port",
+                                Wrong::Origin,
                             ),
                         }
                     }
@@ -168,7 +169,7 @@ impl Policy {
                     for (field, definition) in fields {
                         let at = format!("{at}{}", step(field));
                         if Standard::named(field).is_some() {
-                            faults.add(at, "is a standard preference and needs no definition");
+                            faults.add(at, Wrong::StandardPreference);
                         } else if let Some(definition) = faults.take(&at, PreferenceField::parse(field, definition)) {
                             policy.preference_fields.insert(field.clone(), definition);
                         }
@@ -194,12 +195,14 @@ impl Policy {
                     policy.limits = faults.take(&at, Rates::parse(limits)).unwrap_or_default();
                 }
                 ("defaults" | "locks" | "preferences" | "catalogueSync" | "quotas" | "limits", _) => faults.add(at, Wrong::Object),
-                ("allowedOrigins", _) => faults.add(at, "must be a list of origins"),
+                ("allowedOrigins", _) => faults.add(at, Wrong::List.worded("must be a list of origins")),
                 ("timeZone", _) => faults.add(at, Wrong::Text),
                 ("retainInputsDays" | "requiredApprovals", _) => faults.add(at, Wrong::Number),
                 _ => faults.add(
                     at,
-                    "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync, quotas and limits",
+                    Wrong::Unknown("defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync, quotas, limits".to_owned()).worded(
+                        "is unknown; a policy has defaults, locks, allowedOrigins, timeZone, preferences, retainInputsDays, requiredApprovals, requireSecondFactor, catalogueSync, quotas and limits",
+                    ),
                 ),
             }
         }

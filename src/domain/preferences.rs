@@ -56,10 +56,7 @@ impl PreferenceField {
     /// Reads `{"values": [...]}`, `{"maxLength": n}`, `{"type": "boolean"}` or `{"minimum": n, "maximum": n}`.
     pub fn parse(name: &str, definition: &Value) -> Result<Self, Vec<Fault>> {
         if !Self::is_name(name) {
-            return Err(vec![Fault::new(
-                "",
-                "a preference is named by up to 64 letters, digits and _, a letter first",
-            )]);
+            return Err(vec![Fault::new("", Wrong::PreferenceName)]);
         }
         let members: Vec<(&str, &Value)> = definition
             .as_object()
@@ -96,12 +93,7 @@ impl PreferenceField {
             }
             _ => None,
         };
-        parsed.ok_or_else(|| {
-            vec![Fault::new(
-                "",
-                "must be {\"values\": [...]}, {\"maxLength\": 1 to 500}, {\"type\": \"boolean\"} or {\"minimum\": n, \"maximum\": n}",
-            )]
-        })
+        parsed.ok_or_else(|| vec![Fault::new("", Wrong::PreferenceForm)])
     }
 
     pub fn is_name(name: &str) -> bool {
@@ -276,7 +268,7 @@ fn listed(value: &Value, kind: CatalogueKind, catalogue: &Catalogue) -> Result<F
     let entries = catalogue.entries(kind).iter().take(50);
     let allowed: Vec<&str> = entries.map(|entry| entry.id.as_str()).collect();
     Err(match allowed.as_slice() {
-        [] => "can't be chosen: the catalogue has none".into(),
+        [] => Wrong::NoneInCatalogue(kind.as_str()).into(),
         ids => Wrong::one_of(ids).into(),
     })
 }

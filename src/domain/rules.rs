@@ -23,7 +23,7 @@ use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::key::Key;
 use super::trace::RuleTried;
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Longest name of a rule, in characters.
 pub const MAX_NAME_CHARS: usize = 100;
@@ -119,13 +119,18 @@ impl Target {
         let mut faults = Faults::new();
         if let Self::Split(split) = self {
             if !ARMS.contains(&split.split.len()) {
-                faults.add("/split", "needs 2 to 20 arms; use persona for a single one");
+                faults.add(
+                    "/split",
+                    Wrong::Items { least: 2, most: 20 }
+                        .worded("needs 2 to 20 arms; use persona for a single one"),
+                );
             }
             if split.split.iter().any(|arm| arm.weight > MAX_WEIGHT) {
-                faults.add("/split", "has a weight over 10000");
+                let most = Wrong::AtMost(MAX_WEIGHT.to_string());
+                faults.add("/split", most.worded("has a weight over 10000"));
             }
             if split.split.iter().all(|arm| arm.weight == 0) {
-                faults.add("/split", "needs a weight above 0");
+                faults.add("/split", Wrong::NoWeights);
             }
         }
         faults.into_vec()
@@ -136,7 +141,10 @@ impl Rule {
     /// Reads a rule; every fault at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         if let Some(place) = stray_list(value, &["when", "values", "split"]) {
-            return Err(vec![Fault::new(place, "must be no list")]);
+            return Err(vec![Fault::new(
+                place,
+                Wrong::Object.worded("must be no list"),
+            )]);
         }
         match serde_json::from_value::<Self>(value.clone()) {
             Ok(rule) => {
@@ -161,18 +169,21 @@ impl Rule {
                 ("when", Value::Array(clauses)) => {
                     for (index, clause) in clauses.iter().enumerate() {
                         if let Err(error) = serde_json::from_value::<Clause>(clause.clone()) {
-                            faults.add(format!("/when/{index}"), error.to_string());
+                            faults.add(format!("/when/{index}"), unread(clause, &error));
                         }
                     }
                 }
-                ("when", _) => faults.add("/when", "must be a list of clauses"),
+                ("when", _) => faults.add("/when", Wrong::List.worded("must be a list of clauses")),
                 ("then", target) => {
                     if serde_json::from_value::<Target>(target.clone()).is_err() {
-                        let message = "must be {\"persona\": key} or {\"split\": [...]}";
-                        faults.add("/then", message);
+                        faults.add("/then", Wrong::Target);
                     }
                 }
-                _ => faults.add(step(name), "is unknown; a rule has name, when and then"),
+                _ => faults.add(
+                    step(name),
+                    Wrong::Unknown("name, when, then".to_owned())
+                        .worded("is unknown; a rule has name, when and then"),
+                ),
             }
         }
         for missing in ["name", "when", "then"]
@@ -199,7 +210,9 @@ impl Rule {
             );
         }
         if self.when.len() > MAX_CLAUSES {
-            faults.add("/when", "has more than 50 clauses");
+            let (least, most) = (0, MAX_CLAUSES);
+            let items = Wrong::Items { least, most };
+            faults.add("/when", items.worded("has more than 50 clauses"));
         }
         for (at, clause) in self.when.iter().enumerate() {
             faults.extend_under(&format!("/when/{at}"), clause.check());
@@ -235,6 +248,15 @@ impl Rule {
     }
 }
 
+/// What is wrong with a clause that can't be read.
+fn unread(clause: &Value, error: &serde_json::Error) -> Words {
+    let attribute = clause.get("attribute").and_then(Value::as_str);
+    match attribute.map(|text| Attribute::try_from(text.to_owned())) {
+        Some(Err(message)) => Wrong::Attribute.worded(message),
+        _ => error.to_string().into(),
+    }
+}
+
 impl Clause {
     fn check(&self) -> Vec<Fault> {
         let mut faults = Faults::new();
@@ -243,25 +265,27 @@ impl Clause {
             faults.add(
                 "/values",
                 if wants_none {
-                    "takes no values with this operator"
+                    Wrong::TakesNone
                 } else {
-                    "needs at least one value"
+                    Wrong::NeedsOne
                 },
             );
         }
         if self.values.len() > MAX_VALUES {
-            faults.add("/values", "has more than 200 values");
+            let (least, most) = (0, MAX_VALUES);
+            let items = Wrong::Items { least, most };
+            faults.add("/values", items.worded("has more than 200 values"));
         }
         let is_list = |value: &Fact| matches!(value, Fact::List(_));
         if self.values.iter().any(is_list) {
-            faults.add(
-                "/values",
-                "takes texts, numbers and flags, no lists inside the list",
-            );
+            faults.add("/values", Wrong::NoListInside);
         }
         let textual = matches!(self.operator, Operator::StartsWith | Operator::EndsWith);
         if textual && !self.texts_only(|_| true) {
-            faults.add("/values", "takes texts with this operator");
+            faults.add(
+                "/values",
+                Wrong::Text.worded("takes texts with this operator"),
+            );
         }
         if let Some(read_as) = self.read_as {
             self.check_read_as(read_as, &mut faults);
@@ -284,12 +308,18 @@ impl Clause {
             faults.add(
                 "/as",
                 match read_as {
-                    ReadAs::Caseless => {
-                        "goes with equals, contains, their opposites, starts_with and ends_with"
-                    }
-                    ReadAs::Version | ReadAs::Date => {
-                        "goes with equals, not_equals, at_least, at_most, more_than and less_than"
-                    }
+                    ReadAs::Caseless => Wrong::GoesWith(
+                        "equals, not_equals, contains, not_contains, starts_with, ends_with",
+                    )
+                    .worded(
+                        "goes with equals, contains, their opposites, starts_with and ends_with",
+                    ),
+                    ReadAs::Version | ReadAs::Date => Wrong::GoesWith(
+                        "equals, not_equals, at_least, at_most, more_than, less_than",
+                    )
+                    .worded(
+                        "goes with equals, not_equals, at_least, at_most, more_than and less_than",
+                    ),
                 },
             );
         }
@@ -297,34 +327,29 @@ impl Clause {
             faults.add(
                 "/values",
                 match read_as {
-                    ReadAs::Caseless => "takes texts, read as caseless",
-                    ReadAs::Version => "takes versions such as \"2.10.0\", in quotes",
-                    ReadAs::Date => {
-                        "takes dates such as \"2026-11-24\" and \"2026-11-24T08:30:00Z\", in quotes"
-                    }
+                    ReadAs::Caseless => Wrong::Text.worded("takes texts, read as caseless"),
+                    ReadAs::Version => Wrong::Version.into(),
+                    ReadAs::Date => Wrong::Date.into(),
                 },
             );
         }
     }
 
     fn check_between(&self, faults: &mut Faults) {
-        let (form, fits): (&str, fn(&Fact) -> bool) = match self.attribute.of_clock() {
-            Some("hour") => ("whole hours from 0 to 24, such as [22, 6]", is_hour),
-            Some("time") => (
-                "times from \"00:00\" to \"24:00\", such as [\"22:30\", \"06:00\"]",
-                is_time,
-            ),
+        let (wrong, fits): (Wrong, fn(&Fact) -> bool) = match self.attribute.of_clock() {
+            Some("hour") => (Wrong::TwoHours, is_hour),
+            Some("time") => (Wrong::TwoTimes, is_time),
             _ => {
-                faults.add(
-                    "/operator",
-                    "goes with time.hour and time.time: write at_least and less_than for others",
-                );
+                let text =
+                    "goes with time.hour and time.time: write at_least and less_than for others";
+                let wrong = Wrong::GoesWith("time.hour, time.time");
+                faults.add("/operator", wrong.worded(text));
                 return;
             }
         };
         let are_two = matches!(self.values.as_slice(), [from, until] if from != until);
         if !are_two || !self.values.iter().all(fits) {
-            faults.add("/values", format!("takes two different {form}"));
+            faults.add("/values", wrong);
         }
     }
 

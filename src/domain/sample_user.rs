@@ -11,6 +11,7 @@ use super::ids::{IssuerId, TenantId};
 use super::issuer::{ClaimMap, fact};
 use super::preferences::{PreferenceField, Preferences};
 use super::text;
+use crate::domain::wrong::Wrong;
 
 /// Most facts, and most preferences.
 pub const MAX_MEMBERS: usize = 50;
@@ -79,9 +80,10 @@ pub fn subject(value: &Value) -> Result<Subject, Vec<Fault>> {
     let form = match value {
         Value::String(text) => match Subject::parse(text) {
             Some(subject) => return Ok(subject),
-            None => "must be 1 to 255 characters without control characters",
+            None => Wrong::Printable { most: 255 }
+                .worded("must be 1 to 255 characters without control characters"),
         },
-        _ => "must be a text",
+        _ => Wrong::Text.into(),
     };
     Err(vec![Fault::new("", form)])
 }
@@ -95,10 +97,7 @@ pub fn facts(value: &Value) -> Result<Facts, Vec<Fault>> {
             Some(fact) => {
                 facts.insert(name.clone(), fact);
             }
-            None => faults.add(
-                step(name),
-                "must be a text of 500 characters at most, a number, a flag or a list of these, under a name such as `plan`",
-            ),
+            None => faults.add(step(name), Wrong::SampleFact),
         }
     }
     faults.into_result(facts)
@@ -112,10 +111,7 @@ pub fn preferences(value: &Value) -> Result<Preferences, Vec<Fault>> {
         .iter()
         .filter(|(name, value)| !is_choice(name, value))
     {
-        faults.add(
-            step(name),
-            "must be a text of 4000 characters at most, a number or a flag, under a name of letters, digits and _",
-        );
+        faults.add(step(name), Wrong::SamplePreference);
     }
     faults.into_result(Preferences::from_stored(choices.clone()))
 }
@@ -123,10 +119,7 @@ pub fn preferences(value: &Value) -> Result<Preferences, Vec<Fault>> {
 fn members(value: &Value) -> Result<&Map<String, Value>, Vec<Fault>> {
     match value {
         Value::Object(members) if members.len() <= MAX_MEMBERS => Ok(members),
-        _ => Err(vec![Fault::new(
-            "",
-            "must be an object of 50 members at most",
-        )]),
+        _ => Err(vec![Fault::new("", Wrong::Members { most: MAX_MEMBERS })]),
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::fault::Fault;
 use super::request::Metadata;
+use crate::domain::wrong::Wrong;
 use program::Program;
 use read::{Compiled, Purpose};
 
@@ -48,7 +49,8 @@ impl MetadataSchema {
     /// check may, with the largest metadata there can be, is refused.
     pub fn compile(document: Value) -> Result<Self, Vec<Fault>> {
         if document.to_string().len() > MAX_BYTES {
-            return Err(vec![Fault::new("", "must be 32 kB at most")]);
+            let most = Wrong::Bytes { most: MAX_BYTES };
+            return Err(vec![Fault::new("", most.worded("must be 32 kB at most"))]);
         }
         let read = read::read(&document, Purpose::Write)?;
         let faults = cost::judge(&read.program, &read.places);
@@ -94,15 +96,12 @@ impl MetadataSchema {
             Ok(false) => {
                 let faults = run::list_faults(&self.program, metadata);
                 Err(if faults.is_empty() {
-                    vec![Fault::new("", "does not fit the context's schema")]
+                    vec![Fault::new("", Wrong::Unfit)]
                 } else {
                     faults
                 })
             }
-            Err(run::TooCostly) => Err(vec![Fault::new(
-                "",
-                "takes too long to check against the context's schema; send less, or have the context's schema simplified",
-            )]),
+            Err(run::TooCostly) => Err(vec![Fault::new("", Wrong::TakesLong)]),
         }
     }
 }

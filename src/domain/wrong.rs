@@ -250,6 +250,132 @@ wrong! {
     NoUrl = "no_url", "must start with https:// and a host";
     UrlCharacters = "url_characters", "must hold only the characters of a URL";
     UrlRepaired = "url_repaired", "is not written as it would be called";
+    /// Of an issuer. Its audiences must be the issuer alone where `iss` says whom a token is for.
+    IssuerAlone = "issuer_alone", "must hold the `issuer` alone where audienceClaim is iss";
+    /// It is for signed tokens, and this issuer's are opaque.
+    NotOpaque = "not_opaque", "is for signed tokens, not for opaque ones";
+    /// In characters.
+    Printable { most: usize } = "printable", "must be a text of 1 to {most} printable characters";
+    Ascii { most: usize } = "ascii", "must be a text of 1 to {most} printable ASCII characters";
+    TenantIdPlace = "tenant_id_place", "may hold {{tenantid}} once, as a whole part of the path of an https URL";
+    /// In members.
+    Members { most: usize } = "members", "must be an object of {most} members at most";
+    ClaimValue { most: usize, items: usize } = "claim_value", "must be a text of at most {most} characters, a whole number, true or false; or a list of 1 to {items} of them";
+    /// Of an issuer's algorithms.
+    NeedsSymmetric = "needs_symmetric", "must hold HS256, HS384 or HS512 with a shared secret";
+    SymmetricAlone = "symmetric_alone", "must be HS256, HS384 or HS512 with a shared secret alone";
+    NoSharedSecret = "no_shared_secret", "HS256, HS384 and HS512 go with a shared secret only: public keys must never serve as a secret";
+    NeedsPublic = "needs_public", "must hold one for the public keys, such as RS256 or ES256";
+    FactName = "fact_name", "a fact's name starts with a lower-case letter and holds at most 64 letters, digits and underscores";
+    /// In characters.
+    ClaimPath { most: usize } = "claim_path", "must be a claim name or a JSON pointer of 1 to {most} printable characters";
+    Pointer = "pointer", "is no JSON pointer: `~` must be written `~0`, and a slash inside a name `~1`";
+    /// Where an issuer's keys come from is not said, or said twice.
+    KeySource = "key_source", "must hold one source of keys";
+    OnlyTrue = "only_true", "must be true; leave it out for another source of keys";
+    KeySet = "key_set", "must be a JWK set: {{\"keys\": [...]}}";
+    FetchedOnly = "fetched_only", "goes with keys that are fetched: discovery, jwksUrl or metadataUrl; or with introspection";
+    /// Of a URL. In characters.
+    LongUrl { most: usize } = "long_url", "must be a URL of at most {most} characters";
+    UrlParts = "url_parts", "must hold no user name, password or fragment";
+    UrlQuery = "url_query", "must hold no query";
+    NoTenantId = "no_tenant_id", "must be without {{tenantid}}; say metadataUrl instead";
+    Bytes { most: usize } = "bytes", "must be at most {most} bytes long";
+    PrivateKey = "private_key", "holds a private key: give the certificate alone, and replace that key, since others may have seen it";
+    /// So many certificates in PEM were expected.
+    Pem { most: usize } = "pem", "must hold 1 to {most} certificates in PEM";
+    BrokenCertificate = "broken_certificate", "holds what is no certificate: is a line missing or changed?";
+    NoRoot = "no_root", "is no root: it may not sign other certificates (CA:TRUE is missing); give the certificate of the authority that signed the server's";
+    /// Of a rule: whom it gives.
+    Target = "target", "must be {{\"persona\": key}} or {{\"split\": [...]}}";
+    NoWeights = "no_weights", "needs a weight above 0";
+    TakesNone = "takes_none", "takes no values with this operator";
+    NeedsOne = "needs_one", "needs at least one value";
+    NoListInside = "no_list_inside", "takes texts, numbers and flags, no lists inside the list";
+    /// The operators or attributes that it goes with.
+    GoesWith(known: &'static str) = "goes_with", "goes with {known}";
+    Version = "version", "takes versions such as \"2.10.0\", in quotes";
+    Date = "date", "takes dates such as \"2026-11-24\" and \"2026-11-24T08:30:00Z\", in quotes";
+    TwoHours = "two_hours", "takes two different whole hours from 0 to 24, such as [22, 6]";
+    TwoTimes = "two_times", "takes two different times from \"00:00\" to \"24:00\", such as [\"22:30\", \"06:00\"]";
+    /// It is not the name of a value that rules compare.
+    Attribute = "attribute", "must be an attribute such as user.plan";
+    /// Of a persona: a snippet's pinned version.
+    Pin = "pin", "must be a snippet's key with a version number";
+    Origin = "origin", "must be an origin such as https://app.example.com, or http://localhost:* for any local port";
+    StandardPreference = "standard_preference", "is a standard preference and needs no definition";
+    PreferenceName = "preference_name", "a preference is named by up to 64 letters, digits and _, a letter first";
+    PreferenceForm = "preference_form", "must be {{\"values\": [...]}}, {{\"maxLength\": 1 to 500}}, {{\"type\": \"boolean\"}} or {{\"minimum\": n, \"maximum\": n}}";
+    NoneInCatalogue(kind: &'static str) = "none_in_catalogue", "can't be chosen: the catalogue has none";
+    /// Of a test that is kept with a document: its user.
+    TestUser = "test_user", "must be {{\"sample\": key}}, or an object of subject, facts and preferences";
+    SampleFact = "sample_fact", "must be a text of 500 characters at most, a number, a flag or a list of these, under a name such as `plan`";
+    SamplePreference = "sample_preference", "must be a text of 4000 characters at most, a number or a flag, under a name of letters, digits and _";
+    /// Of a test: what came instead of what it expects.
+    OtherPersona { expected: String, got: String } = "other_persona", "expected the persona `{expected}`, got `{got}`";
+    OtherValue { expected: String, got: String } = "other_value", "expected {expected}, got {got}";
+    PromptLacks(text: String) = "prompt_lacks", "the prompt lacks {text}";
+    PromptHolds { text: String, at: usize } = "prompt_holds", "the prompt holds {text} in line {at}";
+    LongPrompt { chars: usize, most: usize } = "long_prompt", "the prompt has {chars} characters, {most} are allowed";
+    /// Of a JSON Schema.
+    ReferenceInside = "reference_inside", "must point into this schema (#/...): other documents are not fetched";
+    PointsNowhere = "points_nowhere", "points to nothing in this schema";
+    Filled = "filled", "must be a list of at least one item";
+    IdAtTop = "id_at_top", "is taken at the top alone; name subschemas with $anchor, or point to them (#/$defs/...)";
+    PrefixItems = "prefix_items", "must be a schema; a list of them is prefixItems in 2020-12";
+    Schema = "schema", "must be a schema: an object, true or false";
+    ManySubschemas { most: usize } = "many_subschemas", "has more than {most} subschemas; describe less, or share what is alike with $ref";
+    LongChain = "long_chain", "leads through too many subschemas that judge one value; shorten the chain of $ref, allOf and the like";
+    Circle = "circle", "leads back to itself without going into the value; a schema may hold itself in properties, items and the like";
+    /// Checking it could take so many times the work that it may; advice in English.
+    Costly { times: String, advice: &'static str } = "costly", "could take {times} times the work that a check may take, with metadata of 64 kB; {advice}";
+    Pattern = "pattern", "is no regular expression that is taken here; look-around and back-references are not";
+    LargePattern = "large_pattern", "needs too much memory with the schema's other patterns; count characters with `minLength` and `maxLength` instead of {{1,200}}, write `a-z` for `\\p{{L}}`, list texts with `enum`";
+    /// Of metadata, beside their schema.
+    Unfit = "unfit", "does not fit the context's schema";
+    TakesLong = "takes_long", "takes too long to check against the context's schema; send less, or have the context's schema simplified";
+    Exact = "exact", "must be a number that is kept exactly";
+    MoreThan(least: String) = "more_than", "must be more than {least}";
+    LessThan(most: String) = "less_than", "must be less than {most}";
+    Multiple(of: String) = "multiple", "must be a multiple of {of}";
+    LeastCharacters { least: usize } = "least_characters", "must have at least {least} characters";
+    MostCharacters { most: usize } = "most_characters", "must have at most {most} characters";
+    LeastItems { least: usize } = "least_items", "must have at least {least} items";
+    LeastMembers { least: usize } = "least_members", "must have at least {least} members";
+    /// A text that does not match this pattern.
+    Unmatched(pattern: String) = "unmatched", "must match {pattern}";
+    HoldsTwice = "holds_twice", "holds an item twice";
+    /// It lacks items of a kind, or has too many of them.
+    Contains = "contains", "must hold other items";
+    NoName = "no_name", "is no name that is taken here";
+    /// None of the alternatives fits, or several do where one is wanted.
+    NoAlternative = "no_alternative", "fits none of the alternatives";
+    Alternatives = "alternatives", "fits several of the alternatives, where one is wanted";
+    Excluded = "excluded", "is what the schema excludes";
+    /// The document has no version of this number.
+    NoSuchVersion(version: i32) = "no_such_version", "there is no version {version} of it";
+    /// Of a release.
+    NoSnippetRollout = "no_snippet_rollout", "personas pin exact versions of snippets: release the snippet to everybody, and roll out a persona that pins it";
+    LiveElse(version: i32) = "live_else", "version {version} is live for everybody else: leave percent out to end a rollout of another version";
+    OtherAliases = "other_aliases", "has other aliases than the live version, and a request names its context before its user is drawn: release them to everybody first";
+    NeverLive(version: i32) = "never_live", "version {version} was never live: release it instead";
+    Past = "past", "lies in the past: leave it out to release now";
+    WithinYear = "within_year", "must be within a year from now";
+    NoSample = "no_sample", "there is no such sample user";
+    /// The patterns of all live contexts need too much memory together, most of it for this one.
+    Crowded(name: String) = "crowded", "the context `{name}` needs too much memory for its patterns";
+    /// The change would break another document that is live, or a test of it; why in English.
+    Breaks { kind: &'static str, name: String, why: String } = "breaks", "would break the {kind} `{name}`, which is live: {why}";
+    FailsTest { test: String, kind: &'static str, name: String, why: String } = "fails_test", "the test `{test}` of the {kind} `{name}`, which is live, would fail: {why}";
+    /// So many places would be guaranteed to all tenants together, of so many that there are.
+    ManyPlaces { guaranteed: u32, most: u32 } = "many_places", "is too much: {guaranteed} places would be guaranteed to all tenants together, and the platform's key has {most} (anam.places)";
+    FactorCode = "factor_code", "is wrong, too old, or was used: send the one that the app shows now; does the phone know the time?";
+    OtherPassword = "other_password", "is not the password of this account";
+    Cursor = "cursor", "must be a cursor that this very list gave: leave it out to start over";
+    /// Of a password.
+    Control = "control", "must not hold control characters";
+    IsEmail = "is_email", "must not be the e-mail address";
+    Guessable = "guessable", "is guessed too quickly: use a few words that don't belong together, or a password manager";
 }
 
 /// Words for what is wrong, and where programs can tell it apart, what it is.

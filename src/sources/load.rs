@@ -21,6 +21,7 @@ use crate::domain::quota::Quota;
 use crate::domain::schema::PatternBudget;
 use crate::domain::snapshot::{LiveContext, LivePersona, Rollout, Rollouts, Snapshot};
 use crate::domain::template::Template;
+use crate::domain::wrong::Wrong;
 use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::tenants::TenantRow;
@@ -357,7 +358,13 @@ fn live_persona(
         } else {
             let fault = Fault::new(
                 "/snippets",
-                format!("pins version {number} of `{snippet}`, which does not exist"),
+                Wrong::NoVersion {
+                    name: snippet.to_string(),
+                    version: *number,
+                }
+                .worded(format!(
+                    "pins version {number} of `{snippet}`, which does not exist"
+                )),
             );
             return Err(vec![fault]);
         }

@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use crate::domain::fault::Fault;
 use crate::domain::places::SetShare;
 use crate::domain::quota::Quota;
+use crate::domain::wrong::Wrong;
 
 impl Operator<'_> {
     /// Says what a tenant has. `all` are the places of the key, where they are counted: no more can be guaranteed to all tenants together.
@@ -19,7 +20,10 @@ impl Operator<'_> {
         all: Option<NonZeroU32>,
     ) -> Result<(), Refusal> {
         if share.most.is_some_and(|most| most < share.guaranteed) {
-            let fault = Fault::new("/guaranteed", "must not be more than `most`");
+            let fault = Fault::new(
+                "/guaranteed",
+                Wrong::AtMost("most".to_owned()).worded("must not be more than `most`"),
+            );
             return Err(Refusal::Invalid(vec![fault]));
         }
         let tenant = self.find(slug).await?.ok_or(Refusal::NotFound)?;
@@ -33,9 +37,10 @@ impl Operator<'_> {
         {
             let fault = Fault::new(
                 "/guaranteed",
-                format!(
-                    "is too much: {guaranteed} places would be guaranteed to all tenants together, and the platform's key has {all} (anam.places)"
-                ),
+                Wrong::ManyPlaces {
+                    guaranteed,
+                    most: all.get(),
+                },
             );
             return Err(Refusal::Invalid(vec![fault]));
         }

@@ -263,7 +263,7 @@ async fn new_account(
         faults.add("/name", message);
     }
     let password = Password::parse(password, email)
-        .map_err(|bad: BadPassword| faults.add("/password", bad.to_string()))
+        .map_err(|bad: BadPassword| faults.add("/password", bad.to_words()))
         .ok();
     let Some(password) = password else {
         return Err(AcceptError::Invalid(faults.into_vec()));

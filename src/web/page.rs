@@ -92,12 +92,9 @@ impl Page {
         let list = list_name(request);
         let after = match cursor {
             None => None,
-            Some(cursor) => Some(open(keys, tenant, &list, cursor).ok_or_else(|| {
-                wrong(
-                    "/cursor",
-                    "must be a cursor that this very list gave: leave it out to start over",
-                )
-            })?),
+            Some(cursor) => Some(
+                open(keys, tenant, &list, cursor).ok_or_else(|| wrong("/cursor", Wrong::Cursor))?,
+            ),
         };
         Ok(Self {
             limit,

@@ -12,7 +12,7 @@ use super::codes::Code;
 use crate::auth::SsoError;
 use crate::crypto::password::HashError;
 use crate::domain::fault::Fault;
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 use crate::gateway::Gateway;
 use crate::limits::AddressAdmitted;
 use crate::store::console_sessions::{Missing, SessionRow};
@@ -241,14 +241,11 @@ impl From<FactorError> for Problem {
         match error {
             FactorError::Wrong => Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
-                .errors(vec![Fault::new(
-                    "/code",
-                    "is wrong, too old, or was used: send the one that the app shows now; does the phone know the time?",
-                )]),
+                .errors(vec![Fault::new("/code", Wrong::FactorCode)]),
             FactorError::Conflict(why) => Self::new(Code::Conflict).detail(why),
             FactorError::SignIn(SignInError::Refused(_)) => Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
-                .errors(vec![Fault::new("/password", "is not the password of this account")]),
+                .errors(vec![Fault::new("/password", Wrong::OtherPassword)]),
             FactorError::SignIn(error) => error.into(),
             FactorError::Totp(_) | FactorError::Seal(_) => {
                 tracing::error!(%error, "a second factor can't be read");
@@ -266,7 +263,7 @@ impl From<RedeemError> for Problem {
             ),
             RedeemError::Password(bad) => Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
-                .errors(vec![Fault::new("/password", bad.to_string())]),
+                .errors(vec![Fault::new("/password", bad.to_words())]),
             RedeemError::SignIn(error) => error.into(),
         }
     }
@@ -274,7 +271,7 @@ impl From<RedeemError> for Problem {
 
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
-        let fault = |pointer, message: String| {
+        let fault = |pointer, message: Words| {
             Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
                 .errors(vec![Fault::new(pointer, message)])
@@ -282,10 +279,10 @@ impl From<PasswordError> for Problem {
         match error {
             // Not 401: the session is good.
             PasswordError::Current(SignInError::Refused(_)) => {
-                fault("/current", "is not the password of this account".into())
+                fault("/current", Wrong::OtherPassword.into())
             }
             PasswordError::Current(error) => error.into(),
-            PasswordError::New(bad) => fault("/new", bad.to_string()),
+            PasswordError::New(bad) => fault("/new", bad.to_words()),
         }
     }
 }

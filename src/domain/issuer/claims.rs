@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::caller::{Fact, Facts, LeftOut};
 use crate::domain::decimal::Decimal;
+use crate::domain::wrong::Wrong;
 
 /// Where a value is among a token's claims: a claim's exact name (`plan`,
 /// `https://example.com/roles`), or, with a leading slash, a JSON pointer (RFC 6901) into nested
@@ -24,22 +25,18 @@ impl ClaimPath {
     pub const MAX_CHARS: usize = 256;
 
     /// `Err` says what a path must look like.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
         let chars = text.chars().count();
         if chars == 0 || chars > Self::MAX_CHARS || text.chars().any(char::is_control) {
-            return Err(format!(
-                "must be a claim name or a JSON pointer of 1 to {} printable characters",
-                Self::MAX_CHARS
-            ));
+            return Err(Wrong::ClaimPath {
+                most: Self::MAX_CHARS,
+            });
         }
         let Some(steps) = text.strip_prefix('/') else {
             return Ok(Self::Name(text.to_owned()));
         };
         let steps: Option<Vec<String>> = steps.split('/').map(unescape).collect();
-        steps.map(Self::Pointer).ok_or_else(|| {
-            "is no JSON pointer: `~` must be written `~0`, and a slash inside a name `~1`"
-                .to_owned()
-        })
+        steps.map(Self::Pointer).ok_or(Wrong::Pointer)
     }
 
     pub fn find<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {

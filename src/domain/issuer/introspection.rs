@@ -7,7 +7,7 @@ use url::Url;
 use super::parse::fetchable;
 use crate::domain::fault::Fault;
 use crate::domain::members::{Members, number};
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 
 /// How the gateway says who it is at the endpoint (RFC 6749, 2.3.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -58,7 +58,7 @@ impl Introspection {
         let mut members = Members::new(members);
         let endpoint = members.required("endpoint", |value| match value {
             Value::String(text) => fetchable(&text),
-            _ => Err("must be a URL".to_owned()),
+            _ => Err(Wrong::NoUrl.worded("must be a URL")),
         });
         let client_id = members.required("clientId", client_id);
         let authentication = members.optional("authentication", authentication);
@@ -99,16 +99,14 @@ impl Introspection {
 }
 
 /// RFC 6749, appendix A.1.
-fn client_id(value: Value) -> Result<String, String> {
+fn client_id(value: Value) -> Result<String, Wrong> {
     let most = Introspection::MAX_CLIENT_ID_CHARS;
     let fits = |id: &String| {
         (1..=most).contains(&id.len()) && id.bytes().all(|byte| (b' '..=b'~').contains(&byte))
     };
     match value {
         Value::String(id) if fits(&id) => Ok(id),
-        _ => Err(format!(
-            "must be a text of 1 to {most} printable ASCII characters"
-        )),
+        _ => Err(Wrong::Ascii { most }),
     }
 }
 
@@ -116,11 +114,11 @@ fn client_id(value: Value) -> Result<String, String> {
     clippy::needless_pass_by_value,
     reason = "readers of members all have this shape"
 )]
-fn authentication(value: Value) -> Result<ClientAuthentication, String> {
+fn authentication(value: Value) -> Result<ClientAuthentication, Words> {
     let mut all = ClientAuthentication::ALL.into_iter();
     let named = all.find(|known| value.as_str() == Some(known.as_str()));
     named.ok_or_else(|| {
         let all = ClientAuthentication::ALL.map(ClientAuthentication::as_str);
-        format!("must be {}", all.join(" or "))
+        Wrong::one_of(&all).worded(format!("must be {}", all.join(" or ")))
     })
 }

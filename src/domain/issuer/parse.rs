@@ -53,22 +53,26 @@ impl Reader {
 
     fn issuer(&mut self, json: &Value) -> Option<IssuerConfig> {
         let Some(members) = json.as_object() else {
-            return self.fault("", "an issuer is an object");
+            return self.fault("", Wrong::Object.worded("an issuer is an object"));
         };
         for name in members
             .keys()
             .filter(|name| !MEMBERS.contains(&name.as_str()))
         {
             let known = MEMBERS.join(", ");
+            let text = format!("is not known here; known are {known}");
             self.fault::<()>(
                 format!("/{}", escape(name)),
-                format!("is not known here; known are {known}"),
+                Wrong::Unknown(known).worded(text),
             );
         }
         // Each is read before any `?`, so that one fault does not hide another.
         let issuer = match members.get("issuer") {
             Some(value) => self.name(value, "/issuer").and_then(|name| self.form(name)),
-            None => self.fault("/issuer", "is missing: the `iss` of this issuer's tokens"),
+            None => self.fault(
+                "/issuer",
+                Wrong::Missing.worded("is missing: the `iss` of this issuer's tokens"),
+            ),
         };
         let audiences = self.audiences(members.get("audiences"));
         let audience_claim = self.audience_claim(members.get("audienceClaim"));
@@ -76,10 +80,7 @@ impl Reader {
             (audience_claim, &issuer, &audiences)
             && (audiences.len() != 1 || !audiences.contains(issuer))
         {
-            self.fault::<()>(
-                "/audiences",
-                "must hold the `issuer` alone where audienceClaim is iss",
-            );
+            self.fault::<()>("/audiences", Wrong::IssuerAlone);
         }
         let required_claims = self.required_claims(members.get("requiredClaims"));
         let keys = self.keys(members.get("keys"), issuer.as_deref());
@@ -102,7 +103,8 @@ impl Reader {
         let refuse_id_tokens = self.flag(members, "refuseIdTokens");
         let is_opaque = |keys: &KeySources| keys.introspection.is_some();
         if at_jwt_strict == Some(true) && keys.as_ref().is_some_and(is_opaque) {
-            self.fault::<()>("/atJwtStrict", "goes with keys: an opaque token has no typ");
+            let text = "goes with keys: an opaque token has no typ";
+            self.fault::<()>("/atJwtStrict", Wrong::NotOpaque.worded(text));
         }
         Some(IssuerConfig {
             issuer: issuer?,
@@ -131,10 +133,9 @@ impl Reader {
             Some(text) => Some(text.to_owned()),
             None => self.fault(
                 pointer,
-                format!(
-                    "must be a text of 1 to {} printable characters",
-                    IssuerConfig::MAX_NAME_CHARS
-                ),
+                Wrong::Printable {
+                    most: IssuerConfig::MAX_NAME_CHARS,
+                },
             ),
         }
     }
@@ -145,10 +146,14 @@ impl Reader {
             _ => {
                 return self.fault(
                     "/audiences",
-                    format!(
+                    Wrong::Items {
+                        least: 1,
+                        most: IssuerConfig::MAX_AUDIENCES,
+                    }
+                    .worded(format!(
                         "must list 1 to {} audiences: the `aud` that this tenant's tokens carry",
                         IssuerConfig::MAX_AUDIENCES
-                    ),
+                    )),
                 );
             }
         };
@@ -180,26 +185,20 @@ impl Reader {
         if host_is_fixed && places == 1 && issuer.matches(TENANT_ID).count() == 1 {
             return Some(issuer);
         }
-        self.fault(
-            "/issuer",
-            "may hold {tenantid} once, as a whole part of the path of an https URL",
-        )
+        self.fault("/issuer", Wrong::TenantIdPlace)
     }
 
     fn audience_claim(&mut self, value: Option<&Value>) -> Option<AudienceClaim> {
         let Some(value) = value else {
             return Some(AudienceClaim::Aud);
         };
-        match value.as_str().and_then(AudienceClaim::parse) {
-            Some(claim) => Some(claim),
-            None => self.fault(
-                "/audienceClaim",
-                format!(
-                    "must be one of {}: claims that the issuer itself fills",
-                    AudienceClaim::ALL.map(AudienceClaim::as_str).join(", ")
-                ),
-            ),
+        let claim = value.as_str().and_then(AudienceClaim::parse);
+        if claim.is_none() {
+            let known = AudienceClaim::ALL.map(AudienceClaim::as_str).join(", ");
+            let text = format!("must be one of {known}: claims that the issuer itself fills");
+            self.fault::<()>("/audienceClaim", Wrong::OneOf(known).worded(text));
         }
+        claim
     }
 
     fn required_claims(&mut self, value: Option<&Value>) -> Option<RequiredClaims> {
@@ -212,10 +211,13 @@ impl Reader {
         let Some(members) = members else {
             return self.fault(
                 "/requiredClaims",
-                format!(
+                Wrong::Members {
+                    most: RequiredClaims::MAX_CLAIMS,
+                }
+                .worded(format!(
                     "must be an object of at most {} claims: claim path -> the value that it must have, or a list of such values",
                     RequiredClaims::MAX_CLAIMS
-                ),
+                )),
             );
         };
         let mut required = Vec::new();
@@ -239,11 +241,10 @@ impl Reader {
             } else {
                 self.fault::<()>(
                     pointer,
-                    format!(
-                        "must be a text of at most {} characters, a whole number, true or false; or a list of 1 to {} of them",
-                        RequiredClaims::MAX_TEXT_CHARS,
-                        RequiredClaims::MAX_VALUES
-                    ),
+                    Wrong::ClaimValue {
+                        most: RequiredClaims::MAX_TEXT_CHARS,
+                        items: RequiredClaims::MAX_VALUES,
+                    },
                 );
             }
         }
@@ -258,7 +259,7 @@ impl Reader {
         if value.is_some() && keys.is_some_and(|keys| keys.introspection.is_some()) {
             return self.fault(
                 "/algorithms",
-                "goes with keys: opaque tokens are not signed",
+                Wrong::NotOpaque.worded("goes with keys: opaque tokens are not signed"),
             );
         }
         let Some(value) = value else {
@@ -271,7 +272,7 @@ impl Reader {
         let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
             return self.fault(
                 "/algorithms",
-                format!("must list at least one of {}", names()),
+                Wrong::OneOf(names()).worded(format!("must list at least one of {}", names())),
             );
         };
         let mut algorithms = BTreeSet::new();
@@ -293,28 +294,16 @@ impl Reader {
         let keys = keys.filter(|_| whole)?;
         let is_some = |symmetric| algorithms.iter().any(|one| one.is_symmetric() == symmetric);
         if keys.shared_secret && !is_some(true) {
-            return self.fault(
-                "/algorithms",
-                "must hold HS256, HS384 or HS512 with a shared secret",
-            );
+            return self.fault("/algorithms", Wrong::NeedsSymmetric);
         }
         if keys.published.is_none() && is_some(false) {
-            return self.fault(
-                "/algorithms",
-                "must be HS256, HS384 or HS512 with a shared secret alone",
-            );
+            return self.fault("/algorithms", Wrong::SymmetricAlone);
         }
         if !keys.shared_secret && is_some(true) {
-            return self.fault(
-                "/algorithms",
-                "HS256, HS384 and HS512 go with a shared secret only: public keys must never serve as a secret",
-            );
+            return self.fault("/algorithms", Wrong::NoSharedSecret);
         }
         if keys.published.is_some() && !is_some(false) {
-            return self.fault(
-                "/algorithms",
-                "must hold one for the public keys, such as RS256 or ES256",
-            );
+            return self.fault("/algorithms", Wrong::NeedsPublic);
         }
         Some(algorithms)
     }
@@ -349,21 +338,20 @@ impl Reader {
             return Some(ClaimMap::default());
         };
         let Some(members) = value.as_object() else {
-            return self.fault("/claims", "must be an object: fact name -> claim path");
+            let text = "must be an object: fact name -> claim path";
+            return self.fault("/claims", Wrong::Object.worded(text));
         };
         let mut paths = BTreeMap::new();
         for (name, value) in members {
             let pointer = format!("/claims/{}", escape(name));
             if !ClaimMap::is_fact_name(name) {
-                self.fault::<()>(
-                    pointer.clone(),
-                    "a fact's name starts with a lower-case letter and holds at most 64 letters, \
-                     digits and underscores",
-                );
+                self.fault::<()>(pointer.clone(), Wrong::FactName);
             }
             let path = value
                 .as_str()
-                .ok_or_else(|| "must be a claim name or a JSON pointer".to_owned())
+                .ok_or(Wrong::ClaimPath {
+                    most: ClaimPath::MAX_CHARS,
+                })
                 .and_then(ClaimPath::parse);
             match path {
                 Ok(path) => {
@@ -378,16 +366,19 @@ impl Reader {
             Some(map) => Some(map),
             None => self.fault(
                 "/claims",
-                format!("must list at most {} facts", ClaimMap::MAX_FACTS),
+                Wrong::Members {
+                    most: ClaimMap::MAX_FACTS,
+                }
+                .worded(format!("must list at most {} facts", ClaimMap::MAX_FACTS)),
             ),
         }
     }
 }
 
 /// What is wrong with a name of an algorithm; those that people may mean have words of their own.
-fn unknown_algorithm(name: Option<&str>) -> String {
+fn unknown_algorithm(name: Option<&str>) -> Words {
     let names = names();
-    match name {
+    let text = match name {
         Some("ES512") => format!(
             "must be one of {names}: ES512, on the curve P-521, can't be verified here; have the issuer sign with ES256 or ES384"
         ),
@@ -398,7 +389,8 @@ fn unknown_algorithm(name: Option<&str>) -> String {
             format!("must be one of {names}: a token without a signature proves nothing")
         }
         _ => format!("must be one of {names}"),
-    }
+    };
+    Wrong::OneOf(names).worded(text)
 }
 
 fn names() -> String {

@@ -7,6 +7,8 @@ use x509_cert::der::Encode;
 use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::time::Time;
 
+use crate::domain::wrong::{Words, Wrong};
+
 /// Most certificates: one and its successors.
 const MAX_CERTIFICATES: usize = 3;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -31,34 +33,35 @@ impl RootCertificates {
     pub const MAX_BYTES: usize = 16 * 1024;
 
     /// Reads PEM; text around the certificates, as some tools write it, is passed over.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, Words> {
         if text.len() > Self::MAX_BYTES {
-            return Err(format!("must be at most {} bytes long", Self::MAX_BYTES));
+            return Err(Wrong::Bytes {
+                most: Self::MAX_BYTES,
+            }
+            .into());
         }
         if text.contains("PRIVATE KEY-----") {
-            return Err(
-                "holds a private key: give the certificate alone, and replace that key, since others may have seen it".to_owned(),
-            );
+            return Err(Wrong::PrivateKey.into());
         }
         let mut all = Vec::new();
         let mut rest = text;
         while let Some((_, from)) = rest.split_once(BEGIN) {
             let (body, after) = from
                 .split_once(END)
-                .ok_or_else(|| format!("is cut: {END} is missing"))?;
+                .ok_or_else(|| pem(format!("is cut: {END} is missing")))?;
             all.push(Root::read(&format!("{BEGIN}{body}{END}\n"))?);
             rest = after;
         }
         if let (true, Some(label)) = (all.is_empty(), label(text)) {
-            return Err(format!(
+            return Err(pem(format!(
                 "holds {label:?}, which is no certificate: give the text from {BEGIN} to {END}"
-            ));
+            )));
         }
         if !(1..=MAX_CERTIFICATES).contains(&all.len()) {
-            return Err(format!(
+            return Err(pem(format!(
                 "must hold 1 to {MAX_CERTIFICATES} certificates in PEM, each from {BEGIN} to {END}; found {}",
                 all.len()
-            ));
+            )));
         }
         Ok(Self {
             pem: text.to_owned(),
@@ -86,6 +89,14 @@ impl RootCertificates {
     }
 }
 
+/// A fault of a text that is not the PEM that it should be.
+fn pem(text: String) -> Words {
+    Wrong::Pem {
+        most: MAX_CERTIFICATES,
+    }
+    .worded(text)
+}
+
 /// What is in the first line of PEM.
 fn label(text: &str) -> Option<&str> {
     let (_, from) = text.split_once("-----BEGIN ")?;
@@ -94,8 +105,8 @@ fn label(text: &str) -> Option<&str> {
 }
 
 impl Root {
-    fn read(pem: &str) -> Result<Self, String> {
-        let broken = || "holds what is no certificate: is a line missing or changed?".to_owned();
+    fn read(pem: &str) -> Result<Self, Wrong> {
+        let broken = || Wrong::BrokenCertificate;
         let [certificate] = Certificate::load_pem_chain(pem.as_bytes())
             .ok()
             .and_then(|chain| <[Certificate; 1]>::try_from(chain).ok())
@@ -107,10 +118,7 @@ impl Root {
             .flatten()
             .is_some_and(|(_, constraints)| constraints.ca);
         if !may_sign {
-            return Err(
-                "is no root: it may not sign other certificates (CA:TRUE is missing); give the certificate of the authority that signed the server's"
-                    .to_owned(),
-            );
+            return Err(Wrong::NoRoot);
         }
         let (not_before, not_after) = (moment(validity.not_before), moment(validity.not_after));
         Ok(Self {

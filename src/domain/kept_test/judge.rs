@@ -8,6 +8,7 @@ use crate::domain::decimal::are_equal;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::snapshot::Winner;
 use crate::domain::trace::Trace;
+use crate::domain::wrong::Wrong;
 
 impl KeptTest {
     /// Every expectation that the outcome does not meet; pointers start at the test.
@@ -16,7 +17,8 @@ impl KeptTest {
             Ok(decision) => self.failures_of(decision),
             Err(Undecided::MetadataInvalid(found)) => {
                 let mut faults = Faults::new();
-                faults.add("", "gets no persona: the metadata does not fit the context");
+                let text = "gets no persona: the metadata does not fit the context";
+                faults.add("", Wrong::Unfit.worded(text));
                 faults.extend_under("/metadata", found.iter().cloned());
                 faults.into_vec()
             }
@@ -31,11 +33,15 @@ impl KeptTest {
         {
             faults.add(
                 "/expect/persona",
-                format!(
+                Wrong::OtherPersona {
+                    expected: expected.to_string(),
+                    got: decision.persona.to_string(),
+                }
+                .worded(format!(
                     "expected the persona `{expected}`, got `{}` by {}",
                     decision.persona,
                     reason(&decision.trace)
-                ),
+                )),
             );
         }
         let sent = if self.expect.fields.is_empty() {
@@ -48,12 +54,16 @@ impl KeptTest {
             if !are_equal(expected, actual) {
                 faults.add(
                     format!("/expect/fields{}", step(pointer)),
-                    format!(
+                    Wrong::OtherValue {
+                        expected: shorten(expected),
+                        got: shorten(actual),
+                    }
+                    .worded(format!(
                         "expected {}, got {}{}",
                         shorten(expected),
                         shorten(actual),
                         from(pointer, &decision.trace)
-                    ),
+                    )),
                 );
             }
         }
@@ -62,7 +72,7 @@ impl KeptTest {
             if !prompt.contains(text.as_str()) {
                 faults.add(
                     format!("/expect/promptContains/{index}"),
-                    format!("the prompt lacks {}", shorten(&Value::from(text.as_str()))),
+                    Wrong::PromptLacks(shorten(&Value::from(text.as_str()))),
                 );
             }
         }
@@ -70,10 +80,10 @@ impl KeptTest {
             if let Some(line) = line_of(prompt, text) {
                 faults.add(
                     format!("/expect/promptLacks/{index}"),
-                    format!(
-                        "the prompt holds {} in line {line}",
-                        shorten(&Value::from(text.as_str()))
-                    ),
+                    Wrong::PromptHolds {
+                        text: shorten(&Value::from(text.as_str())),
+                        at: line,
+                    },
                 );
             }
         }
@@ -81,10 +91,7 @@ impl KeptTest {
         if let Some(most) = self.expect.prompt_max_chars
             && chars > most
         {
-            faults.add(
-                "/expect/promptMaxChars",
-                format!("the prompt has {chars} characters, {most} are allowed"),
-            );
+            faults.add("/expect/promptMaxChars", Wrong::LongPrompt { chars, most });
         }
         faults.into_vec()
     }

@@ -14,6 +14,7 @@ use super::run::{
 };
 use crate::domain::fault::Fault;
 use crate::domain::json;
+use crate::domain::wrong::Wrong;
 
 /// The largest metadata that schemas are judged with, in bytes of JSON: a request's body by default.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
@@ -41,16 +42,13 @@ pub(super) fn judge(program: &Program, places: &[String]) -> Vec<Fault> {
         }
     }
     let at = |id: Id| places.get(id).cloned().unwrap_or_default();
-    if let Some((id, message)) = judge.circle {
-        return vec![Fault::new(at(id), message)];
+    if let Some((id, wrong)) = judge.circle {
+        return vec![Fault::new(at(id), wrong)];
     }
     let whole = judge.at(judge.levels.len(), 0);
     if whole.depth > MAX_DEPTH {
         let deepest = judge.blame(|known| u64::try_from(known.depth).unwrap_or(u64::MAX), 0);
-        return vec![Fault::new(
-            at(deepest),
-            "leads through too many subschemas that judge one value; shorten the chain of $ref, allOf and the like",
-        )];
+        return vec![Fault::new(at(deepest), Wrong::LongChain)];
     }
     if whole.bound <= BUDGET {
         return Vec::new();
@@ -63,12 +61,7 @@ pub(super) fn judge(program: &Program, places: &[String]) -> Vec<Fault> {
         times.to_string()
     };
     let advice = program.nodes.get(id).map_or("", advice);
-    vec![Fault::new(
-        at(id),
-        format!(
-            "could take {times} times the work that a check may take, with metadata of 64 kB; {advice}"
-        ),
-    )]
+    vec![Fault::new(at(id), Wrong::Costly { times, advice })]
 }
 
 /// The largest that any metadata could cost.
@@ -303,7 +296,7 @@ struct Judge<'p> {
     /// Nodes that are being followed.
     open: Vec<Id>,
     /// A node that judges a value by judging it, and the message for it.
-    circle: Option<(Id, &'static str)>,
+    circle: Option<(Id, Wrong)>,
 }
 
 impl Judge<'_> {
@@ -337,11 +330,9 @@ impl Judge<'_> {
             return Cost::default();
         };
         if self.open.contains(&id) {
-            let message = "leads back to itself without going into the value; a schema may hold itself in properties, items and the like";
-            self.circle.get_or_insert((id, message));
+            self.circle.get_or_insert((id, Wrong::Circle));
         } else if self.open.len() > MAX_DEPTH {
-            let message = "leads through too many subschemas that judge one value; shorten the chain of $ref, allOf and the like";
-            self.circle.get_or_insert((id, message));
+            self.circle.get_or_insert((id, Wrong::LongChain));
         }
         if self.circle.is_some() {
             return Cost::default();

@@ -9,6 +9,8 @@ use regex_automata::dfa::{Automaton, StartKind};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use crate::domain::wrong::Wrong;
+
 /// The longest pattern, in bytes.
 pub(super) const MAX_SOURCE_BYTES: usize = 1_000;
 /// Most of `\p{...}` in one pattern: each is a table of hundreds of ranges.
@@ -47,14 +49,10 @@ pub(super) enum BadPattern {
 
 impl BadPattern {
     /// What to change.
-    pub(super) fn advice(self) -> &'static str {
+    pub(super) fn wrong(self) -> Wrong {
         match self {
-            Self::Unreadable => {
-                "is no regular expression that is taken here; look-around and back-references are not"
-            }
-            Self::TooLarge => {
-                "needs too much memory with the schema's other patterns; count characters with `minLength` and `maxLength` instead of {1,200}, write `a-z` for `\\p{L}`, list texts with `enum`"
-            }
+            Self::Unreadable => Wrong::Pattern,
+            Self::TooLarge => Wrong::LargePattern,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::program::{Id, Kinds, Node, Program, Test};
 use super::tag;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, step};
-use crate::domain::wrong::Words;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Most subschemas of a schema.
 pub(super) const MAX_NODES: usize = 2_000;
@@ -70,7 +70,8 @@ pub(super) fn read(document: &Value, purpose: Purpose) -> Result<Compiled, Vec<F
         Some(name) => name.as_str().and_then(Draft::named).unwrap_or_else(|| {
             faults.push(Fault::new(
                 "/$schema",
-                "must be draft 2020-12, 2019-09 or draft-07; leave it out for 2020-12",
+                Wrong::one_of(&["2020-12", "2019-09", "draft-07"])
+                    .worded("must be draft 2020-12, 2019-09 or draft-07; leave it out for 2020-12"),
             ));
             Draft::Y2020
         }),
@@ -149,10 +150,7 @@ impl<'s> Reader<'s> {
         loop {
             while let Some(source) = self.sources.get(self.program.nodes.len()) {
                 if self.program.nodes.len() >= MAX_NODES {
-                    let message = format!(
-                        "has more than {MAX_NODES} subschemas; describe less, or share what is alike with $ref"
-                    );
-                    return self.fault("", message);
+                    return self.fault("", Wrong::ManySubschemas { most: MAX_NODES });
                 }
                 let (schema, at) = (source.schema, source.at.clone());
                 let node = self.node(schema, &at);
@@ -173,14 +171,12 @@ impl<'s> Reader<'s> {
 
     fn target(&mut self, reference: &Reference<'s>) -> Option<Id> {
         let Some(fragment) = reference.target.strip_prefix('#') else {
-            self.fault(
-                &reference.at,
-                "must point into this schema (#/...): other documents are not fetched",
-            );
+            self.fault(&reference.at, Wrong::ReferenceInside);
             return None;
         };
         let Ok(fragment) = percent_decode_str(fragment).decode_utf8() else {
-            self.fault(&reference.at, "is no pointer: its % escapes are no UTF-8");
+            let text = "is no pointer: its % escapes are no UTF-8";
+            self.fault(&reference.at, Wrong::PointsNowhere.worded(text));
             return None;
         };
         let found = if fragment.is_empty() || fragment.starts_with('/') {
@@ -190,7 +186,7 @@ impl<'s> Reader<'s> {
             self.anchors.get(fragment.as_ref()).copied()
         };
         if found.is_none() {
-            self.fault(&reference.at, "points to nothing in this schema");
+            self.fault(&reference.at, Wrong::PointsNowhere);
         }
         found
     }
@@ -209,7 +205,7 @@ impl<'s> Reader<'s> {
                 node
             }
             _ => {
-                self.fault(at, "must be a schema: an object, true or false");
+                self.fault(at, Wrong::Schema);
                 Node::default()
             }
         }
@@ -222,7 +218,7 @@ impl<'s> Reader<'s> {
                 Some(Pattern::never_compiled(source))
             }
             Err(bad) => {
-                self.fault(at, bad.advice());
+                self.fault(at, bad.wrong());
                 None
             }
         }
@@ -237,7 +233,10 @@ impl<'s> Reader<'s> {
                     .collect()
             }
             _ => {
-                self.fault(at, "must be a list of at least one schema");
+                self.fault(
+                    at,
+                    Wrong::Filled.worded("must be a list of at least one schema"),
+                );
                 Vec::new()
             }
         }
@@ -245,7 +244,7 @@ impl<'s> Reader<'s> {
 
     fn named(&mut self, members: &'s Value, at: &str) -> Vec<(&'s String, Id)> {
         let Some(members) = members.as_object() else {
-            self.fault(at, "must be an object of schemas");
+            self.fault(at, Wrong::Object.worded("must be an object of schemas"));
             return Vec::new();
         };
         let members = members.iter();
@@ -256,14 +255,14 @@ impl<'s> Reader<'s> {
 
     fn names(&mut self, list: &Value, at: &str) -> Vec<String> {
         let Some(names) = list.as_array() else {
-            self.fault(at, "must be a list of names");
+            self.fault(at, Wrong::List.worded("must be a list of names"));
             return Vec::new();
         };
         let mut read: Vec<String> = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
             match name.as_str() {
                 Some(name) => read.push(name.to_owned()),
-                None => self.fault(format!("{at}/{index}"), "must be a text"),
+                None => self.fault(format!("{at}/{index}"), Wrong::Text),
             }
         }
         read.sort_unstable();
@@ -277,7 +276,8 @@ impl<'s> Reader<'s> {
             .filter(|number| number.is_whole())
             .and_then(|number| number.to_number().as_str().parse::<u128>().ok());
         if number.is_none() {
-            self.fault(at, "must be a whole number of 0 or more");
+            let text = "must be a whole number of 0 or more";
+            self.fault(at, Wrong::AtLeast("0".to_owned()).worded(text));
         }
         number.map(|number| usize::try_from(number).unwrap_or(usize::MAX))
     }

@@ -274,23 +274,19 @@ impl<'p> Run<'p> {
 
     fn number(&mut self, test: &Test, number: &Number, at: &InstanceLocation<'_>) -> Verdict {
         let Some(number) = Decimal::from_number(number) else {
-            return Ok(self.fail(at, || "must be a number that is kept exactly".to_owned()));
+            return Ok(self.fail(at, || Wrong::Exact));
         };
         match test {
             Test::Bound(bound, limit) => {
                 self.pay(TEST)?;
                 let order = number.cmp(limit);
-                let (fits, words) = match bound {
-                    Bound::AtLeast => (order != Ordering::Less, "at least"),
-                    Bound::AtMost => (order != Ordering::Greater, "at most"),
-                    Bound::Above => (order == Ordering::Greater, "more than"),
-                    Bound::Below => (order == Ordering::Less, "less than"),
+                let (fits, wrong): (_, fn(String) -> Wrong) = match bound {
+                    Bound::AtLeast => (order != Ordering::Less, Wrong::AtLeast),
+                    Bound::AtMost => (order != Ordering::Greater, Wrong::AtMost),
+                    Bound::Above => (order == Ordering::Greater, Wrong::MoreThan),
+                    Bound::Below => (order == Ordering::Less, Wrong::LessThan),
                 };
-                self.fits(fits, at, || match bound {
-                    Bound::AtLeast => Wrong::AtLeast(limit.to_string()).into(),
-                    Bound::AtMost => Wrong::AtMost(limit.to_string()).into(),
-                    _ => Words::from(format!("must be {words} {limit}")),
-                })
+                self.fits(fits, at, || wrong(limit.to_string()))
             }
             Test::MultipleOf(divisor) => {
                 let is_fraction = !number.is_whole();
@@ -300,7 +296,7 @@ impl<'p> Run<'p> {
                     DIVISION
                 })?;
                 self.fits(divisor.divides(number), at, || {
-                    format!("must be a multiple of {divisor}")
+                    Wrong::Multiple(divisor.to_string())
                 })
             }
             _ => Ok(true),
@@ -326,7 +322,8 @@ impl<'p> Run<'p> {
             Test::MinLength(least) => {
                 let fits = words.len() >= *least && self.chars(words)? >= *least;
                 self.fits(fits, at, || {
-                    format!("must have at least {}", counted(*least, "character"))
+                    let message = format!("must have at least {}", counted(*least, "character"));
+                    Wrong::LeastCharacters { least: *least }.worded(message)
                 })
             }
             Test::MaxLength(most) => {
@@ -334,12 +331,13 @@ impl<'p> Run<'p> {
                 let fits =
                     words.len() <= *most || words.len() / 4 <= *most && self.chars(words)? <= *most;
                 self.fits(fits, at, || {
-                    format!("must have at most {}", counted(*most, "character"))
+                    let message = format!("must have at most {}", counted(*most, "character"));
+                    Wrong::MostCharacters { most: *most }.worded(message)
                 })
             }
             Test::Pattern(pattern) => {
                 let fits = self.matches(pattern, words)?;
-                self.fits(fits, at, || format!("must match {}", pattern.source))
+                self.fits(fits, at, || Wrong::Unmatched(pattern.source.to_string()))
             }
             _ => Ok(true),
         }
@@ -406,7 +404,7 @@ impl<'p> Run<'p> {
                         break;
                     }
                 }
-                self.fits(fits, at, || "fits none of the alternatives".to_owned())
+                self.fits(fits, at, || Wrong::NoAlternative)
             }
             Test::One(choice) => {
                 let mut found = 0_usize;
@@ -417,13 +415,13 @@ impl<'p> Run<'p> {
                     }
                 }
                 self.fits(found == 1, at, || match found {
-                    0 => "fits none of the alternatives".to_owned(),
-                    _ => "fits several of the alternatives, where one is wanted".to_owned(),
+                    0 => Wrong::NoAlternative,
+                    _ => Wrong::Alternatives,
                 })
             }
             Test::Not(part) => {
                 let fits = !self.quietly(*part, value, at, None)?;
-                self.fits(fits, at, || "is what the schema excludes".to_owned())
+                self.fits(fits, at, || Wrong::Excluded)
             }
             Test::If {
                 condition,

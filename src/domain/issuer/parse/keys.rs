@@ -7,7 +7,8 @@ use super::super::{
     Introspection, KeySource, KeySources, RootCertificates, TENANT_ID, discovery_address,
 };
 use super::{Reader, escape};
-use crate::domain::web_url;
+use crate::domain::web_url::{self, WebUrlFault};
+use crate::domain::wrong::{Words, Wrong};
 
 impl Reader {
     pub(super) fn keys(
@@ -19,21 +20,18 @@ impl Reader {
                              \"jwks\": {\"keys\": [...]}, or \"sharedSecret\": true, or one of them and it; \
                              or \"introspection\": {...} alone, for opaque tokens";
         let Some(members) = value.and_then(Value::as_object) else {
-            return self.fault("/keys", FORMS);
+            return self.fault("/keys", Wrong::KeySource.worded(FORMS));
         };
         let shared_secret = match members.get("sharedSecret") {
             None => false,
             Some(Value::Bool(true)) => true,
             Some(_) => {
-                return self.fault(
-                    "/keys/sharedSecret",
-                    "must be true; leave it out for another source of keys",
-                );
+                return self.fault("/keys/sharedSecret", Wrong::OnlyTrue);
             }
         };
         if let Some(introspection) = members.get("introspection") {
             if members.len() > 1 {
-                return self.fault("/keys", FORMS);
+                return self.fault("/keys", Wrong::KeySource.worded(FORMS));
             }
             return Some(KeySources {
                 introspection: Some(self.introspection(introspection)?),
@@ -51,7 +49,7 @@ impl Reader {
                 shared_secret,
                 introspection: None,
             }),
-            _ => self.fault("/keys", FORMS),
+            _ => self.fault("/keys", Wrong::KeySource.worded(FORMS)),
         }
     }
 
@@ -70,26 +68,31 @@ impl Reader {
                 Ok(url) => Some(KeySource::MetadataUrl(url)),
                 Err(message) => self.fault("/keys/metadataUrl", message),
             },
-            ("jwksUrl" | "metadataUrl", _) => self.fault(format!("/keys/{form}"), "must be a URL"),
+            ("jwksUrl" | "metadataUrl", _) => {
+                self.fault(format!("/keys/{form}"), Wrong::NoUrl.worded("must be a URL"))
+            }
             ("discovery", Value::Bool(true)) => match discovery_url(issuer?) {
                 Ok(url) => Some(KeySource::Discovery(url)),
-                Err(message) => self.fault(
-                    "/issuer",
-                    format!("must be a URL for discovery to work: it {message}"),
-                ),
+                Err(Words { text, wrong }) => {
+                    let text = format!("must be a URL for discovery to work: it {text}");
+                    self.fault("/issuer", Words { text, wrong })
+                }
             },
             ("discovery", _) => self.fault(
                 "/keys/discovery",
-                "must be true; leave it out for another source of keys, or say metadataUrl where the document is elsewhere",
+                Wrong::OnlyTrue.worded("must be true; leave it out for another source of keys, or say metadataUrl where the document is elsewhere"),
             ),
             ("jwks", set) if set.get("keys").is_some_and(Value::is_array) => {
                 Some(KeySource::Jwks(set.clone()))
             }
-            ("jwks", _) => self.fault("/keys/jwks", "must be a JWK set: {\"keys\": [...]}"),
-            _ => self.fault(
-                format!("/keys/{}", escape(form)),
-                "is not known here; known are discovery, jwksUrl, metadataUrl, jwks, sharedSecret and introspection",
-            ),
+            ("jwks", _) => self.fault("/keys/jwks", Wrong::KeySet),
+            _ => {
+                let known = "discovery, jwksUrl, metadataUrl, jwks, sharedSecret, introspection";
+                self.fault(
+                    format!("/keys/{}", escape(form)),
+                    Wrong::Unknown(known.to_owned()),
+                )
+            }
         }
     }
 
@@ -107,17 +110,15 @@ impl Reader {
             return Some(None);
         };
         let Some(text) = value.as_str() else {
-            return self.fault("/rootCertificate", "must be a text: a certificate in PEM");
+            let text = "must be a text: a certificate in PEM";
+            return self.fault("/rootCertificate", Wrong::Text.worded(text));
         };
         let is_fetched = |keys: &KeySources| {
             keys.introspection.is_some()
                 || !matches!(keys.published, None | Some(KeySource::Jwks(_)))
         };
         if !keys.is_none_or(is_fetched) {
-            return self.fault(
-                "/rootCertificate",
-                "goes with keys that are fetched: discovery, jwksUrl or metadataUrl; or with introspection",
-            );
+            return self.fault("/rootCertificate", Wrong::FetchedOnly);
         }
         match RootCertificates::parse(text) {
             Ok(roots) => Some(Some(roots)),
@@ -128,27 +129,26 @@ impl Reader {
 
 /// An address that can be fetched at all. Whether it may be is for the outbound guard to say, which
 /// knows the installation's allow list.
-pub(in super::super) fn fetchable(text: &str) -> Result<Url, String> {
-    if text.len() > 2048 {
-        return Err("must be a URL of at most 2048 characters".to_owned());
+pub(in super::super) fn fetchable(text: &str) -> Result<Url, Words> {
+    const MOST: usize = 2_048;
+    if text.len() > MOST {
+        return Err(Wrong::LongUrl { most: MOST }.into());
     }
-    let url = web_url::parse(text).map_err(|fault| fault.to_string())?;
+    let url = web_url::parse(text).map_err(WebUrlFault::to_words)?;
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must hold no user name, password or fragment".to_owned());
+        return Err(Wrong::UrlParts.into());
     }
     Ok(url)
 }
 
 /// OIDC Discovery 1.0, section 4.1: a trailing slash of the issuer is dropped first.
-fn discovery_url(issuer: &str) -> Result<Url, String> {
+fn discovery_url(issuer: &str) -> Result<Url, Words> {
     if issuer.contains(TENANT_ID) {
-        return Err(format!(
-            "must be without {TENANT_ID}; say metadataUrl instead"
-        ));
+        return Err(Wrong::NoTenantId.into());
     }
     let base = fetchable(issuer)?;
     if base.query().is_some() {
-        return Err("must hold no query".to_owned());
+        return Err(Wrong::UrlQuery.into());
     }
     fetchable(&discovery_address(issuer))
 }

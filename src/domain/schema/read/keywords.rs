@@ -34,10 +34,7 @@ impl<'s> Reader<'s> {
                         target,
                         at: here,
                     }),
-                    None => self.fault(
-                        here,
-                        "must point into this schema (#/...): other documents are not fetched",
-                    ),
+                    None => self.fault(here, Wrong::ReferenceInside),
                 },
                 "$anchor" | "$dynamicAnchor" if self.draft > Draft::Seven => {
                     self.anchor(value, &here);
@@ -48,7 +45,10 @@ impl<'s> Reader<'s> {
                 "const" => node.tests.push(allowed(std::slice::from_ref(value))),
                 "enum" => match value.as_array() {
                     Some(list) if !list.is_empty() => node.tests.push(allowed(list)),
-                    _ => self.fault(here, "must be a list of at least one value"),
+                    _ => self.fault(
+                        here,
+                        Wrong::Filled.worded("must be a list of at least one value"),
+                    ),
                 },
                 "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => {
                     node.tests.extend(self.number(name, value, &here));
@@ -63,12 +63,12 @@ impl<'s> Reader<'s> {
                         let pattern = self.pattern(source, &here);
                         node.tests.extend(pattern.map(Test::Pattern));
                     }
-                    None => self.fault(here, "must be a regular expression"),
+                    None => self.fault(here, Wrong::Text.worded("must be a regular expression")),
                 },
                 "uniqueItems" => match value.as_bool() {
                     Some(true) => node.tests.push(Test::Unique),
                     Some(false) => {}
-                    None => self.fault(here, "must be true or false"),
+                    None => self.fault(here, Wrong::Flag),
                 },
                 "required" => {
                     let names = self.names(value, &here);
@@ -128,10 +128,13 @@ impl<'s> Reader<'s> {
                     .insert(name, self.program.nodes.len())
                     .is_some()
                 {
-                    self.fault(here, "is the anchor of another subschema too");
+                    self.fault(
+                        here,
+                        Wrong::Twice.worded("is the anchor of another subschema too"),
+                    );
                 }
             }
-            _ => self.fault(here, "must be a name"),
+            _ => self.fault(here, Wrong::Text.worded("must be a name")),
         }
     }
 
@@ -143,10 +146,7 @@ impl<'s> Reader<'s> {
                 self.anchors.insert(name, self.program.nodes.len());
             }
             Some(_) if at.is_empty() => {}
-            _ => self.fault(
-                here,
-                "is taken at the top alone; name subschemas with $anchor, or point to them (#/$defs/...)",
-            ),
+            _ => self.fault(here, Wrong::IdAtTop),
         }
     }
 
@@ -160,7 +160,9 @@ impl<'s> Reader<'s> {
             let Some(kind) = name.as_str().and_then(Kinds::named) else {
                 self.fault(
                     here,
-                    "must be string, number, integer, boolean, array, object or null, or a list of these",
+                    Wrong::OneOf("string, number, integer, boolean, array, object, null".to_owned()).worded(
+                        "must be string, number, integer, boolean, array, object or null, or a list of these",
+                    ),
                 );
                 return Kinds::ALL;
             };
@@ -171,7 +173,7 @@ impl<'s> Reader<'s> {
 
     fn number(&mut self, name: &str, value: &Value, here: &str) -> Option<Test> {
         let Some(number) = Decimal::from_value(value) else {
-            self.fault(here, "must be a number");
+            self.fault(here, Wrong::Number);
             return None;
         };
         Some(match name {
@@ -181,7 +183,7 @@ impl<'s> Reader<'s> {
             "exclusiveMaximum" => Test::Bound(Bound::Below, number),
             _ => {
                 let Some(divisor) = Divisor::new(number) else {
-                    self.fault(here, "must be more than 0");
+                    self.fault(here, Wrong::MoreThan("0".to_owned()));
                     return None;
                 };
                 Test::MultipleOf(divisor)
@@ -192,7 +194,7 @@ impl<'s> Reader<'s> {
     /// `dependentRequired`, `dependentSchemas`, and draft-07's `dependencies`, which was both.
     fn dependencies(&mut self, value: &'s Value, here: &str, node: &mut Node) {
         let Some(entries) = value.as_object() else {
-            return self.fault(here, "must be an object");
+            return self.fault(here, Wrong::Object);
         };
         let mut wants = HashMap::new();
         let mut parts = HashMap::new();
@@ -220,10 +222,7 @@ impl<'s> Reader<'s> {
         let (first, rest, rest_name) = if self.draft == Draft::Y2020 {
             if items.as_ref().is_some_and(listed) {
                 let place = format!("{at}/items");
-                return self.fault(
-                    place,
-                    "must be a schema; a list of them is prefixItems in 2020-12",
-                );
+                return self.fault(place, Wrong::PrefixItems);
             }
             (
                 members.get("prefixItems").map(|list| (list, "prefixItems")),

@@ -18,10 +18,13 @@ impl Run<'_> {
     ) -> Verdict {
         match test {
             Test::MinItems(least) => self.fits(items.len() >= *least, at, || {
-                format!("must have at least {}", counted(*least, "item"))
+                let message = format!("must have at least {}", counted(*least, "item"));
+                Wrong::LeastItems { least: *least }.worded(message)
             }),
             Test::MaxItems(most) => self.fits(items.len() <= *most, at, || {
-                format!("must have at most {}", counted(*most, "item"))
+                let (least, most) = (0, *most);
+                let message = format!("must have at most {}", counted(most, "item"));
+                Wrong::Items { least, most }.worded(message)
             }),
             Test::Unique => {
                 if items.len() < 2 {
@@ -30,9 +33,7 @@ impl Run<'_> {
                 for item in items {
                     self.weigh(item)?;
                 }
-                self.fits(equality::all_differ(items), at, || {
-                    "holds an item twice".to_owned()
-                })
+                self.fits(equality::all_differ(items), at, || Wrong::HoldsTwice)
             }
             Test::Items { first, rest } => {
                 let mut fits = true;
@@ -70,9 +71,9 @@ impl Run<'_> {
                 let fits = found >= *least && most.is_none_or(|most| found <= most);
                 self.fits(fits, at, || {
                     let most = most.map_or_else(String::new, |most| format!(" and at most {most}"));
-                    format!(
+                    Wrong::Contains.worded(format!(
                         "must hold at least {least}{most} of the items that its schema requires"
-                    )
+                    ))
                 })
             }
             Test::OtherItems(judge) => {
@@ -103,10 +104,12 @@ impl Run<'_> {
     ) -> Verdict {
         match test {
             Test::MinProperties(least) => self.fits(members.len() >= *least, at, || {
-                format!("must have at least {}", counted(*least, "member"))
+                let message = format!("must have at least {}", counted(*least, "member"));
+                Wrong::LeastMembers { least: *least }.worded(message)
             }),
             Test::MaxProperties(most) => self.fits(members.len() <= *most, at, || {
-                format!("must have at most {}", counted(*most, "member"))
+                let message = format!("must have at most {}", counted(*most, "member"));
+                Wrong::Members { most: *most }.worded(message)
             }),
             Test::Required(names) => self.required(names, members, at),
             Test::Wants(wants) => {
@@ -133,7 +136,7 @@ impl Run<'_> {
                     if self.quietly(*judge, &value, &place, None)? {
                         continue;
                     }
-                    fits = self.fail(&place, || "is no name that is taken here".to_owned());
+                    fits = self.fail(&place, || Wrong::NoName);
                     if self.is_done() {
                         break;
                     }
