@@ -128,7 +128,7 @@ fn assert_bounded(cost: &Cost, source: &str) {
 }
 
 fn is_refused(cost: &Cost) -> bool {
-    cost.outcome == Err(RenderFault::TooMuchWork)
+    matches!(cost.outcome, Err(RenderFault::TooMuchWork { .. }))
 }
 
 // --- known bombs

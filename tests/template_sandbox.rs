@@ -258,10 +258,8 @@ fn growth_by_replace_ends_in_a_fault() {
         "{{{{ 'aaaaaaaaaa'{} }}}}",
         "|replace('a', 'aaaaaaaaaa')".repeat(20)
     );
-    assert_eq!(
-        render_with(&bomb, TemplateKind::Prompt, &json!({})),
-        Err(RenderFault::TooMuchWork)
-    );
+    let rendered = render_with(&bomb, TemplateKind::Prompt, &json!({}));
+    assert!(matches!(rendered, Err(RenderFault::TooMuchWork { .. })));
 }
 
 #[test]
@@ -279,7 +277,7 @@ fn loops_over_large_values_end_in_a_fault_or_within_the_caps() {
         assert!(
             matches!(
                 fault,
-                RenderFault::TooMuchWork | RenderFault::TooLong { .. }
+                RenderFault::TooMuchWork { .. } | RenderFault::TooLong { .. }
             ),
             "{source}: {fault}"
         );

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use crate::domain::request::MAX_CONTEXT_CHARS;
 use crate::gateway::Gateway;
-use crate::sessions::mint::{MintCall, MintError, Minted, Timings, mint as mint_session};
+use crate::sessions::mint::{MintCall, MintError, Minted, mint as mint_session};
+use crate::sessions::timings::Timings;
 use crate::web::Problem;
 use crate::web::body::{self, BodyLimits};
 use crate::web::cors::foreign_origin;

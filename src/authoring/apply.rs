@@ -43,7 +43,8 @@ use crate::store::documents::VersionRow;
 use crate::store::issuers::SharedIssuerRow;
 use crate::store::versions::SealedVersion;
 use crate::store::{Database, StoreError};
-use crate::tenants::admin::{Actor, Admin};
+use crate::tenants::actor::Actor;
+use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 

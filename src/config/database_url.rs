@@ -4,6 +4,7 @@
 mod certificates;
 mod parameters;
 mod parse;
+mod part;
 
 use std::fmt;
 use std::path::PathBuf;

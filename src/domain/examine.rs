@@ -3,6 +3,7 @@
 mod clauses;
 mod clock;
 mod correction;
+mod goals;
 mod moment;
 mod narrow;
 mod read_as;

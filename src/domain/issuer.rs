@@ -3,6 +3,7 @@
 //! An [`IssuerConfig`] exists only after [`IssuerConfig::parse`] found nothing wrong; the same JSON
 //! form is in the database, in the admin API and in bundles.
 
+mod address;
 mod audience;
 mod claims;
 mod introspection;

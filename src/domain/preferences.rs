@@ -13,7 +13,6 @@ use super::caller::Fact;
 use super::catalogue::{Catalogue, CatalogueKind};
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
-use super::policy::Policy;
 use super::settings::{Setting, Settings};
 use super::text;
 use crate::domain::wrong::{Words, Wrong};
@@ -139,10 +138,10 @@ impl PreferenceField {
 }
 
 impl Preferences {
-    /// Reads what a user sent; every fault at once, naming the field and what it may be.
+    /// Reads what a user sent, with the tenant's own preferences in `fields`; every fault at once, naming the field and what it may be.
     pub fn parse(
         members: &Map<String, Value>,
-        policy: &Policy,
+        fields: &BTreeMap<String, PreferenceField>,
         catalogue: &Catalogue,
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::new();
@@ -151,7 +150,7 @@ impl Preferences {
             if faults.is_full() {
                 break;
             }
-            match accept(field, value, policy, catalogue) {
+            match accept(field, value, fields, catalogue) {
                 Ok(fact) => {
                     choices.insert(field.clone(), fact);
                 }
@@ -227,7 +226,7 @@ impl Preferences {
 fn accept(
     field: &str,
     value: &Value,
-    policy: &Policy,
+    fields: &BTreeMap<String, PreferenceField>,
     catalogue: &Catalogue,
 ) -> Result<Fact, Words> {
     match Standard::named(field).map(|standard| standard.form) {
@@ -248,10 +247,10 @@ fn accept(
         },
         Some(StandardForm::Line(max_chars)) => PreferenceField::Text { max_chars }.accept(value),
         None => {
-            if let Some(definition) = policy.preference_fields.get(field) {
+            if let Some(definition) = fields.get(field) {
                 return definition.accept(value);
             }
-            let own = policy.preference_fields.keys().map(String::as_str);
+            let own = fields.keys().map(String::as_str);
             let known: Vec<&str> = Standard::names().chain(own).collect();
             let known = known.join(", ");
             let text = format!("is unknown; preferences are {known}");

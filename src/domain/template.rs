@@ -31,6 +31,7 @@ mod origin;
 mod output;
 mod program;
 mod render;
+mod size;
 mod value;
 
 use std::borrow::Cow;
@@ -40,9 +41,10 @@ pub use self::{
     fault::{RenderFault, TemplateFault},
     fence::Fence,
     input::{Root, TemplateInput},
-    maximum::{Size, ValueLimits},
+    maximum::ValueLimits,
     minimum::MinimumCost,
     origin::{Origin, Piece, Source},
+    size::Size,
 };
 
 /// What a template is for, which sets its limits.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
 use super::record::{self, Inputs};
+use super::timings::Timings;
 use super::written::WrittenConfig;
 use crate::anam::wire::MintBody;
 use crate::anam::{Anam, AnamError, ApiKey, MintRefused};
@@ -28,7 +29,7 @@ use crate::places::{self, Full, NoPlace, Place};
 use crate::repeats::{Claim, Issued, KeyReused, NoKey, Repeat};
 use crate::sources::{LiveTenant, SourceError};
 use crate::store::sessions::Requested;
-use crate::telemetry::metrics::{Limit, Metrics, Stage};
+use crate::telemetry::metrics::{Limit, Metrics};
 use crate::telemetry::millis;
 use crate::telemetry::traces::RequestTrace;
 
@@ -51,27 +52,6 @@ pub struct Minted {
     pub timings: Timings,
     /// What is left of quotas, and when that was; nothing where there is none, or where it is not known.
     pub left: (Vec<Left>, DateTime<Utc>),
-}
-
-/// How long each part took.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Timings {
-    /// Verifying the JWT.
-    pub auth: Duration,
-    /// Reading what is live, deciding, and taking a place.
-    pub decide: Duration,
-    /// Asking Anam, with the ledger's commit beside it.
-    pub anam: Duration,
-    pub total: Duration,
-}
-
-impl Timings {
-    fn count(self, metrics: &Metrics) {
-        metrics.mint_stage(Stage::Auth, self.auth);
-        metrics.mint_stage(Stage::Decide, self.decide);
-        metrics.mint_stage(Stage::Anam, self.anam);
-        metrics.mint_stage(Stage::Total, self.total);
-    }
 }
 
 /// Why no token was issued.

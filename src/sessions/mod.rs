@@ -6,4 +6,5 @@ pub mod mint;
 pub mod record;
 pub mod sweep;
 pub mod time_used;
+pub mod timings;
 pub mod written;

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::mint::Timings;
+use super::timings::Timings;
 use super::written::WrittenConfig;
 use crate::anam::{MintRefused, SessionToken};
 use crate::domain::caller::{Caller, Facts, LeftOut};

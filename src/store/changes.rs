@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgNotification, PgPoolOptions};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::pool::silence;
+use super::silence::silence;
 use super::{Database, StoreError};
 use crate::crypto::digest::SubjectDigest;
 use crate::domain::ids::TenantId;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::way::Way;
 use super::StoreError;
-use super::pool::silence;
+use super::silence::silence;
 use crate::config::{DatabaseTarget, DatabaseUrl};
 
 /// So often is looked whether connections are handed out by transaction.

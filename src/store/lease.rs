@@ -18,7 +18,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use self::question::Question;
-use super::pool::{OpenConnection, Pool, silence};
+use super::pool::{OpenConnection, Pool};
+use super::silence::silence;
 
 /// A connection of a [`Pool`], with a transaction open until [`Lease::commit`]. Dropped before, it is rolled back and goes
 /// home, or is thrown away.

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::lease::breaks;
-use super::pool::silence;
 use super::quota_use::{Counting, Judged, Judging};
 use super::sessions::{Outcome, OutcomeResult, Requested, Timings};
+use super::silence::silence;
 use super::{Database, StoreError};
 
 /// Longest life of a connection, so that new servers get some and grown memory is given back.

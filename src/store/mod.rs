@@ -41,6 +41,7 @@ pub mod second_factors;
 pub mod secrets;
 pub mod session_counts;
 pub mod sessions;
+mod silence;
 pub mod sso;
 pub mod subjects;
 pub mod sweep;

@@ -5,7 +5,6 @@
 //! without the protocol's termination message, which would be waited for as well.
 
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -327,11 +326,6 @@ async fn roll_back(connection: &mut PgConnection) -> bool {
         }
     }
     false
-}
-
-/// The error for a server that does not answer in time.
-pub(super) fn silence() -> sqlx::Error {
-    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
 }
 
 impl fmt::Debug for Pool {

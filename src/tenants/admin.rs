@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::actor::{Actor, TOUCH, is_well_formed};
 use super::sign_in::TOKEN_PREFIX;
 use super::signed_in;
 use crate::crypto::token::hash_token;
@@ -16,9 +17,6 @@ use crate::store::console_sessions::Missing;
 pub const API_KEY_PREFIX: &str = "pgk_";
 /// How many first characters of a key are shown to recognise it.
 const SHOWN_CHARS: usize = 12;
-
-/// How exactly it is noted when a credential was used.
-pub(super) const TOUCH: TimeDelta = TimeDelta::minutes(1);
 
 /// How long ago somebody may have shown who they are, to do something dangerous.
 pub const RECENTLY: TimeDelta = TimeDelta::minutes(10);
@@ -39,47 +37,6 @@ pub struct Admin {
     pub request_id: Option<String>,
     /// When the person last showed who they are; none for machines and commands, who need not.
     pub proven_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// As the audit trail and `author` say it: `person:EMAIL`, `key:PREFIX` or `cli:NAME`.
-    pub label: String,
-    /// The label of the person behind it, where one is known: who made the key.
-    pub person: Option<String>,
-}
-
-impl Actor {
-    /// Whether a person acts, not a machine or a command.
-    pub fn is_person(&self) -> bool {
-        self.label.starts_with("person:")
-    }
-
-    /// Everybody who must count as having written what this actor writes.
-    pub fn contributors(&self) -> Vec<String> {
-        let mut names = vec![self.label.clone()];
-        names.extend(self.person.clone().filter(|person| *person != self.label));
-        names
-    }
-
-    /// The label of the person who acts, themselves or by a key that they made.
-    pub fn human(&self) -> Option<String> {
-        if self.is_person() {
-            Some(self.label.clone())
-        } else {
-            self.person.clone()
-        }
-    }
-}
-
-/// Somebody of whom only the label is known.
-impl<T: Into<String>> From<T> for Actor {
-    fn from(label: T) -> Self {
-        Self {
-            label: label.into(),
-            person: None,
-        }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -162,14 +119,4 @@ async fn by_session(gateway: &Gateway, token: &SecretString) -> Result<Admin, No
 /// What may be shown of a key, for people to tell keys apart.
 pub fn shown_prefix(key: &SecretString) -> String {
     key.expose_secret().chars().take(SHOWN_CHARS).collect()
-}
-
-/// The prefix and 43 characters of base64url, as `crypto::token` makes them.
-pub(super) fn is_well_formed(token: &str, prefix: &str) -> bool {
-    token.strip_prefix(prefix).is_some_and(|random| {
-        random.len() == 43
-            && random
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    })
 }

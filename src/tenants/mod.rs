@@ -1,6 +1,7 @@
 //! Tenants and their settings: callers, credentials, catalogue, preferences, the audit trail.
 
 pub mod access;
+pub mod actor;
 pub mod admin;
 pub mod allowances;
 pub mod api_keys;

@@ -75,12 +75,20 @@ fn changed(
 ) -> Result<Option<Preferences>, Vec<Fault>> {
     Ok(match change {
         Change::Clear => None,
-        Change::Replace(members) => Some(Preferences::parse(&members, policy, catalogue)?),
+        Change::Replace(members) => Some(Preferences::parse(
+            &members,
+            &policy.preference_fields,
+            catalogue,
+        )?),
         Change::Merge(patch) => {
             let (taken_away, given): (Map<_, _>, Map<_, _>) =
                 patch.into_iter().partition(|(_, value)| value.is_null());
             stored.remove(taken_away.keys().map(String::as_str));
-            stored.overlay(Preferences::parse(&given, policy, catalogue)?);
+            stored.overlay(Preferences::parse(
+                &given,
+                &policy.preference_fields,
+                catalogue,
+            )?);
             Some(stored)
         }
     })

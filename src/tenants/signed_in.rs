@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::admin::{Actor, TOUCH, is_well_formed};
+use super::actor::{Actor, TOUCH, is_well_formed};
 use super::sign_in::{
     CurrentTenant, IDLE, PendingSession, SignInError, SignedIn, TOKEN_PREFIX, Trust, Visitor,
     actor, begin, prove, target, workplace,

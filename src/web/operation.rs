@@ -1,6 +1,7 @@
 //! Operations of the API. One line of a table and the types of a handler's signature declare an operation; the routes, HEAD, 405 with
 //! `Allow` and the entry in the `OpenAPI` document follow from them.
 
+mod address;
 mod body;
 mod call;
 pub mod describe;
@@ -9,6 +10,7 @@ mod headers;
 mod output;
 mod page;
 mod parameters;
+mod part;
 mod recent;
 mod user;
 
@@ -21,7 +23,7 @@ use actix_web::{ResponseError, Route, guard, web};
 pub use self::body::{Body, Once, Patch};
 pub use self::call::Call;
 pub use self::describe::{Described, Document};
-pub use self::handler::{Handler, Intake, Part};
+pub use self::handler::Handler;
 pub use self::headers::{IfMatch, idempotency_key};
 pub use self::output::{
     Absent, Answer, Conflicting, Created, Expired, Json, NoContent, Output, Stored, Tagged, Unless,
@@ -29,6 +31,7 @@ pub use self::output::{
 };
 pub use self::page::{Page, PageOf};
 pub use self::parameters::{PartialQuery, Path, PathPart, Query, TenantName};
+pub use self::part::{Intake, Part};
 pub use self::recent::{Provable, Recent};
 pub use self::user::{OptionalIfMatch, User};
 use super::Problem;
@@ -111,7 +114,7 @@ impl Operations {
     /// Registers the routes with actix.
     pub fn configure(&self, config: &mut ServiceConfig) {
         for address in &self.addresses {
-            let mut resource = web::resource(parameters::pattern(address.path));
+            let mut resource = web::resource(address::pattern(address.path));
             let mut allowed = Vec::new();
             for operation in &address.operations {
                 allowed.push(operation.method.as_str());

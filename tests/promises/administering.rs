@@ -206,8 +206,8 @@ fn previews_and_tests() {
             (
                 "longer than the limit ({} characters, {} kB)",
                 &[
-                    "src/domain/template/output.rs MAX_OUTPUT_CHARS",
-                    "src/domain/template/output.rs MAX_OUTPUT_BYTES / 1024",
+                    "src/domain/template/size.rs MAX_CHARS",
+                    "src/domain/template/size.rs MAX_BYTES / 1024",
                 ],
             ),
             (

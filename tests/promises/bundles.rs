@@ -284,7 +284,7 @@ fn templates() {
             ),
             (
                 "A loop takes at most {} items",
-                &["src/domain/template/filters.rs MAX_ITEMS"],
+                &["src/domain/template/value.rs MAX_ITEMS"],
             ),
             (
                 "`last`, `length`; {} deep)",

@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::parse::fault;
+use super::part::fault;
 use super::{DatabaseUrl, DatabaseUrlFault};
 
 pub(super) fn check(url: &DatabaseUrl) -> Result<(), DatabaseUrlFault> {

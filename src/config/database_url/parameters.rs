@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::parse::{decode, fault, port_of};
+use super::part::{decode, fault, port_of};
 use super::{DatabaseTarget, DatabaseTls, DatabaseUrlFault};
 
 /// The longest `connect_timeout`, in seconds.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::parameters::Parameters;
+use super::part::{decode, fault, port_of};
 use super::{
     DatabaseHost, DatabasePlace, DatabaseTarget, DatabaseTls, DatabaseUrl, DatabaseUrlFault,
 };
@@ -89,10 +89,6 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUrl, DatabaseUrlFault> {
     })
 }
 
-pub(super) fn fault<T>(text: impl Into<String>) -> Result<T, DatabaseUrlFault> {
-    Err(DatabaseUrlFault::new(text))
-}
-
 /// Characters that readers of URLs take for something else, wherever they stand. None of it is shown: it may be the password.
 fn refuse_unescaped(rest: &str) -> Result<(), DatabaseUrlFault> {
     if rest.chars().any(char::is_control) {
@@ -127,17 +123,6 @@ fn refuse_unescaped(rest: &str) -> Result<(), DatabaseUrlFault> {
         ),
         None => Ok(()),
     }
-}
-
-/// Undoes the escapes of one part.
-pub(super) fn decode(text: &str, what: &str) -> Result<String, DatabaseUrlFault> {
-    let decoded = percent_decode_str(text).decode_utf8().map_err(|_bytes| {
-        DatabaseUrlFault::new(format!("{what} is not UTF-8 once its % are decoded"))
-    })?;
-    if decoded.chars().any(char::is_control) {
-        return fault(format!("{what} has a control character, written with %"));
-    }
-    Ok(decoded.into_owned())
 }
 
 fn login_of(
@@ -258,14 +243,4 @@ fn host_of(host: String) -> Result<DatabaseHost, DatabaseUrlFault> {
         );
     }
     Ok(DatabaseHost::Network(host))
-}
-
-pub(super) fn port_of(text: &str) -> Result<u16, DatabaseUrlFault> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u16>() {
-        Ok(port) if is_number && port > 0 => Ok(port),
-        _ => fault(
-            "has a port that is no number from 1 to 65535: look whether the user's name or the password holds a `/`, `?`, `#` or `@` that must be percent-encoded",
-        ),
-    }
 }

@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::token::SigningAlgorithm;
+use super::algorithm::SigningAlgorithm;
 
 /// Files of the three keys, PKCS#8 in DER.
 const FILES: [&str; 3] = ["rs256.p8", "es256.p8", "eddsa.p8"];

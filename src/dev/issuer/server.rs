@@ -9,10 +9,11 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::algorithm::SigningAlgorithm;
 use super::handle::DevIssuerHandle;
 use super::keys::DevIssuerKeys;
 use super::shared::Shared;
-use super::token::{SigningAlgorithm, TokenError, TokenRequest};
+use super::token::{TokenError, TokenRequest};
 use crate::clock::Clock;
 use crate::dev::cors;
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::algorithm::SigningAlgorithm;
 use super::keys::{DevIssuerKeys, KeyError};
 
 /// Claims that the issuer writes itself.
@@ -16,25 +17,6 @@ const AN_HOUR: i64 = 3600;
 
 /// The longest life, and the longest time ago that a token may have expired, in seconds.
 const LONGEST: i64 = 30 * 24 * AN_HOUR;
-
-/// How a token is signed (RFC 7518, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum SigningAlgorithm {
-    /// RSA with SHA-256, PKCS #1 padding.
-    #[default]
-    #[serde(rename = "RS256")]
-    Rs256,
-    /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
-    Es256,
-    /// Ed25519.
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-impl SigningAlgorithm {
-    pub const ALL: [Self; 3] = [Self::Rs256, Self::Es256, Self::EdDsa];
-}
 
 /// One audience or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What was probably meant by a value that never fits, and by a window that is never open.
 
-use super::clauses::ClauseGoal;
+use super::goals::ClauseGoal;
 use super::templates::MAX_EDITS;
 use super::values::{Texts, Values};
 use crate::domain::caller::Fact;

@@ -2,8 +2,9 @@
 
 use chrono::{Datelike, NaiveDate};
 
-use super::clauses::{Judge, looks_into, texts_of};
+use super::clauses::Judge;
 use super::clock::Clock;
+use super::goals::{looks_into, texts_of};
 use crate::domain::caller::Fact;
 use crate::domain::rules::{Clause, WEEKDAYS};
 

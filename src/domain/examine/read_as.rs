@@ -1,7 +1,7 @@
 //! Whether some text can fit clauses that read it as something: says no only where that is certain.
 
-use super::clauses::{ClauseGoal, open_texts_fit, texts_of};
 use super::clock::Clock;
+use super::goals::{ClauseGoal, open_texts_fit, texts_of};
 use crate::domain::caller::Fact;
 use crate::domain::rules::{Clause, ReadAs};
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::Surroundings;
-use super::clauses::{ClauseGoal, Judge};
+use super::clauses::Judge;
 use super::correction::{correction, is_misshapen, overnight};
+use super::goals::ClauseGoal;
 use super::moment;
 use super::schema::{self, PathLookup};
 use super::serving;

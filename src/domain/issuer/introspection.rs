@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::parse::fetchable;
+use super::address::fetchable;
 use crate::domain::fault::Fault;
 use crate::domain::members::{Members, number};
 use crate::domain::wrong::{Words, Wrong};

@@ -14,8 +14,6 @@ use super::{
 };
 use crate::domain::wrong::{Words, Wrong};
 
-pub(super) use keys::fetchable;
-
 const MEMBERS: [&str; 12] = [
     "issuer",
     "audiences",

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::policy::Policy;
 
 fn members(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
@@ -31,7 +32,8 @@ fn every_kind_of_preference_takes_what_it_should_and_reads_back_the_same() {
         "avatarId": "b", "displayName": "Åsa 🦀", "tone": "dry", "systemPrompt": "Two\nlines.",
         "level": "high", "nick": "bob", "captions": true, "pace": 2,
     });
-    let parsed = Preferences::parse(&members(&choices), &policy, &catalogue).unwrap();
+    let parsed =
+        Preferences::parse(&members(&choices), &policy.preference_fields, &catalogue).unwrap();
     assert_eq!(Value::Object(parsed.to_document()), choices);
     assert_eq!(Preferences::from_stored(parsed.to_document()), parsed);
 }
@@ -64,7 +66,8 @@ fn every_wrong_choice_is_told_with_what_it_may_be() {
         ),
     ] {
         let choice = Map::from_iter([(field.to_owned(), value.clone())]);
-        let faults = Preferences::parse(&choice, &policy, &catalogue).unwrap_err();
+        let faults =
+            Preferences::parse(&choice, &policy.preference_fields, &catalogue).unwrap_err();
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].pointer, format!("/{field}"));
         assert!(

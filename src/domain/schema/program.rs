@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::equality::Values;
 use super::number::Divisor;
 use super::pattern::Pattern;
-use super::tag::Tag;
 use crate::domain::decimal::Decimal;
 use crate::domain::wrong::{Words, Wrong};
 
@@ -187,6 +186,16 @@ pub(super) enum Bound {
     AtMost,
     Above,
     Below,
+}
+
+/// A member that each alternative requires, with texts that no other one takes.
+#[derive(Debug)]
+pub(super) struct Tag {
+    pub(super) name: String,
+    /// The alternative of each text.
+    pub(super) parts: HashMap<String, Id>,
+    /// The longest text, in bytes.
+    pub(super) longest: usize,
 }
 
 /// The values that a place may hold.

@@ -9,8 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use super::equality;
 use super::pattern::Pattern;
-use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Test};
-use super::tag::Tag;
+use super::program::{Allowed, Bound, Choice, Id, Kinds, Program, Tag, Test};
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::wrong::{Words, Wrong};

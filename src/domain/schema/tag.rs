@@ -3,17 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::program::{Choice, Id, Kinds, Node, Program, Test};
-
-/// A member that each alternative requires, with texts that no other one takes.
-#[derive(Debug)]
-pub(super) struct Tag {
-    pub(super) name: String,
-    /// The alternative of each text.
-    pub(super) parts: HashMap<String, Id>,
-    /// The longest text, in bytes.
-    pub(super) longest: usize,
-}
+use super::program::{Choice, Id, Kinds, Node, Program, Tag, Test};
 
 /// Most references that are followed to an alternative.
 const MAX_STEPS: usize = 8;

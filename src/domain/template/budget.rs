@@ -43,6 +43,11 @@ impl Budget {
     /// What there is at first, in units.
     pub const WHOLE: usize = 5_000_000;
 
+    /// What is wrong with a text for which nothing is left.
+    pub(super) const USED_UP: RenderFault = RenderFault::TooMuchWork {
+        budget: Self::WHOLE,
+    };
+
     /// Nothing of it was spent.
     pub const fn whole() -> Self {
         Self { left: Self::WHOLE }
@@ -57,7 +62,7 @@ impl Budget {
     pub(super) fn spend(&mut self, units: usize) -> Result<(), RenderFault> {
         let left = self.left.checked_sub(units);
         self.left = left.unwrap_or(0);
-        left.map_or(Err(RenderFault::TooMuchWork), |_| Ok(()))
+        left.map_or(Err(Self::USED_UP), |_| Ok(()))
     }
 
     /// A node or an expression.

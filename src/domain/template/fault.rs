@@ -78,12 +78,11 @@ pub enum RenderFault {
         /// Cap in bytes.
         max_bytes: usize,
     },
-    /// The session's [`Budget`](super::Budget) ran out: loops in loops, or long texts replaced, searched or joined again and again.
+    /// The session's budget, of so many units, ran out: loops in loops, or long texts replaced, searched or joined again and again.
     #[error(
-        "the texts of the session take more work to render than their budget of {} units: loop over less, do less inside loops, and replace, search and join shorter texts",
-        super::Budget::WHOLE
+        "the texts of the session take more work to render than their budget of {budget} units: loop over less, do less inside loops, and replace, search and join shorter texts"
     )]
-    TooMuchWork,
+    TooMuchWork { budget: usize },
     /// A pinned snippet was not handed in.
     #[error("snippet \"{0}\" is not pinned: seal the persona again")]
     SnippetMissing(String),

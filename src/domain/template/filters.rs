@@ -12,8 +12,6 @@ use crate::domain::{decimal::Decimal, text::is_part};
 const MAX_PLACES: usize = 38;
 /// No filter takes more arguments.
 pub(super) const MAX_PARAMETERS: usize = 3;
-/// No list has more entries than this when it is taken apart.
-pub(super) const MAX_ITEMS: usize = 100;
 
 macro_rules! named {
     ($(#[$doc:meta])* $kind:ident { $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)? }) => {

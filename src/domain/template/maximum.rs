@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Template;
 use super::fence::Fence;
-use super::filters::{Filter, MAX_ITEMS};
+use super::filters::Filter;
 use super::input::{Root, Trust};
 use super::output::{CALLER_CHARS, CALLER_TOTAL_CHARS, FACT_CHARS, TENANT_CHARS};
 use super::program::{Expr, Node};
-use super::{Template, output};
+use super::size::Size;
+use super::value::MAX_ITEMS;
 
 /// UTF-8 has no more for a character.
 const BYTES_PER_CHAR: usize = 4;
@@ -23,15 +25,6 @@ const FENCE: Size = Size {
     chars: 22,
     bytes: 30,
 };
-
-/// Most characters and bytes of a text.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Size {
-    /// In code points.
-    pub chars: usize,
-    /// In UTF-8.
-    pub bytes: usize,
-}
 
 /// What is known of values before there are any.
 pub trait ValueLimits {
@@ -82,61 +75,6 @@ fn sum_of(nodes: &[Node], snippets: &BTreeMap<&str, Sum>, known: &dyn ValueLimit
         locals: Vec::new(),
     };
     bound.nodes(nodes)
-}
-
-impl Size {
-    /// What a prompt may have at most.
-    pub const CAP: Self = Self {
-        chars: output::MAX_OUTPUT_CHARS,
-        bytes: output::MAX_OUTPUT_BYTES,
-    };
-
-    /// Whether a prompt of this size would be refused.
-    pub fn is_over(self) -> bool {
-        self.chars > Self::CAP.chars || self.bytes > Self::CAP.bytes
-    }
-
-    fn of_chars(chars: usize, bytes_per_char: usize) -> Self {
-        Self {
-            chars,
-            bytes: chars.saturating_mul(bytes_per_char),
-        }
-    }
-
-    pub(super) fn plus(self, other: Self) -> Self {
-        Self {
-            chars: self.chars.saturating_add(other.chars),
-            bytes: self.bytes.saturating_add(other.bytes),
-        }
-    }
-
-    fn times(self, times: usize) -> Self {
-        Self {
-            chars: self.chars.saturating_mul(times),
-            bytes: self.bytes.saturating_mul(times),
-        }
-    }
-
-    fn max(self, other: Self) -> Self {
-        Self {
-            chars: self.chars.max(other.chars),
-            bytes: self.bytes.max(other.bytes),
-        }
-    }
-
-    pub(super) fn min(self, other: Self) -> Self {
-        Self {
-            chars: self.chars.min(other.chars),
-            bytes: self.bytes.min(other.bytes),
-        }
-    }
-
-    pub(super) fn of_text(text: &str) -> Self {
-        Self {
-            chars: text.chars().count(),
-            bytes: text.len(),
-        }
-    }
 }
 
 /// The size of some nodes: caller-supplied text apart, since a prompt has one budget for all of it.

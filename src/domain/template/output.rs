@@ -25,9 +25,6 @@ const PLAIN_FACT_WORDS: usize = 6;
 const SPOKEN_CHARS: usize = 80;
 /// One text of the tenant, in characters.
 pub(super) const TENANT_CHARS: usize = 4_000;
-/// Longest output, in bytes and in characters.
-pub(super) const MAX_OUTPUT_BYTES: usize = 64 * 1024;
-pub(super) const MAX_OUTPUT_CHARS: usize = 32_000;
 /// Room to start with: most prompts are shorter.
 const EXPECTED_BYTES: usize = 2_048;
 
@@ -206,12 +203,12 @@ impl<'r> Page<'r> {
             self.chars = self.chars.saturating_sub(1);
         }
         self.chars = self.chars.saturating_add(text.chars().count());
-        if self.chars > MAX_OUTPUT_CHARS
-            || self.text.len().saturating_add(text.len()) > MAX_OUTPUT_BYTES
+        if self.chars > Size::CAP.chars
+            || self.text.len().saturating_add(text.len()) > Size::CAP.bytes
         {
             return Err(RenderFault::TooLong {
-                max_chars: MAX_OUTPUT_CHARS,
-                max_bytes: MAX_OUTPUT_BYTES,
+                max_chars: Size::CAP.chars,
+                max_bytes: Size::CAP.bytes,
             });
         }
         self.text.push_str(text);

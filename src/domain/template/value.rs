@@ -11,7 +11,11 @@ use std::{cmp::Ordering, rc::Rc};
 use serde_json::{Map as JsonMap, Value as Json};
 
 pub(super) use self::text::Text;
-use super::{budget::Budget, fault::RenderFault, filters::MAX_ITEMS, input::Trust};
+use super::{budget::Budget, fault::RenderFault, input::Trust};
+
+/// No list has more entries than this when it is taken apart.
+pub(super) const MAX_ITEMS: usize = 100;
+
 use crate::domain::{
     caller::{Fact, Facts, MAX_SHOWN},
     decimal::Decimal,

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::super::pool::silence;
+use super::super::silence::silence;
 use super::Unreachable;
 use crate::config::{DatabaseHost, DatabasePlace, DatabaseTarget, DatabaseTls, DatabaseUrl};
 

@@ -19,7 +19,8 @@ use crate::store::StoreError;
 use crate::store::catalogue::CatalogueRow;
 use crate::store::catalogue_sync::{CatalogueSyncRow, DueSync};
 use crate::store::tenant_tx::TenantTx;
-use crate::tenants::admin::{Actor, Admin};
+use crate::tenants::actor::Actor;
+use crate::tenants::admin::Admin;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
 

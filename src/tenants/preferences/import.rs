@@ -49,7 +49,7 @@ pub fn parse(
         );
     }
     let under = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.under("/preferences"));
-    match Preferences::parse(&choices, policy, catalogue) {
+    match Preferences::parse(&choices, &policy.preference_fields, catalogue) {
         Ok(preferences) => Ok((subject, preferences)),
         Err(faults) => Err(under(faults).collect()),
     }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::describe::Described;
-use super::handler::{Intake, Part};
 use super::headers::idempotency_key;
+use super::part::{Intake, Part};
 use crate::crypto::digest::sha256;
 use crate::domain::fault::Fault;
 use crate::tenants::refusal::Refusal;

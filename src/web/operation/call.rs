@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use super::body::{Key, Once, RequestBody};
 use super::describe::Described;
-use super::handler::{Intake, Part};
 use super::output::{Answer, Written};
+use super::part::{Intake, Part};
 use crate::gateway::Gateway;
 use crate::repeats::KeyReused;
 use crate::store::answers::GivenAnswer;

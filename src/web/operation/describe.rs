@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::parameters;
+use super::address;
 use crate::web::input::{Field, Schemas};
 
 /// The document, to which operations are added.
@@ -28,7 +28,7 @@ impl Document {
         doc: &str,
         describe: fn(&mut Described<'_>),
     ) {
-        let (path, names) = parameters::in_words(path);
+        let (path, names) = address::in_words(path);
         let mut operation = Described {
             schemas: &mut self.schemas,
             method: method.clone(),

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
 use super::describe::Described;
-use super::handler::{Intake, Part};
+use super::part::{Intake, Part};
 use crate::domain::fault::Fault;
 use crate::repeats::{KeyReused, NoKey};
 use crate::web::Problem;

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::describe::Described;
-use super::handler::{Intake, Part};
 use super::output::Output;
 use super::parameters::{finished, query_members};
+use super::part::{Intake, Part};
 use crate::domain::ids::TenantId;
 use crate::domain::members::Members;
 use crate::gateway::Gateway;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::call::Call;
 use super::describe::Described;
-use super::handler::{Intake, Part};
+use super::part::{Intake, Part};
 use crate::tenants::admin::{RECENTLY, is_recent};
 use crate::web::Problem;
 use crate::web::people::{Arriving, Operator, Person};

@@ -6,7 +6,7 @@ use actix_web::web;
 use serde_json::json;
 
 use super::describe::Described;
-use super::handler::{Intake, Part};
+use super::part::{Intake, Part};
 use crate::gateway::Gateway;
 use crate::tenants::user_admission::{AdmittedUser, admit_user};
 use crate::web::Problem;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Findings, language, tools};
+use super::{Findings, language};
 
 #[derive(Debug)]
 pub(super) enum Rule {
@@ -26,8 +26,8 @@ pub(super) enum Rule {
     Shape(&'static [Field]),
     /// A non-empty list.
     Items(&'static Rule),
-    /// An inline tool.
-    Tool,
+    /// What a function says of it, with its place.
+    By(fn(&str, &Value, &mut Findings)),
     ToolName,
     /// A JSON Schema object of at most 10,000 bytes.
     Schema,
@@ -142,7 +142,7 @@ fn fits(rule: &Rule, at: &str, value: &Value, findings: &mut Findings) -> Result
                 check(rule, &format!("{at}[{index}]"), item, findings);
             }
         }
-        Rule::Tool => tools::check(at, value, findings),
+        Rule::By(check) => check(at, value, findings),
         Rule::ToolName => tool_name(text(value)?)?,
         Rule::Schema => {
             object(value)?;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::rule::{Rule, optional, required};
+use super::tools;
 
 /// A free text without a documented limit.
 const ANY_TEXT: Rule = Rule::Text(usize::MAX);
@@ -57,7 +58,7 @@ const PERSONA: &[super::rule::Field] = &[
     optional("voiceDetectionOptions", VOICE_DETECTION),
     optional("voiceGenerationOptions", Rule::Members),
     optional("directorNotes", DIRECTOR_NOTES),
-    optional("tools", Rule::Items(&Rule::Tool)),
+    optional("tools", Rule::Items(&Rule::By(tools::check))),
     optional("toolIds", Rule::Items(&Rule::Id)),
     optional("zeroDataRetention", Rule::Flag),
     optional("enableAudioPassthrough", Rule::Flag),

@@ -7,7 +7,7 @@ use super::super::{
     Introspection, KeySource, KeySources, RootCertificates, TENANT_ID, discovery_address,
 };
 use super::{Reader, escape};
-use crate::domain::web_url::{self, WebUrlFault};
+use crate::domain::issuer::address::fetchable;
 use crate::domain::wrong::{Words, Wrong};
 
 impl Reader {
@@ -125,20 +125,6 @@ impl Reader {
             Err(message) => self.fault("/rootCertificate", message),
         }
     }
-}
-
-/// An address that can be fetched at all. Whether it may be is for the outbound guard to say, which
-/// knows the installation's allow list.
-pub(in super::super) fn fetchable(text: &str) -> Result<Url, Words> {
-    const MOST: usize = 2_048;
-    if text.len() > MOST {
-        return Err(Wrong::LongUrl { most: MOST }.into());
-    }
-    let url = web_url::parse(text).map_err(WebUrlFault::to_words)?;
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err(Wrong::UrlParts.into());
-    }
-    Ok(url)
 }
 
 /// OIDC Discovery 1.0, section 4.1: a trailing slash of the issuer is dropped first.

@@ -65,7 +65,7 @@ impl<'a> Val<'a> {
         };
         if serde_json::to_writer(&mut json, self).is_err() {
             // Nothing but the budget can fail here.
-            return Err(RenderFault::TooMuchWork);
+            return Err(Budget::USED_UP);
         }
         Ok(Text::from_owned(
             String::from_utf8(json.bytes).unwrap_or_default(),
