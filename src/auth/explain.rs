@@ -16,6 +16,7 @@ use super::verify::{self, Unverified, peek};
 use crate::domain::caller::{Facts, LeftOut};
 use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
 use crate::domain::text::clean_line;
+use crate::domain::wrong::{Words, Wrong};
 
 /// Longest text of a token that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 200;
@@ -47,6 +48,9 @@ pub struct Step {
     pub passed: Option<bool>,
     /// What was found, and what to change.
     pub message: String,
+    /// What is wrong, for programs, where they can tell it apart.
+    #[serde(skip)]
+    pub wrong: Option<Box<Wrong>>,
 }
 
 /// Judges a token as it would be done in earnest, and says why. `found` are the keys that could be had.
@@ -62,9 +66,11 @@ pub(super) fn explain(
     report.form(&strict, &read.faults);
     let tidied = peek(&read.token);
     report.algorithm(read.header.as_ref(), rules);
-    match &tidied {
-        Ok(token) => report.key_and_signature(token, found.keys_for(token.algorithm())),
-        Err(_) => report.unjudged("signature", "could not be judged: the token can't be read"),
+    if let Ok(token) = &tidied {
+        report.key_and_signature(token, found.keys_for(token.algorithm()));
+    } else {
+        let text = "could not be judged: the token can't be read";
+        report.unjudged("signature", Wrong::Unjudged.worded(text));
     }
     if let Some(claims) = &read.claims {
         let header = read.header.as_ref();
@@ -92,19 +98,20 @@ pub(super) fn explain(
 }
 
 impl TokenReport {
-    pub(super) fn add(&mut self, name: &'static str, passed: bool, message: impl Into<String>) {
-        self.steps.push(Step {
-            name,
-            passed: Some(passed),
-            message: message.into(),
-        });
+    pub(super) fn add(&mut self, name: &'static str, passed: bool, words: impl Into<Words>) {
+        self.push(name, Some(passed), words.into());
     }
 
-    pub(super) fn unjudged(&mut self, name: &'static str, message: impl Into<String>) {
+    pub(super) fn unjudged(&mut self, name: &'static str, words: impl Into<Words>) {
+        self.push(name, None, words.into());
+    }
+
+    fn push(&mut self, name: &'static str, passed: Option<bool>, words: Words) {
         self.steps.push(Step {
             name,
-            passed: None,
-            message: message.into(),
+            passed,
+            message: words.text,
+            wrong: words.wrong,
         });
     }
 
@@ -125,7 +132,7 @@ impl TokenReport {
         if messages.is_empty() {
             messages.extend(strict.as_ref().err().map(ToString::to_string));
         }
-        self.add("form", false, messages.join("; "));
+        self.add("form", false, Wrong::TokenForm.worded(messages.join("; ")));
     }
 
     fn algorithm(&mut self, header: Option<&Map<String, Value>>, rules: &IssuerConfig) {
@@ -142,23 +149,20 @@ impl TokenReport {
             Some(Ok(algorithm)) => self.add(
                 "algorithm",
                 false,
-                format!(
-                    "alg is {algorithm}, but this issuer's algorithms are {allowed}: add it to `algorithms` if the issuer means to use it"
-                ),
+                Wrong::AlgorithmOther {
+                    name: algorithm.to_string(),
+                    known: allowed,
+                },
             ),
             Some(Err(_)) => self.add(
                 "algorithm",
                 false,
-                format!(
-                    "alg is {}, which no issuer may use; `none` is never taken. This issuer's algorithms are {allowed}",
-                    text_member(header, "alg").unwrap_or_default()
-                ),
+                Wrong::AlgorithmNever {
+                    name: text_member(header, "alg").unwrap_or_default(),
+                    known: allowed,
+                },
             ),
-            None => self.add(
-                "algorithm",
-                false,
-                format!("alg is missing in the header, or no text; this issuer's algorithms are {allowed}"),
-            ),
+            None => self.add("algorithm", false, Wrong::AlgorithmMissing(allowed)),
         }
     }
 
@@ -170,19 +174,15 @@ impl TokenReport {
         now: DateTime<Utc>,
     ) {
         let judged = verify::check_issuer(claims, rules);
-        let message = match judged {
-            Ok(()) => "iss is the issuer's, byte for byte".to_owned(),
-            Err(Refusal::Claims) => {
-                format!(
-                    "iss is missing, or no text; it must be {:?}",
-                    rules.issuer()
-                )
+        let issuer = format!("{:?}", rules.issuer());
+        let message: Words = match judged {
+            Ok(()) => "iss is the issuer's, byte for byte".into(),
+            Err(Refusal::Claims) => Wrong::IssuerMissing(issuer).into(),
+            Err(_) => Wrong::IssuerOther {
+                name: text_member(claims, "iss").unwrap_or_default(),
+                issuer,
             }
-            Err(_) => format!(
-                "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
-                text_member(claims, "iss").unwrap_or_default(),
-                rules.issuer()
-            ),
+            .into(),
         };
         self.add("issuer", judged.is_ok(), message);
         self.claims_but_issuer(claims, access_token_type, rules, now);
@@ -200,15 +200,11 @@ impl TokenReport {
         self.add("audience", judged.is_ok(), audience(claims, rules, judged));
 
         let judged = verify::check_kind(claims, access_token_type, rules);
-        let message = match judged {
-            Ok(()) => "is of a kind that says who is calling",
-            Err(Refusal::Type) => "typ must be at+jwt, since `atJwtStrict` is on",
-            Err(Refusal::Claims) => {
-                "client_id and jti must be there as texts, since `atJwtStrict` is on"
-            }
-            Err(_) => {
-                "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token"
-            }
+        let message: Words = match judged {
+            Ok(()) => "is of a kind that says who is calling".into(),
+            Err(Refusal::Type) => Wrong::NotAtJwt.into(),
+            Err(Refusal::Claims) => Wrong::ClientIdMissing.into(),
+            Err(_) => Wrong::NoAccessToken.into(),
         };
         self.add("kind", judged.is_ok(), message);
         self.required(claims, rules);
@@ -218,9 +214,9 @@ impl TokenReport {
 
         let judged = verify::check_subject(claims);
         let message = match &judged {
-            Ok(subject) => format!("sub is {:?}", subject.as_str()),
-            Err(Refusal::Claims) => "sub is missing, or no text".to_owned(),
-            Err(refusal) => refusal.to_string(),
+            Ok(subject) => format!("sub is {:?}", subject.as_str()).into(),
+            Err(Refusal::Claims) => Words::from(Wrong::SubjectMissing),
+            Err(refusal) => refusal.to_string().into(),
         };
         self.add("subject", judged.is_ok(), message);
     }
@@ -245,12 +241,16 @@ impl TokenReport {
             let found =
                 found.map_or_else(|| "missing".to_owned(), |found| short(&found.to_string()));
             let passed = rules.required_claims().has(path, claims);
-            let message = if passed {
-                format!("{path} is {found}, as `requiredClaims` wants it")
+            let message: Words = if passed {
+                format!("{path} is {found}, as `requiredClaims` wants it").into()
             } else {
-                format!(
-                    "{path} is {found}, but `requiredClaims` wants {wanted}: send another token, such as the access token, or change requiredClaims"
-                )
+                let name = path.to_string();
+                Wrong::ClaimOther {
+                    name,
+                    found,
+                    wanted,
+                }
+                .into()
             };
             self.add("required", passed, message);
         }
@@ -259,7 +259,8 @@ impl TokenReport {
     fn key_and_signature(&mut self, token: &Unverified<'_>, keys: Option<&KeySet>) {
         let Some(keys) = keys else {
             for name in ["key", "signature"] {
-                self.unjudged(name, "could not be judged: there are no keys");
+                let text = "could not be judged: there are no keys";
+                self.unjudged(name, Wrong::Unjudged.worded(text));
             }
             return;
         };
@@ -268,36 +269,49 @@ impl TokenReport {
             .map_or_else(|| "no kid".to_owned(), |kid| format!("the kid {kid:?}"));
         let judged = verify::check_signature(token, keys);
         let known: Vec<&str> = keys.keys().iter().filter_map(|key| key.kid()).collect();
+        let id = token.kid().unwrap_or_default().to_owned();
+        let algorithm = token.algorithm().to_string();
         let unknown = match judged {
-            Err(Refusal::KeyAlgorithm) => format!(
-                "the header has {kid}, but that key is not for {}",
-                token.algorithm()
-            ),
-            Err(Refusal::KeyIssuer) => format!(
+            Err(Refusal::KeyAlgorithm) => {
+                let text = format!("the header has {kid}, but that key is not for {algorithm}");
+                let name = id;
+                Wrong::KeyAlgorithm { name, algorithm }.worded(text)
+            }
+            Err(Refusal::KeyIssuer) => Wrong::KeyIssuer(id).worded(format!(
                 "the header has {kid}, but that key signs for another issuer than {:?}",
                 token.issuer()
-            ),
-            Err(Refusal::UnknownKey) => format!(
-                "the header has {kid} and alg {}, for which no key fits; the key ids are {known:?}",
-                token.algorithm()
-            ),
+            )),
+            Err(Refusal::UnknownKey) => {
+                let text = format!(
+                    "the header has {kid} and alg {algorithm}, for which no key fits; the key ids are {known:?}"
+                );
+                let known = short(&known.join(", "));
+                let name = id;
+                Wrong::UnknownKey {
+                    name,
+                    algorithm,
+                    known,
+                }
+                .worded(text)
+            }
             _ => {
                 self.add(
                     "key",
                     true,
                     format!("the header has {kid}, and there is a key for it"),
                 );
-                let message = if judged.is_ok() {
-                    "was made with the key"
+                let message: Words = if judged.is_ok() {
+                    "was made with the key".into()
                 } else {
-                    "was not made with the key, or the token was changed or cut: paste it whole, and see whether the secret or the keys are those of this very issuer"
+                    Wrong::Signature.into()
                 };
                 self.add("signature", judged.is_ok(), message);
                 return;
             }
         };
         self.add("key", false, unknown);
-        self.unjudged("signature", "could not be judged without a key");
+        let text = "could not be judged without a key";
+        self.unjudged("signature", Wrong::Unjudged.worded(text));
     }
 }
 
@@ -306,23 +320,31 @@ fn audience(
     claims: &Map<String, Value>,
     rules: &IssuerConfig,
     judged: Result<(), Refusal>,
-) -> String {
+) -> Words {
     let claim = rules.audience_claim();
     let name = claim.as_str();
     if judged.is_ok() {
-        return format!("{name} names one of the issuer's audiences");
+        return format!("{name} names one of the issuer's audiences").into();
     }
     let wanted = rules.audiences();
-    let mut message = match claim.find(claims) {
-        None => format!("{name} is neither a text nor a list of texts; `audiences` are {wanted:?}"),
-        Some(found) if found.is_empty() => {
-            format!("{name} is missing, or names nobody; `audiences` are {wanted:?}")
-        }
-        Some(found) => format!(
-            "{name} is {}, but `audiences` are {wanted:?}: list the audience that your tokens are issued for",
-            short(&format!("{found:?}"))
+    let (found, mut message) = match claim.find(claims) {
+        None => (
+            String::new(),
+            format!("{name} is neither a text nor a list of texts; `audiences` are {wanted:?}"),
         ),
+        Some(found) if found.is_empty() => (
+            String::new(),
+            format!("{name} is missing, or names nobody; `audiences` are {wanted:?}"),
+        ),
+        Some(found) => {
+            let found = short(&format!("{found:?}"));
+            let text = format!(
+                "{name} is {found}, but `audiences` are {wanted:?}: list the audience that your tokens are issued for"
+            );
+            (found, text)
+        }
     };
+    let mut others_named = Vec::new();
     let others = AudienceClaim::ALL.into_iter().filter(|other| {
         *other != claim && *other != AudienceClaim::Iss && claims.contains_key(other.as_str())
     });
@@ -333,8 +355,19 @@ fn audience(
         let hint =
             format!("; this token has {other} {found}: with audienceClaim {other} that counts");
         message.push_str(&hint);
+        others_named.push(other);
     }
-    message
+    let (known, others) = (wanted.join(", "), others_named.join(", "));
+    let wrong = match (others.is_empty(), found.is_empty()) {
+        (false, _) => Wrong::AudienceElsewhere {
+            name,
+            known,
+            others,
+        },
+        (true, false) => Wrong::AudienceOther { name, found, known },
+        (true, true) => Wrong::AudienceMissing { name, known },
+    };
+    wrong.worded(message)
 }
 
 /// What a token says, cut to what can be shown.
@@ -347,30 +380,27 @@ fn times(
     rules: &IssuerConfig,
     judged: Result<(), Refusal>,
     now: DateTime<Utc>,
-) -> String {
+) -> Words {
     let date_text = |name: &str| match verify::date(claims, name) {
         Ok(Some(seconds)) => format!("{name} is {}", moment(seconds)),
         Ok(None) => format!("{name} is missing"),
         Err(_) => format!("{name} is no date: seconds since 1970 are meant"),
     };
     let dates = ["iat", "nbf", "exp"].map(date_text).join(", ");
-    let verdict = match judged {
-        Ok(()) => "is good now".to_owned(),
-        Err(Refusal::Expired) => "has expired: paste a fresh one".to_owned(),
-        Err(Refusal::NotYetValid | Refusal::IssuedInFuture) => format!(
-            "begins in the future: does a clock run ahead? `leewaySeconds` is {}",
-            rules.leeway_seconds()
-        ),
-        Err(Refusal::Lifetime) => format!(
-            "lives longer than `maxLifetimeSeconds`, {}",
-            rules.max_lifetime_seconds()
-        ),
-        Err(_) => "needs an exp, and dates that are numbers".to_owned(),
+    let clock = moment(now.timestamp());
+    let around = format!("({dates}; the gateway's clock says {clock})");
+    let wrong = match judged {
+        Ok(()) => return format!("is good now {around}").into(),
+        Err(Refusal::Expired) => Wrong::Expired(clock),
+        Err(Refusal::NotYetValid | Refusal::IssuedInFuture) => Wrong::TooEarly {
+            now: clock,
+            leeway: rules.leeway_seconds(),
+        },
+        Err(Refusal::Lifetime) => Wrong::LivesLong(rules.max_lifetime_seconds()),
+        Err(_) => Wrong::NoDates,
     };
-    format!(
-        "{verdict} ({dates}; the gateway's clock says {})",
-        moment(now.timestamp())
-    )
+    let text = format!("{wrong} {around}");
+    wrong.worded(text)
 }
 
 fn moment(seconds: i64) -> String {

@@ -376,6 +376,38 @@ wrong! {
     Control = "control", "must not hold control characters";
     IsEmail = "is_email", "must not be the e-mail address";
     Guessable = "guessable", "is guessed too quickly: use a few words that don't belong together, or a password manager";
+    /// Of a step of the check of a token.
+    TokenForm = "token_form", "is no token that can be read";
+    /// An earlier step keeps it from being judged.
+    Unjudged = "unjudged", "could not be judged";
+    AlgorithmOther { name: String, known: String } = "algorithm_other", "alg is {name}, but this issuer's algorithms are {known}: add it to `algorithms` if the issuer means to use it";
+    AlgorithmNever { name: String, known: String } = "algorithm_never", "alg is {name}, which no issuer may use; `none` is never taken. This issuer's algorithms are {known}";
+    AlgorithmMissing(known: String) = "algorithm_missing", "alg is missing in the header, or no text; this issuer's algorithms are {known}";
+    IssuerMissing(issuer: String) = "issuer_missing", "iss is missing, or no text; it must be {issuer}";
+    IssuerOther { name: String, issuer: String } = "issuer_other", "iss is {name}, but `issuer` is {issuer}: they are compared byte for byte, a slash at the end counts";
+    /// The claim `name` names none of `known`, the issuer's audiences, or nobody; `others` are claims of the token that do.
+    AudienceOther { name: &'static str, found: String, known: String } = "audience_other", "{name} is {found}, and names none of the issuer's audiences";
+    AudienceMissing { name: &'static str, known: String } = "audience_missing", "{name} names nobody";
+    AudienceElsewhere { name: &'static str, known: String, others: String } = "audience_elsewhere", "{name} names none of the issuer's audiences, and there is another claim";
+    NotAtJwt = "not_at_jwt", "typ must be at+jwt, since `atJwtStrict` is on";
+    ClientIdMissing = "client_id_missing", "client_id and jti must be there as texts, since `atJwtStrict` is on";
+    NoAccessToken = "no_access_token", "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token";
+    SubjectMissing = "subject_missing", "sub is missing, or no text";
+    ClaimOther { name: String, found: String, wanted: String } = "claim_other", "{name} is {found}, but `requiredClaims` wants {wanted}: send another token, such as the access token, or change requiredClaims";
+    /// Of the key with this id, if the token names one.
+    KeyAlgorithm { name: String, algorithm: String } = "key_algorithm", "the key is not for {algorithm}";
+    KeyIssuer(name: String) = "key_issuer", "the key signs for another issuer";
+    UnknownKey { name: String, algorithm: String, known: String } = "unknown_key", "no key fits";
+    Signature = "signature", "was not made with the key, or the token was changed or cut: paste it whole, and see whether the secret or the keys are those of this very issuer";
+    /// It is this late by the gateway's clock.
+    Expired(now: String) = "expired", "has expired: paste a fresh one";
+    TooEarly { now: String, leeway: u32 } = "too_early", "begins in the future: does a clock run ahead? `leewaySeconds` is {leeway}";
+    /// In seconds.
+    LivesLong(most: u32) = "lives_long", "lives longer than `maxLifetimeSeconds`, {most}";
+    NoDates = "no_dates", "needs an exp, and dates that are numbers";
+    /// Of an opaque token, by its issuer's answer.
+    Inactive = "inactive", "the endpoint says `active: false`: the token has expired, was revoked or cut, is another server's, or the client may not look at it";
+    NoBearer(name: String) = "no_bearer", "token_type is {name}, but only bearer tokens are taken: send the access token, and one that is bound to no key";
 }
 
 /// Words for what is wrong, and where programs can tell it apart, what it is.

@@ -80,7 +80,7 @@ impl From<&Fault> for FaultBody {
 pub type Values = BTreeMap<&'static str, String>;
 
 /// The code of what is wrong, and what belongs to it.
-fn code_of(wrong: Option<&Wrong>) -> (Option<&'static str>, Values) {
+pub fn code_of(wrong: Option<&Wrong>) -> (Option<&'static str>, Values) {
     let values = wrong.map(Wrong::values).unwrap_or_default();
     (wrong.map(Wrong::code), values.into_iter().collect())
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::crypto::token::random_token;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Introspection, IssuerConfig};
+use crate::domain::wrong::{Words, Wrong};
 
 /// What a made-up token begins with, for whoever reads the authorization server's log.
 const MADE_UP: &str = "persona-gateway-check-";
@@ -141,13 +142,17 @@ fn explain(
             format!("is an opaque token of {length} characters"),
         );
     } else {
-        report.add("form", false, read.faults.join("; "));
+        report.add(
+            "form",
+            false,
+            Wrong::TokenForm.worded(read.faults.join("; ")),
+        );
     }
     let members = match said {
         None => {
             report.unjudged(
                 "introspection",
-                "could not be judged: no request was made to the endpoint",
+                Wrong::Unjudged.worded("could not be judged: no request was made to the endpoint"),
             );
             return report;
         }
@@ -156,11 +161,7 @@ fn explain(
             return report;
         }
         Some(Ok(IntrospectionAnswer::Inactive)) => {
-            report.add(
-                "introspection",
-                false,
-                "the endpoint says `active: false`: the token has expired, was revoked or cut, is another server's, or the client may not look at it",
-            );
+            report.add("introspection", false, Wrong::Inactive);
             return report;
         }
         Some(Ok(IntrospectionAnswer::Active(members))) => members,
@@ -168,23 +169,21 @@ fn explain(
     report.add("introspection", true, "the endpoint says `active: true`");
 
     let judged = check_issuer(&members, rules);
-    let message = match (&judged, members.contains_key("iss")) {
-        (Ok(()), false) => "the answer names no iss, which it need not".to_owned(),
-        (Ok(()), true) => "iss is the issuer's, byte for byte".to_owned(),
-        (Err(_), _) => format!(
-            "iss is {}, but `issuer` is {:?}: they are compared byte for byte, a slash at the end counts",
-            text_member(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
-            rules.issuer()
-        ),
+    let message: Words = match (&judged, members.contains_key("iss")) {
+        (Ok(()), false) => "the answer names no iss, which it need not".into(),
+        (Ok(()), true) => "iss is the issuer's, byte for byte".into(),
+        (Err(_), _) => Wrong::IssuerOther {
+            name: text_member(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
+            issuer: format!("{:?}", rules.issuer()),
+        }
+        .into(),
     };
     report.add("issuer", judged.is_ok(), message);
     let judged = check_type(&members);
     let message = match (&judged, text_member(&members, "token_type")) {
-        (_, None) => "the answer names no token_type that is a text".to_owned(),
-        (Ok(()), Some(name)) => format!("token_type is {name}"),
-        (Err(_), Some(name)) => format!(
-            "token_type is {name}, but only bearer tokens are taken: send the access token, and one that is bound to no key"
-        ),
+        (_, None) => "the answer names no token_type that is a text".into(),
+        (Ok(()), Some(name)) => Words::from(format!("token_type is {name}")),
+        (Err(_), Some(name)) => Wrong::NoBearer(name).into(),
     };
     report.add("type", judged.is_ok(), message);
     report.claims_but_issuer(&members, false, rules, now);

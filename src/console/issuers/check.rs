@@ -8,6 +8,8 @@ use super::Issuer;
 use crate::console::api::{Fault, encode};
 use crate::console::frame::{Frame, page};
 use crate::console::parts::{Faults, Listed, words_of};
+use crate::console::said::{self, Said, Wrong};
+use crate::console::texts::Texts;
 use crate::console::visit::{Answer, Form, Signed};
 
 /// What a check of an issuer found.
@@ -70,7 +72,16 @@ pub struct Step {
     pub name: String,
     #[serde(default)]
     pub passed: Option<bool>,
-    pub message: String,
+    message: String,
+    #[serde(flatten)]
+    wrong: Wrong,
+}
+
+impl Step {
+    /// What was found, for people.
+    pub fn said(&self, texts: Texts) -> Said {
+        said::by_code(texts, &self.wrong, &self.message)
+    }
 }
 
 impl Judgement {

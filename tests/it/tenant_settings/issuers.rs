@@ -177,6 +177,12 @@ async fn a_try_out_tells_the_keys_and_explains_a_token_without_saving_anything()
     );
     assert_eq!(step(&found, "signature")["passed"], true);
     assert_eq!(step(&found, "audience")["passed"], false);
+    assert_eq!(step(&found, "audience")["code"], "audience_other");
+    assert_eq!(
+        step(&found, "audience")["values"],
+        json!({ "name": "aud", "found": "[\"another\"]", "known": "fresh" })
+    );
+    assert_eq!(step(&found, "signature").get("code"), None);
     assert!(
         step(&found, "audience")["message"]
             .as_str()

@@ -1,5 +1,7 @@
 //! What trying an issuer out found.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -8,7 +10,7 @@ use crate::auth::{CheckReport, TokenReport};
 use crate::domain::fault::Fault;
 use crate::domain::issuer::Algorithm;
 use crate::tenants::issuers;
-use crate::web::finding::FaultBody;
+use crate::web::finding::{FaultBody, Values, code_of};
 
 /// What a try-out found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,6 +95,14 @@ struct CheckStepBody {
     passed: Option<bool>,
     /// What was found, and what to change.
     message: String,
+    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "audience_other")]
+    code: Option<&'static str>,
+    /// What belongs to the code, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false, value_type = BTreeMap<String, String>)]
+    values: Values,
 }
 
 impl CheckBody {
@@ -133,10 +143,15 @@ impl From<TokenReport> for TokenBody {
             steps: report
                 .steps
                 .into_iter()
-                .map(|step| CheckStepBody {
-                    name: step.name,
-                    passed: step.passed,
-                    message: step.message,
+                .map(|step| {
+                    let (code, values) = code_of(step.wrong.as_deref());
+                    CheckStepBody {
+                        name: step.name,
+                        passed: step.passed,
+                        message: step.message,
+                        code,
+                        values,
+                    }
                 })
                 .collect(),
             subject: report.subject,

@@ -137,7 +137,7 @@ fn handlebars(inside: &str, rest: &str) -> Option<Foreign> {
             match word {
                 "if" | "unless" => "{% endif %}".to_owned(),
                 "each" => "{% endfor %}".to_owned(),
-                _ => "{% endif %} or {% endfor %}".to_owned(),
+                _ => "{% endif %} / {% endfor %}".to_owned(),
             },
         ),
         '^' if word.is_empty() => Foreign::of_handlebars("{{^}}", "{% else %}"),
@@ -149,7 +149,7 @@ fn handlebars(inside: &str, rest: &str) -> Option<Foreign> {
             .advised(|instead| format!("Make it a snippet, and write {instead}")),
         '!' => Foreign::of_handlebars("{{! }}", "{# comment #}"),
         '&' => tag("{{& }}".to_owned(), format!("{{{{ {} }}}}", excerpt(words))).advised(unescaped),
-        '@' => Foreign::of_handlebars("{{@ }}", "loop.index, loop.first or loop.last")
+        '@' => Foreign::of_handlebars("{{@ }}", "loop.index / loop.first / loop.last")
             .advised(|instead| format!("In a loop write {instead}")),
         '.' => Foreign::of_handlebars("{{.}}", "{% for item in list %}{{ item }}{% endfor %}")
             .advised(|instead| format!("Give the item a name: {instead}")),
@@ -164,7 +164,7 @@ fn opening(word: &str, about: &str) -> Foreign {
         "each" => format!("{{% for item in {about} %}} ... {{% endfor %}}"),
         "with" => format!("{{{{ {about}.name }}}}"),
         _ => format!(
-            "{{% if {word} %}} ... {{% endif %}}, or {{% for item in {word} %}} ... {{% endfor %}}"
+            "{{% if {word} %}} ... {{% endif %}} / {{% for item in {word} %}} ... {{% endfor %}}"
         ),
     };
     let foreign = Foreign::of_handlebars(format!("{{{{#{word}}}}}"), instead);
