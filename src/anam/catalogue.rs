@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{Anam, AnamError, ApiKey};
-use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
+use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::text;
 
 /// Rows of one page; the most that Anam gives.

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind};
+use crate::domain::catalogue::{Catalogue, CatalogueEntry};
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::web::operation::{Answer, Json, User, operations};
 
 operations! {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
+use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::context::Context;
 use crate::domain::document::DocumentKind;
 use crate::domain::fault::{Fault, Faults, step};

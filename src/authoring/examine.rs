@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::bundle::pinned;
 use super::scenario::{Overlay, Scenario};
 use super::secrets;
-use crate::domain::catalogue::CatalogueKind;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::document::DocumentKind;
 use crate::domain::examine::{self, Examination, Surroundings};
 use crate::domain::finding::Finding;

@@ -5,45 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::catalogue_kind::CatalogueKind;
 use super::settings::AvatarModel;
-
-/// The kinds of things that can be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CatalogueKind {
-    Avatar,
-    Voice,
-    Llm,
-    Language,
-    Tool,
-}
-
-impl CatalogueKind {
-    /// Every kind, in the order in which people read them.
-    pub const ALL: [Self; 5] = [
-        Self::Avatar,
-        Self::Voice,
-        Self::Llm,
-        Self::Language,
-        Self::Tool,
-    ];
-
-    /// The name in the database and in bundles.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Avatar => "avatar",
-            Self::Voice => "voice",
-            Self::Llm => "llm",
-            Self::Language => "language",
-            Self::Tool => "tool",
-        }
-    }
-
-    /// The kind named `text`.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
 
 /// One thing that may be chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub(in crate::domain) use self::texts::PromptNotes;
 use self::texts::{own_words, render};
 use super::caller::{Caller, Fact};
-use super::catalogue::CatalogueKind;
+use super::catalogue_kind::CatalogueKind;
 use super::document::DocumentKind;
 use super::draw;
 use super::fault::Fault;

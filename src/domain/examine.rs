@@ -20,7 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::catalogue::CatalogueKind;
+use super::catalogue_kind::CatalogueKind;
 use super::fault::{Fault, step};
 use super::finding::Finding;
 use super::key::Key;

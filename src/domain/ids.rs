@@ -65,3 +65,12 @@ impl SessionId {
         DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     }
 }
+
+/// UUID-shaped, whatever the version: Anam's ids are not all version 4.
+pub fn is_uuid_shaped(id: &str) -> bool {
+    id.len() == 36
+        && id.char_indices().all(|(at, c)| match at {
+            8 | 13 | 18 | 23 => c == '-',
+            _ => c.is_ascii_hexdigit(),
+        })
+}

@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod catalogue;
+pub mod catalogue_kind;
 pub mod characters;
 pub mod context;
 pub mod decide;

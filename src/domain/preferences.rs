@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::caller::Fact;
-use super::catalogue::{Catalogue, CatalogueKind};
+use super::catalogue::Catalogue;
+use super::catalogue_kind::CatalogueKind;
 use super::decimal::Decimal;
 use super::fault::{Fault, Faults, step};
 use super::settings::{Setting, Settings};

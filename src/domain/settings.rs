@@ -12,16 +12,17 @@ mod limits;
 mod reading;
 mod shape;
 mod table;
+mod tools;
 mod voice;
 
 pub(in crate::domain) use self::describe::ByName;
 pub use self::describe::{Fallback, Form, Setting};
-pub use self::forms::{is_language_code, is_uuid_shaped};
+pub use self::forms::is_language_code;
 pub use self::limits::NamedId;
 use self::limits::within;
 pub use self::table::{
     AvatarModel, DirectorNotes, Emotion, PresetStyle, Region, RegionPolicy, SessionOptions,
-    SessionReplay, Settings, Tool, VideoQuality, VoiceDetection, VoiceGeneration,
+    SessionReplay, Settings, VideoQuality, VoiceDetection, VoiceGeneration,
 };
 pub use self::voice::{CARTESIA, ELEVENLABS, FISH_AUDIO, PROVIDERS, Provider};
 

@@ -5,11 +5,12 @@ pub mod references;
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Faults, step};
+use super::ids::is_uuid_shaped;
 use super::nearest::nearest;
-use super::settings::{Tool, is_uuid_shaped};
 use super::web_url;
 use crate::domain::wrong::Wrong;
 
@@ -68,6 +69,11 @@ pub const KNOWLEDGE_MEMBERS: [&str; 5] = [
 ];
 /// Members of a `system` tool.
 pub const SYSTEM_MEMBERS: [&str; 2] = ["type", "name"];
+
+/// One inline tool. Its shape depends on `type` (and `subtype`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tool(pub Map<String, Value>);
 
 impl Tool {
     /// What the LLM and the page call it.

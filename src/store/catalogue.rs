@@ -8,7 +8,8 @@ use sqlx::types::Json;
 
 use super::StoreError;
 use super::tenant_tx::TenantTx;
-use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueKind, CatalogueSource};
+use crate::domain::catalogue::{Catalogue, CatalogueEntry, CatalogueSource};
+use crate::domain::catalogue_kind::CatalogueKind;
 
 /// An entry as stored, also one that may not be chosen.
 #[derive(Debug, Clone)]

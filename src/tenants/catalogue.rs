@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::change::Change;
 use super::refusal::Refusal;
-use crate::domain::catalogue::{CatalogueEntry, CatalogueKind};
+use crate::domain::catalogue::CatalogueEntry;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::text;
 use crate::store::catalogue::{CatalogueCounts, CatalogueRow};

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::views::sync::SyncBody;
 use super::views::usage::PlaceBody;
-use crate::domain::catalogue::{CatalogueEntry, CatalogueKind, CatalogueSource};
+use crate::domain::catalogue::{CatalogueEntry, CatalogueSource};
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::store::catalogue::CatalogueRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::catalogue::usage::{Usage, usage};

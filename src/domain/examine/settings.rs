@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::Surroundings;
-use crate::domain::catalogue::{Catalogue, CatalogueKind};
+use crate::domain::catalogue::Catalogue;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::fault::{Fault, step};
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::domain::catalogue::CatalogueKind;
+use crate::domain::catalogue_kind::CatalogueKind;
 
 /// One setting. Parser, limits, layers, preferences and the published schemas follow from it.
 #[derive(Debug)]

@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::describe::{Form, Setting};
-use super::forms::{is_language_code, is_uuid_shaped};
+use super::forms::is_language_code;
 use super::table::Settings;
-use crate::domain::catalogue::CatalogueKind;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Fault, Faults, step};
+use crate::domain::ids::is_uuid_shaped;
 use crate::domain::wrong::{Words, Wrong};
 
 impl Setting {

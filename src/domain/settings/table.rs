@@ -5,13 +5,14 @@
 )]
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::bounds;
 use super::describe::{ByName, Fallback, Form, Setting, put, settings};
-use crate::domain::catalogue::CatalogueKind;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::decimal::Decimal;
 use crate::domain::names::names_of;
+use crate::domain::tool::Tool;
 
 settings! {
     /// Everything but the texts (name, prompt, greeting). `None` leaves the choice to the next layer, or to Anam.
@@ -229,8 +230,3 @@ pub enum RegionPolicy {
     Preferred,
     Strict,
 }
-
-/// One inline tool. Its shape depends on `type` (and `subtype`), so the rest is checked by [`crate::domain::tool`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tool(pub Map<String, Value>);

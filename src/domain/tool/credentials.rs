@@ -4,9 +4,10 @@
 
 use url::form_urlencoded;
 
+use super::Tool;
 use super::references::{Piece, pieces, places};
 use crate::domain::fault::Fault;
-use crate::domain::settings::{Settings, Tool, is_uuid_shaped};
+use crate::domain::ids::is_uuid_shaped;
 use crate::domain::wrong::Wrong;
 
 /// Ends of names (small letters and digits only) whose values are credentials.
@@ -99,20 +100,6 @@ impl Tool {
             }));
         }
         found
-    }
-}
-
-impl Settings {
-    /// Credentials that are in the tools as plain text, with their places.
-    pub fn plain_credentials(&self) -> impl Iterator<Item = PlainCredential> {
-        let tools = self.tools.iter().flatten().enumerate();
-        tools.flat_map(|(at, tool)| {
-            let found = tool.plain_credentials().into_iter();
-            found.map(move |mut plain| {
-                plain.pointer.insert_str(0, &format!("/tools/{at}"));
-                plain
-            })
-        })
     }
 }
 

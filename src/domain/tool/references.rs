@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::{is_webhook, text};
+use super::{Tool, is_webhook, text};
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::key::{BadKey, Key};
-use crate::domain::settings::{Settings, Tool};
 use crate::domain::wrong::Wrong;
 
 /// How a reference begins; it ends with `}`.
@@ -96,13 +95,6 @@ impl Tool {
             }
         }
         Ok(Self(tool))
-    }
-}
-
-impl Settings {
-    /// Each reference to a secret with its place, such as `/tools/0/headers/Authorization`.
-    pub fn secret_references(&self) -> impl Iterator<Item = (String, Key)> {
-        references_of(self.tools.as_deref().unwrap_or_default())
     }
 }
 

@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use crate::anam::{AnamError, ApiKey, Listing};
-use crate::domain::catalogue::{CatalogueEntry, CatalogueKind, CatalogueSource};
+use crate::domain::catalogue::{CatalogueEntry, CatalogueSource};
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::ids::{CatalogueSyncId, TenantId};
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::catalogue::CatalogueKind;
+use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::document::DocumentKind;
 use crate::domain::fault::step;
 use crate::domain::settings::Settings;

@@ -1,6 +1,6 @@
 //! Field by field: lock, then preference, then persona, then default; and what Anam is always told.
 
-use persona_gateway::domain::catalogue::CatalogueKind;
+use persona_gateway::domain::catalogue_kind::CatalogueKind;
 use persona_gateway::domain::preferences::{Standard, StandardForm};
 use persona_gateway::domain::settings::{Form, Setting};
 use reqwest::Method;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use persona_gateway::anam::ApiKey;
 use persona_gateway::dev::emulator::{Fault, FaultTarget};
-use persona_gateway::domain::catalogue::CatalogueKind;
+use persona_gateway::domain::catalogue_kind::CatalogueKind;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
