@@ -78,9 +78,17 @@ pub struct Step {
 }
 
 impl Step {
-    /// What was found, for people.
+    /// What was found, for people. Of what is right, the API says in English what it is; other languages say that it is right.
     pub fn said(&self, texts: Texts) -> Said {
-        said::by_code(texts, &self.wrong, &self.message)
+        let is_wrong = self.passed == Some(false) || !self.wrong.code.is_empty();
+        let name = format!("step-{}-right", self.name);
+        match texts.find(&name) {
+            Some(text) if !is_wrong && !texts.is_english() => Said {
+                text,
+                is_foreign: false,
+            },
+            _ => said::by_code(texts, &self.wrong, &self.message),
+        }
     }
 }
 
@@ -140,4 +148,29 @@ pub async fn judge(signed: Signed, form: Form) -> Answer {
         Err(refused) => return Err(refused),
     };
     shown(&signed, chosen, token.to_owned(), check, faults).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_told_in_the_language_of_the_page() {
+        let step = |found: Value| -> Step { serde_json::from_value(found).unwrap() };
+        let right = step(json!({ "name": "time", "passed": true, "message": "is good now" }));
+        let wrong = step(json!({
+            "name": "subject", "passed": false, "message": "sub is missing, or no text", "code": "subject_missing",
+        }));
+        let untold = step(json!({ "name": "key", "passed": false, "message": "odd" }));
+        let german = Texts::tagged("de");
+        for (step, text, is_foreign) in [
+            (&right, "gilt gerade", false),
+            (&wrong, "sub fehlt oder ist kein Text", false),
+            (&untold, "odd", true),
+        ] {
+            let said = step.said(german);
+            assert_eq!((said.text.as_str(), said.is_foreign), (text, is_foreign));
+        }
+        assert_eq!(right.said(Texts::default()).text, "is good now");
+    }
 }
