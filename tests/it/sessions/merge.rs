@@ -68,10 +68,12 @@ contexts:
   bare: {default: bare}
 ";
 
-async fn merged(app: &TestApp, preferences: Value) -> (Value, Value) {
-    app.store_preferences("chooser", &preferences).await;
+/// What this user gets, who has these preferences. Each call wants a user of its own: of one whom the gateway knows, it hears of a changed row a moment
+/// later.
+async fn merged(app: &TestApp, user: &str, preferences: Value) -> (Value, Value) {
+    app.store_preferences(user, &preferences).await;
     let sent = app
-        .minted_config(&app.user("chooser"), &context("merging"))
+        .minted_config(&app.user(user), &context("merging"))
         .await;
     (sent, app.last_trace().await)
 }
@@ -81,7 +83,7 @@ async fn each_field_has_its_winner_and_the_trace_names_it() {
     let app = spawn().await;
     app.apply(MERGING).await;
     let choices = json!({ "voiceId": CARAS_VOICE, "llmId": GPT_4O_MINI, "languageCode": "en" });
-    let (sent, trace) = merged(&app, choices).await;
+    let (sent, trace) = merged(&app, "chooser", choices).await;
 
     let persona = &sent["personaConfig"];
     assert_eq!(persona["llmId"], GPT_4O, "the lock");
@@ -146,7 +148,7 @@ async fn a_preference_that_cannot_win_is_passed_over_and_never_breaks_a_mint() {
         "tone": ["not", "a", "text"],
         "gone": { "nested": true },
     });
-    let (sent, trace) = merged(&app, choices).await;
+    let (sent, trace) = merged(&app, "chooser", choices).await;
     let persona = &sent["personaConfig"];
     assert_eq!(persona["avatarId"], CARA);
     assert_eq!(persona["voiceId"], LUCY);
@@ -174,7 +176,7 @@ async fn options_written_for_the_personas_voice_are_not_sent_with_a_chosen_voice
     let app = spawn().await;
     app.apply(MERGING).await;
     // Anam knows it as a Cartesia voice; the catalogue does not say.
-    let (sent, trace) = merged(&app, json!({ "voiceId": LEOS_VOICE })).await;
+    let (sent, trace) = merged(&app, "chooser", json!({ "voiceId": LEOS_VOICE })).await;
     assert_eq!(sent["personaConfig"]["voiceId"], LEOS_VOICE);
     assert_eq!(sent["personaConfig"].get("voiceGenerationOptions"), None);
     assert_eq!(
@@ -270,7 +272,7 @@ async fn a_choice_that_does_not_suit_the_personas_settings_is_passed_over() {
     let app = spawn().await;
     app.apply(PICKY).await;
     let choices = json!({ "avatarId": LIV, "voiceId": LUCY, "llmId": GPT_4O_MINI });
-    let (sent, trace) = merged(&app, choices).await;
+    let (sent, trace) = merged(&app, "chooser", choices).await;
     let persona = &sent["personaConfig"];
     assert_eq!(persona["avatarId"], CARA);
     assert_eq!(persona["voiceId"], CARAS_VOICE);
@@ -285,7 +287,7 @@ async fn a_choice_that_does_not_suit_the_personas_settings_is_passed_over() {
     );
 
     let suits = json!({ "avatarId": LEO, "voiceId": LEOS_VOICE, "llmId": GPT_4O });
-    let (sent, trace) = merged(&app, suits.clone()).await;
+    let (sent, trace) = merged(&app, "another", suits.clone()).await;
     for (field, value) in suits.as_object().unwrap() {
         assert_eq!(&sent["personaConfig"][field], value, "{field}");
         assert_eq!(trace["fields"][field], "preference", "{field}");
