@@ -80,10 +80,11 @@ pub struct Step {
 impl Step {
     /// What was found, for people. Of what is right, the API says in English what it is; other languages say that it is right.
     pub fn said(&self, texts: Texts) -> Said {
-        let is_wrong = self.passed == Some(false) || !self.wrong.code.is_empty();
+        // Facts are judged only where the token is accepted, and stand below in any case.
+        let is_right = self.passed.unwrap_or(self.name == "facts");
         let name = format!("step-{}-right", self.name);
         match texts.find(&name) {
-            Some(text) if !is_wrong && !texts.is_english() => Said {
+            Some(text) if is_right && !texts.is_english() => Said {
                 text,
                 is_foreign: false,
             },
@@ -162,11 +163,15 @@ mod tests {
             "name": "subject", "passed": false, "message": "sub is missing, or no text", "code": "subject_missing",
         }));
         let untold = step(json!({ "name": "key", "passed": false, "message": "odd" }));
+        let unjudged = step(json!({ "name": "introspection", "message": "could not be judged" }));
+        let facts = step(json!({ "name": "facts", "message": "were it accepted: 4 taken" }));
         let german = Texts::tagged("de");
         for (step, text, is_foreign) in [
             (&right, "gilt gerade", false),
             (&wrong, "sub fehlt oder ist kein Text", false),
             (&untold, "odd", true),
+            (&unjudged, "could not be judged", true),
+            (&facts, "stehen unten", false),
         ] {
             let said = step.said(german);
             assert_eq!((said.text.as_str(), said.is_foreign), (text, is_foreign));
