@@ -193,30 +193,42 @@ async fn while_the_database_is_out_of_reach_it_is_not_ready_and_says_why() {
     app.stop().await;
 }
 
+/// Lets new connections of the service read only, or write again. Returns the time from which on all are so.
+async fn read_only(app: &TestApp, value: &str) -> String {
+    let name = &app.database.name;
+    let sql = format!("alter role {LOGIN} in database {name} set default_transaction_read_only");
+    app.database.sql(&format!("{sql} = {value}")).await;
+    let sql = "select clock_timestamp()::text as now";
+    let rows = app.database.rows(sql).await;
+    let now = rows.first().and_then(|row| row["now"].as_str());
+    now.unwrap().to_owned()
+}
+
+/// Ends the service's connections of an earlier time. One that is being opened is not listed yet, so this is asked again and again.
+async fn end_those_of(app: &TestApp, before: &str) {
+    let sql = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = '{}' and usename = '{LOGIN}' and backend_start < '{before}'",
+        app.database.name
+    );
+    app.database.rows(&sql).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_that_cannot_record_sessions_says_so_until_it_can() {
     let app = spawn().await;
-    let read_only = format!(
-        "alter role {LOGIN} in database {} set default_transaction_read_only",
-        app.database.name
-    );
-    let end = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = '{}' and usename = '{LOGIN}'",
-        app.database.name
-    );
-    app.database.sql(&format!("{read_only} = on")).await;
-    app.database.rows(&end).await;
+    let before = read_only(&app, "on").await;
     let reason = until("balancers are told", PATIENCE, || async {
+        end_those_of(&app, &before).await;
         recorded(&app, vec![mint(&app, "ann").await]).await;
         let (status, text) = ready(&app).await;
         (status == 503 && text.contains("recorded")).then_some(text)
     })
     .await;
     assert!(reason.contains("sessions can't be recorded"), "{reason}");
-    app.database.sql(&format!("{read_only} = off")).await;
-    app.database.rows(&end).await;
+    let before = read_only(&app, "off").await;
     until("nobody has to ask for a token first", PATIENCE, || async {
+        end_those_of(&app, &before).await;
         (ready(&app).await.0 == 200).then_some(())
     })
     .await;
