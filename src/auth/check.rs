@@ -14,6 +14,7 @@ use super::keys::{Key, KeySet, SetRefusal, SkippedKey};
 use super::verify::peek;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
+use crate::domain::wrong::{Words, Wrong};
 
 /// What a try-out found. Good where `problems` is empty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,17 +97,18 @@ impl Authenticator {
 }
 
 fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, NoKeys> {
-    let fault = |message: String| NoKeys {
+    let fault = |message: Words| NoKeys {
         fault: Fault::new("/keys/sharedSecret", message),
         skipped: Vec::new(),
     };
     if secrets.is_empty() {
         return Err(fault(
-            "no shared secret is given, and none is stored".to_owned(),
+            Wrong::Missing.worded("no shared secret is given, and none is stored"),
         ));
     }
     let secrets = secrets.iter().map(ExposeSecret::expose_secret);
-    KeySet::shared_secrets(secrets).map_err(|error| fault(error.to_string()))
+    KeySet::shared_secrets(secrets)
+        .map_err(|error| fault(Wrong::KeysUnread(error.to_string()).into()))
 }
 
 /// What there is to judge by: each where the configuration has such keys.
@@ -132,7 +134,7 @@ impl NoKeys {
             _ => (place_of_keys(source), message, Vec::new()),
         };
         Self {
-            fault: Fault::new(place, message),
+            fault: Fault::new(place, Wrong::KeysUnread(message)),
             skipped,
         }
     }
@@ -198,7 +200,7 @@ pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<
 
 fn problem_of_roots(config: &IssuerConfig, now: DateTime<Utc>) -> Option<Fault> {
     let fault = config.root_certificates()?.good_at(now).err()?;
-    Some(Fault::new(PLACE_OF_ROOTS, fault))
+    Some(Fault::new(PLACE_OF_ROOTS, Wrong::RootsBad(fault)))
 }
 
 const PLACE_OF_ROOTS: &str = "/rootCertificate";
@@ -247,11 +249,10 @@ fn report(config: &IssuerConfig, found: &AvailableKeys) -> CheckReport {
     if problems.is_empty() && keys.is_empty() {
         problems.push(Fault::new(
             "/algorithms",
-            format!(
-                "no key of the set is for one of {}; its keys are for {}",
-                names(&mut configured.iter()),
-                names(&mut offered.iter())
-            ),
+            Wrong::NoKeyFor {
+                wanted: names(&mut configured.iter()),
+                offered: names(&mut offered.iter()),
+            },
         ));
     } else if !keys.is_empty() {
         let unused: BTreeSet<Algorithm> = all()

@@ -37,6 +37,7 @@ use crate::domain::ids::{DocumentId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::sources::SourceError;
 use crate::sources::load::served_versions;
 use crate::store::documents::VersionRow;
@@ -196,7 +197,7 @@ impl Application<'_> {
         work.shared_issuers_stay(bundle, self.shared);
         match work.change.tx.tenant_row().await? {
             Some(row) if row.slug != bundle.tenant => {
-                let message = "is not the tenant that the credential belongs to";
+                let message = Wrong::OtherTenant;
                 return Err(ApplyError::Faults {
                     faults: vec![Fault::new("/tenant", message)],
                     findings: Vec::new(),
@@ -470,7 +471,10 @@ impl Work<'_> {
                 let at = format!("/{}{}", kind.section(), step(key.as_str()));
                 self.plan.findings.push(Finding::warning(
                     at,
-                    format!("the rollout of version {number} to {percent} % of the users goes on"),
+                    Wrong::RolloutGoesOn {
+                        version: number,
+                        percent,
+                    },
                     "Release a version to everybody, or roll back, to end it",
                 ));
             }

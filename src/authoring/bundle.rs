@@ -89,10 +89,7 @@ impl SecretRef {
             [("env", Value::String(name))] if !name.is_empty() => Ok(Self::Env(name.clone())),
             [("file", Value::String(path))] if !path.is_empty() => Ok(Self::File(path.clone())),
             [("stored", Value::Bool(true))] => Ok(Self::Stored),
-            _ => Err(vec![Fault::new(
-                "",
-                "must be {env: NAME}, {file: PATH} or {stored: true}: a bundle never holds a secret",
-            )]),
+            _ => Err(vec![Fault::new("", Wrong::SecretReference)]),
         }
     }
 }
@@ -106,6 +103,8 @@ pub const CATALOGUE_SECTIONS: [(&str, CatalogueKind); 5] = [
     ("tools", CatalogueKind::Tool),
 ];
 
+/// What a bundle may hold.
+const MEMBERS: &str = "tenant, name, policy, issuers, providerKey, secrets, catalogue, snippets, personas, contexts, sampleUsers";
 /// Longest name of a tenant, or of a catalogue's entry, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 /// Longest description of a sample user, in characters.
@@ -173,10 +172,8 @@ impl Bundle {
     /// it is not even clear whose bundle it is.
     pub fn read(value: &Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
-            return Err(vec![Fault::new(
-                "",
-                "a bundle is an object with at least `tenant`",
-            )]);
+            let words = Wrong::Object.worded("a bundle is an object with at least `tenant`");
+            return Err(vec![Fault::new("", words)]);
         };
         let mut faults = Faults::new();
         let mut within = Faults::new();
@@ -202,12 +199,25 @@ impl Bundle {
             }
             match (name.as_str(), value) {
                 ("tenant", Value::String(slug)) if is_slug(slug) => bundle.tenant.clone_from(slug),
-                ("tenant", _) => faults.add(at, "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first"),
-                ("name", Value::String(name)) if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) => bundle.name = Some(name.clone()),
+                ("tenant", _) => faults.add(at, Wrong::Slug),
+                ("name", Value::String(name))
+                    if (1..=MAX_NAME_CHARS).contains(&name.chars().count()) =>
+                {
+                    bundle.name = Some(name.clone());
+                }
                 // Where an editor finds the schema.
                 ("$schema", Value::String(_)) => {}
-                ("name", _) => faults.add(at, Wrong::Length { least: 1, most: 200 }.worded("must be a text of 1 to 200 characters")),
-                ("policy", Value::Object(policy)) => bundle.policy = faults.take(&at, Policy::parse(policy)),
+                ("name", _) => faults.add(
+                    at,
+                    Wrong::Length {
+                        least: 1,
+                        most: 200,
+                    }
+                    .worded("must be a text of 1 to 200 characters"),
+                ),
+                ("policy", Value::Object(policy)) => {
+                    bundle.policy = faults.take(&at, Policy::parse(policy));
+                }
                 ("issuers", Value::Array(issuers)) => {
                     let read = issuers.iter().enumerate().filter_map(|(index, issuer)| {
                         faults.take(&format!("{at}/{index}"), BundleIssuer::parse(issuer))
@@ -216,32 +226,34 @@ impl Bundle {
                     check_pairs(&read, &mut faults);
                     bundle.issuers = Some(read);
                 }
-                ("providerKey", reference) => bundle.provider_key = faults.take(&at, SecretRef::parse(reference)),
-                ("secrets", Value::Object(secrets)) => {
-                    let mut read = BTreeMap::new();
-                    for (name, reference) in secrets {
-                        let at = format!("{at}{}", step(name));
-                        match Key::parse(name) {
-                            Ok(name) => read.extend(
-                                faults.take(&at, SecretRef::parse(reference)).map(|it| (name, it)),
-                            ),
-                            Err(bad) => faults.add(at, bad.to_string()),
-                        }
-                    }
-                    bundle.secrets = Some(read);
+                ("providerKey", reference) => {
+                    bundle.provider_key = faults.take(&at, SecretRef::parse(reference));
                 }
-                ("catalogue", Value::Object(kinds)) => bundle.catalogue = catalogue(kinds, &mut faults),
-                ("sampleUsers", Value::Object(users)) => bundle.sample_users = Some(sample_users(users, &mut faults)),
-                ("policy" | "secrets" | "catalogue" | "sampleUsers", _) => faults.add(at, Wrong::Object),
+                ("secrets", Value::Object(secrets)) => {
+                    bundle.secrets = Some(secrets_of(secrets, &mut faults));
+                }
+                ("catalogue", Value::Object(kinds)) => {
+                    bundle.catalogue = catalogue(kinds, &mut faults);
+                }
+                ("sampleUsers", Value::Object(users)) => {
+                    bundle.sample_users = Some(sample_users(users, &mut faults));
+                }
+                ("policy" | "secrets" | "catalogue" | "sampleUsers", _) => {
+                    faults.add(at, Wrong::Object);
+                }
                 ("issuers", _) => faults.add(at, Wrong::List),
                 _ => faults.add(
                     at,
-                    "is unknown; a bundle has tenant, name, policy, issuers, providerKey, secrets, catalogue, snippets, personas, contexts and sampleUsers",
+                    Wrong::Unknown(MEMBERS.to_owned())
+                        .worded(format!("is unknown; a bundle has {MEMBERS}")),
                 ),
             }
         }
         if !members.contains_key("tenant") {
-            faults.add("/tenant", "is missing: whose bundle is this?");
+            faults.add(
+                "/tenant",
+                Wrong::Missing.worded("is missing: whose bundle is this?"),
+            );
         }
         bundle.check_aliases(&contexts, &mut within);
         bundle.faults = faults.into_vec();
@@ -300,9 +312,16 @@ impl Bundle {
             for (index, alias) in context.aliases.iter().enumerate() {
                 let at = format!("/contexts{}/aliases/{index}", step(key.as_str()));
                 if self.has(DocumentKind::Context, alias) {
-                    faults.add(at, "is the key of a context");
+                    faults.add(
+                        at,
+                        Wrong::KeyTaken(alias.to_string()).worded("is the key of a context"),
+                    );
                 } else if let Some(other) = seen.insert(alias, key) {
-                    faults.add(at, format!("is an alias of `{other}` already"));
+                    let taken = Wrong::AliasTaken(other.to_string());
+                    faults.add(
+                        at,
+                        taken.worded(format!("is an alias of `{other}` already")),
+                    );
                 }
             }
         }
@@ -324,10 +343,7 @@ impl BundleIssuer {
         match parsed {
             Ok(parsed) => {
                 if parsed.takes_secret() != secret.is_some() {
-                    faults.add(
-                        "/secret",
-                        "goes together with keys: {sharedSecret: true} or {introspection: {...}}: give both or neither",
-                    );
+                    faults.add("/secret", Wrong::SecretWithKeys);
                 }
                 faults.into_result(Self {
                     config,
@@ -347,7 +363,8 @@ impl BundleIssuer {
 fn older(at: &str, versions: &Value, faults: &mut Faults) -> BTreeMap<i32, Map<String, Value>> {
     let mut read = BTreeMap::new();
     let Value::Object(versions) = versions else {
-        faults.add(at, "must be an object of version number and content");
+        let words = Wrong::Object.worded("must be an object of version number and content");
+        faults.add(at, words);
         return read;
     };
     for (name, content) in versions {
@@ -362,7 +379,7 @@ fn older(at: &str, versions: &Value, faults: &mut Faults) -> BTreeMap<i32, Map<S
                 faults.take(&at, parse_snippet(content));
                 read.insert(number, content.clone());
             }
-            (None, _) => faults.add(at, "must be named by the number of a version"),
+            (None, _) => faults.add(at, Wrong::VersionName),
             (Some(_), _) => faults.add(at, Wrong::Object),
         }
     }
@@ -382,13 +399,32 @@ fn sample_users(
             Some(_) => {
                 faults.add(
                     format!("{at}/description"),
-                    "must be a text of 200 characters at most",
+                    Wrong::Length {
+                        least: 0,
+                        most: 200,
+                    }
+                    .worded("must be a text of 200 characters at most"),
                 );
                 continue;
             }
         };
         if let Some(user) = faults.take(&at, SampleUser::parse(&members)) {
             read.insert(key, BundleSampleUser { description, user });
+        }
+    }
+    read
+}
+
+fn secrets_of(secrets: &Map<String, Value>, faults: &mut Faults) -> BTreeMap<Key, SecretRef> {
+    let mut read = BTreeMap::new();
+    for (name, reference) in secrets {
+        let at = format!("/secrets{}", step(name));
+        match Key::parse(name) {
+            Ok(name) => {
+                let reference = faults.take(&at, SecretRef::parse(reference));
+                read.extend(reference.map(|reference| (name, reference)));
+            }
+            Err(bad) => faults.add(at, Wrong::Key.worded(bad.to_string())),
         }
     }
     read
@@ -402,7 +438,7 @@ fn documents_of(at: &str, documents: &Map<String, Value>, faults: &mut Faults) -
             (Ok(key), Value::Object(members)) => {
                 read.insert(key, members.clone());
             }
-            (Err(bad), _) => faults.add(at, bad.to_string()),
+            (Err(bad), _) => faults.add(at, Wrong::Key.worded(bad.to_string())),
             (_, _) => faults.add(at, Wrong::Object),
         }
     }
@@ -420,21 +456,25 @@ fn catalogue(
             .iter()
             .find(|(section, _)| section == name)
         else {
-            faults.add(
-                at,
-                "is unknown; a catalogue has avatars, voices, llms, languages and tools",
-            );
+            let known = CATALOGUE_SECTIONS.map(|(section, _)| section).join(", ");
+            let words = format!("is unknown; a catalogue has {known}");
+            faults.add(at, Wrong::Unknown(known).worded(words));
             continue;
         };
         let Value::Array(entries) = entries else {
-            faults.add(at, "must be a list of {id, name, attributes}");
+            faults.add(
+                at,
+                Wrong::List.worded("must be a list of {id, name, attributes}"),
+            );
             continue;
         };
         let mut good: Vec<CatalogueEntry> = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let at = format!("{at}/{index}");
             match serde_json::from_value::<CatalogueEntry>(entry.clone()) {
-                _ if !entry.is_object() => faults.add(at, "must be {id, name, attributes}"),
+                _ if !entry.is_object() => {
+                    faults.add(at, Wrong::Object.worded("must be {id, name, attributes}"));
+                }
                 Ok(entry) if entry.id.is_empty() || entry.id.len() > MAX_ID_BYTES => {
                     faults.add(
                         format!("{at}/id"),
@@ -454,10 +494,13 @@ fn catalogue(
                     );
                 }
                 Ok(entry) if good.iter().any(|other| other.id == entry.id) => {
-                    faults.add(format!("{at}/id"), "is in this list twice");
+                    faults.add(
+                        format!("{at}/id"),
+                        Wrong::Twice.worded("is in this list twice"),
+                    );
                 }
                 Ok(entry) => good.push(entry),
-                Err(error) => faults.add(at, error.to_string()),
+                Err(error) => faults.add(at, Wrong::CatalogueEntry(error.to_string())),
             }
         }
         read.insert(*kind, good);
@@ -469,10 +512,7 @@ fn catalogue(
 fn check_pairs(issuers: &[BundleIssuer], faults: &mut Faults) {
     let is_opaque = |issuer: &&BundleIssuer| issuer.parsed.introspection().is_some();
     if issuers.iter().filter(is_opaque).count() > 1 {
-        faults.add(
-            "/issuers",
-            "two of them have `introspection`: an opaque token does not say which to ask, so a tenant has one",
-        );
+        faults.add("/issuers", Wrong::OneOpaque);
     }
     let mut seen = BTreeSet::new();
     for issuer in issuers.iter().filter(|issuer| !is_opaque(issuer)) {
@@ -481,7 +521,10 @@ fn check_pairs(issuers: &[BundleIssuer], faults: &mut Faults) {
             if !seen.insert((url, audience)) {
                 faults.add(
                     "/issuers",
-                    format!("two of them accept tokens of {url} with the audience `{audience}`"),
+                    Wrong::PairTwice {
+                        issuer: url.to_owned(),
+                        audience: audience.clone(),
+                    },
                 );
             }
         }

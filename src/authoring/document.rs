@@ -6,6 +6,7 @@ use crate::domain::context::Context;
 use crate::domain::fault::{Fault, step};
 use crate::domain::key::Key;
 use crate::domain::persona::Persona;
+use crate::domain::wrong::Wrong;
 
 /// The personas that a context gives and that do not exist.
 pub(super) fn missing_personas(
@@ -22,7 +23,10 @@ pub(super) fn pins_nothing(persona: &Persona, sealed: &BTreeSet<(String, i32)>) 
         .map(|(key, number)| {
             Fault::new(
                 format!("/snippets{}", step(key.as_str())),
-                format!("the snippet `{key}` has no version {number}"),
+                Wrong::NoVersion {
+                    name: key.to_string(),
+                    version: *number,
+                },
             )
         })
         .collect()

@@ -17,6 +17,7 @@ use crate::domain::examine::{self, Examination, Surroundings};
 use crate::domain::finding::Finding;
 use crate::domain::issuer::IssuerConfig;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::store::tenant_tx::TenantTx;
@@ -97,7 +98,10 @@ impl Examiner {
             let failures = run.failures.into_iter().map(|failure| {
                 Finding::unready(
                     failure.pointer,
-                    format!("the test `{}` fails: {}", run.name, failure.message),
+                    Wrong::TestFails {
+                        test: run.name.clone(),
+                        why: failure.message,
+                    },
                     "Correct the document, or what the test expects",
                 )
             });

@@ -101,7 +101,7 @@ impl LiveSet {
         }
         if let Some(key) = crowding(&contexts) {
             let name = (DocumentKind::Context, key.clone());
-            let fault = Fault::new("/metadata", CROWDED);
+            let fault = Fault::new("/metadata", Wrong::Crowded(key.to_string()).worded(CROWDED));
             all.entry(name).or_default().push(fault);
         }
         let is_persona = |key: &Key| {
@@ -114,17 +114,12 @@ impl LiveSet {
             let given: BTreeSet<&Key> = context.personas().collect();
             for persona in given {
                 if let Some(missing) = incomplete.get(persona) {
-                    faults.add(
-                        "",
-                        format!("gives the persona `{persona}`, which has no {missing}"),
-                    );
+                    let (name, missing) = (persona.to_string(), missing.clone());
+                    faults.add("", Wrong::GivesIncomplete { name, missing });
                 }
             }
             for persona in missing_personas(context, is_persona) {
-                faults.add(
-                    "",
-                    format!("gives the persona `{persona}`, which is not live"),
-                );
+                faults.add("", Wrong::NotLive(persona.to_string()));
             }
             for (index, alias) in context.aliases.iter().enumerate() {
                 let clash = contexts.iter().find(|(other, theirs)| {
@@ -133,7 +128,7 @@ impl LiveSet {
                 if let Some((other, _)) = clash {
                     faults.add(
                         format!("/aliases/{index}"),
-                        format!("means the context `{other}` already"),
+                        Wrong::AliasTaken(other.to_string()),
                     );
                 }
             }

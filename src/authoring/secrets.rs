@@ -6,6 +6,7 @@ use crate::domain::examine::plain_credentials;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 use crate::store::tenant_tx::TenantTx;
 
@@ -34,10 +35,7 @@ pub(super) fn faults_of_policy(
         faults.extend_under(at, plain_credentials(new));
         for (place, name) in new.secret_references() {
             if !secrets.contains(&name) {
-                faults.add(
-                    format!("{at}{place}"),
-                    format!("refers to the secret `{name}`, which is not set"),
-                );
+                faults.add(format!("{at}{place}"), Wrong::NoSecret(name.to_string()));
             }
         }
     }

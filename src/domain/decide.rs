@@ -29,6 +29,7 @@ use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
     Versioned,
 };
+use super::wrong::Wrong;
 
 /// The time and the session that a decision is made for.
 #[derive(Debug, Clone, Copy)]
@@ -182,7 +183,7 @@ fn decide_with(
     };
     let (rules, target) = choose(live, &attributes).map_err(|TooMuch| {
         let message = "takes too long to try the context's rules on; send shorter texts and lists";
-        Undecided::MetadataInvalid(vec![Fault::new("", message)])
+        Undecided::MetadataInvalid(vec![Fault::new("", Wrong::TakesLong.worded(message))])
     })?;
     let (persona_key, split) = draw(target, context_key, caller, recorded)
         .ok_or_else(|| Undecided::NoArm(context_key.clone()))?;

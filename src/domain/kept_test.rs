@@ -189,7 +189,9 @@ impl KeptTest {
                 ("metadata" | "expect", _) => faults.add(at, Wrong::Object),
                 _ => faults.add(
                     at,
-                    "is unknown; a test has name, user, context, metadata, at and expect",
+                    Wrong::Unknown("name, user, context, metadata, at, expect".to_owned()).worded(
+                        "is unknown; a test has name, user, context, metadata, at and expect",
+                    ),
                 ),
             }
         }
@@ -221,20 +223,21 @@ impl Expectation {
             match (name.as_str(), value) {
                 ("persona", Value::String(key)) => match Key::parse(key) {
                     Ok(key) => expect.persona = Some(key),
-                    Err(bad) => faults.add(at, bad.to_string()),
+                    Err(bad) => faults.add(at, Wrong::Key.worded(bad.to_string())),
                 },
-                ("persona", _) => faults.add(at, "must be a persona's key"),
+                ("persona", _) => faults.add(at, Wrong::Key.worded("must be a persona's key")),
                 ("fields", Value::Object(fields)) if fields.len() <= MAX_FIELDS => {
                     for pointer in fields.keys().filter(|pointer| !is_pointer(pointer)) {
-                        faults.add(
-                            format!("{at}{}", step(pointer)),
-                            "must be a JSON pointer such as /avatarId or /sessionOptions/region",
-                        );
+                        faults.add(format!("{at}{}", step(pointer)), Wrong::FieldPointer);
                     }
                     let fields = fields.iter();
                     expect.fields = fields.map(|(at, v)| (at.clone(), v.clone())).collect();
                 }
-                ("fields", _) => faults.add(at, "must be an object of at most 50 JSON pointers"),
+                ("fields", _) => faults.add(
+                    at,
+                    Wrong::Members { most: MAX_FIELDS }
+                        .worded("must be an object of at most 50 JSON pointers"),
+                ),
                 ("promptContains", value) => {
                     expect.prompt_contains = texts(&at, value, &mut faults);
                 }
@@ -248,15 +251,25 @@ impl Expectation {
                         faults.add(at, Wrong::range(1, MAX_PROMPT_CHARS));
                     }
                 }
-                _ => faults.add(at, format!("is unknown; {EXPECTATIONS}")),
+                _ => faults.add(
+                    at,
+                    Wrong::Unknown(EXPECTED.to_owned())
+                        .worded(format!("is unknown; {EXPECTATIONS}")),
+                ),
             }
         }
         if members.is_empty() {
-            faults.add("", format!("expects nothing; {EXPECTATIONS}"));
+            let nothing = Wrong::ExpectsNothing(EXPECTED);
+            faults.add(
+                "",
+                nothing.worded(format!("expects nothing; {EXPECTATIONS}")),
+            );
         }
         faults.into_result(expect)
     }
 }
+
+const EXPECTED: &str = "persona, fields, promptContains, promptLacks, promptMaxChars";
 
 const EXPECTATIONS: &str =
     "a test expects persona, fields, promptContains, promptLacks or promptMaxChars";
@@ -274,16 +287,20 @@ fn texts(at: &str, value: &Value, faults: &mut Faults) -> Vec<String> {
     let items = match value {
         Value::Array(items) if items.len() <= MAX_TEXTS => items,
         _ => {
-            faults.add(at, message);
+            let (least, most) = (0, MAX_TEXTS);
+            faults.add(at, Wrong::Items { least, most }.worded(message));
             return Vec::new();
         }
     };
     let mut texts = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let fits = |text: &&str| (1..=MAX_TEXT_CHARS).contains(&text.chars().count());
-        match item.as_str().filter(fits) {
-            Some(text) => texts.push(text.to_owned()),
-            None => faults.add(format!("{at}/{index}"), message),
+        if let Some(text) = item.as_str().filter(fits) {
+            texts.push(text.to_owned());
+        } else {
+            let (least, most) = (1, MAX_TEXT_CHARS);
+            let length = Wrong::Length { least, most };
+            faults.add(format!("{at}/{index}"), length.worded(message));
         }
     }
     texts

@@ -87,7 +87,7 @@ impl Members {
                 break;
             }
             let words = if self.known.is_empty() {
-                "is unknown; nothing is expected here".into()
+                Wrong::Unknown(String::new()).worded("is unknown; nothing is expected here")
             } else {
                 let known = nearest_first(name, self.known.iter().map(AsRef::as_ref));
                 Words::from(Wrong::Unknown(known.join(", ")))

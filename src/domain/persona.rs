@@ -146,7 +146,11 @@ pub fn parse_snippet(members: &Map<String, Value>) -> Result<Template, Vec<Fault
         .keys()
         .filter(|name| !["text", kept_test::MEMBER].contains(&name.as_str()))
     {
-        faults.add(step(name), "is unknown; a snippet has text and tests");
+        faults.add(
+            step(name),
+            Wrong::Unknown("text, tests".to_owned())
+                .worded("is unknown; a snippet has text and tests"),
+        );
     }
     let template = match members.get("text") {
         Some(Value::String(source)) => compile("/text", source, TemplateKind::Snippet, &mut faults),

@@ -279,8 +279,7 @@ fn fitting(setting: &Setting, value: &Value) -> Result<Fact, Words> {
     let faults = Settings::parse(&alone).err().unwrap_or_default();
     match faults.into_iter().next() {
         Some(fault) => Err(fault.into_words()),
-        None => serde_json::from_value(value.clone())
-            .map_err(|_error| "must be a text, a number, true or false".into()),
+        None => serde_json::from_value(value.clone()).map_err(|_error| Wrong::Single.into()),
     }
 }
 

@@ -143,7 +143,7 @@ impl Quota {
                 ),
                 (None, _) => faults.add(
                     step(name),
-                    "is unknown; a quota has sessionsPerDay, sessionsPerMonth, minutesPerDay and minutesPerMonth",
+                    Wrong::Unknown("sessionsPerDay, sessionsPerMonth, minutesPerDay, minutesPerMonth".to_owned()).worded("is unknown; a quota has sessionsPerDay, sessionsPerMonth, minutesPerDay and minutesPerMonth"),
                 ),
             }
         }
@@ -182,7 +182,11 @@ impl Quotas {
                 "tenant" => &mut quotas.tenant,
                 "user" => &mut quotas.user,
                 _ => {
-                    faults.add(at, "is unknown; quotas are those of tenant and user");
+                    faults.add(
+                        at,
+                        Wrong::Unknown("tenant, user".to_owned())
+                            .worded("is unknown; quotas are those of tenant and user"),
+                    );
                     continue;
                 }
             };

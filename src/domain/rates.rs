@@ -46,7 +46,7 @@ impl Rates {
                 _ => {
                     faults.add(
                         step(name),
-                        "is unknown; limits are userPerMinute, perMinute, atOnce, conversations and userConversations",
+                        Wrong::Unknown("userPerMinute, perMinute, atOnce, conversations, userConversations".to_owned()).worded("is unknown; limits are userPerMinute, perMinute, atOnce, conversations and userConversations"),
                     );
                     continue;
                 }

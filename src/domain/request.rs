@@ -96,7 +96,10 @@ impl MintRequest {
     /// Reads a strictly parsed body; unknown members and wrong types are reported all at once.
     pub fn parse(body: Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = body else {
-            return Err(vec![Fault::new("", "the body must be a JSON object")]);
+            return Err(vec![Fault::new(
+                "",
+                Wrong::Object.worded("the body must be a JSON object"),
+            )]);
         };
         let mut faults = Faults::new();
         let mut request = Self::default();
@@ -118,7 +121,8 @@ impl MintRequest {
                 ("metadata", _) => faults.add("/metadata", Wrong::Object),
                 (unknown, _) => faults.add(
                     super::fault::step(unknown),
-                    "is unknown; a request has context and metadata",
+                    Wrong::Unknown("context, metadata".to_owned())
+                        .worded("is unknown; a request has context and metadata"),
                 ),
             }
         }

@@ -193,7 +193,7 @@ impl Rule {
             faults.add(step(missing), Wrong::Missing);
         }
         if faults.is_empty() {
-            faults.add("", error.to_string());
+            faults.add("", Wrong::Unread(error.to_string()));
         }
         faults.into_vec()
     }
@@ -253,7 +253,7 @@ fn unread(clause: &Value, error: &serde_json::Error) -> Words {
     let attribute = clause.get("attribute").and_then(Value::as_str);
     match attribute.map(|text| Attribute::try_from(text.to_owned())) {
         Some(Err(message)) => Wrong::Attribute.worded(message),
-        _ => error.to_string().into(),
+        _ => Wrong::Unread(error.to_string()).into(),
     }
 }
 

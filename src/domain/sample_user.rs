@@ -42,7 +42,11 @@ impl SampleUser {
                 "preferences" => {
                     user.preferences = faults.take(&at, preferences(value)).unwrap_or_default();
                 }
-                _ => faults.add(at, "is unknown; a user has subject, facts and preferences"),
+                _ => faults.add(
+                    at,
+                    Wrong::Unknown("subject, facts, preferences".to_owned())
+                        .worded("is unknown; a user has subject, facts and preferences"),
+                ),
             }
         }
         faults.into_result(user)

@@ -408,6 +408,73 @@ wrong! {
     /// Of an opaque token, by its issuer's answer.
     Inactive = "inactive", "the endpoint says `active: false`: the token has expired, was revoked or cut, is another server's, or the client may not look at it";
     NoBearer(name: String) = "no_bearer", "token_type is {name}, but only bearer tokens are taken: send the access token, and one that is bound to no key";
+    /// Of a bundle: where a secret is.
+    SecretReference = "secret_reference", "must be {{env: NAME}}, {{file: PATH}} or {{stored: true}}: a bundle never holds a secret";
+    /// A tenant's name in URLs.
+    Slug = "slug", "must be 1 to 63 of a-z, 0-9 and -, a letter or digit first";
+    SecretWithKeys = "secret_with_keys", "goes together with keys: {{sharedSecret: true}} or {{introspection: {{...}}}}: give both or neither";
+    /// Of a snippet's versions in a bundle.
+    VersionName = "version_name", "must be named by the number of a version";
+    /// It is no entry of a catalogue, for a reason in English.
+    CatalogueEntry(why: String) = "catalogue_entry", "{why}";
+    /// Of a tenant's issuers.
+    OneOpaque = "one_opaque", "two of them have `introspection`: an opaque token does not say which to ask, so a tenant has one";
+    PairTwice { issuer: String, audience: String } = "pair_twice", "two of them accept tokens of {issuer} with the audience `{audience}`";
+    /// Tokens of this issuer for one of these audiences are those of the installation's `shared` issuer, of another `issuer`, or of another `tenant`.
+    PairTaken(owner: &'static str) = "pair_taken", "one of these audiences belongs to another";
+    Unproven { issuer: String, audiences: String } = "unproven", "tokens of {issuer} for {audiences} are refused until it is proven whose they are";
+    /// Of a secret in a bundle.
+    NotStored = "not_stored", "says stored, but none is: name an environment variable or a file";
+    StoredElse = "stored_else", "says stored, but the stored one stays for the same kind of keys alone, and for the same endpoint and clientId: name an environment variable or a file";
+    /// The bundle refers to a secret that nobody gave, for a reason in English.
+    SecretNotGiven(why: String) = "secret_not_given", "{why}";
+    /// In characters.
+    AnamKey { least: usize, most: usize } = "anam_key", "must be an Anam API key: {least} to {most} printable characters without spaces";
+    KeyRefused = "key_refused", "is refused by Anam: is it whole, and not revoked?";
+    KeyNoPlan = "key_no_plan", "belongs to an account without a plan: Anam would mint nothing";
+    KeyUntested = "key_untested", "could not be tested, since Anam gave no answer: try again, or send skipTest: true";
+    /// Of a secret that a tenant shares with its issuer.
+    SecretBytes { least: usize, most: usize } = "secret_bytes", "must have {least} to {most} bytes (RFC 7518, section 3.2)";
+    TwoSecrets = "two_secrets", "must be one secret, or two on a line each while one replaces the other";
+    Base64Url(start: &'static str) = "base64url", "must be base64url after `{start}`: A-Z, a-z, 0-9, `-` and `_`";
+    PublishedSecret = "published_secret", "is published: it is in lists that attackers try. Make one with `openssl rand -base64 48`";
+    GuessableSecret = "guessable_secret", "can be guessed: it repeats, counts up, or is made of common words. Make one with `openssl rand -base64 48`";
+    /// Of a token that should prove whose an issuer is.
+    TenantUnnamed { claim: &'static str, tenant: String } = "tenant_unnamed", "does not name the tenant: have the issuer set the claim `{claim}` to `{tenant}` in it";
+    /// Of single sign-on.
+    ProviderUrl = "provider_url", "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it";
+    /// The provider could not be asked, for a reason in English.
+    ProviderAnswer(why: String) = "provider_answer", "{why}";
+    Domain = "domain", "must be a domain such as example.com";
+    /// Of an issuer that tenants share.
+    PublicKeysOnly = "public_keys_only", "an issuer that many tenants share needs public keys";
+    WithinTwoYears = "within_two_years", "must be within two years; leave it out for a key without an end";
+    Single = "single", "must be a text, a number, true or false";
+    /// Of a kept test.
+    FieldPointer = "field_pointer", "must be a JSON pointer such as /avatarId or /sessionOptions/region";
+    /// Of a kept test; what it may expect.
+    ExpectsNothing(known: &'static str) = "expects_nothing", "expects nothing; a test expects {known}";
+    /// Of a kept test: its user gets no persona, for a reason in English.
+    NoPersona(why: String) = "no_persona", "gets no persona: {why}";
+    /// The document's own test fails; why in English.
+    TestFails { test: String, why: String } = "test_fails", "the test `{test}` fails: {why}";
+    /// The document gives this persona, which lacks a setting that Anam requires.
+    GivesIncomplete { name: String, missing: String } = "gives_incomplete", "gives the persona `{name}`, which has no {missing}: no session would begin";
+    /// Of a bundle.
+    OtherTenant = "other_tenant", "is not the tenant that the credential belongs to";
+    RolloutGoesOn { version: i32, percent: u8 } = "rollout_goes_on", "the rollout of version {version} to {percent} % of the users goes on";
+    /// It can't be read, for a reason in English.
+    Unread(why: String) = "unread", "{why}";
+    /// An issuer's keys can't be had, for a reason in English.
+    KeysUnread(why: String) = "keys_unread", "{why}";
+    /// Of an issuer's own certificate authority; a reason in English.
+    RootsBad(why: String) = "roots_bad", "{why}";
+    /// Of an issuer's algorithms.
+    NoKeyFor { wanted: String, offered: String } = "no_key_for", "no key of the set is for one of {wanted}; its keys are for {offered}";
+    /// Of an introspection endpoint.
+    LetsAllIn = "lets_all_in", "the endpoint says that a made-up token is active, so it would let everybody in";
+    /// The endpoint could not be asked, for a reason in English.
+    EndpointAnswer(why: String) = "endpoint_answer", "{why}";
 }
 
 /// Words for what is wrong, and where programs can tell it apart, what it is.

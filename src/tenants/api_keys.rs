@@ -41,10 +41,7 @@ pub async fn create(
     match new.expires_at {
         Some(at) if at <= change.now => faults.add("/expiresAt", Wrong::Future),
         Some(at) if at > change.now + LONGEST => {
-            faults.add(
-                "/expiresAt",
-                "must be within two years; leave it out for a key without an end",
-            );
+            faults.add("/expiresAt", Wrong::WithinTwoYears);
         }
         _ => {}
     }

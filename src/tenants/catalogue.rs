@@ -13,6 +13,7 @@ use crate::domain::catalogue::CatalogueEntry;
 use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::text;
+use crate::domain::wrong::Wrong;
 use crate::store::catalogue::{CatalogueCounts, CatalogueRow};
 use crate::store::tenant_tx::TenantTx;
 
@@ -49,7 +50,9 @@ pub fn check(entry: &CatalogueEntry) -> Result<(), Vec<Fault>> {
     if !text::is_clean_line(&entry.id, MAX_ID_CHARS) {
         faults.add(
             "",
-            format!("an id is one line of 1 to {MAX_ID_CHARS} characters"),
+            Wrong::Line { most: MAX_ID_CHARS }.worded(format!(
+                "an id is one line of 1 to {MAX_ID_CHARS} characters"
+            )),
         );
     }
     if let Some(message) = text::refused_line(&entry.name, MAX_NAME_CHARS) {
@@ -59,7 +62,9 @@ pub fn check(entry: &CatalogueEntry) -> Result<(), Vec<Fault>> {
     if bytes > MAX_ATTRIBUTES_BYTES {
         faults.add(
             "/attributes",
-            format!("must be at most {MAX_ATTRIBUTES_BYTES} bytes"),
+            Wrong::Bytes {
+                most: MAX_ATTRIBUTES_BYTES,
+            },
         );
     }
     faults.into_result(())
@@ -118,7 +123,10 @@ pub async fn allow(
     for (index, id) in ids.iter().enumerate().filter(|(_, id)| !known.contains(id)) {
         faults.add(
             format!("/ids/{index}"),
-            format!("{id:?} is not in the catalogue of {}s", kind.as_str()),
+            Wrong::NotInCatalogue(kind.as_str()).worded(format!(
+                "{id:?} is not in the catalogue of {}s",
+                kind.as_str()
+            )),
         );
     }
     faults.into_result(()).map_err(Refusal::Invalid)?;

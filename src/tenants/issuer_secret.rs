@@ -3,16 +3,32 @@
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::Value;
 
+use crate::crypto::shared_secret::BadSecret;
 use crate::crypto::{client_secret, shared_secret};
 use crate::domain::issuer::IssuerConfig;
+use crate::domain::wrong::{Words, Wrong};
 use crate::store::issuers::IssuerRow;
 
 /// Judges a new one; `Err` says what would be right.
-pub fn judge(config: &IssuerConfig, written: &SecretString) -> Result<(), String> {
+pub fn judge(config: &IssuerConfig, written: &SecretString) -> Result<(), Words> {
     if config.introspection().is_some() {
-        client_secret::judge(written).map_err(|bad| bad.to_string())
+        let most = client_secret::MAX_BYTES;
+        client_secret::judge(written).map_err(|bad| Wrong::Ascii { most }.worded(bad.to_string()))
     } else {
-        shared_secret::judge(written).map_err(|bad| bad.to_string())
+        shared_secret::judge(written).map_err(|bad| wrong(bad).worded(bad.to_string()))
+    }
+}
+
+fn wrong(bad: BadSecret) -> Wrong {
+    match bad {
+        BadSecret::Length => Wrong::SecretBytes {
+            least: shared_secret::MIN_BYTES,
+            most: shared_secret::MAX_BYTES,
+        },
+        BadSecret::TooMany => Wrong::TwoSecrets,
+        BadSecret::NotBase64Url => Wrong::Base64Url(shared_secret::BASE64URL),
+        BadSecret::Published => Wrong::PublishedSecret,
+        BadSecret::Guessable => Wrong::GuessableSecret,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::auth::{CheckReport, TENANT_CLAIM, ownership_claim};
 use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::IssuerConfig;
+use crate::domain::wrong::Words;
 use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
@@ -41,7 +42,7 @@ impl WantedIssuer {
             }
             (Some(_), Some(_)) => faults.add(
                 "/sharedSecret",
-                "goes together with keys: {\"sharedSecret\": true} or {\"introspection\": {...}}",
+                Wrong::SecretWithKeys.worded("goes together with keys: {\"sharedSecret\": true} or {\"introspection\": {...}}"),
             ),
             _ => {}
         }
@@ -109,7 +110,14 @@ pub async fn pair_conflict(
     let id = IssuerId(gateway.clock.new_id());
     // The transaction is dropped afterwards: nothing was written.
     match write(&mut tx, id, wanted, None).await {
-        Err(Refusal::Exists(why)) => Ok(Some(Fault::new("/config/audiences", why))),
+        Err(Refusal::Exists(why)) => {
+            let taken = if wanted.is_introspecting() {
+                Wrong::OneOpaque
+            } else {
+                Wrong::PairTaken("issuer")
+            };
+            Ok(Some(Fault::new("/config/audiences", taken.worded(why))))
+        }
         Err(other) => Err(other),
         Ok(()) => Ok(None),
     }
@@ -121,8 +129,9 @@ pub fn problems(report: &CheckReport) -> Vec<Fault> {
     faults.extend_under("/config", report.problems.iter().cloned());
     if let Some(token) = report.token.as_ref().filter(|token| !token.accepted) {
         let failed = token.steps.iter().find(|step| step.passed == Some(false));
-        let why = failed.map_or("could not be judged".to_owned(), |step| {
-            format!("is refused: its {} {}", step.name, step.message)
+        let why = failed.map_or(Wrong::Unjudged.into(), |step| Words {
+            text: format!("is refused: its {} {}", step.name, step.message),
+            wrong: step.wrong.clone(),
         });
         faults.add("/sampleToken", why);
     }
@@ -167,9 +176,10 @@ pub async fn prove(
     if faults.is_empty() && named != Some(slug.as_str()) && named != Some(by_id.as_str()) {
         faults.add(
             "/token",
-            format!(
-                "does not name the tenant: have the issuer set the claim `{TENANT_CLAIM}` to `{slug}` in it"
-            ),
+            Wrong::TenantUnnamed {
+                claim: TENANT_CLAIM,
+                tenant: slug.clone(),
+            },
         );
     }
     faults.into_result(()).map_err(Refusal::Invalid)?;
@@ -249,10 +259,10 @@ pub async fn replace(
     let kept = issuer_secret::reusable_secret(&wanted.parsed, before);
     if wanted.wants_secret() && wanted.secret.is_none() && kept.is_none() {
         let why = match before.shared_secret {
-            None => "is missing: none is stored",
-            Some(_) => {
-                "is missing: the stored one stays for the same kind of keys alone, and for the same endpoint and clientId"
-            }
+            None => Wrong::Missing.worded("is missing: none is stored"),
+            Some(_) => Wrong::StoredElse.worded(
+                "is missing: the stored one stays for the same kind of keys alone, and for the same endpoint and clientId",
+            ),
         };
         return Err(Refusal::fault("/sharedSecret", why));
     }

@@ -20,6 +20,7 @@ use crate::domain::issuer::{ClaimPath, IssuerConfig};
 use crate::domain::key::is_slug;
 use crate::domain::role::Role;
 use crate::domain::text;
+use crate::domain::wrong::Wrong;
 use crate::store::audit::AuditEvent;
 use crate::store::pairs::ClaimedBy;
 use crate::store::tenant_deletion::delete_tenant;
@@ -70,10 +71,7 @@ impl Operator<'_> {
     pub async fn create_tenant(&self, slug: &str, name: &str) -> Result<TenantId, Refusal> {
         let mut faults = Faults::new();
         if !is_slug(slug) {
-            faults.add(
-                "/slug",
-                "must be 1 to 63 characters of a-z, 0-9 and '-', and start with a letter or digit",
-            );
+            faults.add("/slug", Wrong::Slug);
         }
         if let Some(message) = text::refused_line(name, 200) {
             faults.add("/name", message);
@@ -147,7 +145,9 @@ impl Operator<'_> {
         if ClaimPath::parse(tenant_claim).is_err() {
             faults.add(
                 "/tenantClaim",
-                "must be a claim's name or a JSON pointer into the claims",
+                Wrong::ClaimPath {
+                    most: ClaimPath::MAX_CHARS,
+                },
             );
         }
         let parsed = faults.take(
@@ -163,7 +163,7 @@ impl Operator<'_> {
                     "an issuer that many tenants share needs public keys: whoever has an HS256 secret can sign for every tenant"
                 }
             };
-            faults.add("/config/keys", why);
+            faults.add("/config/keys", Wrong::PublicKeysOnly.worded(why));
         }
         if let Some(parsed) = &parsed {
             faults.extend_under("/config", problems_of_given_keys(parsed, self.clock.now()));

@@ -11,6 +11,7 @@ use crate::crypto::seal::{KeyRing, last_four};
 use crate::crypto::token::same_secret;
 use crate::domain::fault::Fault;
 use crate::domain::ids::{ProviderKeyId, TenantId};
+use crate::domain::wrong::{Words, Wrong};
 use crate::gateway::Gateway;
 use crate::store::provider_keys::{ProviderKeyInfo, ProviderKeyRow};
 use crate::store::sealed::SealedColumn;
@@ -30,7 +31,7 @@ pub struct KeyText {
 
 impl KeyText {
     /// `Err` says what a key looks like.
-    pub fn parse(text: SecretString) -> Result<Self, String> {
+    pub fn parse(text: SecretString) -> Result<Self, Words> {
         let key = text.expose_secret();
         let fits =
             KEY_CHARS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -39,11 +40,11 @@ impl KeyText {
                 secret: text,
                 header,
             }),
-            None => Err(format!(
-                "must be an Anam API key: {} to {} printable characters without spaces",
-                KEY_CHARS.start(),
-                KEY_CHARS.end()
-            )),
+            None => Err(Wrong::AnamKey {
+                least: *KEY_CHARS.start(),
+                most: *KEY_CHARS.end(),
+            }
+            .into()),
         }
     }
 }
@@ -86,7 +87,7 @@ pub async fn open(
     let secret = gateway
         .keys
         .open(&row.sealed, &SealedColumn::ProviderKey.place(tenant, id.0))?;
-    KeyText::parse(secret).map_err(|why| Refusal::Conflict(format!("The stored key {why}.")))
+    KeyText::parse(secret).map_err(|why| Refusal::Conflict(format!("The stored key {}.", why.text)))
 }
 
 /// Why a key should not be taken into use after a test, if anything.
@@ -94,11 +95,9 @@ pub fn objection(probe: Probe) -> Option<Fault> {
     let why = match probe {
         // It may be a key for minting alone, which is the best kind.
         Probe::Good | Probe::NoPermission => return None,
-        Probe::Refused => "is refused by Anam: is it whole, and not revoked?",
-        Probe::NoPlan => "belongs to an account without a plan: Anam would mint nothing",
-        Probe::Unreachable => {
-            "could not be tested, since Anam gave no answer: try again, or send skipTest: true"
-        }
+        Probe::Refused => Wrong::KeyRefused,
+        Probe::NoPlan => Wrong::KeyNoPlan,
+        Probe::Unreachable => Wrong::KeyUntested,
     };
     Some(Fault::new("/key", why))
 }

@@ -15,6 +15,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
 use crate::domain::settings::Settings;
+use crate::domain::wrong::{Words, Wrong};
 use crate::store::StoreError;
 use crate::store::sealed::SealedColumn;
 use crate::store::secrets::SecretRow;
@@ -31,15 +32,16 @@ pub struct SecretText(SecretString);
 
 impl SecretText {
     /// `Err` says what a secret looks like.
-    pub fn parse(text: SecretString) -> Result<Self, String> {
+    pub fn parse(text: SecretString) -> Result<Self, Words> {
         let exposed = text.expose_secret();
         let is_printable = exposed.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if is_printable && exposed.trim() == exposed && (1..=MAX_CHARS).contains(&exposed.len()) {
             return Ok(Self(text));
         }
-        Err(format!(
-            "must be 1 to {MAX_CHARS} printable ASCII characters, without a space at either end"
-        ))
+        let most = MAX_CHARS;
+        Err(Wrong::Ascii { most }.worded(format!(
+            "must be 1 to {most} printable ASCII characters, without a space at either end"
+        )))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::domain::ids::{AdminId, TenantId};
 use crate::domain::role::Role;
 use crate::domain::text;
 use crate::domain::web_url;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::sealed::SealedColumn;
@@ -96,10 +97,7 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     let issuer = web_url::parse(&settings.issuer).ok();
     let plain = issuer.is_some_and(|url| url.query().is_none() && url.fragment().is_none());
     if !plain || settings.issuer.len() > MAX_ISSUER_CHARS {
-        faults.add(
-            "/issuer",
-            "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it",
-        );
+        faults.add("/issuer", Wrong::ProviderUrl);
     }
     if let Some(message) = text::refused_line(&settings.client_id, MAX_CLIENT_ID_CHARS) {
         faults.add("/clientId", message);
@@ -107,25 +105,24 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     if let SecretChange::Set(secret) = &settings.client_secret
         && !text::is_clean_line(secret.expose_secret(), MAX_CLIENT_SECRET_CHARS)
     {
-        let form = format!("must be one line of 1 to {MAX_CLIENT_SECRET_CHARS} characters");
-        faults.add("/clientSecret", form);
+        let most = MAX_CLIENT_SECRET_CHARS;
+        faults.add("/clientSecret", Wrong::Line { most });
     }
     if settings.allowed_domains.is_empty() || settings.allowed_domains.len() > MAX_DOMAINS {
-        let form = format!("must list 1 to {MAX_DOMAINS} domains");
-        faults.add("/allowedDomains", form);
+        let (least, most) = (1, MAX_DOMAINS);
+        let form = format!("must list 1 to {most} domains");
+        faults.add("/allowedDomains", Wrong::Items { least, most }.worded(form));
     }
     for (at, domain) in settings.allowed_domains.iter().enumerate() {
         if !is_domain(domain) {
-            faults.add(
-                format!("/allowedDomains/{at}"),
-                "must be a domain such as example.com",
-            );
+            faults.add(format!("/allowedDomains/{at}"), Wrong::Domain);
         }
     }
     if settings.new_person_role == Some(Role::Owner) {
         faults.add(
             "/newPersonRole",
-            "must be viewer, editor, publisher or null: an owner is made by an owner",
+            Wrong::OneOf("viewer, editor, publisher, null".to_owned())
+                .worded("must be viewer, editor, publisher or null: an owner is made by an owner"),
         );
     }
     faults.into_result(settings).map_err(Refusal::Invalid)

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::domain::fault::Fault;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::store::sso::ProviderRow;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sso::{
@@ -98,7 +99,7 @@ impl Member for ClientSecret {
             Value::String(secret) => Ok(Self(SecretChange::Set(SecretString::from(secret)))),
             _ => Err(vec![Fault::new(
                 "",
-                "must be a text, or null for a public client",
+                Wrong::Text.worded("must be a text, or null for a public client"),
             )]),
         }
     }
@@ -115,7 +116,7 @@ impl Member for Domains {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         serde_json::from_value(value).map(Self).map_err(|_wrong| {
             let message = "must be a list of domains such as example.com";
-            vec![Fault::new("", message)]
+            vec![Fault::new("", Wrong::List.worded(message))]
         })
     }
 
@@ -171,7 +172,7 @@ async fn put(
     gateway.admit_try_out(call.tenant)?;
     Box::pin(gateway.sso.check(&settings.issuer))
         .await
-        .map_err(|error| Refusal::fault("/issuer", error.to_string()))?;
+        .map_err(|error| Refusal::fault("/issuer", Wrong::ProviderAnswer(error.to_string())))?;
     call.change(async move |change| {
         let stored = sso::stored(change).await?;
         validator(stored.as_ref()).require_any(seen, || current(stored.as_ref()))?;

@@ -52,7 +52,7 @@ impl Authenticator {
         let asked = match endpoint {
             None => Err(Fault::new(
                 "/keys/introspection",
-                "no client secret is given, and none is stored that may be shown to this endpoint",
+                Wrong::Missing.worded("no client secret is given, and none is stored that may be shown to this endpoint"),
             )),
             Some(endpoint) => self.probe(endpoint).await.map(|()| endpoint),
         };
@@ -90,18 +90,21 @@ impl Authenticator {
             .await
         {
             Ok(IntrospectionAnswer::Inactive) => Ok(()),
-            Ok(IntrospectionAnswer::Active(_)) => Err(Fault::new(
-                at("endpoint"),
-                "the endpoint says that a made-up token is active, so it would let everybody in",
-            )),
+            Ok(IntrospectionAnswer::Active(_)) => Err(Fault::new(at("endpoint"), Wrong::LetsAllIn)),
             Err(
                 error @ (IntrospectionError::Credentials { .. }
                 | IntrospectionError::Forbidden { .. }),
-            ) => Err(Fault::new(at("clientId"), error.to_string())),
-            Err(IntrospectionError::Roots(why)) => Err(Fault::new("/rootCertificate", why)),
-            Err(error) => Err(Fault::new(at("endpoint"), error.to_string())),
+            ) => Err(Fault::new(at("clientId"), failed(&error))),
+            Err(IntrospectionError::Roots(why)) => {
+                Err(Fault::new("/rootCertificate", Wrong::RootsBad(why)))
+            }
+            Err(error) => Err(Fault::new(at("endpoint"), failed(&error))),
         }
     }
+}
+
+fn failed(error: &IntrospectionError) -> Words {
+    Wrong::EndpointAnswer(error.to_string()).into()
 }
 
 /// What keeps a text from being an opaque token.

@@ -10,6 +10,7 @@ use crate::authoring::plan::Action;
 use crate::crypto::seal::{Aad, last_four};
 use crate::domain::finding::Finding;
 use crate::domain::ids::{IssuerId, ProviderKeyId};
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 use crate::store::issuers::{IssuerRow, SharedIssuerRow};
 use crate::store::pairs::ClaimedBy;
@@ -32,7 +33,9 @@ impl Work<'_> {
             if shared.iter().any(is_taken) {
                 self.faults.add(
                     format!("/issuers/{index}/audiences"),
-                    "one of these audiences belongs to a shared issuer of the installation",
+                    Wrong::PairTaken("shared").worded(
+                        "one of these audiences belongs to a shared issuer of the installation",
+                    ),
                 );
             }
         }
@@ -125,7 +128,8 @@ impl Work<'_> {
     fn pair_conflict(&mut self, index: usize) -> ApplyError {
         self.faults.add(
             format!("/issuers/{index}/audiences"),
-            "one of these audiences of this issuer belongs to another issuer",
+            Wrong::PairTaken("issuer")
+                .worded("one of these audiences of this issuer belongs to another issuer"),
         );
         ApplyError::Faults {
             faults: std::mem::take(&mut self.faults).into_vec(),
@@ -138,7 +142,8 @@ impl Work<'_> {
         if !self.change.tx.pairs_of_others(id).await?.is_empty() {
             self.faults.add(
                 format!("/issuers/{index}/audiences"),
-                "one of these audiences of this issuer belongs to another tenant",
+                Wrong::PairTaken("tenant")
+                    .worded("one of these audiences of this issuer belongs to another tenant"),
             );
             return Ok(());
         }
@@ -171,10 +176,10 @@ impl Work<'_> {
         } else {
             self.plan.findings.push(Finding::warning(
                 format!("/issuers/{index}/audiences"),
-                format!(
-                    "tokens of {url} for {} are refused until it is proven whose they are",
-                    pending.join(", ")
-                ),
+                Wrong::Unproven {
+                    issuer: url.to_owned(),
+                    audiences: pending.join(", "),
+                },
                 format!(
                     "Prove it with POST /v1/admin/issuers/{{issuer}}:prove, or ask the gateway's operator for `persona-gateway issuer-pair assign`; the audience `{}` needs no proof.",
                     issuers::own_audience(&self.plan.tenant)
@@ -207,9 +212,9 @@ impl Work<'_> {
                 self.faults.add(
                     at,
                     if is_stored {
-                        "says stored, but the stored one stays for the same kind of keys alone, and for the same endpoint and clientId: name an environment variable or a file"
+                        Wrong::StoredElse
                     } else {
-                        "says stored, but none is: name an environment variable or a file"
+                        Wrong::NotStored
                     },
                 );
                 return Ok(None);
@@ -222,7 +227,7 @@ impl Work<'_> {
         let secret = match (self.find_secret)(reference) {
             Ok(secret) => secret,
             Err(why) => {
-                self.faults.add(at, why);
+                self.faults.add(at, Wrong::SecretNotGiven(why));
                 return Ok(None);
             }
         };
@@ -256,17 +261,14 @@ impl Work<'_> {
         let stored = self.change.tx.active_provider_key().await?;
         if *reference == SecretRef::Stored {
             if stored.is_none() {
-                self.faults.add(
-                    "/providerKey",
-                    "says stored, but none is: name an environment variable or a file",
-                );
+                self.faults.add("/providerKey", Wrong::NotStored);
             }
             return Ok(());
         }
         let secret = match (self.find_secret)(reference) {
             Ok(secret) => secret,
             Err(why) => {
-                self.faults.add("/providerKey", why);
+                self.faults.add("/providerKey", Wrong::SecretNotGiven(why));
                 return Ok(());
             }
         };

@@ -9,6 +9,7 @@ use crate::authoring::bundle::Bundle;
 use crate::authoring::plan::Action;
 use crate::authoring::scenario::MAX_SAMPLE_USERS;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 
 impl Work<'_> {
@@ -30,7 +31,12 @@ impl Work<'_> {
         if wanted.len() + kept.count() > usize::try_from(MAX_SAMPLE_USERS).unwrap_or_default() {
             self.faults.add(
                 "/sampleUsers",
-                format!("would be too many: a tenant has {MAX_SAMPLE_USERS} sample users at most"),
+                Wrong::Members {
+                    most: usize::try_from(MAX_SAMPLE_USERS).unwrap_or_default(),
+                }
+                .worded(format!(
+                    "would be too many: a tenant has {MAX_SAMPLE_USERS} sample users at most"
+                )),
             );
         }
         let now = self.change.now;

@@ -9,6 +9,7 @@ use crate::authoring::secrets as authoring;
 use crate::domain::fault::step;
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
+use crate::domain::wrong::Wrong;
 use crate::store::StoreError;
 use crate::tenants::secrets::{self, SecretText, Set};
 
@@ -22,14 +23,13 @@ impl Work<'_> {
             let at = format!("/secrets{}", step(name.as_str()));
             if *reference == SecretRef::Stored {
                 if !stored.iter().any(|known| known == name.as_str()) {
-                    self.faults.add(
-                        at,
-                        "says stored, but none is: name an environment variable or a file",
-                    );
+                    self.faults.add(at, Wrong::NotStored);
                 }
                 continue;
             }
-            let found = (self.find_secret)(reference).and_then(SecretText::parse);
+            let found =
+                (self.find_secret)(reference).map_err(|why| Wrong::SecretNotGiven(why).into());
+            let found = found.and_then(SecretText::parse);
             match found {
                 Ok(value) => self.secret(name, &value).await?,
                 Err(why) => self.faults.add(at, why),

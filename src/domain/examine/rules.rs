@@ -449,10 +449,10 @@ fn target(at: &str, target: &Target, around: &Surroundings<'_>) -> Vec<Finding> 
         if !missing.is_empty() {
             findings.push(Finding::unready(
                 at,
-                format!(
-                    "gives the persona `{persona}`, which has no {}: no session would begin",
-                    missing.join(", ")
-                ),
+                Wrong::GivesIncomplete {
+                    name: persona.to_string(),
+                    missing: missing.join(", "),
+                },
                 "Complete that persona first, or set a default for all personas in the policy",
             ));
         }

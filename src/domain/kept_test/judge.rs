@@ -22,7 +22,9 @@ impl KeptTest {
                 faults.extend_under("/metadata", found.iter().cloned());
                 faults.into_vec()
             }
-            Err(undecided) => vec![Fault::new("", format!("gets no persona: {undecided}"))],
+            Err(undecided) => {
+                vec![Fault::new("", Wrong::NoPersona(undecided.to_string()))]
+            }
         }
     }
 

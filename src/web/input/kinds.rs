@@ -155,10 +155,10 @@ impl Member for Email {
 /// A secret text, as `parse` wants it.
 pub fn secret<T>(
     value: Value,
-    parse: impl FnOnce(SecretString) -> Result<T, String>,
+    parse: impl FnOnce(SecretString) -> Result<T, Words>,
 ) -> Result<T, Vec<Fault>> {
     let read = match value {
-        Value::String(text) => parse(SecretString::from(text)).map_err(Words::from),
+        Value::String(text) => parse(SecretString::from(text)),
         _ => Err(Wrong::Text.into()),
     };
     read.map_err(at_this_place)
