@@ -102,4 +102,21 @@ mod whole {
             );
         }
     }
+
+    #[test]
+    fn tenants_and_connections_are_held_and_what_each_takes_is_said() {
+        let (tables, json) = run(&["--only", "memory", "--servers", "gateway", "--quick"]);
+        for line in [
+            "\n| 100 tenants with 10 personas each, prompts of 3 kB |",
+            "\n| 1000 connections that wait for their next request |",
+        ] {
+            assert!(tables.contains(line), "{line} is in {tables}");
+        }
+        for held in json["held"].as_array().unwrap() {
+            assert!(
+                held["nowMib"].as_f64() > held["beforeMib"].as_f64(),
+                "{held}"
+            );
+        }
+    }
 }

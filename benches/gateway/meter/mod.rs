@@ -10,6 +10,7 @@ mod goals;
 mod growth;
 mod http;
 mod load;
+mod memory;
 mod micro;
 mod neighbours;
 mod options;
@@ -50,11 +51,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Report> {
 
 async fn measured(options: &Options) -> anyhow::Result<Report> {
     let micro = match options.only {
-        Some(Only::Servers | Only::Neighbours | Only::Growth) => None,
+        Some(Only::Servers | Only::Neighbours | Only::Growth | Only::Memory) => None,
         _ => Some(tokio::task::spawn_blocking(micro::run).await??),
     };
     let rounds = match options.only {
-        Some(Only::Micro | Only::Neighbours | Only::Growth) => None,
+        Some(Only::Micro | Only::Neighbours | Only::Growth | Only::Memory) => None,
         _ => Some(rounds::run(options).await?),
     };
     let neighbours = match options.only {
@@ -65,11 +66,16 @@ async fn measured(options: &Options) -> anyhow::Result<Report> {
         Some(Only::Growth) => Some(growth::run(options).await?),
         _ => None,
     };
+    let held = match options.only {
+        Some(Only::Memory) => Some(memory::run(options).await?),
+        _ => None,
+    };
     Ok(Report {
         rounds,
         parts: micro,
         neighbours,
         growth,
+        held,
         ..Report::new(options)
     })
 }

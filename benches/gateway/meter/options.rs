@@ -50,7 +50,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..100_000))]
     pub(crate) users: u32,
     /// Only the micro-benchmarks, or only the servers; or, instead, what two tenants' users wait while a third's flood the gateway
-    /// (`neighbours`), or what a token costs with ten times as much of everything (`growth`).
+    /// (`neighbours`), what a token costs with ten times as much of everything (`growth`), or what a thousand tenants and ten thousand
+    /// idle connections take of memory (`memory`).
     #[arg(long)]
     pub(crate) only: Option<Only>,
     /// Write every figure of every round to this file.
@@ -88,6 +89,7 @@ pub(crate) enum Only {
     Servers,
     Neighbours,
     Growth,
+    Memory,
 }
 
 /// One condition that all servers are measured under.

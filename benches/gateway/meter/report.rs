@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::goals::goals;
 use super::growth::Size;
+use super::memory::Held;
 use super::micro::Micro;
 use super::neighbours::Flood;
 use super::options::{Cell, Options};
@@ -28,6 +29,8 @@ pub(crate) struct Report {
     pub(super) neighbours: Option<Vec<Flood>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) growth: Option<Vec<Size>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) held: Option<Vec<Held>>,
 }
 
 impl Report {
@@ -41,6 +44,7 @@ impl Report {
             parts: None,
             neighbours: None,
             growth: None,
+            held: None,
         }
     }
 }
@@ -173,6 +177,13 @@ impl fmt::Display for Report {
                  | --- | --- | --- | --- | --- | --- | --- | --- |"
             )?;
             sizes.iter().try_for_each(|size| write!(f, "{size}"))?;
+        }
+        if let Some(held) = &self.held {
+            writeln!(
+                f,
+                "\n### Memory\n\n| what | MiB before | MiB with it | kB each |\n| --- | --- | --- | --- |"
+            )?;
+            held.iter().try_for_each(|held| write!(f, "{held}"))?;
         }
         let goals = goals(self);
         if !goals.is_empty() {

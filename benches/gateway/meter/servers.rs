@@ -79,7 +79,7 @@ pub(super) struct Ground {
     pub(super) database: Database,
     pub(super) stand_in: Process,
     stand_in_port: u16,
-    issuers: Issuers,
+    pub(super) issuers: Issuers,
     express: Option<PathBuf>,
     gateway: PathBuf,
     pub(super) kinds: Vec<Kind>,
@@ -286,11 +286,7 @@ impl Ground {
             .into_iter()
             .filter(|(name, _)| name.starts_with("GATEWAY__"));
         command.envs(given);
-        for limit in [
-            "TENANT_MINTS_PER_MINUTE",
-            "ADMIN_REQUESTS_PER_MINUTE",
-            "ADDRESS_REQUESTS_PER_MINUTE",
-        ] {
+        for limit in ["TENANT_MINTS_PER_MINUTE", "ADDRESS_REQUESTS_PER_MINUTE"] {
             command.env(format!("GATEWAY__LIMITS__{limit}"), NO_LIMIT);
         }
         command

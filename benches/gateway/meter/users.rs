@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use persona_gateway::clock::Clock;
-use persona_gateway::dev::issuer::{DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest};
+use persona_gateway::dev::issuer::{
+    Audience, DevIssuer, DevIssuerHandle, DevIssuerKeys, TokenRequest,
+};
 use serde_json::{Map, Value, json};
 
 use super::bundle::{self, AUDIENCE, AVATARS, LANGUAGES, LLMS, SITUATIONS, TENANTS, VOICES};
@@ -54,6 +56,15 @@ impl Issuers {
             Ok(issuer.sign(&asked)?)
         };
         (0..TOKENS.min(3 * users)).map(sign).collect()
+    }
+
+    /// A token of a user for one audience, from the first tenant's issuer.
+    pub(super) fn token_for(&self, audience: &str) -> anyhow::Result<String> {
+        let issuer = self.0.first().context("no issuer")?;
+        let mut asked = TokenRequest::new(subject(0), Map::new());
+        asked.expires_in = LIFE;
+        asked.aud = Some(Audience::One(audience.to_owned()));
+        Ok(issuer.sign(&asked)?)
     }
 }
 
