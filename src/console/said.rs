@@ -52,9 +52,12 @@ pub fn by_code(texts: Texts, wrong: &Wrong, message: &str) -> Said {
     }
     let mut name = format!("fault-{}", wrong.code.replace('_', "-"));
     let lacks_one = wrong.values.values().any(String::is_empty);
-    let of_none = format!("{name}-none");
-    if lacks_one && texts.find(&of_none).is_some() {
-        name = of_none;
+    let has_no_least = wrong.values.get("least").is_some_and(|least| least == "0");
+    for (applies, variant) in [(lacks_one, "none"), (has_no_least, "most")] {
+        let other = format!("{name}-{variant}");
+        if applies && texts.find(&other).is_some() {
+            name = other;
+        }
     }
     let values = wrong.values.iter();
     let values: Vec<(&str, &str)> = values
@@ -85,9 +88,14 @@ pub fn english(texts: Texts, words: &str) -> Said {
     }
 }
 
-/// Several that belong together, as one.
+/// Several that belong together, as one; the same only once.
 pub fn together(said: &[Said]) -> Option<Said> {
-    let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
+    let mut texts: Vec<&str> = Vec::new();
+    for said in said {
+        if !texts.contains(&said.text.as_str()) {
+            texts.push(&said.text);
+        }
+    }
     (!said.is_empty()).then(|| Said {
         text: texts.join("; "),
         is_foreign: said.iter().any(|said| said.is_foreign),
@@ -204,13 +212,27 @@ mod tests {
     }
 
     #[test]
+    fn without_a_least_only_the_most_is_said() {
+        let text = |least| said(Texts::tagged("de"), wrong::Wrong::Length { least, most: 9 }).text;
+        assert_eq!(text(0), "darf höchstens 9 Zeichen haben");
+        assert_eq!(text(1), "muss 1 bis 9 Zeichen haben");
+    }
+
+    #[test]
+    fn several_that_say_the_same_say_it_once() {
+        let [one, other] = ["a", "b"].map(|text| english(Texts::tagged("de"), text));
+        let both = together(&[one.clone(), other, one]).unwrap();
+        assert_eq!((both.text.as_str(), both.is_foreign), ("a; b", true));
+    }
+
+    #[test]
     fn every_code_of_a_fault_has_a_text_that_asks_for_no_other_values() {
         for texts in ["en", "de"].map(Texts::tagged) {
             for (code, names) in wrong::Wrong::CODES {
                 let name = format!("fault-{}", code.replace('_', "-"));
                 assert!(texts.find(&name).is_some(), "{name}");
                 let values: Vec<(&str, &str)> = names.iter().map(|name| (*name, "x")).collect();
-                for name in [format!("{name}-none"), name] {
+                for name in [format!("{name}-none"), format!("{name}-most"), name] {
                     if texts.find(&name).is_some() {
                         let text = texts.with_all(&name, &values);
                         assert!(!text.contains("{$"), "{name}: {text}");

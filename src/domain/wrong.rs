@@ -445,7 +445,7 @@ wrong! {
     ProviderUrl = "provider_url", "must be the provider's issuer URL: https, without query and fragment, as its discovery document writes it";
     /// The provider could not be asked, for a reason in English.
     ProviderAnswer(why: String) = "provider_answer", "{why}";
-    Domain = "domain", "must be a domain such as example.com";
+    Domain(name: String) = "domain", "`{name}` is no domain such as example.com";
     /// Of an issuer that tenants share.
     PublicKeysOnly = "public_keys_only", "an issuer that many tenants share needs public keys";
     WithinTwoYears = "within_two_years", "must be within two years; leave it out for a key without an end";

@@ -115,7 +115,10 @@ pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
     }
     for (at, domain) in settings.allowed_domains.iter().enumerate() {
         if !is_domain(domain) {
-            faults.add(format!("/allowedDomains/{at}"), Wrong::Domain);
+            faults.add(
+                format!("/allowedDomains/{at}"),
+                Wrong::Domain(domain.clone()),
+            );
         }
     }
     if settings.new_person_role == Some(Role::Owner) {
