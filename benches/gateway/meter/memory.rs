@@ -58,7 +58,8 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Held>> {
 
     progress(format_args!("{connections} connections"));
     let before_mib = resident(&server)?;
-    for _ in 0..connections {
+    // A user may not ask so often.
+    for (_, token) in (0..connections).zip(of_acme.iter().cycle()) {
         sockets.push(asked(&server, token).await?);
     }
     let of_connections = Held {
