@@ -108,7 +108,7 @@ impl LivePersona {
         key: &Key,
         version: i32,
         hash: String,
-        persona: Persona,
+        mut persona: Persona,
         policy: &Policy,
         mut snippets: Vec<(Key, Arc<Template>)>,
     ) -> Self {
@@ -119,6 +119,10 @@ impl LivePersona {
             .map(String::as_str)
             .collect();
         snippets.retain(|(key, _)| included.contains(key.as_str()));
+        let texts = [&mut persona.name, &mut persona.prompt].into_iter();
+        texts
+            .chain(&mut persona.greeting)
+            .for_each(Template::forget_variables);
         let layers = [
             (&*policy.defaults, Winner::Default),
             (&persona.settings, Winner::Persona),

@@ -88,7 +88,7 @@ impl TemplateKind {
 #[derive(Debug)]
 pub struct Template {
     kind: TemplateKind,
-    nodes: Vec<program::Node>,
+    nodes: Box<[program::Node]>,
     variables: Vec<VariableUse>,
     snippets: Vec<String>,
 }
@@ -123,6 +123,11 @@ impl Template {
     /// Every use of a value, in the order of the source. Sealing compares them with the declared facts and the schema of the metadata.
     pub fn variables(&self) -> &[VariableUse] {
         &self.variables
+    }
+
+    /// Forgets the uses of values: who only renders needs none, and they take as much memory as the text.
+    pub fn forget_variables(&mut self) {
+        self.variables = Vec::new();
     }
 
     /// Keys of the snippets that the template prints, each once. They must be in the input of [`Self::render`].

@@ -59,7 +59,7 @@ impl<'r, 'b> Eval<'r, 'b> {
         Ok(match expr {
             Expr::None => Val::Null,
             Expr::Bool(flag) => Val::Bool(*flag),
-            Expr::Number(number) => Val::Number(*number),
+            Expr::Number(number) => Val::Number(**number),
             Expr::Text(text) => Val::Text(Text::Borrowed(text), Trust::Tenant),
             Expr::Root(root) => self.root(*root),
             Expr::Local(slot) => self.locals.get(*slot).cloned().unwrap_or(Val::Absent),

@@ -19,7 +19,7 @@ use super::{
     TemplateKind, VariableUse,
     fault::TemplateFault,
     input::Root,
-    program::{Expr, Node, Position},
+    program::{Expr, For, If, Node, Position},
 };
 use crate::domain::wrong::{Words, Wrong};
 
@@ -36,7 +36,7 @@ const NO_STATE: &str =
 
 /// What lowering learns of a template.
 pub(super) struct Lowered {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Box<[Node]>,
     pub(super) variables: Vec<VariableUse>,
     pub(super) snippets: Vec<String>,
 }
@@ -171,10 +171,10 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn template(&mut self, ast: &ast::Stmt<'s>) -> Vec<Node> {
+    fn template(&mut self, ast: &ast::Stmt<'s>) -> Box<[Node]> {
         match ast {
             ast::Stmt::Template(template) => self.body(&template.children),
-            _ => Vec::new(),
+            _ => Box::default(),
         }
     }
 
@@ -199,7 +199,7 @@ impl<'s> Lowering<'s> {
         self.places.at(span.start_offset as usize)
     }
 
-    fn body(&mut self, statements: &[ast::Stmt<'s>]) -> Vec<Node> {
+    fn body(&mut self, statements: &[ast::Stmt<'s>]) -> Box<[Node]> {
         statements
             .iter()
             .filter_map(|statement| self.statement(statement))
@@ -288,12 +288,12 @@ impl<'s> Lowering<'s> {
         let otherwise = self.with_present(self.proves(&condition.expr, false), |this| {
             this.body(&condition.false_body)
         });
-        Node::If {
+        Node::If(Box::new(If {
             at: self.place_of(base_span(&condition.expr)),
             condition: test.unwrap_or(Expr::None),
             then,
             otherwise,
-        }
+        }))
     }
 
     fn for_loop(&mut self, each: &ast::ForLoop<'s>) -> Option<Node> {
@@ -331,13 +331,13 @@ impl<'s> Lowering<'s> {
         let body = self.body(&each.body);
         self.loops = self.loops.saturating_sub(1);
         self.locals.truncate(outer);
-        Some(Node::For {
+        Some(Node::For(Box::new(For {
             at: self.place_of(span),
             names: names.len(),
             items: items?,
             body,
             empty,
-        })
+        })))
     }
 
     fn loop_names(&mut self, target: &ast::Expr<'s>) -> Vec<&'s str> {

@@ -247,16 +247,8 @@ impl Estimator<'_> {
                     ..sum
                 }
             }
-            Node::If {
-                then, otherwise, ..
-            } => self.nodes(then).max(self.nodes(otherwise)),
-            Node::For {
-                names,
-                items,
-                body,
-                empty,
-                ..
-            } => self.for_loop(*names, items, body, empty),
+            Node::If(branch) => self.nodes(&branch.then).max(self.nodes(&branch.otherwise)),
+            Node::For(each) => self.for_loop(each.names, &each.items, &each.body, &each.empty),
         }
     }
 

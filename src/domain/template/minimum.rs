@@ -143,28 +143,17 @@ impl<'r> Estimator<'r> {
                     .map_or_else(Size::default, |least| least.size),
                 units: 0,
             },
-            Node::If {
-                at,
-                condition,
-                then,
-                otherwise,
-            } => {
-                let (sum, value) = self.expr(condition, *at);
+            Node::If(branch) => {
+                let (sum, value) = self.expr(&branch.condition, branch.at);
                 sum.plus(match value {
-                    Some(value) if value.is_true() => self.nodes(then),
-                    Some(_) => self.nodes(otherwise),
-                    None => self.nodes(then).min(self.nodes(otherwise)),
+                    Some(value) if value.is_true() => self.nodes(&branch.then),
+                    Some(_) => self.nodes(&branch.otherwise),
+                    None => self.nodes(&branch.then).min(self.nodes(&branch.otherwise)),
                 })
             }
-            Node::For {
-                at,
-                names,
-                items,
-                body,
-                empty,
-            } => {
-                let (sum, value) = self.expr(items, *at);
-                sum.plus(self.for_loop(*names, value, body, empty))
+            Node::For(each) => {
+                let (sum, value) = self.expr(&each.items, each.at);
+                sum.plus(self.for_loop(each.names, value, &each.body, &each.empty))
             }
         }
     }

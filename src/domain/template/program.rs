@@ -9,6 +9,7 @@ use super::{
 };
 use crate::domain::decimal::Decimal;
 
+/// A part of a template. Small, since a prompt has dozens of them, and every tenant's are in memory: what is rarely there is boxed.
 #[derive(Debug)]
 pub(super) enum Node {
     /// Fixed text.
@@ -17,21 +18,29 @@ pub(super) enum Node {
     Print(Expr, Position),
     /// `{{ snippets.key }}`
     Snippet(Box<str>),
-    If {
-        at: Position,
-        condition: Expr,
-        then: Vec<Node>,
-        otherwise: Vec<Node>,
-    },
-    For {
-        at: Position,
-        /// How many names take an item apart: 1, or 2 for pairs.
-        names: usize,
-        items: Expr,
-        body: Vec<Node>,
-        /// `{% else %}`: nothing to loop over.
-        empty: Vec<Node>,
-    },
+    If(Box<If>),
+    For(Box<For>),
+}
+
+/// `{% if %}`
+#[derive(Debug)]
+pub(super) struct If {
+    pub(super) at: Position,
+    pub(super) condition: Expr,
+    pub(super) then: Box<[Node]>,
+    pub(super) otherwise: Box<[Node]>,
+}
+
+/// `{% for %}`
+#[derive(Debug)]
+pub(super) struct For {
+    pub(super) at: Position,
+    /// How many names take an item apart: 1, or 2 for pairs.
+    pub(super) names: usize,
+    pub(super) items: Expr,
+    pub(super) body: Box<[Node]>,
+    /// `{% else %}`: nothing to loop over.
+    pub(super) empty: Box<[Node]>,
 }
 
 /// Line and column, both counted from 1, for messages.
@@ -41,7 +50,7 @@ pub(super) type Position = (usize, usize);
 pub(super) enum Expr {
     None,
     Bool(bool),
-    Number(Decimal),
+    Number(Box<Decimal>),
     Text(Box<str>),
     Root(Root),
     /// A loop variable, by its place on the stack of them.

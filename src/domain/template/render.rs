@@ -46,27 +46,16 @@ impl<'r> Run<'r, '_> {
                     }
                 }
                 Node::Snippet(key) => self.page.snippet(key, self.eval.budget)?,
-                Node::If {
-                    condition,
-                    then,
-                    otherwise,
-                    ..
-                } => {
-                    let branch = if self.eval.expr(condition)?.is_true() {
-                        then
+                Node::If(branch) => {
+                    let nodes = if self.eval.expr(&branch.condition)?.is_true() {
+                        &branch.then
                     } else {
-                        otherwise
+                        &branch.otherwise
                     };
-                    self.nodes(branch)?;
+                    self.nodes(nodes)?;
                 }
-                Node::For {
-                    names,
-                    items,
-                    body,
-                    empty,
-                    ..
-                } => {
-                    self.for_loop(*names, items, body, empty)?;
+                Node::For(each) => {
+                    self.for_loop(each.names, &each.items, &each.body, &each.empty)?;
                 }
             }
         }

@@ -145,7 +145,7 @@ impl<'s> Lowering<'s> {
                         "Write it as a text in quotes, or with 38 digits at most",
                     );
                 }
-                number.map(Expr::Number)
+                number.map(|number| Expr::Number(Box::new(number)))
             }
             _ => {
                 self.fault(
