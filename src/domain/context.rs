@@ -6,7 +6,7 @@ use super::fault::{Fault, Faults, step};
 use super::json::stray_list;
 use super::kept_test;
 use super::key::Key;
-use super::rules::{Rule, Target};
+use super::rules::{Rule, Target, share_attributes};
 use super::schema::{MetadataSchema, PatternBudget};
 use crate::domain::wrong::Wrong;
 
@@ -142,13 +142,17 @@ impl Reading {
     /// The whole context, where nothing is wrong.
     pub fn whole(self) -> Result<Context, Vec<Fault>> {
         match (self.default, self.schema) {
-            (Some(default), Some(schema)) if self.faults.is_empty() => Ok(Context {
-                description: self.description,
-                aliases: self.aliases.into_iter().map(|(_, alias)| alias).collect(),
-                rules: self.rules.into_iter().map(|(_, rule)| rule).collect(),
-                default,
-                schema,
-            }),
+            (Some(default), Some(schema)) if self.faults.is_empty() => {
+                let mut rules: Vec<Rule> = self.rules.into_iter().map(|(_, rule)| rule).collect();
+                share_attributes(rules.iter_mut().flat_map(|rule| &mut rule.when));
+                Ok(Context {
+                    description: self.description,
+                    aliases: self.aliases.into_iter().map(|(_, alias)| alias).collect(),
+                    rules,
+                    default,
+                    schema,
+                })
+            }
             _ => Err(self.faults),
         }
     }

@@ -19,7 +19,7 @@ use super::ids::SessionId;
 use super::key::Key;
 use super::preferences::{MAX_PROMPT_CHARS, Preferences};
 use super::request::{Metadata, MintRequest};
-use super::rules::{Attributes, Effort, Target, TooMuch};
+use super::rules::{Attributes, Effort, Lookup, Target, TooMuch};
 use super::settings::bounds::FALLBACK_SESSION_LENGTH;
 use super::settings::{ByName, SessionOptions, Setting, Settings};
 use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
@@ -382,8 +382,9 @@ fn choose<'a>(
 ) -> Result<(Vec<RuleTried>, &'a Target), TooMuch> {
     let mut tried = Vec::new();
     let mut effort = Effort::default();
+    let mut attributes = Lookup::new(attributes);
     for rule in &live.context.rules {
-        let now = rule.try_on(attributes, &mut effort)?;
+        let now = rule.try_on(&mut attributes, &mut effort)?;
         let holds = now.failed_clause.is_none();
         tried.push(now);
         if holds {

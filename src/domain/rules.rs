@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::attribute::Actual;
 pub use self::attribute::{Attribute, Attributes, TIME_ATTRIBUTES, WEEKDAYS};
+pub(in crate::domain) use self::attribute::{Lookup, share_attributes};
 use self::compare::CLAUSE;
 pub use self::compare::{Effort, Operator, ReadAs, TooMuch};
 use self::date::is_like;
@@ -222,9 +223,9 @@ impl Rule {
     }
 
     /// Tries the clauses, up to the first that does not hold.
-    pub fn try_on(
-        &self,
-        attributes: &Attributes<'_>,
+    pub(in crate::domain) fn try_on<'a>(
+        &'a self,
+        attributes: &mut Lookup<'a>,
         effort: &mut Effort,
     ) -> Result<RuleTried, TooMuch> {
         let mut tried = RuleTried {
@@ -233,9 +234,10 @@ impl Rule {
         };
         for (at, clause) in self.when.iter().enumerate() {
             effort.pay(CLAUSE)?;
+            let time_zone = attributes.time_zone();
             let actual = attributes.get(&clause.attribute);
-            let holds = clause.compare(actual.as_ref(), attributes.time_zone, effort)?;
-            if let Some(remark) = clause.remark(actual.as_ref()) {
+            let holds = clause.compare(actual, time_zone, effort)?;
+            if let Some(remark) = clause.remark(actual) {
                 tried.remarks.insert(at, remark.to_string());
             }
             if !holds {

@@ -122,7 +122,7 @@ impl LivePersona {
         let texts = [&mut persona.name, &mut persona.prompt].into_iter();
         texts
             .chain(&mut persona.greeting)
-            .for_each(Template::forget_variables);
+            .for_each(Template::forget_repetitions);
         let layers = [
             (&*policy.defaults, Winner::Default),
             (&persona.settings, Winner::Persona),

@@ -1,27 +1,32 @@
 //! What a clause looks at.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::MAX_ATTRIBUTE_CHARS;
+use super::{Clause, MAX_ATTRIBUTE_CHARS};
 use crate::domain::caller::{Fact, Facts};
 use crate::domain::decimal::Decimal;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::Metadata;
 
 /// Where a value comes from: `user.plan`, `preferences.tone`, `metadata.ticket.priority`, `time.hour`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Attribute {
+pub struct Attribute(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Parts {
     root: Root,
     path: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Root {
     User,
     Preferences,
@@ -76,7 +81,7 @@ impl TryFrom<String> for Attribute {
                 "time attributes are time.hour, time.weekday, time.date and time.time".into(),
             );
         }
-        Ok(Self { root, path })
+        Ok(Self(Arc::new(Parts { root, path })))
     }
 }
 
@@ -89,17 +94,18 @@ impl From<Attribute> for String {
 impl Attribute {
     /// As rules have it, such as `user.plan`.
     pub(super) fn text(&self) -> String {
-        let root = match self.root {
+        let Parts { root, path } = &*self.0;
+        let root = match root {
             Root::User => "user",
             Root::Preferences => "preferences",
             Root::Metadata => "metadata",
             Root::Time => "time",
         };
-        let length: usize = self.path.iter().map(|step| 1 + step.len()).sum();
+        let length: usize = path.iter().map(|step| 1 + step.len()).sum();
         // A trace has it for each rule that did not hold: it is put together at once.
         let mut text = String::with_capacity(root.len() + length);
         text.push_str(root);
-        for step in &self.path {
+        for step in path {
             text.push('.');
             text.push_str(step);
         }
@@ -108,12 +114,18 @@ impl Attribute {
 
     /// The name of a clock attribute.
     pub fn of_clock(&self) -> Option<&str> {
-        let name = self.path.first()?;
-        (self.root == Root::Time).then_some(name)
+        let name = self.0.path.first()?;
+        (self.0.root == Root::Time).then_some(name)
+    }
+
+    /// Whether it is this very one. What is equal in the rules of one context is, after [`share_attributes`].
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
 /// A value that a rule looks at, where it stands.
+#[derive(Debug)]
 pub(super) enum Actual<'a> {
     Flag(bool),
     Number(Decimal),
@@ -122,7 +134,7 @@ pub(super) enum Actual<'a> {
 }
 
 /// The items of a list, where they stand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Items<'a> {
     Facts(&'a [Fact]),
     Values(&'a [Value]),
@@ -219,18 +231,77 @@ pub struct Attributes<'a> {
 
 impl Attributes<'_> {
     pub(super) fn get(&self, attribute: &Attribute) -> Option<Actual<'_>> {
-        let first = attribute.path.first()?;
-        match attribute.root {
+        let Parts { root, path } = &*attribute.0;
+        let first = path.first()?;
+        match root {
             Root::User => self.user.get(first).map(Actual::of_fact),
             Root::Preferences => self.preferences.get(first).map(Actual::of_fact),
             Root::Metadata => {
                 let mut value = self.metadata.get(first)?;
-                for step in attribute.path.iter().skip(1) {
+                for step in path.iter().skip(1) {
                     value = value.as_object()?.get(step)?;
                 }
                 Actual::of_value(value)
             }
             Root::Time => time(first, self.now.with_timezone(&self.time_zone)),
+        }
+    }
+}
+
+/// Most values of attributes that are remembered. Rules of a context seldom look at more.
+const REMEMBERED: usize = 16;
+
+/// Attributes with the values that were found already: a context's rules look at the same ones again and again.
+#[derive(Debug)]
+pub(in crate::domain) struct Lookup<'a> {
+    attributes: &'a Attributes<'a>,
+    found: Vec<(&'a Attribute, Option<Actual<'a>>)>,
+    /// Which of those that are remembered makes room for the next.
+    oldest: usize,
+}
+
+impl<'a> Lookup<'a> {
+    pub(in crate::domain) fn new(attributes: &'a Attributes<'a>) -> Self {
+        Self {
+            attributes,
+            found: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    pub(super) fn time_zone(&self) -> Tz {
+        self.attributes.time_zone
+    }
+
+    pub(super) fn get(&mut self, attribute: &'a Attribute) -> Option<&Actual<'a>> {
+        let known = self.found.iter().position(|(known, _)| known.is(attribute));
+        let at = known.unwrap_or_else(|| self.find(attribute));
+        self.found.get(at)?.1.as_ref()
+    }
+
+    fn find(&mut self, attribute: &'a Attribute) -> usize {
+        let found = (attribute, self.attributes.get(attribute));
+        if self.found.len() < REMEMBERED {
+            self.found.push(found);
+            return self.found.len() - 1;
+        }
+        let at = self.oldest;
+        self.oldest = (at + 1) % REMEMBERED;
+        if let Some(slot) = self.found.get_mut(at) {
+            *slot = found;
+        }
+        at
+    }
+}
+
+/// Makes equal attributes one, so that a [`Lookup`] knows them again at a glance.
+pub(in crate::domain) fn share_attributes<'a>(clauses: impl Iterator<Item = &'a mut Clause>) {
+    let mut known = BTreeSet::new();
+    for clause in clauses {
+        if let Some(same) = known.get(&clause.attribute) {
+            clause.attribute = Attribute::clone(same);
+        } else {
+            known.insert(clause.attribute.clone());
         }
     }
 }

@@ -50,7 +50,8 @@ impl World {
     fn tried(&self, clause: &Value) -> Result<RuleTried, TooMuch> {
         let rule = rule(clause);
         assert_eq!(rule.check(), [], "{clause}");
-        rule.try_on(&self.attributes(), &mut Effort::default())
+        let attributes = self.attributes();
+        rule.try_on(&mut Lookup::new(&attributes), &mut Effort::default())
     }
 
     fn holds(&self, clause: &Value) -> bool {
@@ -528,4 +529,31 @@ fn rules_read_as_much_as_they_may_and_no_more() {
     assert_eq!(tried(&world, 200), Err(TooMuch));
     world.metadata = said(json!(vec![1; 32_000]));
     assert_eq!(tried(&world, 200), Err(TooMuch));
+}
+
+#[test]
+fn a_value_is_what_it_is_however_many_attributes_are_looked_at_and_in_whatever_order() {
+    let mut metadata = Map::new();
+    for n in 0..40 {
+        metadata.insert(format!("m{n}"), n.into());
+    }
+    let world = World {
+        metadata: metadata.into(),
+        ..World::new()
+    };
+    let attributes = world.attributes();
+    let clause = |n: usize| json!({ "attribute": format!("metadata.m{n}"), "operator": "equals", "values": [n] });
+    let order: Vec<Value> = (0..400).map(|n| clause(n * 7 % 40)).collect();
+    for chunk in order.chunks(50) {
+        for shares in [false, true] {
+            let mut rule =
+                Rule::parse(&json!({ "name": "r", "when": chunk, "then": { "persona": "p" } }))
+                    .unwrap();
+            if shares {
+                share_attributes(rule.when.iter_mut());
+            }
+            let tried = rule.try_on(&mut Lookup::new(&attributes), &mut Effort::default());
+            assert_eq!(tried.unwrap().failed_clause, None);
+        }
+    }
 }
