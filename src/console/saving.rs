@@ -310,29 +310,6 @@ fn talk_address(
     address(&kept, Some("talk-short"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_long_for_an_address_is_left_out_and_that_is_said() {
-        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let short = [field("user", "ann"), field("at", "now")];
-        let address = talk_address("persona:a", "live", &short, Some("talk-saved"));
-        assert_eq!(
-            address,
-            "/console/talk?what=persona%3Aa&state=live&user=ann&at=now&said=talk-saved"
-        );
-        let [user, at] = short;
-        let long = [user, field("metadata", &"ü".repeat(1_000)), at];
-        let address = talk_address("persona:a", "live", &long, Some("talk-saved"));
-        assert_eq!(
-            address,
-            "/console/talk?what=persona%3Aa&state=live&user=ann&at=now&said=talk-short"
-        );
-    }
-}
-
 impl Stay {
     fn refused(begun: Begun, refused: Refused) -> Outcome {
         Self {
@@ -495,5 +472,28 @@ fn word(side: Side) -> &'static str {
     match side {
         Side::Ours => "ours",
         Side::Theirs => "theirs",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_for_an_address_is_left_out_and_that_is_said() {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let short = [field("user", "ann"), field("at", "now")];
+        let address = talk_address("persona:a", "live", &short, Some("talk-saved"));
+        assert_eq!(
+            address,
+            "/console/talk?what=persona%3Aa&state=live&user=ann&at=now&said=talk-saved"
+        );
+        let [user, at] = short;
+        let long = [user, field("metadata", &"ü".repeat(1_000)), at];
+        let address = talk_address("persona:a", "live", &long, Some("talk-saved"));
+        assert_eq!(
+            address,
+            "/console/talk?what=persona%3Aa&state=live&user=ann&at=now&said=talk-short"
+        );
     }
 }
