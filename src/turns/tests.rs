@@ -97,12 +97,22 @@ async fn whoever_waits_too_long_is_turned_away_and_leaves_no_trace() {
 
 /// A flood of the first tenant beside the second, and what requests take: so many pulses long.
 fn pass(state: &mut State, now: &mut Instant, pulses: u32, took: Duration) {
+    pass_beside(state, [tenant(1), tenant(2)], now, pulses, took);
+}
+
+fn pass_beside(
+    state: &mut State,
+    [flooding, calm]: [TenantId; 2],
+    now: &mut Instant,
+    pulses: u32,
+    took: Duration,
+) {
     for _ in 0..pulses {
         *now += PULSE;
         for _ in 0..10 {
-            state.note_asked(tenant(1), *now);
+            state.note_asked(flooding, *now);
         }
-        state.note_asked(tenant(2), *now);
+        state.note_asked(calm, *now);
         state.delay.note(own(took), *now);
         state.adjust(*now);
     }
@@ -178,6 +188,24 @@ fn beside_a_calm_tenant_others_begin_at_the_pace_in_turn_and_whoever_is_calm_nev
         }
         assert_eq!(order, [1, 3, 1, 3, 1, 1, 1, 1], "{limit:?}");
         assert_eq!(state.waiting, 0);
+    }
+}
+
+#[test]
+fn a_preflight_does_not_wait_beside_refused_tokens_that_do() {
+    let turns = paced(None);
+    let mut now = Instant::now();
+    let mut state = turns.lock();
+    let [refused, page, preflight] = [Nobodys::Refused, Nobodys::Page, Nobodys::Preflight];
+    let lines = [refused.line(), preflight.line()];
+    pass_beside(&mut state, lines, &mut now, 100, USUAL);
+    pass_beside(&mut state, lines, &mut now, 300, LONG);
+    while state.may_begin(refused.line(), now) {
+        state.begin(refused.line(), now);
+    }
+    assert!(!state.may_begin(refused.line(), now));
+    for calm in [preflight.line(), page.line(), tenant(9)] {
+        assert!(state.may_begin(calm, now));
     }
 }
 
