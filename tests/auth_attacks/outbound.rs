@@ -2,6 +2,7 @@
 
 use persona_gateway::auth::{JwksSettings, Outbound, OutboundError, OutboundPolicy};
 use persona_gateway::domain::fault::Fault;
+use persona_gateway::domain::wrong::Wrong;
 use serde_json::json;
 use url::Url;
 
@@ -416,7 +417,10 @@ async fn check_lists_the_keys_and_what_was_skipped() {
         report.problems,
         [Fault::new(
             "/algorithms",
-            "no key of the set is for one of RS256, ES256; its keys are for EdDSA"
+            Wrong::NoKeyFor {
+                wanted: "RS256, ES256".to_owned(),
+                offered: "EdDSA".to_owned(),
+            }
         )]
     );
 }
