@@ -5,13 +5,12 @@ use std::ops::Range;
 
 use anyhow::ensure;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::bundle::TENANTS;
 use super::options::Options;
 use super::progress;
 use super::rounds::{Row, measure, warm_up};
-use super::servers::{GATEWAY_DATABASE, Ground, Kind};
+use super::servers::{Ground, Kind};
 use super::statistics::Median;
 
 /// What grows, one after the other.
@@ -109,13 +108,7 @@ async fn fill(ground: &Ground, what: What, numbers: Range<u32>) -> anyhow::Resul
                  where not exists (select from session_outcome o where o.session_id = s.id and o.at = s.at and o.tenant_id = s.tenant_id)"
         ),
     };
-    let mut connection = ground.database.connect(GATEWAY_DATABASE).await?;
-    for statements in [statements.as_str(), "vacuum analyze", "checkpoint"] {
-        connection
-            .execute(AssertSqlSafe(statements.to_owned()))
-            .await?;
-    }
-    Ok(())
+    ground.fill(statements).await
 }
 
 /// Measures a gateway that is started anew, as often as there are rounds.

@@ -4,13 +4,12 @@ use std::fmt;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::options::Options;
 use super::progress;
-use super::servers::{GATEWAY_DATABASE, Ground, Kind, Server};
+use super::servers::{Ground, Kind, Server};
 use super::users::asking;
 use super::{bundle, http};
 
@@ -106,13 +105,7 @@ async fn fill(ground: &Ground, tenants: u32) -> anyhow::Result<()> {
            insert into release (tenant_id, document_id, version_id)
                select v.tenant_id, v.document_id, v.id from document_version v join held h on h.id = v.tenant_id"#
     );
-    let mut connection = ground.database.connect(GATEWAY_DATABASE).await?;
-    for statements in [statements.as_str(), "vacuum analyze", "checkpoint"] {
-        connection
-            .execute(AssertSqlSafe(statements.to_owned()))
-            .await?;
-    }
-    Ok(())
+    ground.fill(statements).await
 }
 
 /// Asks once, for what has to be read of the whole tenant, and keeps the connection.

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use persona_gateway::config::environment;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -199,10 +200,19 @@ impl Ground {
         self.analyze().await
     }
 
+    /// Adds to what the gateway's database has, and lets PostgreSQL tidy up, as it does by itself in time.
+    pub(super) async fn fill(&self, statements: String) -> anyhow::Result<()> {
+        let mut connection = self.database.connect(GATEWAY_DATABASE).await?;
+        for statements in [statements, "vacuum analyze".into(), "checkpoint".into()] {
+            connection.execute(AssertSqlSafe(statements)).await?;
+        }
+        Ok(())
+    }
+
     /// Lets PostgreSQL learn how much of what there is.
     pub(super) async fn analyze(&self) -> anyhow::Result<()> {
         let mut connection = self.database.connect(GATEWAY_DATABASE).await?;
-        sqlx::Executor::execute(&mut connection, "analyze").await?;
+        connection.execute("analyze").await?;
         Ok(())
     }
 
