@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use self::delay::{Delay, Took};
+use self::delay::{Delay, Length, Took};
 use self::lately::Lately;
 use self::pace::Pace;
 use crate::domain::ids::TenantId;
@@ -28,11 +28,9 @@ use crate::domain::ids::TenantId;
 /// In progress for one tenant, whatever others do, where the number is limited.
 const OF_EACH: usize = 2;
 /// How often the pace is changed at most.
-const PULSE: Duration = Duration::from_millis(10);
+const PULSE: Duration = Duration::from_millis(5);
 /// How often those who wait for the pace are looked at.
 const TICK: Duration = Duration::from_millis(1);
-/// How often it is tried how long the way to the main runtime and back takes, at most.
-const PROBE: Duration = Duration::from_millis(1);
 /// How long there is a pace after a tenant asked that asks for far less than another.
 const FOR_THE_CALM: Duration = Duration::from_secs(2);
 /// From one request to the next at the slowest pace, with one processor; with two it is half of it. So many leave most of a processor to the calm,
@@ -86,8 +84,6 @@ struct State {
     slowest: Duration,
     /// When the pace was last looked at.
     adjusted: Instant,
-    /// When the way was last tried.
-    probed: Instant,
     has_pulse: bool,
     lines: HashMap<TenantId, Line>,
     /// Tenants with requests that wait: whose turn is next is first.
@@ -137,6 +133,9 @@ struct Place<'a> {
     called: Option<oneshot::Receiver<Turn>>,
 }
 
+/// Somebody who tries the way to the main runtime and back, until this is dropped.
+struct Try<'a>(&'a Turns);
+
 /// Those whose turn has come.
 type Called = Vec<(oneshot::Sender<Turn>, TenantId)>;
 
@@ -167,14 +166,14 @@ impl Turns {
     /// Waits for a turn; `None` if it did not come in time.
     pub async fn take(&self, tenant: TenantId) -> Option<Turn> {
         let asked = Instant::now();
-        let probes = self.lock().note_asked(tenant, asked);
-        if probes && let Some(runtime) = &self.0.runtime {
-            // As an answer of Anam or of the database: it comes from the main runtime, and a web worker looks at what comes from elsewhere only
-            // after every 31 things of its own, while it has any.
-            drop(runtime.spawn(std::future::ready(())).await);
-            let now = Instant::now();
-            let took = now.duration_since(asked);
-            self.lock().delay.note_way(took, now);
+        let tries = self.lock().note_asked(tenant, asked);
+        if tries {
+            let _until_it_ends = Try(self);
+            if let Some(runtime) = &self.0.runtime {
+                // As an answer of Anam or of the database: it comes from the main runtime, and a web worker looks at what comes from elsewhere
+                // only after every 31 things of its own, while it has any.
+                drop(runtime.spawn(std::future::ready(())).await);
+            }
         }
         let waits = {
             let mut state = self.lock();
@@ -271,7 +270,6 @@ impl State {
             pace: None,
             slowest: SLOWEST / processors,
             adjusted: now,
-            probed: now,
             has_pulse: false,
             lines: HashMap::new(),
             next: VecDeque::new(),
@@ -291,11 +289,11 @@ impl State {
         if self.lately.is_calm(tenant) {
             self.calm = Some(now);
         }
-        let probes = self.lately.has_flood() && now.duration_since(self.probed) >= PROBE;
-        if probes {
-            self.probed = now;
+        let tries = self.lately.has_flood() && self.delay.may_try(now);
+        if tries {
+            self.delay.begin_try(now);
         }
-        probes
+        tries
     }
 
     fn is_paced(&self, tenant: TenantId) -> bool {
@@ -432,13 +430,21 @@ impl State {
             self.pace = None;
             return;
         }
-        let is_long = self.delay.is_long(self.in_progress, now);
-        self.pace = match (is_long, self.pace.take()) {
-            (Some(true), None) => self.lately.pace(self.slowest, now),
-            (Some(true), Some(pace)) => Some(pace.slower()),
-            (Some(false), Some(pace)) => pace.faster(),
-            (_, pace) => pace,
+        let length = self.delay.length(self.in_progress, now);
+        self.pace = match (length, self.pace.take()) {
+            (Length::Long | Length::VeryLong, None) => self.lately.pace(self.slowest, now),
+            (Length::Long, Some(pace)) => Some(pace.slower()),
+            (Length::VeryLong, Some(pace)) => Some(pace.much_slower()),
+            (Length::Short, Some(pace)) => pace.faster(),
+            (Length::Unclear, pace) => pace,
+            (Length::Short, None) => None,
         };
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        self.0.lock().delay.end_try(Instant::now());
     }
 }
 

@@ -8,8 +8,10 @@ use tokio::time::Instant;
 const SHORTEST: Duration = Duration::from_micros(20);
 /// Requests of this time may begin together, since timers are not exact.
 const TOGETHER: Duration = Duration::from_millis(4);
-/// Of the gap, what it grows by when requests take long, and what it shrinks by when they do not.
-const STEPS: (u32, u32) = (16, 64);
+/// Of the gap, what it grows by when requests take long.
+const SLOWER: u32 = 16;
+/// What it shrinks by when they do not.
+const FASTER: u32 = 128;
 
 /// So many requests begin in a time.
 #[derive(Debug)]
@@ -43,13 +45,19 @@ impl Pace {
     }
 
     pub(super) fn slower(self) -> Self {
-        let gap = self.longest.min(self.gap + self.gap / STEPS.0);
+        let gap = self.longest.min(self.gap + self.gap / SLOWER);
+        Self { gap, ..self }
+    }
+
+    /// Half as fast.
+    pub(super) fn much_slower(self) -> Self {
+        let gap = self.longest.min(self.gap * 2);
         Self { gap, ..self }
     }
 
     /// `None` if it would be so fast that it is none.
     pub(super) fn faster(self) -> Option<Self> {
-        let gap = self.gap.saturating_sub(self.gap / STEPS.1);
+        let gap = self.gap.saturating_sub(self.gap / FASTER);
         (gap >= SHORTEST).then_some(Self { gap, ..self })
     }
 

@@ -95,6 +95,13 @@ async fn whoever_waits_too_long_is_turned_away_and_leaves_no_trace() {
     assert!(is_idle(&turns));
 }
 
+/// Asks, and finds the way short.
+fn ask(state: &mut State, tenant: TenantId, now: Instant) {
+    if state.note_asked(tenant, now) {
+        state.delay.end_try(now);
+    }
+}
+
 /// A flood of the first tenant beside the second, and what requests take: so many pulses long.
 fn pass(state: &mut State, now: &mut Instant, pulses: u32, took: Duration) {
     pass_beside(state, [tenant(1), tenant(2)], now, pulses, took);
@@ -110,9 +117,9 @@ fn pass_beside(
     for _ in 0..pulses {
         *now += PULSE;
         for _ in 0..10 {
-            state.note_asked(flooding, *now);
+            ask(state, flooding, *now);
         }
-        state.note_asked(calm, *now);
+        ask(state, calm, *now);
         state.delay.note(own(took), *now);
         state.adjust(*now);
     }
@@ -127,28 +134,28 @@ fn the_pace_slows_down_while_requests_take_long_and_ends_when_they_do_not() {
     let mut state = turns.lock();
     let mut now = Instant::now();
     pass(&mut state, &mut now, 100, USUAL);
-    assert_eq!(state.delay.is_long(0, now), Some(false));
+    assert_eq!(state.delay.length(0, now), Length::Short);
     assert!(state.pace.is_none());
     // It begins with what they ask for.
     while state.pace.is_none() {
         pass(&mut state, &mut now, 1, LONG);
     }
     let per_second = |state: &State| state.pace.as_ref().map_or(u32::MAX, Pace::per_second);
-    assert!((900..=1_100).contains(&per_second(&state)));
+    assert!((1_800..=2_200).contains(&per_second(&state)));
     pass(&mut state, &mut now, 5, LONG);
-    assert!((600..900).contains(&per_second(&state)));
+    assert!((1_200..1_800).contains(&per_second(&state)));
     pass(&mut state, &mut now, 200, LONG);
     assert_eq!(per_second(&state), 250);
-    pass(&mut state, &mut now, 100, USUAL);
+    pass(&mut state, &mut now, 200, USUAL);
     assert!((800..2_000).contains(&per_second(&state)));
-    pass(&mut state, &mut now, 500, USUAL);
+    pass(&mut state, &mut now, 1_000, USUAL);
     assert!(state.pace.is_none());
     // What takes long for a time is the usual in the end.
     for passed in 0..4 {
         let later = now + OF_LATE * passed;
         state.delay.note(own(USUAL * 5), later);
     }
-    assert_eq!(state.delay.is_long(0, now + OF_LATE * 3), Some(false));
+    assert_eq!(state.delay.length(0, now + OF_LATE * 3), Length::Short);
 }
 
 #[test]
@@ -161,8 +168,8 @@ fn beside_a_calm_tenant_others_begin_at_the_pace_in_turn_and_whoever_is_calm_nev
         pass(&mut state, &mut now, 300, LONG);
         assert!(state.is_paced(tenant(1)) && !state.is_paced(tenant(2)));
         // The third asks for a fifth of what the first asks for.
-        for _ in 0..50 {
-            state.note_asked(tenant(3), now);
+        for _ in 0..100 {
+            ask(&mut state, tenant(3), now);
         }
         assert!(state.is_paced(tenant(3)));
         let first = std::iter::from_fn(|| {
@@ -233,6 +240,12 @@ fn what_ends_calls_the_next_of_its_tenant_when_it_is_time_and_not_before() {
 }
 
 #[test]
+fn before_anything_ended_nothing_is_long() {
+    let now = Instant::now();
+    assert_eq!(Delay::new(now).length(1, now), Length::Short);
+}
+
+#[test]
 fn beside_a_slow_anam_more_is_not_long_yet() {
     let mut now = Instant::now();
     let mut times = Delay::new(now);
@@ -244,7 +257,7 @@ fn beside_a_slow_anam_more_is_not_long_yet() {
             now += PULSE;
             times.note(Took { anam, own: more }, now);
         }
-        assert_eq!(times.is_long(0, now) == Some(true), is_long, "{anam:?}");
+        assert_eq!(times.length(0, now) == Length::Long, is_long, "{anam:?}");
     }
 }
 
@@ -253,15 +266,57 @@ fn a_way_to_the_main_runtime_that_takes_long_is_slow_too() {
     let mut now = Instant::now();
     let mut times = Delay::new(now);
     let anam = Duration::from_millis(64);
-    for (way, is_long) in [(0, Some(false)), (3, Some(true)), (0, Some(false))] {
+    for (way, length) in [
+        (0, Length::Short),
+        (3, Length::Long),
+        (5, Length::VeryLong),
+        (0, Length::Short),
+    ] {
         for _ in 0..100 {
-            now += PROBE;
+            now += Duration::from_millis(4);
             let own = Duration::from_millis(1);
             times.note(Took { anam, own }, now);
-            times.note_way(Duration::from_millis(way), now);
+            assert!(times.may_try(now));
+            times.begin_try(now);
+            assert!(!times.may_try(now), "one at a time");
+            now += Duration::from_millis(way);
+            times.end_try(now);
+            assert!(!times.may_try(now), "and not at once again");
         }
-        assert_eq!(times.is_long(0, now), is_long, "{way}");
+        assert_eq!(times.length(0, now), length, "{way}");
     }
+    // Nobody waits for the end of a try to see that it takes long.
+    now += Duration::from_millis(4);
+    times.begin_try(now);
+    assert_eq!(times.length(0, now), Length::Short);
+    assert_eq!(
+        times.length(0, now + Duration::from_millis(10)),
+        Length::Long
+    );
+    assert_eq!(
+        times.length(0, now + Duration::from_secs(9)),
+        Length::VeryLong
+    );
+}
+
+#[tokio::test]
+async fn a_try_whose_client_is_gone_is_over() {
+    let turns = paced(None);
+    let now = Instant::now();
+    let earlier = now.checked_sub(Duration::from_secs(1)).unwrap();
+    {
+        let mut state = turns.lock();
+        for _ in 0..20 {
+            ask(&mut state, tenant(1), now);
+        }
+        state.delay = Delay::new(earlier);
+    }
+    let mut taking = taking(&turns, 1);
+    assert!(taking.as_mut().now_or_never().is_none());
+    let later = now + Duration::from_secs(1);
+    assert!(!turns.lock().delay.may_try(later));
+    drop(taking);
+    assert!(turns.lock().delay.may_try(later));
 }
 
 #[test]
@@ -276,7 +331,7 @@ fn without_a_tenant_that_asks_for_far_less_there_is_no_pace() {
     for _ in 0..100 {
         now += PULSE;
         for number in [1, 1, 1, 2, 2, 2] {
-            state.note_asked(tenant(number), now);
+            ask(&mut state, tenant(number), now);
         }
         state.delay.note(own(LONG), now);
         state.adjust(now);
