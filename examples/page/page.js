@@ -15,6 +15,7 @@ let user; // one of settings.users
 let jwt;
 let contexts = [];
 let client; // Anam's, while a conversation runs
+let speaker; // the stand-in's page for it
 let waiting = false; // for a place, while others have all of them
 
 // ---- Signing in: what your product does already
@@ -89,7 +90,10 @@ async function start() {
       ...(settings.anam && { api: { baseUrl: settings.anam } }),
       disableInputAudio: settings.standIn || !element("microphone").checked,
     });
-    client.addListener(AnamEvent.SESSION_READY, () => say(`${minted.persona.name} is here.`));
+    client.addListener(AnamEvent.SESSION_READY, (session) => {
+      say(`${minted.persona.name} is here.`);
+      if (settings.standIn) speakFor(session);
+    });
     client.addListener(AnamEvent.VIDEO_PLAY_STARTED, () => { element("picture").textContent = ""; });
     client.addListener(AnamEvent.DATA_CHANNEL_OPEN, () => { element("write").hidden = false; });
     client.addListener(AnamEvent.MESSAGE_HISTORY_UPDATED, (messages) => {
@@ -138,6 +142,7 @@ async function hangUp() {
 
 function ended() {
   client = undefined;
+  speaker?.remove();
   element("start").disabled = false;
   element("stop").disabled = true;
   element("write").hidden = true;
@@ -153,7 +158,13 @@ function line(role, name, text) {
   return item;
 }
 
-// The stand-in for Anam says nothing, but it shows what it was asked for: the prompt, and the greeting that a persona would begin with.
+// The stand-in for Anam speaks through a page of its own, which need not be seen.
+function speakFor(session) {
+  speaker = Object.assign(document.createElement("iframe"), { src: `${settings.anam}/_emulator/engine?session_id=${session}`, hidden: true });
+  document.body.append(speaker);
+}
+
+// It shows what it was asked for, too: the prompt, and the greeting that the persona begins with.
 async function showWhatWasAsked(minted) {
   const calls = await (await fetch(`${settings.anam}/_emulator/requests`)).json();
   const persona = calls.find((call) => call.body?.clientLabel === minted.sessionId)?.body.personaConfig;
@@ -286,7 +297,7 @@ async function signedIn(event) {
 }
 
 element("where").textContent = settings.standIn
-  ? "This page runs beside a stand-in for Anam: it connects, but sends no picture and no sound. Start `dev` with ANAM_API_KEY for the real one."
+  ? "This page runs beside a stand-in for Anam: it says the greeting and repeats what you write, but sends no picture and no sound. Start `dev` with ANAM_API_KEY for the real one."
   : `This page talks to Anam${settings.anam ? ` at ${settings.anam}` : ""}, through your microphone or in writing.`;
 element("users").replaceChildren(...settings.users.map(({ claims, about }, index) => {
   const choice = Object.assign(document.createElement("input"), { type: "radio", name: "user", value: index, checked: index === 0 });

@@ -120,6 +120,12 @@ async fn a_newcomer_signs_in_chooses_and_talks_on_the_page_that_dev_serves() {
         shows(&browser, "#transcript", greeting).await;
         click(&browser, "#asked summary").await;
         shows(&browser, "#asked", "T-77").await;
+        // The stand-in repeats what is written to it.
+        write(&browser, "#message", "Is it raining?").await;
+        click(&browser, "#write button").await;
+        shows(&browser, "#transcript li:last-child", "Liv from support").await;
+        let all = shows(&browser, "#transcript", "Is it raining?").await;
+        assert_eq!(all.matches("Is it raining?").count(), 2, "{all}");
         assert_eq!(forbidden(&browser).await, Vec::<Value>::new());
         assert_eq!(axe::violations(&browser).await, Vec::<String>::new());
 

@@ -15,11 +15,25 @@ struct Socket {
 }
 
 impl Socket {
-    /// Connects as a browser does; panics unless the server switches protocols.
+    /// Connects as the SDK does.
     async fn open(driver: &Driver, id: &str) -> Self {
+        Self::open_at(
+            driver,
+            &format!("/v1/webrtc/engines/emu/ws?session_id={id}"),
+        )
+        .await
+    }
+
+    /// Connects as the engine's page does.
+    async fn open_engine(driver: &Driver, id: &str) -> Self {
+        Self::open_at(driver, &format!("/_emulator/engine/ws?session_id={id}")).await
+    }
+
+    /// Connects as a browser does; panics unless the server switches protocols.
+    async fn open_at(driver: &Driver, path: &str) -> Self {
         let mut stream = TcpStream::connect(driver.anam.address()).await.unwrap();
         let head = format!(
-            "GET /v1/webrtc/engines/emu/ws?session_id={id} HTTP/1.1\r\nhost: emulator\r\n\
+            "GET {path} HTTP/1.1\r\nhost: emulator\r\n\
              connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -45,8 +59,19 @@ impl Socket {
     }
 
     async fn say(&mut self, action: &str, id: &str) {
-        let message = json!({"actionType": action, "sessionId": id, "payload": {}});
+        self.say_with(action, id, json!({})).await;
+    }
+
+    async fn say_with(&mut self, action: &str, id: &str, payload: Value) {
+        let message = json!({"actionType": action, "sessionId": id, "payload": payload});
         self.send(1, message.to_string().as_bytes()).await;
+    }
+
+    /// The next message's action and payload.
+    async fn next(&mut self) -> (String, Value) {
+        let mut message = self.hear().await.unwrap();
+        let action = message["actionType"].as_str().unwrap().to_owned();
+        (action, message["payload"].take())
     }
 
     /// The next message; `None` when the server closes.
@@ -81,6 +106,55 @@ async fn the_first_offer_makes_the_session_ready_and_nothing_else_does() {
     let ready = socket.hear().await.unwrap();
     assert_eq!(ready["actionType"], "sessionready");
     assert_eq!(ready["sessionId"], *id);
+}
+
+#[tokio::test]
+async fn an_engines_page_gets_what_the_client_offered_and_the_client_its_answer() {
+    let driver = Driver::strict();
+    let id = started(&driver, &persona()).await;
+    let mut client = Socket::open(&driver, &id).await;
+    client.say_with("offer", &id, json!({ "try": 1 })).await;
+    assert_eq!(client.next().await.0, "sessionready");
+    client
+        .say_with("icecandidate", &id, json!({ "of": 1 }))
+        .await;
+    // The SDK begins anew: what it offered before is of no use.
+    client.say_with("offer", &id, json!({ "try": 2 })).await;
+    assert_eq!(client.next().await.0, "sessionready");
+    client
+        .say_with("icecandidate", &id, json!({ "of": 2 }))
+        .await;
+    client.say("heartbeat", &id).await;
+    client.send(1, b"not JSON").await;
+    assert_eq!(client.next().await.0, "warning");
+
+    let mut engine = Socket::open_engine(&driver, &id).await;
+    let (first, config) = engine.next().await;
+    assert_eq!(
+        (first.as_str(), &config),
+        ("persona", &persona()["personaConfig"])
+    );
+    let is = |action: &str, payload: Value| (action.to_owned(), payload);
+    assert_eq!(engine.next().await, is("offer", json!({ "try": 2 })));
+    assert_eq!(engine.next().await, is("icecandidate", json!({ "of": 2 })));
+    client
+        .say_with("icecandidate", &id, json!({ "of": 3 }))
+        .await;
+    assert_eq!(engine.next().await, is("icecandidate", json!({ "of": 3 })));
+    engine
+        .say_with("answer", &id, json!({ "sdp": "v=0" }))
+        .await;
+    assert_eq!(client.next().await, is("answer", json!({ "sdp": "v=0" })));
+
+    let talk = format!("/talk?session_id={id}");
+    let said = json!({ "content": "Hello" });
+    assert_eq!(driver.post(&talk, KEY, &said).await.status, 200);
+    assert_eq!(engine.next().await, is("talk", json!("Hello")));
+
+    let stop = format!("/v1/sessions/{id}/stop");
+    assert_eq!(driver.post(&stop, KEY, &json!({})).await.status, 200);
+    assert_eq!(client.next().await.0, "endsession");
+    assert!(engine.hear().await.is_none());
 }
 
 #[tokio::test]
@@ -139,12 +213,10 @@ async fn a_socket_needs_a_session_that_exists() {
         ("session_id=x", 400),
         ("", 400),
     ] {
-        let path = format!("/v1/webrtc/engines/emu/ws?{query}");
-        assert_eq!(
-            answer_to(driver.call(Method::GET, &path)).await.status,
-            status,
-            "{query}"
-        );
+        for socket in ["/v1/webrtc/engines/emu/ws", "/_emulator/engine/ws"] {
+            let asked = driver.call(Method::GET, &format!("{socket}?{query}"));
+            assert_eq!(answer_to(asked).await.status, status, "{socket} {query}");
+        }
     }
 }
 

@@ -82,7 +82,10 @@ async function begin() {
       disableInputAudio: !listens,
     });
     const on = (event, does) => client.addListener(event, (...told) => { if (call === mine) does(...told); });
-    on(AnamEvent.SESSION_READY, () => ready(minted));
+    on(AnamEvent.SESSION_READY, (session) => {
+      if ("standIn" in form.dataset) mine.engine = engine(session);
+      ready(minted);
+    });
     on(AnamEvent.MIC_PERMISSION_PENDING, () => { if (!mine.began) say(text("talk-microphone-ask")); });
     on(AnamEvent.MIC_PERMISSION_GRANTED, () => {
       element("talk-mute").hidden = false;
@@ -101,6 +104,13 @@ async function begin() {
     end();
     explain(error);
   }
+}
+
+// The stand-in for Anam speaks through a page of its own, which need not be seen.
+function engine(session) {
+  const frame = Object.assign(document.createElement("iframe"), { src: `${form.dataset.anam}/_emulator/engine?session_id=${session}`, hidden: true });
+  document.body.append(frame);
+  return frame;
 }
 
 function explain(error) {
@@ -200,7 +210,7 @@ function lines(list, messages, persona) {
       list.insertBefore(line, list.children[at] ?? null);
     }
     line.className = role === "user" ? "user" : "persona";
-    const said = { b: role === "user" ? text("talk-you") : persona, span: interrupted ? `${content} …` : content };
+    const said = { b: role === "user" ? text("talk-you") : persona, span: interrupted ? `${content.trimEnd()} …` : content };
     for (const [part, words] of Object.entries(said)) {
       if (line.querySelector(part).textContent !== words) line.querySelector(part).textContent = words;
     }
@@ -226,6 +236,7 @@ function end() {
   element("talk-video").hidden = true;
   if (ended?.minted) breakOff(ended.minted.name);
   ended?.client?.stopStreaming().catch(() => {});
+  ended?.engine?.remove();
 }
 
 // The buttons that make sense now; the focus goes from one that vanishes to the one in its place.

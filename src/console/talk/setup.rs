@@ -19,7 +19,7 @@ pub struct Setup {
     pub sdk: Sdk,
     /// Where the SDK finds Anam.
     pub anam: String,
-    /// Whether that is the stand-in of `dev`, which sends neither picture nor sound.
+    /// Whether that is the stand-in of `dev`, which sends words, and neither picture nor sound.
     pub is_stand_in: bool,
     /// `Content-Security-Policy` of the page.
     pub policy: String,
@@ -27,14 +27,18 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(base_url: &Url, settings: &ConsoleSettings) -> Self {
+        let connects = format!("connect-src 'self' {}", sources(base_url));
+        let frames = if settings.anam_is_stand_in {
+            // A page of the stand-in speaks for its engine.
+            format!("; frame-src {}", base_url.origin().ascii_serialization())
+        } else {
+            String::new()
+        };
         Self {
             sdk: settings.anam_sdk.clone(),
             anam: base_url.as_str().trim_end_matches('/').to_owned(),
             is_stand_in: settings.anam_is_stand_in,
-            policy: POLICY.replace(
-                "connect-src 'self'",
-                &format!("connect-src 'self' {}", sources(base_url)),
-            ),
+            policy: POLICY.replace("connect-src 'self'", &connects) + &frames,
         }
     }
 }
@@ -91,6 +95,23 @@ fn missing() -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_stand_in_has_a_page_within_the_page() {
+        let url = Url::parse("http://127.0.0.1:8083").unwrap();
+        for (anam_is_stand_in, frames) in [(false, ""), (true, "; frame-src http://127.0.0.1:8083")]
+        {
+            let settings = ConsoleSettings {
+                anam_sdk: Sdk::none(),
+                anam_is_stand_in,
+            };
+            let policy = Setup::new(&url, &settings).policy;
+            assert!(
+                policy.ends_with(&format!("frame-ancestors 'none'{frames}")),
+                "{policy}"
+            );
+        }
+    }
 
     #[test]
     fn the_sdk_may_connect_to_anam_and_to_nobody_else() {

@@ -10,6 +10,7 @@ mod answer;
 mod catalogue;
 mod config;
 mod engine;
+mod engine_page;
 mod faults;
 mod handle;
 mod lock;

@@ -18,7 +18,7 @@ use super::routes::{catalogue, faults, requests, sessions};
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::tokens::Tokens;
-use super::{engine, mint, signalling};
+use super::{engine, engine_page, mint, signalling};
 use crate::dev::cors;
 
 /// The largest body that is read, in bytes.
@@ -122,6 +122,9 @@ fn endpoints(app: &mut ServiceConfig) {
             "/v1/sessions/{id}/transcript",
             web::get().to(sessions::transcript),
         )
+        .route("/_emulator/engine", web::get().to(engine_page::page))
+        .route("/_emulator/engine.js", web::get().to(engine_page::script))
+        .route("/_emulator/engine/ws", web::get().to(engine_page::connect))
         .route("/_emulator/requests", web::get().to(requests::list))
         .route("/_emulator/requests", web::delete().to(faults::clear))
         .route("/_emulator/faults", web::get().to(faults::list))

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::access::Account;
@@ -14,6 +14,8 @@ use super::lock::lock;
 
 /// Sessions that are remembered; the oldest are forgotten, running or not.
 const KEPT: usize = 10_000;
+/// Messages of the signalling that wait for whoever is to read them; what comes then is lost.
+const WAITING: usize = 256;
 
 /// Why a session ended, in Anam's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,9 +53,34 @@ struct Session {
     longest: Option<TimeDelta>,
     deadline: Option<DateTime<Utc>>,
     ended: watch::Sender<Option<String>>,
+    /// Where messages for the client go, once its socket is there.
+    client: Option<mpsc::Sender<Value>>,
+    /// Where messages for the engine's page go, once there is one.
+    engine: Option<mpsc::Sender<Value>>,
+    /// What the client sent before, from its last offer on.
+    unread: Vec<Value>,
 }
 
 impl Session {
+    /// A message of the client, for the engine's page.
+    fn pass_on(&mut self, message: Value) {
+        if let Some(engine) = &self.engine
+            && !engine.is_closed()
+        {
+            drop(engine.try_send(message));
+            return;
+        }
+        if message
+            .get("actionType")
+            .is_some_and(|action| action == "offer")
+        {
+            self.unread.clear();
+        }
+        if self.unread.len() < WAITING {
+            self.unread.push(message);
+        }
+    }
+
     pub(super) fn end(&mut self, status: ExitStatus, reason: &str, now: DateTime<Utc>) {
         if self.row.end_time.is_some() {
             return;
@@ -66,11 +93,13 @@ impl Session {
     }
 }
 
-/// What the signalling socket of one session follows.
+/// What a socket of one session follows: the client's, or that of the engine's page.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// Becomes the reason when the session ends.
     pub(super) ended: watch::Receiver<Option<String>>,
+    /// What the other side sends.
+    pub(super) messages: mpsc::Receiver<Value>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +137,9 @@ impl Sessions {
             longest,
             deadline: None,
             ended: watch::Sender::new(None),
+            client: None,
+            engine: None,
+            unread: Vec::new(),
             row,
         };
         book.sessions.insert(session.row.id, session);
@@ -149,13 +181,51 @@ impl Sessions {
             .is_some_and(|session| session.row.end_time.is_none())
     }
 
-    /// Follows a session; `None` when it is unknown.
+    /// Follows a session for its client; `None` when it is unknown.
     pub(super) fn follow(&self, id: Uuid) -> Option<Stream> {
-        let book = lock(&self.book);
-        let session = book.sessions.get(&id)?;
+        let mut book = lock(&self.book);
+        let session = book.sessions.get_mut(&id)?;
+        let (sender, messages) = mpsc::channel(WAITING);
+        session.client = Some(sender);
         Some(Stream {
             ended: session.ended.subscribe(),
+            messages,
         })
+    }
+
+    /// Follows a session for the engine's page, which begins with what the client sent so far; with it comes the persona's configuration.
+    pub(super) fn serve(&self, id: Uuid) -> Option<(Value, Stream)> {
+        let mut book = lock(&self.book);
+        let session = book.sessions.get_mut(&id)?;
+        let (sender, messages) = mpsc::channel(WAITING);
+        for message in session.unread.drain(..) {
+            drop(sender.try_send(message));
+        }
+        session.engine = Some(sender);
+        let stream = Stream {
+            ended: session.ended.subscribe(),
+            messages,
+        };
+        Some((session.row.persona_config.clone(), stream))
+    }
+
+    /// A message of the client, for the engine's page.
+    pub(super) fn send_to_engine(&self, id: Uuid, message: Value) {
+        if let Some(session) = lock(&self.book).sessions.get_mut(&id) {
+            session.pass_on(message);
+        }
+    }
+
+    /// A message of the engine's page, for the client.
+    pub(super) fn send_to_client(&self, id: Uuid, message: Value) {
+        let book = lock(&self.book);
+        let client = book
+            .sessions
+            .get(&id)
+            .and_then(|session| session.client.as_ref());
+        if let Some(client) = client {
+            drop(client.try_send(message));
+        }
     }
 
     /// The stream is up: the session's length counts from the first time on. Says what is left.

@@ -1,25 +1,28 @@
-//! The signalling socket: enough of the engine's side for a client to be told that it is ready.
-//! No media flows. A closed socket ends the session; one that merely breaks off keeps its slot,
-//! as a vanished tab does at Anam, and may come back.
+//! The signalling socket: enough of the engine's side for a client to learn that it is ready. What else it sends, an engine's page
+//! answers where one is open (see [`super::engine_page`]); no media flows. A closed socket ends the session; one that merely breaks off
+//! keeps its slot, as a vanished tab does at Anam, and may come back.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, Closed};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::OptionFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::answer::{Refusal, ok};
+use super::mint::json_object;
 use super::sessions::Stream;
 use super::shared::Shared;
 
 /// The largest message that is read; an offer has about 10 kB.
-const LARGEST_MESSAGE: usize = 1 << 20;
+pub(super) const LARGEST_MESSAGE: usize = 1 << 20;
 
 /// Names the session in the query of the socket and of `/talk`.
 #[derive(Debug, Deserialize)]
@@ -30,8 +33,10 @@ pub(super) struct Named {
 /// A message of either side.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Signal {
-    action_type: String,
+pub(super) struct Signal {
+    pub(super) action_type: String,
+    #[serde(default)]
+    pub(super) payload: Value,
 }
 
 /// `GET /v1/webrtc/engines/emu/ws?session_id=`
@@ -58,12 +63,16 @@ pub(super) async fn connect(
     Ok(response)
 }
 
-/// `POST /talk?session_id=`: has the persona say a text; here it is only accepted.
+/// `POST /talk?session_id=`: has the persona say a text, where an engine's page is open.
 pub(super) async fn talk(
     shared: web::Data<Shared>,
     request: HttpRequest,
+    body: Bytes,
 ) -> Result<HttpResponse, Refusal> {
-    session_id(&shared, &request)?;
+    let id = session_id(&shared, &request)?;
+    let body = json_object(&request, &body)?;
+    let message = message(id, "talk", body.get("content").unwrap_or(&Value::Null));
+    shared.sessions.send_to_engine(id, message);
     Ok(ok(json!({})))
 }
 
@@ -73,7 +82,7 @@ pub(super) async fn metrics() -> HttpResponse {
 }
 
 /// The running session that a request names.
-fn session_id(shared: &Shared, request: &HttpRequest) -> Result<Uuid, Refusal> {
+pub(super) fn session_id(shared: &Shared, request: &HttpRequest) -> Result<Uuid, Refusal> {
     let named = web::Query::<Named>::from_query(request.query_string())
         .map_err(|error| Refusal::bad_request(format!("session_id: {error}")))?;
     let id = named.session_id;
@@ -82,6 +91,11 @@ fn session_id(shared: &Shared, request: &HttpRequest) -> Result<Uuid, Refusal> {
     } else {
         Err(Refusal::not_found(format!("Session {id} is not running.")))
     }
+}
+
+/// A message of the signalling.
+pub(super) fn message(id: Uuid, action: &str, payload: &Value) -> Value {
+    json!({ "actionType": action, "sessionId": id, "payload": payload })
 }
 
 /// The engine's end of one socket.
@@ -117,11 +131,14 @@ impl Line {
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return Err(Closed),
                 },
+                Some(message) = stream.messages.recv() => {
+                    self.client.text(message.to_string()).await?;
+                }
                 Some(()) = &mut length => {
                     self.shared.sessions.run_out(self.id, self.shared.config.clock.now());
                     length.set(None.into());
                 }
-                reason = ended(&mut stream) => {
+                reason = ended(&mut stream.ended) => {
                     self.send_message("endsession", json!(reason)).await?;
                     return self.client.close(None).await;
                 }
@@ -139,19 +156,23 @@ impl Line {
                 return Ok(false);
             }
         };
-        if signal.action_type != "offer" {
-            return Ok(false);
+        let Signal {
+            action_type,
+            payload,
+        } = signal;
+        let is_offer = action_type == "offer";
+        if is_offer {
+            self.send_message("sessionready", json!({})).await?;
         }
-        self.send_message("sessionready", json!({})).await?;
-        Ok(true)
+        if is_offer || action_type == "icecandidate" {
+            let message = message(self.id, &action_type, &payload);
+            self.shared.sessions.send_to_engine(self.id, message);
+        }
+        Ok(is_offer)
     }
 
     async fn send_message(&mut self, action: &str, payload: Value) -> Result<(), Closed> {
-        let message = json!({
-            "actionType": action,
-            "sessionId": self.id,
-            "payload": payload,
-        });
+        let message = message(self.id, action, &payload);
         self.client.text(message.to_string()).await
     }
 
@@ -164,8 +185,8 @@ impl Line {
 }
 
 /// Waits for the session's end; says why.
-async fn ended(stream: &mut Stream) -> String {
-    match stream.ended.wait_for(Option::is_some).await {
+pub(super) async fn ended(ended: &mut watch::Receiver<Option<String>>) -> String {
+    match ended.wait_for(Option::is_some).await {
         Ok(reason) => reason.clone().unwrap_or_default(),
         Err(_forgotten) => "Session forgotten".to_owned(),
     }

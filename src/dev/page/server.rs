@@ -168,8 +168,14 @@ fn policy(settings: &Settings) -> String {
         gateway,
         issuer,
         anam,
+        stand_in,
         ..
     } = settings;
+    // A page of the stand-in speaks for its engine.
+    let frames = match anam {
+        Some(url) if *stand_in => url,
+        _ => "'none'",
+    };
     // Anam's engines have names of their own; those of another are where it is itself.
     let anam = match anam {
         Some(url) => format!("{url} {}", url.replacen("http", "ws", 1)),
@@ -177,7 +183,7 @@ fn policy(settings: &Settings) -> String {
     };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {gateway} {issuer} {anam}; \
-         img-src https: data:; media-src https: blob: mediastream:; base-uri 'none'; form-action 'none'; \
+         frame-src {frames}; img-src https: data:; media-src https: blob: mediastream:; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'"
     )
 }

@@ -113,6 +113,58 @@ async fn an_editor_talks_with_a_draft_as_a_user_whom_they_describe_and_sees_why(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stand_in_of_dev_greets_and_repeats_what_is_written_to_it() {
+    let app = with_sdk(true).await;
+    app.member("demo", ANN, Role::Editor).await;
+    with_browser(|browser| async move {
+        let desk = Desk::new(&app, browser).await;
+        desk.sign_in(ANN).await;
+        desk.open("/console/talk?what=persona:support-agent").await;
+        desk.press("#talk-start").await;
+        desk.shows("#talk-write button", "Send").await;
+        let minted = app.last_mint();
+        let greeting = minted["personaConfig"]["initialMessage"].as_str().unwrap();
+        desk.shows("#talk-transcript", greeting).await;
+        let said = "Does it <b>rain</b>?";
+        desk.fill("#talk-message", said).await;
+        desk.press("#talk-write button").await;
+        desk.shows("#talk-transcript li.persona:last-child", said)
+            .await;
+        // The greeting may be over by then, or not.
+        let found = lines(&desk, "talk-transcript").await;
+        let [first, rest @ ..] = found.as_array().unwrap().as_slice() else {
+            panic!("no line");
+        };
+        let first = first.as_str().unwrap().trim_end_matches(" …");
+        assert!(greeting.starts_with(first), "{found}");
+        assert_eq!(rest, [json!(said), json!(said)]);
+        look(&desk, "beside the stand-in").await;
+
+        // Who writes interrupts, and who hangs up, too.
+        let long = "word ".repeat(200);
+        for css in ["#talk-transcript li.persona:last-child", "#talk-start"] {
+            desk.fill("#talk-message", &long).await;
+            desk.press("#talk-write button").await;
+            desk.shows("#talk-speaking li.persona", "word word").await;
+            if css == "#talk-start" {
+                desk.press("#talk-stop").await;
+            } else {
+                desk.fill("#talk-message", "Stop").await;
+                desk.press("#talk-write button").await;
+                desk.shows(css, "Stop").await;
+            }
+        }
+        desk.shows("#talk-transcript li:last-child", "word …").await;
+        let frames = desk
+            .of_page("return document.querySelectorAll('iframe').length")
+            .await;
+        assert_eq!(frames, 0);
+        app.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_context_decides_whom_one_talks_with_by_its_rules() {
     let app = with_sdk(false).await;
     app.member("demo", ANN, Role::Editor).await;

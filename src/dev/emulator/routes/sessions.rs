@@ -87,7 +87,7 @@ pub(crate) async fn stop(
     Ok(ok(json!({})))
 }
 
-/// `GET /v1/sessions/{id}/transcript`: nothing is ever said here, so there is none.
+/// `GET /v1/sessions/{id}/transcript`: words go from browser to browser here, so there is none.
 pub(crate) async fn transcript(
     shared: web::Data<Shared>,
     request: HttpRequest,
