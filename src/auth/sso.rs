@@ -53,6 +53,8 @@ pub struct SsoAttempt {
     pub nonce: SecretString,
     /// Whoever exchanges the code must know it (RFC 7636).
     pub pkce_verifier: SecretString,
+    /// Since when the person must have signed in at the provider, where being signed in there is not enough.
+    pub signed_in_since: Option<DateTime<Utc>>,
 }
 
 impl SsoAttempt {
@@ -62,6 +64,7 @@ impl SsoAttempt {
             state: random_token("")?,
             nonce: random_token("")?,
             pkce_verifier: random_token("")?,
+            signed_in_since: None,
         })
     }
 }
@@ -121,6 +124,7 @@ impl From<IdTokenRefusal> for SsoError {
         tracing::info!(%refusal, "an ID token was refused");
         Self::Refused(match refusal {
             IdTokenRefusal::AccessToken => "access_token_swapped",
+            IdTokenRefusal::NotSignedInAgain => "sso_not_again",
             _ => "id_token_refused",
         })
     }
@@ -229,6 +233,7 @@ impl SingleSignOn {
             issuer: &client.issuer,
             client_id: &client.client_id,
             nonce: &attempt.nonce,
+            signed_in_since: attempt.signed_in_since,
             access_token: &tokens.access_token,
         };
         let identity = self.judge(&provider, &expected, &tokens.id_token).await?;

@@ -182,6 +182,7 @@ pub fn addresses() -> Pages {
         .post("/second-factor", own::factor::act)
         .get("/sign-in/sso", sso::finish)
         .post("/sign-in/sso", sso::begin)
+        .post("/confirm/sso", sso::confirm)
         .get("/forgotten", people::forgotten::show)
         .post("/forgotten", people::forgotten::ask)
         .get("/new-password", people::forgotten::show_new)

@@ -275,9 +275,13 @@ impl Form {
             let value = self.filled(field)?.to_owned();
             Some(json!({ member: value }))
         });
-        self.0
-            .retain(|(name, _)| proofs.iter().all(|(field, _)| name != field));
         let request = visitor.api.request();
+        if self.filled(asked::SSO).is_some() {
+            request.extensions_mut().insert(asked::SaysSo);
+        }
+        let is_proof =
+            |name: &str| name == asked::SSO || proofs.iter().any(|(field, _)| name == *field);
+        self.0.retain(|(name, _)| !is_proof(name));
         request.extensions_mut().insert(SentForm(self.0.clone()));
         let Some(proof) = proof else { return Ok(()) };
         let call = visitor.api.call(Method::POST, "/v1/admin/account:confirm");

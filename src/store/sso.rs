@@ -38,6 +38,8 @@ pub struct NewCode<'a> {
     /// What its verifier must hash to (PKCE, S256).
     pub challenge: &'a str,
     pub ends: DateTime<Utc>,
+    /// Whether the person has signed in at the provider for it.
+    pub is_fresh: bool,
 }
 
 /// A code that was used just now.
@@ -46,6 +48,8 @@ pub struct TakenCode {
     pub email: String,
     /// What its verifier must hash to.
     pub challenge: String,
+    /// Whether the person has signed in at the provider for it.
+    pub is_fresh: bool,
 }
 
 impl TenantTx {
@@ -120,8 +124,8 @@ impl TenantTx {
     ) -> Result<bool, StoreError> {
         let tenant = self.tenant().0;
         let done = sqlx::query!(
-            "insert into sso_attempt (tenant_id, state_hash, expires_at, email, code_hash, code_challenge, code_ends)
-             values ($1, $2, $3, $4, $5, $6, $7)
+            "insert into sso_attempt (tenant_id, state_hash, expires_at, email, code_hash, code_challenge, code_ends, code_is_fresh)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
              on conflict (tenant_id, state_hash) do nothing",
             tenant,
             state.as_bytes(),
@@ -129,7 +133,8 @@ impl TenantTx {
             code.map(|code| code.email.as_str()),
             code.map(|code| code.hash.as_bytes().as_slice()),
             code.map(|code| code.challenge),
-            code.map(|code| code.ends)
+            code.map(|code| code.ends),
+            code.is_some_and(|code| code.is_fresh)
         )
         .execute(self.connection())
         .await?;
@@ -145,7 +150,7 @@ impl TenantTx {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
             r#"update sso_attempt set code_hash = null where tenant_id = $1 and code_hash = $2 and code_ends > $3
-               returning email as "email!", code_challenge as "challenge!""#,
+               returning email as "email!", code_challenge as "challenge!", code_is_fresh"#,
             tenant,
             hash.as_bytes(),
             now
@@ -155,6 +160,7 @@ impl TenantTx {
         Ok(row.map(|row| TakenCode {
             email: row.email,
             challenge: row.challenge,
+            is_fresh: row.code_is_fresh,
         }))
     }
 }

@@ -306,7 +306,7 @@ pub async fn prove_again(
 ) -> Result<(), FactorError> {
     if session.by_sso {
         return Err(FactorError::Conflict(
-            "Your tenant's identity provider vouches for you: sign in with it again.",
+            "Your tenant's identity provider vouches for you: send a code of a sign-in that began with prompt=login.",
         ));
     }
     let email = email_of(session)?;

@@ -297,6 +297,15 @@ fn sso_refusal(label: &str) -> &'static str {
             "This browser did not begin this sign-in, or began another one since. It must take cookies. Begin again."
         }
         "sso_too_late" => "The sign-in took longer than ten minutes: begin again.",
+        "sso_not_again" => {
+            "The identity provider does not say that you have signed in there just now. Sign out here, and sign in with it again."
+        }
+        "sso_other_person" => {
+            "The identity provider says that you are somebody else than whose session this is: begin again, as the same person."
+        }
+        "sso_no_session" => {
+            "No identity provider vouches for you: confirm who you are with your password or a code."
+        }
         "sso_used" => {
             "This page was opened before, and each sign-in counts once. If you have its code, it still holds for its three minutes; else begin again."
         }

@@ -111,6 +111,35 @@ async fn an_id_token_with_wrong_claims_is_refused() {
 }
 
 #[tokio::test]
+async fn where_a_sign_in_was_asked_for_the_id_token_must_say_that_there_was_one() {
+    let mut sign_in = SignIn::new().await;
+    for claims in [sign_in.claims(), sign_in.claims_with("auth_time", json!(7))] {
+        let outcome = sign_in.with(&SignIn::signed(&claims)).await;
+        assert!(outcome.is_ok(), "it was not asked for: {outcome:?}");
+    }
+    sign_in.attempt.signed_in_since = chrono::DateTime::from_timestamp(NOW, 0);
+    for at in [NOW - 60, NOW, NOW + 5] {
+        let claims = sign_in.claims_with("auth_time", json!(at));
+        let outcome = sign_in.with(&SignIn::signed(&claims)).await;
+        assert!(outcome.is_ok(), "{at}: {outcome:?}");
+    }
+    let not_again = Err(SsoError::Refused("sso_not_again"));
+    let without = SignIn::signed(&sign_in.claims_without("auth_time"));
+    assert_eq!(sign_in.with(&without).await, not_again);
+    for at in [
+        json!(NOW - 61),
+        json!(0),
+        json!(NOW.to_string()),
+        Value::Null,
+        json!([NOW]),
+    ] {
+        let claims = sign_in.claims_with("auth_time", at);
+        let outcome = sign_in.with(&SignIn::signed(&claims)).await;
+        assert_eq!(outcome, not_again, "{claims}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_token_for_another_access_token_is_refused() {
     let sign_in = SignIn::new().await;
     let other = b64(&aws_lc_rs::digest::digest(&SHA256, b"another token").as_ref()[..16]);

@@ -13,6 +13,7 @@ use crate::tenants::members;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::second_factor::{self, MAX_CODE_CHARS, Proof};
 use crate::tenants::sign_in::{MAX_SECRET_BYTES, Visitor};
+use crate::tenants::sso::code;
 use crate::web::admin::Own;
 use crate::web::input::{Line, Secret, input};
 use crate::web::operation::{
@@ -109,7 +110,7 @@ input! {
         code: Line<MAX_CODE_CHARS>,
     }
 
-    /// What shows who somebody is: one of both.
+    /// What shows who somebody is: a password, a code, or the code of a sign-in at the tenant's identity provider with its verifier.
     struct IdentityProof {
         /// The account's password.
         #[example("correct horse battery")]
@@ -117,6 +118,12 @@ input! {
         /// A code of the second factor, or a recovery code.
         #[example("287082")]
         code: Option<Line<MAX_CODE_CHARS>>,
+        /// For who came by single sign-on: the code of the last page of one that began with `prompt=login`.
+        #[example("pgc_7Yd3mZ0qkq8mB1m1xw2o9dZQ3m2c0kVtN5s3uJ4pXyE")]
+        sso_code: Option<Secret<MAX_SECRET_BYTES>>,
+        /// What the challenge of that sign-in was made from.
+        #[example("a-verifier-of-43-to-128-letters-digits-and-such")]
+        code_verifier: Option<Secret<MAX_SECRET_BYTES>>,
     }
 }
 
@@ -193,10 +200,23 @@ async fn prove_again(
 ) -> Answer<Unless<Conflicting, NoContent>> {
     person.refuse_without_code()?;
     let sent = sent.checked()?;
-    let proof = match (sent.password, sent.code) {
-        (Some(password), None) => Proof::Password(password.into_inner()),
-        (None, Some(code)) => Proof::Code(code.into()),
-        _ => return Err(Refusal::fault("", "must hold either `password` or `code`").into()),
+    let proof = match (
+        sent.password,
+        sent.code,
+        sent.sso_code.zip(sent.code_verifier),
+    ) {
+        (Some(password), None, None) => Proof::Password(password.into_inner()),
+        (None, Some(code), None) => Proof::Code(code.into()),
+        (None, None, Some((sent, verifier))) => {
+            let (sent, verifier) = (sent.into_inner(), verifier.into_inner());
+            let proving = code::prove_again(&gateway, &person, &sent, &verifier, &from);
+            Box::pin(proving).await?;
+            return Ok(NoContent.into());
+        }
+        _ => {
+            let words = "must hold either `password`, `code`, or `ssoCode` with `codeVerifier`";
+            return Err(Refusal::fault("", words).into());
+        }
     };
     Box::pin(second_factor::prove_again(&gateway, &person, proof, &from)).await?;
     Ok(NoContent.into())

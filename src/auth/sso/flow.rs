@@ -35,6 +35,12 @@ pub(super) fn authorization_url(
         .append_pair("nonce", attempt.nonce.expose_secret())
         .append_pair("code_challenge", &s256(&attempt.pkce_verifier))
         .append_pair("code_challenge_method", "S256");
+    if attempt.signed_in_since.is_some() {
+        // Asks for a sign-in, and for `auth_time` in the ID token, which proves it (OIDC Core, 3.1.2.1).
+        url.query_pairs_mut()
+            .append_pair("prompt", "login")
+            .append_pair("max_age", "0");
+    }
     url
 }
 

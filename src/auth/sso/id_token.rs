@@ -38,6 +38,9 @@ pub(super) enum IdTokenRefusal {
     /// `at_hash` is another access token's.
     #[error("at_hash is not the access token's")]
     AccessToken,
+    /// `auth_time` is missing, or before the sign-in that was asked for.
+    #[error("auth_time does not say that they signed in for this")]
+    NotSignedInAgain,
 }
 
 /// What the ID token of one attempt must say.
@@ -47,6 +50,8 @@ pub(super) struct Expected<'a> {
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a SecretString,
     pub(super) access_token: &'a SecretString,
+    /// Since when the person must have signed in.
+    pub(super) signed_in_since: Option<DateTime<Utc>>,
 }
 
 impl Expected<'_> {
@@ -70,6 +75,12 @@ impl Expected<'_> {
             let made = access_token_hash(token.algorithm(), self.access_token);
             if hash.as_str() != Some(&made) {
                 return Err(IdTokenRefusal::AccessToken);
+            }
+        }
+        if let Some(since) = self.signed_in_since {
+            let at = claims.get("auth_time").and_then(Value::as_i64);
+            if at.is_none_or(|at| at < since.timestamp() - DATES.leeway) {
+                return Err(IdTokenRefusal::NotSignedInAgain);
             }
         }
         Ok(verify::check_subject(claims)?)

@@ -7,7 +7,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 use url::Url;
 
-use crate::console::asked::Asked;
+use crate::console::asked::{Asked, SaysSo};
 use crate::console::frame::{Frame, page_with};
 use crate::console::visit::{Account, SentForm, Visitor, own_path};
 
@@ -22,7 +22,7 @@ struct ConfirmPage {
     fault: Option<String>,
     /// Whether the person has a second factor.
     second_factor: bool,
-    /// Whether an identity provider vouches for them: only it can do so again.
+    /// Whether an identity provider vouches for them: only it can do so again, on a page of its own, while this one keeps the form.
     single_sign_on: bool,
 }
 
@@ -30,6 +30,8 @@ struct ConfirmPage {
 pub fn asked(request: &HttpRequest) -> Option<HttpResponse> {
     let Asked { fault } = request.extensions().get::<Asked>().cloned()?;
     let visitor = Visitor::from_head(request).ok()?;
+    let says_so = request.extensions().get::<SaysSo>().is_some();
+    let fault = fault.or_else(|| says_so.then(|| visitor.texts.say("confirm-sso-not-yet")));
     let fields = request.extensions().get::<SentForm>().cloned();
     let account = request.extensions().get::<Account>().cloned();
     let page = ConfirmPage {

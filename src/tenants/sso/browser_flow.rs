@@ -57,6 +57,9 @@ struct ReturnState {
     expires_at: DateTime<Utc>,
     /// The program that sent it, where one did.
     program: Option<Program>,
+    /// Since when the person must have signed in at the provider, where that was asked for.
+    #[serde(default)]
+    signed_in_since: Option<DateTime<Utc>>,
 }
 
 impl ReturnState {
@@ -84,12 +87,22 @@ pub struct AuthorizationRedirect {
     pub browser: SecretString,
 }
 
+/// A single sign-on that is wished for.
+#[derive(Debug)]
+pub struct Wish {
+    /// Where the provider sends the browser back to.
+    pub redirect_uri: String,
+    /// The program that begins it, where one does.
+    pub program: Option<Program>,
+    /// Whether the person has to sign in at the provider also if they are signed in there.
+    pub is_fresh: bool,
+}
+
 /// Starts a single sign-on: redirects a browser to the tenant's provider.
 pub async fn start(
     gateway: &Gateway,
     slug: &str,
-    redirect_uri: &str,
-    program: Option<Program>,
+    wish: Wish,
     from: &Visitor,
 ) -> Result<AuthorizationRedirect, SsoFailure> {
     admit_address(gateway, from).map_err(SignInError::from)?;
@@ -97,18 +110,26 @@ pub async fn start(
     let _turn = admit_sso(gateway, tenant.id, from)
         .await
         .map_err(SignInError::from)?;
-    let attempt = SsoAttempt::random()?;
+    let now = gateway.clock.now();
+    let attempt = SsoAttempt {
+        signed_in_since: wish.is_fresh.then_some(now),
+        ..SsoAttempt::random()?
+    };
     let client = open(gateway, tenant.id, &provider)?;
-    let url = gateway.sso.begin(&client, redirect_uri, &attempt).await?;
+    let url = gateway
+        .sso
+        .begin(&client, &wish.redirect_uri, &attempt)
+        .await?;
     let departure = ReturnState {
         state: attempt.state.expose_secret().to_owned(),
         nonce: attempt.nonce.expose_secret().to_owned(),
         pkce_verifier: attempt.pkce_verifier.expose_secret().to_owned(),
         provider: provider.id,
         revision: provider.revision,
-        redirect_uri: redirect_uri.to_owned(),
-        expires_at: gateway.clock.now() + PATIENCE,
-        program,
+        redirect_uri: wish.redirect_uri,
+        expires_at: now + PATIENCE,
+        program: wish.program,
+        signed_in_since: attempt.signed_in_since,
     };
     Ok(AuthorizationRedirect {
         url,
@@ -193,6 +214,7 @@ async fn come_in(
         state: left.state.into(),
         nonce: left.nonce.into(),
         pkce_verifier: left.pkce_verifier.into(),
+        signed_in_since: left.signed_in_since,
     };
     let identity = Box::pin(
         gateway
@@ -222,6 +244,7 @@ async fn come_in(
         hash: hash_token(&code.code),
         challenge: &code.program.challenge,
         ends: code.ends,
+        is_fresh: left.signed_in_since.is_some(),
     });
     // As long as the way there and back, or its code, could be taken again.
     let ends = left.expires_at.max(now + CODE_LASTS);

@@ -12,6 +12,7 @@ use crate::domain::fault::Faults;
 use crate::domain::role::Role;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
+use crate::store::console_sessions::SessionRow;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{SignInError, SignedIn, Visitor, admit_address};
 
@@ -170,6 +171,49 @@ pub async fn exchange(
 ) -> Result<SignedIn, SsoFailure> {
     let outcome = open_with_code(gateway, slug, code, verifier, from).await;
     counted(gateway, outcome, |_| true)
+}
+
+/// Takes a code for proof that whoever has the session is still the person: the provider has had them sign in there for it.
+pub async fn prove_again(
+    gateway: &Gateway,
+    session: &SessionRow,
+    code: &SecretString,
+    verifier: &SecretString,
+    from: &Visitor,
+) -> Result<(), SsoFailure> {
+    let outcome = confirm_with_code(gateway, session, code, verifier, from).await;
+    counted(gateway, outcome, |()| false)
+}
+
+async fn confirm_with_code(
+    gateway: &Gateway,
+    session: &SessionRow,
+    code: &SecretString,
+    verifier: &SecretString,
+    from: &Visitor,
+) -> Result<(), SsoFailure> {
+    admit_address(gateway, from).map_err(SignInError::from)?;
+    let tenant = session.tenant.as_ref().filter(|_| session.by_sso);
+    let tenant = tenant.ok_or(SignInError::Refused("sso_no_session"))?;
+    let now = gateway.clock.now();
+    let mut tx = gateway.database.tenant(tenant.id).await?;
+    let taken = tx.take_sso_code(&hash_token(code), now).await?;
+    // Whatever else is wrong: it was tried.
+    tx.commit().await?;
+    let taken = taken.ok_or(SignInError::Refused("sso_code"))?;
+    if !same_secret(&taken.challenge.into(), &s256(verifier).into()) {
+        return Err(SignInError::Refused("sso_verifier").into());
+    }
+    if taken.email != session.email {
+        return Err(SignInError::Refused("sso_other_person").into());
+    }
+    if !taken.is_fresh {
+        return Err(SignInError::Refused("sso_not_again").into());
+    }
+    let mut tx = gateway.database.platform().await?;
+    tx.mark_proven(&session.hash, now, false).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn open_with_code(

@@ -6,5 +6,6 @@ mod hostile;
 mod journey;
 mod looks;
 mod pictures;
+mod sso;
 mod states;
 mod talk;

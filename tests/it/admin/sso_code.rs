@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use persona_gateway::crypto::digest::sha256;
+use persona_gateway::domain::role::Role;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::sso::{Bench, ann};
-use crate::harness::admins::body;
+use crate::harness::admins::{body, state};
 use crate::harness::cli::{Folder, program};
 use crate::harness::openid::Browser;
 use crate::harness::{TestApp, logs, problem};
 
 const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
+const ANN: &str = "ann@example.com";
+/// Asks for a sign-in at the provider also where there is one.
+const AGAIN: &str = "&prompt=login";
 const STATE: &str = "a-state-of-its-own";
 
 async fn with_ann() -> Bench {
@@ -39,8 +43,12 @@ fn start(app: &TestApp, port: u16) -> Url {
     .unwrap()
 }
 
-/// The last page of the way that begins there.
+/// The last page of the way that begins there, for Ann.
 async fn last_page(from: &Url) -> String {
+    last_page_of(ANN, from).await
+}
+
+async fn last_page_of(email: &str, from: &Url) -> String {
     let mut browser = Browser::of_a_person();
     let back = browser.follow(from.as_str(), "/callback").await;
     let answer = browser.get(&back).await;
@@ -57,7 +65,7 @@ async fn last_page(from: &Url) -> String {
     let page = answer.text().await.unwrap();
     assert!(!page.contains("pgs_"), "no token: {page}");
     assert!(
-        page.contains("ann@example.com") && page.contains("Northwind Cloud"),
+        page.contains(email) && page.contains("Northwind Cloud"),
         "{page}"
     );
     page
@@ -468,9 +476,8 @@ async fn the_console_opens_a_session_in_the_browser_that_began_and_in_no_other()
     let mut browser = Browser::of_a_person();
     let begin = Url::parse(&app.url("/console/sign-in/sso")).unwrap();
     let answer = browser.send(&begin, &[("tenant", "demo")]).await;
-    assert_eq!(answer.status(), 303);
-    let start = answer.headers()["location"].to_str().unwrap().to_owned();
-    let start = begin.join(&start).unwrap();
+    assert_eq!(answer.status(), 200);
+    let start = Browser::onward(&begin, &answer);
     let back = browser.follow(start.as_str(), "/callback").await;
     let there = browser.follow(back.as_str(), "/console/sign-in/sso").await;
 
@@ -509,5 +516,71 @@ async fn no_page_but_the_consoles_own_gets_a_code() {
         let told = problem(answer, 422, "invalid_request").await;
         assert_eq!(told["errors"][0]["pointer"], "/redirect_uri", "{wrong}");
     }
+    bench.app.stop().await;
+}
+
+/// The code that the last page of a new sign-in has.
+async fn new_code(app: &TestApp, email: &str, more: &str) -> String {
+    let start = Url::parse(&format!("{}{more}", start_without_listener(app))).unwrap();
+    code_of(&last_page_of(email, &start).await).to_owned()
+}
+
+#[tokio::test]
+async fn a_code_of_a_new_sign_in_at_the_provider_confirms_who_has_the_session() {
+    let bench = with_ann().await;
+    let app = &bench.app;
+    app.member("demo", ANN, Role::Owner).await;
+    let code = json!({ "code": new_code(app, ANN, "").await, "codeVerifier": VERIFIER });
+    let session = body(exchange(app, "demo", &code).await, 200).await;
+    let token = session["token"].as_str().unwrap();
+    let old = "update console_session set proven_at = now() - interval '11 minutes'";
+    app.database.sql(old).await;
+    let invite = async || {
+        let invitation = json!({ "email": "bob@example.com", "role": "viewer" });
+        let path = "/v1/admin/invitations";
+        app.tell(Method::POST, path, token, &invitation).await
+    };
+    let confirm = async |by: &str, code: &str, verifier: &str| {
+        let proof = json!({ "ssoCode": code, "codeVerifier": verifier });
+        app.tell(Method::POST, "/v1/admin/account:confirm", by, &proof)
+            .await
+    };
+    let refused = async |answer: reqwest::Response, words: &str| {
+        let told = problem(answer, 401, "sign_in_failed").await;
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains(words), "{detail}");
+    };
+
+    // Being signed in at the provider is not enough, nor is another's code, verifier or session.
+    let stale = new_code(app, ANN, "").await;
+    refused(confirm(token, &stale, VERIFIER).await, "just now").await;
+    let code = new_code(app, ANN, AGAIN).await;
+    refused(confirm(token, &code, "another").await, "is wrong").await;
+    refused(confirm(token, &code, VERIFIER).await, "was tried before").await;
+    let password = app.signed_in("demo", "cid@example.com", Role::Owner).await;
+    let code = new_code(app, ANN, AGAIN).await;
+    refused(
+        confirm(&password, &code, VERIFIER).await,
+        "No identity provider",
+    )
+    .await;
+    let eve =
+        json!({ "sub": "eve", "email": "eve@example.com", "email_verified": true, "name": "Eve" });
+    bench.provider.person(&eve).await;
+    let code = new_code(app, "eve@example.com", AGAIN).await;
+    refused(confirm(token, &code, VERIFIER).await, "somebody else").await;
+    problem(invite().await, 401, "insufficient_user_authentication").await;
+
+    bench.provider.person(&ann()).await;
+    let code = new_code(app, ANN, AGAIN).await;
+    assert_eq!(confirm(token, &code, VERIFIER).await.status(), 204);
+    state(invite().await, 201).await;
+
+    let both = json!({ "ssoCode": code });
+    let answer = app.tell(Method::POST, "/v1/admin/account:confirm", token, &both);
+    problem(answer.await, 422, "invalid_request").await;
+    let url = Url::parse(&format!("{}&prompt=none", start_without_listener(app))).unwrap();
+    let told = problem(Browser::new().get(&url).await, 422, "invalid_request").await;
+    assert_eq!(told["errors"][0]["pointer"], "/prompt");
     bench.app.stop().await;
 }

@@ -70,8 +70,8 @@ async fn an_owner_sets_up_a_provider_signs_out_and_comes_back_through_it_to_the_
             .collect();
         let url = Url::parse(&app.url(action)).unwrap();
         let start = browser.send(&url, &fields).await;
-        let start = start.headers()[LOCATION].to_str().unwrap().to_owned();
-        let back = browser.follow(&app.url(&start), action).await;
+        let start = Browser::onward(&url, &start);
+        let back = browser.follow(start.as_str(), action).await;
         let signed_in = browser.get(&back).await;
         assert!(signed_in.headers().contains_key(SET_COOKIE));
         assert_eq!(signed_in.headers()[LOCATION], wanted);

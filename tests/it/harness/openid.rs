@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, REFRESH, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::{Value, json};
@@ -184,6 +184,12 @@ impl Browser {
             jar.insert(name.to_owned(), value.to_owned());
         }
         answer
+    }
+
+    /// Where a page that goes on by itself leads to.
+    pub(crate) fn onward(from: &Url, answer: &Response) -> Url {
+        let refresh = answer.headers()[REFRESH].to_str().unwrap();
+        from.join(refresh.strip_prefix("0; url=").unwrap()).unwrap()
     }
 
     /// Goes where it is sent until it would ask for a page whose address holds `end`; gives that address.

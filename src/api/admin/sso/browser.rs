@@ -16,7 +16,7 @@ use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{MAX_SECRET_BYTES, Visitor};
-use crate::tenants::sso::browser_flow::{self, PATIENCE, ProviderCallback, SsoOutcome};
+use crate::tenants::sso::browser_flow::{self, PATIENCE, ProviderCallback, SsoOutcome, Wish};
 use crate::tenants::sso::code::{self, Program, VouchedPerson};
 use crate::web::Problem;
 use crate::web::codes::Code;
@@ -100,6 +100,9 @@ input! {
         redirect_uri: Option<Text>,
         /// What the program wants to see again there: 16 to 200 characters.
         state: Option<Text>,
+        /// `login`: the person has to sign in at the provider also if they are signed in there, and its ID token must say so (`auth_time`).
+        /// The code of the last page then shows again who they are, in the session that they have.
+        prompt: Option<Text>,
     }
 
     /// What the provider adds to the address.
@@ -145,6 +148,14 @@ fn text(member: Option<&Text>) -> Option<&str> {
 }
 
 impl StartQuery {
+    fn is_fresh(&self) -> Result<bool, Refusal> {
+        match text(self.prompt.as_ref()) {
+            None => Ok(false),
+            Some("login") => Ok(true),
+            Some(_) => Err(Refusal::fault("/prompt", "must be login")),
+        }
+    }
+
     fn program(&self, console: Option<&str>) -> Result<Option<Program>, Refusal> {
         let sent = [
             &self.code_challenge,
@@ -215,11 +226,17 @@ async fn begin(
     waits: &mut Option<Program>,
 ) -> Answer<HttpResponse> {
     let console = OwnAddress::from_request(browser).map(|own| own.console_sso());
-    let program = sent?.0.program(console.as_deref())?;
+    let sent = sent?.0;
+    let is_fresh = sent.is_fresh()?;
+    let program = sent.program(console.as_deref())?;
     waits.clone_from(&program);
     let own = own_address(browser)?;
-    let sent =
-        browser_flow::start(gateway, tenant, &redirect_uri(&own, tenant), program, &from).await?;
+    let wish = Wish {
+        redirect_uri: redirect_uri(&own, tenant),
+        program,
+        is_fresh,
+    };
+    let sent = browser_flow::start(gateway, tenant, wish, &from).await?;
     Ok(HttpResponse::Found()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((LOCATION, sent.url.as_str()))
