@@ -127,6 +127,14 @@ impl Frame {
         self.account.as_ref()
     }
 
+    /// Under which name a browser keeps what somebody typed here and did not save: nobody else and no other tenant meets it there.
+    pub fn kept(&self, kind: &str, key: &str) -> String {
+        let account = self.account.as_ref();
+        let who = account.map_or("", |account| account.email.as_str());
+        let tenant = account.and_then(|account| account.tenant.as_deref());
+        format!("{who}/{}/{kind}/{key}", tenant.unwrap_or_default())
+    }
+
     /// What was just done.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()

@@ -1,6 +1,7 @@
 //! The way in, the way out, and from one tenant to another.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use askama::Template;
 use serde::Deserialize;
@@ -101,6 +102,11 @@ pub async fn sign_out(visitor: Visitor, _form: Form) -> Answer {
     }
     let mut answer = see("/console/sign-in?said=signed-out");
     _ = answer.add_cookie(&visitor.no_cookie());
+    // What was typed and not saved is in the browser's storage, for whoever sits there next.
+    answer.headers_mut().insert(
+        HeaderName::from_static("clear-site-data"),
+        HeaderValue::from_static("\"storage\""),
+    );
     Ok(answer)
 }
 

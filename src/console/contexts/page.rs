@@ -23,8 +23,6 @@ struct EditorPage {
     frame: Frame,
     desk: Desk,
     key: String,
-    /// The tenant's document, by which a browser keeps what is not saved.
-    place: String,
     view: View,
     /// Whether the form says something else than what is saved.
     is_changed: bool,
@@ -102,10 +100,6 @@ pub fn rendered(
         personas: &desk.personas,
     };
     let template = EditorPage {
-        place: format!(
-            "{}/{key}",
-            signed.account.tenant.as_deref().unwrap_or_default()
-        ),
         is_changed: content != desk.writing.begun.content,
         view: View::new(offers, &work.model, work.found),
         try_view: TryView::new(

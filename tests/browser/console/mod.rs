@@ -6,6 +6,7 @@ mod hostile;
 mod journey;
 mod looks;
 mod pictures;
+mod rules;
 mod sso;
 mod states;
 mod talk;
