@@ -104,6 +104,29 @@ mod whole {
     }
 
     #[test]
+    fn each_flood_asks_for_what_there_is_and_others_are_served_meanwhile() {
+        let (tables, json) = run(&["--only", "neighbours", "--cells", "0:4"]);
+        let floods = json["neighbours"].as_array().unwrap();
+        assert_eq!(floods.len(), 14, "{tables}");
+        for flood in floods {
+            let what = flood["what"].as_str().unwrap();
+            assert!(
+                tables.contains(&format!("\n| {what}, Anam at 0 ms")),
+                "{what}"
+            );
+            // Nothing but what is refused for asking too often, and tokens that are none.
+            let refused = flood["refused"].as_object().unwrap();
+            let status = if what == "forged JWTs" { "401" } else { "429" };
+            assert!(refused.keys().all(|found| found == status), "{flood}");
+            for others in ["before", "meanwhile"] {
+                for whose in ["calm", "busy"] {
+                    assert_eq!(flood[others][whose]["refused"], 0, "{flood}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn tenants_and_connections_are_held_and_what_each_takes_is_said() {
         let (tables, json) = run(&["--only", "memory", "--servers", "gateway", "--quick"]);
         for line in [

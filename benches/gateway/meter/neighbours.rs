@@ -87,6 +87,8 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
     let ground = Ground::prepare(options).await?;
     let server = ground.start(Kind::Gateway).await?;
     let (on, duration) = (server.at, options.duration());
+    // The flood is there first, and last.
+    let lead = duration.min(Duration::from_millis(500));
     let floods = floods(&ground).await?;
     let [calm, flooding, busy] = TENANT;
     let coming = |tenant, (connections, rate)| Load {
@@ -121,12 +123,11 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<Vec<Flood>> {
                     requests: Arc::clone(requests),
                     connections: cell.connections,
                     rate: cell.rate,
-                    duration: duration + Duration::from_secs(1),
+                    duration: duration + lead * 2,
                     ..flood.clone()
                 };
                 let meanwhile = async {
-                    // The flood is there first.
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    tokio::time::sleep(lead).await;
                     Others::measure(&calm, &busy).await
                 };
                 let (outcome, meanwhile) = tokio::try_join!(put_on(flood), meanwhile)?;
