@@ -78,6 +78,9 @@ pub struct Details {
     /// Where two changed the same: each member, with `base`, `ours` and `theirs`.
     #[serde(default)]
     pub conflicts: Vec<Value>,
+    /// Of a single sign-on that did not succeed: why, as a stable word.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Seconds to wait.
     #[serde(skip)]
     pub retry_after: Option<String>,
@@ -128,6 +131,7 @@ impl Refused {
             findings: Vec::new(),
             current: None,
             conflicts: Vec::new(),
+            reason: None,
             retry_after: None,
             allow: None,
             texts: Texts::default(),
@@ -144,6 +148,13 @@ impl Refused {
             wrong: Wrong::own(),
         });
         refused
+    }
+
+    /// For this reason, which there may be a text for.
+    #[must_use]
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.0.reason = reason;
+        self
     }
 
     /// For a page in this language.
@@ -167,7 +178,10 @@ impl Refused {
 
     /// The refusal in a sentence, for people.
     pub fn said(&self) -> Said {
-        let own = self.texts.find(&format!("problem-{}", self.code));
+        let reason = self.reason.as_deref();
+        let own = reason
+            .and_then(|reason| self.texts.find(&format!("sso-refused-{reason}")))
+            .or_else(|| self.texts.find(&format!("problem-{}", self.code)));
         match own {
             Some(text) if self.detail.is_empty() || !self.texts.is_english() => Said {
                 text,

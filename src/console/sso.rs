@@ -161,12 +161,20 @@ pub async fn finish(visitor: Visitor) -> Answer {
         return Err(lost());
     }
     if let Some(words) = visitor.parameter("error_description") {
-        return Err(not_in(words));
+        let code = visitor.parameter("error");
+        let is_known = |code: &str| visitor.texts.find(&format!("problem-{code}")).is_some();
+        let code = code.filter(|code| is_known(code));
+        let refused = Refused::own(
+            StatusCode::FORBIDDEN,
+            code.as_deref().unwrap_or("sign_in_failed"),
+            words,
+        );
+        return Err(refused.because(visitor.parameter("reason")));
     }
     let code = visitor.parameter("code").unwrap_or_default();
     let refused = |refused: Refused| {
         if refused.is_signed_out() {
-            not_in(refused.words())
+            not_in(&refused)
         } else {
             refused
         }
@@ -197,6 +205,7 @@ pub async fn finish(visitor: Visitor) -> Answer {
 }
 
 /// Not 401, after which the console asks to sign in: somebody just tried.
-fn not_in(words: impl Into<String>) -> Refused {
-    Refused::own(StatusCode::FORBIDDEN, "sign_in_failed", words)
+fn not_in(refused: &Refused) -> Refused {
+    let words = refused.detail.as_str();
+    Refused::own(StatusCode::FORBIDDEN, &refused.code, words).because(refused.reason.clone())
 }

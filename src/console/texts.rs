@@ -142,6 +142,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_reason_of_a_refused_single_sign_on_has_a_text() {
+        let labels = [
+            "sso_code",
+            "sso_verifier",
+            "sso_state",
+            "sso_too_late",
+            "sso_not_again",
+            "sso_other_person",
+            "sso_no_session",
+            "sso_used",
+            "sso_denied",
+            "sso_no_membership",
+            "sso_foreign_domain",
+            "sso_no_email",
+            "sso_other_subject",
+            "sso_provider_changed",
+            "disabled",
+            "id_token_refused",
+        ];
+        let reasons = labels.map(|label| crate::web::people::sso_refusal(label).0);
+        for reason in reasons.into_iter().chain(["no_provider"]) {
+            let name = format!("sso-refused-{reason}");
+            assert!(Texts::default().find(&name).is_some(), "{name}");
+        }
+    }
+
     fn names(source: &str) -> BTreeSet<&str> {
         source
             .lines()

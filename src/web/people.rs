@@ -287,49 +287,65 @@ impl From<PasswordError> for Problem {
     }
 }
 
-/// What somebody can do whose single sign-on was refused. Of accounts it says no more than their owner may know.
-fn sso_refusal(label: &str) -> &'static str {
+/// Why a single sign-on was refused, as a stable word, and what somebody can do. Of accounts it says no more than their owner may know.
+pub(crate) fn sso_refusal(label: &str) -> (&'static str, &'static str) {
     match label {
-        "sso_code" | "sso_verifier" => {
-            "The code is wrong, was tried before, is older than three minutes, or was made for another command: begin again."
-        }
-        "sso_state" => {
-            "This browser did not begin this sign-in, or began another one since. It must take cookies. Begin again."
-        }
-        "sso_too_late" => "The sign-in took longer than ten minutes: begin again.",
-        "sso_not_again" => {
-            "The identity provider does not say that you have signed in there just now. Sign out here, and sign in with it again."
-        }
-        "sso_other_person" => {
-            "The identity provider says that you are somebody else than whose session this is: begin again, as the same person."
-        }
-        "sso_no_session" => {
-            "No identity provider vouches for you: confirm who you are with your password or a code."
-        }
-        "sso_used" => {
-            "This page was opened before, and each sign-in counts once. If you have its code, it still holds for its three minutes; else begin again."
-        }
-        "sso_denied" => {
-            "The identity provider did not sign you in, or you said no there. If it should, ask its administrator."
-        }
-        "sso_no_membership" => {
-            "You have no account in this tenant: ask one of its owners for an invitation to the address that you use at the identity provider."
-        }
-        "sso_foreign_domain" => {
-            "The tenant does not take addresses of your domain from its identity provider: an owner can add the domain."
-        }
-        "sso_no_email" | "no_email" | "sso_bad_email" | "sso_email_not_verified" => {
-            "The identity provider tells no verified e-mail address of you. Whoever runs it can change that."
-        }
-        "sso_other_subject" => {
-            "The identity provider identifies you as a different person than before: an owner of the tenant can remove you and invite you again."
-        }
-        "sso_provider_changed" => {
-            "The tenant changed its identity provider meanwhile: begin again."
-        }
-        _ => {
-            "The single sign-on did not succeed: begin again. If it keeps failing, the gateway's operator finds the reason in the log."
-        }
+        "sso_code" | "sso_verifier" => (
+            "code",
+            "The code is wrong, was tried before, is older than three minutes, or was made for another command: begin again.",
+        ),
+        "sso_state" => (
+            "browser",
+            "This browser did not begin this sign-in, or began another one since. It must take cookies. Begin again.",
+        ),
+        "sso_too_late" => (
+            "too_late",
+            "The sign-in took longer than ten minutes: begin again.",
+        ),
+        "sso_not_again" => (
+            "not_again",
+            "The identity provider does not say that you have signed in there just now. Sign out here, and sign in with it again.",
+        ),
+        "sso_other_person" => (
+            "other_person",
+            "The identity provider says that you are somebody else than whose session this is: begin again, as the same person.",
+        ),
+        "sso_no_session" => (
+            "no_session",
+            "No identity provider vouches for you: confirm who you are with your password or a code.",
+        ),
+        "sso_used" => (
+            "used",
+            "This page was opened before, and each sign-in counts once. If you have its code, it still holds for its three minutes; else begin again.",
+        ),
+        "sso_denied" => (
+            "denied",
+            "The identity provider did not sign you in, or you said no there. If it should, ask its administrator.",
+        ),
+        "sso_no_membership" => (
+            "no_membership",
+            "You have no account in this tenant: ask one of its owners for an invitation to the address that you use at the identity provider.",
+        ),
+        "sso_foreign_domain" => (
+            "foreign_domain",
+            "The tenant does not take addresses of your domain from its identity provider: an owner can add the domain.",
+        ),
+        "sso_no_email" | "no_email" | "sso_bad_email" | "sso_email_not_verified" => (
+            "no_email",
+            "The identity provider tells no verified e-mail address of you. Whoever runs it can change that.",
+        ),
+        "sso_other_subject" => (
+            "other_subject",
+            "The identity provider identifies you as a different person than before: an owner of the tenant can remove you and invite you again.",
+        ),
+        "sso_provider_changed" => (
+            "provider_changed",
+            "The tenant changed its identity provider meanwhile: begin again.",
+        ),
+        _ => (
+            "other",
+            "The single sign-on did not succeed: begin again. If it keeps failing, the gateway's operator finds the reason in the log.",
+        ),
     }
 }
 
@@ -338,10 +354,11 @@ impl From<SsoFailure> for Problem {
         match failure {
             SsoFailure::NoProvider => Self::new(Code::NotFound).detail(
                 "There is no single sign-on here: check the tenant's name. An owner of the tenant sets it up.",
-            ),
+            ).reason("no_provider"),
             SsoFailure::Provider(SsoError::Refused(label))
             | SsoFailure::SignIn(SignInError::Refused(label)) => {
-                Self::sign_in_failed(sso_refusal(label))
+                let (reason, words) = sso_refusal(label);
+                Self::sign_in_failed(words).reason(reason)
             }
             SsoFailure::Provider(error) => Self::new(Code::IdentityProviderUnavailable)
                 .detail(format!("In short: {error}."))

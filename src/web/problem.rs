@@ -66,6 +66,7 @@ struct Extras {
     /// The quota that is used up, as of then.
     quota: Option<(Left, DateTime<Utc>)>,
     place: Option<Full>,
+    reason: Option<&'static str>,
 }
 
 /// The body of an error answer (RFC 9457).
@@ -106,6 +107,10 @@ pub struct ProblemBody {
     #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub session_id: Option<Uuid>,
+    /// Of a single sign-on that did not succeed: why, as a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "foreign_domain")]
+    pub reason: Option<&'static str>,
     /// Of `places_taken`: whose turn it is; 1 is who gets the next place. Missing where the user's own conversations are too many.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = 3)]
@@ -200,6 +205,13 @@ impl Problem {
         self
     }
 
+    /// Says why, where a code stands for several reasons.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.more().reason = Some(reason);
+        self
+    }
+
     /// Says which quota is used up, as of then.
     #[must_use]
     pub fn quota(mut self, left: Left, now: DateTime<Utc>) -> Self {
@@ -269,6 +281,7 @@ impl Problem {
             current: more.and_then(|more| more.current.clone()),
             conflicts: more.and_then(|more| more.conflicts.clone()),
             session_id: self.session.as_ref().map(|id| id.0),
+            reason: more.and_then(|more| more.reason),
             position: place
                 .filter(|full| full.wait.whose != Whose::User)
                 .map(|full| full.wait.position),

@@ -21,6 +21,23 @@ fn rows(page: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
+fn the_page_about_people_has_every_reason_of_a_refused_single_sign_on() {
+    let (texts, page) = (
+        file("src/console/texts/en.ftl"),
+        file("docs/admin/people.md"),
+    );
+    let reasons = texts.lines().filter_map(|line| {
+        let (reason, _) = line.strip_prefix("sso-refused-")?.split_once(" =")?;
+        Some(reason)
+    });
+    let reasons: Vec<_> = reasons.collect();
+    assert!(reasons.len() > 10);
+    for reason in reasons {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
 fn the_table_of_codes_is_what_callers_of_the_user_api_get() {
     let page = file("docs/API.md");
     let told: BTreeMap<&str, &str> = rows(&page)

@@ -98,9 +98,12 @@ impl Program {
         self.listener_url(&[("code", code.expose_secret())])
     }
 
-    /// The address that reports a failed sign-in to a program that listens: an error code and a description (RFC 6749, 4.1.2.1).
-    pub fn way_back_without(&self, error: &str, words: &str) -> Option<Url> {
-        self.listener_url(&[("error", error), ("error_description", words)])
+    /// The address that reports a failed sign-in to a program that listens: an error code and a description (RFC 6749, 4.1.2.1), and why, as
+    /// a stable word, where there is one.
+    pub fn way_back_without(&self, error: &str, words: &str, reason: Option<&str>) -> Option<Url> {
+        let mut members = vec![("error", error), ("error_description", words)];
+        members.extend(reason.map(|reason| ("reason", reason)));
+        self.listener_url(&members)
     }
 
     /// Whether it is the gateway's own console that waits, in the browser that comes back.

@@ -114,6 +114,7 @@ async fn enterprise_customers_get_another_persona_at_weekends_and_not_any_more()
         desk.press("button[value=publish]").await;
         desk.shows("[role=status]", "Published.").await;
         assert_eq!(persona(&app, "free").await, "support-agent");
+        clock.advance(chrono::TimeDelta::minutes(1));
         assert_eq!(persona(&app, "enterprise").await, "trainer");
         desk.follow("Sessions").await;
         desk.press("main tbody tr:first-child th a").await;

@@ -82,6 +82,34 @@ async fn an_owner_sets_up_a_provider_signs_out_and_comes_back_through_it_to_the_
         let who = format!("{email} · {shown}");
         assert!(landed.text().contains(&who), "{}", landed.text());
     }
+
+    // Whoever is not let in reads why in the console, where they began.
+    let eve =
+        json!({ "sub": "eve", "email": "eve@evil.example", "email_verified": true, "name": "Eve" });
+    provider.person(&eve).await;
+    for (tenant, reason, words) in [
+        (
+            "demo",
+            "foreign_domain",
+            "does not take addresses of your domain",
+        ),
+        ("nobody", "no_provider", "check the tenant's name"),
+    ] {
+        let mut browser = Browser::of_a_person();
+        let url = Url::parse(&app.url("/console/sign-in/sso")).unwrap();
+        let start = browser.send(&url, &[("tenant", tenant)]).await;
+        let start = Browser::onward(&url, &start);
+        let back = browser.follow(start.as_str(), "/console/sign-in/sso").await;
+        assert!(
+            back.query().unwrap().contains(&format!("reason={reason}")),
+            "{back}"
+        );
+        let refused = browser.get(&back).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert!(!refused.headers().contains_key(SET_COOKIE));
+        let page = Seen::of(back.path(), refused).await;
+        assert!(page.text().contains(words), "{}", page.text());
+    }
     provider.stop().await;
     app.stop().await;
 }

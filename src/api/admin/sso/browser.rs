@@ -9,6 +9,7 @@ use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::api::admin::sign_in::SignedInBody;
 use crate::domain::fault::Fault;
@@ -259,7 +260,12 @@ fn refused(
         return Err(problem);
     }
     let (code, words) = (problem.code().as_str(), problem.in_words());
-    let way_back = waits.and_then(|program| program.way_back_without(code, &words));
+    let reason = problem.body().reason;
+    let way_back = waits.and_then(|program| program.way_back_without(code, &words, reason));
+    if let (Some(url), true) = (&way_back, waits.is_some_and(Program::is_console)) {
+        // The console says it in the reader's language, in the browser that began.
+        return Ok(see_other(url));
+    }
     let link_back = way_back.map_or_else(String::new, |url| {
         format!(
             "<p>If you began on this computer's command line, it still waits: <a href=\"{}\">tell it</a>, so that it ends.</p>\n",
@@ -366,10 +372,14 @@ fn to_console(vouched: &VouchedPerson) -> Option<HttpResponse> {
         .program
         .is_console()
         .then(|| code.program.way_back(&code.code))??;
-    let mut answer = HttpResponse::SeeOther();
-    answer.insert_header((CACHE_CONTROL, "no-store"));
-    answer.insert_header((LOCATION, back.as_str()));
-    Some(answer.finish())
+    Some(see_other(&back))
+}
+
+fn see_other(url: &Url) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((LOCATION, url.as_str()))
+        .finish()
 }
 
 /// The last page: on to the program that waits, or the code to take there. Not by itself: whoever looks decides whether it was them who
