@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{TimeZone as _, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc, Weekday};
 use fantoccini::Locator;
 use fantoccini::actions::{
     InputSource as _, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction,
@@ -29,6 +29,14 @@ async fn persona(app: &TestApp, plan: &str) -> Value {
     let user = app.user_with("user-7", json!({ "plan": plan }));
     let minted = app.mint(&user, &json!({ "context": "support" })).await;
     body(minted, 200).await["persona"]["key"].clone()
+}
+
+/// Ten o'clock on the next such day.
+fn next(day: Weekday) -> DateTime<Utc> {
+    let today = Clock::system().now().date_naive();
+    let mut days = (1..=7).map(|days| today + TimeDelta::days(days));
+    let day = days.find(|date| date.weekday() == day).unwrap();
+    day.and_hms_opt(10, 0, 0).unwrap().and_utc()
 }
 
 async fn choose(desk: &Desk<'_>, id: &str, value: &str) {
@@ -75,8 +83,8 @@ async fn build(desk: &Desk<'_>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enterprise_customers_get_another_persona_at_weekends_and_not_any_more() {
-    // A Saturday.
-    let saturday = Utc.with_ymd_and_hms(2026, 12, 5, 10, 0, 0).unwrap();
+    let monday = next(Weekday::Mon);
+    let saturday = monday + TimeDelta::days(5);
     let clock = Clock::manual(saturday);
     let app = spawn_with(TestOptions {
         clock: Some(clock.clone()),
@@ -94,12 +102,10 @@ async fn enterprise_customers_get_another_persona_at_weekends_and_not_any_more()
         // Tried as it is typed, before anything is saved.
         desk.fill("[id='try.fact.user.plan']", "enterprise").await;
         for (at, answers) in [
-            ("2026-12-05T10:00", "Answers: trainer – by rule 2"),
-            (
-                "2026-12-07T10:00",
-                "Answers: support-agent – since no rule fits",
-            ),
+            (saturday, "Answers: trainer – by rule 2"),
+            (monday, "Answers: support-agent – since no rule fits"),
         ] {
+            let at = at.format("%Y-%m-%dT%H:%M");
             let script = format!(
                 "const at = document.getElementById('try.at');
                 at.value = '{at}';
@@ -114,15 +120,15 @@ async fn enterprise_customers_get_another_persona_at_weekends_and_not_any_more()
         desk.press("button[value=publish]").await;
         desk.shows("[role=status]", "Published.").await;
         assert_eq!(persona(&app, "free").await, "support-agent");
-        clock.advance(chrono::TimeDelta::minutes(1));
+        clock.advance(TimeDelta::minutes(1));
         assert_eq!(persona(&app, "enterprise").await, "trainer");
         desk.follow("Sessions").await;
         desk.press("main tbody tr:first-child th a").await;
         let story = desk.shows("[aria-labelledby=story]", "trainer").await;
         assert!(story.contains("plan is enterprise"), "{story}");
-        clock.advance(chrono::TimeDelta::days(2));
+        clock.advance(TimeDelta::days(2));
         assert_eq!(persona(&app, "enterprise").await, "support-agent");
-        clock.advance(chrono::TimeDelta::days(5));
+        clock.advance(TimeDelta::days(5));
         assert_eq!(persona(&app, "enterprise").await, "trainer");
 
         desk.sign_in(ANN).await;

@@ -285,7 +285,9 @@ async fn four_fifths_of_a_tenants_quota_are_warned_of_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn minutes_that_a_session_did_not_last_come_back() {
-    let clock = Clock::manual(Clock::system().now());
+    // At noon, so that two hours later it is the same month.
+    let noon = Clock::system().now().date_naive().and_hms_opt(12, 0, 0);
+    let clock = Clock::manual(noon.unwrap().and_utc());
     let app = spawn_with(TestOptions {
         clock: Some(clock.clone()),
         ..TestOptions::default()
