@@ -108,6 +108,12 @@ async fn the_first_offer_makes_the_session_ready_and_nothing_else_does() {
     assert_eq!(ready["sessionId"], *id);
 }
 
+/// Whether this machine has an address beside its own loopback.
+fn has_network() -> bool {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").is_ok()
+}
+
 #[tokio::test]
 async fn an_engines_page_gets_what_the_client_offered_and_the_client_its_answer() {
     let driver = Driver::strict();
@@ -141,6 +147,19 @@ async fn an_engines_page_gets_what_the_client_offered_and_the_client_its_answer(
         .say_with("icecandidate", &id, json!({ "of": 3 }))
         .await;
     assert_eq!(engine.next().await, is("icecandidate", json!({ "of": 3 })));
+    // A name that only the browser's own machine may know goes along with an address.
+    let hidden = "candidate:1 1 udp 2113937151 6f1ed5a2.local 54321 typ host generation 0";
+    let payload = json!({ "candidate": hidden, "sdpMid": "0" });
+    client.say_with("icecandidate", &id, payload.clone()).await;
+    assert_eq!(engine.next().await, is("icecandidate", payload));
+    if has_network() {
+        let (_, second) = engine.next().await;
+        let line = second["candidate"].as_str().unwrap();
+        assert!(
+            !line.contains(".local") && line.ends_with(" 54321 typ host generation 0"),
+            "{line}"
+        );
+    }
     engine
         .say_with("answer", &id, json!({ "sdp": "v=0" }))
         .await;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::answer::Refusal;
 use super::sessions::Stream;
 use super::shared::Shared;
-use super::signalling::{LARGEST_MESSAGE, Signal, ended, message, session_id};
+use super::signalling::{LARGEST_MESSAGE, Signal, ended, message, reachable, session_id};
 
 /// What the page may load and connect to; any page may show it.
 const POLICY: &str =
@@ -74,7 +74,9 @@ async fn relay(
             sent = messages.next() => match sent {
                 Some(Ok(AggregatedMessage::Text(text))) => {
                     if let Ok(Signal { action_type, payload }) = serde_json::from_str(&text) {
-                        shared.sessions.send_to_client(id, message(id, &action_type, &payload));
+                        for payload in reachable(&action_type, payload) {
+                            shared.sessions.send_to_client(id, message(id, &action_type, &payload));
+                        }
                     }
                 }
                 Some(Ok(AggregatedMessage::Ping(bytes))) => page.pong(&bytes).await?,

@@ -2,6 +2,7 @@
 //! answers where one is open (see [`super::engine_page`]); no media flows. A closed socket ends the session; one that merely breaks off
 //! keeps its slot, as a vanished tab does at Anam, and may come back.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -98,6 +99,39 @@ pub(super) fn message(id: Uuid, action: &str, payload: &Value) -> Value {
     json!({ "actionType": action, "sessionId": id, "payload": payload })
 }
 
+/// Where a peer may be reached.
+const CANDIDATE: &str = "icecandidate";
+
+/// A message's payload, and where it says where a peer may be reached, the same with an address of this machine. Browsers hide theirs behind
+/// names that only multicast DNS knows (`….local`), which not every machine answers.
+pub(super) fn reachable(action: &str, payload: Value) -> Vec<Value> {
+    let mut payloads = vec![payload];
+    if action == CANDIDATE
+        && let Some(first) = payloads.first()
+        && let Some(line) = first.get("candidate").and_then(Value::as_str)
+        && line.contains(".local ")
+        && let Some(address) = own_address()
+    {
+        let words = line.split(' ').map(|word| {
+            let is_name = word.strip_suffix(".local").is_some();
+            if is_name { address.as_str() } else { word }
+        });
+        let mut copy = first.clone();
+        if let Some(candidate) = copy.get_mut("candidate") {
+            *candidate = words.collect::<Vec<_>>().join(" ").into();
+        }
+        payloads.push(copy);
+    }
+    payloads
+}
+
+/// This machine's address towards others. Nothing is sent: it is only asked which one would be used for an address that is nobody's (RFC 5737).
+fn own_address() -> Option<String> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
+}
+
 /// The engine's end of one socket.
 struct Line {
     shared: web::Data<Shared>,
@@ -164,9 +198,11 @@ impl Line {
         if is_offer {
             self.send_message("sessionready", json!({})).await?;
         }
-        if is_offer || action_type == "icecandidate" {
-            let message = message(self.id, &action_type, &payload);
-            self.shared.sessions.send_to_engine(self.id, message);
+        if is_offer || action_type == CANDIDATE {
+            for payload in reachable(&action_type, payload) {
+                let message = message(self.id, &action_type, &payload);
+                self.shared.sessions.send_to_engine(self.id, message);
+            }
         }
         Ok(is_offer)
     }
