@@ -176,7 +176,7 @@ pub async fn exchange(
     counted(gateway, outcome, |_| true)
 }
 
-/// Takes a code for proof that whoever has the session is still the person: the provider has had them sign in there for it.
+/// Takes a code of a new sign-in at the provider as proof that whoever has the session is still its person.
 pub async fn prove_again(
     gateway: &Gateway,
     session: &SessionRow,
