@@ -6,6 +6,7 @@ mod catalogue;
 mod connector;
 mod filling;
 mod migrations;
+mod months;
 mod places;
 mod roles;
 mod rounds;
