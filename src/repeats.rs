@@ -20,6 +20,7 @@ use crate::domain::caller::Caller;
 use crate::domain::ids::{IssuerId, SessionId, TenantId};
 use crate::domain::key::Key;
 use crate::domain::request::MintRequest;
+use crate::domain::wrong::Wrong;
 use crate::shared::{Found, Shared, SharedClaim};
 
 /// For how long after its first request a key counts.
@@ -112,7 +113,7 @@ impl Claim {
 
 /// The header holds no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Idempotency-Key must be one text of 1 to 255 printable ASCII characters")]
+#[error("{}", Wrong::IdempotencyKey)]
 pub struct NoKey;
 
 /// The key was sent with another request before.

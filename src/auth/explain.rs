@@ -18,6 +18,10 @@ use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
 use crate::domain::text::clean_line;
 use crate::domain::wrong::{Words, Wrong};
 
+/// What is found right of tokens of every form.
+pub(super) const ISSUERS_OWN: &str = "iss is the issuer's, byte for byte";
+pub(super) const ITS_TENANT: &str = "the issuer is this tenant's own, so its users are";
+
 /// Longest text of a token that is shown, in characters.
 const MAX_TOLD_CHARS: usize = 200;
 
@@ -48,7 +52,7 @@ pub struct Step {
     pub passed: Option<bool>,
     /// What was found, and what to change.
     pub message: String,
-    /// What is wrong, for programs, where they can tell it apart.
+    /// What is wrong, for programs; `None` of what is right.
     #[serde(skip)]
     pub wrong: Option<Box<Wrong>>,
 }
@@ -84,11 +88,7 @@ pub(super) fn explain(
     });
     if let Some(verified) = verified {
         report.accepted = true;
-        report.add(
-            "tenant",
-            true,
-            "the issuer is this tenant's own, so its users are",
-        );
+        report.right("tenant", ITS_TENANT);
         report.subject = Some(verified.subject.as_str().to_owned());
     }
     if let Some(claims) = &read.claims {
@@ -98,8 +98,18 @@ pub(super) fn explain(
 }
 
 impl TokenReport {
-    pub(super) fn add(&mut self, name: &'static str, passed: bool, words: impl Into<Words>) {
-        self.push(name, Some(passed), words.into());
+    /// Notes what is as it must be, and what was found.
+    pub(super) fn right(&mut self, name: &'static str, message: impl Into<String>) {
+        self.steps.push(Step {
+            name,
+            passed: Some(true),
+            message: message.into(),
+            wrong: None,
+        });
+    }
+
+    pub(super) fn wrong(&mut self, name: &'static str, words: impl Into<Words>) {
+        self.push(name, Some(false), words.into());
     }
 
     pub(super) fn unjudged(&mut self, name: &'static str, words: impl Into<Words>) {
@@ -111,8 +121,16 @@ impl TokenReport {
             name,
             passed,
             message: words.text,
-            wrong: words.wrong,
+            wrong: Some(words.wrong),
         });
+    }
+
+    /// Notes what was found right, or what is wrong.
+    pub(super) fn judge(&mut self, name: &'static str, judged: Result<String, Words>) {
+        match judged {
+            Ok(message) => self.right(name, message),
+            Err(words) => self.wrong(name, words),
+        }
     }
 
     /// What is wrong with an algorithm or a claim is reported by their own steps.
@@ -120,7 +138,7 @@ impl TokenReport {
         match strict {
             Err(Refusal::Header | Refusal::Type | Refusal::KeyId) if faults.is_empty() => {}
             Ok(_) | Err(Refusal::Claims | Refusal::Algorithm) if faults.is_empty() => {
-                self.add("form", true, "is a compact JWS of two strict JSON objects");
+                self.right("form", "is a compact JWS of two strict JSON objects");
                 return;
             }
             _ => {}
@@ -132,7 +150,7 @@ impl TokenReport {
         if messages.is_empty() {
             messages.extend(strict.as_ref().err().map(ToString::to_string));
         }
-        self.add("form", false, Wrong::TokenForm.worded(messages.join("; ")));
+        self.wrong("form", Wrong::TokenForm.worded(messages.join("; ")));
     }
 
     fn algorithm(&mut self, header: Option<&Map<String, Value>>, rules: &IssuerConfig) {
@@ -141,28 +159,25 @@ impl TokenReport {
         let allowed = allowed.join(", ");
         let algorithm = header.get("alg").and_then(Value::as_str);
         match algorithm.map(|name| Algorithm::parse(name).ok_or(name)) {
-            Some(Ok(algorithm)) if verify::check_algorithm(algorithm, rules).is_ok() => self.add(
+            Some(Ok(algorithm)) if verify::check_algorithm(algorithm, rules).is_ok() => self.right(
                 "algorithm",
-                true,
                 format!("alg is {algorithm}, which this issuer may use"),
             ),
-            Some(Ok(algorithm)) => self.add(
+            Some(Ok(algorithm)) => self.wrong(
                 "algorithm",
-                false,
                 Wrong::AlgorithmOther {
                     name: algorithm.to_string(),
                     known: allowed,
                 },
             ),
-            Some(Err(_)) => self.add(
+            Some(Err(_)) => self.wrong(
                 "algorithm",
-                false,
                 Wrong::AlgorithmNever {
                     name: text_member(header, "alg").unwrap_or_default(),
                     known: allowed,
                 },
             ),
-            None => self.add("algorithm", false, Wrong::AlgorithmMissing(allowed)),
+            None => self.wrong("algorithm", Wrong::AlgorithmMissing(allowed)),
         }
     }
 
@@ -175,16 +190,16 @@ impl TokenReport {
     ) {
         let judged = verify::check_issuer(claims, rules);
         let issuer = format!("{:?}", rules.issuer());
-        let message: Words = match judged {
-            Ok(()) => "iss is the issuer's, byte for byte".into(),
-            Err(Refusal::Claims) => Wrong::IssuerMissing(issuer).into(),
-            Err(_) => Wrong::IssuerOther {
+        let judged = match judged {
+            Ok(()) => Ok(ISSUERS_OWN.to_owned()),
+            Err(Refusal::Claims) => Err(Wrong::IssuerMissing(issuer).into()),
+            Err(_) => Err(Wrong::IssuerOther {
                 name: text_member(claims, "iss").unwrap_or_default(),
                 issuer,
             }
-            .into(),
+            .into()),
         };
-        self.add("issuer", judged.is_ok(), message);
+        self.judge("issuer", judged);
         self.claims_but_issuer(claims, access_token_type, rules, now);
     }
 
@@ -197,28 +212,28 @@ impl TokenReport {
         now: DateTime<Utc>,
     ) {
         let judged = verify::check_audience(claims, rules);
-        self.add("audience", judged.is_ok(), audience(claims, rules, judged));
+        self.judge("audience", audience(claims, rules, judged));
 
         let judged = verify::check_kind(claims, access_token_type, rules);
-        let message: Words = match judged {
-            Ok(()) => "is of a kind that says who is calling".into(),
-            Err(Refusal::Type) => Wrong::NotAtJwt.into(),
-            Err(Refusal::Claims) => Wrong::ClientIdMissing.into(),
-            Err(_) => Wrong::NoAccessToken.into(),
+        let judged = match judged {
+            Ok(()) => Ok("is of a kind that says who is calling".to_owned()),
+            Err(Refusal::Type) => Err(Wrong::NotAtJwt.into()),
+            Err(Refusal::Claims) => Err(Wrong::ClientIdMissing.into()),
+            Err(_) => Err(Wrong::NoAccessToken.into()),
         };
-        self.add("kind", judged.is_ok(), message);
+        self.judge("kind", judged);
         self.required(claims, rules);
 
         let judged = verify::check_dates(claims, rules, now);
-        self.add("time", judged.is_ok(), times(claims, rules, judged, now));
+        self.judge("time", times(claims, rules, judged, now));
 
         let judged = verify::check_subject(claims);
-        let message = match &judged {
-            Ok(subject) => format!("sub is {:?}", subject.as_str()).into(),
-            Err(Refusal::Claims) => Words::from(Wrong::SubjectMissing),
-            Err(refusal) => refusal.to_string().into(),
+        let judged = match judged {
+            Ok(subject) => Ok(format!("sub is {:?}", subject.as_str())),
+            Err(Refusal::Claims) => Err(Wrong::SubjectMissing.into()),
+            Err(refusal) => Err(Wrong::SubjectForm.worded(refusal.to_string())),
         };
-        self.add("subject", judged.is_ok(), message);
+        self.judge("subject", judged);
     }
 
     /// What the claim map takes, or would take.
@@ -226,9 +241,10 @@ impl TokenReport {
         let (facts, left_out) = rules.claims().facts(claims);
         let summary = facts_found(rules, &facts, &left_out);
         if self.accepted {
-            self.add("facts", true, summary);
+            self.right("facts", summary);
         } else {
-            self.unjudged("facts", format!("were it accepted: {summary}"));
+            let text = format!("were it accepted: {summary}");
+            self.unjudged("facts", Wrong::Unjudged.worded(text));
         }
         self.facts = Some(facts);
     }
@@ -241,18 +257,18 @@ impl TokenReport {
             let found =
                 found.map_or_else(|| "missing".to_owned(), |found| short(&found.to_string()));
             let passed = rules.required_claims().has(path, claims);
-            let message: Words = if passed {
-                format!("{path} is {found}, as `requiredClaims` wants it").into()
-            } else {
-                let name = path.to_string();
-                Wrong::ClaimOther {
-                    name,
-                    found,
-                    wanted,
-                }
-                .into()
+            if passed {
+                let text = format!("{path} is {found}, as `requiredClaims` wants it");
+                self.right("required", text);
+                continue;
+            }
+            let name = path.to_string();
+            let wrong = Wrong::ClaimOther {
+                name,
+                found,
+                wanted,
             };
-            self.add("required", passed, message);
+            self.wrong("required", wrong);
         }
     }
 
@@ -295,21 +311,16 @@ impl TokenReport {
                 .worded(text)
             }
             _ => {
-                self.add(
-                    "key",
-                    true,
-                    format!("the header has {kid}, and there is a key for it"),
-                );
-                let message: Words = if judged.is_ok() {
-                    "was made with the key".into()
-                } else {
-                    Wrong::Signature.into()
-                };
-                self.add("signature", judged.is_ok(), message);
+                let text = format!("the header has {kid}, and there is a key for it");
+                self.right("key", text);
+                match judged {
+                    Ok(()) => self.right("signature", "was made with the key"),
+                    Err(_) => self.wrong("signature", Wrong::Signature),
+                }
                 return;
             }
         };
-        self.add("key", false, unknown);
+        self.wrong("key", unknown);
         let text = "could not be judged without a key";
         self.unjudged("signature", Wrong::Unjudged.worded(text));
     }
@@ -320,11 +331,11 @@ fn audience(
     claims: &Map<String, Value>,
     rules: &IssuerConfig,
     judged: Result<(), Refusal>,
-) -> Words {
+) -> Result<String, Words> {
     let claim = rules.audience_claim();
     let name = claim.as_str();
     if judged.is_ok() {
-        return format!("{name} names one of the issuer's audiences").into();
+        return Ok(format!("{name} names one of the issuer's audiences"));
     }
     let wanted = rules.audiences();
     let (found, mut message) = match claim.find(claims) {
@@ -367,7 +378,7 @@ fn audience(
         (true, false) => Wrong::AudienceOther { name, found, known },
         (true, true) => Wrong::AudienceMissing { name, known },
     };
-    wrong.worded(message)
+    Err(wrong.worded(message))
 }
 
 /// What a token says, cut to what can be shown.
@@ -380,7 +391,7 @@ fn times(
     rules: &IssuerConfig,
     judged: Result<(), Refusal>,
     now: DateTime<Utc>,
-) -> Words {
+) -> Result<String, Words> {
     let date_text = |name: &str| match verify::date(claims, name) {
         Ok(Some(seconds)) => format!("{name} is {}", moment(seconds)),
         Ok(None) => format!("{name} is missing"),
@@ -390,7 +401,7 @@ fn times(
     let clock = moment(now.timestamp());
     let around = format!("({dates}; the gateway's clock says {clock})");
     let wrong = match judged {
-        Ok(()) => return format!("is good now {around}").into(),
+        Ok(()) => return Ok(format!("is good now {around}")),
         Err(Refusal::Expired) => Wrong::Expired(clock),
         Err(Refusal::NotYetValid | Refusal::IssuedInFuture) => Wrong::TooEarly {
             now: clock,
@@ -400,7 +411,7 @@ fn times(
         Err(_) => Wrong::NoDates,
     };
     let text = format!("{wrong} {around}");
-    wrong.worded(text)
+    Err(wrong.worded(text))
 }
 
 fn moment(seconds: i64) -> String {

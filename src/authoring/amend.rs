@@ -13,6 +13,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::finding::Finding;
 use crate::domain::key::Key;
 use crate::domain::merge_patch::merged;
+use crate::domain::wrong::Wrong;
 use crate::sources::load::all_served;
 use crate::store::documents::DocumentRow;
 use crate::store::releases::ReleaseRow;
@@ -67,7 +68,7 @@ pub async fn amend(
         )));
     }
     let changes = diff::diff(&live.content, &content)
-        .map_err(|too_large| Refusal::fault("/content", too_large.to_string()))?;
+        .map_err(|too_large| Refusal::fault("/content", Wrong::from(too_large)))?;
     let contributors = change.admin.actor.contributors();
     let sealing = Sealing {
         document: document.id,

@@ -8,6 +8,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::examine::Examination;
 use crate::domain::fault::Fault;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::store::drafts::DraftRow;
 use crate::store::versions::SealedVersion;
 use crate::tenants::change::Change;
@@ -25,17 +26,16 @@ pub struct DryRun {
 /// Rehearses sealing and releasing a draft, whether it has faults or not.
 pub async fn of_draft(change: &mut Change, draft: &DraftRow) -> Result<DryRun, Refusal> {
     let kind = draft.kind;
-    let ready = match Ready::prepare(change, draft).await {
+    let ready = match Ready::prepare(change, draft).await? {
         Ok(ready) => ready,
-        Err(Refusal::Conflict(why)) => {
+        Err(wrong) => {
             let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
             let found = examine(&mut change.tx, change.now, kind, &key, &draft.content).await?;
             return Ok(DryRun {
                 found,
-                would_break: vec![Fault::new("", why)],
+                would_break: vec![Fault::new("", wrong)],
             });
         }
-        Err(other) => return Err(other),
     };
     let found = examine(&mut change.tx, change.now, kind, &ready.key, &ready.content).await?;
     let version = ready.insert(change, draft, "").await?;
@@ -62,10 +62,7 @@ pub async fn of_version(
     let version = version.ok_or(Refusal::NotFound)?;
     let found = examine(&mut change.tx, change.now, kind, key, &version.content).await?;
     let would_break = if document.archived_at.is_some() {
-        vec![Fault::new(
-            "",
-            "The document is archived: restore it first.",
-        )]
+        vec![Fault::new("", Wrong::Archived)]
     } else {
         let what = VersionToRelease {
             document: document.id,

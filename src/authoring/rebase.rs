@@ -2,6 +2,7 @@
 
 use crate::domain::fault::{Fault, step};
 use crate::domain::merge::{Choices, Unmerged, merge};
+use crate::domain::wrong::Wrong;
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -36,10 +37,7 @@ pub async fn rebase(
         Unmerged::NoConflictAt(places) => Refusal::Invalid(
             places
                 .iter()
-                .map(|at| {
-                    let message = "is no place that both changed: leave it out";
-                    Fault::new(format!("/keep{}", step(at)), message)
-                })
+                .map(|at| Fault::new(format!("/keep{}", step(at)), Wrong::NoConflict))
                 .collect(),
         ),
     })?;

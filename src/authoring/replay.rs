@@ -18,6 +18,7 @@ use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::{Metadata, MintRequest};
 use crate::domain::trace::Trace;
+use crate::domain::wrong::Wrong;
 use crate::sessions::written::WrittenConfig;
 use crate::store::Database;
 use crate::store::documents::VersionRow;
@@ -273,5 +274,5 @@ fn differences(
         return Ok(Vec::new());
     };
     diff::diff(&members(anam_request(then)), &members(anam_request(now)))
-        .map_err(|error| Refusal::Conflict(error.to_string()))
+        .map_err(|too_large| Refusal::Conflict(Wrong::from(too_large).sentence()))
 }

@@ -11,6 +11,7 @@ use crate::domain::finding::Finding;
 use crate::domain::ids::{DocumentId, VersionId};
 use crate::domain::key::Key;
 use crate::domain::persona::parse_snippet;
+use crate::domain::wrong::Wrong;
 use crate::sources::load::RELEASES_BACK;
 use crate::store::StoreError;
 use crate::store::documents::DocumentRow;
@@ -31,6 +32,7 @@ pub struct Sealed {
 /// Snippets that a persona does not pin itself are pinned to what is live. The draft is gone afterwards.
 pub async fn seal(change: &mut Change, draft: &DraftRow, message: &str) -> Result<Sealed, Refusal> {
     let ready = Ready::prepare(change, draft).await?;
+    let ready = ready.map_err(|wrong| Refusal::Conflict(wrong.sentence()))?;
     let now = change.now;
     let found = examine(&mut change.tx, now, draft.kind, &ready.key, &ready.content).await?;
     if found.blocks_sealing() {
@@ -59,20 +61,19 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Locks the tenant's documents, and says what keeps the draft from being sealed whatever its content.
-    pub(super) async fn prepare(change: &mut Change, draft: &DraftRow) -> Result<Self, Refusal> {
+    pub(super) async fn prepare(
+        change: &mut Change,
+        draft: &DraftRow,
+    ) -> Result<Result<Self, Wrong>, Refusal> {
         change.lock_authoring().await?;
         let key = Key::parse(&draft.key).map_err(|_not_stored| Refusal::NotFound)?;
         let document = super::documents::find(&mut change.tx, draft.kind, &key).await?;
         if document.archived_at.is_some() {
-            return Err(Refusal::Conflict(
-                "The document is archived: restore it first.".into(),
-            ));
+            return Ok(Err(Wrong::Archived));
         }
         if document.latest_version != draft.base_version {
-            return Err(Refusal::Conflict(format!(
-                "Version {} was sealed since this draft was opened: rebase the draft, look at the changes, then seal.",
-                document.latest_version.unwrap_or_default()
-            )));
+            let version = document.latest_version.unwrap_or_default();
+            return Ok(Err(Wrong::Overtaken { version }));
         }
         let content = with_pins(change, draft.kind, &draft.content).await?;
         let base = match draft.base_version {
@@ -80,15 +81,13 @@ impl Ready {
             Some(number) => change.tx.version(document.id, number).await?,
         };
         if base.is_some_and(|base| base.content == content) {
-            return Err(Refusal::Conflict(
-                "The draft says what the newest version says: there is nothing to seal.".into(),
-            ));
+            return Ok(Err(Wrong::Unchanged));
         }
-        Ok(Self {
+        Ok(Ok(Self {
             key,
             document,
             content,
-        })
+        }))
     }
 
     /// Adds the version.

@@ -9,6 +9,7 @@ use crate::domain::fault::{Fault, Faults};
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
 use crate::domain::members::Members;
+use crate::domain::wrong::Wrong;
 use crate::store::documents::VersionRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::refusal::Refusal;
@@ -39,7 +40,7 @@ impl Use {
     pub fn parse(value: Value) -> Result<Self, Vec<Fault>> {
         let form = "must be {\"draft\": id}, {\"kind\": kind, \"key\": key, \"version\": number} or {\"kind\": kind, \"key\": key, \"content\": content}";
         let Value::Object(members) = value else {
-            return Err(vec![Fault::new("", form)]);
+            return Err(vec![Fault::new("", Wrong::Object.worded(form))]);
         };
         let by_draft = members.contains_key("draft");
         let by_content = members.contains_key("content");
@@ -48,23 +49,23 @@ impl Use {
             members
                 .required("draft", |value| {
                     let id = value.as_str().and_then(|id| uuid::Uuid::try_parse(id).ok());
-                    id.ok_or_else(|| "must be the id of a draft".to_owned())
+                    id.ok_or_else(|| Wrong::Uuid.worded("must be the id of a draft"))
                 })
                 .map(|id| Self::Draft(id.into()))
         } else {
             let kind = members.required("kind", |value| {
                 let kind = value.as_str().and_then(DocumentKind::named);
-                kind.ok_or_else(|| "must be persona, context or snippet".to_owned())
+                kind.ok_or_else(|| Wrong::one_of(&["persona", "context", "snippet"]))
             });
             let key = members.required("key", |value| match value.as_str().map(Key::parse) {
                 Some(Ok(key)) => Ok(key),
-                _ => Err("must be a document's key".to_owned()),
+                _ => Err(Wrong::Key),
             });
             let place = kind.zip(key);
             if by_content {
                 let content = members.required("content", |value| match value {
                     Value::Object(content) => Ok(content),
-                    _ => Err("must be an object: what the document would say".to_owned()),
+                    _ => Err(Wrong::Object),
                 });
                 place
                     .zip(content)
@@ -73,7 +74,7 @@ impl Use {
                 let number = members.required("version", |value| {
                     let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
                     let number = number.filter(|number| *number > DRAFT);
-                    number.ok_or_else(|| "must be the number of a version".to_owned())
+                    number.ok_or_else(|| Wrong::AtLeast("1".to_owned()))
                 });
                 place
                     .zip(number)
@@ -81,7 +82,7 @@ impl Use {
             }
         };
         members.finish()?;
-        used.ok_or_else(|| vec![Fault::new("", form)])
+        used.ok_or_else(|| vec![Fault::new("", Wrong::Object.worded(form))])
     }
 }
 

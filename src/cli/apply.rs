@@ -16,6 +16,7 @@ use crate::authoring::yaml::{Source, Unreadable};
 use crate::client::{Client, ClientError, NewBundle};
 use crate::clock::Clock;
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::tenants::refusal::Refusal;
 
 /// Makes tenants as bundles say: policy, issuers, catalogue, snippets, personas, contexts, sample users, provider key.
@@ -213,7 +214,7 @@ async fn apply_through_gateway(
             Ok(secret) => {
                 secrets.insert(at, secret);
             }
-            Err(why) => faults.push(Fault::new(at, why)),
+            Err(why) => faults.push(Fault::new(at, Wrong::SecretNotGiven(why))),
         }
     }
     if !faults.is_empty() {
@@ -240,7 +241,8 @@ fn not_applied(error: ClientError) -> NotApplied {
         ClientError::Problem(problem) => {
             let faults = problem.errors.iter().map(|fault| {
                 let at = fault.pointer.strip_prefix("/bundle");
-                Fault::new(at.unwrap_or(&fault.pointer), fault.message.as_str())
+                let words = Wrong::Elsewhere.worded(&fault.message);
+                Fault::new(at.unwrap_or(&fault.pointer), words)
             });
             NotApplied::Faults(faults.collect())
         }

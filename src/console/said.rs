@@ -13,7 +13,7 @@ pub struct Said {
     pub is_foreign: bool,
 }
 
-/// What is wrong, by its code and what belongs to it; empty where only words say it.
+/// What is wrong, by its code and what belongs to it; empty of what is right.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Wrong {
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!((said.text.as_str(), said.is_foreign), (text, false));
         }
         for words in ["must be 1 to 7 of what nobody knows; ask", "is missing"] {
-            let said = said(german, words);
+            let said = said(german, wrong::Wrong::Elsewhere.worded(words));
             assert_eq!((said.text.as_str(), said.is_foreign), (words, true));
         }
         let english = said(Texts::default(), length_of_words());

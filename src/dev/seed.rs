@@ -17,6 +17,7 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::preferences::Preferences;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::store::api_keys::StoredKey;
 use crate::store::audit::AuditEvent;
 use crate::store::{Database, StoreError};
@@ -118,8 +119,9 @@ pub async fn seed(
     let mut bundle = if exists {
         json!({ "tenant": TENANT })
     } else {
-        let faults =
-            |broken: Unreadable| SeedError::Faults(vec![Fault::new("", broken.to_string())]);
+        let faults = |broken: Unreadable| {
+            SeedError::Faults(vec![Fault::new("", Wrong::Unread(broken.to_string()))])
+        };
         Source::parse(BUNDLE).map_err(faults)?.value
     };
     if let Value::Object(members) = &mut bundle {

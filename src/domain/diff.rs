@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 
 use super::fault::step;
+use super::wrong::Wrong;
 
 /// The largest document that is compared, in bytes of JSON.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -15,9 +16,16 @@ const MAX_COMPARED: usize = 20_000;
 const AROUND: usize = 3;
 
 /// A document is larger than [`MAX_BYTES`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a document of more than 256 kB is not compared")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLarge;
+
+impl From<TooLarge> for Wrong {
+    fn from(_: TooLarge) -> Self {
+        Self::LargeDifference {
+            most: MAX_BYTES / 1024,
+        }
+    }
+}
 
 /// One place where two documents differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

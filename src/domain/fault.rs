@@ -19,9 +19,9 @@ pub struct Fault {
     pub pointer: String,
     /// What is wrong and what would be right, in one sentence without a final stop.
     pub message: String,
-    /// The same for programs, where they can tell it apart.
+    /// The same for programs.
     #[serde(skip)]
-    pub wrong: Option<Box<Wrong>>,
+    pub wrong: Box<Wrong>,
 }
 
 impl Fault {
@@ -80,8 +80,9 @@ impl Faults {
 
     fn push(&mut self, fault: Fault) {
         // An answer has the values beside the words that hold them.
-        let values = fault.wrong.iter().flat_map(|wrong| wrong.values());
+        let values = fault.wrong.values();
         let bytes = values
+            .iter()
             .map(|(_, value)| value.len())
             .chain([fault.pointer.len(), fault.message.len()])
             .fold(0, usize::saturating_add);
@@ -138,8 +139,7 @@ impl Faults {
     /// The faults alone, where there is no value to give.
     pub fn into_vec(mut self) -> Vec<Fault> {
         if self.more {
-            let words = "has more faults than are reported at once; correct these first";
-            self.list.push(Fault::new("", words));
+            self.list.push(Fault::new("", Wrong::More));
         }
         self.list
     }
@@ -159,8 +159,8 @@ mod tests {
         let mut many = Faults::new();
         let mut long = Faults::new();
         for at in 0..100_000 {
-            many.add(format!("/{at}"), "is unknown");
-            long.add("/".to_owned() + &"x".repeat(60_000), "is unknown");
+            many.add(format!("/{at}"), Wrong::Missing);
+            long.add("/".to_owned() + &"x".repeat(60_000), Wrong::Missing);
         }
         assert!(many.is_full() && long.is_full());
         let (many, long) = (many.into_vec(), long.into_vec());
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_single_fault_is_told_however_long_it_is() {
         let mut faults = Faults::new();
-        faults.add("/".to_owned() + &"x".repeat(1_000_000), "is unknown");
+        faults.add("/".to_owned() + &"x".repeat(1_000_000), Wrong::Missing);
         assert_eq!(faults.into_vec().len(), 1);
     }
 
@@ -192,7 +192,7 @@ mod tests {
     fn as_many_as_can_be_told_are_told_without_a_word_about_more() {
         let mut faults = Faults::new();
         for at in 0..MAX_FAULTS {
-            faults.add(format!("/{at}"), "is unknown");
+            faults.add(format!("/{at}"), Wrong::Missing);
         }
         assert_eq!(faults.len(), MAX_FAULTS);
         assert_eq!(faults.into_vec().len(), MAX_FAULTS);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::template::TemplateFault;
-use super::wrong::{Words, Wrong};
+use super::wrong::{Words, Wrong, capitalised};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,9 +43,9 @@ pub struct Finding {
     pub message: String,
     /// How to correct it.
     pub advice: String,
-    /// The message for programs, where they can tell it apart.
-    #[serde(skip)]
-    pub wrong: Option<Box<Wrong>>,
+    /// The message for programs.
+    #[serde(skip, default = "elsewhere")]
+    pub wrong: Box<Wrong>,
 }
 
 impl Finding {
@@ -114,12 +114,12 @@ impl Finding {
             .message
             .split_once("; ")
             .or_else(|| fault.message.split_once(", expected "));
-        let wrong = fault.wrong;
-        let found = match both {
-            Some((message, advice)) => Self::error(fault.pointer, message, sentence(advice)),
-            None => Self::error(fault.pointer, fault.message, advice),
+        let (text, advice) = match both {
+            Some((message, advice)) => (message.to_owned(), capitalised(advice)),
+            None => (fault.message, advice.to_owned()),
         };
-        Self { wrong, ..found }
+        let wrong = fault.wrong;
+        Self::error(fault.pointer, Words { text, wrong }, advice)
     }
 
     /// A fault of the template that is at `pointer`.
@@ -153,17 +153,16 @@ impl Finding {
             Some((line, column)) => format!("line {line}, column {column}: {message}. {advice}"),
             None => format!("{message}. {advice}"),
         };
-        Fault {
-            wrong: self.wrong.clone(),
-            ..Fault::new(&self.pointer, text)
-        }
+        let wrong = self.wrong.clone();
+        Fault::new(&self.pointer, Words { text, wrong })
     }
 }
 
-/// With a capital letter in front.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars).collect()
-    })
+/// Of a finding that was read from another program.
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "serde wants the type of the member"
+)]
+fn elsewhere() -> Box<Wrong> {
+    Box::new(Wrong::Elsewhere)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use self::read::{ReadOptions, Reader};
 use super::decimal::NotDecimal;
 use super::fault::{Fault, step};
+use super::wrong::{Words, Wrong};
 
 /// Deepest nesting of objects and lists that is read.
 pub const MAX_DEPTH: usize = 32;
@@ -98,17 +99,34 @@ pub enum JsonFault {
 impl JsonFault {
     /// The same as a fault of the value that it is about.
     pub fn to_fault(&self) -> Fault {
-        let pointer = match self {
-            Self::Syntax { place, .. }
-            | Self::Number { place, .. }
-            | Self::Duplicate { place, .. }
-            | Self::Nul { place }
-            | Self::Surrogate { place, .. } => place.pointer.clone(),
-            Self::Encoding { .. } | Self::Utf16 | Self::Reserved { .. } | Self::TooDeep { .. } => {
-                String::new()
+        let (place, wrong) = match self {
+            Self::Encoding { .. } | Self::Utf16 => (None, Wrong::Utf8),
+            Self::Syntax { place, what } => (Some(place), Wrong::Json(what.to_string())),
+            Self::Number { place, why } => {
+                let wrong = match why {
+                    NotDecimal::Form => Wrong::Number,
+                    NotDecimal::Digits | NotDecimal::Range => Wrong::Exact,
+                };
+                (Some(place), wrong)
+            }
+            Self::Duplicate { name, place } => (Some(place), Wrong::DuplicateMember(name.clone())),
+            Self::Reserved { name } => (None, Wrong::Reserved(name.clone())),
+            Self::TooDeep { levels } => (None, Wrong::Nested { most: *levels }),
+            Self::Nul { place } => (Some(place), Wrong::unseen('\0')),
+            Self::Surrogate { place, unit } => {
+                (Some(place), Wrong::Surrogate(format!("\\u{unit:04x}")))
             }
         };
-        Fault::new(pointer, self.to_string())
+        let text = self.to_string();
+        let Some(place) = place else {
+            return Fault::new("", wrong.worded(text));
+        };
+        let wrong = Box::new(Wrong::Placed {
+            line: place.line,
+            column: place.column,
+            wrong: Box::new(wrong),
+        });
+        Fault::new(place.pointer.clone(), Words { text, wrong })
     }
 }
 

@@ -31,11 +31,15 @@ pub struct Forbidden {
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match unseen(self.character) {
-            Some(name) => f.write_str(&name),
-            None => write!(f, "U+{:04X}", u32::from(self.character)),
-        }?;
-        write!(f, " at character {}", self.position)
+        write!(f, "{} at character {}", self.name(), self.position)
+    }
+}
+
+impl Forbidden {
+    /// What the character is called, or its number.
+    fn name(&self) -> String {
+        let number = || format!("U+{:04X}", u32::from(self.character));
+        unseen(self.character).map_or_else(number, Into::into)
     }
 }
 
@@ -77,46 +81,68 @@ pub fn is_clean_block(text: &str, max_chars: usize) -> bool {
 pub fn refused_line(text: &str, max_chars: usize) -> Option<Words> {
     let fault = fault_of_line(text, max_chars)?;
     let words = format!("must be one line of 1 to {max_chars} characters; it {fault}");
-    Some(Words {
-        text: words,
-        wrong: is_of_length(text, max_chars).then(|| Box::new(Wrong::Line { most: max_chars })),
-    })
+    let wrong = fault.wrong().unwrap_or(Wrong::Line { most: max_chars });
+    Some(wrong.worded(words))
 }
 
 /// Why a text is refused where a [clean block](is_clean_block) is wanted.
 pub fn refused_block(text: &str, max_chars: usize) -> Option<Words> {
     let fault = fault_of_block(text, max_chars)?;
     let words = format!("must be a text of 1 to {max_chars} characters; it {fault}");
-    let length = Wrong::Length {
+    let wrong = fault.wrong().unwrap_or(Wrong::Length {
         least: 1,
         most: max_chars,
-    };
-    Some(Words {
-        text: words,
-        wrong: is_of_length(text, max_chars).then(|| Box::new(length)),
-    })
+    });
+    Some(wrong.worded(words))
 }
 
-/// Whether its length alone says what is wrong: it is too long, or nothing of it can be seen. Where a character is wrong, words must name it.
-fn is_of_length(text: &str, max_chars: usize) -> bool {
-    text.chars().count() > max_chars || (is_blank(text) && forbidden(text).is_none())
+/// Why a text can't be taken as it is.
+enum Unclean {
+    /// It has so many characters.
+    Long(usize),
+    Holds(Forbidden),
+    /// A tab or a line break, at this character.
+    Breaks(usize),
+    Blank,
 }
 
-fn fault_of_line(text: &str, max_chars: usize) -> Option<String> {
+impl Unclean {
+    /// What is wrong, unless it is the length that is wanted.
+    fn wrong(&self) -> Option<Wrong> {
+        match self {
+            Self::Long(_) | Self::Blank => None,
+            Self::Holds(found) => Some(Wrong::UnseenAt {
+                name: found.name(),
+                at: found.position,
+            }),
+            Self::Breaks(at) => Some(Wrong::LineBreak { at: *at }),
+        }
+    }
+}
+
+impl fmt::Display for Unclean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Long(chars) => write!(f, "has {chars} characters"),
+            Self::Holds(found) => write!(f, "holds {found}, which is invisible"),
+            Self::Breaks(at) => write!(f, "has a tab or a line break at character {at}"),
+            Self::Blank => f.write_str("is empty or blank"),
+        }
+    }
+}
+
+fn fault_of_line(text: &str, max_chars: usize) -> Option<Unclean> {
     let breaks = text.chars().position(|c| matches!(c, '\n' | '\r' | '\t'));
-    fault_of_block(text, max_chars)
-        .or_else(|| breaks.map(|at| format!("has a tab or a line break at character {}", at + 1)))
+    fault_of_block(text, max_chars).or_else(|| breaks.map(|at| Unclean::Breaks(at + 1)))
 }
 
-fn fault_of_block(text: &str, max_chars: usize) -> Option<String> {
+fn fault_of_block(text: &str, max_chars: usize) -> Option<Unclean> {
     let chars = text.chars().count();
     if chars > max_chars {
-        return Some(format!("has {chars} characters"));
+        return Some(Unclean::Long(chars));
     }
-    if let Some(found) = forbidden(text) {
-        return Some(format!("holds {found}, which is invisible"));
-    }
-    is_blank(text).then(|| "is empty or blank".to_owned())
+    let found = forbidden(text).map(Unclean::Holds);
+    found.or_else(|| is_blank(text).then_some(Unclean::Blank))
 }
 
 /// Whether nothing of a text can be seen: it is empty, or all of it is white space, joiners and the like.

@@ -12,6 +12,8 @@ macro_rules! wrong {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Wrong {
             $($(#[$meaning])* $name $(($only))? $({ $($member: $type),+ })?,)+
+            /// Another program found it: its words are all that is known.
+            Elsewhere,
             /// At a place of a text, both counted from 1.
             Placed {
                 line: usize,
@@ -31,6 +33,7 @@ macro_rules! wrong {
             pub fn code(&self) -> &'static str {
                 match self {
                     $(Self::$name { .. } => $code,)+
+                    Self::Elsewhere => "elsewhere",
                     Self::Placed { wrong, .. } => wrong.code(),
                 }
             }
@@ -42,6 +45,7 @@ macro_rules! wrong {
                         $((stringify!($value), $value.to_string()))?
                         $($((stringify!($member), $member.to_string())),+)?
                     ],)+
+                    Self::Elsewhere => Vec::new(),
                     Self::Placed { line, column, wrong } => {
                         let mut values = wrong.values();
                         values.push(("line", line.to_string()));
@@ -59,6 +63,7 @@ macro_rules! wrong {
                     Self::Length { least: 0, most } => write!(f, "must be {most} characters at most"),
                     Self::Items { least: 0, most } => write!(f, "must be a list of at most {most} items"),
                     $(Self::$name $(($value))? $({ $($member),+ })? => write!(f, $words),)+
+                    Self::Elsewhere => f.write_str("is wrong"),
                     Self::Placed { line, column, wrong } => {
                         write!(f, "line {line}, column {column}: {wrong}")
                     }
@@ -393,6 +398,7 @@ wrong! {
     ClientIdMissing = "client_id_missing", "client_id and jti must be there as texts, since `atJwtStrict` is on";
     NoAccessToken = "no_access_token", "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token";
     SubjectMissing = "subject_missing", "sub is missing, or no text";
+    SubjectForm = "subject_form", "sub is no name of a user: 1 to 255 characters, none of them a control character";
     ClaimOther { name: String, found: String, wanted: String } = "claim_other", "{name} is {found}, but `requiredClaims` wants {wanted}: send another token, such as the access token, or change requiredClaims";
     /// Of the key with this id, if the token names one.
     KeyAlgorithm { name: String, algorithm: String } = "key_algorithm", "the key is not for {algorithm}";
@@ -475,21 +481,72 @@ wrong! {
     LetsAllIn = "lets_all_in", "the endpoint says that a made-up token is active, so it would let everybody in";
     /// The endpoint could not be asked, for a reason in English.
     EndpointAnswer(why: String) = "endpoint_answer", "{why}";
+    /// The list of faults ends here.
+    More = "more", "has more faults than are reported at once; correct these first";
+    /// Of a text in JSON; a reason in English.
+    Json(why: String) = "json", "not valid JSON: {why}";
+    Utf8 = "utf8", "must be UTF-8";
+    DuplicateMember(name: String) = "duplicate_member", "the member `{name}` is twice in one object";
+    Reserved(name: String) = "reserved", "the member name `{name}` can't be kept: choose another";
+    /// In levels.
+    Nested { most: usize } = "nested", "nested deeper than {most} levels";
+    /// Where one line or a text is wanted: an invisible character, as U+200B, or a tab or a line break; the place in characters, from 1.
+    UnseenAt { name: String, at: usize } = "unseen_at", "holds {name} at character {at}, which is invisible";
+    LineBreak { at: usize } = "line_break", "has a tab or a line break at character {at}";
+    /// None of these types of JSON, separated by commas.
+    Types(types: String) = "types", "must be of one of these types: {types}";
+    NotAllowed = "not_allowed", "is not allowed here";
+    /// Of a template: `{#` that takes so many lines out of the text.
+    Comment { lines: usize } = "comment", "{{# opens a comment, which takes {lines} lines out of the text";
+    /// Half of a character, as `\\ud800`.
+    Surrogate(name: String) = "surrogate", "{name} is half of a surrogate pair without its other half";
+    /// Of a template: what is inside each other, or follows each other in one tag.
+    Brackets { most: usize } = "brackets", "more than {most} brackets inside each other";
+    Tags { most: usize } = "tags", "more than {most} tags inside each other";
+    Elifs { most: usize } = "elifs", "more than {most} {{% elif %}}";
+    LongTag { most: usize } = "long_tag", "a tag of more than {most} words and signs";
+    NotEmpty = "not_empty", "must be a text that is not empty";
+    /// Of a text that is kept secret.
+    TextBytes { least: usize, most: usize } = "text_bytes", "must be a text of {least} to {most} bytes";
+    /// The bundle refers to no secret here.
+    NoSecretThere = "no_secret_there", "is no place of the bundle that refers to a secret as env or file";
+    /// In kB.
+    LargeDifference { most: usize } = "large_difference", "a document of more than {most} kB is not compared";
+    LiveOrList = "live_or_list", "must be \"live\", or a list of drafts and versions";
+    OneProof = "one_proof", "must hold either `password`, `code`, or `ssoCode` with `codeVerifier`";
+    Archived = "archived", "the document is archived: restore it first";
+    /// A newer version of the document was sealed since the draft was opened.
+    Overtaken { version: i32 } = "overtaken", "version {version} was sealed since this draft was opened: rebase the draft, look at the changes, then seal";
+    Unchanged = "unchanged", "the draft says what the newest version says: there is nothing to seal";
+    NoConflict = "no_conflict", "is no place that both changed: leave it out";
+    /// Of a query's parameter; in bytes.
+    Encoded { most: usize } = "encoded", "must be percent-encoded UTF-8 of at most {most} bytes, none of them a control character";
+    IdempotencyKey = "idempotency_key", "the Idempotency-Key must be one text of 1 to 255 printable ASCII characters";
+    /// Of a program that asks for a sign-in.
+    Challenge = "challenge", "must be the SHA-256 of the verifier in base64url without padding: 43 characters";
+    Loopback = "loopback", "must be http://127.0.0.1:PORT/ or http://[::1]:PORT/, with a port from 1024 on and without a query";
+    /// In characters.
+    Opaque { least: usize, most: usize } = "opaque", "must be {least} to {most} letters, digits or any of - _ . ~";
 }
 
-/// Words for what is wrong, and where programs can tell it apart, what it is.
+/// Words for what is wrong, and what it is for programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     pub text: String,
-    pub wrong: Option<Box<Wrong>>,
+    pub wrong: Box<Wrong>,
 }
 
 impl Wrong {
+    /// The usual words as a sentence of their own.
+    pub fn sentence(&self) -> String {
+        format!("{}.", capitalised(&self.to_string()))
+    }
+
     /// With other words than the usual ones.
     pub fn worded(self, text: impl Into<String>) -> Words {
         Words {
             text: text.into(),
-            wrong: Some(Box::new(self)),
+            wrong: Box::new(self),
         }
     }
 
@@ -525,19 +582,15 @@ impl From<Wrong> for Words {
     fn from(wrong: Wrong) -> Self {
         Self {
             text: wrong.to_string(),
-            wrong: Some(Box::new(wrong)),
+            wrong: Box::new(wrong),
         }
     }
 }
 
-impl From<String> for Words {
-    fn from(text: String) -> Self {
-        Self { text, wrong: None }
-    }
-}
-
-impl From<&str> for Words {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
+/// With a capital letter in front.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }

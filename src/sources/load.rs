@@ -278,7 +278,11 @@ fn place_beside(
     let rollouts = &mut snapshot.rollouts;
     match row.kind {
         DocumentKind::Snippet => {
-            let fault = Fault::new("", "is a snippet, and of these there are no rollouts");
+            let words = Wrong::NoSnippetRollout;
+            let fault = Fault::new(
+                "",
+                words.worded("is a snippet, and of these there are no rollouts"),
+            );
             return Err(vec![fault]);
         }
         DocumentKind::Persona => {

@@ -129,10 +129,12 @@ pub fn problems(report: &CheckReport) -> Vec<Fault> {
     faults.extend_under("/config", report.problems.iter().cloned());
     if let Some(token) = report.token.as_ref().filter(|token| !token.accepted) {
         let failed = token.steps.iter().find(|step| step.passed == Some(false));
-        let why = failed.map_or(Wrong::Unjudged.into(), |step| Words {
-            text: format!("is refused: its {} {}", step.name, step.message),
-            wrong: step.wrong.clone(),
+        let why = failed.and_then(|step| {
+            let text = format!("is refused: its {} {}", step.name, step.message);
+            let wrong = step.wrong.clone()?;
+            Some(Words { text, wrong })
         });
+        let why = why.unwrap_or_else(|| Wrong::Unjudged.into());
         faults.add("/sampleToken", why);
     }
     faults.into_vec()

@@ -13,6 +13,7 @@ use super::codes::Code;
 use crate::domain::fault::Fault;
 use crate::domain::json;
 use crate::domain::request::BodyFault;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 
 /// Longer bodies, in bytes, are read by a work thread.
@@ -72,8 +73,10 @@ pub(super) async fn on_the_side<T: Send + 'static>(
 pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match json::parse(bytes)? {
         Value::Object(members) => Ok(members),
-        _ => Err(Problem::new(Code::InvalidRequest)
-            .errors(vec![Fault::new("", "the body must be a JSON object")])),
+        _ => Err(Problem::new(Code::InvalidRequest).errors(vec![Fault::new(
+            "",
+            Wrong::Object.worded("the body must be a JSON object"),
+        )])),
     }
 }
 

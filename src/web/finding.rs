@@ -35,10 +35,9 @@ pub struct FindingBody {
     pub message: String,
     /// How to correct it.
     pub advice: String,
-    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "range")]
-    pub code: Option<&'static str>,
+    /// A stable code of what is wrong, for programs and for texts in other languages.
+    #[schema(example = "range")]
+    pub code: &'static str,
     /// What belongs to the code, by name, such as the bounds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "least": "1", "most": "5" }))]
@@ -54,10 +53,9 @@ pub struct FaultBody {
     /// What is wrong and what would be right.
     #[schema(example = "must be 1 to 5")]
     pub message: String,
-    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "range")]
-    pub code: Option<&'static str>,
+    /// A stable code of what is wrong, for programs and for texts in other languages.
+    #[schema(example = "range")]
+    pub code: &'static str,
     /// What belongs to the code, by name, such as the bounds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(required = false, value_type = BTreeMap<String, String>, example = json!({ "least": "1", "most": "5" }))]
@@ -66,12 +64,11 @@ pub struct FaultBody {
 
 impl From<&Fault> for FaultBody {
     fn from(fault: &Fault) -> Self {
-        let (code, values) = code_of(fault.wrong.as_deref());
         Self {
             pointer: fault.pointer.clone(),
             message: fault.message.clone(),
-            code,
-            values,
+            code: fault.wrong.code(),
+            values: values_of(&fault.wrong),
         }
     }
 }
@@ -79,15 +76,13 @@ impl From<&Fault> for FaultBody {
 /// What belongs to the code of a fault, by name.
 pub type Values = BTreeMap<&'static str, String>;
 
-/// The code of what is wrong, and what belongs to it.
-pub fn code_of(wrong: Option<&Wrong>) -> (Option<&'static str>, Values) {
-    let values = wrong.map(Wrong::values).unwrap_or_default();
-    (wrong.map(Wrong::code), values.into_iter().collect())
+/// What belongs to the code of what is wrong.
+pub fn values_of(wrong: &Wrong) -> Values {
+    wrong.values().into_iter().collect()
 }
 
 impl From<Finding> for FindingBody {
     fn from(finding: Finding) -> Self {
-        let (code, values) = code_of(finding.wrong.as_deref());
         Self {
             severity: match finding.severity {
                 Severity::Error => "error",
@@ -101,8 +96,8 @@ impl From<Finding> for FindingBody {
             line: finding.line,
             column: finding.column,
             message: finding.message,
-            code,
-            values,
+            code: finding.wrong.code(),
+            values: values_of(&finding.wrong),
             advice: finding.advice,
         }
     }

@@ -29,6 +29,7 @@ use crate::domain::json::JsonFault;
 use crate::domain::places::Whose;
 use crate::domain::quota::Left;
 use crate::domain::request::BodyFault;
+use crate::domain::wrong::Wrong;
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::places::Full;
@@ -548,11 +549,13 @@ impl From<Undecided> for Problem {
         match undecided {
             Undecided::ContextUnknown { known } => {
                 let known: Vec<&str> = known.iter().map(crate::domain::key::Key::as_str).collect();
-                let message = match known.as_slice() {
-                    [] => "is unknown; the tenant has no context yet".to_owned(),
-                    names => format!("is unknown; known are {}", names.join(", ")),
+                let wrong = Wrong::Unknown(known.join(", "));
+                let words = if known.is_empty() {
+                    wrong.worded("is unknown; the tenant has no context yet")
+                } else {
+                    wrong.into()
                 };
-                Self::new(Code::ContextUnknown).errors(vec![Fault::new("/context", message)])
+                Self::new(Code::ContextUnknown).errors(vec![Fault::new("/context", words)])
             }
             Undecided::MetadataInvalid(faults) => Self::new(Code::MetadataInvalid)
                 .detail("See errors for what to change; GET /v1/contexts tells what each context wants.")

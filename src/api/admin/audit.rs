@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::crypto::seal::KeyRing;
 use crate::domain::caller::Subject;
 use crate::domain::ids::TenantId;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit_checkpoints::CheckpointRow;
@@ -82,7 +83,8 @@ impl AuditSearch {
         let text = |sought: &Option<SearchText>| sought.clone().map(String::from);
         let targets = match (text(&self.target), &self.user) {
             (Some(_), Some(_)) => {
-                return Err(Refusal::fault("/user", "can't be combined with a target"));
+                let (name, other) = ("user", "target");
+                return Err(Refusal::fault("/user", Wrong::NotBoth { name, other }));
             }
             (target, None) => target.map(|target| vec![target]),
             (None, Some(user)) => Some(targets(keys, tenant, user)?),

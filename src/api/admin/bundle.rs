@@ -14,6 +14,7 @@ use crate::authoring::export::export;
 use crate::authoring::plan::{Action, Plan, Step};
 use crate::domain::fault::{Fault, Faults, step};
 use crate::domain::finding::Finding;
+use crate::domain::wrong::Wrong;
 use crate::store::issuers::SharedIssuerRow;
 use crate::tenants::change::Change;
 use crate::tenants::refusal::Refusal;
@@ -68,7 +69,7 @@ impl Member for SecretsByPointer {
         let Value::Object(members) = value else {
             return Err(vec![Fault::new(
                 "",
-                "must be an object of pointers and texts",
+                Wrong::Object.worded("must be an object of pointers and texts"),
             )]);
         };
         let mut faults = Faults::new();
@@ -78,7 +79,7 @@ impl Member for SecretsByPointer {
                 Value::String(text) if !text.trim().is_empty() => {
                     secrets.insert(at, SecretString::from(text.trim()));
                 }
-                _ => faults.add(step(&at), "must be a text that is not empty"),
+                _ => faults.add(step(&at), Wrong::NotEmpty),
             }
         }
         faults.into_result(Self(secrets))
@@ -273,12 +274,7 @@ fn with_secrets(
     }
     let surplus = secrets.0.keys().filter(|at| !wanted.contains(at));
     let faults: Vec<Fault> = surplus
-        .map(|at| {
-            Fault::new(
-                format!("/secrets{}", step(at)),
-                "is no place of the bundle that refers to a secret as env or file",
-            )
-        })
+        .map(|at| Fault::new(format!("/secrets{}", step(at)), Wrong::NoSecretThere))
         .collect();
     if faults.is_empty() {
         Ok((bundle, secrets))

@@ -12,6 +12,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
 use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::sources::Serving;
 use crate::store::documents::DocumentRow;
 use crate::store::tenant_tx::TenantTx;
@@ -39,8 +40,9 @@ input! {
 impl Member for ComparisonBase {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         value.as_str().and_then(Self::parse).ok_or_else(|| {
+            let wrong = Wrong::one_of(&["base", "live", "latest", "1", "2", "..."]);
             let form = "must be base, live, latest or a version's number";
-            vec![Fault::new("", form)]
+            vec![Fault::new("", wrong.worded(form))]
         })
     }
 
@@ -106,7 +108,7 @@ async fn compare(
 impl Comparison {
     fn new(before: &Map<String, Value>, after: &Map<String, Value>) -> Result<Self, Refusal> {
         let changes = diff::diff(before, after)
-            .map_err(|too_large| Refusal::fault("", too_large.to_string()))?;
+            .map_err(|too_large| Refusal::fault("", Wrong::from(too_large)))?;
         Ok(Self {
             changes: changes.into_iter().map(ChangeBody::from).collect(),
         })

@@ -17,6 +17,7 @@ use crate::domain::ids::DraftId;
 use crate::domain::key::Key;
 use crate::domain::merge::{Choices, Side};
 use crate::domain::merge_patch::merged;
+use crate::domain::wrong::Wrong;
 use crate::store::drafts::DraftRow;
 use crate::tenants::change::Change;
 use crate::web::admin::{Edit, View};
@@ -181,7 +182,7 @@ impl Member for ConflictChoices {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         let Value::Object(members) = value else {
             let form = "must be an object such as {\"/systemPrompt\": \"ours\"}";
-            return Err(vec![Fault::new("", form)]);
+            return Err(vec![Fault::new("", Wrong::Object.worded(form))]);
         };
         let mut faults = Faults::new();
         let mut choices = Choices::new();
@@ -190,7 +191,7 @@ impl Member for ConflictChoices {
                 Some(side) => {
                     choices.insert(pointer, side);
                 }
-                None => faults.add(step(&pointer), "must be ours or theirs"),
+                None => faults.add(step(&pointer), Wrong::one_of(&["ours", "theirs"])),
             }
         }
         faults.into_result(Self(choices))

@@ -16,6 +16,7 @@ use crate::domain::key::Key;
 use crate::domain::preferences::Preferences;
 use crate::domain::request::MintRequest;
 use crate::domain::sample_user::SampleUser;
+use crate::domain::wrong::Wrong;
 use crate::web::admin::View;
 use crate::web::input::{Line, Member, Moment, Object, Schemas, input};
 use crate::web::operation::{Absent, Answer, Body, Call, Json, Unless, operations};
@@ -75,10 +76,7 @@ impl Member for Against {
         match value {
             Value::String(word) if word == "live" => Ok(Self(Uses::default())),
             list @ Value::Array(_) => Uses::read(list).map(Self),
-            _ => Err(vec![Fault::new(
-                "",
-                "must be \"live\", or a list of drafts and versions",
-            )]),
+            _ => Err(vec![Fault::new("", Wrong::LiveOrList)]),
         }
     }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::refusals::RefusalReason;
 use crate::store::refusals::{RefusalPlace, RefusalRow};
 use crate::web::admin::View;
@@ -36,8 +37,8 @@ input! {
 impl Member for RefusalReason {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         value.as_str().and_then(Self::named).ok_or_else(|| {
-            let message = "must be the name of a reason, such as wrong_audience";
-            vec![Fault::new("", message)]
+            let names: Vec<&str> = Self::all().map(Self::as_label).collect();
+            vec![Fault::new("", Wrong::one_of(&names))]
         })
     }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::sign_in::SignedInBody;
 use crate::domain::ids::AdminId;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::tenants::members;
 use crate::tenants::refusal::Refusal;
@@ -214,8 +215,7 @@ async fn prove_again(
             return Ok(NoContent.into());
         }
         _ => {
-            let words = "must hold either `password`, `code`, or `ssoCode` with `codeVerifier`";
-            return Err(Refusal::fault("", words).into());
+            return Err(Refusal::fault("", Wrong::OneProof).into());
         }
     };
     Box::pin(second_factor::prove_again(&gateway, &person, proof, &from)).await?;

@@ -11,6 +11,7 @@ use super::views::explanation::{Explanation, PersonaGiven, TimingsMs, outcome_wo
 use super::views::prompt::PromptKnown;
 use crate::authoring::replay::{anam_request, then};
 use crate::domain::ids::{RequestId, SessionId, TenantId};
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::sessions::explain::explain;
 use crate::store::explain::{SessionFilter, SessionRow};
@@ -90,10 +91,8 @@ words! {
 impl SessionSearch {
     fn to_filter(&self) -> Result<SessionFilter, Refusal> {
         if self.version.is_some() && self.persona.is_none() {
-            return Err(Refusal::fault(
-                "/version",
-                "belongs to a persona: name that too",
-            ));
+            let (name, other) = ("version", "persona");
+            return Err(Refusal::fault("/version", Wrong::Together { name, other }));
         }
         let text = |sought: &Option<SearchText>| sought.clone().map(String::from);
         Ok(SessionFilter {

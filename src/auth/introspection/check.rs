@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::super::Authenticator;
 use super::super::check::CheckReport;
-use super::super::explain::TokenReport;
+use super::super::explain::{ISSUERS_OWN, ITS_TENANT, TokenReport};
 use super::super::jws::MAX_TOKEN_BYTES;
 use super::super::lenient::{Lenient, text_member};
 use super::{
@@ -82,8 +82,9 @@ impl Authenticator {
     /// An endpoint that calls every token active would admit everybody.
     async fn probe(&self, endpoint: Endpoint<'_>) -> Result<(), Fault> {
         let at = |member: &str| format!("/keys/introspection/{member}");
-        let made_up =
-            random_token(MADE_UP).map_err(|error| Fault::new(at("endpoint"), error.to_string()))?;
+        let made_up = random_token(MADE_UP).map_err(|error| {
+            Fault::new(at("endpoint"), Wrong::EndpointAnswer(error.to_string()))
+        })?;
         let (outbound, now) = (&self.fetcher.outbound, self.fetcher.clock.now());
         match endpoint
             .introspect(outbound, made_up.expose_secret(), now)
@@ -139,17 +140,9 @@ fn explain(
     let is_sound = read.faults.is_empty();
     if is_sound {
         let length = read.token.len();
-        report.add(
-            "form",
-            true,
-            format!("is an opaque token of {length} characters"),
-        );
+        report.right("form", format!("is an opaque token of {length} characters"));
     } else {
-        report.add(
-            "form",
-            false,
-            Wrong::TokenForm.worded(read.faults.join("; ")),
-        );
+        report.wrong("form", Wrong::TokenForm.worded(read.faults.join("; ")));
     }
     let members = match said {
         None => {
@@ -160,35 +153,40 @@ fn explain(
             return report;
         }
         Some(Err(error)) => {
-            report.unjudged("introspection", format!("could not be judged: {error}"));
+            let text = format!("could not be judged: {error}");
+            report.unjudged("introspection", Wrong::Unjudged.worded(text));
             return report;
         }
         Some(Ok(IntrospectionAnswer::Inactive)) => {
-            report.add("introspection", false, Wrong::Inactive);
+            report.wrong("introspection", Wrong::Inactive);
             return report;
         }
         Some(Ok(IntrospectionAnswer::Active(members))) => members,
     };
-    report.add("introspection", true, "the endpoint says `active: true`");
+    report.right("introspection", "the endpoint says `active: true`");
 
     let judged = check_issuer(&members, rules);
-    let message: Words = match (&judged, members.contains_key("iss")) {
-        (Ok(()), false) => "the answer names no iss, which it need not".into(),
-        (Ok(()), true) => "iss is the issuer's, byte for byte".into(),
-        (Err(_), _) => Wrong::IssuerOther {
+    let judged = match (judged, members.contains_key("iss")) {
+        (Ok(()), false) => Ok("the answer names no iss, which it need not".to_owned()),
+        (Ok(()), true) => Ok(ISSUERS_OWN.to_owned()),
+        (Err(_), _) => Err(Wrong::IssuerOther {
             name: text_member(&members, "iss").unwrap_or_else(|| "no text".to_owned()),
             issuer: format!("{:?}", rules.issuer()),
         }
-        .into(),
+        .into()),
     };
-    report.add("issuer", judged.is_ok(), message);
+    report.judge("issuer", judged);
     let judged = check_type(&members);
-    let message = match (&judged, text_member(&members, "token_type")) {
-        (_, None) => "the answer names no token_type that is a text".into(),
-        (Ok(()), Some(name)) => Words::from(format!("token_type is {name}")),
-        (Err(_), Some(name)) => Wrong::NoBearer(name).into(),
-    };
-    report.add("type", judged.is_ok(), message);
+    let name = text_member(&members, "token_type");
+    let judged =
+        match (judged, name) {
+            (Ok(()), None) => Ok("the answer names no token_type that is a text".to_owned()),
+            (Ok(()), Some(name)) => Ok(format!("token_type is {name}")),
+            (Err(_), None) => Err(Wrong::NoBearer(String::new())
+                .worded("the answer names a token_type that is no text")),
+            (Err(_), Some(name)) => Err(Wrong::NoBearer(name).into()),
+        };
+    report.judge("type", judged);
     report.claims_but_issuer(&members, false, rules, now);
 
     let judged = judge(&members, rules, now)
@@ -196,11 +194,7 @@ fn explain(
         .filter(|_| is_sound && text.trim() == read.token);
     if let Some(known) = judged {
         report.accepted = true;
-        report.add(
-            "tenant",
-            true,
-            "the issuer is this tenant's own, so its users are",
-        );
+        report.right("tenant", ITS_TENANT);
         report.subject = Some(known.subject.as_str().to_owned());
     }
     report.facts_of(&members, rules);

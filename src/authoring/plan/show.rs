@@ -199,6 +199,7 @@ mod tests {
     use super::*;
     use crate::domain::diff::diff;
     use crate::domain::finding::Finding;
+    use crate::domain::wrong::Wrong;
 
     fn members(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
@@ -230,7 +231,11 @@ mod tests {
             ],
             unchanged: 3,
             left_alone: vec!["context/old".into()],
-            findings: vec![Finding::warning("/x", "mind \u{1b}[31m this", "or not")],
+            findings: vec![Finding::warning(
+                "/x",
+                Wrong::Elsewhere.worded("mind \u{1b}[31m this"),
+                "or not",
+            )],
         }
     }
 

@@ -2,6 +2,8 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::domain::wrong::Wrong;
+
 #[test]
 fn a_place_is_told_by_its_line_and_column() {
     let source = Source::parse("tenant: demo\npersonas:\n  ava:\n    avatarId: nope\n").unwrap();
@@ -16,7 +18,7 @@ fn a_place_is_told_by_its_line_and_column() {
 #[test]
 fn where_a_text_is_wanted_a_number_is_advised_quotes() {
     let source = Source::parse("a: 42\nb: yes\nc: \"42\"\n").unwrap();
-    let text_of = |at| source.describe(&Fault::new(at, "must be a text"));
+    let text_of = |at| source.describe(&Fault::new(at, Wrong::Text));
     assert_eq!(text_of("/a"), "1:1: /a: must be a text; put it in quotes");
     assert_eq!(text_of("/b"), "2:1: /b: must be a text");
     assert_eq!(source.value["b"], "yes");

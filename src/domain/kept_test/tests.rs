@@ -244,6 +244,6 @@ fn a_decision_that_is_not_made_fails_the_test() {
         test.failures(&Err(undecided))[0].message,
         "gets no persona: the persona `gone` has no live version"
     );
-    let broken = Undecided::MetadataInvalid(vec![Fault::new("/ticket", "is missing")]);
+    let broken = Undecided::MetadataInvalid(vec![Fault::new("/ticket", Wrong::Missing)]);
     assert_eq!(test.failures(&Err(broken))[1].pointer, "/metadata/ticket");
 }

@@ -52,7 +52,7 @@ fn a_fault_of_a_template_tells_programs_what_and_where_it_is() {
             None => |document| Persona::parse(document).map(drop),
         };
         let faults = parse(document.as_object().unwrap()).unwrap_err();
-        let wrong = faults.into_iter().next().unwrap().wrong.unwrap();
+        let wrong = faults.into_iter().next().unwrap().wrong;
         let values: BTreeMap<&str, String> = wrong.values().into_iter().collect();
         (wrong.code(), json!(values))
     };

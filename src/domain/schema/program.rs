@@ -267,24 +267,36 @@ impl Kinds {
 
     /// The message for a value of another kind.
     pub(super) fn expected(self) -> Words {
-        let text = self.in_words();
         let wrong = [
             (Self::TEXT, Wrong::Text),
             (Self::OBJECT, Wrong::Object),
             (Self::LIST, Wrong::List),
             (Self::FLAG, Wrong::Flag),
+            (Self::INTEGER, Wrong::Whole),
+            (Self::NUMBER, Wrong::Number),
+            (Self::FRACTION, Wrong::Number),
+            (Self(0), Wrong::NotAllowed),
         ];
-        let wrong = wrong.into_iter().find(|(kind, _)| *kind == self);
-        let wrong = match (wrong, text.as_str()) {
-            (Some((_, wrong)), _) => Some(wrong),
-            (None, "must be a number") => Some(Wrong::Number),
-            (None, "must be a whole number") => Some(Wrong::Whole),
-            _ => None,
-        };
-        Words {
-            text,
-            wrong: wrong.map(Box::new),
-        }
+        let wrong = wrong.into_iter().find(|(kinds, _)| *kinds == self);
+        let wrong = wrong.map_or_else(|| Wrong::Types(self.names()), |(_, wrong)| wrong);
+        wrong.worded(self.in_words())
+    }
+
+    /// What JSON Schema calls them.
+    fn names(self) -> String {
+        let names = [
+            (Self::FRACTION, "number"),
+            (Self::TEXT, "string"),
+            (Self::OBJECT, "object"),
+            (Self::LIST, "array"),
+            (Self::FLAG, "boolean"),
+            (Self::NULL, "null"),
+        ];
+        let whole = self.has(Self::INTEGER) && !self.has(Self::FRACTION);
+        let held = names.into_iter().filter(|(kind, _)| self.has(*kind));
+        let names = whole.then_some("integer").into_iter();
+        let names: Vec<&str> = names.chain(held.map(|(_, name)| name)).collect();
+        names.join(", ")
     }
 
     fn in_words(self) -> String {

@@ -161,33 +161,28 @@ fn words(name: &str, error: &str) -> Words {
         return Wrong::OneOf(known).worded(text);
     }
     let Some((_, expected)) = error.split_once(", expected ") else {
-        return error.into();
+        return Wrong::Unread(error.to_owned()).into();
     };
-    let wanted = match expected {
-        "a boolean" => "true or false",
-        "a string" => "a text in quotes",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
-        "i32" | "i64" => "a whole number",
-        "f32" | "f64" | "a JSON number" => "a number",
-        "a sequence" => "a list",
-        "a map" => "an object",
-        text if text.starts_with("struct ") => "an object",
-        text if text.starts_with("enum ") || text.contains("variant") => "a text in quotes",
-        other => return format!("must be {other}").into(),
-    };
-    let wrong = match wanted {
-        "true or false" => Some(Wrong::Flag),
-        "a text in quotes" => Some(Wrong::Text),
-        "a whole number" => Some(Wrong::Whole),
-        "a whole number of at least 0" => Some(Wrong::AtLeast("0".to_owned())),
-        "a number" => Some(Wrong::Number),
-        "a list" => Some(Wrong::List),
-        "an object" => Some(Wrong::Object),
-        _ => None,
+    let (wanted, wrong) = match expected {
+        "a boolean" => ("true or false", Wrong::Flag),
+        "a string" => ("a text in quotes", Wrong::Text),
+        "u8" | "u16" | "u32" | "u64" | "usize" => (
+            "a whole number of at least 0",
+            Wrong::AtLeast("0".to_owned()),
+        ),
+        "i32" | "i64" => ("a whole number", Wrong::Whole),
+        "f32" | "f64" | "a JSON number" => ("a number", Wrong::Number),
+        "a sequence" => ("a list", Wrong::List),
+        "a map" => ("an object", Wrong::Object),
+        text if text.starts_with("struct ") => ("an object", Wrong::Object),
+        text if text.starts_with("enum ") || text.contains("variant") => {
+            ("a text in quotes", Wrong::Text)
+        }
+        other => return Wrong::Unread(format!("must be {other}")).into(),
     };
     let words = |text| Words {
         text,
-        wrong: wrong.map(Box::new),
+        wrong: Box::new(wrong),
     };
     let is = error
         .strip_prefix("invalid type: ")

@@ -14,9 +14,9 @@ pub struct TemplateFault {
     pub message: String,
     /// How to correct it; may be empty.
     pub advice: String,
-    /// What is wrong, for programs, where they can tell it apart.
+    /// What is wrong, for programs.
     #[serde(skip)]
-    pub wrong: Option<Box<Wrong>>,
+    pub wrong: Box<Wrong>,
 }
 
 impl TemplateFault {
@@ -28,19 +28,17 @@ impl TemplateFault {
         };
         self.message = wrong.to_string();
         self.advice = format!("Write {end} where it ends");
-        self.wrong = Some(Box::new(wrong));
+        *self.wrong = wrong;
     }
 
     /// What it says, with its place, where the text that it is in has none of its own.
     pub fn into_words(self) -> Words {
         Words {
             text: self.to_string(),
-            wrong: self.wrong.map(|wrong| {
-                Box::new(Wrong::Placed {
-                    line: self.line,
-                    column: self.column,
-                    wrong,
-                })
+            wrong: Box::new(Wrong::Placed {
+                line: self.line,
+                column: self.column,
+                wrong: self.wrong,
             }),
         }
     }

@@ -112,12 +112,13 @@ pub(super) fn doubts(source: &str) -> Vec<TemplateFault> {
     let fault = |(at, text): (usize, &str)| {
         let (line, column) = places.at(at);
         let lines = text.matches('\n').count().saturating_add(1);
+        let wrong = Wrong::Comment { lines };
         TemplateFault {
             line,
             column,
-            message: format!("{{# opens a comment, which takes {lines} lines out of the text"),
+            message: wrong.to_string(),
             advice: "Write {{ \"{#\" }} for the braces themselves, or a space after {# where it is a comment".to_owned(),
-            wrong: None,
+            wrong: Box::new(wrong),
         }
     };
     swallowed.take(MAX_FAULTS).map(fault).collect()

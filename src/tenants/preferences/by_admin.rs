@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::import::{self, BATCH, Line, parse};
+use super::import::{self, BATCH, Line, MAX_LINE, parse};
 use super::{changed, put};
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
@@ -12,6 +12,7 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::TenantId;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::preferences::StoredPreferences;
 use crate::store::tenant_tx::TenantTx;
@@ -129,7 +130,10 @@ impl Import {
     pub async fn take(&mut self, line: Line) -> Result<(), Refusal> {
         let judged = match &line.text {
             Some(text) => parse(text, &self.policy, &self.catalogue),
-            None => Err(vec![Fault::new("", "is longer than 64 kB")]),
+            None => Err(vec![Fault::new(
+                "",
+                Wrong::Bytes { most: MAX_LINE }.worded("is longer than 64 kB"),
+            )]),
         };
         match judged {
             Ok(row) => {

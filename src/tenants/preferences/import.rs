@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use crate::domain::caller::Subject;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, step};
 use crate::domain::json;
 use crate::domain::policy::Policy;
 use crate::domain::preferences::Preferences;
+use crate::domain::wrong::{Words, Wrong};
 use crate::store::StoreError;
 use crate::tenants::change::Change;
 
@@ -22,10 +23,10 @@ pub fn parse(
     policy: &Policy,
     catalogue: &Catalogue,
 ) -> Result<(Subject, Preferences), Vec<Fault>> {
-    let fault = |pointer: &str, message: &str| Err(vec![Fault::new(pointer, message)]);
+    let fault = |pointer: &str, words: Words| Err(vec![Fault::new(pointer, words)]);
     let mut members = match json::parse(line) {
         Ok(Value::Object(members)) => members,
-        Ok(_) => return fault("", "must be an object"),
+        Ok(_) => return fault("", Wrong::Object.into()),
         Err(broken) => return Err(vec![broken.to_fault()]),
     };
     let subject = members
@@ -36,17 +37,19 @@ pub fn parse(
     let Some(subject) = subject else {
         return fault(
             "/subject",
-            "must be there: 1 to 255 characters without control characters",
+            Wrong::Printable { most: 255 }
+                .worded("must be there: 1 to 255 characters without control characters"),
         );
     };
     let Some(Value::Object(choices)) = members.remove("preferences") else {
-        return fault("/preferences", "must be there: an object");
+        return fault(
+            "/preferences",
+            Wrong::Object.worded("must be there: an object"),
+        );
     };
     if let Some((unknown, _)) = members.iter().next() {
-        return fault(
-            "",
-            &format!("`{unknown}` is unknown; a line has subject and preferences"),
-        );
+        let known = "subject, preferences".to_owned();
+        return fault(&step(unknown), Wrong::Unknown(known).into());
     }
     let under = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.under("/preferences"));
     match Preferences::parse(&choices, &policy.preference_fields, catalogue) {

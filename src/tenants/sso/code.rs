@@ -9,10 +9,13 @@ use super::{Member, SsoFailure, begin_here, counted, find};
 use crate::crypto::token::{hash_token, s256, same_secret};
 use crate::domain::email::Email;
 use crate::domain::fault::Faults;
+use crate::domain::ids::TenantId;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::console_sessions::SessionRow;
+use crate::store::sso::TakenCode;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sign_in::{SignInError, SignedIn, Visitor, admit_address};
 
@@ -51,23 +54,15 @@ impl Program {
     ) -> Result<Self, Refusal> {
         let mut faults = Faults::new();
         if !is_opaque(challenge) || challenge.len() != 43 {
-            faults.add(
-                "/code_challenge",
-                "must be the SHA-256 of the verifier in base64url without padding: 43 characters",
-            );
+            faults.add("/code_challenge", Wrong::Challenge);
         }
         let may_wait = |address| is_loopback(address) || Some(address) == console;
         if redirect_uri.is_some_and(|address| !may_wait(address)) {
-            faults.add(
-                "/redirect_uri",
-                "must be http://127.0.0.1:PORT/ or http://[::1]:PORT/, with a port from 1024 on and without a query",
-            );
+            faults.add("/redirect_uri", Wrong::Loopback);
         }
         if state.is_some_and(|state| !is_opaque(state) || !(16..=200).contains(&state.len())) {
-            faults.add(
-                "/state",
-                "must be 16 to 200 letters, digits or any of - _ . ~",
-            );
+            let (least, most) = (16, 200);
+            faults.add("/state", Wrong::Opaque { least, most });
         }
         let listener = match (redirect_uri, state) {
             (None, None) => None,
@@ -77,11 +72,17 @@ impl Program {
                 is_console: Some(redirect_uri) == console,
             }),
             (Some(_), None) => {
-                faults.add("/state", "is missing: redirect_uri needs it");
+                faults.add(
+                    "/state",
+                    Wrong::Missing.worded("is missing: redirect_uri needs it"),
+                );
                 None
             }
             (None, Some(_)) => {
-                faults.add("/redirect_uri", "is missing: state is sent there");
+                faults.add(
+                    "/redirect_uri",
+                    Wrong::Missing.worded("is missing: state is sent there"),
+                );
                 None
             }
         };
@@ -198,15 +199,7 @@ async fn confirm_with_code(
     admit_address(gateway, from).map_err(SignInError::from)?;
     let tenant = session.tenant.as_ref().filter(|_| session.by_sso);
     let tenant = tenant.ok_or(SignInError::Refused("sso_no_session"))?;
-    let now = gateway.clock.now();
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    let taken = tx.take_sso_code(&hash_token(code), now).await?;
-    // Whatever else is wrong: it was tried.
-    tx.commit().await?;
-    let taken = taken.ok_or(SignInError::Refused("sso_code"))?;
-    if !same_secret(&taken.challenge.into(), &s256(verifier).into()) {
-        return Err(SignInError::Refused("sso_verifier").into());
-    }
+    let taken = take(gateway, tenant.id, code, verifier).await?;
     if taken.email != session.email {
         return Err(SignInError::Refused("sso_other_person").into());
     }
@@ -214,7 +207,8 @@ async fn confirm_with_code(
         return Err(SignInError::Refused("sso_not_again").into());
     }
     let mut tx = gateway.database.platform().await?;
-    tx.mark_proven(&session.hash, now, false).await?;
+    tx.mark_proven(&session.hash, gateway.clock.now(), false)
+        .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -228,24 +222,16 @@ async fn open_with_code(
 ) -> Result<SignedIn, SsoFailure> {
     admit_address(gateway, from).map_err(SignInError::from)?;
     let (tenant, provider) = find(gateway, slug).await?;
-    let now = gateway.clock.now();
-    let mut tx = gateway.database.tenant(tenant.id).await?;
-    let taken = tx.take_sso_code(&hash_token(code), now).await?;
-    let Some(taken) = taken else {
-        return Err(SignInError::Refused("sso_code").into());
-    };
+    let taken = take(gateway, tenant.id, code, verifier).await?;
     let email = Email::parse(&taken.email)
         .map_err(|error| StoreError::Unreadable(format!("a code's address {error}")))?;
+    let mut tx = gateway.database.tenant(tenant.id).await?;
     let person = tx.lock_person(&email).await?;
     let membership = match &person {
         Some(person) => tx.membership(person.id).await?,
         None => None,
     };
-    // Whatever else is wrong: it was tried.
     tx.commit().await?;
-    if !same_secret(&taken.challenge.into(), &s256(verifier).into()) {
-        return Err(SignInError::Refused("sso_verifier").into());
-    }
     let (Some(person), Some(membership)) = (person, membership) else {
         return Err(SignInError::Refused("sso_no_membership").into());
     };
@@ -258,4 +244,24 @@ async fn open_with_code(
         role: membership.role,
     };
     begin_here(gateway, tenant, &provider, &member, from).await
+}
+
+/// Takes a code for good, whatever comes of it, and gives whom it is for to whoever shows its verifier.
+async fn take(
+    gateway: &Gateway,
+    tenant: TenantId,
+    code: &SecretString,
+    verifier: &SecretString,
+) -> Result<TakenCode, SsoFailure> {
+    let mut tx = gateway.database.tenant(tenant).await?;
+    let taken = tx
+        .take_sso_code(&hash_token(code), gateway.clock.now())
+        .await?;
+    tx.commit().await?;
+    let taken = taken.ok_or(SignInError::Refused("sso_code"))?;
+    let (wanted, given) = (&taken.challenge, s256(verifier));
+    if !same_secret(&wanted.clone().into(), &given.into()) {
+        return Err(SignInError::Refused("sso_verifier").into());
+    }
+    Ok(taken)
 }

@@ -74,7 +74,7 @@ impl<N: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for WholeNumber<N, 
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         let number = number(MIN, MAX)(value).map_err(at_this_place)?;
         // The bounds are within the type's.
-        let number = N::try_from(number).map_err(|_wide| at_this_place("is too large"))?;
+        let number = N::try_from(number).map_err(|_wide| at_this_place(Wrong::range(MIN, MAX)))?;
         Ok(Self(number))
     }
 
@@ -180,7 +180,10 @@ impl<const MAX: usize> Member for Secret<MAX> {
             Value::String(text) if (1..=MAX).contains(&text.len()) => {
                 Ok(Self(SecretString::from(text)))
             }
-            _ => Err(at_this_place(format!("must be a text of 1 to {MAX} bytes"))),
+            _ => Err(at_this_place(Wrong::TextBytes {
+                least: 1,
+                most: MAX,
+            })),
         }
     }
 

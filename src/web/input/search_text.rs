@@ -35,7 +35,10 @@ impl Member for SearchText {
             _ => {
                 let form =
                     format!("must be 1 to {MAX} characters, none of them a control character");
-                Err(vec![Fault::new("", form)])
+                Err(vec![Fault::new(
+                    "",
+                    Wrong::Printable { most: MAX }.worded(form),
+                )])
             }
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::describe::Described;
 use super::part::{Intake, Part};
 use crate::domain::fault::Fault;
+use crate::domain::wrong::Wrong;
 use crate::repeats::{KeyReused, NoKey};
 use crate::web::Problem;
 use crate::web::codes::Code;
@@ -92,8 +93,8 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<&str>, NoKey> {
 }
 
 impl From<NoKey> for Problem {
-    fn from(no_key: NoKey) -> Self {
-        Self::new(Code::InvalidRequest).errors(vec![Fault::new("", no_key.to_string())])
+    fn from(_: NoKey) -> Self {
+        Self::new(Code::InvalidRequest).errors(vec![Fault::new("", Wrong::IdempotencyKey)])
     }
 }
 

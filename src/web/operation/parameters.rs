@@ -211,7 +211,9 @@ pub(super) fn query_members(query: &str, fields: &[Field]) -> Result<Members, Pr
             }
             (name, _) => faults.add(
                 name.map(|name| step(&name)).unwrap_or_default(),
-                format!("must be percent-encoded UTF-8 of at most {MAX_QUERY_BYTES} bytes, none of them a control character"),
+                Wrong::Encoded {
+                    most: MAX_QUERY_BYTES,
+                },
             ),
         }
     }

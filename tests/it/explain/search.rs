@@ -149,7 +149,7 @@ async fn a_search_reads_little_of_a_large_ledger() {
     app.database
         .sql(&format!(
             "insert into session (tenant_id, id, at, issuer_id, subject, context_key, persona_key, persona_version, config_hash, trace)
-                 select '{tenant}', gen_random_uuid(), now() - n * interval '1 second', '{tenant}', 'user-' || n % 5000,
+                 select '{tenant}', gen_random_uuid(), now() - n * interval '1 microsecond', '{tenant}', 'user-' || n % 5000,
                         case n when 29999 then 'rare' else 'common' end, case n when 29998 then 'rare' else 'common' end, 1, '\\x00', '{{}}'
                  from generate_series(1, 30000) n;
              insert into session_outcome (tenant_id, session_id, at, outcome)

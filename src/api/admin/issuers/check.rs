@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use crate::auth::{CheckReport, TokenReport};
 use crate::domain::fault::Fault;
 use crate::domain::issuer::Algorithm;
+use crate::domain::wrong::Wrong;
 use crate::tenants::issuers;
-use crate::web::finding::{FaultBody, Values, code_of};
+use crate::web::finding::{FaultBody, Values, values_of};
 
 /// What a try-out found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,7 +96,7 @@ struct CheckStepBody {
     passed: Option<bool>,
     /// What was found, and what to change.
     message: String,
-    /// A stable code of what is wrong, for programs and for texts in other languages. Missing where only the message says it.
+    /// A stable code of what is wrong, for programs and for texts in other languages. Missing of what is right.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "audience_other")]
     code: Option<&'static str>,
@@ -144,13 +145,13 @@ impl From<TokenReport> for TokenBody {
                 .steps
                 .into_iter()
                 .map(|step| {
-                    let (code, values) = code_of(step.wrong.as_deref());
+                    let wrong = step.wrong.as_deref();
                     CheckStepBody {
                         name: step.name,
                         passed: step.passed,
                         message: step.message,
-                        code,
-                        values,
+                        code: wrong.map(Wrong::code),
+                        values: wrong.map(values_of).unwrap_or_default(),
                     }
                 })
                 .collect(),

@@ -153,7 +153,7 @@ impl StartQuery {
         match text(self.prompt.as_ref()) {
             None => Ok(false),
             Some("login") => Ok(true),
-            Some(_) => Err(Refusal::fault("/prompt", "must be login")),
+            Some(_) => Err(Refusal::fault("/prompt", Wrong::one_of(&["login"]))),
         }
     }
 
@@ -168,7 +168,10 @@ impl StartQuery {
             return Ok(None);
         }
         if text(self.code_challenge_method.as_ref()) != Some("S256") {
-            return Err(Refusal::fault("/code_challenge_method", "must be S256"));
+            return Err(Refusal::fault(
+                "/code_challenge_method",
+                Wrong::one_of(&["S256"]),
+            ));
         }
         Program::parse(
             text(self.code_challenge.as_ref()).unwrap_or_default(),

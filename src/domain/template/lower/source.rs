@@ -51,7 +51,7 @@ pub(super) fn read(source: &str, kind: TemplateKind) -> Result<ast::Stmt<'_>, Un
             column: 1,
             message: wrong.to_string(),
             advice: "Move parts of it to snippets, or shorten it".to_owned(),
-            wrong: Some(Box::new(wrong)),
+            wrong: Box::new(wrong),
         };
         return unread(Cause::Size, vec![fault]);
     }
@@ -200,22 +200,22 @@ fn bounded(source: &str, syntax: &SyntaxConfig) -> Result<(), (Cause, TemplateFa
         }
         let (message, advice) = if brackets > MAX_BRACKETS {
             (
-                format!("more than {MAX_BRACKETS} brackets inside each other"),
+                Wrong::Brackets { most: MAX_BRACKETS },
                 "Flatten the expression",
             )
         } else if blocks > MAX_BLOCKS {
             (
-                format!("more than {MAX_BLOCKS} tags inside each other"),
+                Wrong::Tags { most: MAX_BLOCKS },
                 "Close a tag with {% endif %} or {% endfor %}, or nest less",
             )
         } else if elifs > MAX_ELIFS {
             (
-                format!("more than {MAX_ELIFS} {{% elif %}}"),
+                Wrong::Elifs { most: MAX_ELIFS },
                 "Use a map: {{ {\"a\": \"b\"}[value]|default(\"c\") }}",
             )
         } else if tokens > MAX_TOKENS {
             (
-                format!("a tag of more than {MAX_TOKENS} words and signs"),
+                Wrong::LongTag { most: MAX_TOKENS },
                 "Split it into several tags",
             )
         } else {
