@@ -53,7 +53,7 @@ pub use outbound::{
     BadCertificate, MAX_BODY_BYTES, Outbound, OutboundError, OutboundPolicy, OutboundSetupError,
 };
 pub use refusal::Refusal;
-pub use sso::{SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
+pub use sso::{EmailProof, SingleSignOn, SsoAttempt, SsoClient, SsoError, SsoIdentity};
 pub use verify::{Unverified, Verified, peek, verify};
 
 /// Why a caller is not authenticated.

@@ -76,9 +76,38 @@ pub struct SsoIdentity {
     pub subject: String,
     /// Their address, as the provider writes it.
     pub email: Option<String>,
-    /// Whether the provider has made sure that the address is theirs.
-    pub email_verified: bool,
+    pub email_proof: EmailProof,
     pub name: Option<String>,
+}
+
+/// Whether a provider has made sure that an address belongs to who has it there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmailProof {
+    Verified,
+    /// It says that it has not.
+    Denied,
+    Unsaid,
+}
+
+impl EmailProof {
+    /// `email_verified` (OIDC Core, 5.1), a text where some providers write one. Entra never sends it, but may say in `xms_edov` whether the directory owns
+    /// the address's domain: as `true`, or as 1, each of them in quotes at times
+    /// (<https://learn.microsoft.com/en-us/entra/identity-platform/migrate-off-email-claim-authorization>).
+    fn from_claims(claims: &Map<String, Value>) -> Self {
+        let is_true = |value: &Value| *value == true || *value == "true";
+        let is_one = |value: &Value| *value == 1 || *value == "1";
+        let verified = claims.get("email_verified").map(is_true);
+        let owned = || {
+            claims
+                .get("xms_edov")
+                .map(|value| is_true(value) || is_one(value))
+        };
+        match verified.or_else(owned) {
+            Some(true) => Self::Verified,
+            Some(false) => Self::Denied,
+            None => Self::Unsaid,
+        }
+    }
 }
 
 impl SsoIdentity {
@@ -88,7 +117,7 @@ impl SsoIdentity {
         Self {
             subject,
             email: text("email"),
-            email_verified: claims.get("email_verified") == Some(&Value::Bool(true)),
+            email_proof: EmailProof::from_claims(claims),
             name: text("name"),
         }
     }
@@ -237,12 +266,16 @@ impl SingleSignOn {
             access_token: &tokens.access_token,
         };
         let identity = self.judge(&provider, &expected, &tokens.id_token).await?;
-        if identity.email.is_some() {
+        if identity.email.is_some() && identity.email_proof != EmailProof::Unsaid {
             return Ok(identity);
         }
         // Many providers put claims of scopes at the userinfo endpoint only. Its answer must be about the same person.
-        let endpoint = provider.endpoints.userinfo.as_ref();
-        let endpoint = endpoint.ok_or(SsoError::Refused("no_email"))?;
+        let Some(endpoint) = provider.endpoints.userinfo.as_ref() else {
+            return match identity.email {
+                Some(_) => Ok(identity),
+                None => Err(SsoError::Refused("no_email")),
+            };
+        };
         let claims = match flow::userinfo(outbound, endpoint, &tokens.access_token).await? {
             Userinfo::Plain(claims) => claims,
             Userinfo::Signed(token) => {
@@ -257,10 +290,17 @@ impl SingleSignOn {
         if claims.get("sub").and_then(Value::as_str) != Some(&identity.subject) {
             return Err(SsoError::Refused("userinfo_refused"));
         }
-        let info = SsoIdentity::from_claims(identity.subject, &claims);
+        let info = SsoIdentity::from_claims(identity.subject.clone(), &claims);
+        let about_email = if info.email.is_some() {
+            &info
+        } else {
+            &identity
+        };
         Ok(SsoIdentity {
+            email: about_email.email.clone(),
+            email_proof: about_email.email_proof,
+            subject: identity.subject,
             name: info.name.or(identity.name),
-            ..info
         })
     }
 

@@ -87,6 +87,9 @@ pub struct Details {
     /// Methods that the address takes, where it does not take this one.
     #[serde(skip)]
     pub allow: Option<String>,
+    /// What its page is headed with in the place of its status: the end of the name of a text, `refusal-...`.
+    #[serde(skip)]
+    pub heading: Option<&'static str>,
     /// The language of whoever reads it.
     #[serde(skip)]
     texts: Texts,
@@ -134,6 +137,7 @@ impl Refused {
             reason: None,
             retry_after: None,
             allow: None,
+            heading: None,
             texts: Texts::default(),
         }))
     }
@@ -154,6 +158,13 @@ impl Refused {
     #[must_use]
     pub fn because(mut self, reason: Option<String>) -> Self {
         self.0.reason = reason;
+        self
+    }
+
+    /// On a page with this heading, `refusal-...`.
+    #[must_use]
+    pub fn headed(mut self, heading: &'static str) -> Self {
+        self.0.heading = Some(heading);
         self
     }
 

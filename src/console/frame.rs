@@ -240,8 +240,9 @@ struct RefusalPage {
 pub fn refusal_page(request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let texts = Texts::of(request);
     let refused = &refused.clone().for_reader(texts);
-    let known = format!("refusal-{}", refused.status);
-    let title = Some(texts.say(&known)).filter(|title| *title != known);
+    let status = refused.status.to_string();
+    let heading = refused.heading.unwrap_or(&status);
+    let title = texts.find(&format!("refusal-{heading}"));
     let template = RefusalPage {
         frame: Frame {
             title: title.unwrap_or_else(|| refused.title.clone()),

@@ -22,6 +22,7 @@ struct Provider {
     client_id: String,
     has_client_secret: bool,
     allowed_domains: Vec<String>,
+    trust_addresses: bool,
     new_person_role: Option<String>,
 }
 
@@ -34,6 +35,7 @@ struct Typed {
     /// Empty where newcomers are turned away.
     role: String,
     is_public: bool,
+    trusts: bool,
 }
 
 #[derive(Debug, Template)]
@@ -57,6 +59,7 @@ impl Typed {
             domains: provider.allowed_domains.join("\n"),
             role: provider.new_person_role.clone().unwrap_or_default(),
             is_public: !provider.issuer.is_empty() && !provider.has_client_secret,
+            trusts: provider.trust_addresses,
         }
     }
 
@@ -68,6 +71,7 @@ impl Typed {
             domains: form.get("domains").to_owned(),
             role: text("role"),
             is_public: form.has("public"),
+            trusts: form.has("trusts"),
         }
     }
 
@@ -79,6 +83,7 @@ impl Typed {
         body.insert("issuer".to_owned(), self.issuer.clone().into());
         body.insert("clientId".to_owned(), self.client_id.clone().into());
         body.insert("allowedDomains".to_owned(), domains.into());
+        body.insert("trustAddresses".to_owned(), self.trusts.into());
         body.insert("newPersonRole".to_owned(), role.into());
         if self.is_public {
             body.insert("clientSecret".to_owned(), Value::Null);

@@ -147,6 +147,12 @@ fn set_out(visitor: &Visitor, tenant: &str, then: Then) -> Answer {
 
 /// Opens the session of somebody who comes back, or confirms that it is they who have it.
 pub async fn finish(visitor: Visitor) -> Answer {
+    come_back(&visitor)
+        .await
+        .map_err(|refused| refused.headed("sign-in"))
+}
+
+async fn come_back(visitor: &Visitor) -> Answer {
     let lost = || {
         Refused::own(
             StatusCode::BAD_REQUEST,
@@ -193,7 +199,7 @@ pub async fn finish(visitor: Visitor) -> Answer {
             let call = visitor.api.call(Method::POST, "/v1/admin/account:confirm");
             call.body(&proof).told().await.map_err(refused)?;
             page(&ConfirmedPage {
-                frame: Frame::bare(&visitor, visitor.texts.say("confirmed")),
+                frame: Frame::bare(visitor, visitor.texts.say("confirmed")),
             })
         }
     };

@@ -157,6 +157,7 @@ mod tests {
             "sso_no_membership",
             "sso_foreign_domain",
             "sso_no_email",
+            "sso_email_not_verified",
             "sso_other_subject",
             "sso_provider_changed",
             "disabled",

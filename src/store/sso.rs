@@ -23,6 +23,8 @@ pub struct ProviderRow {
     pub client_secret: Option<Vec<u8>>,
     /// Whose addresses it may speak for.
     pub allowed_domains: Vec<String>,
+    /// Whether these count also where it does not say that it has verified them.
+    pub trusts_addresses: bool,
     /// What somebody without a membership becomes.
     pub new_person_role: Option<Role>,
     /// Grows with each change.
@@ -56,7 +58,7 @@ impl TenantTx {
     pub async fn sso_provider(&mut self) -> Result<Option<ProviderRow>, StoreError> {
         let tenant = self.tenant().0;
         let row = sqlx::query!(
-            "select id, issuer, client_id, client_secret, allowed_domains, new_person_role, revision
+            "select id, issuer, client_id, client_secret, allowed_domains, trusts_addresses, new_person_role, revision
              from sso_provider where tenant_id = $1",
             tenant
         )
@@ -69,6 +71,7 @@ impl TenantTx {
                 client_id: row.client_id,
                 client_secret: row.client_secret,
                 allowed_domains: row.allowed_domains,
+                trusts_addresses: row.trusts_addresses,
                 new_person_role: row.new_person_role.as_deref().map(role).transpose()?,
                 revision: row.revision,
             })
@@ -84,12 +87,12 @@ impl TenantTx {
     ) -> Result<(), StoreError> {
         let tenant = self.tenant().0;
         sqlx::query!(
-            "insert into sso_provider (tenant_id, id, issuer, client_id, client_secret, allowed_domains, new_person_role,
+            "insert into sso_provider (tenant_id, id, issuer, client_id, client_secret, allowed_domains, trusts_addresses, new_person_role,
                                        revision, updated_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              on conflict (tenant_id) do update
              set issuer = excluded.issuer, client_id = excluded.client_id, client_secret = excluded.client_secret,
-                 allowed_domains = excluded.allowed_domains, new_person_role = excluded.new_person_role,
+                 allowed_domains = excluded.allowed_domains, trusts_addresses = excluded.trusts_addresses, new_person_role = excluded.new_person_role,
                  revision = excluded.revision, updated_at = excluded.updated_at",
             tenant,
             row.id,
@@ -97,6 +100,7 @@ impl TenantTx {
             row.client_id,
             row.client_secret,
             &row.allowed_domains,
+            row.trusts_addresses,
             row.new_person_role.map(Role::as_str),
             row.revision,
             now

@@ -49,6 +49,8 @@ pub struct ProviderSettings {
     pub client_secret: SecretChange,
     /// Whose addresses it may speak for.
     pub allowed_domains: Vec<String>,
+    /// Whether these count also where it does not say that it has verified them.
+    pub trusts_addresses: bool,
     /// What somebody without a membership becomes; none turns them away.
     pub new_person_role: Option<Role>,
 }
@@ -182,6 +184,7 @@ pub async fn put(
         client_id: settings.client_id,
         client_secret,
         allowed_domains,
+        trusts_addresses: settings.trusts_addresses,
         new_person_role: settings.new_person_role,
         revision: stored.map_or(1, |stored| stored.revision + 1),
     };
@@ -191,7 +194,7 @@ pub async fn put(
         "sso",
         json!({
             "issuer": row.issuer, "clientId": row.client_id, "allowedDomains": row.allowed_domains,
-            "newPersonRole": row.new_person_role.map(Role::as_str),
+            "trustAddresses": row.trusts_addresses, "newPersonRole": row.new_person_role.map(Role::as_str),
         }),
     );
     Ok(row)

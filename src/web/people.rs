@@ -330,9 +330,13 @@ pub(crate) fn sso_refusal(label: &str) -> (&'static str, &'static str) {
             "foreign_domain",
             "The tenant does not take addresses of your domain from its identity provider: an owner can add the domain.",
         ),
-        "sso_no_email" | "no_email" | "sso_bad_email" | "sso_email_not_verified" => (
+        "sso_no_email" | "no_email" | "sso_bad_email" => (
             "no_email",
-            "The identity provider tells no verified e-mail address of you. Whoever runs it can change that.",
+            "The identity provider tells no e-mail address of you. Whoever runs it can change that.",
+        ),
+        "sso_email_not_verified" => (
+            "email_not_verified",
+            "The identity provider does not say that your e-mail address was verified. Whoever runs it can change that, or an owner of the tenant trusts its addresses.",
         ),
         "sso_other_subject" => (
             "other_subject",

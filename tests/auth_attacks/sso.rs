@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512};
 use chrono::TimeDelta;
-use persona_gateway::auth::{OutboundError, SsoClient, SsoError};
+use persona_gateway::auth::{EmailProof, OutboundError, SsoClient, SsoError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn an_id_token_of_every_algorithm_signs_in_with_and_without_at_hash() {
             let identity = sign_in.with(&token).await.unwrap();
             assert_eq!(identity.subject, "id-of-ann", "{alg}");
             assert_eq!(identity.email.as_deref(), Some("ann@example.com"));
-            assert!(identity.email_verified);
+            assert_eq!(identity.email_proof, EmailProof::Verified);
             assert_eq!(identity.name.as_deref(), Some("Ann Lee"));
         }
     }
@@ -623,18 +623,82 @@ async fn what_the_userinfo_endpoint_says_counts_for_the_same_person_alone() {
 }
 
 #[tokio::test]
-async fn an_address_is_verified_where_the_provider_says_true_and_nothing_else() {
+async fn an_address_is_verified_where_the_provider_says_so_in_one_of_the_ways_that_providers_have()
+{
+    use EmailProof::{Denied, Unsaid, Verified};
     let sign_in = SignIn::new().await;
-    for value in [
-        json!(false),
-        json!("true"),
-        json!(1),
-        json!([true]),
-        Value::Null,
+    for (claims, wanted) in [
+        (json!({ "email_verified": true }), Verified),
+        // As Cognito writes it.
+        (json!({ "email_verified": "true" }), Verified),
+        (json!({ "email_verified": false }), Denied),
+        (json!({ "email_verified": "false" }), Denied),
+        (json!({ "email_verified": 1 }), Denied),
+        (json!({ "email_verified": [true] }), Denied),
+        (json!({ "email_verified": null }), Denied),
+        // As Entra writes it.
+        (json!({ "xms_edov": true }), Verified),
+        (json!({ "xms_edov": "true" }), Verified),
+        (json!({ "xms_edov": 1 }), Verified),
+        (json!({ "xms_edov": "1" }), Verified),
+        (json!({ "xms_edov": false }), Denied),
+        (json!({ "xms_edov": "0" }), Denied),
+        (json!({ "xms_edov": ["1"] }), Denied),
+        // What denies is not outvoted.
+        (json!({ "email_verified": false, "xms_edov": true }), Denied),
+        (json!({}), Unsaid),
     ] {
-        let token = SignIn::signed(&sign_in.claims_with("email_verified", value));
-        assert!(!sign_in.with(&token).await.unwrap().email_verified);
+        let mut all = sign_in.claims_without("email_verified");
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let identity = sign_in.with(&SignIn::signed(&all)).await;
+        // Where the token does not say it, the userinfo endpoint is asked, which knows nobody here.
+        let got = identity.map(|identity| identity.email_proof);
+        match wanted {
+            Unsaid => assert_eq!(got, Err(SsoError::Refused("userinfo_refused")), "{claims}"),
+            said => assert_eq!(got, Ok(said), "{claims}"),
+        }
     }
+}
+
+#[tokio::test]
+async fn a_token_with_an_address_alone_is_completed_by_the_userinfo_endpoint() {
+    let sign_in = SignIn::new().await;
+    let token = SignIn::signed(&sign_in.claims_without("email_verified"));
+    for (said, wanted) in [
+        (
+            json!({ "email": "ann@example.com", "email_verified": true }),
+            ("ann@example.com", EmailProof::Verified),
+        ),
+        (
+            json!({ "email": "ann@example.com" }),
+            ("ann@example.com", EmailProof::Unsaid),
+        ),
+        // What is said of another address says nothing of this one.
+        (
+            json!({ "email": "lee@example.com", "email_verified": true }),
+            ("lee@example.com", EmailProof::Verified),
+        ),
+        (
+            json!({ "email_verified": true }),
+            ("ann@example.com", EmailProof::Unsaid),
+        ),
+    ] {
+        let mut answer = said.clone();
+        answer["sub"] = json!("id-of-ann");
+        sign_in.provider.answer("/userinfo", 200, &answer);
+        let identity = sign_in.with(&token).await.unwrap();
+        let got = (identity.email.as_deref().unwrap(), identity.email_proof);
+        assert_eq!(got, wanted, "{said}");
+    }
+    let mut description = sign_in.provider.description();
+    let members = description.as_object_mut().unwrap();
+    members.remove("userinfo_endpoint");
+    sign_in.provider.describe(&description);
+    sign_in.sso.check(&sign_in.provider.issuer).await.unwrap();
+    let identity = sign_in.with(&token).await.unwrap();
+    assert_eq!(identity.email_proof, EmailProof::Unsaid);
 }
 
 #[tokio::test]

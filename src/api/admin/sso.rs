@@ -52,6 +52,8 @@ struct ProviderBody {
     /// Whose e-mail addresses it may speak for.
     #[schema(example = json!(["example.com"]))]
     allowed_domains: Vec<String>,
+    /// Whether these addresses count also where it does not say that it has verified them.
+    trust_addresses: bool,
     /// What somebody without a membership becomes; null turns them away.
     new_person_role: Option<Role>,
 }
@@ -63,6 +65,7 @@ impl From<&ProviderRow> for ProviderBody {
             client_id: row.client_id.clone(),
             has_client_secret: row.client_secret.is_some(),
             allowed_domains: row.allowed_domains.clone(),
+            trust_addresses: row.trusts_addresses,
             new_person_role: row.new_person_role,
         }
     }
@@ -82,6 +85,9 @@ input! {
         /// Whose e-mail addresses it may speak for.
         #[example(["example.com"])]
         allowed_domains: Domains,
+        /// Whether these addresses count also where it does not say that it has verified them (`email_verified`, or Entra's `xms_edov`): only
+        /// for a directory in which nobody can write an address of their own choice.
+        trust_addresses: bool = false,
         /// What somebody without a membership becomes; null or absent turns them away. An owner is made by an owner.
         #[example("viewer")]
         new_person_role: NewPersonRole = NewPersonRole(None),
@@ -151,6 +157,7 @@ impl From<NewProvider> for ProviderSettings {
             client_id: sent.client_id.into(),
             client_secret: sent.client_secret.map_or(SecretChange::Keep, |sent| sent.0),
             allowed_domains: sent.allowed_domains.0,
+            trusts_addresses: sent.trust_addresses,
             new_person_role: sent.new_person_role.0,
         }
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::code::{CODE_LASTS, CODE_PREFIX, Program, SignInCode, VouchedPerson};
 use super::{Member, SsoFailure, begin_here, counted, find, open};
-use crate::auth::{SsoAttempt, SsoError, SsoIdentity};
+use crate::auth::{EmailProof, SsoAttempt, SsoError, SsoIdentity};
 use crate::crypto::seal::{Aad, SealError};
 use crate::crypto::token::{hash_token, random_token, same_secret};
 use crate::domain::email::Email;
@@ -280,7 +280,8 @@ fn vouched_for(provider: &ProviderRow, identity: &SsoIdentity) -> Result<Email, 
         .as_deref()
         .ok_or(SignInError::Refused("sso_no_email"))?;
     let email = Email::parse(email).map_err(|_unreadable| SignInError::Refused("sso_bad_email"))?;
-    if !identity.email_verified {
+    let is_proven = identity.email_proof == EmailProof::Verified;
+    if !is_proven && !provider.trusts_addresses {
         return Err(SignInError::Refused("sso_email_not_verified"));
     }
     if !provider

@@ -228,6 +228,37 @@ async fn an_address_that_is_not_verified_or_of_a_foreign_domain_is_turned_away()
 }
 
 #[tokio::test]
+async fn an_owner_may_trust_addresses_that_the_provider_does_not_call_verified() {
+    let bench = Bench::new().await;
+    let entra = json!({ "sub": "id-of-ann", "email": "ann@example.com", "name": "Ann Lee" });
+    bench.provider.person(&entra).await;
+    let told = problem(bench.come_in().await, 401, "sign_in_failed").await;
+    assert_eq!(told["reason"], "email_not_verified", "{told}");
+
+    let seen = bench.app.ask(Method::GET, SSO, &bench.owner).await;
+    let etag = seen.headers()["etag"].clone();
+    assert_eq!(body(seen, 200).await["trustAddresses"], false);
+    let mut sent = bench.settings(&json!("viewer"));
+    sent["trustAddresses"] = json!(true);
+    let put = bench.app.request(Method::PUT, SSO, &bench.owner);
+    let put = put.header("if-match", etag).json(&sent).send().await;
+    assert_eq!(body(put.unwrap(), 200).await["trustAddresses"], true);
+    assert_eq!(body(bench.come_in().await, 200).await["role"], "viewer");
+
+    // Domains and the provider's own id of a person count as ever.
+    for (name, value) in [
+        ("email", json!("ann@evil.example")),
+        ("sub", json!("another")),
+    ] {
+        let mut person = entra.clone();
+        person[name] = value;
+        bench.provider.person(&person).await;
+        problem(bench.come_in().await, 401, "sign_in_failed").await;
+    }
+    bench.app.stop().await;
+}
+
+#[tokio::test]
 async fn a_way_back_holds_for_its_browser_its_state_and_once() {
     let bench = Bench::new().await;
     bench.provider.person(&ann()).await;

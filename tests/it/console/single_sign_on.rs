@@ -109,6 +109,8 @@ async fn an_owner_sets_up_a_provider_signs_out_and_comes_back_through_it_to_the_
         assert!(!refused.headers().contains_key(SET_COOKIE));
         let page = Seen::of(back.path(), refused).await;
         assert!(page.text().contains(words), "{}", page.text());
+        let heading = "<h1>The sign-in did not work</h1>";
+        assert!(page.html.contains(heading), "{}", page.html);
     }
     provider.stop().await;
     app.stop().await;
