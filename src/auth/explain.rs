@@ -18,8 +18,9 @@ use crate::domain::issuer::{Algorithm, AudienceClaim, IssuerConfig};
 use crate::domain::text::clean_line;
 use crate::domain::wrong::{Words, Wrong};
 
-/// What is found right of tokens of every form.
+/// What is found where the issuer of a token is right.
 pub(super) const ISSUERS_OWN: &str = "iss is the issuer's, byte for byte";
+/// What is found where a token was accepted.
 pub(super) const ITS_TENANT: &str = "the issuer is this tenant's own, so its users are";
 
 /// Longest text of a token that is shown, in characters.
@@ -244,7 +245,7 @@ impl TokenReport {
             self.right("facts", summary);
         } else {
             let text = format!("were it accepted: {summary}");
-            self.unjudged("facts", Wrong::Unjudged.worded(text));
+            self.unjudged("facts", Wrong::FactsUnused.worded(text));
         }
         self.facts = Some(facts);
     }

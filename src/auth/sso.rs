@@ -91,7 +91,7 @@ pub enum EmailProof {
 
 impl EmailProof {
     /// `email_verified` (OIDC Core, 5.1), a text where some providers write one. Entra never sends it, but may say in `xms_edov` whether the directory owns
-    /// the address's domain: as `true`, or as 1, each of them in quotes at times
+    /// the address's domain: a flag by its documentation, and taken as 1 and as a text, too
     /// (<https://learn.microsoft.com/en-us/entra/identity-platform/migrate-off-email-claim-authorization>).
     fn from_claims(claims: &Map<String, Value>) -> Self {
         let is_true = |value: &Value| *value == true || *value == "true";

@@ -31,15 +31,18 @@ pub struct Forbidden {
 
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at character {}", self.name(), self.position)
+        match unseen(self.character) {
+            Some(name) => f.write_str(&name),
+            None => f.write_str(&self.number()),
+        }?;
+        write!(f, " at character {}", self.position)
     }
 }
 
 impl Forbidden {
-    /// What the character is called, or its number.
-    fn name(&self) -> String {
-        let number = || format!("U+{:04X}", u32::from(self.character));
-        unseen(self.character).map_or_else(number, Into::into)
+    /// The character as its number, such as `U+200B`.
+    fn number(&self) -> String {
+        format!("U+{:04X}", u32::from(self.character))
     }
 }
 
@@ -112,7 +115,7 @@ impl Unclean {
         match self {
             Self::Long(_) | Self::Blank => None,
             Self::Holds(found) => Some(Wrong::UnseenAt {
-                name: found.name(),
+                name: found.number(),
                 at: found.position,
             }),
             Self::Breaks(at) => Some(Wrong::LineBreak { at: *at }),

@@ -399,6 +399,8 @@ wrong! {
     NoAccessToken = "no_access_token", "is an ID token (it has nonce, at_hash or c_hash, and `refuseIdTokens` is on), a logout token or a security event: send the access token";
     SubjectMissing = "subject_missing", "sub is missing, or no text";
     SubjectForm = "subject_form", "sub is no name of a user: 1 to 255 characters, none of them a control character";
+    /// A token that is refused gives no facts.
+    FactsUnused = "facts_unused", "the token is refused, so that no facts are taken from it";
     ClaimOther { name: String, found: String, wanted: String } = "claim_other", "{name} is {found}, but `requiredClaims` wants {wanted}: send another token, such as the access token, or change requiredClaims";
     /// Of the key with this id, if the token names one.
     KeyAlgorithm { name: String, algorithm: String } = "key_algorithm", "the key is not for {algorithm}";
@@ -498,7 +500,7 @@ wrong! {
     NotAllowed = "not_allowed", "is not allowed here";
     /// Of a template: `{#` that takes so many lines out of the text.
     Comment { lines: usize } = "comment", "{{# opens a comment, which takes {lines} lines out of the text";
-    /// Half of a character, as `\\ud800`.
+    /// Half of a character, as `\ud800`.
     Surrogate(name: String) = "surrogate", "{name} is half of a surrogate pair without its other half";
     /// Of a template: what is inside each other, or follows each other in one tag.
     Brackets { most: usize } = "brackets", "more than {most} brackets inside each other";

@@ -154,7 +154,10 @@ fn explain(
         }
         Some(Err(error)) => {
             let text = format!("could not be judged: {error}");
-            report.unjudged("introspection", Wrong::Unjudged.worded(text));
+            report.unjudged(
+                "introspection",
+                Wrong::EndpointAnswer(error.to_string()).worded(text),
+            );
             return report;
         }
         Some(Ok(IntrospectionAnswer::Inactive)) => {

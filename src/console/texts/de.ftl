@@ -1674,6 +1674,7 @@ fault-client-id-missing = client_id und jti müssen dabei sein, da atJwtStrict a
 fault-no-access-token = ist ein ID-Token, ein Logout-Token oder ein Security-Event: das Access-Token senden
 fault-subject-missing = sub fehlt oder ist kein Text
 fault-subject-form = sub ist kein Name eines Nutzers: 1 bis 255 Zeichen, keines davon ein Steuerzeichen
+fault-facts-unused = das Token wird abgelehnt: sonst gälten die Angaben unten
 fault-claim-other = { $name } ist { $found }, verlangt wird { $wanted }: ein anderes Token senden oder requiredClaims ändern
 fault-key-algorithm = der Schlüssel { $name } ist nicht für { $algorithm }
 fault-key-issuer = der Schlüssel { $name } unterschreibt für einen anderen Aussteller

@@ -1666,6 +1666,7 @@ fault-client-id-missing = client_id and jti must be there, since atJwtStrict is 
 fault-no-access-token = is an ID token, a logout token or a security event: send the access token
 fault-subject-missing = sub is missing, or no text
 fault-subject-form = sub is no name of a user: 1 to 255 characters, none of them a control character
+fault-facts-unused = the token is refused: were it accepted, the facts below would be taken
 fault-claim-other = { $name } is { $found }, but required is { $wanted }: send another token, or change requiredClaims
 fault-key-algorithm = the key { $name } is not for { $algorithm }
 fault-key-issuer = the key { $name } signs for another issuer

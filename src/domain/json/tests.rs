@@ -206,3 +206,30 @@ proptest! {
         prop_assert_eq!(parse(value.to_string().as_bytes()), Ok(value));
     }
 }
+
+#[test]
+fn each_fault_has_a_code_and_its_place() {
+    for (text, code, line) in [
+        ("{\n\"a\": }", "json", Some("2")),
+        ("{\n\n\"a\": 1, \"a\": 2}", "duplicate_member", Some("3")),
+        (
+            "[0.12345678901234567890123456789012345678901]",
+            "exact",
+            Some("1"),
+        ),
+        ("[1e999]", "exact", Some("1")),
+        ("[\"\\u0000\"]", "unseen", Some("1")),
+        ("[\"\\ud800\"]", "surrogate", Some("1")),
+        ("\u{FFFD}", "json", Some("1")),
+        (&"[".repeat(MAX_DEPTH + 1), "nested", None),
+    ] {
+        let fault = parse(text.as_bytes()).unwrap_err().to_fault();
+        assert_eq!(fault.wrong.code(), code, "{text}");
+        let values = fault.wrong.values();
+        let placed = values.iter().find(|(name, _)| *name == "line");
+        assert_eq!(placed.map(|(_, at)| at.as_str()), line, "{text}");
+    }
+    for bytes in [&b"\xff"[..], b"\xff\xfe{\0"] {
+        assert_eq!(parse(bytes).unwrap_err().to_fault().wrong.code(), "utf8");
+    }
+}

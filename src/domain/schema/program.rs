@@ -275,7 +275,7 @@ impl Kinds {
             (Self::INTEGER, Wrong::Whole),
             (Self::NUMBER, Wrong::Number),
             (Self::FRACTION, Wrong::Number),
-            (Self(0), Wrong::NotAllowed),
+            (Self::NONE, Wrong::NotAllowed),
         ];
         let wrong = wrong.into_iter().find(|(kinds, _)| *kinds == self);
         let wrong = wrong.map_or_else(|| Wrong::Types(self.names()), |(_, wrong)| wrong);

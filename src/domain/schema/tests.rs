@@ -40,6 +40,28 @@ fn a_pattern_takes_linear_time_whatever_the_text() {
 }
 
 #[test]
+fn a_value_of_another_type_is_said_for_programs_in_the_words_of_json_schema() {
+    for (kinds, wrong) in [
+        (json!("integer"), Wrong::Whole),
+        (json!("number"), Wrong::Number),
+        (
+            json!(["boolean", "integer"]),
+            Wrong::Types("integer, boolean".to_owned()),
+        ),
+        (
+            json!(["null", "number"]),
+            Wrong::Types("number, null".to_owned()),
+        ),
+    ] {
+        let schema = json!({ "properties": { "a": { "type": kinds } } });
+        let schema = MetadataSchema::compile(schema).unwrap();
+        let metadata = Map::from_iter([("a".to_owned(), json!("text"))]).into();
+        let faults = schema.check(&metadata).unwrap_err();
+        assert_eq!(*faults[0].wrong, wrong, "{kinds}");
+    }
+}
+
+#[test]
 fn a_fault_names_the_place_and_not_the_value() {
     let schema = json!({ "type": "object", "properties": { "a": {
         "enum": ["x", "y"] }, "b": { "type": "integer" }, "c": { "maxLength": 3 }, "d": { "const": 1 },

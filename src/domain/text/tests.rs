@@ -260,3 +260,21 @@ fn honest_text_with_emoji_and_joiners_is_not_forbidden() {
         assert!(forbidden(text).is_some(), "{text:?}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_a_text_is_its_length_or_the_character() {
+    let code_of = |words: Option<Words>| words.unwrap().wrong;
+    let line = |text| *code_of(refused_line(text, 5));
+    assert_eq!(line("123456"), Wrong::Line { most: 5 });
+    assert_eq!(line(" "), Wrong::Line { most: 5 });
+    assert_eq!(line("ab\nc"), Wrong::LineBreak { at: 3 });
+    let hidden = Wrong::UnseenAt {
+        name: "U+0007".to_owned(),
+        at: 2,
+    };
+    assert_eq!(line("a\u{7}"), hidden);
+    let block = |text| *code_of(refused_block(text, 5));
+    assert_eq!(block("a\u{7}"), hidden);
+    assert_eq!(block(""), Wrong::Length { least: 1, most: 5 });
+    assert_eq!(refused_block("ab\nc", 5), None);
+}

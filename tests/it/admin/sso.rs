@@ -232,8 +232,8 @@ async fn an_owner_may_trust_addresses_that_the_provider_does_not_call_verified()
     let bench = Bench::new().await;
     let entra = json!({ "sub": "id-of-ann", "email": "ann@example.com", "name": "Ann Lee" });
     bench.provider.person(&entra).await;
-    let told = problem(bench.come_in().await, 401, "sign_in_failed").await;
-    assert_eq!(told["reason"], "email_not_verified", "{told}");
+    let refused = problem(bench.come_in().await, 401, "sign_in_failed").await;
+    assert_eq!(refused["reason"], "email_not_verified", "{refused}");
 
     let seen = bench.app.ask(Method::GET, SSO, &bench.owner).await;
     let etag = seen.headers()["etag"].clone();
