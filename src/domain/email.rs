@@ -23,7 +23,7 @@ impl Email {
             && local
                 .bytes()
                 .all(|b| b.is_ascii_graphic() && !br#"@"\(),:;<>[]"#.contains(&b));
-        if good_local && is_domain(domain) && text.len() <= MAX_LENGTH {
+        if good_local && Domain::parse(domain).is_some() && text.len() <= MAX_LENGTH {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(BadEmail)
@@ -47,17 +47,33 @@ impl fmt::Display for Email {
     }
 }
 
-/// Whether `text` is the name of a domain: labels of letters, digits and hyphens, at least two of them.
-pub fn is_domain(text: &str) -> bool {
-    let good_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.contains('.') && text.len() <= 253 && text.split('.').all(good_label)
+/// Longest name of a domain (RFC 1035, section 2.3.4, without the root's dot).
+pub const MAX_DOMAIN: usize = 253;
+
+/// A domain of addresses, in small letters: labels of letters, digits and hyphens, at least two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain(String);
+
+impl Domain {
+    pub fn parse(text: &str) -> Option<Self> {
+        let good_label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let good =
+            text.contains('.') && text.len() <= MAX_DOMAIN && text.split('.').all(good_label);
+        good.then(|| Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl From<Domain> for String {
+    fn from(domain: Domain) -> Self {
+        domain.0
+    }
 }
 
 #[cfg(test)]

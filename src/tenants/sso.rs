@@ -5,7 +5,7 @@
 pub mod browser_flow;
 pub mod code;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::change::Change;
@@ -16,11 +16,9 @@ use super::sign_in::{
 use crate::auth::{SsoClient, SsoError};
 use crate::crypto::seal::SealError;
 use crate::crypto::token::NoRandomness;
-use crate::domain::email::{Email, is_domain};
-use crate::domain::fault::Faults;
+use crate::domain::email::{Domain, Email};
 use crate::domain::ids::{AdminId, TenantId};
 use crate::domain::role::Role;
-use crate::domain::text;
 use crate::domain::web_url;
 use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
@@ -38,17 +36,37 @@ pub const MAX_CLIENT_SECRET_CHARS: usize = 500;
 /// Most domains of one provider.
 pub const MAX_DOMAINS: usize = 20;
 
+/// A provider's issuer identifier, character for character as the provider writes it: a URL without query and fragment
+/// (`OpenID` Connect Discovery 1.0, section 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderIssuer(String);
+
+impl ProviderIssuer {
+    pub fn parse(text: &str) -> Result<Self, Wrong> {
+        let plain =
+            web_url::parse(text).is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
+        if plain && text.len() <= MAX_ISSUER_CHARS {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Wrong::ProviderUrl)
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A provider to set.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
-    /// Its issuer identifier, character for character as the provider writes it.
-    pub issuer: String,
+    pub issuer: ProviderIssuer,
     /// What it calls the gateway.
     pub client_id: String,
     /// What it knows the gateway by.
     pub client_secret: SecretChange,
     /// Whose addresses it may speak for.
-    pub allowed_domains: Vec<String>,
+    pub allowed_domains: Vec<Domain>,
     /// Whether these count also where it does not say that it has verified them.
     pub trusts_addresses: bool,
     /// What somebody without a membership becomes; none turns them away.
@@ -93,46 +111,6 @@ impl From<NoRandomness> for SsoFailure {
     }
 }
 
-/// What is wrong with settings, before any request to the provider.
-pub fn check(settings: ProviderSettings) -> Result<ProviderSettings, Refusal> {
-    let mut faults = Faults::new();
-    let issuer = web_url::parse(&settings.issuer).ok();
-    let plain = issuer.is_some_and(|url| url.query().is_none() && url.fragment().is_none());
-    if !plain || settings.issuer.len() > MAX_ISSUER_CHARS {
-        faults.add("/issuer", Wrong::ProviderUrl);
-    }
-    if let Some(message) = text::refused_line(&settings.client_id, MAX_CLIENT_ID_CHARS) {
-        faults.add("/clientId", message);
-    }
-    if let SecretChange::Set(secret) = &settings.client_secret
-        && !text::is_clean_line(secret.expose_secret(), MAX_CLIENT_SECRET_CHARS)
-    {
-        let most = MAX_CLIENT_SECRET_CHARS;
-        faults.add("/clientSecret", Wrong::Line { most });
-    }
-    if settings.allowed_domains.is_empty() || settings.allowed_domains.len() > MAX_DOMAINS {
-        let (least, most) = (1, MAX_DOMAINS);
-        let form = format!("must list 1 to {most} domains");
-        faults.add("/allowedDomains", Wrong::Items { least, most }.worded(form));
-    }
-    for (at, domain) in settings.allowed_domains.iter().enumerate() {
-        if !is_domain(domain) {
-            faults.add(
-                format!("/allowedDomains/{at}"),
-                Wrong::Domain(domain.clone()),
-            );
-        }
-    }
-    if settings.new_person_role == Some(Role::Owner) {
-        faults.add(
-            "/newPersonRole",
-            Wrong::OneOf("viewer, editor, publisher, null".to_owned())
-                .worded("must be viewer, editor, publisher or null: an owner is made by an owner"),
-        );
-    }
-    faults.into_result(settings).map_err(Refusal::Invalid)
-}
-
 /// The tenant's provider, about to be changed. Nobody else changes it until the change ends.
 pub async fn stored(change: &mut Change) -> Result<Option<ProviderRow>, Refusal> {
     change.tx.lock_members().await?;
@@ -149,9 +127,12 @@ pub async fn put(
     let id = stored
         .as_ref()
         .map_or_else(|| change.new_id(), |stored| stored.id);
-    let same_client = stored.as_ref().is_some_and(|stored| {
-        stored.issuer == settings.issuer && stored.client_id == settings.client_id
-    });
+    let same_issuer = stored
+        .as_ref()
+        .is_some_and(|stored| stored.issuer == settings.issuer.0);
+    let same_client = stored
+        .as_ref()
+        .is_some_and(|stored| same_issuer && stored.client_id == settings.client_id);
     let client_secret = match settings.client_secret {
         SecretChange::Clear => None,
         SecretChange::Set(secret) => Some(
@@ -165,22 +146,19 @@ pub async fn put(
             .filter(|_| same_client)
             .and_then(|stored| stored.client_secret.clone()),
     };
-    let same_issuer = stored
-        .as_ref()
-        .is_some_and(|stored| stored.issuer == settings.issuer);
     if !same_issuer {
         change.tx.forget_sso_subjects().await?;
     }
     let mut allowed_domains: Vec<String> = settings
         .allowed_domains
-        .iter()
-        .map(|domain| domain.to_ascii_lowercase())
+        .into_iter()
+        .map(String::from)
         .collect();
     allowed_domains.sort();
     allowed_domains.dedup();
     let row = ProviderRow {
         id,
-        issuer: settings.issuer,
+        issuer: settings.issuer.0,
         client_id: settings.client_id,
         client_secret,
         allowed_domains,

@@ -7,18 +7,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::domain::email::{self, Domain};
 use crate::domain::fault::Fault;
 use crate::domain::role::Role;
+use crate::domain::text::is_clean_line;
 use crate::domain::wrong::Wrong;
 use crate::store::sso::ProviderRow;
 use crate::tenants::refusal::Refusal;
 use crate::tenants::sso::{
     self, MAX_CLIENT_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_DOMAINS, MAX_ISSUER_CHARS,
-    ProviderSettings, SecretChange,
+    ProviderIssuer, ProviderSettings, SecretChange,
 };
 use crate::web::admin::Own;
 use crate::web::etag::{Conditions, Validator};
-use crate::web::input::{Line, Member, Schemas, input};
+use crate::web::input::{Line, List, Member, Schemas, input};
 use crate::web::operation::{
     Absent, Answer, Body, Call, IfMatch, NoContent, Recent, Tagged, Unless, operations,
 };
@@ -76,7 +78,7 @@ input! {
     struct NewProvider {
         /// Its issuer identifier, character for character as its discovery document writes it. It is fetched before the settings are stored.
         #[example("https://login.example.com")]
-        issuer: Line<MAX_ISSUER_CHARS>,
+        issuer: ProviderIssuer,
         /// What it calls the gateway.
         #[example("persona-gateway")]
         client_id: Line<MAX_CLIENT_ID_CHARS>,
@@ -84,7 +86,7 @@ input! {
         client_secret: Option<ClientSecret>,
         /// Whose e-mail addresses it may speak for.
         #[example(["example.com"])]
-        allowed_domains: Domains,
+        allowed_domains: List<Domain, 1, MAX_DOMAINS>,
         /// Whether these addresses count also where it does not say that it has verified them (`email_verified`, or Entra's `xms_edov`): only
         /// for a directory in which nobody can write an address of their own choice.
         trust_addresses: bool = false,
@@ -94,15 +96,30 @@ input! {
     }
 }
 
-/// A client's secret; none of a public client.
+impl Member for ProviderIssuer {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let text = value.as_str().unwrap_or_default();
+        Self::parse(text).map_err(|wrong| vec![Fault::new("", wrong)])
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "format": "uri", "maxLength": MAX_ISSUER_CHARS })
+    }
+}
+
+/// A client's secret; null of a public client.
 #[derive(Debug)]
 struct ClientSecret(SecretChange);
 
 impl Member for ClientSecret {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let most = MAX_CLIENT_SECRET_CHARS;
         match value {
             Value::Null => Ok(Self(SecretChange::Clear)),
-            Value::String(secret) => Ok(Self(SecretChange::Set(SecretString::from(secret)))),
+            Value::String(secret) if is_clean_line(&secret, most) => {
+                Ok(Self(SecretChange::Set(SecretString::from(secret))))
+            }
+            Value::String(_) => Err(vec![Fault::new("", Wrong::Line { most })]),
             _ => Err(vec![Fault::new(
                 "",
                 Wrong::Text.worded("must be a text, or null for a public client"),
@@ -115,36 +132,46 @@ impl Member for ClientSecret {
     }
 }
 
-#[derive(Debug)]
-struct Domains(Vec<String>);
-
-impl Member for Domains {
+impl Member for Domain {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
-        serde_json::from_value(value).map(Self).map_err(|_wrong| {
-            let message = "must be a list of domains such as example.com";
-            vec![Fault::new("", Wrong::List.worded(message))]
+        let read = match value {
+            Value::String(text) => Self::parse(&text).ok_or(Wrong::Domain(text)),
+            _ => Err(Wrong::Text),
+        };
+        read.map_err(|wrong| vec![Fault::new("", wrong)])
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "maxLength": email::MAX_DOMAIN })
+    }
+}
+
+/// Any role but owner: an owner is made by an owner.
+#[derive(Debug)]
+struct NewPersonRole(Option<Role>);
+
+impl NewPersonRole {
+    fn roles() -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(|role| *role != Role::Owner)
+    }
+}
+
+impl Member for NewPersonRole {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        if value.is_null() {
+            return Ok(Self(None));
+        }
+        let mut roles = Self::roles();
+        let found = roles.find(|role| Some(role.as_str()) == value.as_str());
+        found.map(|role| Self(Some(role))).ok_or_else(|| {
+            let wrong = Wrong::OneOf("viewer, editor, publisher, null".to_owned())
+                .worded("must be viewer, editor, publisher or null: an owner is made by an owner");
+            vec![Fault::new("", wrong)]
         })
     }
 
     fn schema(_: &mut Schemas) -> Value {
-        json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": MAX_DOMAINS })
-    }
-}
-
-#[derive(Debug)]
-struct NewPersonRole(Option<Role>);
-
-impl Member for NewPersonRole {
-    fn read(value: Value) -> Result<Self, Vec<Fault>> {
-        match value {
-            Value::Null => Ok(Self(None)),
-            value => Role::read(value).map(|role| Self(Some(role))),
-        }
-    }
-
-    fn schema(_: &mut Schemas) -> Value {
-        let roles = Role::ALL.into_iter().filter(|role| *role != Role::Owner);
-        let mut words: Vec<Value> = roles.map(|role| role.as_str().into()).collect();
+        let mut words: Vec<Value> = Self::roles().map(|role| role.as_str().into()).collect();
         words.push(Value::Null);
         json!({ "type": ["string", "null"], "enum": words })
     }
@@ -153,10 +180,10 @@ impl Member for NewPersonRole {
 impl From<NewProvider> for ProviderSettings {
     fn from(sent: NewProvider) -> Self {
         Self {
-            issuer: sent.issuer.into(),
+            issuer: sent.issuer,
             client_id: sent.client_id.into(),
             client_secret: sent.client_secret.map_or(SecretChange::Keep, |sent| sent.0),
-            allowed_domains: sent.allowed_domains.0,
+            allowed_domains: sent.allowed_domains.into_inner(),
             trusts_addresses: sent.trust_addresses,
             new_person_role: sent.new_person_role.0,
         }
@@ -174,10 +201,10 @@ async fn put(
     seen: Conditions,
     sent: Body<NewProvider>,
 ) -> Answer<Tagged<ProviderBody>> {
-    let settings = sso::check(sent.checked()?.into())?;
+    let settings = ProviderSettings::from(sent.checked()?);
     let gateway = call.gateway();
     gateway.admit_try_out(call.tenant)?;
-    Box::pin(gateway.sso.check(&settings.issuer))
+    Box::pin(gateway.sso.check(settings.issuer.as_str()))
         .await
         .map_err(|error| Refusal::fault("/issuer", Wrong::ProviderAnswer(error.to_string())))?;
     call.change(async move |change| {

@@ -446,6 +446,29 @@ async fn a_provider_that_is_down_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn all_that_is_wrong_with_a_provider_is_said_at_once() {
+    let bench = Bench::new().await;
+    let wrong_everywhere = json!({
+        "issuer": "https://login.example/?tenant=1", "clientId": "", "clientSecret": 7,
+        "allowedDomains": ["example.com", "com", 7], "trustAddresses": "yes", "newPersonRole": "owner", "color": "red",
+    });
+    let refused = problem(bench.put(&wrong_everywhere).await, 422, "invalid_request").await;
+    let mut at = pointers(&refused);
+    at.sort_unstable();
+    let everywhere = [
+        "/allowedDomains/1",
+        "/allowedDomains/2",
+        "/clientId",
+        "/clientSecret",
+        "/color",
+        "/issuer",
+        "/newPersonRole",
+        "/trustAddresses",
+    ];
+    assert_eq!(at, everywhere, "{refused}");
+}
+
+#[tokio::test]
 async fn settings_are_checked_with_the_provider_and_the_secret_never_comes_back() {
     let app = spawn().await;
     let callback = app.url("/v1/admin/sso/demo/callback");
