@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::email::Email;
 use crate::domain::ids::IssuerId;
+use crate::domain::key::Slug;
 use crate::domain::language::Language;
 use crate::domain::places::SetShare;
 use crate::domain::quota::Quota;
@@ -150,13 +151,16 @@ input! {
     struct NewTenant {
         /// Its name in URLs and bundles; it stays for ever.
         #[example("acme")]
-        slug: Line<63>,
+        slug: Slug,
         /// Its name for people; the slug unless set.
         #[example("Acme Ltd.")]
         name: Option<Line<200>>,
         /// Who is invited as its first owner.
         #[example("ann@acme.example")]
         owner: Option<Email>,
+        /// The language of the owner's mail: `en` unless set.
+        #[example("de")]
+        language: Option<Language>,
     }
 
     /// An issuer to register.
@@ -190,7 +194,7 @@ struct MadeTenant {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SharedIssuer {
-    /// The tenant's id.
+    /// The issuer's id.
     id: Uuid,
     /// The members that an issuer has in a bundle.
     #[schema(value_type = Object)]
@@ -203,7 +207,7 @@ struct SharedIssuer {
 /// An issuer was registered.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeIssuer {
-    /// The tenant's id.
+    /// The issuer's id.
     id: Uuid,
 }
 
@@ -222,14 +226,22 @@ async fn create_tenant(
     gateway: web::Data<Gateway>,
     sent: Body<NewTenant>,
 ) -> Answer<Created<MadeTenant>> {
-    let NewTenant { slug, name, owner } = sent.checked()?;
+    let NewTenant {
+        slug,
+        name,
+        owner,
+        language,
+    } = sent.checked()?;
+    let language = language.unwrap_or_default();
     let label = operator.label();
     let acting = operator.acting(&gateway, &label);
-    let name = name.as_deref().unwrap_or(&slug);
+    let name = name.as_deref().unwrap_or(slug.as_str());
     let made = acting.create_tenant(&slug, name).await?;
     let invitation = match owner {
         None => None,
-        Some(email) => Some(invite(&acting, &gateway, (&slug, name), &email).await?),
+        Some(email) => {
+            Some(invite(&acting, &gateway, (slug.as_str(), name), (&email, language)).await?)
+        }
     };
     Ok(Created::new(&MadeTenant {
         id: made.0,
@@ -243,7 +255,7 @@ async fn invite(
     acting: &Acting<'_>,
     gateway: &Gateway,
     (slug, name): (&str, &str),
-    email: &Email,
+    (email, language): (&Email, Language),
 ) -> Answer<SecretString> {
     let token = acting.invite(slug, email, Role::Owner).await?;
     if let Some(mail) = &gateway.mail {
@@ -255,7 +267,7 @@ async fn invite(
             until: gateway.clock.now() + invitations::VALID_FOR,
         };
         // Not taken: it is logged and counted, and the token is in the answer.
-        _ = mail.send(Letter::write(mail, email, Language::default(), &words));
+        _ = mail.send(Letter::write(mail, email, language, &words));
     }
     Ok(token)
 }

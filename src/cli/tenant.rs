@@ -10,6 +10,7 @@ use serde_json::json;
 use super::database;
 use crate::clock::Clock;
 use crate::config::{MigrateSettings, environment};
+use crate::domain::key::Slug;
 
 /// Tenants, the customers of this installation. For operators.
 #[derive(Debug, clap::Subcommand)]
@@ -40,7 +41,7 @@ pub enum TenantCommand {
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
     /// Its name in URLs and bundles, which it keeps: a-z, 0-9 and hyphens, such as `acme`.
-    slug: String,
+    slug: Slug,
     /// Its name for people; the slug unless given.
     #[arg(long)]
     name: Option<String>,
@@ -91,11 +92,14 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let (clock, label) = (Clock::system(), database::actor());
     let id = local
         .operator(&clock, &label)
-        .create_tenant(&args.slug, args.name.as_deref().unwrap_or(&args.slug))
+        .create_tenant(
+            &args.slug,
+            args.name.as_deref().unwrap_or(args.slug.as_str()),
+        )
         .await
         .map_err(|refusal| super::refused(&refusal))?;
     if args.json {
-        super::say(json!({ "id": id, "slug": args.slug }))?;
+        super::say(json!({ "id": id, "slug": args.slug.as_str() }))?;
     } else {
         super::say(format_args!("Made the tenant {} ({id}).", args.slug))?;
     }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::api::{Fault, Refused, encode};
 use super::said::{Said, together};
 use super::visit::{Signed, Visitor};
+use crate::domain::language::Language;
 
 /// A page of a list of the API.
 #[derive(Debug, Deserialize)]
@@ -266,6 +267,14 @@ pub fn words_of(value: &Value) -> String {
 pub fn number(typed: &str) -> Value {
     serde_json::from_str::<serde_json::Number>(typed.trim())
         .map_or_else(|_not_one| typed.into(), Value::Number)
+}
+
+/// The languages of mails, with those that are `preferred` first.
+pub fn mail_languages(preferred: &[&str]) -> Vec<&'static str> {
+    let mut tags = Language::ALL.map(Language::as_str).to_vec();
+    let place = |tag: &&str| preferred.iter().position(|preferred| preferred == tag);
+    tags.sort_by_key(|tag| place(tag).unwrap_or(usize::MAX));
+    tags
 }
 
 /// A query of these parameters, without the empty ones.

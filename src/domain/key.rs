@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,45 @@ impl fmt::Display for Key {
 /// Most characters of a tenant's name in URLs.
 pub const MAX_SLUG_CHARS: usize = 63;
 
-/// Whether a text can be a tenant's name in URLs: 1 to 63 of `a-z 0-9 -`, the first a letter or digit.
+/// A tenant's name in URLs: 1 to 63 of `a-z 0-9 -`, the first a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slug(String);
+
+/// What a tenant's name in URLs must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {MAX_SLUG_CHARS} of a-z, 0-9 and -, a letter or digit first")]
+pub struct BadSlug;
+
+impl Slug {
+    /// What slugs look like, as an ECMAScript pattern.
+    pub const PATTERN: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Slug {
+    type Err = BadSlug;
+
+    fn from_str(text: &str) -> Result<Self, BadSlug> {
+        is_slug(text).then(|| Self(text.to_owned())).ok_or(BadSlug)
+    }
+}
+
+impl From<Slug> for String {
+    fn from(slug: Slug) -> Self {
+        slug.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a text can be a tenant's name in URLs.
 pub fn is_slug(text: &str) -> bool {
     let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     let spelled_well = text

@@ -17,7 +17,7 @@ use crate::domain::email::Email;
 use crate::domain::fault::Faults;
 use crate::domain::ids::{AdminId, InvitationId, IssuerId, TenantId};
 use crate::domain::issuer::{ClaimPath, IssuerConfig};
-use crate::domain::key::is_slug;
+use crate::domain::key::Slug;
 use crate::domain::role::Role;
 use crate::domain::text;
 use crate::domain::wrong::Wrong;
@@ -68,18 +68,15 @@ pub enum AccountError {
 }
 
 impl Operator<'_> {
-    pub async fn create_tenant(&self, slug: &str, name: &str) -> Result<TenantId, Refusal> {
+    pub async fn create_tenant(&self, slug: &Slug, name: &str) -> Result<TenantId, Refusal> {
         let mut faults = Faults::new();
-        if !is_slug(slug) {
-            faults.add("/slug", Wrong::Slug);
-        }
         if let Some(message) = text::refused_line(name, 200) {
             faults.add("/name", message);
         }
         faults.into_result(()).map_err(Refusal::Invalid)?;
         let tenant = TenantId(self.clock.new_id());
         let mut tx = self.database.tenant(tenant).await?;
-        match tx.insert_tenant(slug, name).await {
+        match tx.insert_tenant(slug.as_str(), name).await {
             Err(StoreError::Conflict { .. }) => {
                 return Err(Refusal::Exists(format!(
                     "there is a tenant `{slug}` already"

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{At, Faults, Listed, number, query_of};
+use crate::console::parts::{At, Faults, Listed, mail_languages, number, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +78,8 @@ struct Outcome {
     slug: String,
     name: String,
     owner: String,
+    /// Of the owner's mail, as chosen.
+    language: String,
     made: Option<MadeNow>,
 }
 
@@ -89,6 +91,8 @@ struct TenantsPage {
     places: Places,
     next: Option<String>,
     outcome: Outcome,
+    /// Of the first owner's mail, the preferred first.
+    languages: Vec<&'static str>,
 }
 
 /// The list.
@@ -112,6 +116,7 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
             next: list.next_page(signed),
             list,
             places: places?,
+            languages: mail_languages(&[&outcome.language, signed.texts.tag()]),
             outcome,
         },
     ))
@@ -135,7 +140,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
     }
     let mut wish = json!({ "slug": form.get("slug").trim() });
     if let Some(members) = wish.as_object_mut() {
-        for name in ["name", "owner"] {
+        for name in ["name", "owner", "language"] {
             if let Some(value) = form.filled(name) {
                 members.insert(name.to_owned(), value.into());
             }
@@ -156,6 +161,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
             slug: form.get("slug").to_owned(),
             name: form.get("name").to_owned(),
             owner: form.get("owner").to_owned(),
+            language: form.get("language").to_owned(),
             made: None,
         },
         Err(refused) => return Err(refused),

@@ -8,9 +8,8 @@ use serde_json::json;
 
 use crate::console::api::{Refused, Tagged, encode};
 use crate::console::frame::{Frame, page_with};
-use crate::console::parts::{At, Faults, Listed, query_of};
+use crate::console::parts::{At, Faults, Listed, mail_languages, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
-use crate::domain::language::Language;
 
 const ROLES: [&str; 4] = ["viewer", "editor", "publisher", "owner"];
 
@@ -80,6 +79,8 @@ struct Outcome {
     faults: Faults,
     email: String,
     role: String,
+    /// Of the mail, as chosen.
+    language: String,
     /// The invitation that was just made, with the address for whom it is.
     made: Option<Invitation>,
     /// The end of a link for a new password that was just made for `email`.
@@ -94,6 +95,7 @@ impl Outcome {
             faults: Faults::from(refused),
             email: sent.get("email").to_owned(),
             role: sent.get("role").to_owned(),
+            language: sent.get("language").to_owned(),
             ..Self::default()
         }
     }
@@ -111,7 +113,7 @@ struct PeoplePage {
     invitations: Vec<Invitation>,
     next: Option<String>,
     outcome: Outcome,
-    /// Languages of mails, the page's own first.
+    /// Of the invitation's mail, the preferred first.
     languages: Vec<&'static str>,
     /// Whether whoever looks has a password here.
     has_password: bool,
@@ -146,19 +148,12 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
             next: members.next_page(signed),
             members,
             invitations: invitations.items,
-            outcome,
-            languages: languages(signed.texts.tag()),
+            languages: mail_languages(&[&outcome.language, signed.texts.tag()]),
             own_factor: signed.account.second_factor,
             has_password: !signed.account.single_sign_on,
+            outcome,
         },
     ))
-}
-
-fn languages(own: &'static str) -> Vec<&'static str> {
-    let others = Language::ALL.into_iter().map(Language::as_str);
-    std::iter::once(own)
-        .chain(others.filter(|tag| *tag != own))
-        .collect()
 }
 
 fn told(said: &str) -> HttpResponse {

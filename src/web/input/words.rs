@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use super::{Member, Schemas};
 use crate::domain::document::DocumentKind;
 use crate::domain::fault::Fault;
-use crate::domain::key::Key;
+use crate::domain::key::{BadSlug, Key, Slug};
 use crate::domain::language::Language;
 use crate::domain::role::Role;
 use crate::domain::wrong::Wrong;
@@ -84,6 +84,19 @@ impl Member for Key {
     fn read(value: Value) -> Result<Self, Vec<Fault>> {
         Self::parse(value.as_str().unwrap_or_default())
             .map_err(|bad| vec![Fault::new("", Wrong::Key.worded(bad.to_string()))])
+    }
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({ "type": "string", "pattern": Self::PATTERN })
+    }
+}
+
+/// A tenant's name in URLs.
+impl Member for Slug {
+    fn read(value: Value) -> Result<Self, Vec<Fault>> {
+        let text = value.as_str().unwrap_or_default();
+        text.parse()
+            .map_err(|_bad: BadSlug| vec![Fault::new("", Wrong::Slug)])
     }
 
     fn schema(_: &mut Schemas) -> Value {

@@ -247,7 +247,7 @@ async fn what_can_not_be_is_refused_in_one_line() {
     )
     .await;
     for (line, input, code, told) in [
-        ("tenant create Acme", "", 1, "/slug: must be 1 to 63"),
+        ("tenant create Acme", "", 2, "must be 1 to 63"),
         (
             "tenant suspend nowhere",
             "",

@@ -117,7 +117,10 @@ impl TestApp {
             label: "cli:test",
             request_id: None,
         };
-        operator.create_tenant(slug, slug).await.unwrap();
+        operator
+            .create_tenant(&slug.parse().unwrap(), slug)
+            .await
+            .unwrap();
     }
 
     /// The status that a credential gets at `GET /v1/admin/me`.

@@ -75,6 +75,29 @@ async fn the_invited_get_a_mail_in_the_language_of_choice_and_join_by_its_link()
 }
 
 #[tokio::test]
+async fn the_first_owner_of_a_tenant_gets_a_mail_in_the_language_of_choice() {
+    let mut server = MailServer::start().await;
+    let app = spawn_with(server.options()).await;
+    let operator = app.operator("ops@example.com").await;
+    let tenants = "/v1/operator/tenants";
+    for (slug, language, greeting) in [
+        ("acme", Some("de"), "Guten Tag,"),
+        ("globex", Some("en"), "Hello,"),
+        ("initech", None, "Hello,"),
+    ] {
+        let mut sent = json!({ "slug": slug, "owner": format!("ann@{slug}.example") });
+        if let Some(language) = language {
+            sent["language"] = language.into();
+        }
+        body(app.tell(Method::POST, tenants, &operator, &sent).await, 201).await;
+        let mail = server.next().await;
+        assert_eq!(mail.to, format!("ann@{slug}.example"));
+        assert!(mail.text.starts_with(greeting), "{}", mail.text);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn names_and_addresses_stay_in_their_places() {
     let mut server = MailServer::start().await;
     let app = spawn_with(server.options()).await;
