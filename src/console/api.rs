@@ -96,7 +96,7 @@ pub struct Details {
 }
 
 /// Codes of which the detail says more than a text for all of them can.
-const WITH_DETAIL: [&str; 10] = [
+const WITH_DETAIL: [&str; 8] = [
     "malformed_request",
     "invalid_request",
     "forbidden",
@@ -104,10 +104,11 @@ const WITH_DETAIL: [&str; 10] = [
     "conflict",
     "in_use",
     "document_invalid",
-    "preference_invalid",
-    "metadata_invalid",
     "persona_config_rejected",
 ];
+
+/// Codes whose words are about the API, for programs.
+const FOR_PROGRAMS: [&str; 2] = ["preference_invalid", "metadata_invalid"];
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -175,6 +176,13 @@ impl Refused {
         self
     }
 
+    /// With what else is wrong.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.errors.extend(other.0.errors);
+        self
+    }
+
     /// With the methods that the address takes.
     #[must_use]
     pub fn allowing(mut self, methods: &str) -> Self {
@@ -194,10 +202,16 @@ impl Refused {
             .and_then(|reason| self.texts.find(&format!("sso-refused-{reason}")))
             .or_else(|| self.texts.find(&format!("problem-{}", self.code)));
         match own {
-            Some(text) if self.detail.is_empty() || !self.texts.is_english() => Said {
-                text,
-                is_foreign: false,
-            },
+            Some(text)
+                if self.detail.is_empty()
+                    || !self.texts.is_english()
+                    || FOR_PROGRAMS.contains(&self.code.as_str()) =>
+            {
+                Said {
+                    text,
+                    is_foreign: false,
+                }
+            }
             _ if self.detail.is_empty() => said::english(self.texts, &self.title),
             _ => said::english(self.texts, &self.detail),
         }

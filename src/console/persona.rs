@@ -6,7 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::api::{Fault, Refused};
+use super::api::{Api, Fault, Refused};
 use super::choices::{DocumentLine, Entry, Sample, documents, entries, samples};
 use super::findings::{Finding, Validation, in_document};
 use super::frame::{Frame, page};
@@ -43,6 +43,12 @@ struct PersonaPage {
     refused: Option<Refused>,
     faults: Vec<Fault>,
     contest: Contest,
+    /// Whether something is wrong that kept a button from doing what it does.
+    is_held: bool,
+    /// Whether that is so although the draft was saved.
+    is_saved: bool,
+    /// What the tenant's policy puts in for settings that a persona leaves open.
+    defaults: Value,
     note: String,
     percent: String,
     from: String,
@@ -57,6 +63,8 @@ struct Typed {
     tried: TryAs,
     faults: Vec<Fault>,
     going: (String, String, String),
+    /// Whether somebody pressed a button that does more than show the preview.
+    is_act: bool,
 }
 
 /// The editor.
@@ -92,6 +100,7 @@ pub async fn act(signed: Signed, key: web::Path<String>, form: Form) -> Answer {
         form: Some(PersonaForm::sent(&form)),
         tried,
         going: (text("note"), text("percent"), text("from")),
+        is_act: form.get("do") != "preview",
         ..Typed::default()
     };
     let content = PersonaForm::sent(&form).content();
@@ -162,6 +171,7 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
     let preview = tried(signed, key, &form.content(), &typed.tried).await?;
     let status = typed.stay.as_ref().map_or(StatusCode::OK, Stay::status);
     let stay = typed.stay.unwrap_or_default();
+    let is_saved = !stay.found.is_empty();
     let mut findings = stay.found;
     if let (true, Some(draft), true) = (
         findings.is_empty(),
@@ -181,6 +191,7 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
                 .map(Finding::fault),
         ),
     }
+    let is_held = typed.is_act && stay.contest.is_empty() && !faults.is_empty();
     let name = form.text("name");
     let title = if name.is_empty() { key } else { name };
     let shown = PersonaPage {
@@ -200,6 +211,9 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         refused: stay.refused,
         faults,
         contest: stay.contest,
+        is_held,
+        is_saved,
+        defaults: defaults(api).await?,
         note: typed.going.0,
         percent: typed.going.1,
         from: typed.going.2,
@@ -209,7 +223,55 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
     Ok(media::page(status, &shown, attributes))
 }
 
+/// What the tenant's policy puts in for settings that personas leave open.
+async fn defaults(api: &Api) -> Result<Value, Refused> {
+    let mut policy: Value = api.get("/v1/admin/policy").await?;
+    Ok(policy
+        .get_mut("defaults")
+        .map(Value::take)
+        .unwrap_or_default())
+}
+
 impl PersonaPage {
+    /// What kept the button from doing what it does.
+    fn held(&self) -> &'static str {
+        if self.is_saved {
+            "not-published"
+        } else {
+            "see-faults"
+        }
+    }
+
+    /// Everything that is wrong.
+    fn said_faults(&self) -> Vec<Said> {
+        let texts = self.frame.texts();
+        self.faults.iter().map(|fault| fault.said(texts)).collect()
+    }
+
+    /// What a setting is that is chosen from the catalogue and left open.
+    fn default_of(&self, member: &str, entries: &[Entry]) -> String {
+        match self.defaults.get(member).and_then(Value::as_str) {
+            Some(id) => {
+                let named = entries.iter().find(|entry| entry.id == id);
+                let name = named.map_or(id, |entry| entry.name.as_str());
+                self.frame.t1("tenants-default-is", "value", name)
+            }
+            None if member == "languageCode" => self.frame.t("tenants-default-open"),
+            None => self.frame.t("tenants-default-none"),
+        }
+    }
+
+    /// What a number is that is left open.
+    fn default_number(&self, at: &str) -> String {
+        match self.defaults.pointer(at) {
+            Some(number) => {
+                let number = number.to_string();
+                self.frame.t1("tenants-default-is", "value", number)
+            }
+            None => self.frame.t("tenants-default-open"),
+        }
+    }
+
     fn t(&self, name: &str) -> String {
         self.frame.t(name)
     }

@@ -78,15 +78,27 @@ impl Typed {
                 Refused::faulty(signed.texts, &format!("/{name}"), &message)
             })
         };
+        let (facts, preferences) = both(
+            members("facts", &self.facts),
+            members("preferences", &self.preferences),
+        )?;
         let mut body = Map::new();
         body.insert("description".to_owned(), json!(self.description));
         if !self.subject.is_empty() {
             body.insert("subject".to_owned(), json!(self.subject));
         }
-        body.insert("facts".to_owned(), members("facts", &self.facts)?.into());
-        let preferences = members("preferences", &self.preferences)?;
+        body.insert("facts".to_owned(), facts.into());
         body.insert("preferences".to_owned(), preferences.into());
         Ok(Value::Object(body))
+    }
+}
+
+/// Both, or what is wrong with either.
+fn both<A, B>(one: Result<A, Refused>, other: Result<B, Refused>) -> Result<(A, B), Refused> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(one.and(other)),
+        (Err(refused), _) | (_, Err(refused)) => Err(refused),
     }
 }
 
@@ -119,8 +131,8 @@ pub async fn create(signed: Signed, form: Form) -> Answer {
 
 async fn put_new(signed: &Signed, typed: &Typed) -> Result<(), Refused> {
     let at_key = |message: &str| Refused::faulty(signed.texts, "/key", message);
-    let key = Key::parse(&typed.key).map_err(|_bad| at_key(&signed.texts.say("fault-key")))?;
-    let body = typed.body(signed)?;
+    let key = Key::parse(&typed.key).map_err(|_bad| at_key(&signed.texts.say("fault-key")));
+    let (key, body) = both(key, typed.body(signed))?;
     let path = format!("{LIST}/{key}");
     let call = signed
         .api

@@ -41,6 +41,8 @@ pub struct Contest {
     pub places: Vec<Contested>,
     /// Who else wrote in the draft; nobody where it is a version that changed them.
     pub by: Option<String>,
+    /// Whether that was the same person: in another window, or before.
+    pub is_own: bool,
 }
 
 /// A place that two changed; nothing where one took it away.
@@ -63,7 +65,7 @@ impl Contest {
         self.places.is_empty()
     }
 
-    fn new(conflicts: Vec<Conflict>, by: Option<String>) -> Self {
+    fn new(conflicts: Vec<Conflict>, by: Option<String>, own: &str) -> Self {
         let words = |value: Option<Value>| {
             value.map(|value| match value {
                 Value::String(text) => text,
@@ -77,6 +79,7 @@ impl Contest {
         });
         Self {
             places: places.collect(),
+            is_own: by.as_deref() == Some(own),
             by,
         }
     }
@@ -215,7 +218,7 @@ impl<'a> Sent<'a> {
         match call.seen(&begun.etag).body(&body).json::<Value>().await {
             Ok(_draft) => Ok(Outcome::Done(self.said("draft-merged"))),
             Err(refused) if refused.code == "merge_conflict" => {
-                let contest = Contest::new(conflicts_of(&refused), None);
+                let contest = Contest::new(conflicts_of(&refused), None, "");
                 Ok(Stay::contested(begun, contest))
             }
             Err(refused) if refused.is_signed_out() => Err(refused),
@@ -382,7 +385,11 @@ async fn save(
             Ok(merged) => written = merged,
             Err(conflicts) => {
                 let by = name_of(&theirs.author).to_owned();
-                return Ok(Saved::Contested(Contest::new(conflicts, Some(by))));
+                return Ok(Saved::Contested(Contest::new(
+                    conflicts,
+                    Some(by),
+                    &signed.account.email,
+                )));
             }
         }
     }
@@ -410,7 +417,11 @@ async fn join(
         Ok(merged) => put(&signed.api, &theirs.id, &etag, &merged, true).await,
         Err(conflicts) => {
             let by = Some(theirs.others(&signed.account.email));
-            Ok(Saved::Contested(Contest::new(conflicts, by)))
+            Ok(Saved::Contested(Contest::new(
+                conflicts,
+                by,
+                &signed.account.email,
+            )))
         }
     }
 }

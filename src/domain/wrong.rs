@@ -468,6 +468,8 @@ wrong! {
     TestFails { test: String, why: String } = "test_fails", "the test `{test}` fails: {why}";
     /// The document gives this persona, which lacks a setting that Anam requires.
     GivesIncomplete { name: String, missing: String } = "gives_incomplete", "gives the persona `{name}`, which has no {missing}: no session would begin";
+    /// Of a JSON Schema: these two of its keywords let nothing in.
+    EmptyRange { least: &'static str, most: &'static str } = "empty_range", "lets nothing in: it is above `{most}`";
     /// Of a bundle.
     OtherTenant = "other_tenant", "is not the tenant that the credential belongs to";
     RolloutGoesOn { version: i32, percent: u8 } = "rollout_goes_on", "the rollout of version {version} to {percent} % of the users goes on";

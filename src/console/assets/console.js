@@ -76,6 +76,38 @@ if (menu) {
   fit();
 }
 
+// What keeps a form from being sent is seen, also where it is folded away.
+document.addEventListener("invalid", (event) => {
+  const folded = "details:not([open])";
+  for (let part = event.target.closest(folded); part; part = part.parentElement.closest(folded)) part.open = true;
+}, true);
+
+// What was done is said until somebody changes something, and changes of one form are not lost by sending another unasked.
+const changed = new Set();
+document.addEventListener("input", ({ target }) => {
+  if (target.form?.method !== "post") return;
+  document.querySelector("main > .notice.good")?.remove();
+  changed.add(target.form);
+});
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  const others = [...changed].filter((form) => form !== event.target && form.isConnected && !form.matches("[data-keep], [data-parts]"));
+  if (others.length > 0 && !confirm(document.body.dataset.others)) event.preventDefault();
+});
+
+// What a form kept in this browser goes once the server says that it was done, and not when it was only sent.
+const sent = {
+  begin: (place) => sessionStorage.setItem(`sent ${place}`, ""),
+  end: () => {
+    const isDone = new URLSearchParams(location.search).has("said");
+    for (const name of Object.keys(sessionStorage).filter((name) => name.startsWith("sent "))) {
+      if (isDone) localStorage.removeItem(name.slice(5));
+      sessionStorage.removeItem(name);
+    }
+  },
+};
+sent.end();
+
 const later = (milliseconds, what) => {
   let waits;
   return () => {
@@ -128,6 +160,8 @@ for (const form of document.querySelectorAll("form[data-keep]")) {
     return JSON.stringify(fields);
   };
   const clean = words();
+  const mark = form.querySelector("[data-unsaved]");
+  form.addEventListener("input", () => { if (mark) mark.hidden = words() === clean; });
   const kept = localStorage.getItem(place);
   if (kept && kept !== clean && says) {
     const texts = lang === "de"
@@ -145,7 +179,7 @@ for (const form of document.querySelectorAll("form[data-keep]")) {
     if (now === clean) localStorage.removeItem(place);
     else localStorage.setItem(place, now);
   }));
-  form.addEventListener("submit", () => localStorage.removeItem(place));
+  form.addEventListener("submit", () => sent.begin(place));
 }
 
 function restore(form, fields) {
@@ -249,7 +283,7 @@ const parts = (form) => {
   const kept = `unsaved:${form.dataset.document}`;
   const fields = (submitter) => new URLSearchParams(new FormData(form, submitter));
   // What the form is about is no change of it.
-  const passing = /^(form|etag|draft|base|seen|zone|part|do|try\..*|.*\.open)$/;
+  const passing = /^(form|etag|draft|base|seen|zone|part|do|try\..*|r\d+\.open)$/;
   const content = () => [...new FormData(form)].filter(([name]) => !passing.test(name));
   const running = {};
   // A later question of a kind takes the place of an earlier one.
@@ -322,7 +356,7 @@ const parts = (form) => {
     if (button && changesNothing(button.value)) {
       event.preventDefault();
       redraw(fields(button));
-    }
+    } else sent.begin(kept);
   });
   form.addEventListener("change", (event) => {
     keep();
@@ -344,6 +378,8 @@ const parts = (form) => {
   let begun = "";
   const keep = () => {
     const now = JSON.stringify(content());
+    const mark = form.querySelector("[data-unsaved]");
+    if (mark) mark.hidden = now === begun;
     if (now === begun) localStorage.removeItem(kept);
     else localStorage.setItem(kept, JSON.stringify({ of: [...new FormData(form)].filter(([name]) => /^(draft|etag|base|seen)$/.test(name)), fields: content() }));
   };
@@ -385,7 +421,6 @@ const parts = (form) => {
   const offer = () => {
     const banner = document.getElementById("unsaved");
     if (form.hasAttribute("data-changed")) return;
-    if (new URLSearchParams(location.search).get("said")?.startsWith("context-")) localStorage.removeItem(kept);
     let found = null;
     try { found = JSON.parse(localStorage.getItem(kept)); } catch { localStorage.removeItem(kept); }
     if (!found || JSON.stringify(found.fields) === begun || !form.querySelector("[name=was]")) return;

@@ -33,7 +33,7 @@ function fail(words, details) {
 function trouble(kind, words, details = []) {
   const line = (content, className) => Object.assign(document.createElement("p"), { textContent: content, className });
   const box = Object.assign(document.createElement("div"), { className: `notice ${kind}` });
-  box.append(line(words, ""), ...details.filter(Boolean).map((detail) => Object.assign(line(detail, "small"), { lang: "en" })));
+  box.append(line(words, ""), ...details.map(({ words, lang }) => Object.assign(line(words, "small"), { lang })));
   element("talk-trouble").replaceChildren(box);
 }
 
@@ -46,7 +46,8 @@ async function token() {
   }
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
-  const faults = (told.errors ?? []).map(({ at, message }) => `${at} ${message}`);
+  const lang = (english) => (english ? "en" : document.documentElement.lang);
+  const faults = (told.errors ?? []).map(({ at, message, english }) => ({ at, words: message, lang: lang(english) }));
   throw Object.assign(new Error(), { said: told.refused ?? text("talk-unreachable"), faults });
 }
 
@@ -67,6 +68,7 @@ async function begin() {
   element("talk-video").hidden = "standIn" in form.dataset;
   element("talk-trouble").replaceChildren();
   forget();
+  unmark();
   say(text("talk-asking"));
   const mine = call = {};
   try {
@@ -113,11 +115,36 @@ function engine(session) {
   return frame;
 }
 
+// Faults beside their fields; gives those that have none, with their places.
+function mark(faults) {
+  const left = [];
+  for (const { at, words, lang } of faults) {
+    const name = at.startsWith("/metadata/") ? `try.meta.${at.split("/")[2].replaceAll("~1", "/").replaceAll("~0", "~")}` : "";
+    const field = form.elements[name];
+    if (!(field instanceof Element)) { left.push({ words: `${at} ${words}`, lang }); continue; }
+    const fault = Object.assign(document.createElement("p"), { className: "fault", textContent: words, lang, id: `${field.id}-fault` });
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", fault.id);
+    field.after(fault);
+    if (!form.querySelector(":focus[aria-invalid]")) field.focus();
+  }
+  return left;
+}
+
+function unmark() {
+  for (const fault of form.querySelectorAll(".fault")) fault.remove();
+  for (const field of form.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-describedby");
+  }
+}
+
 function explain(error) {
   const known = error?.name === "NotAllowedError" ? "talk-microphone-denied" : TROUBLES[error?.code];
   const details = [error?.code, error?.message].filter(Boolean).join(" · ");
   // What the gateway said is for people already; what the SDK said is for whoever looks into it.
-  fail(error?.said ?? text(known ?? "talk-error-other"), error?.said ? error.faults : [details]);
+  if (error?.said) fail(error.said, mark(error.faults ?? []));
+  else fail(text(known ?? "talk-error-other"), details ? [{ words: details, lang: "en" }] : []);
 }
 
 // Who answers, and why; the persona's first words are there before it says them.

@@ -320,6 +320,8 @@ struct StoryPage {
     asked: Option<String>,
     greeting: Option<String>,
     persona_name: Option<String>,
+    /// Whether whoever made the test call chose the persona, and no rule was asked.
+    is_chosen: bool,
     session: Explained,
 }
 
@@ -340,7 +342,12 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
     let path = format!("/v1/admin/sessions/{}", encode(&id));
     let session: Explained = signed.api.get(&path).await?;
     let tried = session.test.as_ref();
-    let content = match tried.and_then(|test| test.context(&session.trace.context.key)) {
+    let placed = tried.and_then(|test| test.context(&session.trace.context.key));
+    let persona = session.trace.persona.key.as_str();
+    let is_chosen = placed
+        .as_ref()
+        .is_some_and(|content| content.gives_only(persona));
+    let content = match placed {
         Some(content) => content,
         None => context_content(&signed, &session.trace).await,
     };
@@ -362,6 +369,7 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
             .map(str::to_owned),
         greeting: config("initialMessage"),
         persona_name: config("name"),
+        is_chosen,
         fields,
         session,
     }))

@@ -100,6 +100,15 @@ impl Clause {
 #[serde(default)]
 pub struct ContextContent {
     rules: Vec<RuleContent>,
+    /// The persona of those for whom no rule holds, or how it is drawn.
+    default: Value,
+}
+
+impl ContextContent {
+    /// Whether everybody gets this persona.
+    pub fn gives_only(&self, persona: &str) -> bool {
+        self.rules.is_empty() && self.default == persona
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -152,7 +152,10 @@ fn refusal(refused: &Refused) -> HttpResponse {
     let errors: Vec<_> = refused
         .errors
         .iter()
-        .map(|fault| json!({ "at": fault.pointer, "message": refused.said_of(fault).text }))
+        .map(|fault| {
+            let said = refused.said_of(fault);
+            json!({ "at": fault.pointer, "message": said.text, "english": said.is_foreign })
+        })
         .collect();
     answer.json(json!({ "refused": refused.words(), "code": refused.code, "errors": errors }))
 }

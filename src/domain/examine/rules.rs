@@ -56,6 +56,7 @@ pub(super) fn findings(key: &Key, context: &Reading, around: &Surroundings<'_>) 
         }
     }
     findings.extend(unused(context, around));
+    findings.extend(empty_ranges(context));
     findings.extend(unreachable_personas(key, context, around));
     findings
 }
@@ -515,6 +516,20 @@ fn unused(context: &Reading, around: &Surroundings<'_>) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+/// Numbers, lengths and counts of the metadata that start above where they end.
+fn empty_ranges(context: &Reading) -> impl Iterator<Item = Finding> {
+    let schema = context.schema.as_ref().map(MetadataSchema::document);
+    let empty = schema.map(schema::empty_ranges).unwrap_or_default();
+    empty.into_iter().map(|range| {
+        let schema::EmptyRange { at, least, most } = range;
+        Finding::error(
+            format!("/metadata{at}"),
+            Wrong::EmptyRange { least, most },
+            "Swap them, or correct one",
+        )
+    })
 }
 
 /// The top member of the metadata that a path goes through; `*` for all of them.

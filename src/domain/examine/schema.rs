@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use crate::domain::fault::step;
 use crate::domain::key::Key;
 use crate::domain::snapshot::LiveContext;
 use crate::domain::template::ValueLimits;
@@ -42,6 +43,49 @@ fn lookup_in<'s>(schema: &'s Value, steps: &[&str], of_item: bool) -> PathLookup
 pub(super) fn members(schema: &Value) -> impl Iterator<Item = &String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     properties.into_iter().flat_map(|members| members.keys())
+}
+
+/// Two limits that no value keeps.
+#[derive(Debug, PartialEq)]
+pub(super) struct EmptyRange {
+    /// The JSON pointer of the lower one.
+    pub(super) at: String,
+    pub(super) least: &'static str,
+    pub(super) most: &'static str,
+}
+
+/// The limits of members and items, on every level, that no value keeps.
+pub(super) fn empty_ranges(schema: &Value) -> Vec<EmptyRange> {
+    let mut found = Vec::new();
+    gather_empty_ranges(schema, "", &mut found);
+    found
+}
+
+fn gather_empty_ranges(schema: &Value, at: &str, found: &mut Vec<EmptyRange>) {
+    const PAIRS: [(&str, &str, bool); 6] = [
+        ("minimum", "maximum", true),
+        ("exclusiveMinimum", "maximum", false),
+        ("minimum", "exclusiveMaximum", false),
+        ("minLength", "maxLength", true),
+        ("minItems", "maxItems", true),
+        ("minProperties", "maxProperties", true),
+    ];
+    let number = |name: &str| schema.get(name).and_then(Value::as_f64);
+    for (least, most, may_be_equal) in PAIRS {
+        if let (Some(low), Some(high)) = (number(least), number(most))
+            && (low > high || (low >= high && !may_be_equal))
+        {
+            let at = format!("{at}/{least}");
+            found.push(EmptyRange { at, least, most });
+        }
+    }
+    let members = schema.get("properties").and_then(Value::as_object);
+    for (name, member) in members.into_iter().flatten() {
+        gather_empty_ranges(member, &format!("{at}/properties{}", step(name)), found);
+    }
+    if let Some(items @ Value::Object(_)) = schema.get("items") {
+        gather_empty_ranges(items, &format!("{at}/items"), found);
+    }
 }
 
 /// Looks at each subschema once for the same rest of a path, however many ways lead to it.

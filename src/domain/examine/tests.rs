@@ -354,6 +354,34 @@ fn a_prompt_that_may_pass_the_cap_is_told_with_its_size() {
 }
 
 #[test]
+fn a_range_that_ends_below_its_beginning_is_an_error_at_its_place() {
+    let lines = of_context(json!({
+        "default": "guide",
+        "metadata": { "type": "object", "minProperties": 3, "maxProperties": 2, "properties": {
+            "step": { "type": "integer", "minimum": 5, "maximum": 1 },
+            "same": { "type": "integer", "minimum": 5, "maximum": 5 },
+            "open": { "type": "number", "minimum": 5, "exclusiveMaximum": 5 },
+            "list": { "type": "array", "items": { "type": "string", "minLength": 4, "maxLength": 3 } },
+        } },
+    }));
+    let empty: Vec<&str> = lines
+        .iter()
+        .filter(|line| line.starts_with('E') && line.contains("lets nothing in"))
+        .map(|line| line.split(' ').nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        empty,
+        [
+            "/metadata/minProperties",
+            "/metadata/properties/list/items/minLength",
+            "/metadata/properties/open/minimum",
+            "/metadata/properties/step/minimum",
+        ],
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_text_that_can_never_be_said_is_an_error_at_its_place() {
     let bomb = format!(
         "'{}'|replace('a', '{}')",

@@ -7,6 +7,7 @@ mod journey;
 mod looks;
 mod pictures;
 mod rules;
+mod slips;
 mod sso;
 mod states;
 mod talk;

@@ -104,7 +104,22 @@ async fn an_editor_talks_with_a_draft_as_a_user_whom_they_describe_and_sees_why(
         );
         desk.shows("[aria-labelledby=story]", "A test call of ann@example.com")
             .await;
+        desk.shows("[aria-labelledby=story]", "the persona was chosen")
+            .await;
+        desk.shows("[aria-labelledby=rules]", "No rule was asked")
+            .await;
         look(&desk, "the story").await;
+
+        // What a context does not take is said at its field.
+        desk.open("/console/talk?what=persona:support-agent").await;
+        desk.fill("[name='try.meta.ticketId']", &"T-1".repeat(30))
+            .await;
+        desk.press("#talk-start").await;
+        desk.shows("[name='try.meta.ticketId'] + .fault", "40")
+            .await;
+        desk.shows("#talk-trouble", "does not fit the context")
+            .await;
+        look(&desk, "a fault").await;
         desk.open("/console").await;
         desk.shows("main", "one test call beside them").await;
         app.stop().await;
