@@ -46,6 +46,12 @@ pub enum RefusalReason {
     IntrospectionUnavailable,
     /// The page's origin is not among the tenant's.
     Origin,
+    /// A quota is used up.
+    Quota,
+    /// More requests than a rate allows.
+    TooOften,
+    /// All places for conversations are taken.
+    PlacesTaken,
 }
 
 impl RefusalReason {
@@ -56,6 +62,9 @@ impl RefusalReason {
             Self::KeysUnavailable => "keys_unavailable",
             Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::Origin => "origin_not_allowed",
+            Self::Quota => "quota_reached",
+            Self::TooOften => "rate_limited",
+            Self::PlacesTaken => "places_taken",
         }
     }
 
@@ -65,6 +74,9 @@ impl RefusalReason {
             Self::KeysUnavailable,
             Self::IntrospectionUnavailable,
             Self::Origin,
+            Self::Quota,
+            Self::TooOften,
+            Self::PlacesTaken,
         ])
     }
 
@@ -81,6 +93,9 @@ impl RefusalReason {
                 "the issuer's introspection endpoint gave no answer that can be used".to_owned()
             }
             Self::Origin => "the page's origin is not in the policy's allowedOrigins".to_owned(),
+            Self::Quota => "a quota of sessions or minutes is used up".to_owned(),
+            Self::TooOften => "there were more requests than a rate allows".to_owned(),
+            Self::PlacesTaken => "all places for conversations are taken".to_owned(),
         }
     }
 
@@ -96,6 +111,15 @@ impl RefusalReason {
             }
             Self::Origin => {
                 "Add the origin to the policy's allowedOrigins if the page is yours: scheme, host and port must be the same."
+            }
+            Self::Quota => {
+                "Raise `quotas` in the policy, or ask the gateway's operator where theirs is used up: GET /v1/admin/quotas says what is left."
+            }
+            Self::TooOften => {
+                "See whether a page asks in a loop; else raise `limits` in the policy, or ask the gateway's operator."
+            }
+            Self::PlacesTaken => {
+                "More conversations at once need a larger plan at Anam, or a larger share of the platform's: ask the gateway's operator."
             }
         }
     }
@@ -121,6 +145,15 @@ impl Refused {
             origin: String::new(),
             request,
         }
+    }
+
+    /// Of a verified user, by a limit.
+    pub fn limit(why: RefusalReason, tenant: TenantId, request: Option<RequestId>) -> Self {
+        let claimed = Claimed {
+            tenant: Some(tenant),
+            ..Claimed::default()
+        };
+        Self::token(why, claimed, request)
     }
 
     /// A refused web origin.

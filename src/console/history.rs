@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::api::Refused;
 use super::frame::{Frame, page_after};
-use super::releasing::{Going, release};
+use super::parts::Faults;
+use super::releasing::{Going, judge, release};
 use super::visit::{Answer, Form, Signed, see};
-use super::writing::address;
+use super::writing::{address, name_of};
 
 #[derive(Debug, Template)]
 #[template(path = "history.html")]
@@ -23,7 +24,19 @@ struct HistoryPage {
     releases: Vec<Release>,
     /// The version that is looked at, and what it changed.
     shown: Option<(i32, Comparison)>,
-    refused: Option<Refused>,
+    faults: Faults,
+    /// A release as the form says it.
+    typed: Typed,
+}
+
+/// What somebody typed about a release.
+#[derive(Debug, Default)]
+struct Typed {
+    version: i32,
+    percent: String,
+    from: String,
+    zone: String,
+    note: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,12 +96,24 @@ struct Release {
     /// It is to take effect later than now.
     #[serde(skip)]
     is_ahead: bool,
+    /// Who called it off.
+    #[serde(skip)]
+    cancelled_who: String,
 }
 
 impl Release {
     /// Whether it can still be cancelled.
     fn is_to_come(&self) -> bool {
         self.way == "release" && self.cancelled_by.is_none() && self.is_ahead
+    }
+
+    /// How it came about, as the name of a text.
+    fn how(&self) -> String {
+        if self.is_ahead && self.way == "release" {
+            "way-scheduled".to_owned()
+        } else {
+            format!("way-{}", self.way)
+        }
     }
 }
 
@@ -112,7 +137,7 @@ struct Change {
 
 /// The history of a document.
 pub async fn show(signed: &Signed, kind: &'static str, key: &str) -> Answer {
-    render(signed, kind, key, None).await
+    render(signed, kind, key, None, Typed::default()).await
 }
 
 /// The history, with why something was not done.
@@ -122,7 +147,7 @@ pub async fn show_refused(
     key: &str,
     refused: &Refused,
 ) -> Answer {
-    render(signed, kind, key, Some(refused)).await
+    render(signed, kind, key, Some(refused), Typed::default()).await
 }
 
 /// Releases, rolls back, reviews or cancels: the button that was pressed says it.
@@ -133,13 +158,13 @@ pub async fn act(signed: &Signed, kind: &'static str, key: &str, sent: &Form) ->
     let note = sent.get("note");
     let done = match sent.get("do") {
         "release" => {
-            let going = Going {
-                note: note.to_owned(),
-                percent: sent.filled("percent").and_then(|text| text.parse().ok()),
-                from: None,
-            };
-            let released = release(&signed.api, kind, key, version, &going).await;
-            released.map(|()| going.said())
+            let going = Going::sent(sent);
+            match judge(signed, sent) {
+                Some(refused) => Err(refused),
+                None => release(&signed.api, kind, key, version, &going)
+                    .await
+                    .map(|()| going.said()),
+            }
         }
         "rollback" => {
             let asked = json!({ "note": note });
@@ -169,7 +194,16 @@ pub async fn act(signed: &Signed, kind: &'static str, key: &str, sent: &Form) ->
     };
     match done {
         Ok(said) => Ok(see(&format!("{here}?said={said}"))),
-        Err(refused) => render(signed, kind, key, Some(&refused)).await,
+        Err(refused) => {
+            let typed = Typed {
+                version,
+                percent: sent.get("percent").to_owned(),
+                from: sent.get("from").to_owned(),
+                zone: sent.get("zone").to_owned(),
+                note: note.to_owned(),
+            };
+            render(signed, kind, key, Some(&refused), typed).await
+        }
     }
 }
 
@@ -178,13 +212,20 @@ async fn render(
     kind: &'static str,
     key: &str,
     refused: Option<&Refused>,
+    typed: Typed,
 ) -> Answer {
     let (api, path) = (&signed.api, address(kind, key));
     let document: Document = api.get(&path).await?;
     let mut versions: Page<Version> = api.get(&format!("{path}/versions?limit=50")).await?;
     let mut releases: Page<Release> = api.get(&format!("{path}/releases?limit=50")).await?;
+    let cancels = releases.items.extract_if(.., |one| one.way == "cancel");
+    let cancels: Vec<Release> = cancels.collect();
     for release in &mut releases.items {
         release.is_ahead = release.live_from > signed.now;
+        let by = release.cancelled_by.as_ref();
+        let by = cancels.iter().find(|cancel| Some(&cancel.id) == by);
+        release.cancelled_who =
+            by.map_or_else(String::new, |cancel| name_of(&cancel.actor).to_owned());
     }
     if let Some(newest) = versions.items.first_mut() {
         let reviews = format!("{path}/versions/{}/reviews", newest.number);
@@ -209,7 +250,8 @@ async fn render(
         versions: versions.items,
         releases: releases.items,
         shown,
-        refused: refused.cloned(),
+        faults: refused.cloned().map(Faults::from).unwrap_or_default(),
+        typed,
     };
     Ok(page_after(refused, &page))
 }

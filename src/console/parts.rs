@@ -4,6 +4,8 @@ use std::fmt;
 
 use actix_web::ResponseError;
 use actix_web::http::StatusCode;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono_tz::Tz;
 use serde::de::DeserializeOwned;
 
 use serde::Deserialize;
@@ -81,6 +83,12 @@ impl<T: DeserializeOwned> Search<T> {
 pub struct At(pub String);
 
 impl At {
+    /// Nothing where it can't be read.
+    pub fn moment(&self) -> Option<DateTime<Utc>> {
+        let read = DateTime::parse_from_rfc3339(&self.0).ok();
+        read.map(|moment| moment.to_utc())
+    }
+
     /// To the minute, for where no script says it in the reader's zone.
     pub fn brief(&self) -> String {
         match (self.0.get(..10), self.0.get(11..16)) {
@@ -286,14 +294,28 @@ pub fn query_of(parameters: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-/// A moment from a field for one, which has no zone: it is taken as UTC.
-pub fn moment_of(field: &str) -> String {
-    match field.len() {
-        10 => format!("{field}T00:00:00Z"),
-        16 => format!("{field}:00Z"),
-        19 => format!("{field}Z"),
-        _ => field.to_owned(),
-    }
+/// The moment that a field names in a zone (IANA's name; UTC where there is none of that name). A time that a clock shows twice is the
+/// earlier one, one that it leaves out the moment at which it is put forward.
+pub fn local_moment(field: &str, zone: &str) -> Option<DateTime<Utc>> {
+    let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
+    let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+    let read = |form: &&str| NaiveDateTime::parse_from_str(field, form).ok();
+    let local = forms.iter().find_map(read).or_else(|| {
+        let day = NaiveDate::parse_from_str(field, "%Y-%m-%d").ok()?;
+        day.and_hms_opt(0, 0, 0)
+    })?;
+    let quarters =
+        (0..=12).filter_map(|skipped| local.checked_add_signed(TimeDelta::minutes(skipped * 15)));
+    let mut moments = quarters.filter_map(|local| local.and_local_timezone(zone).earliest());
+    Some(moments.next()?.to_utc())
+}
+
+/// The same as the API takes it; what names no moment goes there as it was typed, which says so.
+pub fn moment_of(field: &str, zone: &str) -> String {
+    local_moment(field, zone).map_or_else(
+        || field.to_owned(),
+        |moment| moment.to_rfc3339_opts(SecondsFormat::Secs, true),
+    )
 }
 
 #[cfg(test)]
@@ -331,7 +353,27 @@ mod tests {
         let at = At("2026-11-24T13:35:48.203Z".to_owned());
         assert_eq!(at.brief(), "2026-11-24 13:35 UTC");
         assert_eq!(At("soon".to_owned()).brief(), "soon");
-        assert_eq!(moment_of("2026-11-24T13:35"), "2026-11-24T13:35:00Z");
-        assert_eq!(moment_of("2026-11-24"), "2026-11-24T00:00:00Z");
+    }
+
+    #[test]
+    fn a_field_names_a_moment_in_the_zone_of_whoever_fills_it_in() {
+        for (field, zone, moment) in [
+            ("2026-11-24T13:35", "", "2026-11-24T13:35:00Z"),
+            (
+                "2026-11-24T13:35:20",
+                "Nowhere/City",
+                "2026-11-24T13:35:20Z",
+            ),
+            ("2026-11-24", "Europe/Berlin", "2026-11-23T23:00:00Z"),
+            ("2026-11-24T13:35", "Europe/Berlin", "2026-11-24T12:35:00Z"),
+            ("2026-11-24T13:35", "Asia/Kolkata", "2026-11-24T08:05:00Z"),
+            // Shown twice, and left out.
+            ("2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00Z"),
+            ("2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:00:00Z"),
+            ("tomorrow", "Europe/Berlin", "tomorrow"),
+            ("", "Europe/Berlin", ""),
+        ] {
+            assert_eq!(moment_of(field, zone), moment, "{field} in {zone}");
+        }
     }
 }

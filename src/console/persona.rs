@@ -52,6 +52,8 @@ struct PersonaPage {
     note: String,
     percent: String,
     from: String,
+    /// Of that moment.
+    zone: String,
 }
 
 /// What a page is rendered with besides what is stored.
@@ -62,7 +64,7 @@ struct Typed {
     stay: Option<Stay>,
     tried: TryAs,
     faults: Vec<Fault>,
-    going: (String, String, String),
+    going: (String, String, String, String),
     /// Whether somebody pressed a button that does more than show the preview.
     is_act: bool,
 }
@@ -99,7 +101,7 @@ pub async fn act(signed: Signed, key: web::Path<String>, form: Form) -> Answer {
     let mut typed = Typed {
         form: Some(PersonaForm::sent(&form)),
         tried,
-        going: (text("note"), text("percent"), text("from")),
+        going: (text("note"), text("percent"), text("from"), text("zone")),
         is_act: form.get("do") != "preview",
         ..Typed::default()
     };
@@ -217,6 +219,7 @@ async fn render(signed: &Signed, key: &str, typed: Typed) -> Answer {
         note: typed.going.0,
         percent: typed.going.1,
         from: typed.going.2,
+        zone: typed.going.3,
     };
     let entries = shown.avatars.iter().chain(&shown.voices);
     let attributes = entries.map(|entry| &entry.attributes);

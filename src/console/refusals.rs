@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 use super::frame::{Frame, page};
 use super::parts::{At, Listed, query_of};
+use super::said::{Said, english};
+use super::texts::Texts;
 use super::visit::{Answer, Signed};
 
 /// Refusals that are the same one, seen several times.
@@ -34,15 +36,24 @@ impl Refusal {
     fn is_of_a_page(&self) -> bool {
         self.reason == "origin_not_allowed"
     }
+
+    /// Whether a limit refused somebody whose token and page are good.
+    fn is_of_a_limit(&self) -> bool {
+        LIMITS.contains(&self.reason.as_str())
+    }
 }
+
+/// Reasons that are limits.
+const LIMITS: [&str; 3] = ["quota_reached", "rate_limited", "places_taken"];
 
 /// All refusals for one reason.
 #[derive(Debug)]
 struct Reason {
     name: String,
-    meaning: String,
-    advice: String,
+    meaning: Said,
+    advice: Said,
     of_a_page: bool,
+    of_a_limit: bool,
     count: i64,
     last: At,
     refusals: Vec<Refusal>,
@@ -72,14 +83,14 @@ pub async fn show(signed: Signed) -> Answer {
     let next = list.next_page(&signed);
     Ok(page(&RefusalsPage {
         frame: Frame::new(&signed, signed.texts.say("refusals")),
-        reasons: by_reason(list.items),
+        reasons: by_reason(signed.texts, list.items),
         only,
         next,
     }))
 }
 
 /// Reasons in the order of their newest refusal.
-fn by_reason(refusals: Vec<Refusal>) -> Vec<Reason> {
+fn by_reason(texts: Texts, refusals: Vec<Refusal>) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
     for refusal in refusals {
         let known = reasons
@@ -92,15 +103,27 @@ fn by_reason(refusals: Vec<Refusal>) -> Vec<Reason> {
         }
         reasons.push(Reason {
             name: refusal.reason.clone(),
-            meaning: sentence(&refusal.meaning),
-            advice: refusal.advice.clone(),
+            meaning: said(texts, &refusal.reason, "", &sentence(&refusal.meaning)),
+            advice: said(texts, &refusal.reason, "-do", &refusal.advice),
             of_a_page: refusal.is_of_a_page(),
+            of_a_limit: refusal.is_of_a_limit(),
             count: refusal.count,
             last: refusal.last_at.clone(),
             refusals: vec![refusal],
         });
     }
     reasons
+}
+
+/// What there is a text for; what the API says otherwise.
+fn said(texts: Texts, reason: &str, part: &str, words: &str) -> Said {
+    match texts.find(&format!("refused-{reason}{part}")) {
+        Some(text) => Said {
+            text,
+            is_foreign: false,
+        },
+        None => english(texts, words),
+    }
 }
 
 /// With a capital letter at its beginning.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::api::{Api, Refused};
-use super::visit::Form;
+use super::parts::{local_moment, moment_of};
+use super::visit::{Form, Signed};
 use super::writing::address;
 
 /// When, and for whom, a version goes out.
@@ -23,7 +24,9 @@ impl Going {
         Self {
             note: form.get("note").to_owned(),
             percent: form.filled("percent").and_then(|text| text.parse().ok()),
-            from: form.filled("from").map(|from| format!("{from}:00Z")),
+            from: form
+                .filled("from")
+                .map(|from| moment_of(from, form.get("zone"))),
         }
     }
 
@@ -34,6 +37,29 @@ impl Going {
             (None, Some(_)) => "rolled-out",
             (None, None) => "published",
         }
+    }
+}
+
+/// What is wrong with when and for whom, before anything is done.
+pub fn judge(signed: &Signed, form: &Form) -> Option<Refused> {
+    let texts = signed.texts;
+    let from = form.filled("from");
+    let is_past = |from| local_moment(from, form.get("zone")).is_none_or(|at| at <= signed.now);
+    let from = from
+        .filter(|from| is_past(from))
+        .map(|_| Refused::faulty(texts, "/from", &texts.say("fault-future")));
+    let share = |text: &&str| {
+        text.trim()
+            .parse()
+            .is_ok_and(|share| (1..100).contains(&share))
+    };
+    let percent = form
+        .filled("percent")
+        .filter(|text| !share(text))
+        .map(|_| Refused::faulty(texts, "/percent", &texts.say("publish-percent-fault")));
+    match (from, percent) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -10,7 +10,7 @@ use super::api::{Api, Refused};
 use super::findings::{Finding, Validation, found};
 use super::history;
 use super::parts::Listed;
-use super::releasing::{Going, release};
+use super::releasing::{Going, judge, release};
 use super::visit::{Form, Signed, see};
 use super::writing::{
     Begun, Document, Draft, Version, Writing, address, name_of, page_of, version,
@@ -144,6 +144,9 @@ impl<'a> Sent<'a> {
     pub async fn act(self, content: &Map<String, Value>) -> Result<Outcome, Refused> {
         let (wanted, going) = (self.form.get("do"), Going::sent(self.form));
         let is_changed = *content != self.begun.content;
+        if let ("publish", Some(refused)) = (wanted, judge(self.signed, self.form)) {
+            return Ok(Stay::refused(self.begun, refused));
+        }
         if wanted == "publish" && !is_changed && self.begun.draft.is_none() {
             let refused = Refused::own(StatusCode::CONFLICT, "nothing_changed", "");
             let refused = refused.for_reader(self.signed.texts);

@@ -143,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_for_which_somebody_is_turned_away_has_its_texts() {
+        for reason in crate::refusals::RefusalReason::all() {
+            for part in ["", "-do"] {
+                let name = format!("refused-{}{part}", reason.as_label());
+                assert!(Texts::default().find(&name).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn every_reason_of_a_refused_single_sign_on_has_a_text() {
         let labels = [
             "sso_code",

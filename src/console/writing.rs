@@ -1,10 +1,11 @@
 //! A document while somebody writes it in a page: what is shown, and what the form begins with. The same for every kind.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api::{Api, Refused};
-use super::parts::Listed;
+use super::parts::{At, Listed};
 use super::visit::{Form, Signed};
 
 /// A document, as its page shows it.
@@ -25,6 +26,8 @@ pub struct Writing {
     pub begun: Begun,
     /// The version that is shown, where it is sealed and not live.
     pub waiting: Option<i32>,
+    /// What goes live next.
+    pub planned: Option<Planned>,
 }
 
 /// What a form begins with. The form carries it, so that what others do meanwhile is noticed, and merged.
@@ -82,8 +85,19 @@ pub struct Version {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Release {
+    version: i32,
+    live_from: At,
     way: String,
+    cancelled_by: Option<String>,
+}
+
+/// A version that goes live by itself.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub version: i32,
+    pub at: At,
 }
 
 impl Draft {
@@ -165,15 +179,22 @@ impl Writing {
                 ..Begun::default()
             },
             waiting: None,
+            planned: None,
             others: Vec::new(),
         };
+        let releases: Listed<Release> = api.get(&format!("{path}/releases?limit=100")).await?;
+        let (ahead, past) = stand(releases.items, signed.now);
+        writing.planned = ahead.into_iter().next().map(|next| Planned {
+            version: next.version,
+            at: next.live_from,
+        });
         if let Some(at) = at {
             let path = format!("/v1/admin/drafts/{}", drafts.remove(at).id);
             let draft = api.tagged::<Draft>(&path).await?;
             writing.draft = Some(draft.body.clone());
             writing.begun = draft.body.begun(draft.etag);
         } else {
-            writing.waiting = waiting(api, &path, writing.live, writing.latest).await?;
+            writing.waiting = writing.waits(&past);
             writing.begun.content = match writing.waiting {
                 Some(number) => version(api, kind, key, number).await?.content,
                 None => document.content.unwrap_or_default(),
@@ -194,25 +215,38 @@ impl Writing {
         self.begun = begun;
     }
 
+    /// The newest version if it waits to go live, to all or to the others; not if it was taken back: what somebody writes goes on from
+    /// there.
+    fn waits(&self, past: &[Release]) -> Option<i32> {
+        let latest = self.latest.filter(|_| self.latest != self.live)?;
+        let was_live = past.iter().any(|release| release.version == latest);
+        (self.goes_out(&latest) || self.live.is_none() || !was_live).then_some(latest)
+    }
+
+    /// Whether a share of the users have this version already.
+    pub fn goes_out(&self, version: &i32) -> bool {
+        self.rollout
+            .as_ref()
+            .map(|rollout| rollout.version)
+            .as_ref()
+            == Some(version)
+    }
+
     /// Whether a version was sealed since the draft was begun.
     pub fn is_behind(&self) -> bool {
         self.draft.is_some() && self.begun.base.unwrap_or(0) < self.latest.unwrap_or(0)
     }
 }
 
-/// The newest version if it is not live, and was not taken back: what somebody writes goes on from there.
-async fn waiting(
-    api: &Api,
-    path: &str,
-    live: Option<i32>,
-    latest: Option<i32>,
-) -> Result<Option<i32>, Refused> {
-    if live == latest || live.is_none() {
-        return Ok(latest.filter(|_| live.is_none()));
-    }
-    let last: Listed<Release> = api.get(&format!("{path}/releases?limit=1")).await?;
-    let is_back = last.items.first().is_some_and(|one| one.way == "rollback");
-    Ok(latest.filter(|_| !is_back))
+/// The releases that count: those to come, the next first, and those that took effect.
+fn stand(releases: Vec<Release>, now: DateTime<Utc>) -> (Vec<Release>, Vec<Release>) {
+    let standing = releases
+        .into_iter()
+        .filter(|release| release.way != "cancel" && release.cancelled_by.is_none());
+    let (mut ahead, past): (Vec<_>, Vec<_>) =
+        standing.partition(|release| release.live_from.moment().is_some_and(|at| at > now));
+    ahead.sort_by_key(|release| release.live_from.moment());
+    (ahead, past)
 }
 
 /// A version of a document.

@@ -16,7 +16,7 @@ use crate::auth::AuthError;
 use crate::domain::caller::Caller;
 use crate::domain::decide::{Decision, Moment, Undecided, decide};
 use crate::domain::fault::Fault;
-use crate::domain::ids::SessionId;
+use crate::domain::ids::{RequestId, SessionId, TenantId};
 use crate::domain::json::{self, JsonFault};
 use crate::domain::quota::{Left, Reached};
 use crate::domain::request::{BodyFault, MintRequest};
@@ -26,6 +26,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::lifecycle::Finisher;
 use crate::limits::{Admitted, TooMany};
 use crate::places::{self, Full, NoPlace, Place};
+use crate::refusals::{RefusalReason, Refused};
 use crate::repeats::{Claim, Issued, KeyReused, NoKey, Repeat};
 use crate::sources::{LiveTenant, SourceError};
 use crate::store::sessions::Requested;
@@ -156,6 +157,7 @@ where
         error
     })?;
     drop(judging);
+    let request = call.by.request;
     let tenant = Some(caller.tenant);
     let ready = match prepare(gateway, call, caller, started).await {
         Ok(Prepared::Ready(ready)) => ready,
@@ -166,6 +168,7 @@ where
         Err(error) => {
             trace.set("error.type", error.label());
             gateway.metrics.mint(error.label(), tenant);
+            note_limit(gateway, &error, tenant, request);
             return Err(error);
         }
     };
@@ -174,7 +177,28 @@ where
     if let (Some(caller), Err(MintError::Quota(reached, _))) = (counted, &minted) {
         gateway.limits.note_used_up(&caller, *reached);
     }
+    if let Err(error) = &minted {
+        note_limit(gateway, error, tenant, request);
+    }
     minted
+}
+
+/// Shows the tenant's admins that a user was refused by a limit: no session says so.
+fn note_limit(
+    gateway: &Gateway,
+    error: &MintError,
+    tenant: Option<TenantId>,
+    request: Option<RequestId>,
+) {
+    let why = match error {
+        MintError::Quota(..) => RefusalReason::Quota,
+        MintError::TooMany(_) => RefusalReason::TooOften,
+        MintError::Full(_) => RefusalReason::PlacesTaken,
+        _ => return,
+    };
+    if let Some(tenant) = tenant {
+        gateway.refusals.note(Refused::limit(why, tenant, request));
+    }
 }
 
 /// Everything from a verified caller up to the first trace that a mint leaves.

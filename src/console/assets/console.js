@@ -24,8 +24,20 @@ const widths = new ResizeObserver((seen) => {
   }
 });
 
+// Moments that somebody types are of the reader's zone, unless an address says of which.
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const zones = (root) => {
+  for (const zone of root.querySelectorAll("[data-zone]")) {
+    const typed = [...zone.form.querySelectorAll("input[type=datetime-local]")].some((field) => field.value);
+    if (zone.value || typed) continue;
+    zone.value = here;
+    for (const name of zone.form.querySelectorAll("[data-zone-name]")) name.textContent = `(${here})`;
+  }
+};
+
 const prepare = (root) => {
   moments(root);
+  zones(root);
   for (const part of root.querySelectorAll(".scroll")) widths.observe(part);
   for (const button of root.querySelectorAll("[data-without-script]")) button.hidden = true;
   // A choice that sends its form.
@@ -164,15 +176,13 @@ for (const form of document.querySelectorAll("form[data-keep]")) {
   form.addEventListener("input", () => { if (mark) mark.hidden = words() === clean; });
   const kept = localStorage.getItem(place);
   if (kept && kept !== clean && says) {
-    const texts = lang === "de"
-      ? ["Nicht gespeicherte Änderungen von vorhin:", "zurückholen", "vergessen"]
-      : ["Unsaved changes from before:", "bring back", "forget"];
+    const { kept: found, restore: again, forget } = says.dataset;
     const button = (text, does) => {
       const made = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: text });
       made.addEventListener("click", () => { does(); says.replaceChildren(); });
       return made;
     };
-    says.append(texts[0], " ", button(texts[1], () => restore(form, JSON.parse(kept))), " ", button(texts[2], () => localStorage.removeItem(place)));
+    says.append(found, " ", button(again, () => restore(form, JSON.parse(kept))), " ", button(forget, () => localStorage.removeItem(place)));
   } else localStorage.removeItem(place);
   form.addEventListener("input", later(300, () => {
     const now = words();

@@ -1,6 +1,6 @@
 //! "Try it": what a user would get by the form as it stands, and why. Nothing is saved for it.
 
-use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,7 @@ use super::schema::value_of;
 use super::words;
 use crate::console::api::{Api, Refused, encode};
 use crate::console::choices::Sample;
+use crate::console::parts::local_moment;
 use crate::console::texts::Texts;
 use crate::console::visit::Signed;
 use crate::domain::rules::WEEKDAYS;
@@ -280,12 +281,7 @@ impl Asked {
 
     /// The moment, which was typed in the tenant's zone; UTC where that is unknown.
     pub fn moment(&self, zone: &str) -> Option<DateTime<Utc>> {
-        let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
-        let local = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
-        let local = local
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(&self.at, form).ok())?;
-        Some(local.and_local_timezone(zone).earliest()?.to_utc())
+        local_moment(&self.at, zone)
     }
 }
 

@@ -52,7 +52,7 @@ pub fn attribute(texts: Texts, name: &str) -> String {
 pub fn value(texts: Texts, attribute: &str, text: &str) -> String {
     match attribute {
         "time.weekday" if WEEKDAYS.contains(&text) => texts.say(&format!("cx-day-{text}")),
-        "time.hour" => format!("{text}:00"),
+        "time.hour" if !text.is_empty() => format!("{text}:00"),
         _ => match text {
             "true" => texts.say("cx-yes"),
             "false" => texts.say("cx-no"),

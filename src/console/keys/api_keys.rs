@@ -30,7 +30,9 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
             once(call, &form).json::<ApiKey>().await
         }
         _ => {
-            let expires = form.filled("expires").map(moment_of);
+            let expires = form
+                .filled("expires")
+                .map(|field| moment_of(field, form.get("zone")));
             let mut wish = json!({ "name": form.get("name").trim(), "role": form.get("role") });
             if let (Some(expires), Some(members)) = (expires, wish.as_object_mut()) {
                 members.insert("expiresAt".to_owned(), expires.into());

@@ -68,6 +68,8 @@ pub fn colour(outcome: &str) -> &'static str {
 struct Filter {
     from: String,
     to: String,
+    /// Of these moments, as IANA names it; UTC if empty.
+    zone: String,
     subject: String,
     context: String,
     persona: String,
@@ -85,6 +87,7 @@ impl Filter {
         Self {
             from: field("from"),
             to: field("to"),
+            zone: field("zone"),
             subject: field("subject"),
             context: field("context"),
             persona: field("persona"),
@@ -98,8 +101,8 @@ impl Filter {
 
     fn query(&self) -> String {
         query_of(&[
-            ("from", &moment_of(&self.from)),
-            ("to", &moment_of(&self.to)),
+            ("from", &moment_of(&self.from, &self.zone)),
+            ("to", &moment_of(&self.to, &self.zone)),
             ("subject", &self.subject),
             ("context", &self.context),
             ("persona", &self.persona),

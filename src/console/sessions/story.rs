@@ -1,11 +1,12 @@
 //! One session: who asked, what was decided and why, and what became of it.
 
 use askama::Template;
+use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::list::{Given, colour};
-use super::trace::{ContextContent, Field, RuleTold, Trace, fields};
+use super::trace::{ContextContent, Field, Known, RuleTold, Trace, fields};
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page};
 use crate::console::parts::{At, Listed, words_of};
@@ -86,8 +87,6 @@ struct Issuer {
 #[serde(rename_all = "camelCase")]
 struct Inputs {
     kept: bool,
-    #[serde(default)]
-    reason: Option<String>,
     #[serde(default)]
     kept_until: Option<At>,
     #[serde(default)]
@@ -288,6 +287,13 @@ async fn context_content(signed: &Signed, trace: &Trace) -> ContextContent {
     version.map(|version| version.content).unwrap_or_default()
 }
 
+/// In which rules read the time.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Zone {
+    time_zone: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Named {
     name: String,
@@ -351,6 +357,8 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
         Some(content) => content,
         None => context_content(&signed, &session.trace).await,
     };
+    let zone: Zone = signed.api.get("/v1/admin/policy").await?;
+    let zone = zone.time_zone.unwrap_or_default();
     let values = session.inputs.values.as_ref();
     let mut fields = fields(&session.trace, session.sent.as_ref());
     name(&signed, &mut fields).await;
@@ -360,7 +368,17 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
     };
     Ok(page(&StoryPage {
         frame: Frame::new(&signed, signed.texts.say("session")),
-        rules: session.trace.told(&content, values),
+        rules: session.trace.told(
+            &content,
+            &Known {
+                texts: signed.texts,
+                inputs: values,
+                at: session
+                    .at
+                    .moment()
+                    .map(|at| at.with_timezone(&zone.parse::<Tz>().unwrap_or(Tz::UTC))),
+            },
+        ),
         brought: values.map(brought).unwrap_or_default(),
         drafts: drafts(&signed, &session).await,
         asked: values

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Datelike, Timelike};
+use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::console::contexts::words;
 use crate::console::parts::words_of;
+use crate::console::said::{Said, english};
+use crate::console::texts::Texts;
+use crate::domain::rules::WEEKDAYS;
 
 /// Why a user got what they got.
 #[derive(Debug, Default, Deserialize)]
@@ -70,12 +76,26 @@ pub struct PassedOver {
 pub struct RuleTold {
     pub name: String,
     pub held: bool,
-    /// The clause that failed, where the context's version is still there.
-    pub clause: Option<Clause>,
+    /// Of the clause that failed, where the context's version is still there.
+    pub operator: Option<String>,
+    /// What that clause wanted.
+    pub wanted: String,
     pub attribute: String,
-    /// What this user or page had in its place; `None` where that is not kept.
+    /// The attribute's name for people.
+    pub called: String,
+    /// What this user, page or moment had in its place; `None` where that is not kept.
     pub had: Option<String>,
-    pub remark: String,
+    pub remark: Option<Said>,
+}
+
+/// What is known of a session when its rules are told.
+#[derive(Debug)]
+pub struct Known<'a> {
+    pub texts: Texts,
+    /// What user and page brought along, where it is kept.
+    pub inputs: Option<&'a Value>,
+    /// When it began, in the zone of the tenant's rules.
+    pub at: Option<DateTime<Tz>>,
 }
 
 /// One clause of a rule.
@@ -89,8 +109,11 @@ pub struct Clause {
 
 impl Clause {
     /// With what it compares.
-    pub fn values(&self) -> String {
-        let values: Vec<String> = self.values.iter().map(words_of).collect();
+    pub fn values(&self, texts: Texts) -> String {
+        let values = self.values.iter().map(words_of);
+        let values: Vec<String> = values
+            .map(|value| words::value(texts, &self.attribute, &value))
+            .collect();
         values.join(", ")
     }
 }
@@ -120,7 +143,7 @@ struct RuleContent {
 
 impl Trace {
     /// The rules in the order in which they were tried, with what the context's version and the session's inputs say of them.
-    pub fn told(&self, content: &ContextContent, inputs: Option<&Value>) -> Vec<RuleTold> {
+    pub fn told(&self, content: &ContextContent, known: &Known<'_>) -> Vec<RuleTold> {
         let rules = self.rules.iter().map(|rule| {
             let written = content.rules.iter().find(|one| one.name == rule.rule);
             let clause = rule
@@ -130,13 +153,16 @@ impl Trace {
             let remark = rule
                 .failed_clause
                 .and_then(|at| rule.remarks.get(&at.to_string()));
+            let texts = known.texts;
             RuleTold {
                 name: rule.rule.clone(),
                 held: rule.failed_clause.is_none(),
-                clause,
-                had: inputs.and_then(|inputs| had(&attribute, inputs)),
+                operator: clause.as_ref().map(|clause| clause.operator.clone()),
+                wanted: clause.map_or_else(String::new, |clause| clause.values(texts)),
+                had: known.had(&attribute),
+                called: words::attribute(texts, &attribute),
                 attribute,
-                remark: remark.cloned().unwrap_or_default(),
+                remark: remark.map(|remark| said_remark(texts, remark)),
             }
         });
         rules.collect()
@@ -149,18 +175,67 @@ impl Trace {
     }
 }
 
-/// What a session's inputs have for an attribute. The empty text is for what is absent.
-fn had(attribute: &str, inputs: &Value) -> Option<String> {
-    let (root, path) = attribute.split_once('.')?;
-    let root = match root {
-        "user" => "facts",
-        "preferences" | "metadata" => root,
-        _ => return None,
+impl Known<'_> {
+    /// What there was for an attribute. The empty text is for what is absent.
+    fn had(&self, attribute: &str) -> Option<String> {
+        let (root, path) = attribute.split_once('.')?;
+        let text = match root {
+            "time" => self.time(path)?,
+            _ => self.brought(root, path)?,
+        };
+        Some(words::value(self.texts, attribute, &text))
+    }
+
+    fn brought(&self, root: &str, path: &str) -> Option<String> {
+        let root = match root {
+            "user" => "facts",
+            "preferences" | "metadata" => root,
+            _ => return None,
+        };
+        let found = path
+            .split('.')
+            .try_fold(self.inputs?.get(root)?, |value, name| value.get(name));
+        Some(found.map_or_else(String::new, words_of))
+    }
+
+    /// What the clock of the tenant's rules showed.
+    fn time(&self, part: &str) -> Option<String> {
+        let at = self.at?;
+        match part {
+            "hour" => Some(at.hour().to_string()),
+            "weekday" => {
+                let since_monday = usize::try_from(at.weekday().num_days_from_monday()).ok()?;
+                WEEKDAYS.get(since_monday).map(|day| (*day).to_owned())
+            }
+            "date" => Some(at.format("%Y-%m-%d").to_string()),
+            "time" => Some(at.format("%H:%M").to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// What a remark of the rules says, which is kept in English.
+fn said_remark(texts: Texts, remark: &str) -> Said {
+    let own = |text: String| Said {
+        text,
+        is_foreign: false,
     };
-    let found = path
-        .split('.')
-        .try_fold(inputs.get(root)?, |value, name| value.get(name));
-    Some(found.map_or_else(String::new, words_of))
+    let kind = |words: &str| match words {
+        "a text" => texts.find("remark-text"),
+        "a number" => texts.find("remark-number"),
+        "true or false" => texts.find("remark-flag"),
+        "a list" => texts.find("remark-list"),
+        _ => None,
+    };
+    let compared = remark.split_once(" was compared with ");
+    let kinds = compared.and_then(|(actual, value)| Some((kind(actual)?, kind(value)?)));
+    match (remark, kinds) {
+        ("it is absent", _) => own(texts.say("remark-absent")),
+        (_, Some((actual, value))) => {
+            own(texts.with_all("remark-kinds", &[("actual", &actual), ("value", &value)]))
+        }
+        _ => english(texts, remark),
+    }
 }
 
 /// A setting that Anam was sent.
@@ -235,21 +310,46 @@ mod tests {
         }))
         .unwrap_or_default();
         let inputs = json!({"facts": {"plan": "free"}, "metadata": {"a": {"b": 1}}});
-        let told = trace.told(&content, Some(&inputs));
+        let known = |texts| Known {
+            texts,
+            inputs: Some(&inputs),
+            at: DateTime::parse_from_rfc3339("2026-12-05T23:30:00Z")
+                .ok()
+                .map(|at| at.with_timezone(&Tz::Europe__Berlin)),
+        };
+        let (english, german) = (known(Texts::tagged("en")), known(Texts::tagged("de")));
+        let told = trace.told(&content, &english);
         let first = told.first();
-        assert_eq!(
-            first.map(|rule| rule.clause.as_ref().map(Clause::values)),
-            Some(Some("pro, 2".to_owned()))
-        );
+        assert_eq!(first.map(|rule| rule.wanted.as_str()), Some("pro, 2"));
         assert_eq!(
             first.and_then(|rule| rule.had.clone()).as_deref(),
             Some("free")
         );
-        assert_eq!(first.map(|rule| rule.remark.as_str()), Some("it is absent"));
+        let remarks = [&english, &german].map(|known| {
+            let told = trace.told(&content, known).into_iter().next();
+            told.and_then(|rule| rule.remark).map(|remark| remark.text)
+        });
+        assert_eq!(
+            remarks,
+            ["it is absent", "nichts davon ist da"].map(|text| Some(text.to_owned()))
+        );
+        let kinds = said_remark(german.texts, "a text was compared with a number");
+        assert_eq!(
+            (kinds.text.as_str(), kinds.is_foreign),
+            ("nicht vergleichbar: Text mit Zahl", false)
+        );
         assert_eq!(trace.by_rule(), Some("all"));
-        assert_eq!(had("metadata.a.b", &inputs).as_deref(), Some("1"));
-        assert_eq!(had("metadata.a.c", &inputs).as_deref(), Some(""));
-        assert_eq!(had("time.hour", &inputs), None);
+        for (attribute, had) in [
+            ("metadata.a.b", Some("1")),
+            ("metadata.a.c", Some("")),
+            // In the tenant's zone it is the next day.
+            ("time.weekday", Some("Sonntag")),
+            ("time.hour", Some("0:00")),
+            ("time.date", Some("2026-12-06")),
+            ("context", None),
+        ] {
+            assert_eq!(german.had(attribute).as_deref(), had, "{attribute}");
+        }
 
         let sent =
             json!({"personaConfig": {"avatarId": "x"}, "sessionOptions": {"videoQuality": "high"}});

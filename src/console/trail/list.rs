@@ -48,6 +48,8 @@ struct Filter {
     user: String,
     from: String,
     to: String,
+    /// Of these moments, as IANA names it; UTC if empty.
+    zone: String,
 }
 
 impl Filter {
@@ -60,6 +62,7 @@ impl Filter {
             user: field("user"),
             from: field("from"),
             to: field("to"),
+            zone: field("zone"),
         }
     }
 
@@ -69,8 +72,8 @@ impl Filter {
             ("action", &self.action),
             ("target", &self.target),
             ("user", &self.user),
-            ("from", &moment_of(&self.from)),
-            ("to", &moment_of(&self.to)),
+            ("from", &moment_of(&self.from, &self.zone)),
+            ("to", &moment_of(&self.to, &self.zone)),
         ])
     }
 }

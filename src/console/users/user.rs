@@ -24,6 +24,8 @@ struct UserPage {
     faults: Faults,
     /// Whether somebody changed them meanwhile.
     changed: bool,
+    /// Whether there is no trace of them.
+    is_unknown: bool,
     list: Listed<Session>,
     quotas: Vec<Quota>,
 }
@@ -54,6 +56,8 @@ async fn shown(
     let quotas: Result<Quotas, _> = signed.api.get(&path).await;
     let status = faults.status();
     let changed = status == StatusCode::PRECONDITION_FAILED;
+    let list = of_user(signed, &subject).await;
+    let nothing = fields.iter().all(|field| field.value.is_empty());
     page_with(
         status,
         &UserPage {
@@ -62,7 +66,8 @@ async fn shown(
                 signed.texts.with("user-title", "subject", &*subject),
             ),
             encoded: encode(&subject),
-            list: of_user(signed, &subject).await,
+            is_unknown: nothing && list.items.is_empty() && !faults.any(),
+            list,
             quotas: quotas.map(|read| read.quotas).unwrap_or_default(),
             etag,
             fields,

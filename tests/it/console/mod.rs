@@ -5,6 +5,7 @@ mod doors;
 mod factor;
 mod faults;
 mod recent;
+mod releases;
 mod roles;
 mod settings;
 mod single_sign_on;

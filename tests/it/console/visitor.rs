@@ -212,6 +212,12 @@ impl Fields {
         value.clone_into(&mut field.1);
     }
 
+    /// Fills a field in, whether the page has one or a script would make it.
+    pub(super) fn put(&mut self, name: &str, value: &str) {
+        self.0.retain(|(own, _)| own != name);
+        self.tick(name, value);
+    }
+
     /// Ticks a box.
     pub(super) fn tick(&mut self, name: &str, value: &str) {
         self.0.push((name.to_owned(), value.to_owned()));

@@ -60,7 +60,7 @@ async fn support_reads_why_a_user_got_somebody() {
     assert_eq!(story.status, 200);
     for words in [
         "asked for the context “support”",
-        "urgent calls of enterprise customers did not hold It wants user.plan is enterprise There was pro",
+        "urgent calls of enterprise customers did not hold It wants plan is enterprise user.plan There was pro",
         "Recording at Anam",
         "locked by the policy",
         "T-<1>",

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::admins::body;
 use crate::harness::logs::logged;
 use crate::harness::wait::until;
-use crate::harness::{TestApp, pointers, problem, spawn};
+use crate::harness::{TestApp, context, pointers, problem, spawn};
 
 async fn refusals(app: &TestApp, key: &str, query: &str) -> Vec<Value> {
     let path = format!("/v1/admin/refusals{query}");
@@ -217,6 +217,29 @@ async fn the_kinds_of_a_flood_beyond_the_newest_are_counted_in_one_row() {
     assert!(
         newest.contains("app-59") && !newest.contains("app-0"),
         "{newest:?}"
+    );
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_whom_a_limit_refuses_are_counted_for_their_tenant() {
+    let app = spawn().await;
+    app.apply("tenant: demo\npolicy: {quotas: {user: {sessionsPerDay: 1}}}\n")
+        .await;
+    let viewer = app.admin_key("demo", Role::Viewer).await;
+    let user = app.user("user-1");
+    assert_eq!(app.mint(&user, &context("support")).await.status(), 200);
+    for _ in 0..2 {
+        let refused = app.mint(&user, &context("support")).await;
+        problem(refused, 429, "quota_reached").await;
+    }
+    let seen = refusals(&app, &viewer, "?reason=quota_reached").await;
+    let [seen] = seen.as_slice() else {
+        panic!("one row: {seen:?}");
+    };
+    assert_eq!(
+        (&seen["count"], &seen["issuer"], &seen["origin"]),
+        (&json!(2), &json!(null), &json!(null))
     );
     app.stop().await;
 }
