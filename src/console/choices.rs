@@ -60,6 +60,9 @@ pub async fn entries(api: &Api, kind: &str) -> Result<Vec<Entry>, Refused> {
 pub struct DocumentLine {
     pub kind: String,
     pub key: String,
+    /// Of a persona: what it is called.
+    #[serde(default)]
+    pub name: Option<String>,
     pub live_version: Option<i32>,
     pub latest_version: Option<i32>,
     #[serde(default)]

@@ -71,6 +71,8 @@ pub struct DocumentRow {
     pub created_at: DateTime<Utc>,
     /// The newest sealed version.
     pub latest_version: Option<i32>,
+    /// Of a persona: what its newest version calls it, or a draft where none is sealed.
+    pub name: Option<String>,
     /// How many drafts there are.
     pub drafts: i64,
 }
@@ -319,6 +321,12 @@ impl TenantTx {
             r#"select d.id, d.kind, d.key, d.archived_at, d.created_at,
                       (select max(v.number) from document_version v
                        where v.tenant_id = d.tenant_id and v.document_id = d.id) as latest_version,
+                      case when d.kind = 'persona' then coalesce(
+                          (select v.content->>'name' from document_version v
+                           where v.tenant_id = d.tenant_id and v.document_id = d.id order by v.number desc limit 1),
+                          (select f.content->>'name' from draft f
+                           where f.tenant_id = d.tenant_id and f.document_id = d.id order by f.updated_at desc limit 1))
+                      end as name,
                       (select count(*) from draft f where f.tenant_id = d.tenant_id and f.document_id = d.id) as "drafts!"
                from document d
                where d.tenant_id = $1 and ($2::text is null or d.kind = $2) and ($3::text is null or d.key = $3)
@@ -345,6 +353,7 @@ impl TenantTx {
                     archived_at: row.archived_at,
                     created_at: row.created_at,
                     latest_version: row.latest_version,
+                    name: row.name,
                     drafts: row.drafts,
                 })
             })

@@ -79,6 +79,8 @@ const prepare = (root) => {
 };
 prepare(document);
 
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest" });
+
 // On a narrow screen the menu is closed until it is asked for.
 const menu = document.querySelector(".menu");
 if (menu) {
@@ -351,6 +353,8 @@ const parts = (form) => {
     target?.focus({ preventScroll: !part });
     if (!part && start !== null && start !== undefined) try { target?.setSelectionRange(start, end); } catch { /* it has no text */ }
     part?.scrollIntoView({ block: "nearest" });
+    // What keeps the comparison back stands at the top.
+    if (body.get("do") === "impact") form.querySelector(".notice.bad")?.scrollIntoView({ block: "center" });
     tryIt();
   };
   const refresh = () => {

@@ -47,6 +47,11 @@ async fn writing_and_publishing_need_no_script() {
     let (ann, _) = pair(&app).await;
     let list = ann.open("/console/personas").await;
     assert!(list.html.contains(&format!("href=\"{ACTION}\"")));
+    assert!(
+        list.text().contains("Liv from support support-agent"),
+        "{}",
+        list.text()
+    );
     let page = ann.open(ACTION).await;
     let mut form = page.form(ACTION);
     form.set("initialMessage", "Hello {{ user.name }}");

@@ -29,6 +29,10 @@ pub(in crate::api::admin) struct DocumentBody {
     /// Its name within the kind.
     #[schema(example = "support-agent")]
     key: String,
+    /// Of a persona: its name for people, as its newest version has it, or a draft where none is sealed. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Liv from support")]
+    name: Option<String>,
     /// The version that is live, which mints get; of a snippet, the one that personas pin when they are sealed. Absent where none is,
     /// and of archived documents.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +112,7 @@ impl DocumentBody {
         Self {
             kind: row.kind.as_str(),
             key: row.key,
+            name: row.name,
             live_version: served.version,
             rollout: served
                 .rollout
