@@ -18,7 +18,7 @@ use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use self::by_policy::{ByPolicy, Place};
+use self::by_policy::{ByPolicy, RequestSlot};
 use self::everywhere::{Asked, Everywhere};
 use self::known::KnownCredentials;
 use self::sign_in::SignInLimits;
@@ -73,7 +73,7 @@ pub struct LimitOptions {
 pub struct Admitted {
     // Dropped in this order.
     turn: Turn,
-    place: Option<Place>,
+    place: Option<RequestSlot>,
     _tenant: Option<KeyedPermit<TenantId>>,
     _all: Option<OwnedSemaphorePermit>,
 }

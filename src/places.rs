@@ -4,7 +4,7 @@
 //! place is kept for somebody who gets a token, and `sessions/conversations.rs` finds out whether the conversation began, and when it
 //! ended. Nothing of this happens for keys whose places are not counted.
 
-mod told;
+mod waits;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use hashlink::LruCache;
 use tokio::time::timeout;
 
-use self::told::{Told, ToldKey};
+use self::waits::{WaitingUser, Waits};
 use crate::crypto::digest::SubjectDigest;
 use crate::domain::caller::Caller;
 use crate::domain::decide::Moment;
@@ -57,7 +57,7 @@ struct Inner {
     platform: Option<NonZeroU32>,
     /// One at a time asks for places of a key: the others would wait for a lock of the database, and hold a connection meanwhile.
     doors: KeyedSemaphore<KeyOwner>,
-    told: Told,
+    told: Waits,
     /// Keys about which the database did not answer, and when.
     unanswered: Mutex<LruCache<KeyOwner, Instant>>,
     metrics: Metrics,
@@ -117,7 +117,7 @@ impl Places {
             database,
             platform,
             doors: KeyedSemaphore::new(1),
-            told: Told::default(),
+            told: Waits::default(),
             unanswered: Mutex::new(LruCache::new(MOST_UNASKED)),
             metrics,
         }))
@@ -141,7 +141,7 @@ impl Places {
         };
         let tenant = request.caller.tenant;
         let user = SubjectDigest::of(&request.caller.subject);
-        let told_key = ToldKey { tenant, user };
+        let told_key = WaitingUser { tenant, user };
         if let Some(full) = self.0.told.find(told_key, terms) {
             return Err(NoPlace::Full(full));
         }

@@ -261,7 +261,7 @@ async fn invite(
     if let Some(mail) = &gateway.mail {
         let words = Words::Invitation {
             tenant: name,
-            by: invitations::shown(acting.label),
+            by: invitations::display_name(acting.label),
             role: Role::Owner,
             token: &token,
             until: gateway.clock.now() + invitations::VALID_FOR,

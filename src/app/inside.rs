@@ -13,7 +13,7 @@ use actix_web::{Error, HttpMessage};
 use bytes::Bytes;
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
-use crate::console::inside::{Ask, Inside, Told};
+use crate::console::inside::{Answered, Ask, Inside};
 
 /// The API that `app` builds. It is built when a page asks first.
 pub(super) fn inside<A, F, B>(app: impl Fn() -> A + 'static) -> Inside
@@ -49,7 +49,7 @@ where
     })
 }
 
-fn answer<S, B>(api: &S, ask: Ask) -> LocalBoxFuture<'_, Told>
+fn answer<S, B>(api: &S, ask: Ask) -> LocalBoxFuture<'_, Answered>
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
@@ -72,7 +72,7 @@ where
         };
         let (status, headers) = (response.status(), response.headers().clone());
         match to_bytes(response.into_body()).await {
-            Ok(body) => Told {
+            Ok(body) => Answered {
                 status,
                 headers,
                 body,
@@ -86,8 +86,8 @@ where
     .boxed_local()
 }
 
-fn failed() -> Told {
-    Told {
+fn failed() -> Answered {
+    Answered {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         headers: HeaderMap::new(),
         body: Bytes::new(),

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::asked;
-use super::inside::{Ask, Inside, Told};
+use super::inside::{Answered, Ask, Inside};
 use super::said::{self, Said, Wrong};
 use super::texts::Texts;
 use crate::web::trace::request_id;
@@ -248,7 +248,7 @@ impl Refused {
         fault.said(self.texts)
     }
 
-    fn unreadable(told: &Told) -> Self {
+    fn unreadable(told: &Answered) -> Self {
         Self::own(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -375,7 +375,7 @@ impl Call<'_> {
 
     /// Makes it, and reads the answer and its state.
     pub async fn tagged<T: DeserializeOwned>(self) -> Result<Tagged<T>, Refused> {
-        let told = self.told().await?;
+        let told = self.answered().await?;
         let body = if told.body.is_empty() {
             b"null"
         } else {
@@ -393,7 +393,7 @@ impl Call<'_> {
     }
 
     /// Makes it; an answer that is an error is a refusal.
-    pub async fn told(mut self) -> Result<Told, Refused> {
+    pub async fn answered(mut self) -> Result<Answered, Refused> {
         if let Some(token) = &self.api.token {
             let bearer = format!("Bearer {}", token.expose_secret());
             self.set(AUTHORIZATION, &bearer);

@@ -73,7 +73,7 @@ pub async fn keep(signed: &Signed, kind: &'static str, sent: &Form) -> Answer {
     let path = format!("{}:{verb}", super::writing::address(kind, key));
     let nothing = Value::Object(Map::new());
     let call = signed.api.call(Method::POST, &path).body(&nothing);
-    match call.told().await {
+    match call.answered().await {
         Ok(_done) => Ok(see(&format!("/console/{kind}s?said={verb}d"))),
         Err(refused) => render(signed, kind, ("", ""), Some(refused)).await,
     }

@@ -10,7 +10,7 @@ use super::api::Refused;
 use super::assets;
 use super::texts::Texts;
 use super::visit::{Account, Signed, Visitor};
-use super::{PAGES, Place};
+use super::{NavGroup, PAGES};
 use crate::domain::role::Role;
 use crate::web::trace::request_id;
 
@@ -172,16 +172,16 @@ impl Frame {
             return Vec::new();
         };
         let places = [
-            Place::Start,
-            Place::Write,
-            Place::Watch,
-            Place::Settings,
-            Place::Operator,
+            NavGroup::Start,
+            NavGroup::Write,
+            NavGroup::Watch,
+            NavGroup::Settings,
+            NavGroup::Operator,
         ];
         let groups = places.into_iter().map(|place| {
             let pages = PAGES.iter().filter(|page| {
                 page.place == place
-                    && if place == Place::Operator {
+                    && if place == NavGroup::Operator {
                         account.operator
                     } else {
                         account.may(page.role)

@@ -27,7 +27,7 @@ pub struct Ask {
 
 /// What the API answered.
 #[derive(Debug)]
-pub struct Told {
+pub struct Answered {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -35,7 +35,7 @@ pub struct Told {
 
 /// The API of this worker.
 #[derive(Clone)]
-pub struct Inside(Rc<dyn Fn(Ask) -> LocalBoxFuture<'static, Told>>);
+pub struct Inside(Rc<dyn Fn(Ask) -> LocalBoxFuture<'static, Answered>>);
 
 impl fmt::Debug for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,12 +45,12 @@ impl fmt::Debug for Inside {
 
 impl Inside {
     /// An API that answers with `answer`.
-    pub fn new(answer: impl Fn(Ask) -> LocalBoxFuture<'static, Told> + 'static) -> Self {
+    pub fn new(answer: impl Fn(Ask) -> LocalBoxFuture<'static, Answered> + 'static) -> Self {
         Self(Rc::new(answer))
     }
 
     /// Makes a call.
-    pub async fn ask(&self, ask: Ask) -> Told {
+    pub async fn ask(&self, ask: Ask) -> Answered {
         (self.0)(ask).await
     }
 }

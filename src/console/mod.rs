@@ -58,7 +58,7 @@ use crate::domain::role::Role;
 
 /// A group of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum NavGroup {
     /// Where one begins.
     Start,
     /// What users meet.
@@ -71,7 +71,7 @@ pub enum Place {
     Operator,
 }
 
-impl Place {
+impl NavGroup {
     fn text(self) -> &'static str {
         match self {
             Self::Start => "nav-start",
@@ -89,12 +89,12 @@ pub struct PageLine {
     pub path: &'static str,
     /// Its name among the texts.
     pub text: &'static str,
-    pub place: Place,
+    pub place: NavGroup,
     /// The least role that sees it; an operator's page asks for an operator instead.
     pub role: Role,
 }
 
-const fn line(path: &'static str, text: &'static str, place: Place, role: Role) -> PageLine {
+const fn line(path: &'static str, text: &'static str, place: NavGroup, role: Role) -> PageLine {
     PageLine {
         path,
         text,
@@ -105,54 +105,99 @@ const fn line(path: &'static str, text: &'static str, place: Place, role: Role) 
 
 /// The pages of the navigation, in its order.
 pub const PAGES: &[PageLine] = &[
-    line("/console", "overview", Place::Start, Role::Viewer),
-    line("/console/personas", "personas", Place::Write, Role::Viewer),
-    line("/console/contexts", "contexts", Place::Write, Role::Viewer),
-    line("/console/snippets", "snippets", Place::Write, Role::Viewer),
-    line("/console/talk", "talk", Place::Write, Role::Editor),
+    line("/console", "overview", NavGroup::Start, Role::Viewer),
+    line(
+        "/console/personas",
+        "personas",
+        NavGroup::Write,
+        Role::Viewer,
+    ),
+    line(
+        "/console/contexts",
+        "contexts",
+        NavGroup::Write,
+        Role::Viewer,
+    ),
+    line(
+        "/console/snippets",
+        "snippets",
+        NavGroup::Write,
+        Role::Viewer,
+    ),
+    line("/console/talk", "talk", NavGroup::Write, Role::Editor),
     line(
         "/console/sample-users",
         "sample-users",
-        Place::Write,
+        NavGroup::Write,
         Role::Viewer,
     ),
-    line("/console/sessions", "sessions", Place::Watch, Role::Viewer),
-    line("/console/users", "users", Place::Watch, Role::Viewer),
-    line("/console/refusals", "refusals", Place::Watch, Role::Viewer),
-    line("/console/audit", "audit", Place::Watch, Role::Viewer),
+    line(
+        "/console/sessions",
+        "sessions",
+        NavGroup::Watch,
+        Role::Viewer,
+    ),
+    line("/console/users", "users", NavGroup::Watch, Role::Viewer),
+    line(
+        "/console/refusals",
+        "refusals",
+        NavGroup::Watch,
+        Role::Viewer,
+    ),
+    line("/console/audit", "audit", NavGroup::Watch, Role::Viewer),
     line(
         "/console/catalogue",
         "catalogue",
-        Place::Settings,
+        NavGroup::Settings,
         Role::Viewer,
     ),
-    line("/console/policy", "policy", Place::Settings, Role::Viewer),
-    line("/console/issuers", "issuers", Place::Settings, Role::Viewer),
-    line("/console/keys", "keys", Place::Settings, Role::Viewer),
-    line("/console/people", "people", Place::Settings, Role::Viewer),
+    line(
+        "/console/policy",
+        "policy",
+        NavGroup::Settings,
+        Role::Viewer,
+    ),
+    line(
+        "/console/issuers",
+        "issuers",
+        NavGroup::Settings,
+        Role::Viewer,
+    ),
+    line("/console/keys", "keys", NavGroup::Settings, Role::Viewer),
+    line(
+        "/console/people",
+        "people",
+        NavGroup::Settings,
+        Role::Viewer,
+    ),
     line(
         "/console/single-sign-on",
         "single-sign-on",
-        Place::Settings,
+        NavGroup::Settings,
         Role::Owner,
     ),
-    line("/console/bundles", "bundles", Place::Settings, Role::Viewer),
+    line(
+        "/console/bundles",
+        "bundles",
+        NavGroup::Settings,
+        Role::Viewer,
+    ),
     line(
         "/console/operator/tenants",
         "operator-tenants",
-        Place::Operator,
+        NavGroup::Operator,
         Role::Owner,
     ),
     line(
         "/console/operator/issuers",
         "operator-issuers",
-        Place::Operator,
+        NavGroup::Operator,
         Role::Owner,
     ),
     line(
         "/console/operator/audit",
         "operator-audit",
-        Place::Operator,
+        NavGroup::Operator,
         Role::Owner,
     ),
 ];

@@ -135,7 +135,7 @@ pub async fn change(signed: Signed, form: Form) -> Answer {
     let typed = Typed::sent(&form);
     let (done, said) = if form.get("do") == "remove" {
         let call = signed.api.call(Method::DELETE, PATH).seen(etag);
-        (call.told().await, "sso-removed")
+        (call.answered().await, "sso-removed")
     } else {
         let call = signed.api.call(Method::PUT, PATH);
         let call = match etag {
@@ -143,7 +143,7 @@ pub async fn change(signed: Signed, form: Form) -> Answer {
             etag => call.seen(etag),
         };
         let body = typed.body(form.get("secret"));
-        (call.body(&body).told().await, "sso-set")
+        (call.body(&body).answered().await, "sso-set")
     };
     match done {
         Ok(_) => Ok(see(&format!("{PAGE}?said={said}"))),

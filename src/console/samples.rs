@@ -138,7 +138,7 @@ async fn put_new(signed: &Signed, typed: &Typed) -> Result<(), Refused> {
         .api
         .call(Method::PUT, &path)
         .header(IF_NONE_MATCH, "*");
-    match call.body(&body).told().await {
+    match call.body(&body).answered().await {
         Err(refused) if refused.status == 412 => Err(at_key(&signed.texts.say("sample-there"))),
         other => other.map(drop),
     }
@@ -169,12 +169,12 @@ pub async fn change(signed: Signed, key: web::Path<String>, form: Form) -> Answe
     let (path, etag) = (path(&key), form.get("etag"));
     let (done, said) = if form.get("do") == "delete" {
         let call = signed.api.call(Method::DELETE, &path).seen(etag);
-        (call.told().await, "sample-deleted")
+        (call.answered().await, "sample-deleted")
     } else {
         match typed.body(&signed) {
             Ok(body) => {
                 let call = signed.api.call(Method::PUT, &path).seen(etag);
-                (call.body(&body).told().await, "sample-saved")
+                (call.body(&body).answered().await, "sample-saved")
             }
             Err(refused) => (Err(refused), ""),
         }

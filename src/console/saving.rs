@@ -130,7 +130,7 @@ impl<'a> Sent<'a> {
         if let Some(id) = &self.begun.draft {
             let path = format!("/v1/admin/drafts/{}", super::api::encode(id));
             let call = self.signed.api.call(Method::DELETE, &path).seen("*");
-            match call.told().await {
+            match call.answered().await {
                 Err(refused) if refused.status != StatusCode::NOT_FOUND.as_u16() => {
                     return Err(refused);
                 }

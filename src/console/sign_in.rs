@@ -93,7 +93,7 @@ pub async fn sign_out(visitor: Visitor, _form: Form) -> Answer {
     let ended = visitor
         .api
         .call(Method::POST, "/v1/admin/sign-out")
-        .told()
+        .answered()
         .await;
     if let Err(refused) = ended
         && !refused.is_signed_out()

@@ -197,7 +197,7 @@ async fn come_back(visitor: &Visitor) -> Answer {
         Then::Confirm => {
             let proof = json!({ "ssoCode": code, "codeVerifier": held.verifier });
             let call = visitor.api.call(Method::POST, "/v1/admin/account:confirm");
-            call.body(&proof).told().await.map_err(refused)?;
+            call.body(&proof).answered().await.map_err(refused)?;
             page(&ConfirmedPage {
                 frame: Frame::bare(visitor, visitor.texts.say("confirmed")),
             })

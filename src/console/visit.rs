@@ -285,7 +285,7 @@ impl Form {
         request.extensions_mut().insert(SentForm(self.0.clone()));
         let Some(proof) = proof else { return Ok(()) };
         let call = visitor.api.call(Method::POST, "/v1/admin/account:confirm");
-        let shown = call.body(&proof).told().await;
+        let shown = call.body(&proof).answered().await;
         if let Err(refused) = &shown
             && !refused.is_signed_out()
         {

@@ -34,7 +34,7 @@ struct Counters {
 
 /// A request of a tenant that limits how many there are at the same time; it counts until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct RequestSlot {
     _place: OwnedSemaphorePermit,
 }
 
@@ -82,7 +82,7 @@ impl ByPolicy {
         caller: &Caller,
         rates: Rates,
         everywhere: &Everywhere,
-    ) -> Result<Option<Place>, TooMany> {
+    ) -> Result<Option<RequestSlot>, TooMany> {
         if rates.is_empty() {
             return Ok(None);
         }
@@ -121,7 +121,7 @@ impl ByPolicy {
         let place = place.map_err(|_full| TooMany::AtOnce {
             limit: Limit::TenantInFlight,
         })?;
-        Ok(Some(Place { _place: place }))
+        Ok(Some(RequestSlot { _place: place }))
     }
 
     /// Forgets users and tenants that were quiet.

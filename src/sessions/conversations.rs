@@ -27,7 +27,7 @@ const LINES: TimeDelta = TimeDelta::seconds(4);
 
 /// What Anam says of a place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Known {
+enum ConversationState {
     /// No conversation yet.
     NotBegun,
     /// It goes on since then.
@@ -67,35 +67,37 @@ async fn look_at_places(gateway: &Gateway, database: &Database) -> Result<(), St
 }
 
 /// What Anam says of the session that a place was taken for.
-async fn ask(gateway: &Gateway, place: &DuePlace) -> Known {
+async fn ask(gateway: &Gateway, place: &DuePlace) -> ConversationState {
     let Some(key) = key_of(gateway, place.key).await else {
-        return Known::Nothing;
+        return ConversationState::Nothing;
     };
     if gateway.anam.pause(place.tenant, &key).is_some() {
-        return Known::Nothing;
+        return ConversationState::Nothing;
     }
     let listed = gateway.anam.sessions_of(&key, place.session).await;
-    listed.map_or(Known::Nothing, |listed| judge(&listed, place.at))
+    listed.map_or(ConversationState::Nothing, |listed| {
+        judge(&listed, place.at)
+    })
 }
 
-fn judge(listed: &[AnamSession], at: DateTime<Utc>) -> Known {
+fn judge(listed: &[AnamSession], at: DateTime<Utc>) -> ConversationState {
     if listed.is_empty() {
-        return Known::NotBegun;
+        return ConversationState::NotBegun;
     }
     let lengths: Option<Vec<u64>> = listed.iter().map(AnamSession::length_ms).collect();
     if let Some(lengths) = lengths {
         let milliseconds = u32::try_from(lengths.iter().sum::<u64>()).unwrap_or(u32::MAX);
-        return Known::Ended(f64::from(milliseconds) / 1_000.0);
+        return ConversationState::Ended(f64::from(milliseconds) / 1_000.0);
     }
     let running = listed.iter().filter(|session| session.end_time.is_none());
     let last = running.filter_map(|session| session.start_time).max();
-    Known::Running(last.unwrap_or(at))
+    ConversationState::Running(last.unwrap_or(at))
 }
 
 async fn settle(
     database: &Database,
     place: &DuePlace,
-    known: Known,
+    known: ConversationState,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let begins_by = place.at + BEGINS_WITHIN;
@@ -103,18 +105,18 @@ async fn settle(
     let again = now + ((now - place.at) / 20).clamp(PAUSES.0, PAUSES.1);
     let mut tx = database.platform().await?;
     match known {
-        Known::Ended(seconds) => tx.free_place(place, Some(seconds)).await?,
-        Known::NotBegun if now >= begins_by => tx.free_place(place, None).await?,
-        Known::NotBegun => {
+        ConversationState::Ended(seconds) => tx.free_place(place, Some(seconds)).await?,
+        ConversationState::NotBegun if now >= begins_by => tx.free_place(place, None).await?,
+        ConversationState::NotBegun => {
             let until = begins_by + PAUSES.1;
             tx.keep_place(place, false, until, again).await?;
         }
-        Known::Running(since) => {
+        ConversationState::Running(since) => {
             let until = since + longest + BEGINS_WITHIN;
             tx.keep_place(place, true, until, again).await?;
         }
         // It may have begun at the last moment, and last as long as it may.
-        Known::Nothing => {
+        ConversationState::Nothing => {
             let until = begins_by + longest + BEGINS_WITHIN;
             tx.keep_place(place, place.begun, until, now + PAUSES.1)
                 .await?;
@@ -195,14 +197,14 @@ mod tests {
     #[test]
     fn a_place_is_taken_while_anything_goes_on_that_its_token_began() {
         let at = DateTime::UNIX_EPOCH;
-        let running = Known::Running(at + TimeDelta::seconds(30));
+        let running = ConversationState::Running(at + TimeDelta::seconds(30));
         for (listed, expected) in [
-            (vec![], Known::NotBegun),
-            (vec![session(10, Some(20))], Known::Ended(10.0)),
+            (vec![], ConversationState::NotBegun),
+            (vec![session(10, Some(20))], ConversationState::Ended(10.0)),
             (vec![session(10, Some(20)), session(30, None)], running),
             (
                 vec![session(10, Some(20)), session(30, Some(35))],
-                Known::Ended(15.0),
+                ConversationState::Ended(15.0),
             ),
         ] {
             assert_eq!(judge(&listed, at), expected, "{listed:?}");

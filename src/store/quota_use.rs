@@ -122,7 +122,7 @@ impl<'a> Counting<'a> {
             .map(|key| (key, Use::none(at)))
             .collect();
         lock(connection, &mut uses, judging).await?;
-        let known = Known::read(connection, requested, outcomes).await?;
+        let known = AlreadyWritten::read(connection, requested, outcomes).await?;
         let mut counting = Self {
             uses,
             judged: Judged::default(),
@@ -429,7 +429,7 @@ async fn hold(connection: &mut PgConnection, holds: &[Hold<'_>]) -> Result<(), S
 }
 
 /// What of a batch is in the ledger already, as after an attempt of which nobody knows how it ended.
-struct Known {
+struct AlreadyWritten {
     sessions: BTreeSet<Uuid>,
     outcomes: BTreeSet<Uuid>,
 }
@@ -450,7 +450,7 @@ impl Rows {
     }
 }
 
-impl Known {
+impl AlreadyWritten {
     async fn read(
         connection: &mut PgConnection,
         requested: &[Requested],

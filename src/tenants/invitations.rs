@@ -92,7 +92,7 @@ pub async fn invite(
         let name = change.tx.tenant_row().await?.map(|tenant| tenant.name);
         let words = Words::Invitation {
             tenant: name.as_deref().unwrap_or_default(),
-            by: shown(&by),
+            by: display_name(&by),
             role,
             token: &token,
             until: row.expires_at,
@@ -113,7 +113,7 @@ pub async fn invite(
 }
 
 /// An actor as strangers read it.
-pub fn shown(actor: &str) -> &str {
+pub fn display_name(actor: &str) -> &str {
     actor.strip_prefix("person:").unwrap_or(actor)
 }
 

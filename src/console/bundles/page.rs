@@ -67,7 +67,7 @@ struct SecretField {
 }
 
 #[derive(Debug, Default)]
-struct Shown {
+struct BundleForm {
     text: String,
     message: String,
     prune: bool,
@@ -83,17 +83,17 @@ struct Shown {
 #[template(path = "bundles/page.html")]
 struct BundlesPage {
     frame: Frame,
-    shown: Shown,
+    shown: BundleForm,
 }
 
-fn page_of(signed: &Signed, status: StatusCode, shown: Shown) -> HttpResponse {
+fn page_of(signed: &Signed, status: StatusCode, shown: BundleForm) -> HttpResponse {
     let frame = Frame::new(signed, signed.texts.say("bundles"));
     page_with(status, &BundlesPage { frame, shown })
 }
 
 /// The page.
 pub async fn show(signed: Signed) -> HttpResponse {
-    page_of(&signed, StatusCode::OK, Shown::default())
+    page_of(&signed, StatusCode::OK, BundleForm::default())
 }
 
 /// The tenant as a file.
@@ -117,11 +117,11 @@ pub async fn export(signed: Signed) -> Answer {
 
 /// Shows the plan, or carries it out.
 pub async fn apply(signed: Signed, form: Form) -> Answer {
-    let mut shown = Shown {
+    let mut shown = BundleForm {
         text: form.get("text").to_owned(),
         message: form.get("message").to_owned(),
         prune: form.has("prune"),
-        ..Shown::default()
+        ..BundleForm::default()
     };
     let source = match Source::parse(&shown.text) {
         Ok(source) => source,
@@ -174,7 +174,7 @@ fn fields_of(secrets: &Map<String, Value>) -> Vec<SecretField> {
 }
 
 /// Why the API did not take it, by line.
-fn tell(shown: &mut Shown, source: &Source, refused: &Refused) {
+fn tell(shown: &mut BundleForm, source: &Source, refused: &Refused) {
     shown.refused = Some(refused.clone());
     for fault in &refused.errors {
         let pointer = fault.pointer.strip_prefix("/bundle");

@@ -30,10 +30,10 @@ fn api_path(kind: &str, id: &str) -> String {
 /// The entry.
 pub async fn show(signed: Signed, path: web::Path<(String, String)>) -> Answer {
     let (kind, id) = path.into_inner();
-    shown(&signed, &kind, &id, None, Faults::default()).await
+    render(&signed, &kind, &id, None, Faults::default()).await
 }
 
-async fn shown(
+async fn render(
     signed: &Signed,
     kind: &str,
     id: &str,
@@ -73,7 +73,7 @@ pub async fn change(signed: Signed, path: web::Path<(String, String)>, form: For
             .seen(etag)
             .body(&wish)
     };
-    match sent.told().await {
+    match sent.answered().await {
         Ok(_) if removes => Ok(see(&format!(
             "/console/catalogue/{}?said=catalogue-removed",
             encode(&kind)
@@ -85,7 +85,7 @@ pub async fn change(signed: Signed, path: web::Path<(String, String)>, form: For
         ))),
         Err(refused) if matches!(refused.status, 409 | 412 | 422) => {
             let typed = (!removes).then(|| form.get("name").to_owned());
-            shown(&signed, &kind, &id, typed, Faults::from(refused)).await
+            render(&signed, &kind, &id, typed, Faults::from(refused)).await
         }
         Err(refused) => Err(refused),
     }

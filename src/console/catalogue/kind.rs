@@ -26,7 +26,7 @@ struct KindPage {
     name: String,
 }
 
-fn known(kind: &str) -> Result<(), Refused> {
+fn require_kind(kind: &str) -> Result<(), Refused> {
     let known = KINDS.contains(&kind);
     known
         .then_some(())
@@ -35,11 +35,11 @@ fn known(kind: &str) -> Result<(), Refused> {
 
 /// The entries.
 pub async fn show(signed: Signed, kind: web::Path<String>) -> Answer {
-    known(&kind)?;
-    shown(&signed, kind.into_inner(), Faults::default(), "", "").await
+    require_kind(&kind)?;
+    render(&signed, kind.into_inner(), Faults::default(), "", "").await
 }
 
-async fn shown(signed: &Signed, kind: String, faults: Faults, id: &str, name: &str) -> Answer {
+async fn render(signed: &Signed, kind: String, faults: Faults, id: &str, name: &str) -> Answer {
     let cursor = signed.parameter("cursor").unwrap_or_default();
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
     let path = format!("/v1/admin/catalogue/{kind}?{query}");
@@ -70,7 +70,7 @@ fn done(kind: &str, said: &str) -> HttpResponse {
 
 /// Allows or disallows those that are ticked, or adds one.
 pub async fn change(signed: Signed, kind: web::Path<String>, form: Form) -> Answer {
-    known(&kind)?;
+    require_kind(&kind)?;
     let kind = kind.into_inner();
     if form.get("do") == "add" {
         return add(&signed, kind, &form).await;
@@ -90,7 +90,7 @@ pub async fn change(signed: Signed, kind: web::Path<String>, form: Form) -> Answ
         Ok(_) if verb == "allow" => Ok(done(&kind, "catalogue-allowed")),
         Ok(_) => Ok(done(&kind, "catalogue-disallowed")),
         Err(refused) if refused.status == 422 => {
-            shown(&signed, kind, Faults::from(refused), "", "").await
+            render(&signed, kind, Faults::from(refused), "", "").await
         }
         Err(refused) => Err(refused),
     }
@@ -101,10 +101,10 @@ async fn add(signed: &Signed, kind: String, form: &Form) -> Answer {
     let path = format!("/v1/admin/catalogue/{kind}/{}", encode(id));
     let wish = json!({ "name": name });
     let call = signed.api.call(Method::PUT, &path).body(&wish);
-    match call.header(IF_NONE_MATCH, "*").told().await {
+    match call.header(IF_NONE_MATCH, "*").answered().await {
         Ok(_) => Ok(done(&kind, "catalogue-added")),
         Err(refused) if matches!(refused.status, 400 | 404 | 412 | 422) => {
-            shown(signed, kind, Faults::from(refused), id, name).await
+            render(signed, kind, Faults::from(refused), id, name).await
         }
         Err(refused) => Err(refused),
     }

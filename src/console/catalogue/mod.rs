@@ -36,13 +36,13 @@ pub struct Entry {
 #[derive(Debug, Default, Deserialize)]
 pub struct Usage {
     #[serde(default)]
-    pub places: Vec<Place>,
+    pub places: Vec<EntryUse>,
     #[serde(default)]
     pub users: i64,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Place {
+pub struct EntryUse {
     pub kind: String,
     #[serde(default)]
     pub key: Option<String>,

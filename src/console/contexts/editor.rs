@@ -8,7 +8,7 @@ use futures_util::join;
 use super::KIND;
 use super::desk::Desk;
 use super::fields::Fields;
-use super::known::{Known, known};
+use super::known::{KnownAttribute, known_attributes};
 use super::model::Model;
 use super::moves;
 use super::page::{self, Work, named, rendered};
@@ -101,7 +101,7 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
         return tried_part(&signed, &key, work, fields.get("zone")).await;
     }
     let mut desk = Desk::open(&signed, &key).await?;
-    let known_before = known(&desk.sources(), &work.model.schema);
+    let known_before = known_attributes(&desk.sources(), &work.model.schema);
     moves::settle(&mut work.model, &known_before);
     if let "save" | "publish" | "talk" | "rebase" = what {
         return saving(&signed, desk, key, work, &form).await;
@@ -142,7 +142,8 @@ pub async fn act(signed: Signed, path: web::Path<String>, form: Form) -> Answer 
 }
 
 async fn tried_part(signed: &Signed, key: &str, work: Work, zone: &str) -> Answer {
-    let known: Vec<Known> = known(&super::known::Sources::default(), &work.model.schema);
+    let known: Vec<KnownAttribute> =
+        known_attributes(&super::known::Sources::default(), &work.model.schema);
     let tried = attempt(signed, key, &work, &known, zone).await?;
     Ok(page::tried_part(signed, tried))
 }
@@ -151,14 +152,14 @@ async fn attempt(
     signed: &Signed,
     key: &str,
     work: &Work,
-    known: &[Known],
+    known: &[KnownAttribute],
     zone: &str,
 ) -> Result<Tried, Refused> {
     let (content, slips) = named(signed.texts, &work.model).content();
     if !slips.is_empty() {
         let mut view: Vec<String> = Vec::new();
         for found in found_slips(signed.texts, &slips) {
-            let text = super::try_it::place(signed.texts, &found.pointer, &found.text);
+            let text = super::try_it::fault_in_words(signed.texts, &found.pointer, &found.text);
             if !view.contains(&text) {
                 view.push(text);
             }

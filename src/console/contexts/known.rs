@@ -41,7 +41,7 @@ impl Source {
 
 /// What a rule can look at.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct KnownAttribute {
     pub source: Source,
     /// The whole name: `user.plan`.
     pub attribute: String,
@@ -54,7 +54,7 @@ pub struct Known {
     pub is_list: bool,
 }
 
-impl Known {
+impl KnownAttribute {
     fn new(source: Source, name: &str) -> Self {
         Self {
             source,
@@ -118,7 +118,7 @@ pub struct Sources<'a> {
 }
 
 /// Everything that rules can look at, with the metadata of this form.
-pub fn known(sources: &Sources<'_>, schema: &SchemaForm) -> Vec<Known> {
+pub fn known_attributes(sources: &Sources<'_>, schema: &SchemaForm) -> Vec<KnownAttribute> {
     let mut all = Vec::new();
     all.extend(facts(sources));
     all.extend(metadata(schema));
@@ -127,7 +127,7 @@ pub fn known(sources: &Sources<'_>, schema: &SchemaForm) -> Vec<Known> {
     all
 }
 
-fn facts(sources: &Sources<'_>) -> Vec<Known> {
+fn facts(sources: &Sources<'_>) -> Vec<KnownAttribute> {
     let mut names: Vec<&str> = Vec::new();
     let maps: Vec<_> = sources
         .claims
@@ -146,12 +146,12 @@ fn facts(sources: &Sources<'_>) -> Vec<Known> {
             .flatten()
     };
     names.extend(told().map(|(name, _)| name.as_str()));
-    let mut by_name: Vec<Known> = Vec::new();
+    let mut by_name: Vec<KnownAttribute> = Vec::new();
     for name in names {
         if by_name.iter().any(|known| known.short() == name) {
             continue;
         }
-        let mut known = Known::new(Source::User, name);
+        let mut known = KnownAttribute::new(Source::User, name);
         for (_, value) in told().filter(|(other, _)| *other == name) {
             known.learn(value);
         }
@@ -161,13 +161,13 @@ fn facts(sources: &Sources<'_>) -> Vec<Known> {
     by_name
 }
 
-fn preferences(sources: &Sources<'_>) -> Vec<Known> {
+fn preferences(sources: &Sources<'_>) -> Vec<KnownAttribute> {
     let own = sources
         .policy
         .and_then(|policy| policy.get("preferences"))
         .and_then(Value::as_object);
     let own = own.into_iter().flatten().map(|(name, field)| {
-        let mut known = Known::new(Source::Preferences, name);
+        let mut known = KnownAttribute::new(Source::Preferences, name);
         if let Some(values) = field.get("values").and_then(Value::as_array) {
             for value in values {
                 known.learn(value);
@@ -180,9 +180,9 @@ fn preferences(sources: &Sources<'_>) -> Vec<Known> {
         }
         known
     });
-    let mut all: Vec<Known> = own.collect();
+    let mut all: Vec<KnownAttribute> = own.collect();
     for standard in Standard::all().filter(|standard| standard.name != "systemPrompt") {
-        all.push(Known::new(Source::Preferences, standard.name));
+        all.push(KnownAttribute::new(Source::Preferences, standard.name));
     }
     let chosen: BTreeMap<&str, Vec<&Value>> = sources
         .preferences
@@ -204,13 +204,13 @@ fn preferences(sources: &Sources<'_>) -> Vec<Known> {
 }
 
 /// The fields of the table; what is deeper can be typed in.
-fn metadata(schema: &SchemaForm) -> Vec<Known> {
+fn metadata(schema: &SchemaForm) -> Vec<KnownAttribute> {
     let rows = schema
         .fields
         .iter()
         .filter(|field| !field.name.is_empty() && !field.name.contains('.'));
     rows.map(|field| {
-        let mut known = Known::new(Source::Metadata, &field.name);
+        let mut known = KnownAttribute::new(Source::Metadata, &field.name);
         known.reading = match field.kind.as_str() {
             "string" | "array" => Some(Reading::Text),
             "integer" | "number" => Some(Reading::Number),
@@ -228,8 +228,8 @@ fn metadata(schema: &SchemaForm) -> Vec<Known> {
     .collect()
 }
 
-fn time(name: &str) -> Known {
-    let mut known = Known::new(Source::Time, name);
+fn time(name: &str) -> KnownAttribute {
+    let mut known = KnownAttribute::new(Source::Time, name);
     known.reading = Some(if name == "hour" {
         Reading::Number
     } else {
@@ -243,7 +243,7 @@ fn time(name: &str) -> Known {
 }
 
 /// The operators that suit an attribute, the usual first.
-pub fn operators(known: Option<&Known>, reading: Reading) -> Vec<&'static str> {
+pub fn operators(known: Option<&KnownAttribute>, reading: Reading) -> Vec<&'static str> {
     let attribute = known.map_or("", |known| known.attribute.as_str());
     let ordered = ["at_least", "at_most", "more_than", "less_than"];
     let there = ["is_present", "is_absent"];

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::known::{Known, operators};
+use super::known::{KnownAttribute, operators};
 use super::model::Model;
 use super::rule::{ClauseForm, Reading, RuleForm};
 use super::schema::FieldForm;
@@ -153,7 +153,7 @@ fn remove<T>(list: &mut Vec<T>, at: usize) {
 }
 
 /// Fits clauses to the attributes that were chosen for them: the operator, how values are read, and which values there can be.
-pub fn settle(model: &mut Model, known: &[Known]) {
+pub fn settle(model: &mut Model, known: &[KnownAttribute]) {
     for clause in model.rules.iter_mut().flat_map(|rule| &mut rule.clauses) {
         if clause.raw.is_some() || clause.was == clause.attribute {
             continue;

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::desk::Desk;
-use super::known::known;
+use super::known::known_attributes;
 use super::model::Model;
 use super::try_it::{Asked, Outcome, State};
 use super::try_view::TryView;
@@ -91,7 +91,7 @@ pub fn rendered(
 ) -> HttpResponse {
     let texts = signed.texts;
     let frame = Frame::new(signed, key.clone());
-    let known = known(&desk.sources(), &work.model.schema);
+    let known = known_attributes(&desk.sources(), &work.model.schema);
     let (content, _) = named(texts, &work.model).content();
     let kept = watch::tests(&content, &mut work.found);
     let offers = Offers {

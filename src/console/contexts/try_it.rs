@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
-use super::known::Known;
+use super::known::KnownAttribute;
 use super::model::Model;
 use super::rule::{ClauseForm, Reading};
 use super::schema::value_of;
@@ -198,7 +198,7 @@ impl Asked {
     }
 
     /// The person with what was typed in.
-    fn user(&self, mut person: Person, model: &Model, known: &[Known]) -> Person {
+    fn user(&self, mut person: Person, model: &Model, known: &[KnownAttribute]) -> Person {
         for (attribute, text) in &self.facts {
             let Some((source, name)) = attribute.split_once('.') else {
                 continue;
@@ -236,7 +236,7 @@ impl Asked {
         &self,
         outcome: &Outcome,
         model: &Model,
-        known: &[Known],
+        known: &[KnownAttribute],
         zone: &str,
     ) -> Option<(String, Map<String, Value>)> {
         let persona = outcome.persona.as_ref()?;
@@ -286,7 +286,7 @@ impl Asked {
 }
 
 /// A typed fact as a value: what it is known to be, or what clauses compare it with.
-fn fact(model: &Model, known: &[Known], attribute: &str, text: &str) -> Value {
+fn fact(model: &Model, known: &[KnownAttribute], attribute: &str, text: &str) -> Value {
     let known = known.iter().find(|known| known.attribute == attribute);
     let mut clauses = model.rules.iter().flat_map(|rule| &rule.clauses);
     let compared = clauses.find(|clause| clause.attribute == attribute && clause.takes_values());
@@ -304,7 +304,7 @@ pub async fn try_out(
     signed: &Signed,
     key: &str,
     (model, content): (&Model, &Map<String, Value>),
-    known: &[Known],
+    known: &[KnownAttribute],
     asked: &Asked,
     zone: &str,
 ) -> Result<Outcome, Refused> {
@@ -336,7 +336,7 @@ pub async fn try_out(
             let troubles = refused
                 .errors
                 .iter()
-                .map(|fault| place(texts, &fault.pointer, &fault.said(texts).text));
+                .map(|fault| fault_in_words(texts, &fault.pointer, &fault.said(texts).text));
             return Ok(Outcome {
                 troubles: troubles.collect(),
                 found,
@@ -345,7 +345,7 @@ pub async fn try_out(
         }
         Err(refused) => return Err(refused),
     };
-    let sees = Seen {
+    let sees = ClauseSubject {
         texts,
         person: &person,
         metadata: &metadata,
@@ -365,7 +365,7 @@ pub async fn try_out(
             undecided
                 .errors
                 .into_iter()
-                .map(|fault| place(texts, &fault.pointer, &fault.said(texts).text)),
+                .map(|fault| fault_in_words(texts, &fault.pointer, &fault.said(texts).text)),
         );
     }
     if let Some(trace) = told.trace {
@@ -374,7 +374,7 @@ pub async fn try_out(
     Ok(outcome)
 }
 
-fn explain(outcome: &mut Outcome, trace: &Trace, model: &Model, sees: &Seen<'_>) {
+fn explain(outcome: &mut Outcome, trace: &Trace, model: &Model, sees: &ClauseSubject<'_>) {
     let texts = sees.texts;
     outcome.persona = Some(trace.persona.key.clone());
     let holds = trace
@@ -419,14 +419,14 @@ fn explain(outcome: &mut Outcome, trace: &Trace, model: &Model, sees: &Seen<'_>)
 }
 
 /// What clauses see.
-struct Seen<'a> {
+struct ClauseSubject<'a> {
     texts: Texts,
     person: &'a Person,
     metadata: &'a Map<String, Value>,
     at: DateTime<Tz>,
 }
 
-impl Seen<'_> {
+impl ClauseSubject<'_> {
     fn value(&self, attribute: &str) -> Option<Value> {
         let (source, name) = attribute.split_once('.')?;
         match source {
@@ -459,7 +459,7 @@ impl Seen<'_> {
             Some(value @ Value::Number(_)) => {
                 words::value(self.texts, &clause.attribute, &value.to_string())
             }
-            Some(value) => shown(self.texts, &value),
+            Some(value) => value_in_words(self.texts, &value),
             None => return self.texts.with("cx-tried-absent", "wanted", wanted),
         };
         let why = self
@@ -473,14 +473,14 @@ impl Seen<'_> {
 }
 
 /// A value as people read it.
-pub fn shown(texts: Texts, value: &Value) -> String {
+pub fn value_in_words(texts: Texts, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(true) => texts.say("cx-yes"),
         Value::Bool(false) => texts.say("cx-no"),
         Value::Array(items) => items
             .iter()
-            .map(|item| shown(texts, item))
+            .map(|item| value_in_words(texts, item))
             .collect::<Vec<_>>()
             .join(", "),
         other => other.to_string(),
@@ -488,7 +488,7 @@ pub fn shown(texts: Texts, value: &Value) -> String {
 }
 
 /// A fault with its place in words.
-pub fn place(texts: Texts, pointer: &str, message: &str) -> String {
+pub fn fault_in_words(texts: Texts, pointer: &str, message: &str) -> String {
     let inside = pointer.strip_prefix("/use/0").unwrap_or(pointer);
     let mut steps = inside.split('/').skip(1);
     let place = match (

@@ -1,9 +1,9 @@
 //! The fields of "try it": a user, what is known of them, what the page sends, and when.
 
 use super::desk::Recent;
-use super::known::Known;
+use super::known::KnownAttribute;
 use super::model::Model;
-use super::try_it::{Asked, shown};
+use super::try_it::{Asked, value_in_words};
 use super::view::{Choice, Group};
 use super::words;
 use crate::console::choices::Sample;
@@ -36,7 +36,7 @@ impl TryView {
     pub fn new(
         texts: Texts,
         model: &Model,
-        known: &[Known],
+        known: &[KnownAttribute],
         samples: &[Sample],
         recent: &[Recent],
         asked: &Asked,
@@ -85,7 +85,9 @@ impl TryView {
                 name: format!("try.fact.{attribute}"),
                 label: words::attribute(texts, attribute),
                 value: typed(&asked.facts, attribute),
-                hint: own.map(|value| shown(texts, value)).unwrap_or_default(),
+                hint: own
+                    .map(|value| value_in_words(texts, value))
+                    .unwrap_or_default(),
                 choices: Vec::new(),
                 suggestions,
             }

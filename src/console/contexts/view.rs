@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::Slip;
-use super::known::{Known, Source, operators};
+use super::known::{KnownAttribute, Source, operators};
 use super::model::Model;
 use super::rule::{ClauseForm, OTHER, Reading, RuleForm};
 use super::schema::{FieldForm, TYPES, UNSHOWN, state};
@@ -156,7 +156,7 @@ pub struct View {
 #[derive(Debug, Clone, Copy)]
 pub struct Offers<'a> {
     pub texts: Texts,
-    pub known: &'a [Known],
+    pub known: &'a [KnownAttribute],
     pub personas: &'a [String],
 }
 
@@ -320,7 +320,7 @@ fn clause_view(
     let values = match clause.operator.as_str() {
         _ if !clause.takes_values() => Values::None,
         "between" => Values::Between,
-        "equals" | "not_equals" if known.is_some_and(Known::has_boxes) => Values::Boxes,
+        "equals" | "not_equals" if known.is_some_and(KnownAttribute::has_boxes) => Values::Boxes,
         _ => Values::Fields,
     };
     let mut choices: Vec<Choice> = Vec::new();

@@ -117,10 +117,10 @@ struct CheckPage {
 /// The form for a token.
 pub async fn show(signed: Signed) -> Answer {
     let chosen = signed.parameter("issuer").unwrap_or_default();
-    shown(&signed, chosen, String::new(), None, Faults::default()).await
+    render(&signed, chosen, String::new(), None, Faults::default()).await
 }
 
-async fn shown(
+async fn render(
     signed: &Signed,
     chosen: String,
     token: String,
@@ -148,7 +148,7 @@ pub async fn judge(signed: Signed, form: Form) -> Answer {
         Err(refused) if matches!(refused.status, 404 | 422 | 429) => (None, refused.into()),
         Err(refused) => return Err(refused),
     };
-    shown(&signed, chosen, token.to_owned(), check, faults).await
+    render(&signed, chosen, token.to_owned(), check, faults).await
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ pub async fn new(signed: Signed) -> Answer {
         source: "discovery".to_owned(),
         ..Fields::default()
     };
-    Ok(shown(
+    Ok(render(
         &signed,
         FormOf::default(),
         fields,
@@ -195,10 +195,10 @@ impl FormOf {
 pub async fn edit(signed: Signed, id: web::Path<String>) -> Answer {
     let of = FormOf::read(&signed, &id).await?;
     let fields = Fields::stored(&of.config);
-    Ok(shown(&signed, of, fields, Faults::default(), None, None))
+    Ok(render(&signed, of, fields, Faults::default(), None, None))
 }
 
-fn shown(
+fn render(
     signed: &Signed,
     of: FormOf,
     fields: Fields,
@@ -250,7 +250,7 @@ async fn save(signed: &Signed, form: &Form, mut of: FormOf) -> Answer {
         Ok(config) => config,
         Err(broken) => {
             let faults = Faults::default();
-            return Ok(shown(signed, of, fields, faults, Some(broken), None));
+            return Ok(render(signed, of, fields, faults, Some(broken), None));
         }
     };
     let mut wish = json!({ "config": config });
@@ -266,7 +266,7 @@ async fn save(signed: &Signed, form: &Form, mut of: FormOf) -> Answer {
             Ok(check) => (Some(check), Faults::default()),
             Err(refused) => (None, Faults::from(refused)),
         };
-        return Ok(shown(signed, of, fields, faults, None, check));
+        return Ok(render(signed, of, fields, faults, None, check));
     }
     if let (true, Value::Object(members)) = (fields.unchecked, &mut wish) {
         members.insert("acceptUnchecked".to_owned(), true.into());
@@ -286,7 +286,14 @@ async fn save(signed: &Signed, form: &Form, mut of: FormOf) -> Answer {
             if refused.status == StatusCode::PRECONDITION_FAILED.as_u16() {
                 of.etag = FormOf::read(signed, &of.id).await?.etag;
             }
-            Ok(shown(signed, of, fields, Faults::from(refused), None, None))
+            Ok(render(
+                signed,
+                of,
+                fields,
+                Faults::from(refused),
+                None,
+                None,
+            ))
         }
         Err(refused) => Err(refused),
     }

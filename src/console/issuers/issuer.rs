@@ -28,10 +28,10 @@ struct IssuerPage {
 
 /// The issuer.
 pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
-    shown(&signed, &id, None, Faults::default()).await
+    render(&signed, &id, None, Faults::default()).await
 }
 
-async fn shown(signed: &Signed, id: &str, check: Option<Check>, faults: Faults) -> Answer {
+async fn render(signed: &Signed, id: &str, check: Option<Check>, faults: Faults) -> Answer {
     let path = format!("/v1/admin/issuers/{}", encode(id));
     let Tagged { body, etag } = signed.api.tagged::<Issuer>(&path).await?;
     Ok(page_with(
@@ -57,18 +57,18 @@ pub async fn act(signed: Signed, id: web::Path<String>, form: Form) -> Answer {
     let (done, next) = match verb {
         "enable" | "disable" => {
             let path = format!("{path}:{verb}");
-            let done = signed.api.call(Method::POST, &path).told().await;
+            let done = signed.api.call(Method::POST, &path).answered().await;
             (done.map(drop), there(&format!("issuer-{verb}d")))
         }
         "prove" => {
             let path = format!("{path}:prove");
             let proof = json!({ "token": form.get("token").trim() });
             let call = signed.api.call(Method::POST, &path).body(&proof);
-            (call.told().await.map(drop), there("issuer-proven"))
+            (call.answered().await.map(drop), there("issuer-proven"))
         }
         "delete" => {
             let call = signed.api.call(Method::DELETE, &path);
-            let done = call.seen(form.get("etag")).told().await;
+            let done = call.seen(form.get("etag")).answered().await;
             let next = "/console/issuers?said=issuer-deleted".to_owned();
             (done.map(drop), next)
         }
@@ -76,15 +76,15 @@ pub async fn act(signed: Signed, id: web::Path<String>, form: Form) -> Answer {
             let path = format!("{path}:check");
             let checked = signed.api.post::<Check>(&path, &json!({})).await;
             return match checked {
-                Ok(check) => shown(&signed, &id, Some(check), Faults::default()).await,
-                Err(refused) => shown(&signed, &id, None, refused.into()).await,
+                Ok(check) => render(&signed, &id, Some(check), Faults::default()).await,
+                Err(refused) => render(&signed, &id, None, refused.into()).await,
             };
         }
     };
     match done {
         Ok(()) => Ok(see(&next)),
         Err(refused) if matches!(refused.status, 409 | 412 | 422 | 429) => {
-            shown(&signed, &id, None, refused.into()).await
+            render(&signed, &id, None, refused.into()).await
         }
         Err(refused) => Err(refused),
     }

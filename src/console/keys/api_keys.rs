@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use serde_json::json;
 
-use super::page::{ApiKey, Outcome, shown};
+use super::page::{ApiKey, Outcome, render};
 use crate::console::api::{Call, encode};
 use crate::console::parts::{moment_of, number};
 use crate::console::visit::{Answer, Form, Signed, see};
@@ -16,9 +16,9 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
     let path = format!("/v1/admin/api-keys/{}", encode(form.get("id")));
     let made = match form.get("do") {
         "revoke" => {
-            return match signed.api.call(Method::DELETE, &path).told().await {
+            return match signed.api.call(Method::DELETE, &path).answered().await {
                 Ok(_) => Ok(see("/console/keys?said=api-key-revoked")),
-                Err(refused) => shown(&signed, Outcome::refused("api", &form, refused)).await,
+                Err(refused) => render(&signed, Outcome::refused("api", &form, refused)).await,
             };
         }
         "rotate" => {
@@ -50,7 +50,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
         Err(refused) if refused.status == 403 || refused.is_signed_out() => return Err(refused),
         Err(refused) => Outcome::refused("api", &form, refused),
     };
-    shown(&signed, outcome).await
+    render(&signed, outcome).await
 }
 
 /// A form that is sent a second time, by a reload, makes no second key.

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::console::api::Refused;
-use crate::console::catalogue::Place;
+use crate::console::catalogue::EntryUse;
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::{At, Faults, Listed, query_of};
 use crate::console::visit::{Answer, Form, Signed};
@@ -63,7 +63,7 @@ pub struct Secret {
     pub set_at: At,
     pub set_by: String,
     #[serde(default)]
-    pub used_by: Vec<Place>,
+    pub used_by: Vec<EntryUse>,
 }
 
 /// What happened to a form of the page.
@@ -122,11 +122,11 @@ struct KeysPage {
 
 /// The page.
 pub async fn show(signed: Signed) -> Answer {
-    shown(&signed, Outcome::default()).await
+    render(&signed, Outcome::default()).await
 }
 
 /// The page, after a form was sent.
-pub async fn shown(signed: &Signed, outcome: Outcome) -> Result<HttpResponse, Refused> {
+pub async fn render(signed: &Signed, outcome: Outcome) -> Result<HttpResponse, Refused> {
     let frame = Frame::new(signed, signed.texts.say("keys"));
     let provider_keys: Listed<ProviderKey> = signed.api.get("/v1/admin/provider-keys").await?;
     let secrets: Listed<Secret> = signed.api.get("/v1/admin/secrets").await?;

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::page::{Outcome, shown};
+use super::page::{Outcome, render};
 use crate::console::api::{Refused, Tagged, encode};
 use crate::console::visit::{Answer, Form, Signed, see};
 
@@ -23,7 +23,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
             let path = format!("{path}:retire");
             let wish = json!({ "leaveNone": form.has("leave-none") });
             let call = signed.api.call(Method::POST, &path).body(&wish);
-            (call.told().await.map(drop), "provider-retired")
+            (call.answered().await.map(drop), "provider-retired")
         }
         "delete" => (delete(&signed, &path).await, "provider-deleted"),
         _ => {
@@ -33,20 +33,23 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
                 "skipTest": form.has("skip-test"),
             });
             let call = signed.api.call(Method::POST, "/v1/admin/provider-keys");
-            (call.body(&wish).told().await.map(drop), "provider-added")
+            (
+                call.body(&wish).answered().await.map(drop),
+                "provider-added",
+            )
         }
     };
     match done {
         Ok(()) => Ok(see(&format!("/console/keys?said={said}"))),
         Err(refused) if refused.status == 403 || refused.is_signed_out() => Err(refused),
-        Err(refused) => shown(&signed, Outcome::refused("provider", &form, refused)).await,
+        Err(refused) => render(&signed, Outcome::refused("provider", &form, refused)).await,
     }
 }
 
 async fn delete(signed: &Signed, path: &str) -> Result<(), Refused> {
     let now: Tagged<serde_json::Value> = signed.api.tagged(path).await?;
     let call = signed.api.call(Method::DELETE, path).seen(&now.etag);
-    call.told().await.map(drop)
+    call.answered().await.map(drop)
 }
 
 async fn test(signed: &Signed, path: &str, form: &Form) -> Answer {
@@ -62,5 +65,5 @@ async fn test(signed: &Signed, path: &str, form: &Form) -> Answer {
         },
         Err(refused) => Outcome::refused("provider", form, refused),
     };
-    shown(signed, outcome).await
+    render(signed, outcome).await
 }

@@ -71,10 +71,10 @@ struct OperatorIssuersPage {
 
 /// The page.
 pub async fn show(signed: Signed) -> Answer {
-    shown(&signed, Outcome::default()).await
+    render(&signed, Outcome::default()).await
 }
 
-async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
+async fn render(signed: &Signed, outcome: Outcome) -> Answer {
     let shared: Listed<Shared> = signed
         .api
         .get("/v1/operator/shared-issuers?limit=100")
@@ -108,14 +108,14 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
             });
             let path = format!("/v1/operator/issuer-pairs:{verb}");
             let call = signed.api.call(Method::POST, &path).body(&pair);
-            call.told().await.map(drop)
+            call.answered().await.map(drop)
         }
         "remove" => {
             let path = format!("/v1/operator/shared-issuers/{}", encode(form.get("id")));
             signed
                 .api
                 .call(Method::DELETE, &path)
-                .told()
+                .answered()
                 .await
                 .map(drop)
         }
@@ -126,14 +126,14 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
                     broken: Some(error.to_string()),
                     ..typed(&form, Faults::default())
                 };
-                return shown(&signed, outcome).await;
+                return render(&signed, outcome).await;
             }
         },
     };
     match done {
         Ok(()) => Ok(see("/console/operator/issuers?said=saved")),
         Err(refused) if matches!(refused.status, 404 | 409 | 422) => {
-            shown(&signed, typed(&form, refused.into())).await
+            render(&signed, typed(&form, refused.into())).await
         }
         Err(refused) => Err(refused),
     }
@@ -142,7 +142,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
 async fn add(signed: &Signed, config: Value, claim: &str) -> Result<(), Refused> {
     let wish = json!({ "config": config, "tenantClaim": claim });
     let call = signed.api.call(Method::POST, "/v1/operator/shared-issuers");
-    call.body(&wish).told().await.map(drop)
+    call.body(&wish).answered().await.map(drop)
 }
 
 fn typed(form: &Form, faults: Faults) -> Outcome {

@@ -97,10 +97,10 @@ struct TenantsPage {
 
 /// The list.
 pub async fn show(signed: Signed) -> Answer {
-    shown(&signed, Outcome::default()).await
+    render(&signed, Outcome::default()).await
 }
 
-async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
+async fn render(signed: &Signed, outcome: Outcome) -> Answer {
     let cursor = signed.parameter("cursor").unwrap_or_default();
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
     let path = format!("/v1/operator/tenants?{query}");
@@ -127,7 +127,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
     let verb = form.get("do");
     if verb == "suspend" || verb == "resume" {
         let path = format!("/v1/operator/tenants/{}:{verb}", encode(form.get("slug")));
-        signed.api.call(Method::POST, &path).told().await?;
+        signed.api.call(Method::POST, &path).answered().await?;
         return Ok(see(&format!(
             "/console/operator/tenants?said=tenant-{verb}"
         )));
@@ -166,7 +166,7 @@ pub async fn act(signed: Signed, form: Form) -> Answer {
         },
         Err(refused) => return Err(refused),
     };
-    shown(&signed, outcome).await
+    render(&signed, outcome).await
 }
 
 /// Sets a tenant's places, or quotas.
@@ -181,7 +181,13 @@ async fn allow(signed: &Signed, form: &Form, what: &str, names: &[&str]) -> Answ
     }
     let slug = encode(form.get("slug"));
     let path = format!("/v1/operator/tenants/{slug}/{what}");
-    match signed.api.call(Method::PUT, &path).body(&wish).told().await {
+    match signed
+        .api
+        .call(Method::PUT, &path)
+        .body(&wish)
+        .answered()
+        .await
+    {
         Ok(_) => Ok(see(&format!(
             "/console/operator/tenants?said=tenant-{what}"
         ))),
@@ -190,7 +196,7 @@ async fn allow(signed: &Signed, form: &Form, what: &str, names: &[&str]) -> Answ
                 faults: refused.into(),
                 ..Outcome::default()
             };
-            shown(signed, outcome).await
+            render(signed, outcome).await
         }
         Err(refused) => Err(refused),
     }

@@ -76,10 +76,10 @@ struct FactorPage {
 /// The page.
 pub async fn show(arriving: Arriving) -> Answer {
     let next = own_path(arriving.parameter("next"));
-    shown(&arriving, next, Outcome::default()).await
+    render(&arriving, next, Outcome::default()).await
 }
 
-async fn shown(arriving: &Arriving, next: String, outcome: Outcome) -> Answer {
+async fn render(arriving: &Arriving, next: String, outcome: Outcome) -> Answer {
     let factor: Factor = arriving.api.get(FACTOR).await?;
     let title = arriving.texts.say("factor");
     let demanded = arriving.account.missing.is_some() && !factor.enrolled;
@@ -121,7 +121,7 @@ pub async fn act(arriving: Arriving, form: Form) -> Answer {
         }
         "renew" => codes(&arriving, RENEW, &json!({})).await,
         "remove" => {
-            api.call(Method::DELETE, FACTOR).told().await?;
+            api.call(Method::DELETE, FACTOR).answered().await?;
             return Ok(see("/console/second-factor?said=factor-removed"));
         }
         _ => Ok(Outcome::default()),
@@ -135,7 +135,7 @@ pub async fn act(arriving: Arriving, form: Form) -> Answer {
         },
         Err(refused) => return Err(refused),
     };
-    shown(&arriving, next, outcome).await
+    render(&arriving, next, outcome).await
 }
 
 async fn codes(arriving: &Arriving, path: &str, sent: &Value) -> Result<Outcome, Refused> {

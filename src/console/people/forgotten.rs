@@ -43,7 +43,7 @@ pub async fn ask(visitor: Visitor, form: Form) -> Answer {
     let email = form.get("email").trim();
     let asked = json!({ "email": email, "language": visitor.texts.tag() });
     let call = visitor.api.call(Method::POST, "/v1/admin/password-resets");
-    let answer = call.body(&asked).told().await;
+    let answer = call.body(&asked).answered().await;
     let shown = ForgottenPage {
         email: email.to_owned(),
         ..ForgottenPage::new(&visitor)
@@ -93,7 +93,7 @@ pub async fn set_new(visitor: Visitor, form: Form) -> Answer {
     let call = visitor
         .api
         .call(Method::POST, "/v1/admin/password-resets:redeem");
-    match call.body(&sent).told().await {
+    match call.body(&sent).answered().await {
         Ok(_) => {
             let mut answer = see("/console/sign-in?said=password-changed");
             _ = answer.add_cookie(&visitor.no_cookie());

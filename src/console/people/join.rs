@@ -40,7 +40,7 @@ pub async fn join(visitor: Visitor, form: Form) -> Answer {
     let call = visitor
         .api
         .call(Method::POST, "/v1/admin/invitations:accept");
-    match call.body(&wish).told().await {
+    match call.body(&wish).answered().await {
         Ok(_) => Ok(see("/console/sign-in?said=joined")),
         Err(refused) => {
             let status = StatusCode::from_u16(refused.status).unwrap_or_default();

@@ -123,10 +123,10 @@ struct PeoplePage {
 
 /// The page.
 pub async fn show(signed: Signed) -> Answer {
-    shown(&signed, Outcome::default()).await
+    render(&signed, Outcome::default()).await
 }
 
-async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
+async fn render(signed: &Signed, outcome: Outcome) -> Answer {
     let frame = Frame::new(signed, signed.texts.say("people"));
     let cursor = signed.parameter("cursor").unwrap_or_default();
     let query = query_of(&[("limit", "100"), ("cursor", &cursor)]);
@@ -156,7 +156,7 @@ async fn shown(signed: &Signed, outcome: Outcome) -> Answer {
     ))
 }
 
-fn told(said: &str) -> HttpResponse {
+fn back_with(said: &str) -> HttpResponse {
     see(&format!("/console/people?said={said}"))
 }
 
@@ -168,14 +168,14 @@ pub async fn member(signed: Signed, form: Form) -> Answer {
     }
     if form.get("do") == "remove-factor" {
         let path = format!("{path}:remove-second-factor");
-        return match signed.api.call(Method::POST, &path).told().await {
-            Ok(_) => Ok(told("member-factor")),
-            Err(refused) => shown(&signed, Outcome::refused("member", &form, refused)).await,
+        return match signed.api.call(Method::POST, &path).answered().await {
+            Ok(_) => Ok(back_with("member-factor")),
+            Err(refused) => render(&signed, Outcome::refused("member", &form, refused)).await,
         };
     }
     let Tagged { body, etag } = signed.api.tagged::<Member>(&path).await?;
     if body.role != form.get("was") {
-        return Ok(told("member-changed"));
+        return Ok(back_with("member-changed"));
     }
     let role = json!({ "role": form.get("role") });
     let (call, said) = if form.get("do") == "remove" {
@@ -186,10 +186,10 @@ pub async fn member(signed: Signed, form: Form) -> Answer {
             "member-role",
         )
     };
-    match call.seen(&etag).told().await {
-        Ok(_) => Ok(told(said)),
+    match call.seen(&etag).answered().await {
+        Ok(_) => Ok(back_with(said)),
         Err(refused) if matches!(refused.status, 409 | 412 | 422) => {
-            shown(&signed, Outcome::refused("member", &form, refused)).await
+            render(&signed, Outcome::refused("member", &form, refused)).await
         }
         Err(refused) => Err(refused),
     }
@@ -211,16 +211,16 @@ async fn reset(signed: &Signed, member: &str, form: &Form) -> Answer {
         }
         Err(refused) => return Err(refused),
     };
-    shown(signed, outcome).await
+    render(signed, outcome).await
 }
 
 /// Invites somebody, or takes an invitation back.
 pub async fn invite(signed: Signed, form: Form) -> Answer {
     if form.get("do") == "revoke" {
         let path = format!("/v1/admin/invitations/{}", encode(form.get("id")));
-        return match signed.api.call(Method::DELETE, &path).told().await {
-            Ok(_) => Ok(told("invitation-revoked")),
-            Err(refused) => shown(&signed, Outcome::refused("invite", &form, refused)).await,
+        return match signed.api.call(Method::DELETE, &path).answered().await {
+            Ok(_) => Ok(back_with("invitation-revoked")),
+            Err(refused) => render(&signed, Outcome::refused("invite", &form, refused)).await,
         };
     }
     let mut wish = json!({ "email": form.get("email").trim(), "role": form.get("role") });
@@ -242,14 +242,14 @@ pub async fn invite(signed: Signed, form: Form) -> Answer {
         }
         Err(refused) => return Err(refused),
     };
-    shown(&signed, outcome).await
+    render(&signed, outcome).await
 }
 
 /// Changes one's own password, which ends all sessions.
 pub async fn password(signed: Signed, form: Form) -> Answer {
     let change = json!({ "current": form.get("current"), "new": form.get("new") });
     let call = signed.api.call(Method::POST, "/v1/admin/password");
-    match call.body(&change).told().await {
+    match call.body(&change).answered().await {
         Ok(_) => {
             let mut answer = see("/console/sign-in?said=password-changed");
             _ = answer.add_cookie(&signed.no_cookie());
@@ -258,6 +258,6 @@ pub async fn password(signed: Signed, form: Form) -> Answer {
         Err(refused) if refused.is_signed_out() && refused.code == "unauthenticated" => {
             Err(refused)
         }
-        Err(refused) => shown(&signed, Outcome::refused("password", &form, refused)).await,
+        Err(refused) => render(&signed, Outcome::refused("password", &form, refused)).await,
     }
 }

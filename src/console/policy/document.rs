@@ -26,10 +26,10 @@ pub async fn show(signed: Signed) -> Answer {
     let policy: Tagged<Value> = signed.api.tagged("/v1/admin/policy").await?;
     let text = serde_json::to_string_pretty(&policy.body).unwrap_or_default();
     let faults = Faults::default();
-    Ok(shown(&signed, policy.etag, text, faults, None))
+    Ok(render(&signed, policy.etag, text, faults, None))
 }
 
-fn shown(
+fn render(
     signed: &Signed,
     etag: String,
     text: String,
@@ -57,11 +57,11 @@ pub async fn save(signed: Signed, form: Form) -> Answer {
         Err(error) => {
             let broken = Some(error.to_string());
             let (etag, faults) = (etag.to_owned(), Faults::default());
-            return Ok(shown(&signed, etag, text, faults, broken));
+            return Ok(render(&signed, etag, text, faults, broken));
         }
     };
     let call = signed.api.call(Method::PUT, "/v1/admin/policy");
-    match call.seen(etag).body(&policy).told().await {
+    match call.seen(etag).body(&policy).answered().await {
         Ok(_) => Ok(see("/console/policy/json?said=policy-saved")),
         Err(refused) if matches!(refused.status, 400 | 409 | 412 | 422) => {
             // Whoever saves once more knows that somebody changed it.
@@ -71,7 +71,7 @@ pub async fn save(signed: Signed, form: Form) -> Answer {
             } else {
                 etag.to_owned()
             };
-            Ok(shown(&signed, etag, text, Faults::from(refused), None))
+            Ok(render(&signed, etag, text, Faults::from(refused), None))
         }
         Err(refused) => Err(refused),
     }

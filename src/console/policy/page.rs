@@ -100,10 +100,10 @@ async fn fields(signed: &Signed) -> Result<Vec<Setting>, Refused> {
 /// The form.
 pub async fn show(signed: Signed) -> Answer {
     let none = Faults::default;
-    shown(&signed, None, None, none(), none()).await
+    render(&signed, None, None, none(), none()).await
 }
 
-async fn shown(
+async fn render(
     signed: &Signed,
     form: Option<&Form>,
     name: Option<&str>,
@@ -189,11 +189,11 @@ pub async fn save(signed: Signed, form: Form) -> Answer {
     apply(&fields(&signed).await?, &form, &mut policy);
     let policy = Value::Object(policy);
     let call = signed.api.call(Method::PUT, POLICY);
-    match call.seen(form.get("etag")).body(&policy).told().await {
+    match call.seen(form.get("etag")).body(&policy).answered().await {
         Ok(_) => Ok(see("/console/policy?said=policy-saved")),
         Err(refused) if matches!(refused.status, 400 | 409 | 412 | 422) => {
             let faults = Faults::from(refused);
-            shown(&signed, Some(&form), None, faults, Faults::default()).await
+            render(&signed, Some(&form), None, faults, Faults::default()).await
         }
         Err(refused) => Err(refused),
     }
@@ -203,11 +203,11 @@ pub async fn save(signed: Signed, form: Form) -> Answer {
 pub async fn name(signed: Signed, form: Form) -> Answer {
     let change = json!({ "name": form.get("name").trim() });
     let call = signed.api.call(Method::PATCH, TENANT);
-    match call.seen(form.get("etag")).body(&change).told().await {
+    match call.seen(form.get("etag")).body(&change).answered().await {
         Ok(_) => Ok(see("/console/policy?said=saved")),
         Err(refused) if matches!(refused.status, 400 | 412 | 422) => {
             let (name, faults) = (Some(form.get("name")), Faults::from(refused));
-            shown(&signed, None, name, Faults::default(), faults).await
+            render(&signed, None, name, Faults::default(), faults).await
         }
         Err(refused) => Err(refused),
     }

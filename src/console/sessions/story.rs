@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::list::{Given, colour};
-use super::trace::{ContextContent, Field, Known, RuleTold, Trace, fields};
+use super::trace::{ContextContent, Field, RuleExplained, SessionFacts, Trace, fields};
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page};
 use crate::console::parts::{At, Listed, words_of};
@@ -136,7 +136,7 @@ struct Timings {
 
 impl Timings {
     /// Each part that was measured, by the name of its text.
-    fn told(&self) -> Vec<(&'static str, String)> {
+    fn measured(&self) -> Vec<(&'static str, String)> {
         let parts = [
             ("timing-auth", self.auth),
             ("timing-decide", self.decide),
@@ -319,7 +319,7 @@ async fn name(signed: &Signed, fields: &mut [Field]) {
 #[template(path = "sessions/story.html")]
 struct StoryPage {
     frame: Frame,
-    rules: Vec<RuleTold>,
+    rules: Vec<RuleExplained>,
     fields: Vec<Field>,
     brought: Vec<(String, String)>,
     drafts: Vec<Draft>,
@@ -368,9 +368,9 @@ pub async fn show(signed: Signed, id: web::Path<String>) -> Answer {
     };
     Ok(page(&StoryPage {
         frame: Frame::new(&signed, signed.texts.say("session")),
-        rules: session.trace.told(
+        rules: session.trace.explained(
             &content,
-            &Known {
+            &SessionFacts {
                 texts: signed.texts,
                 inputs: values,
                 at: session

@@ -73,7 +73,7 @@ pub struct PassedOver {
 
 /// A rule, for people: what it wants, and where it failed.
 #[derive(Debug)]
-pub struct RuleTold {
+pub struct RuleExplained {
     pub name: String,
     pub held: bool,
     /// Of the clause that failed, where the context's version is still there.
@@ -90,7 +90,7 @@ pub struct RuleTold {
 
 /// What is known of a session when its rules are told.
 #[derive(Debug)]
-pub struct Known<'a> {
+pub struct SessionFacts<'a> {
     pub texts: Texts,
     /// What user and page brought along, where it is kept.
     pub inputs: Option<&'a Value>,
@@ -143,7 +143,11 @@ struct RuleContent {
 
 impl Trace {
     /// The rules in the order in which they were tried, with what the context's version and the session's inputs say of them.
-    pub fn told(&self, content: &ContextContent, known: &Known<'_>) -> Vec<RuleTold> {
+    pub fn explained(
+        &self,
+        content: &ContextContent,
+        known: &SessionFacts<'_>,
+    ) -> Vec<RuleExplained> {
         let rules = self.rules.iter().map(|rule| {
             let written = content.rules.iter().find(|one| one.name == rule.rule);
             let clause = rule
@@ -154,7 +158,7 @@ impl Trace {
                 .failed_clause
                 .and_then(|at| rule.remarks.get(&at.to_string()));
             let texts = known.texts;
-            RuleTold {
+            RuleExplained {
                 name: rule.rule.clone(),
                 held: rule.failed_clause.is_none(),
                 operator: clause.as_ref().map(|clause| clause.operator.clone()),
@@ -175,7 +179,7 @@ impl Trace {
     }
 }
 
-impl Known<'_> {
+impl SessionFacts<'_> {
     /// What there was for an attribute. The empty text is for what is absent.
     fn had(&self, attribute: &str) -> Option<String> {
         let (root, path) = attribute.split_once('.')?;
@@ -310,7 +314,7 @@ mod tests {
         }))
         .unwrap_or_default();
         let inputs = json!({"facts": {"plan": "free"}, "metadata": {"a": {"b": 1}}});
-        let known = |texts| Known {
+        let known = |texts| SessionFacts {
             texts,
             inputs: Some(&inputs),
             at: DateTime::parse_from_rfc3339("2026-12-05T23:30:00Z")
@@ -318,7 +322,7 @@ mod tests {
                 .map(|at| at.with_timezone(&Tz::Europe__Berlin)),
         };
         let (english, german) = (known(Texts::tagged("en")), known(Texts::tagged("de")));
-        let told = trace.told(&content, &english);
+        let told = trace.explained(&content, &english);
         let first = told.first();
         assert_eq!(first.map(|rule| rule.wanted.as_str()), Some("pro, 2"));
         assert_eq!(
@@ -326,7 +330,7 @@ mod tests {
             Some("free")
         );
         let remarks = [&english, &german].map(|known| {
-            let told = trace.told(&content, known).into_iter().next();
+            let told = trace.explained(&content, known).into_iter().next();
             told.and_then(|rule| rule.remark).map(|remark| remark.text)
         });
         assert_eq!(

@@ -50,7 +50,7 @@ struct RuleTried {
 
 /// What the script is given.
 #[derive(Debug, Serialize)]
-struct Told {
+struct CallStarted {
     token: String,
     session: String,
     /// The persona's display name.
@@ -67,15 +67,15 @@ struct Told {
 
 /// `POST /console/talk/call`.
 pub async fn start(signed: Signed, sent: Form) -> Answer {
-    match told(&signed, &sent).await {
-        Ok(told) => Ok(HttpResponse::Ok().json(told)),
+    match begun(&signed, &sent).await {
+        Ok(started) => Ok(HttpResponse::Ok().json(started)),
         // Shown by the script; a session that has ended is a matter of the page.
         Err(refused) if !refused.is_signed_out() => Ok(refusal(&refused)),
         Err(refused) => Err(refused),
     }
 }
 
-async fn told(signed: &Signed, sent: &Form) -> Result<Told, Refused> {
+async fn begun(signed: &Signed, sent: &Form) -> Result<CallStarted, Refused> {
     let mut choice = Choice::read(&Fields::new(sent.fields()));
     let desk = Desk::open(&signed.api, &mut choice, false).await?;
     if choice.kind.is_empty() {
@@ -88,7 +88,7 @@ async fn told(signed: &Signed, sent: &Form) -> Result<Told, Refused> {
     let body = choice.body(&signed.api, &desk).await?;
     let minted: Minted = signed.api.post("/v1/admin/test-calls", &body).await?;
     let texts = signed.texts;
-    Ok(Told {
+    Ok(CallStarted {
         by: by(texts, &choice, &desk, &minted),
         version: match minted.persona.version {
             0 => texts.with("talk-of-draft", "key", minted.persona.key.as_str()),

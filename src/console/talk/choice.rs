@@ -59,12 +59,12 @@ impl Choice {
     }
 
     /// As the list of whom to talk with names it.
-    pub fn what(&self) -> String {
+    pub fn document(&self) -> String {
         format!("{}:{}", self.kind, self.key)
     }
 
     /// The context that is chosen for a persona.
-    pub fn place(&self) -> Option<&str> {
+    pub fn context(&self) -> Option<&str> {
         self.place.as_deref().filter(|place| !place.is_empty())
     }
 
@@ -102,7 +102,7 @@ impl Choice {
         let mut context = self.key.as_str();
         if self.is_persona() {
             // The persona is given whatever rules say: the context is there without them.
-            context = self.place().unwrap_or(NOWHERE);
+            context = self.context().unwrap_or(NOWHERE);
             let mut around = desk.context.clone();
             around.retain(|name, _| name == "metadata");
             around.insert("default".to_owned(), json!(self.key));
@@ -231,7 +231,7 @@ impl Desk {
             if is_first && choice.place.is_none() {
                 choice.place = Some(self.place_of(api, &choice.key).await?);
             }
-            match choice.place() {
+            match choice.context() {
                 None => Map::new(),
                 Some(place) => {
                     let context: Document = api.get(&address("context", place)).await?;

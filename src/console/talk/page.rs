@@ -79,7 +79,7 @@ pub async fn show(signed: Signed, setup: web::Data<Setup>) -> Answer {
 pub async fn choose(signed: Signed, setup: web::Data<Setup>, sent: Form) -> Answer {
     let choice = Choice::read(&Fields::new(sent.fields()));
     // What was chosen of another document is no choice for this one.
-    let is_first = sent.get("shown") != choice.what();
+    let is_first = sent.get("shown") != choice.document();
     let choice = if is_first {
         Choice {
             state: String::new(),
@@ -143,7 +143,7 @@ fn allow(mut page: HttpResponse, setup: &Setup) -> HttpResponse {
 }
 
 fn whom(texts: Texts, desk: &Desk, choice: &Choice) -> Vec<Group> {
-    let chosen = choice.what();
+    let chosen = choice.document();
     let group = |kind: &str, keys: &[String]| Group {
         text: texts.say(&format!("talk-whom-{kind}")),
         choices: keys
@@ -206,7 +206,7 @@ fn states(frame: &Frame, desk: &Desk, choice: &Choice) -> Vec<Offer> {
 
 fn places(texts: Texts, desk: &Desk, choice: &Choice) -> Vec<Offer> {
     let offer = |value: &str, text: String| Offer {
-        is_chosen: value == choice.place().unwrap_or_default(),
+        is_chosen: value == choice.context().unwrap_or_default(),
         value: value.to_owned(),
         text,
     };

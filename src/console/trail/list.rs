@@ -31,7 +31,7 @@ struct Row {
 
 impl Row {
     /// The details, each in words.
-    fn told(&self) -> Vec<(&str, String)> {
+    fn details_in_words(&self) -> Vec<(&str, String)> {
         let details = self.details.iter();
         details
             .map(|(name, value)| (name.as_str(), words_of(value)))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Trail;
 use crate::console::api::Refused;
 use crate::console::frame::{Frame, page};
-use crate::console::inside::Told;
+use crate::console::inside::Answered;
 use crate::console::parts::{At, Listed, query_of};
 use crate::console::visit::{Answer, Form, Signed, see};
 
@@ -67,9 +67,9 @@ pub async fn sign_platform(signed: Signed, _form: Form) -> Answer {
     Ok(see("/console/operator/audit?said=audit-signed"))
 }
 
-async fn make(signed: &Signed, trail: Trail) -> Result<Told, Refused> {
+async fn make(signed: &Signed, trail: Trail) -> Result<Answered, Refused> {
     let path = format!("{}/checkpoints", trail.api());
-    signed.api.call(Method::POST, &path).told().await
+    signed.api.call(Method::POST, &path).answered().await
 }
 
 /// The tenant's whole trail, as a file.
@@ -84,7 +84,7 @@ pub async fn export_platform(signed: Signed, _form: Form) -> Answer {
 
 async fn file(signed: &Signed, trail: Trail) -> Answer {
     let path = format!("{}/export", trail.api());
-    let told = signed.api.call(Method::GET, &path).told().await?;
+    let told = signed.api.call(Method::GET, &path).answered().await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/x-ndjson"))
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\""))

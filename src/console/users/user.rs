@@ -41,10 +41,10 @@ pub async fn show(signed: Signed, subject: web::Path<String>) -> Answer {
     let now = signed.api.tagged(&preferences(&subject)).await?;
     let fields = stored(kinds, &now.body);
     let faults = Faults::default();
-    Ok(shown(&signed, subject, now.etag, fields, faults).await)
+    Ok(render(&signed, subject, now.etag, fields, faults).await)
 }
 
-async fn shown(
+async fn render(
     signed: &Signed,
     subject: String,
     etag: String,
@@ -88,7 +88,7 @@ pub async fn save(signed: Signed, subject: web::Path<String>, form: Form) -> Ans
         .call(Method::PATCH, &path)
         .seen(form.get("etag"))
         .body(&change);
-    let Err(refused) = sent.told().await else {
+    let Err(refused) = sent.answered().await else {
         let address = format!("/console/users/{}?said=user-saved", encode(&subject));
         return Ok(see(&address));
     };
@@ -104,13 +104,13 @@ pub async fn save(signed: Signed, subject: web::Path<String>, form: Form) -> Ans
         form.get("etag").to_owned()
     };
     let fields = typed(kinds, &form, &faults, changed.then_some(&now.body));
-    Ok(shown(&signed, subject, etag, fields, faults).await)
+    Ok(render(&signed, subject, etag, fields, faults).await)
 }
 
 /// Everything that is stored of a user, as a file.
 pub async fn export(signed: Signed, subject: web::Path<String>, _form: Form) -> Answer {
     let path = format!("/v1/admin/users/{}:export", encode(&subject));
-    let told = signed.api.call(Method::POST, &path).told().await?;
+    let told = signed.api.call(Method::POST, &path).answered().await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"user.json\""))

@@ -9,7 +9,7 @@ invitation-subject = Einladung zur Arbeit an „{ $tenant }“
 invitation-text =
     Guten Tag,
 
-    { $by } lädt Sie ein, im Persona Gateway an „{ $tenant }“ mitzuarbeiten. Ihre Rolle: { $role }.
+    { $by } lädt Sie ein, im Persona-Gateway an „{ $tenant }“ mitzuarbeiten. Ihre Rolle: { $role }.
 
     Mit diesem Link treten Sie bei:
     { $link }
@@ -18,11 +18,11 @@ invitation-text =
 
     { $gateway }
 
-password-reset-subject = Ein neues Passwort für das Persona Gateway
+password-reset-subject = Ein neues Passwort für das Persona-Gateway
 password-reset-text =
     Guten Tag,
 
-    jemand möchte ein neues Passwort für Ihr Konto im Persona Gateway.
+    jemand möchte ein neues Passwort für Ihr Konto im Persona-Gateway.
 
     Wenn Sie das waren, wählen Sie es hier:
     { $link }
@@ -31,11 +31,11 @@ password-reset-text =
 
     { $gateway }
 
-password-changed-subject = Ihr Passwort für das Persona Gateway wurde geändert
+password-changed-subject = Ihr Passwort für das Persona-Gateway wurde geändert
 password-changed-text =
     Guten Tag,
 
-    Ihr Passwort für das Persona Gateway wurde soeben mit einem Link für ein neues Passwort geändert. Sie wurden überall abgemeldet.
+    Ihr Passwort für das Persona-Gateway wurde soeben mit einem Link für ein neues Passwort geändert. Sie wurden überall abgemeldet.
 
     Wenn Sie das nicht waren, fordern Sie sofort ein neues an und sagen Sie es denen, die Ihren Mandanten verwalten:
     { $gateway }/console/forgotten
@@ -53,5 +53,5 @@ quota-low-text =
 
     { $quota }: { $left } von { $most } übrig, bis { $until }.
 
-    Ist nichts mehr übrig, bekommen sie bis dahin keine Gespräche. Wie es weitergeht, und das Kontingent selbst:
+    Ist nichts mehr übrig, bekommen sie bis dahin keine Sitzungen. Wie es weitergeht, und das Kontingent selbst:
     { $gateway }/console

@@ -1,6 +1,6 @@
 //! What each role sees and can do: what the API's rights say, page by page.
 
-use persona_gateway::console::{PAGES, Place};
+use persona_gateway::console::{NavGroup, PAGES};
 use persona_gateway::domain::role::Role;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn the_navigation_shows_the_pages_that_the_role_can_open() {
         let shown = visitor.open("/console").await;
         let shown = navigation(&shown);
         for page in PAGES {
-            let may = page.place != Place::Operator && role >= page.role;
+            let may = page.place != NavGroup::Operator && role >= page.role;
             assert_eq!(shown.contains(&page.path), may, "{role}: {}", page.path);
             let seen = visitor.open(page.path).await;
             if may {
@@ -233,7 +233,7 @@ async fn what_another_tenant_has_is_not_there() {
         );
         assert!(seen.text().contains("There is nothing here"), "{path}");
     }
-    for page in PAGES.iter().filter(|page| page.place != Place::Operator) {
+    for page in PAGES.iter().filter(|page| page.place != NavGroup::Operator) {
         let seen = ann.open(page.path).await;
         assert_eq!(seen.status, StatusCode::OK, "{}", page.path);
         for word in ["support-agent", "house-rules", "user-1", "Northwind"] {

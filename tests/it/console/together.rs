@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use persona_gateway::console::{PAGES, Place};
+use persona_gateway::console::{NavGroup, PAGES};
 use persona_gateway::domain::role::Role;
 use reqwest::StatusCode;
 
@@ -257,7 +257,7 @@ async fn who_asks_for_german_reads_german_on_every_page() {
             }
         }
     }
-    for page in PAGES.iter().filter(|page| page.place != Place::Start) {
+    for page in PAGES.iter().filter(|page| page.place != NavGroup::Start) {
         let seen = ann.open(page.path).await;
         let title = german[page.text];
         assert!(

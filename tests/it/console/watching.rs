@@ -1,6 +1,6 @@
 //! What happened, and what a tenant allows: pages for support, admins and operators.
 
-use persona_gateway::console::{PAGES, Place};
+use persona_gateway::console::{NavGroup, PAGES};
 use persona_gateway::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn every_page_of_the_navigation_is_there_for_whoever_sees_its_line() {
         app.signed_in("demo", &email, role).await;
         let visitor = Visitor::sign_in(&app, &email).await;
         let start = visitor.open("/console").await;
-        for page in PAGES.iter().filter(|page| page.place != Place::Operator) {
+        for page in PAGES.iter().filter(|page| page.place != NavGroup::Operator) {
             let link = format!("href=\"{}\"", page.path);
             assert_eq!(
                 start.html.contains(&link),

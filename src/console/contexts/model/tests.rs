@@ -193,7 +193,7 @@ fn a_rule_is_made_as_people_make_it() {
     assert_eq!(moves::act(&mut model, "rule-add").as_deref(), Some("r1.c0"));
     model.rules[1].clauses[0].attribute = "user.plan".to_owned();
     let mut model = sent(&model);
-    let known = crate::console::contexts::known::known(
+    let known = crate::console::contexts::known::known_attributes(
         &crate::console::contexts::known::Sources::default(),
         &model.schema,
     );

@@ -16,29 +16,29 @@ const EARLY: Duration = Duration::from_millis(500);
 
 /// A user of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ToldKey {
+pub(super) struct WaitingUser {
     pub(super) tenant: TenantId,
     pub(super) user: SubjectDigest,
 }
 
 /// What users were told, and when.
 #[derive(Debug)]
-pub(super) struct Told(Mutex<LruCache<ToldKey, (Terms, Full, Instant)>>);
+pub(super) struct Waits(Mutex<LruCache<WaitingUser, (Terms, Full, Instant)>>);
 
-impl Default for Told {
+impl Default for Waits {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(MOST)))
     }
 }
 
-impl Told {
-    pub(super) fn note(&self, user: ToldKey, terms: Terms, full: Full) {
+impl Waits {
+    pub(super) fn note(&self, user: WaitingUser, terms: Terms, full: Full) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert(user, (terms, full, Instant::now()));
     }
 
     /// What the user was told, with what is left of the wait; nothing once that is over, or where other terms hold since.
-    pub(super) fn find(&self, user: ToldKey, terms: Terms) -> Option<Full> {
+    pub(super) fn find(&self, user: WaitingUser, terms: Terms) -> Option<Full> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (then, full, at) = *told.get(&user)?;
         let left = full.retry_after.saturating_sub(at.elapsed());
