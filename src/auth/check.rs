@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Authenticator;
+use super::available_keys::{AvailableKeys, NoKeys, PLACE_OF_ROOTS};
 use super::explain::{TokenReport, explain};
-use super::jwks::{FetchError, RemoteSource};
-use super::keys::{Key, KeySet, SetRefusal, SkippedKey};
+use super::fetch_error::FetchError;
+use super::jwks::RemoteSource;
+use super::keys::{Key, KeySet, SetRefusal};
 use super::verify::peek;
 use crate::domain::fault::Fault;
 use crate::domain::issuer::{Algorithm, IssuerConfig, KeySource};
@@ -111,51 +113,6 @@ fn shared(secrets: &[SecretSlice<u8>]) -> Result<KeySet, NoKeys> {
         .map_err(|error| fault(Wrong::KeysUnread(error.to_string()).into()))
 }
 
-/// What there is to judge by: each where the configuration has such keys.
-pub(super) struct AvailableKeys {
-    published: Option<Result<KeySet, NoKeys>>,
-    secrets: Option<Result<KeySet, NoKeys>>,
-}
-
-/// Why there are no keys, and what of them was skipped.
-struct NoKeys {
-    fault: Fault,
-    skipped: Vec<SkippedKey>,
-}
-
-impl NoKeys {
-    fn from_fetch_error(error: FetchError, source: &KeySource) -> Self {
-        let message = error.to_string();
-        let (place, message, skipped) = match error {
-            FetchError::Roots(message) => (PLACE_OF_ROOTS, message, Vec::new()),
-            FetchError::Set(refusal) => {
-                (place_of_keys(source), message, refusal.skipped().to_vec())
-            }
-            _ => (place_of_keys(source), message, Vec::new()),
-        };
-        Self {
-            fault: Fault::new(place, Wrong::KeysUnread(message)),
-            skipped,
-        }
-    }
-}
-
-impl AvailableKeys {
-    /// The keys that tokens of an algorithm are judged by.
-    pub(super) fn keys_for(&self, algorithm: Algorithm) -> Option<&KeySet> {
-        let keys = if algorithm.is_symmetric() {
-            &self.secrets
-        } else {
-            &self.published
-        };
-        keys.as_ref()?.as_ref().ok()
-    }
-
-    fn sets(&self) -> impl Iterator<Item = &Result<KeySet, NoKeys>> {
-        self.published.iter().chain(&self.secrets)
-    }
-}
-
 /// What a token that was judged good by an issuer's rules says of whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnershipClaim {
@@ -201,18 +158,6 @@ pub fn problems_of_given_keys(config: &IssuerConfig, now: DateTime<Utc>) -> Vec<
 fn problem_of_roots(config: &IssuerConfig, now: DateTime<Utc>) -> Option<Fault> {
     let fault = config.root_certificates()?.good_at(now).err()?;
     Some(Fault::new(PLACE_OF_ROOTS, Wrong::RootsBad(fault)))
-}
-
-const PLACE_OF_ROOTS: &str = "/rootCertificate";
-
-/// Where a configuration says where its keys are.
-fn place_of_keys(source: &KeySource) -> &'static str {
-    match source {
-        KeySource::JwksUrl(_) => "/keys/jwksUrl",
-        KeySource::Discovery(_) => "/issuer",
-        KeySource::MetadataUrl(_) => "/keys/metadataUrl",
-        KeySource::Jwks(_) => "/keys/jwks",
-    }
 }
 
 fn report(config: &IssuerConfig, found: &AvailableKeys) -> CheckReport {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::jwks::FetchError;
+use super::fetch_error::FetchError;
 use crate::domain::json;
 use crate::domain::text::clean_line;
 use crate::domain::web_url;

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::check::AvailableKeys;
+use super::available_keys::AvailableKeys;
 use super::jws;
 use super::keys::KeySet;
 use super::lenient::{Lenient, text_member};

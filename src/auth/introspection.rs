@@ -20,8 +20,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use super::AuthError;
-use super::directory::{FaultReason, IssuerEntry};
-use super::jwks::Fetcher;
+use super::entries::{FaultReason, IssuerEntry};
+use super::fetcher::Fetcher;
 use super::jws::MAX_TOKEN_BYTES;
 use super::lenient;
 use super::refusal::Refusal;
@@ -29,7 +29,6 @@ use crate::crypto::mac::{Fingerprint, Fingerprints};
 use crate::domain::ids::IssuerId;
 use crate::domain::issuer::{Introspection, IssuerConfig};
 
-pub(super) use cache::MemoryBudget;
 use cache::TokenCache;
 use judge::{Introspected, check_issuer, check_type, judge};
 use request::{Endpoint, IntrospectionAnswer, IntrospectionError};
@@ -42,24 +41,6 @@ const GOOD_BYTES: usize = 8 * 1024 * 1024;
 const REFUSED_BYTES: usize = 256 * 1024;
 /// Bytes of everybody's together.
 pub(super) const ALL_BYTES: usize = 128 * 1024 * 1024;
-
-/// Bounds on requests to introspection endpoints.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntrospectionSettings {
-    /// Questions to one issuer in a second.
-    pub per_second: u32,
-    /// Questions to one issuer at the same time.
-    pub in_flight: usize,
-}
-
-impl Default for IntrospectionSettings {
-    fn default() -> Self {
-        Self {
-            per_second: 50,
-            in_flight: 32,
-        }
-    }
-}
 
 /// Whether a text that came as a token is no JWS, so that only its issuer can say anything about it. What is too long for a token is
 /// left to those who refuse it.

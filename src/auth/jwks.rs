@@ -7,101 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::discovery::Discovery;
-use super::introspection::{IntrospectionSettings, MemoryBudget};
-use super::keys::{KeySet, SetRefusal};
-use super::outbound::{Outbound, OutboundError};
-use crate::clock::Clock;
+use super::fetch_error::FetchError;
+use super::fetcher::{Fetcher, JwksSettings};
+use super::keys::KeySet;
+use super::outbound::Outbound;
 use crate::domain::ids::IssuerId;
 use crate::domain::issuer::{IssuerConfig, KeySource, RootCertificates};
-use crate::telemetry::metrics::Metrics;
-
-/// How key sets are renewed. All durations are in the clock's time but for `wait`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JwksSettings {
-    /// After any attempt, also a failed one, no request goes to the same issuer for this long.
-    pub cooldown: Duration,
-    /// Life of a set whose answer names no `max-age`.
-    pub refresh: Duration,
-    /// Shortest life, whatever `Cache-Control` says.
-    pub refresh_floor: Duration,
-    /// Longest life, whatever `Cache-Control` says: the bound within which a key that the issuer
-    /// withdrew stops working.
-    pub refresh_ceiling: Duration,
-    /// While the issuer cannot be reached, its last good set serves until it is this old.
-    pub max_stale: Duration,
-    /// Longest time that a request waits for a fetch, in real time; the fetch itself goes on.
-    pub wait: Duration,
-}
-
-impl Default for JwksSettings {
-    fn default() -> Self {
-        Self {
-            cooldown: Duration::from_secs(30),
-            refresh: Duration::from_mins(10),
-            refresh_floor: Duration::from_mins(1),
-            refresh_ceiling: Duration::from_mins(30),
-            max_stale: Duration::from_hours(1),
-            wait: Duration::from_secs(2),
-        }
-    }
-}
-
-/// Why an issuer's keys could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// The address of the keys may not be reached, or did not answer as it should.
-    #[error("the key address: {0}")]
-    Outbound(#[from] OutboundError),
-    /// None of the issuer's root certificates is good now.
-    #[error("the issuer's root certificate {0}")]
-    Roots(String),
-    /// The answer is no usable key set.
-    #[error("the key set {0}")]
-    Set(#[from] SetRefusal),
-    /// The address of the discovery document may not be reached, or did not answer as it should.
-    #[error("the discovery document at {address}: {error}")]
-    Discovery { address: Url, error: OutboundError },
-    /// The discovery document is no JSON object.
-    #[error("the discovery document is no JSON object, or holds a name twice")]
-    DiscoveryMalformed,
-    /// The discovery document's `issuer` is not the configured one, byte for byte.
-    #[error(
-        "the discovery document names another issuer than the one configured: {found:?} instead of {wanted:?}; they are compared byte for byte, a slash at the end counts"
-    )]
-    DiscoveryIssuer {
-        /// What it names, one clean line; empty where it names none.
-        found: String,
-        wanted: String,
-    },
-    /// The discovery document holds no `jwks_uri`.
-    #[error("the discovery document has no jwks_uri that is a URL")]
-    DiscoveryJwksUri,
-    /// The address of the keys that the discovery document names may not be reached, or did not answer as it should.
-    #[error("the key address {address} of the discovery document: {error}")]
-    Discovered { address: Url, error: OutboundError },
-}
-
-impl FetchError {
-    /// Stable name for logs and metrics.
-    pub fn as_label(&self) -> &'static str {
-        match self {
-            Self::Outbound(error)
-            | Self::Discovery { error, .. }
-            | Self::Discovered { error, .. } => error.as_label(),
-            Self::Set(error) => error.as_label(),
-            Self::Roots(_) => "root_certificate",
-            Self::DiscoveryMalformed => "discovery_malformed",
-            Self::DiscoveryIssuer { .. } => "discovery_issuer",
-            Self::DiscoveryJwksUri => "discovery_jwks_uri",
-        }
-    }
-}
 
 /// No keys to judge by at this moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,19 +96,6 @@ impl RemoteSource {
         };
         Ok((KeySet::parse(&fetched.body)?, fetched.max_age))
     }
-}
-
-pub(super) struct Fetcher {
-    pub(super) outbound: Outbound,
-    pub(super) settings: JwksSettings,
-    pub(super) introspection: IntrospectionSettings,
-    /// The memory budget of remembered opaque tokens.
-    pub(super) room: MemoryBudget,
-    pub(super) clock: Clock,
-    pub(super) tracker: TaskTracker,
-    /// Fetches outlive the request that started them, and its worker.
-    pub(super) runtime: Handle,
-    pub(super) metrics: Metrics,
 }
 
 /// The key set of one issuer entry of one tenant, or of one identity provider. Nothing is shared between them.
@@ -544,8 +446,14 @@ pub struct KeyHealth {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Handle;
+    use tokio_util::task::TaskTracker;
+
     use super::*;
-    use crate::auth::OutboundPolicy;
+    use crate::auth::fetcher::MemoryBudget;
+    use crate::auth::{IntrospectionSettings, OutboundPolicy};
+    use crate::clock::Clock;
+    use crate::telemetry::metrics::Metrics;
 
     fn set() -> KeySet {
         let key = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": "k",

@@ -3,12 +3,16 @@
 //! The unverified (issuer, audience) picks the rules, and everything is judged by them afterwards.
 //! Nothing here touches the database; keys come from memory, fetched under the outbound guard.
 
+mod available_keys;
 mod check;
 mod claimed;
 mod client_auth;
 mod directory;
 mod discovery;
+mod entries;
 mod explain;
+mod fetch_error;
+mod fetcher;
 mod introspection;
 mod jwks;
 mod jws;
@@ -33,20 +37,23 @@ use crate::domain::ids::{IssuerId, TenantId};
 use crate::telemetry::metrics::Metrics;
 
 use directory::{Index, Part};
-use introspection::{ALL_BYTES, MemoryBudget};
-use jwks::{Fetcher, KeysUnavailable, SecondLook};
+use fetcher::{Fetcher, MemoryBudget};
+use introspection::ALL_BYTES;
+use jwks::{KeysUnavailable, SecondLook};
 
 pub use check::{
     CheckReport, KeyReport, OwnershipClaim, SkipReport, TENANT_CLAIM, ownership_claim,
     problems_of_given_keys,
 };
 pub use claimed::Claimed;
-pub use directory::{
+pub use entries::{
     Directory, DirectoryFault, FaultReason, IssuerEntry, Owner, RegisteredUrl, TenantEntry,
 };
 pub use explain::{Step, TokenReport};
-pub use introspection::{IntrospectionSettings, is_opaque};
-pub use jwks::{FetchError, JwksSettings, KeyHealth, KeyState};
+pub use fetch_error::FetchError;
+pub use fetcher::{IntrospectionSettings, JwksSettings};
+pub use introspection::is_opaque;
+pub use jwks::{KeyHealth, KeyState};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{Key, KeySet, MAX_KEYS, SetRefusal, Skip, SkippedKey};
 pub use outbound::{

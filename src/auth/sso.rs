@@ -15,7 +15,9 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::jwks::{FetchError, Fetcher, RemoteKeys, RemoteSource, SecondLook};
+use super::fetch_error::FetchError;
+use super::fetcher::Fetcher;
+use super::jwks::{RemoteKeys, RemoteSource, SecondLook};
 use super::keys::KeySet;
 use super::outbound::OutboundError;
 use super::refusal::Refusal;

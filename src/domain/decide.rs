@@ -22,13 +22,14 @@ use super::request::{Metadata, MintRequest};
 use super::rules::{Attributes, Effort, Lookup, Target, TooMuch};
 use super::settings::bounds::FALLBACK_SESSION_LENGTH;
 use super::settings::{ByName, SessionOptions, Setting, Settings};
-use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot, Winner};
+use super::snapshot::{LiveContext, LivePersona, Rollout, Snapshot};
 use super::template::{Piece, RenderFault};
 use super::text;
 use super::trace::{
     ContextFound, PassedOver, PassedOverReason, RolloutDrawn, RuleTried, SplitDrawn, Trace,
     Versioned,
 };
+use super::winner::Winner;
 use super::wrong::Wrong;
 
 /// The time and the session that a decision is made for.

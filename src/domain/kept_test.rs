@@ -1,7 +1,5 @@
 //! Tests that are kept with a document: a user, a situation, and what must come out of it.
 
-mod judge;
-
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};

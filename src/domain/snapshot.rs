@@ -14,6 +14,7 @@ use super::persona::Persona;
 use super::policy::Policy;
 use super::settings::Settings;
 use super::template::Template;
+use super::winner::Winner;
 
 /// The key of the context that answers for unknown ones.
 pub const DEFAULT_CONTEXT: &str = "default";
@@ -84,22 +85,6 @@ pub struct LiveContext {
     pub context: Context,
     /// `{"key"}`, as templates see it.
     pub words: Value,
-}
-
-/// The source whose value a field has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Winner {
-    /// The tenant's policy locks it.
-    Lock,
-    /// The user's preference.
-    Preference,
-    /// The persona version.
-    Persona,
-    /// The tenant's policy fills it in.
-    Default,
-    /// The gateway's default, where no source sets the field and Anam's own default is unclear or costly.
-    Gateway,
 }
 
 impl LivePersona {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
-use super::snapshot::Winner;
+use super::winner::Winner;
 
 /// Why a user got what they got. Holds no value that a user typed, so it outlives the session's inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

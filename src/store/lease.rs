@@ -18,8 +18,10 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use self::question::Question;
+use super::StoreError;
 use super::pool::{OpenConnection, Pool};
 use super::silence::silence;
+use crate::domain::ids::TenantId;
 
 /// A connection of a [`Pool`], with a transaction open until [`Lease::commit`]. Dropped before, it is rolled back and goes
 /// home, or is thrown away.
@@ -54,6 +56,34 @@ enum ConnectionState {
 struct Exchange<'a> {
     standing: &'a mut ConnectionState,
     end: Instant,
+}
+
+impl Pool {
+    /// Lends a connection with an open transaction, as a role and for a tenant where they are given. One that was idle
+    /// may be dead or silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was
+    /// sent on it yet, so nothing is lost.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        role: Option<&str>,
+        tenant: Option<TenantId>,
+    ) -> Result<Lease, StoreError> {
+        let first = self.first_message(role, tenant);
+        let turn = self.turn().await?;
+        // Counted again: a server that keeps many waiting is slow, and must not be taken for a silent one.
+        let start = Instant::now();
+        let mut lease = Lease::new(self.clone(), turn, first, start + self.ends().transaction);
+        if let Some(kept) = self.take_idle() {
+            lease.hold(kept);
+            match lease.begin(start + self.ends().acquire / 2).await {
+                Err(_) if lease.is_lost() => lease.let_go(),
+                begun => return Ok(begun.map(|()| lease)?),
+            }
+        }
+        let end = start + self.ends().acquire;
+        lease.hold(self.connect(end).await?);
+        lease.begin(end).await?;
+        Ok(lease)
+    }
 }
 
 impl Lease {

@@ -17,7 +17,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::StoreError;
 use super::connector::Connector;
-use super::lease::Lease;
 use crate::domain::ids::TenantId;
 use crate::telemetry::crowd::Crowd;
 use crate::telemetry::metrics::PoolNow;
@@ -169,33 +168,8 @@ impl Pool {
         }
     }
 
-    /// Lends a connection with an open transaction, as a role and for a tenant where they are given. One that was idle
-    /// may be dead or silent, and only its answer tells: half of the time is for that, the rest for a new one. Nothing was
-    /// sent on it yet, so nothing is lost.
-    pub(super) async fn begin(
-        self: &Arc<Self>,
-        role: Option<&str>,
-        tenant: Option<TenantId>,
-    ) -> Result<Lease, StoreError> {
-        let first = self.first_message(role, tenant);
-        let turn = self.turn().await?;
-        // Counted again: a server that keeps many waiting is slow, and must not be taken for a silent one.
-        let start = Instant::now();
-        let mut lease = Lease::new(self.clone(), turn, first, start + self.ends.transaction);
-        if let Some(kept) = self.take_idle() {
-            lease.hold(kept);
-            match lease.begin(start + self.ends.acquire / 2).await {
-                Err(_) if lease.is_lost() => lease.let_go(),
-                begun => return Ok(begun.map(|()| lease)?),
-            }
-        }
-        let end = start + self.ends.acquire;
-        lease.hold(self.connect(end).await?);
-        lease.begin(end).await?;
-        Ok(lease)
-    }
-
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+    /// Waits for a turn, since all connections may be lent.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         if let Ok(turn) = self.turns.clone().try_acquire_owned() {
             return Ok(turn);
         }
@@ -225,7 +199,8 @@ impl Pool {
         }
     }
 
-    fn first_message(&self, role: Option<&str>, tenant: Option<TenantId>) -> String {
+    /// The statements that begin a transaction, as a role and for a tenant where they are given.
+    pub(super) fn first_message(&self, role: Option<&str>, tenant: Option<TenantId>) -> String {
         let mut first = self.begin.clone();
         if let Some(role) = role {
             first += &[", set_config('role', '", role, "', true)"].concat();
@@ -237,7 +212,8 @@ impl Pool {
         first
     }
 
-    async fn connect(&self, end: Instant) -> Result<OpenConnection, StoreError> {
+    /// A new connection, by `end`.
+    pub(super) async fn connect(&self, end: Instant) -> Result<OpenConnection, StoreError> {
         let reach = self.reach.clone();
         let age = self.stale.load(Ordering::Relaxed);
         let connecting = self.runtime.spawn(async move { reach.connect(end).await });
@@ -252,7 +228,8 @@ impl Pool {
         })
     }
 
-    fn take_idle(&self) -> Option<OpenConnection> {
+    /// A connection that was idle, the one used last, if any is good.
+    pub(super) fn take_idle(&self) -> Option<OpenConnection> {
         let mut idle = self.idle();
         let last = idle.pop()?;
         if last.since.elapsed() < IDLE && last.kept.age == self.stale.load(Ordering::Relaxed) {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use super::kind::Kind;
 use super::micro::{Micro, Part};
 use super::options::Cell;
 use super::report::Report;
 use super::rounds::Rounds;
-use super::servers::Kind;
 use super::statistics::{Figure, Median};
 
 const BUSY: Cell = Cell {

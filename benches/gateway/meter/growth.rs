@@ -7,10 +7,11 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use super::bundle::TENANTS;
+use super::kind::Kind;
 use super::options::Options;
 use super::progress;
 use super::rounds::{Row, measure, warm_up};
-use super::servers::{Ground, Kind};
+use super::servers::Ground;
 use super::statistics::Median;
 
 /// What grows, one after the other.

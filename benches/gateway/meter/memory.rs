@@ -7,9 +7,10 @@ use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use super::kind::Kind;
 use super::options::Options;
 use super::progress;
-use super::servers::{Ground, Kind, Server};
+use super::servers::{Ground, Server};
 use super::users::asking;
 use super::{bundle, http};
 

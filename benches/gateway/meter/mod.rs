@@ -9,6 +9,7 @@ mod express;
 mod goals;
 mod growth;
 mod http;
+mod kind;
 mod load;
 mod memory;
 mod micro;
@@ -21,6 +22,7 @@ mod rounds;
 mod servers;
 mod stand_in;
 pub(crate) mod statistics;
+mod tables;
 mod users;
 
 use std::io::Write as _;

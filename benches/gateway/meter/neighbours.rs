@@ -10,11 +10,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::bundle::{self, SITUATIONS, TENANTS};
+use super::kind::Kind;
 use super::load::{Load, Outcome, Requests};
 use super::options::{Cell, Options};
 use super::progress;
 use super::rounds::put_on;
-use super::servers::{Ground, Kind};
+use super::servers::Ground;
 use super::statistics::percentile;
 use super::users::{asking, requests, sending};
 

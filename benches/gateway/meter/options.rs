@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::servers::Kind;
+use super::kind::Kind;
 
 const ABOUT: &str = "What a session token costs: the gateway beside a bare proxy and an Express server, in one run.
 

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::accounts::{self, Cpu, Processes};
 use super::check;
 use super::express;
+use super::kind::Kind;
 use super::load::{Load, Outcome};
 use super::options::{Cell, Options};
 use super::progress;
-use super::servers::{GATEWAY_DATABASE, Ground, Kind, Server};
+use super::servers::{GATEWAY_DATABASE, Ground, Server};
 use super::statistics::{Median, percentile};
 
 /// How long what servers write behind their answers is waited for, and counted to the cell that it belongs to.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use persona_gateway::config::environment;
-use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::io::AsyncWriteExt as _;
@@ -17,6 +16,7 @@ use tokio::net::TcpStream;
 
 use super::accounts::{Processes, memory};
 use super::database::Database;
+use super::kind::Kind;
 use super::load::Requests;
 use super::options::Options;
 use super::process::{self, Process, free_port};
@@ -34,28 +34,6 @@ const NO_LIMIT: &str = "100000000";
 /// What a user may ask in a minute: more than any asks for but one who floods.
 const OF_A_USER: &str = "6000";
 const STARTS_WITHIN: Duration = Duration::from_mins(1);
-
-/// A kind of server; the order is that of the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    /// Anam's stand-in, without a server before it.
-    Direct,
-    BareProxy,
-    Gateway,
-    Express,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "Anam's stand-in asked directly",
-            Self::BareProxy => "bare proxy",
-            Self::Gateway => "gateway",
-            Self::Express => "Express",
-        }
-    }
-}
 
 /// A server that runs; `Direct` has no process.
 pub(super) struct Server {

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::claimed::{Claimed, Claims};
+use super::super::entries::{
+    Directory, DirectoryFault, FaultReason, IssuerEntry, Owner, RegisteredUrl, TenantEntry,
+};
+use super::super::fetcher::Fetcher;
 use super::super::introspection::Introspector;
-use super::super::jwks::Fetcher;
 use super::super::refusal::Refusal;
 use super::super::verify::{Unverified, Verified};
-use super::{
-    Directory, DirectoryFault, FaultReason, Issuer, IssuerEntry, IssuerKeys, Owner, RegisteredUrl,
-    TenantEntry,
-};
+use super::{Issuer, IssuerKeys};
 use crate::domain::ids::{IssuerId, TenantId};
 use crate::domain::issuer::{AudienceClaim, TenantBinding, form_of};
 

@@ -1,11 +1,10 @@
 //! What was learned of tokens, for a while, in bounded memory.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::super::fetcher::MemoryBudget;
 use crate::crypto::mac::Fingerprint;
 
 /// What the look-up itself takes for one token, in bytes, about.
@@ -13,33 +12,6 @@ const PLACE_BYTES: usize = 256;
 
 /// Clocks of threads that look at the same moment differ by less.
 const INSTANT: TimeDelta = TimeDelta::seconds(1);
-
-/// Bytes that everybody's may have together. Cheap to clone; clones count together.
-#[derive(Debug, Clone)]
-pub(in super::super) struct MemoryBudget {
-    most: usize,
-    taken: Arc<AtomicUsize>,
-}
-
-impl MemoryBudget {
-    pub(in super::super) fn new(most: usize) -> Self {
-        Self {
-            most,
-            taken: Arc::default(),
-        }
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        let within = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.most);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within)
-            .is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.taken.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
 
 /// Fingerprints of tokens -> what is known of them. The oldest goes where there is no room.
 #[derive(Debug)]
@@ -216,12 +188,9 @@ mod tests {
         );
         known.tidy(at(60));
         assert_eq!(known.order.len(), 2);
-        assert_eq!(
-            room.taken.load(Ordering::Relaxed),
-            2 * (BYTES + PLACE_BYTES)
-        );
+        assert_eq!(room.taken(), 2 * (BYTES + PLACE_BYTES));
         drop(known);
-        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(room.taken(), 0);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use crate::domain::decide::Decision;
 use crate::domain::key::Key;
-use crate::domain::snapshot::Winner;
 use crate::domain::template::{Origin, Piece};
+use crate::domain::winner::Winner;
 
 /// The prompt of a session: as long as its inputs are kept, it can be made again.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,14 +1,14 @@
-//! Whether a test holds, and in words that help where it does not.
+//! Whether a kept test holds, and in words that help where it does not.
 
 use serde_json::Value;
 
-use super::KeptTest;
-use crate::domain::decide::{Decision, Undecided};
-use crate::domain::decimal::are_equal;
-use crate::domain::fault::{Fault, Faults, step};
-use crate::domain::snapshot::Winner;
-use crate::domain::trace::Trace;
-use crate::domain::wrong::Wrong;
+use super::decide::{Decision, Undecided};
+use super::decimal::are_equal;
+use super::fault::{Fault, Faults, step};
+use super::kept_test::KeptTest;
+use super::trace::Trace;
+use super::winner::Winner;
+use super::wrong::Wrong;
 
 impl KeptTest {
     /// Every expectation that the outcome does not meet; pointers start at the test.
@@ -170,3 +170,6 @@ fn line_of(text: &str, part: &str) -> Option<usize> {
     let before = text.get(..text.find(part)?)?;
     Some(before.matches('\n').count() + 1)
 }
+
+#[cfg(test)]
+mod tests;
