@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::api::{Api, Refused, encode};
-use super::parts::Listed;
+use super::parts::{At, Listed};
 
 /// An entry of the catalogue to choose.
 #[derive(Debug, Clone, Deserialize)]
@@ -123,4 +123,70 @@ pub struct Sample {
 pub async fn samples(api: &Api) -> Result<Vec<Sample>, Refused> {
     let samples: Listed<Sample> = api.get("/v1/admin/sample-users?limit=100").await?;
     Ok(samples.items)
+}
+
+/// A user who came lately, by their newest session.
+#[derive(Debug, Clone)]
+pub struct RecentUser {
+    /// The session.
+    pub session: String,
+    pub at: At,
+    pub subject: String,
+    /// What they are called, where that is known.
+    pub name: Option<String>,
+    /// The key of the persona that they got.
+    pub persona: String,
+}
+
+impl RecentUser {
+    /// What tells them from others: the name with the id, or the id alone.
+    pub fn called(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} ({})", self.subject),
+            None => self.subject.clone(),
+        }
+    }
+
+    /// Whether their id or name has this text in it, in whichever case.
+    pub fn fits(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let has = |own: &str| own.to_lowercase().contains(&text);
+        has(&self.subject) || self.name.as_deref().is_some_and(has)
+    }
+}
+
+/// The users of the newest sessions of a search, each once.
+pub async fn recent_users(api: &Api, search: &str) -> Result<Vec<RecentUser>, Refused> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Session {
+        id: String,
+        at: At,
+        subject: Option<String>,
+        #[serde(default)]
+        user_name: Option<String>,
+        persona: Persona,
+    }
+    #[derive(Deserialize)]
+    struct Persona {
+        key: String,
+    }
+    let path = format!("/v1/admin/sessions?test=false&{search}");
+    let newest: Listed<Session> = api.get(&path).await?;
+    let mut users: Vec<RecentUser> = Vec::new();
+    for session in newest.items {
+        let Some(subject) = session.subject else {
+            continue;
+        };
+        if users.iter().all(|known| known.subject != subject) {
+            users.push(RecentUser {
+                session: session.id,
+                at: session.at,
+                subject,
+                name: session.user_name,
+                persona: session.persona.key,
+            });
+        }
+    }
+    Ok(users)
 }

@@ -23,6 +23,8 @@ pub struct SessionRow {
     pub issuer: IssuerId,
     /// The user; `None` once they were erased.
     pub subject: Option<String>,
+    /// What the token called the user: the fact `name`, else `email`. `None` where neither is given, or not kept any more.
+    pub user_name: Option<String>,
     /// The key of the context that was used.
     pub context: String,
     pub persona: String,
@@ -45,6 +47,7 @@ struct SessionMatch {
     at: DateTime<Utc>,
     issuer_id: Uuid,
     subject: String,
+    user_name: Option<String>,
     context_key: String,
     persona_key: String,
     persona_version: i32,
@@ -66,6 +69,7 @@ impl From<SessionMatch> for SessionRow {
             at: row.at,
             issuer: IssuerId(row.issuer_id),
             subject: unless_erased(row.subject),
+            user_name: row.user_name,
             context: row.context_key,
             persona: row.persona_key,
             persona_version: row.persona_version,
@@ -166,6 +170,7 @@ impl TenantTx {
                 at: row.at,
                 issuer: IssuerId(row.issuer_id),
                 subject: unless_erased(row.subject),
+                user_name: row.inputs.as_ref().and_then(name_of),
                 context: row.context_key,
                 persona: row.persona_key,
                 persona_version: row.persona_version,
@@ -234,6 +239,11 @@ impl TenantTx {
             sqlx::query_as!(
                 SessionMatch,
                 r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
+                          (select coalesce(case jsonb_typeof(i.inputs #> '{facts,name}') when 'string' then nullif(i.inputs #>> '{facts,name}', '') end,
+                                           case jsonb_typeof(i.inputs #> '{facts,email}') when 'string' then nullif(i.inputs #>> '{facts,email}', '') end)
+                           from session_inputs i
+                           where i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
+                             and i.at >= $2 and i.at < $3 and i.keep_until >= now() limit 1) as "user_name?",
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
                           o.auth_us as "auth_us?", o.decide_us as "decide_us?",
@@ -276,6 +286,11 @@ impl TenantTx {
             sqlx::query_as!(
                 SessionMatch,
                 r#"select s.id as "id!", s.at as "at!", s.request_id as "request_id?", s.issuer_id as "issuer_id!", s.subject as "subject!",
+                          (select coalesce(case jsonb_typeof(i.inputs #> '{facts,name}') when 'string' then nullif(i.inputs #>> '{facts,name}', '') end,
+                                           case jsonb_typeof(i.inputs #> '{facts,email}') when 'string' then nullif(i.inputs #>> '{facts,email}', '') end)
+                           from session_inputs i
+                           where i.tenant_id = s.tenant_id and i.session_id = s.id and i.at = s.at
+                             and i.at >= $2 and i.at < $3 and i.keep_until >= now() limit 1) as "user_name?",
                           s.context_key as "context_key!", s.persona_key as "persona_key!", s.persona_version as "persona_version!",
                           o.outcome as "outcome?", o.code as "code?", o.expires_at as "expires_at?",
                           o.auth_us as "auth_us?", o.decide_us as "decide_us?",
@@ -376,4 +391,14 @@ impl TenantTx {
 /// No verified token has an empty subject: it says that the user was erased.
 fn unless_erased(subject: String) -> Option<String> {
     (!subject.is_empty()).then_some(subject)
+}
+
+/// What a session's inputs call its user.
+fn name_of(inputs: &Value) -> Option<String> {
+    let facts = inputs.get("facts")?;
+    let text = |name| {
+        let text = facts.get(name).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty())
+    };
+    text("name").or_else(|| text("email")).map(str::to_owned)
 }

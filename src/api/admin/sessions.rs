@@ -123,6 +123,10 @@ struct SessionItem {
     /// The `sub` of the user's token; null once they were erased.
     #[schema(example = "user-1")]
     subject: Option<String>,
+    /// What the token called the user: the fact `name`, else `email`. Absent where neither is given, or no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Ann Lee")]
+    user_name: Option<String>,
     /// The key of the context that was used.
     #[schema(example = "support")]
     context: String,
@@ -151,6 +155,7 @@ impl From<SessionRow> for SessionItem {
             at: row.at,
             outcome: outcome_word(&row),
             subject: row.subject,
+            user_name: row.user_name,
             context: row.context,
             persona: PersonaGiven {
                 key: row.persona,

@@ -7,23 +7,10 @@ use serde_json::Value;
 use super::KIND;
 use super::known::Sources;
 use crate::console::api::{Refused, encode};
-use crate::console::choices::{Sample, keys, samples};
+use crate::console::choices::{RecentUser, Sample, keys, recent_users, samples};
 use crate::console::parts::Listed;
 use crate::console::visit::Signed;
 use crate::console::writing::Writing;
-
-/// A session that was just there.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Recent {
-    pub id: String,
-    pub subject: Option<String>,
-    pub persona: Given,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub struct Given {
-    pub key: String,
-}
 
 #[derive(Debug, Deserialize)]
 struct Issuer {
@@ -36,7 +23,7 @@ pub struct Desk {
     pub writing: Writing,
     pub personas: Vec<String>,
     pub samples: Vec<Sample>,
-    pub recent: Vec<Recent>,
+    pub recent: Vec<RecentUser>,
     policy: Value,
     issuers: Vec<Value>,
     sample_facts: Vec<Value>,
@@ -47,27 +34,17 @@ impl Desk {
     /// Asks for everything. What is only offered is left out where it can't be had.
     pub async fn open(signed: &Signed, key: &str) -> Result<Self, Refused> {
         let api = &signed.api;
-        let sessions = format!(
-            "/v1/admin/sessions?context={}&test=false&limit=30",
-            encode(key)
-        );
+        let lately = format!("context={}&limit=30", encode(key));
         let (writing, personas, samples, recent, policy, issuers) = join!(
             Writing::load(signed, KIND, key),
             keys(api, "persona"),
             samples(api),
-            api.get::<Listed<Recent>>(&sessions),
+            recent_users(api, &lately),
             api.get::<Value>("/v1/admin/policy"),
             api.get::<Listed<Issuer>>("/v1/admin/issuers"),
         );
         let samples = samples.unwrap_or_default();
         let issuers = issuers.unwrap_or_default().items;
-        let mut recent = recent.unwrap_or_default().items;
-        let mut subjects = Vec::new();
-        recent.retain(|session| {
-            let is_new = session.subject.is_some() && !subjects.contains(&session.subject);
-            subjects.push(session.subject.clone());
-            is_new
-        });
         let objects = |of: fn(&Sample) -> &serde_json::Map<String, Value>| -> Vec<Value> {
             let objects = samples.iter().map(|sample| of(sample).clone().into());
             objects.collect()
@@ -78,7 +55,7 @@ impl Desk {
             sample_facts: objects(|sample| &sample.facts),
             sample_preferences: objects(|sample| &sample.preferences),
             samples,
-            recent,
+            recent: recent.unwrap_or_default(),
             policy: policy.unwrap_or_default(),
             issuers: issuers
                 .into_iter()

@@ -155,7 +155,10 @@ async fn attempt(
     known: &[KnownAttribute],
     zone: &str,
 ) -> Result<Tried, Refused> {
-    let (content, slips) = named(signed.texts, &work.model).content();
+    let mut model = named(signed.texts, &work.model);
+    // A field that was just added is none yet.
+    model.schema.fields.retain(|field| !field.name.is_empty());
+    let (content, slips) = model.content();
     if !slips.is_empty() {
         let mut view: Vec<String> = Vec::new();
         for found in found_slips(signed.texts, &slips) {

@@ -1,12 +1,11 @@
 //! The fields of "try it": a user, what is known of them, what the page sends, and when.
 
-use super::desk::Recent;
 use super::known::KnownAttribute;
 use super::model::Model;
 use super::try_it::{Asked, value_in_words};
 use super::view::{Choice, Group};
 use super::words;
-use crate::console::choices::Sample;
+use crate::console::choices::{RecentUser, Sample};
 use crate::console::texts::Texts;
 
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl TryView {
         model: &Model,
         known: &[KnownAttribute],
         samples: &[Sample],
-        recent: &[Recent],
+        recent: &[RecentUser],
         asked: &Asked,
         zone: &str,
     ) -> Self {
@@ -130,7 +129,7 @@ impl TryView {
     }
 }
 
-fn users(texts: Texts, samples: &[Sample], recent: &[Recent], chosen: &str) -> Vec<Group> {
+fn users(texts: Texts, samples: &[Sample], recent: &[RecentUser], chosen: &str) -> Vec<Group> {
     let choice = |value: String, text: String| Choice {
         is_chosen: value == chosen,
         value,
@@ -144,11 +143,10 @@ fn users(texts: Texts, samples: &[Sample], recent: &[Recent], chosen: &str) -> V
         };
         choice(format!("sample:{}", sample.key), about)
     });
-    let recent = recent.iter().map(|session| {
-        let subject = session.subject.clone().unwrap_or_default();
+    let recent = recent.iter().map(|user| {
         choice(
-            format!("session:{}", session.id),
-            format!("{subject} – {}", session.persona.key),
+            format!("session:{}", user.session),
+            format!("{} – {}", user.called(), user.persona),
         )
     });
     let groups = [

@@ -3,7 +3,7 @@
 use askama::Template;
 use serde::Deserialize;
 
-use crate::console::choices::keys;
+use crate::console::choices::{RecentUser, keys, recent_users};
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::{At, Faults, Listed, Search, moment_of, query_of};
 use crate::console::visit::{Answer, Signed};
@@ -15,6 +15,9 @@ pub struct Session {
     pub at: At,
     #[serde(default)]
     pub subject: Option<String>,
+    /// What the user is called, where that is known.
+    #[serde(default, rename = "userName")]
+    pub user_name: Option<String>,
     pub context: String,
     pub persona: Given,
     pub outcome: String,
@@ -140,6 +143,8 @@ struct SessionsPage {
     faults: Faults,
     list: Listed<Session>,
     next: Option<String>,
+    /// Whom the field for the user offers.
+    users: Vec<RecentUser>,
     contexts: Vec<String>,
     personas: Vec<String>,
 }
@@ -154,6 +159,9 @@ pub async fn show(signed: Signed) -> Answer {
         &SessionsPage {
             frame: Frame::new(&signed, signed.texts.say("sessions")),
             next,
+            users: recent_users(&signed.api, "limit=100")
+                .await
+                .unwrap_or_default(),
             contexts: keys(&signed.api, "context").await.unwrap_or_default(),
             personas: keys(&signed.api, "persona").await.unwrap_or_default(),
             filter,

@@ -75,6 +75,8 @@ struct User {
     issuer: Issuer,
     #[serde(default)]
     subject: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

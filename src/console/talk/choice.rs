@@ -5,8 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::console::api::{Api, Refused, encode};
-use crate::console::choices::{Sample, keys, samples};
-use crate::console::contexts::desk::Recent;
+use crate::console::choices::{RecentUser, Sample, keys, recent_users, samples};
 use crate::console::contexts::fields::Fields;
 use crate::console::contexts::model::Model;
 use crate::console::contexts::try_it::Asked;
@@ -148,7 +147,7 @@ pub struct Desk {
     pub personas: Vec<String>,
     pub contexts: Vec<String>,
     pub samples: Vec<Sample>,
-    pub recent: Vec<Recent>,
+    pub recent: Vec<RecentUser>,
     pub drafts: Vec<Draft>,
     pub versions: Vec<Version>,
     /// The version that is live of what is chosen.
@@ -162,28 +161,21 @@ pub struct Desk {
 impl Desk {
     /// Asks for everything. Where nobody chose yet, chooses the first persona, and the newest draft of what is chosen.
     pub async fn open(api: &Api, choice: &mut Choice, is_first: bool) -> Result<Self, Refused> {
-        let recent = "/v1/admin/sessions?test=false&outcome=issued&limit=30";
         let (personas, contexts, samples, recent, policy) = join!(
             keys(api, "persona"),
             keys(api, "context"),
             samples(api),
-            api.get::<Listed<Recent>>(recent),
+            recent_users(api, "outcome=issued&limit=30"),
             api.get::<Value>("/v1/admin/policy"),
         );
         let mut desk = Self {
             personas: personas?,
             contexts: contexts?,
             samples: samples?,
-            recent: recent?.items,
+            recent: recent?,
             policy: policy?,
             ..Self::default()
         };
-        let mut subjects = Vec::new();
-        desk.recent.retain(|session| {
-            let is_new = session.subject.is_some() && !subjects.contains(&session.subject);
-            subjects.push(session.subject.clone());
-            is_new
-        });
         if let (true, Some(first)) = (is_first && choice.kind.is_empty(), desk.personas.first()) {
             "persona".clone_into(&mut choice.kind);
             choice.key.clone_from(first);

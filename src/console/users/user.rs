@@ -58,13 +58,15 @@ async fn render(
     let changed = status == StatusCode::PRECONDITION_FAILED;
     let list = of_user(signed, &subject).await;
     let nothing = fields.iter().all(|field| field.value.is_empty());
+    let name = list.items.iter().find_map(|session| {
+        let name = session.user_name.as_deref();
+        name.filter(|_| session.test_by.is_none())
+    });
+    let called = name.map_or_else(|| subject.clone(), |name| format!("{name} ({subject})"));
     page_with(
         status,
         &UserPage {
-            frame: Frame::new(
-                signed,
-                signed.texts.with("user-title", "subject", &*subject),
-            ),
+            frame: Frame::new(signed, signed.texts.with("user-title", "subject", &called)),
             encoded: encode(&subject),
             is_unknown: nothing && list.items.is_empty() && !faults.any(),
             list,

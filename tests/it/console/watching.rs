@@ -81,6 +81,43 @@ async fn support_reads_why_a_user_got_somebody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_came_lately_is_found_by_a_part_of_id_or_name() {
+    let app = spawn().await;
+    app.signed_in("demo", "v@example.com", Role::Viewer).await;
+    for (subject, name) in [("u-1", "Ann Lee"), ("u-10", "Joanna Roy"), ("x-2", "Kim")] {
+        let user = app.user_with(subject, json!({ "name": name, "plan": "pro" }));
+        app.minted_config(&user, &context("support")).await;
+    }
+    let visitor = Visitor::sign_in(&app, "v@example.com").await;
+    let look_up = async |sought: &str| {
+        let path = format!("/console/users?subject={sought}");
+        let page = visitor.open(&path).await;
+        match &page.to {
+            Some(to) => visitor.open(to).await,
+            None => page,
+        }
+    };
+    for (sought, wanted) in [
+        ("ANN", "Whom “ANN” fits"),
+        ("kim", "Whom “kim” fits"),
+        ("u-1", "User Ann Lee (u-1)"),
+        ("nobody", "Nothing is known of a user with this id"),
+    ] {
+        let text = look_up(sought).await.text();
+        assert!(text.contains(wanted), "{sought}: {text}");
+    }
+    let page = look_up("ann").await;
+    let text = page.text();
+    assert!(text.contains("Ann Lee u-1") && text.contains("Joanna Roy u-10"));
+    assert!(!text.contains("Kim"), "{text}");
+    assert!(page.html.contains("href=\"/console/users/ann\""));
+    let list = visitor.open("/console/sessions?subject=x-2").await;
+    assert!(list.text().contains("Kim x-2"), "{}", list.text());
+    assert!(list.html.contains("value=\"u-1\" label=\"Ann Lee\""));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_is_changed_by_editors_and_erased_by_owners_who_mean_it() {
     let app = spawn().await;
     app.signed_in("demo", "e@example.com", Role::Editor).await;

@@ -7,7 +7,7 @@ use persona_gateway::dev::emulator::{Fault, FaultTarget};
 use persona_gateway::domain::role::Role;
 use persona_gateway::store::explain::SessionFilter;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{minted, settled};
 use crate::harness::admins::body;
@@ -139,6 +139,37 @@ async fn filters_that_make_no_sense_are_all_told() {
         .await;
         assert_eq!(pointers(&told), wanted, "{query}");
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_says_what_its_user_is_called_as_long_as_its_inputs_are_kept() {
+    let app = spawn().await;
+    let key = app.admin_key("demo", Role::Viewer).await;
+    for (subject, facts) in [
+        ("u-1", json!({ "name": "Ann Lee", "plan": "pro" })),
+        ("u-2", json!({ "name": "", "plan": "pro" })),
+        ("u-3", json!({ "plan": "pro" })),
+    ] {
+        minted(&app, &app.user_with(subject, facts), &context("support")).await;
+    }
+    let names = async || {
+        let page = body(app.ask(Method::GET, "/v1/admin/sessions", &key).await, 200).await;
+        let items = page["items"].as_array().unwrap().clone();
+        let mut names = Vec::new();
+        for item in items {
+            let path = format!("/v1/admin/sessions/{}", item["id"].as_str().unwrap());
+            let one = body(app.ask(Method::GET, &path, &key).await, 200).await;
+            assert_eq!(one["user"].get("name"), item.get("userName"));
+            names.push(item.get("userName").cloned());
+        }
+        names
+    };
+    assert_eq!(names().await, [None, None, Some(json!("Ann Lee"))]);
+    app.database
+        .sql("update session_inputs set keep_until = now() - interval '1 second'")
+        .await;
+    assert_eq!(names().await, [None, None, None]);
     app.stop().await;
 }
 

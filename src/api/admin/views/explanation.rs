@@ -91,6 +91,10 @@ pub(in crate::api::admin) struct UserKnown {
     /// The `sub` of their token; null once they were erased.
     #[schema(example = "user-1")]
     subject: Option<String>,
+    /// What their token called them: the fact `name`, else `email`. Absent where neither is given, or no longer kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Ann Lee")]
+    name: Option<String>,
 }
 
 /// An issuer of users' tokens.
@@ -252,6 +256,7 @@ impl From<explain::Explanation> for Explanation {
                     url: explanation.issuer_url,
                 },
                 subject: session.subject,
+                name: session.user_name,
             },
             context: session.context,
             persona: PersonaGiven {
