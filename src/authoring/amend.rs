@@ -62,10 +62,12 @@ pub async fn amend(
     check_size(&patched)?;
     let content = with_pins(change, kind, &patched).await?;
     if content == live.content {
-        return Err(Refusal::Conflict(format!(
-            "Version {}, which is live, says that already: there is nothing to change.",
-            live.number
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::SaysLive {
+                version: live.number,
+            }
+            .into(),
+        ));
     }
     let changes = diff::diff(&live.content, &content)
         .map_err(|too_large| Refusal::fault("/content", Wrong::from(too_large)))?;
@@ -110,12 +112,9 @@ async fn live(
 ) -> Result<SealedVersion, Refusal> {
     let served = all_served(&mut change.tx, change.now).await?;
     let served = served.get(&(document.kind, key.clone()));
-    let number = served.and_then(|served| served.version).ok_or_else(|| {
-        Refusal::Conflict(
-            "Nothing of this document is live: seal a draft of it and release the version first."
-                .into(),
-        )
-    })?;
+    let number = served
+        .and_then(|served| served.version)
+        .ok_or_else(|| Refusal::Conflict(Wrong::NothingLive.into()))?;
     let version = change.tx.version(document.id, number).await?;
     version.ok_or(Refusal::NotFound)
 }

@@ -27,9 +27,13 @@ pub async fn create(
     change.lock_authoring().await?;
     is_free(change, kind, key).await?;
     if change.tx.count_documents().await? >= MAX_DOCUMENTS {
-        return Err(Refusal::Conflict(format!(
-            "A tenant has at most {MAX_DOCUMENTS} documents."
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::Full {
+                what: "documents",
+                most: MAX_DOCUMENTS.to_string(),
+            }
+            .worded(format!("a tenant has at most {MAX_DOCUMENTS} documents")),
+        ));
     }
     let id = DocumentId(change.new_id());
     change.tx.insert_document(id, kind, key.as_str()).await?;

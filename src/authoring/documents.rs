@@ -6,6 +6,7 @@ use serde_json::json;
 use super::soundness::LiveBefore;
 use crate::domain::document::DocumentKind;
 use crate::domain::key::Key;
+use crate::domain::wrong::Wrong;
 use crate::store::documents::DocumentRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::tenants::change::Change;
@@ -35,10 +36,12 @@ pub(super) async fn is_free(
     } else {
         "open a draft of it, or take another key"
     };
-    Err(Refusal::Exists(format!(
-        "There is a {} `{key}` already; {advice}.",
-        kind.as_str()
-    )))
+    let exists = Wrong::DocumentExists {
+        kind: kind.as_str(),
+        name: key.to_string(),
+    };
+    let words = format!("{exists}; {advice}");
+    Err(Refusal::Exists(exists.worded(words)))
 }
 
 /// Gives a document that was never released another key.
@@ -89,20 +92,22 @@ pub async fn delete(change: &mut Change, kind: DocumentKind, key: &Key) -> Resul
 async fn is_unknown_outside(
     change: &mut Change,
     row: &DocumentRow,
-    instead: &str,
+    instead: &'static str,
 ) -> Result<(), Refusal> {
     let (releases, _) = change.tx.count_releases(row.id, change.now).await?;
     if releases > 0 {
-        return Err(Refusal::Conflict(format!(
-            "It was released or scheduled before, and sessions and the audit trail speak of it. It can't be {instead}."
-        )));
+        return Err(Refusal::Conflict(Wrong::WasReleased(instead).into()));
     }
     if row.kind == DocumentKind::Snippet
         && let Some(persona) = change.tx.pinned_by(&row.key).await?
     {
-        return Err(Refusal::InUse(format!(
-            "A version of the persona `{persona}` pins it. It can't be {instead}."
-        )));
+        return Err(Refusal::InUse(
+            Wrong::PinnedBy {
+                name: persona,
+                instead,
+            }
+            .into(),
+        ));
     }
     Ok(())
 }
@@ -159,7 +164,7 @@ async fn set_archived(
     let broken = before.broken(change, &[]).await?;
     if !broken.is_empty() {
         let reasons: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        return Err(Refusal::InUse(format!("It {}.", reasons.join("; it "))));
+        return Err(Refusal::InUse(Wrong::Needed(reasons.join("; it ")).into()));
     }
     let verb = if archived { "archive" } else { "restore" };
     change.note(

@@ -62,14 +62,18 @@ pub(super) async fn insert(
 ) -> Result<DraftRow, Refusal> {
     check_size(&content)?;
     if document.archived_at.is_some() {
-        return Err(Refusal::Conflict(
-            "The document is archived: restore it first.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::Archived.into()));
     }
     if change.tx.count_drafts(document.id).await? >= MAX_DRAFTS {
-        return Err(Refusal::Conflict(format!(
-            "A document has at most {MAX_DRAFTS} drafts: discard one that is no longer needed."
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::Full {
+                what: "drafts",
+                most: MAX_DRAFTS.to_string(),
+            }
+            .worded(format!(
+                "a document has at most {MAX_DRAFTS} drafts: discard one that is no longer needed"
+            )),
+        ));
     }
     let id = DraftId(change.new_id());
     let actor = change.admin.actor.clone();
@@ -136,7 +140,7 @@ pub async fn discard(change: &mut Change, draft: &DraftRow) -> Result<(), Refusa
 
 /// Another change came between reading and writing, within the same second as it were.
 pub(super) fn overtaken() -> Refusal {
-    Refusal::Conflict("Somebody else wrote this draft just now: read it again.".into())
+    Refusal::Conflict(Wrong::DraftWritten.into())
 }
 
 fn note(change: &mut Change, draft: &DraftRow, verb: &str) {

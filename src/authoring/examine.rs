@@ -62,9 +62,7 @@ impl Examiner {
         let scenario = match Scenario::at(tx, moment, overlays).await {
             Ok(scenario) => scenario,
             Err(SourceError::PolicyBroken(_)) => {
-                return Err(Refusal::Conflict(
-                    "The tenant's policy can't be read: correct it first.".into(),
-                ));
+                return Err(Refusal::Conflict(Wrong::PolicyUnreadable.into()));
             }
             Err(error) => return Err(error.into()),
         };

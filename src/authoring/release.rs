@@ -106,18 +106,20 @@ async fn beside_the_live_one(
         return Err(Refusal::fault("/percent", Wrong::NoSnippetRollout));
     }
     let Some(live) = timeline.live(from) else {
-        return Err(Refusal::Conflict(
-            "Nothing of this document is live for the other users: release a version to everybody first.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::LiveForNoOthers.into()));
     };
     if live.version == number {
         return Err(Refusal::fault("/version", Wrong::LiveElse(number)));
     }
     let same = |rollout: &Release| (rollout.version, rollout.percent) == (number, Some(percent));
     if from == change.now && timeline.rollout(from).is_some_and(same) {
-        return Err(Refusal::Conflict(format!(
-            "Version {number} is rolled out to {percent} % already."
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::RolledOut {
+                version: number,
+                percent,
+            }
+            .into(),
+        ));
     }
     let beside = change.tx.version(document.id, live.version).await?;
     let beside = beside.ok_or(Refusal::NotFound)?;
@@ -152,9 +154,7 @@ pub async fn roll_back(
             return Err(Refusal::fault("/to", Wrong::NeverLive(number)));
         }
         None if timeline.rollout(change.now).is_some() => live.ok_or(Refusal::NotFound)?,
-        None => before_last(&past).ok_or_else(|| {
-            Refusal::Conflict("There is no earlier live version to go back to.".into())
-        })?,
+        None => before_last(&past).ok_or_else(|| Refusal::Conflict(Wrong::NoneEarlier.into()))?,
     };
     is_another(&timeline, change.now, number)?;
     let version = change.tx.version(document.id, number).await?;
@@ -186,17 +186,13 @@ pub async fn cancel(
     let release = found.ok_or(Refusal::NotFound)?;
     let timeline = Timeline::new(&history);
     if release.way == Way::Cancel {
-        return Err(Refusal::Conflict(
-            "It is a cancellation itself: schedule the release again.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::IsCancellation.into()));
     }
     if release.live_from <= change.now {
-        return Err(Refusal::Conflict(
-            "It is live already, or was: roll back instead.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::ReleasedAlready.into()));
     }
     if !timeline.after(change.now).iter().any(|row| row.id == id) {
-        return Err(Refusal::Conflict("It was called off already.".into()));
+        return Err(Refusal::Conflict(Wrong::CalledOff.into()));
     }
     let live_from = release.live_from;
     // Instances of an earlier release read the version of a cancellation as what is live at its moment.
@@ -373,9 +369,7 @@ pub(super) async fn active_document(
 ) -> Result<DocumentRow, Refusal> {
     let document = super::documents::find(&mut change.tx, kind, key).await?;
     if document.archived_at.is_some() {
-        return Err(Refusal::Conflict(
-            "The document is archived: restore it first.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::Archived.into()));
     }
     Ok(document)
 }
@@ -399,7 +393,7 @@ async fn history(change: &mut Change, document: DocumentId) -> Result<Vec<Releas
 fn is_another(timeline: &Timeline<'_>, now: DateTime<Utc>, number: i32) -> Result<(), Refusal> {
     match timeline.live(now) {
         Some(live) if live.version == number && timeline.rollout(now).is_none() => Err(
-            Refusal::Conflict(format!("Version {number} is live already.")),
+            Refusal::Conflict(Wrong::LiveAlready { version: number }.into()),
         ),
         _ => Ok(()),
     }
@@ -411,28 +405,28 @@ async fn check_schedule_capacity(
     timeline: &Timeline<'_>,
     live_from: DateTime<Utc>,
 ) -> Result<(), Refusal> {
-    let full = |item: String, advice: &str| {
-        Err(Refusal::Conflict(format!(
-            "{item}: {advice}, or wait until one takes effect."
-        )))
+    let full = |what, most: String, words: String| {
+        let words = format!("{words}, or wait until one takes effect");
+        Err(Refusal::Conflict(Wrong::Full { what, most }.worded(words)))
     };
     if timeline.after(change.now).len() >= MAX_SCHEDULED {
-        let item =
-            format!("The document has {MAX_SCHEDULED} scheduled releases, and no room for more");
-        return full(item, "cancel one");
+        let words = format!(
+            "the document has {MAX_SCHEDULED} scheduled releases, and no room for more: cancel one"
+        );
+        return full("scheduled_of_document", MAX_SCHEDULED.to_string(), words);
     }
     let scheduled = change.tx.scheduled(change.now, live_from).await?;
     if scheduled.releases >= MAX_SCHEDULED_OF_TENANT {
-        let item = format!(
-            "{MAX_SCHEDULED_OF_TENANT} releases are scheduled, and there is no room for more"
+        let words = format!(
+            "{MAX_SCHEDULED_OF_TENANT} releases are scheduled, and there is no room for more: cancel one"
         );
-        return full(item, "cancel one");
+        return full("scheduled", MAX_SCHEDULED_OF_TENANT.to_string(), words);
     }
     if scheduled.moments >= MAX_MOMENTS && !scheduled.at_that_moment {
-        let item = format!(
-            "Releases are scheduled for {MAX_MOMENTS} moments, and there is no room for another"
+        let words = format!(
+            "releases are scheduled for {MAX_MOMENTS} moments, and there is no room for another: choose one of those moments, cancel a release"
         );
-        return full(item, "choose one of those moments, cancel a release");
+        return full("moments", MAX_MOMENTS.to_string(), words);
     }
     Ok(())
 }

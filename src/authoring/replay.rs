@@ -136,22 +136,17 @@ struct StoredInputs {
 impl StoredInputs {
     async fn read(tx: &mut TenantTx, id: SessionId) -> Result<Self, Refusal> {
         let detail = tx.session(id).await?.ok_or(Refusal::NotFound)?;
-        let gone = |why: &str| Refusal::InputsExpired(why.to_owned());
+        let gone = |why: Wrong| Refusal::InputsExpired(why.into());
         let session = &detail.session;
         let Some(subject) = session.subject.as_deref().and_then(Subject::parse) else {
-            return Err(gone(
-                "The user was erased, and what they brought along with them.",
-            ));
+            return Err(gone(Wrong::UserErased));
         };
         let Some((inputs, _)) = &detail.inputs else {
-            return Err(gone(
-                "The facts, preferences and metadata of this session are not kept any more; the policy's retainInputsDays says how long they are.",
-            ));
+            return Err(gone(Wrong::InputsGone));
         };
         let member = |name: &str| inputs.get(name).cloned().unwrap_or_default();
-        let facts = serde_json::from_value(member("facts")).map_err(|_old_form| {
-            gone("What was kept of this session can't be read by this release.")
-        })?;
+        let facts = serde_json::from_value(member("facts"))
+            .map_err(|_old_form| gone(Wrong::InputsUnread))?;
         let trace = serde_json::from_value::<Trace>(detail.trace).ok();
         let mut of_then = match &trace {
             Some(trace) => versions_of_then(tx, trace).await?,
@@ -274,5 +269,5 @@ fn differences(
         return Ok(Vec::new());
     };
     diff::diff(&members(anam_request(then)), &members(anam_request(now)))
-        .map_err(|too_large| Refusal::Conflict(Wrong::from(too_large).sentence()))
+        .map_err(|too_large| Refusal::Conflict(Wrong::from(too_large).into()))
 }

@@ -12,6 +12,7 @@ use crate::domain::document::DocumentKind;
 use crate::domain::ids::{DocumentId, ReviewId};
 use crate::domain::key::Key;
 use crate::domain::policy::Policy;
+use crate::domain::wrong::Wrong;
 use crate::store::reviews::ReviewRow;
 use crate::store::tenant_tx::TenantTx;
 use crate::store::versions::SealedVersion;
@@ -39,15 +40,16 @@ impl ReviewState {
         if self.is_met() {
             return Ok(());
         }
-        let against = match self.rejected_by.as_slice() {
-            [] => String::new(),
-            who => format!(" {} rejected it.", who.join(", ")),
+        let missing = Wrong::Approvals {
+            wanted: self.required,
+            given: self.approved_by.len(),
+            against: self.rejected_by.join(", "),
         };
-        Err(Refusal::ApprovalMissing(format!(
-            "The tenant's policy asks for {} approval(s) by people who did not write in this version; it has {}.{against}",
-            self.required,
-            self.approved_by.len()
-        )))
+        let words = match self.rejected_by.as_slice() {
+            [] => missing.to_string(),
+            who => format!("{missing}. {} rejected it", who.join(", ")),
+        };
+        Err(Refusal::ApprovalMissing(missing.worded(words)))
     }
 }
 
@@ -65,14 +67,10 @@ pub async fn review(
     let version = version.ok_or(Refusal::NotFound)?;
     let actor = &change.admin.actor;
     if !actor.is_person() {
-        return Err(Refusal::Forbidden(
-            "Reviews are given by people: sign in as one; an API key can't.".into(),
-        ));
+        return Err(Refusal::Forbidden(Wrong::ReviewByPeople.into()));
     }
     if version.contributors.contains(&actor.label) {
-        return Err(Refusal::Forbidden(
-            "You wrote in this version: another person must review it.".into(),
-        ));
+        return Err(Refusal::Forbidden(Wrong::ReviewByOthers.into()));
     }
     let row = ReviewRow {
         id: ReviewId(change.new_id()),
@@ -110,9 +108,7 @@ pub async fn standing(
     let policy = match policy {
         Some(Ok(policy)) => policy,
         Some(Err(_)) => {
-            return Err(Refusal::Conflict(
-                "The tenant's policy can't be read: correct it first.".into(),
-            ));
+            return Err(Refusal::Conflict(Wrong::PolicyUnreadable.into()));
         }
         None => return Err(Refusal::NotFound),
     };

@@ -6,6 +6,7 @@ use super::scenario::MAX_SAMPLE_USERS;
 use crate::domain::kept_test::{self, TestUser};
 use crate::domain::key::Key;
 use crate::domain::sample_user::SampleUser;
+use crate::domain::wrong::Wrong;
 use crate::sources::load::served_versions;
 use crate::store::sample_users::SampleUserRow;
 use crate::store::tenant_tx::TenantTx;
@@ -30,9 +31,15 @@ pub async fn put(
     change.lock_authoring().await?;
     let is_new = change.tx.sample_user(key).await?.is_none();
     if is_new && change.tx.count_sample_users().await? >= MAX_SAMPLE_USERS {
-        return Err(Refusal::Conflict(format!(
-            "A tenant has at most {MAX_SAMPLE_USERS} sample users."
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::Full {
+                what: "sample_users",
+                most: MAX_SAMPLE_USERS.to_string(),
+            }
+            .worded(format!(
+                "a tenant has at most {MAX_SAMPLE_USERS} sample users"
+            )),
+        ));
     }
     let row = change
         .tx
@@ -58,11 +65,13 @@ pub async fn delete(change: &mut Change, key: &Key) -> Result<(), Refusal> {
                 .any(|test| matches!(&test.user, TestUser::Sample(name) if name == key))
         });
         if let Some(row) = needs {
-            return Err(Refusal::InUse(format!(
-                "A test of the {} `{}` names it: release a version without that test first.",
-                row.kind.as_str(),
-                row.key
-            )));
+            return Err(Refusal::InUse(
+                Wrong::NamedByTest {
+                    kind: row.kind.as_str(),
+                    name: row.key.clone(),
+                }
+                .into(),
+            ));
         }
     }
     change.tx.delete_sample_user(key).await?;

@@ -32,7 +32,7 @@ pub struct Sealed {
 /// Snippets that a persona does not pin itself are pinned to what is live. The draft is gone afterwards.
 pub async fn seal(change: &mut Change, draft: &DraftRow, message: &str) -> Result<Sealed, Refusal> {
     let ready = Ready::prepare(change, draft).await?;
-    let ready = ready.map_err(|wrong| Refusal::Conflict(wrong.sentence()))?;
+    let ready = ready.map_err(|wrong| Refusal::Conflict(wrong.into()))?;
     let now = change.now;
     let found = examine(&mut change.tx, now, draft.kind, &ready.key, &ready.content).await?;
     if found.blocks_sealing() {

@@ -1,5 +1,6 @@
 //! Calls to the API for a page, in its words: a path and JSON go in, a typed answer or a refusal comes out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -78,9 +79,12 @@ pub struct Details {
     /// Where two changed the same: each member, with `base`, `ours` and `theirs`.
     #[serde(default)]
     pub conflicts: Vec<Value>,
-    /// Of a single sign-on that did not succeed: why, as a stable word.
+    /// Why, as a stable word, where the code stands for several reasons.
     #[serde(default)]
     pub reason: Option<String>,
+    /// What belongs to the reason, by name.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
     /// Seconds to wait.
     #[serde(skip)]
     pub retry_after: Option<String>,
@@ -136,6 +140,7 @@ impl Refused {
             current: None,
             conflicts: Vec::new(),
             reason: None,
+            values: BTreeMap::new(),
             retry_after: None,
             allow: None,
             heading: None,
@@ -195,8 +200,21 @@ impl Refused {
         self.status == StatusCode::UNAUTHORIZED.as_u16()
     }
 
+    /// The reason in a sentence, where it is one that a text says.
+    fn said_reason(&self) -> Option<Said> {
+        let wrong = Wrong {
+            code: self.reason.clone().filter(|_| !self.detail.is_empty())?,
+            values: self.values.clone(),
+        };
+        let said = said::by_code(self.texts, &wrong, &self.detail);
+        (!said.is_foreign).then(|| said.as_sentence())
+    }
+
     /// The refusal in a sentence, for people.
     pub fn said(&self) -> Said {
+        if let Some(said) = self.said_reason() {
+            return said;
+        }
         let reason = self.reason.as_deref();
         let own = reason
             .and_then(|reason| self.texts.find(&format!("sso-refused-{reason}")))
@@ -238,6 +256,7 @@ impl Refused {
         let detail = Some(self.detail.as_str()).filter(|detail| !detail.is_empty());
         detail.filter(|_| {
             WITH_DETAIL.contains(&self.code.as_str())
+                && self.said_reason().is_none()
                 && !self.said().is_foreign
                 && !self.texts.is_english()
         })

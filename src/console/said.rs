@@ -5,12 +5,28 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::texts::Texts;
+use crate::domain::wrong::capitalised;
 
 /// Something that is said, and whether it is in English on a page that is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     pub text: String,
     pub is_foreign: bool,
+}
+
+impl Said {
+    /// With a capital letter in front and a stop at the end.
+    #[must_use]
+    pub fn as_sentence(&self) -> Self {
+        let mut text = capitalised(&self.text);
+        if !text.ends_with(['.', '?', '!']) {
+            text.push('.');
+        }
+        Self {
+            text,
+            is_foreign: self.is_foreign,
+        }
+    }
 }
 
 /// What is wrong, by its code and what belongs to it; empty of what is right.

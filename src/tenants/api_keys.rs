@@ -72,9 +72,7 @@ pub async fn rotate(
     }
     let old = change.tx.lock_api_key(id).await?.ok_or(Refusal::NotFound)?;
     if !is_usable(&old, change.now) {
-        return Err(Refusal::Conflict(
-            "the key has ended; make a new one".to_owned(),
-        ));
+        return Err(Refusal::Conflict(Wrong::KeyEnded.into()));
     }
     let ends_at = change.now + grace;
     let ends_at = old.expires_at.map_or(ends_at, |at| at.min(ends_at));

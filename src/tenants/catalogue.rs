@@ -93,9 +93,7 @@ pub async fn put(
 /// Forgets an entry. What Anam lists would come back with the next reading, so it can only be disallowed.
 pub async fn delete(change: &mut Change, row: &CatalogueRow) -> Result<(), Refusal> {
     if row.seen_at.is_some() && row.retired_at.is_none() {
-        return Err(Refusal::Conflict(
-            "Anam lists it, so it would come back: disallow it instead.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::AnamLists.into()));
     }
     change
         .tx

@@ -20,6 +20,7 @@ use crate::domain::ids::{AdminId, InvitationId};
 use crate::domain::language::Language;
 use crate::domain::role::Role;
 use crate::domain::text;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::mail::{InvitationLetter, Letter, Words};
 use crate::store::StoreError;
@@ -129,7 +130,9 @@ pub(super) async fn issue(
 ) -> Result<(InvitationRow, SecretString), Refusal> {
     tx.lock_members().await?;
     if tx.is_member(email).await? {
-        return Err(Refusal::Exists(format!("{email} is a member already")));
+        return Err(Refusal::Exists(
+            Wrong::MemberAlready(email.to_string()).into(),
+        ));
     }
     tx.revoke_invitations_of(email, now).await?;
     let token = random_token(TOKEN_PREFIX)?;

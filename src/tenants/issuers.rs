@@ -116,7 +116,10 @@ pub async fn pair_conflict(
             } else {
                 Wrong::PairTaken("issuer")
             };
-            Ok(Some(Fault::new("/config/audiences", taken.worded(why))))
+            Ok(Some(Fault::new(
+                "/config/audiences",
+                taken.worded(why.text),
+            )))
         }
         Err(other) => Err(other),
         Ok(()) => Ok(None),
@@ -154,15 +157,12 @@ pub async fn prove(
     tx.commit().await?;
     let wanted = WantedIssuer::stored(&row).map_err(Refusal::Invalid)?;
     if wanted.is_introspecting() {
-        return Err(Refusal::Conflict(
-            "There is nothing to prove: the request names the tenant whose issuer judges an opaque token.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::NothingToProve.into()));
     }
     if !wanted.parsed.has_keys_of_its_own_url() {
-        return Err(Refusal::Conflict(format!(
-            "Its keys are not found at the issuer's own URL, so a token proves nothing about who that is: use discovery, use the audience `{}`, or ask the gateway's operator.",
-            own_audience(&slug)
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::KeysElsewhere(own_audience(&slug)).into(),
+        ));
     }
     let report = check(gateway, admin.tenant, &wanted, Some(&row), Some(token)).await?;
     let mut faults = Faults::new();
@@ -191,9 +191,7 @@ pub async fn prove(
     change.lock_authoring().await?;
     let now = find(&mut change.tx, id).await?;
     if now.config != row.config {
-        return Err(Refusal::Conflict(
-            "The issuer was changed meanwhile: try again.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::IssuerChanged.into()));
     }
     claim(&mut change, &now, &audiences, ClaimedBy::Token).await?;
     let proven = find(&mut change.tx, id).await?;
@@ -212,9 +210,9 @@ pub async fn claim(
     let now = change.now;
     let claimed = match change.tx.claim_pairs(row.id, audiences, by, now).await {
         Err(StoreError::Conflict { .. }) => {
-            return Err(Refusal::Conflict(
-                "Tokens of this `issuer` for one of these audiences were proven to be another tenant's of this installation. If they are yours, ask its operator.".into(),
-            ));
+            return Err(Refusal::Conflict(Wrong::PairTaken("tenant").worded(
+                "tokens of this `issuer` for one of these audiences were proven to be another tenant's of this installation. If they are yours, ask its operator",
+            )));
         }
         claimed => claimed?,
     };
@@ -345,10 +343,10 @@ async fn write(
     if wanted.is_introspecting()
         && let Some(other) = others().find(|row| is_introspecting(&row.config))
     {
-        return Err(Refusal::Exists(format!(
-            "Your issuer {} has `introspection` already, and a tenant has one such issuer: change that one.",
+        return Err(Refusal::Exists(Wrong::OneOpaque.worded(format!(
+            "your issuer {} has `introspection` already, and a tenant has one such issuer: change that one",
             other.id
-        )));
+        ))));
     }
     let holder = others().find(|row| {
         !wanted.is_introspecting()
@@ -357,10 +355,10 @@ async fn write(
             && shares_audience(&row.config, &wanted.config)
     });
     if let Some(holder) = holder {
-        return Err(Refusal::Exists(format!(
-            "Your issuer {} has the same `issuer` and one of these audiences: change that one.",
+        return Err(Refusal::Exists(Wrong::PairTaken("issuer").worded(format!(
+            "your issuer {} has the same `issuer` and one of these audiences: change that one",
             holder.id
-        )));
+        ))));
     }
     match tx.upsert_issuer(id, &wanted.config, sealed).await {
         Err(StoreError::Conflict { .. }) => return Err(taken_by_another()),
@@ -373,9 +371,9 @@ async fn write(
 }
 
 fn taken_by_another() -> Refusal {
-    Refusal::Exists(
-        "Tokens of this `issuer` for one of these audiences belong to another issuer of this installation: take an audience of your own.".into(),
-    )
+    Refusal::Exists(Wrong::PairTaken("issuer").worded(
+        "tokens of this `issuer` for one of these audiences belong to another issuer of this installation: take an audience of your own",
+    ))
 }
 
 /// Whether two issuers' configurations have an audience in common.

@@ -6,6 +6,7 @@ use super::change::Change;
 use super::refusal::Refusal;
 use crate::domain::ids::AdminId;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::store::people::MemberRow;
 
 /// A member who is about to be changed. Nobody else changes members until the change ends.
@@ -50,8 +51,7 @@ async fn keep_an_owner(change: &mut Change, member: &MemberRow) -> Result<(), Re
     if member.role < Role::Owner || change.tx.owners_besides(member.id).await? > 0 {
         return Ok(());
     }
-    Err(Refusal::Conflict(format!(
-        "{} is the only owner who can sign in; make another person an owner first.",
-        member.email
-    )))
+    Err(Refusal::Conflict(
+        Wrong::OnlyOwner(member.email.clone()).into(),
+    ))
 }

@@ -78,9 +78,9 @@ impl Operator<'_> {
         let mut tx = self.database.tenant(tenant).await?;
         match tx.insert_tenant(slug.as_str(), name).await {
             Err(StoreError::Conflict { .. }) => {
-                return Err(Refusal::Exists(format!(
-                    "there is a tenant `{slug}` already"
-                )));
+                return Err(Refusal::Exists(
+                    Wrong::TenantExists(slug.to_string()).into(),
+                ));
             }
             inserted => inserted?,
         }
@@ -170,10 +170,10 @@ impl Operator<'_> {
         let mut tx = self.database.platform().await?;
         match tx.insert_shared_issuer(id, config, tenant_claim).await {
             Err(StoreError::Conflict { .. }) => {
-                return Err(Refusal::Exists(format!(
+                return Err(Refusal::Exists(Wrong::PairTaken("issuer").worded(format!(
                     "tokens of {} for one of these audiences belong to another issuer already",
                     parsed.as_ref().map_or("this issuer", IssuerConfig::issuer)
-                )));
+                ))));
             }
             inserted => inserted?,
         }
@@ -265,10 +265,16 @@ impl Operator<'_> {
             .holder_of_pair(&pair.issuer, &pair.audience)
             .await?;
         platform.commit().await?;
-        Ok(Refusal::Conflict(match holder {
-            Some(tenant) => format!("It is the tenant `{tenant}`'s: withdraw it there first."),
-            None => "It is a shared issuer's: remove that one first.".into(),
-        }))
+        let (kind, tenant, words) = if let Some(tenant) = holder {
+            let words = format!("it is the tenant `{tenant}`'s: withdraw it there first");
+            ("tenant", tenant, words)
+        } else {
+            let words = "it is a shared issuer's: remove that one first".to_owned();
+            ("shared", String::new(), words)
+        };
+        Ok(Refusal::Conflict(
+            Wrong::HeldElsewhere { kind, tenant }.worded(words),
+        ))
     }
 
     /// Invites somebody into a tenant, past its owners: how the first one gets in. Gives the token.
@@ -415,9 +421,9 @@ impl Operator<'_> {
         let person = tx.person_by_email(email).await?;
         let person = person.ok_or(Refusal::NotFound)?;
         if person.disabled || person.password_hash.is_none() {
-            return Err(Refusal::Conflict(format!(
-                "{email} does not sign in with a password."
-            )));
+            return Err(Refusal::Conflict(
+                Wrong::NoPassword(email.to_string()).into(),
+            ));
         }
         let (made, reset) = password_reset::made(person.id, self.clock.now())?;
         tx.insert_reset(&reset).await?;

@@ -17,6 +17,7 @@ use crate::crypto::token::{hash_token, random_token};
 use crate::domain::email::Email;
 use crate::domain::ids::AdminId;
 use crate::domain::language::Language;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::mail::{Letter, Words};
 use crate::store::audit::AuditEvent;
@@ -123,16 +124,18 @@ async fn mail_link(
 pub async fn make_link(change: &mut Change, member: &MemberRow) -> Result<MadeReset, Refusal> {
     let account = change.tx.account_beyond(member.id).await?;
     if member.disabled || member.by_sso || !account.has_password {
-        return Err(Refusal::Conflict(format!(
-            "{} does not sign in with a password here.",
-            member.email
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::NoPassword(member.email.clone()).into(),
+        ));
     }
     if account.operator || account.elsewhere {
-        return Err(Refusal::Conflict(format!(
-            "{}'s password opens more than this tenant: an operator can make a link, or they ask for a mail at the sign-in.",
-            member.email
-        )));
+        return Err(Refusal::Conflict({
+            let words = format!(
+                "{}'s password opens more than this tenant: an operator can make a link, or they ask for a mail at the sign-in",
+                member.email
+            );
+            Wrong::OpensMore(member.email.clone()).worded(words)
+        }));
     }
     let (made, reset) = made(member.id, change.now)?;
     change.tx.insert_reset(&reset).await?;

@@ -87,7 +87,7 @@ pub async fn open(
     let secret = gateway
         .keys
         .open(&row.sealed, &SealedColumn::ProviderKey.place(tenant, id.0))?;
-    KeyText::parse(secret).map_err(|why| Refusal::Conflict(format!("The stored key {}.", why.text)))
+    KeyText::parse(secret).map_err(|why| Refusal::Conflict(Wrong::StoredKey(why.text).into()))
 }
 
 /// Why a key should not be taken into use after a test, if anything.
@@ -114,10 +114,13 @@ pub async fn add(
     if let Some(row) = change.tx.active_provider_key().await?
         && is(&change.keys, tenant, &row, &key.secret)
     {
-        return Err(Refusal::Exists(format!(
-            "This very key is in use already, as {} ({}).",
-            row.id, row.label
-        )));
+        return Err(Refusal::Exists(
+            Wrong::KeyExists {
+                id: row.id.to_string(),
+                label: row.label,
+            }
+            .into(),
+        ));
     }
     let id = ProviderKeyId(change.new_id());
     let row = ProviderKeyRow {
@@ -148,9 +151,7 @@ pub async fn retire(
     let key = key.ok_or(Refusal::NotFound)?;
     let others = keys.iter().any(|other| other.active && other.id != id);
     if key.active && !others && !leave_none {
-        return Err(Refusal::InUse(
-            "It is the tenant's only active key: add the next one first, or send leaveNone: true to use the platform's from now on.".into(),
-        ));
+        return Err(Refusal::InUse(Wrong::OnlyKey.into()));
     }
     if key.active {
         change.tx.retire_provider_key(id).await?;
@@ -163,7 +164,7 @@ pub async fn retire(
 /// Forgets a key that is out of use.
 pub async fn delete(change: &mut Change, key: &ProviderKeyInfo) -> Result<(), Refusal> {
     if !change.tx.delete_retired_provider_key(key.id).await? {
-        return Err(Refusal::InUse("It is active: retire it first.".into()));
+        return Err(Refusal::InUse(Wrong::KeyActive.into()));
     }
     let details = json!({ "id": key.id, "label": key.label, "lastFour": key.last_four });
     change.note("provider_key.remove", "provider_key", details);

@@ -30,16 +30,16 @@ pub enum Refusal {
     },
     /// Something of this name exists.
     #[error("{0}")]
-    Exists(String),
+    Exists(Words),
     /// The present state forbids it; the text says what to do first.
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Words),
     /// Something else needs it; the text says what.
     #[error("{0}")]
-    InUse(String),
+    InUse(Words),
     /// Approvals are missing.
     #[error("{0}")]
-    ApprovalMissing(String),
+    ApprovalMissing(Words),
     /// Both sides changed the same members.
     #[error("both sides changed the same members")]
     MergeConflict {
@@ -48,10 +48,10 @@ pub enum Refusal {
     },
     /// What was kept of a session for this was deleted; the text says why.
     #[error("{0}")]
-    InputsExpired(String),
+    InputsExpired(Words),
     /// The role is too low, or it is not for this kind of actor.
     #[error("{0}")]
-    Forbidden(String),
+    Forbidden(Words),
     /// It is dangerous, and whoever asks last showed too long ago who they are.
     #[error("this wants a more recent sign-in")]
     NotRecent,

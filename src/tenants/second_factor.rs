@@ -18,6 +18,7 @@ use crate::crypto::seal::SealError;
 use crate::crypto::token::{NoRandomness, TokenHash};
 use crate::crypto::totp::{self, TotpFault};
 use crate::domain::email::Email;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
 use crate::store::audit::AuditEvent;
@@ -61,7 +62,7 @@ pub enum FactorError {
     Wrong,
     /// The present state forbids it; the text says what to do.
     #[error("{0}")]
-    Conflict(&'static str),
+    Conflict(Wrong),
     #[error(transparent)]
     SignIn(#[from] SignInError),
     #[error(transparent)]
@@ -82,10 +83,8 @@ impl From<NoRandomness> for FactorError {
     }
 }
 
-const OF_THE_PROVIDER: FactorError = FactorError::Conflict(
-    "Your tenant's identity provider vouches for you: a second factor is its matter.",
-);
-const NONE: FactorError = FactorError::Conflict("There is no second factor: enrol one first.");
+const OF_THE_PROVIDER: FactorError = FactorError::Conflict(Wrong::FactorElsewhere);
+const NONE: FactorError = FactorError::Conflict(Wrong::NoFactor);
 
 pub async fn state(gateway: &Gateway, session: &SessionRow) -> Result<FactorState, StoreError> {
     let mut tx = gateway.database.platform().await?;
@@ -114,9 +113,7 @@ pub async fn enrol(gateway: &Gateway, session: &SessionRow) -> Result<Enrolment,
     if begun {
         Ok(Enrolment { secret, uri })
     } else {
-        Err(FactorError::Conflict(
-            "There is a second factor already: remove it first.",
-        ))
+        Err(FactorError::Conflict(Wrong::HasFactor))
     }
 }
 
@@ -135,9 +132,9 @@ pub async fn confirm(
     let mut tx = gateway.database.platform().await?;
     let factor = tx.factor(session.person).await?;
     tx.commit().await?;
-    let factor = factor.ok_or(FactorError::Conflict("Begin the enrolment first."))?;
+    let factor = factor.ok_or(FactorError::Conflict(Wrong::FactorNotBegun))?;
     if factor.confirmed_at.is_some() {
-        return Err(FactorError::Conflict("It is confirmed already."));
+        return Err(FactorError::Conflict(Wrong::FactorConfirmed));
     }
     let now = gateway.clock.now();
     let secret = gateway.keys.open(&factor.secret, &place(session.person))?;
@@ -160,7 +157,7 @@ pub async fn confirm(
                 .confirm_factor(session.person, &factor.secret, step, now)
                 .await?;
             if !confirmed {
-                return Err(FactorError::Conflict("Another secret was made since."));
+                return Err(FactorError::Conflict(Wrong::FactorRemade));
             }
             tx.put_recovery_codes(session.person, &hashes).await?;
             tx.mark_proven(&session.hash, now, true).await?;
@@ -255,10 +252,13 @@ pub async fn remove(
 pub async fn remove_of_member(change: &mut Change, member: &MemberRow) -> Result<(), Refusal> {
     let account = change.tx.account_beyond(member.id).await?;
     if account.operator || account.elsewhere {
-        return Err(Refusal::Conflict(format!(
-            "{}'s account opens more than this tenant: an operator can remove the second factor.",
-            member.email
-        )));
+        return Err(Refusal::Conflict({
+            let words = format!(
+                "{}'s account opens more than this tenant: an operator can remove the second factor",
+                member.email
+            );
+            Wrong::OpensMore(member.email.clone()).worded(words)
+        }));
     }
     if !change.tx.remove_factor(member.id).await? {
         return Err(Refusal::NotFound);
@@ -305,9 +305,7 @@ pub async fn prove_again(
     from: &Visitor,
 ) -> Result<(), FactorError> {
     if session.by_sso {
-        return Err(FactorError::Conflict(
-            "Your tenant's identity provider vouches for you: send a code of a sign-in that began with prompt=login.",
-        ));
+        return Err(FactorError::Conflict(Wrong::CodeWanted));
     }
     let email = email_of(session)?;
     let shows_factor = match proof {

@@ -88,9 +88,15 @@ pub async fn put(change: &mut Change, name: &Key, value: &SecretText) -> Result<
         return Ok(Set::Same(row.clone()));
     }
     if known.is_none() && stored.len() >= MAX_SECRETS {
-        return Err(Refusal::Conflict(format!(
-            "A tenant has at most {MAX_SECRETS} secrets: delete one that nothing uses first."
-        )));
+        return Err(Refusal::Conflict(
+            Wrong::Full {
+                what: "secrets",
+                most: MAX_SECRETS.to_string(),
+            }
+            .worded(format!(
+                "a tenant has at most {MAX_SECRETS} secrets: delete one that nothing uses first"
+            )),
+        ));
     }
     let id = known.map_or_else(|| change.new_id(), |row| row.id);
     let row = SecretRow {
@@ -117,16 +123,16 @@ pub async fn delete(change: &mut Change, name: &Key) -> Result<(), Refusal> {
     find(&mut change.tx, name).await?;
     let used = usage(change).await?;
     if let Some(place) = used.get(name).and_then(|places| places.first()) {
-        return Err(Refusal::InUse(match &place.persona {
-            Some((persona, version)) => format!(
-                "Version {version} of the persona `{persona}` refers to it at {}: release a version without it first.",
-                place.pointer
-            ),
-            None => format!(
-                "The policy refers to it at {}: change that first.",
-                place.pointer
-            ),
-        }));
+        let pointer = place.pointer.clone();
+        let used = match &place.persona {
+            Some((persona, version)) => Wrong::SecretUsed {
+                name: persona.clone(),
+                version: *version,
+                pointer,
+            },
+            None => Wrong::SecretInPolicy(pointer),
+        };
+        return Err(Refusal::InUse(used.into()));
     }
     change.tx.delete_secret(name).await?;
     change.note("secret.remove", &target(name), json!({}));

@@ -228,9 +228,7 @@ impl From<AcceptError> for Problem {
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::NoMail => Self::new(Code::Conflict).detail(
-                "No mail is sent here. An owner of your tenant, or whoever runs the installation, can make a link for a new password.",
-            ),
+            RequestError::NoMail => Self::new(Code::Conflict).why(&Wrong::NoMailSent.into()),
             RequestError::SignIn(error) => error.into(),
         }
     }
@@ -242,7 +240,7 @@ impl From<FactorError> for Problem {
             FactorError::Wrong => Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
                 .errors(vec![Fault::new("/code", Wrong::FactorCode)]),
-            FactorError::Conflict(why) => Self::new(Code::Conflict).detail(why),
+            FactorError::Conflict(why) => Self::new(Code::Conflict).why(&why.into()),
             FactorError::SignIn(SignInError::Refused(_)) => Self::new(Code::InvalidRequest)
                 .detail("See errors for what to change.")
                 .errors(vec![Fault::new("/password", Wrong::OtherPassword)]),

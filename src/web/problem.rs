@@ -1,5 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457), the same shape from every route.
 
+mod body;
 mod sessions;
 
 use std::fmt;
@@ -12,13 +13,12 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpResponse, ResponseError};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
-use uuid::Uuid;
+
+pub use body::ProblemBody;
 
 use super::codes::Code;
-use super::finding::{FaultBody, FindingBody, finding_bodies};
+use super::finding::{FaultBody, Values, finding_bodies, values_of};
 use super::quota::tell_left;
 use crate::anam::AnamError;
 use crate::auth::AuthError;
@@ -29,7 +29,7 @@ use crate::domain::json::JsonFault;
 use crate::domain::places::Whose;
 use crate::domain::quota::Left;
 use crate::domain::request::BodyFault;
-use crate::domain::wrong::Wrong;
+use crate::domain::wrong::{Words, Wrong};
 use crate::ledger::LedgerError;
 use crate::limits::TooMany;
 use crate::places::Full;
@@ -68,62 +68,8 @@ struct Extras {
     quota: Option<(Left, DateTime<Utc>)>,
     place: Option<Full>,
     reason: Option<&'static str>,
-}
-
-/// The body of an error answer (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ProblemBody {
-    /// A URI that names the kind of problem.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:persona-gateway:problem:metadata_invalid")]
-    pub kind: String,
-    /// A short summary, the same for each problem of the kind.
-    #[schema(example = "Invalid metadata")]
-    pub title: &'static str,
-    /// The HTTP status.
-    #[schema(example = 422)]
-    pub status: u16,
-    /// The stable code that programs should look at.
-    #[schema(example = "metadata_invalid")]
-    pub code: &'static str,
-    /// What happened this time, and what to change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Every single fault, where there are several places.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FaultBody>,
-    /// Of `document_invalid`: everything that was found in the document, warnings too, with advice.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<FindingBody>>, nullable = false)]
-    pub findings: Option<Value>,
-    /// Of `precondition_failed`: what is there now, as a read gives it; null where there is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub current: Option<Value>,
-    /// Of `merge_conflict`: each member that both sides changed, with `base`, `ours` and `theirs`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>, nullable = false)]
-    pub conflicts: Option<Value>,
-    /// Where a session was recorded before it failed: its id, for `GET /v1/admin/sessions/{session}`.
-    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub session_id: Option<Uuid>,
-    /// Of a single sign-on that did not succeed: why, as a stable word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = "foreign_domain")]
-    pub reason: Option<&'static str>,
-    /// Of `places_taken`: whose turn it is; 1 is who gets the next place. Missing where the user's own conversations are too many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, example = 3)]
-    pub position: Option<u32>,
-    /// Of `places_taken`: how long it may take until there is a place, in seconds, judging by the conversations of late. Missing where nothing
-    /// is known of any.
-    #[serde(
-        rename = "estimatedWaitSeconds",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schema(nullable = false, example = 120)]
-    pub estimated_wait_seconds: Option<u64>,
+    /// What belongs to the reason.
+    values: Values,
 }
 
 impl Problem {
@@ -213,6 +159,15 @@ impl Problem {
         self
     }
 
+    /// Says why, for people and for programs.
+    #[must_use]
+    pub fn why(mut self, why: &Words) -> Self {
+        let more = self.more();
+        more.reason = Some(why.wrong.code());
+        more.values = values_of(&why.wrong);
+        self.detail(why.sentence())
+    }
+
     /// Says which quota is used up, as of then.
     #[must_use]
     pub fn quota(mut self, left: Left, now: DateTime<Utc>) -> Self {
@@ -283,6 +238,7 @@ impl Problem {
             conflicts: more.and_then(|more| more.conflicts.clone()),
             session_id: self.session.as_ref().map(|id| id.0),
             reason: more.and_then(|more| more.reason),
+            values: more.map(|more| more.values.clone()).unwrap_or_default(),
             position: place
                 .filter(|full| full.wait.whose != Whose::User)
                 .map(|full| full.wait.position),
@@ -479,7 +435,6 @@ impl From<NoAdmin> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let with_detail = |code, detail: String| Self::new(code).detail(detail);
         match refusal {
             Refusal::NotFound => Self::new(Code::NotFound),
             Refusal::Invalid(faults) => Self::new(Code::InvalidRequest)
@@ -495,12 +450,12 @@ impl From<Refusal> for Problem {
                 }
                 problem
             }
-            Refusal::Exists(detail) => with_detail(Code::AlreadyExists, detail),
-            Refusal::Conflict(detail) => with_detail(Code::Conflict, detail),
-            Refusal::InUse(detail) => with_detail(Code::InUse, detail),
-            Refusal::InputsExpired(detail) => with_detail(Code::InputsExpired, detail),
-            Refusal::ApprovalMissing(detail) => with_detail(Code::ApprovalMissing, detail),
-            Refusal::Forbidden(detail) => with_detail(Code::Forbidden, detail),
+            Refusal::Exists(why) => Self::new(Code::AlreadyExists).why(&why),
+            Refusal::Conflict(why) => Self::new(Code::Conflict).why(&why),
+            Refusal::InUse(why) => Self::new(Code::InUse).why(&why),
+            Refusal::InputsExpired(why) => Self::new(Code::InputsExpired).why(&why),
+            Refusal::ApprovalMissing(why) => Self::new(Code::ApprovalMissing).why(&why),
+            Refusal::Forbidden(why) => Self::new(Code::Forbidden).why(&why),
             Refusal::MergeConflict { conflicts } => {
                 let mut problem = Self::new(Code::MergeConflict).detail(
                     "Both changed the members that `conflicts` lists. Say in `keep` whose value stays, such as \

@@ -292,9 +292,7 @@ pub(in crate::api) async fn newest_checkpoint(
     let mut tx = gateway.database.tenant(trail).await?;
     let made = checkpoint(&mut tx, &gateway.keys, &gateway.clock).await?;
     tx.commit().await?;
-    let made = made.ok_or_else(|| {
-        Refusal::Conflict("The trail is empty: there is nothing to mark yet.".into())
-    })?;
+    let made = made.ok_or_else(|| Refusal::Conflict(Wrong::TrailEmpty.into()))?;
     Ok(Json::new(&CheckpointItem::from(made)))
 }
 

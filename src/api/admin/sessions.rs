@@ -237,7 +237,7 @@ async fn sent(
                 (PromptKnown::missing(why), None)
             }
         }),
-        Err(Refusal::InputsExpired(why)) => Ok((PromptKnown::missing(why), None)),
+        Err(Refusal::InputsExpired(why)) => Ok((PromptKnown::missing(why.sentence()), None)),
         Err(refusal) => Err(refusal),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::authoring::plan::Plan;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::tenants::refusal::Refusal;
 
 /// The role that changing a section needs: as the operations of the API that change it one by one.
@@ -21,9 +22,12 @@ pub(super) fn permits(role: Role, plan: &Plan) -> Result<(), Refusal> {
     if named.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::Forbidden(format!(
-            "Your role is {role}, and the bundle changes {}. Nothing of it was applied.",
-            named.join(", ")
-        )))
+        Err(Refusal::Forbidden(
+            Wrong::BundleRole {
+                role: role.to_string(),
+                parts: named.join(", "),
+            }
+            .into(),
+        ))
     }
 }

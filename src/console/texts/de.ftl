@@ -1863,6 +1863,84 @@ fault-idempotency-key = der Idempotency-Key muss ein Text von 1 bis 255 druckbar
 fault-challenge = muss der SHA-256 des Verifiers in base64url ohne Füllzeichen sein: 43 Zeichen
 fault-loopback = muss http://127.0.0.1:PORT/ oder http://[::1]:PORT/ sein, mit einem Port ab 1024 und ohne Abfrageteil
 fault-opaque = muss aus { $least } bis { $most } Buchstaben, Ziffern und - _ . ~ bestehen
+fault-trail-empty = das Protokoll ist leer: es gibt noch nichts zu markieren
+fault-full = mehr als { $most } { $what ->
+    [sample_users] Beispielnutzer
+    [documents] Dokumente
+    [drafts] Entwürfe eines Dokuments
+    [secrets] Geheimnisse
+    [scheduled_of_document] geplante Veröffentlichungen eines Dokuments
+    [scheduled] geplante Veröffentlichungen
+   *[moments] Zeitpunkte, zu denen etwas geplant ist,
+  } darf es nicht geben: zuerst { $what ->
+    [sample_users] einen löschen
+    [documents] eines löschen
+    [drafts] einen verwerfen
+    [secrets] eines löschen, das nichts mehr braucht
+   *[moments] eine absagen oder warten, bis eine wirksam ist
+  }
+fault-policy-unreadable = die Richtlinien des Mandanten sind nicht lesbar: zuerst berichtigen
+fault-says-live = Version { $version } ist live und sagt das schon: es gibt nichts zu ändern
+fault-live-already = Version { $version } ist schon live
+fault-nothing-live = von diesem Dokument ist nichts live: zuerst einen Entwurf festschreiben und die Version veröffentlichen
+fault-live-for-no-others = für die anderen Nutzer ist von diesem Dokument nichts live: zuerst eine Version an alle veröffentlichen
+fault-rolled-out = Version { $version } haben schon { $percent } % der Nutzer
+fault-none-earlier = vorher war keine Version live, zu der es zurückgehen könnte
+fault-is-cancellation = das ist selbst eine Absage: die Veröffentlichung neu planen
+fault-released-already = sie ist schon wirksam oder war es: stattdessen zurückkehren
+fault-called-off = sie ist schon abgesagt
+fault-draft-written = jemand anderes hat diesen Entwurf gerade geändert: neu laden
+fault-issuer-changed = der Aussteller wurde inzwischen geändert: noch einmal versuchen
+fault-was-released = es war schon veröffentlicht oder geplant; Sitzungen und Protokoll verweisen darauf. Umbenennen und löschen geht nicht mehr, archivieren geht
+fault-pinned-by = eine Version der Persona „{ $name }“ verwendet ihn. Umbenennen und löschen geht nicht, archivieren geht
+fault-needed = es wird noch gebraucht: { $why }
+fault-document-exists = dieses Kürzel ist vergeben: { $kind ->
+    [persona] es gibt schon eine Persona
+    [context] es gibt schon einen Kontext
+   *[snippet] es gibt schon einen Textbaustein
+  } „{ $name }“. Ein anderes nehmen, oder dort weiterschreiben
+fault-nothing-to-prove = es gibt nichts zu beweisen: Bei opaken Tokens nennt die Anfrage den Mandanten, dessen Aussteller gefragt wird
+fault-keys-elsewhere = seine Schlüssel stehen nicht unter der eigenen URL des Ausstellers, darum beweist ein Token nicht, wer das ist: Discovery verwenden, die Audience { $audience } verwenden, oder den Betreiber fragen
+fault-held-elsewhere = das gehört { $kind ->
+    [shared] einem gemeinsamen Aussteller: zuerst diesen entfernen
+   *[tenant] dem Mandanten { $tenant }: zuerst dort zurückziehen
+  }
+fault-no-password = { $email } meldet sich hier nicht mit einem Passwort an
+fault-opens-more = das Konto von { $email } öffnet mehr als diesen Mandanten: das kann nur der Betreiber
+fault-factor-elsewhere = für Sie bürgt der Identitätsanbieter Ihres Mandanten: ein zweiter Faktor ist seine Sache
+fault-code-wanted = für Sie bürgt der Identitätsanbieter Ihres Mandanten: dort noch einmal anmelden
+fault-no-factor = es gibt keinen zweiten Faktor: zuerst einen einrichten
+fault-has-factor = es gibt schon einen zweiten Faktor: zuerst diesen entfernen
+fault-factor-not-begun = zuerst mit dem Einrichten beginnen
+fault-factor-confirmed = er ist schon bestätigt
+fault-factor-remade = inzwischen wurde ein anderes Geheimnis erzeugt: damit weitermachen
+fault-no-mail-sent = hier werden keine Mails verschickt. Ein Inhaber Ihres Mandanten oder der Betreiber kann einen Link für ein neues Passwort erzeugen
+fault-anam-lists = Anam führt es, darum käme es wieder: stattdessen nicht mehr erlauben
+fault-only-owner = nur { $email } kann sich als Inhaber anmelden: zuerst jemand anderen zum Inhaber machen
+fault-stored-key = der gespeicherte Schlüssel ist nicht zu verwenden: neu eingeben
+fault-sync-running = Anams Listen werden gerade schon gelesen
+fault-sync-just-now = Anams Listen wurden gerade erst gelesen
+fault-key-ended = der Schlüssel gilt nicht mehr: einen neuen erzeugen
+fault-tenant-exists = es gibt schon einen Mandanten „{ $name }“
+fault-key-exists = genau dieser Schlüssel ist schon eingetragen, als „{ $label }“
+fault-member-already = { $email } ist schon Mitglied
+fault-named-by-test = ein Test { $kind ->
+    [persona] der Persona
+    [context] des Kontexts
+   *[snippet] des Textbausteins
+  } „{ $name }“ nennt ihn: zuerst eine Version ohne diesen Test veröffentlichen
+fault-secret-used = Version { $version } der Persona „{ $name }“ verwendet es bei { $pointer }: zuerst eine Version ohne es veröffentlichen
+fault-secret-in-policy = die Richtlinien verwenden es bei { $pointer }: zuerst dort ändern
+fault-only-key = das ist der einzige aktive Schlüssel des Mandanten: zuerst den nächsten eintragen, oder ausdrücklich keinen behalten; dann gilt der des Betreibers
+fault-key-active = er ist aktiv: zuerst stilllegen
+fault-approvals = die Richtlinien verlangen { $wanted } Freigaben von Leuten, die an dieser Version nicht mitgeschrieben haben; sie hat { $given }, und { $against } ist dagegen
+fault-approvals-none = die Richtlinien verlangen { $wanted } Freigaben von Leuten, die an dieser Version nicht mitgeschrieben haben; sie hat { $given }
+fault-user-erased = der Nutzer wurde gelöscht, und mit ihm, was er mitbrachte
+fault-inputs-gone = was der Nutzer und die Anfrage mitbrachten, ist nicht mehr gespeichert; wie lange es bleibt, sagen die Richtlinien
+fault-inputs-unread = was von dieser Sitzung gespeichert ist, kann diese Fassung des Programms nicht lesen
+fault-bundle-role = Ihre Rolle reicht nicht: das Bündel ändert { $parts }. Nichts davon wurde angewendet
+fault-review-by-people = Freigaben erteilen Menschen: ein API-Schlüssel kann das nicht
+fault-review-by-others = Sie haben an dieser Version mitgeschrieben: jemand anderes muss sie prüfen
 
 ov-mint-takes = typische Dauer einer Token-Anfrage; 5 von 100 Anfragen dauern länger als { $most }
 ov-failing = Wo es fehlschlägt

@@ -14,6 +14,7 @@ use crate::domain::catalogue_kind::CatalogueKind;
 use crate::domain::ids::{CatalogueSyncId, TenantId};
 use crate::domain::policy::Policy;
 use crate::domain::role::Role;
+use crate::domain::wrong::Wrong;
 use crate::gateway::Gateway;
 use crate::sources::SourceError;
 use crate::store::StoreError;
@@ -135,12 +136,10 @@ async fn begin(
     let is_running =
         |row: &CatalogueSyncRow| row.outcome == "running" && change.now - row.started_at < LONGEST;
     if newest.first().is_some_and(is_running) {
-        return Err(Refusal::Conflict(
-            "Anam's lists are being read already: see catalogue-syncs.".into(),
-        ));
+        return Err(Refusal::Conflict(Wrong::SyncRunning.into()));
     }
     if !may_follow(newest.first().map(|row| row.id)) {
-        return Err(Refusal::Conflict("Anam's lists were read just now.".into()));
+        return Err(Refusal::Conflict(Wrong::SyncJustNow.into()));
     }
     let id = CatalogueSyncId(change.new_id());
     let label = change.admin.actor.label.clone();

@@ -51,9 +51,8 @@ pub async fn write(
 /// By what choices are judged now.
 async fn rules(tx: &mut TenantTx) -> Result<(Policy, Catalogue), Refusal> {
     let row = tx.tenant_row().await?.ok_or(Refusal::NotFound)?;
-    let policy = Policy::parse(&row.policy).map_err(|_broken| {
-        Refusal::Conflict("The tenant's policy can't be read: correct it first.".into())
-    })?;
+    let policy = Policy::parse(&row.policy)
+        .map_err(|_broken| Refusal::Conflict(Wrong::PolicyUnreadable.into()))?;
     Ok((policy, tx.catalogue().await?))
 }
 

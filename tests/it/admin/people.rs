@@ -335,7 +335,9 @@ async fn the_last_owner_stays_also_when_two_demote_each_other() {
     let demoted = app
         .tell_if(Method::PATCH, &mine, &ann, &etag, &viewer)
         .await;
-    problem(demoted, 409, "conflict").await;
+    let demoted = problem(demoted, 409, "conflict").await;
+    assert_eq!(demoted["reason"], "only_owner");
+    assert_eq!(demoted["values"], json!({ "email": ANN }));
     let removed = app
         .request(Method::DELETE, &mine, &ann)
         .header("if-match", &etag)

@@ -268,3 +268,33 @@ async fn who_asks_for_german_reads_german_on_every_page() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_something_can_not_be_done_is_said_in_the_readers_language_alone() {
+    let app = spawn().await;
+    app.member("demo", "ann@example.com", Role::Owner).await;
+    let mut ann = Visitor::sign_in(&app, "ann@example.com").await;
+    for (language, words, other) in [
+        (
+            "en",
+            "ann@example.com is the only owner who can sign in; make another person an owner first.",
+            "Inhaber",
+        ),
+        (
+            "de",
+            "Nur ann@example.com kann sich als Inhaber anmelden: zuerst jemand anderen zum Inhaber machen.",
+            "is the only owner",
+        ),
+    ] {
+        ann.language = language;
+        let page = ann.open("/console/people").await;
+        let mut form = page.form("/console/people/member");
+        form.set("role", "viewer");
+        let refused = ann.send("/console/people/member", &form, "role").await;
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        let text = refused.text();
+        assert!(text.contains(words), "{text}");
+        assert!(!text.contains(other), "{text}");
+    }
+    app.stop().await;
+}

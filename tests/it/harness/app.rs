@@ -393,6 +393,16 @@ pub(crate) async fn problem(answer: Response, status: u16, code: &str) -> Value 
     assert_eq!(body["status"], status, "{text}");
     assert_eq!(body["type"], format!("urn:persona-gateway:problem:{code}"));
     assert!(!text.contains("sessionToken"), "{text}");
+    let says_too_little = [
+        "conflict",
+        "in_use",
+        "already_exists",
+        "approval_missing",
+        "inputs_expired",
+    ];
+    if says_too_little.contains(&code) {
+        assert!(body["reason"].is_string(), "{text}");
+    }
     body
 }
 
