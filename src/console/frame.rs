@@ -8,6 +8,7 @@ use fluent_bundle::FluentValue;
 
 use super::api::Refused;
 use super::assets;
+use super::place_names::place_name;
 use super::texts::Texts;
 use super::visit::{Account, Signed, Visitor};
 use super::{NavGroup, PAGES};
@@ -105,6 +106,11 @@ impl Frame {
     pub fn t_or(&self, name: &str, other: &str) -> String {
         let text = self.texts.say(name);
         if text == name { other.to_owned() } else { text }
+    }
+
+    /// The name of a place of a document, where people have one for it.
+    pub fn place(&self, pointer: &str) -> Option<String> {
+        place_name(self.texts, pointer)
     }
 
     /// All texts, in the language of the page.

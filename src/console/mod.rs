@@ -29,6 +29,7 @@ pub mod people;
 pub mod persona;
 pub mod persona_form;
 pub mod persona_preview;
+pub mod place_names;
 pub mod policy;
 pub mod provider;
 pub mod refusals;

@@ -67,6 +67,11 @@ impl Texts {
         self.format(name, Some(&values))
     }
 
+    /// A number with one digit after the point, as the language writes it.
+    pub fn decimal(self, number: f64) -> String {
+        format!("{number:.1}").replace('.', &self.say("decimal-point"))
+    }
+
     fn format(self, name: &str, values: Option<&FluentArgs<'_>>) -> String {
         WORDING.say(self.tag(), name, values)
     }

@@ -14,6 +14,7 @@ use super::words;
 use crate::console::api::{Api, Refused, encode};
 use crate::console::choices::Sample;
 use crate::console::parts::local_moment;
+use crate::console::place_names::place_name;
 use crate::console::texts::Texts;
 use crate::console::visit::Signed;
 use crate::domain::rules::WEEKDAYS;
@@ -490,15 +491,10 @@ pub fn value_in_words(texts: Texts, value: &Value) -> String {
 /// A fault with its place in words.
 pub fn fault_in_words(texts: Texts, pointer: &str, message: &str) -> String {
     let inside = pointer.strip_prefix("/use/0").unwrap_or(pointer);
-    let mut steps = inside.split('/').skip(1);
-    let place = match (
-        steps.next(),
-        steps.next().and_then(|at| at.parse::<usize>().ok()),
-    ) {
-        (Some("rules"), Some(at)) => texts.with("cx-place-rule", "number", at.saturating_add(1)),
-        (Some("default"), _) => texts.say("cx-place-default"),
-        (Some("metadata"), _) => inside.trim_start_matches('/').replace('/', "."),
-        (Some(other), _) if !other.is_empty() => other.to_owned(),
+    let place = match (place_name(texts, inside), inside.split('/').nth(1)) {
+        (Some(name), _) => name,
+        (None, Some("metadata")) => inside.trim_start_matches('/').replace('/', "."),
+        (None, Some(other)) if !other.is_empty() => other.to_owned(),
         _ => return message.to_owned(),
     };
     format!("{place}: {message}")

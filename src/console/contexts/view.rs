@@ -439,7 +439,7 @@ fn target_view(
                 number: at.saturating_add(1),
                 personas: personas(offers, &arm.persona),
                 weight: arm.weight.clone(),
-                share: format!("{share:.1}\u{a0}%"),
+                share: format!("{}\u{a0}%", offers.texts.decimal(share)),
                 bar,
                 persona: arm.persona.clone(),
             }

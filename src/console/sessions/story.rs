@@ -10,6 +10,7 @@ use super::trace::{ContextContent, Field, RuleExplained, SessionFacts, Trace, fi
 use crate::console::api::encode;
 use crate::console::frame::{Frame, page};
 use crate::console::parts::{At, Listed, words_of};
+use crate::console::texts::Texts;
 use crate::console::visit::{Answer, Signed};
 use crate::console::writing::name_of;
 use actix_web::web;
@@ -138,7 +139,7 @@ struct Timings {
 
 impl Timings {
     /// Each part that was measured, by the name of its text.
-    fn measured(&self) -> Vec<(&'static str, String)> {
+    fn measured(&self, texts: Texts) -> Vec<(&'static str, String)> {
         let parts = [
             ("timing-auth", self.auth),
             ("timing-decide", self.decide),
@@ -146,7 +147,7 @@ impl Timings {
             ("timing-total", self.total),
         ];
         let told = parts.into_iter();
-        told.filter_map(|(name, took)| Some((name, format!("{:.1}", took?))))
+        told.filter_map(|(name, took)| Some((name, texts.decimal(took?))))
             .collect()
     }
 }
