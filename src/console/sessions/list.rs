@@ -149,6 +149,15 @@ struct SessionsPage {
     personas: Vec<String>,
 }
 
+impl SessionsPage {
+    /// Whom the text that was given as a user's id may mean.
+    fn meant(&self) -> Vec<&RecentUser> {
+        let sought = self.filter.subject.as_str();
+        let fitting = self.users.iter().filter(|user| user.fits(sought));
+        fitting.filter(|_| !sought.is_empty()).take(5).collect()
+    }
+}
+
 /// The sessions that fit the filters.
 pub async fn show(signed: Signed) -> Answer {
     let filter = Filter::of(&signed);

@@ -547,6 +547,7 @@ sessions-none-next = Eine Sitzung steht hier, sobald Ihre Seite ein Sitzungstoke
 sessions-none-docs = Wie eine Seite ein Token anfordert
 sessions-none-found = Keine Sitzung passt zu diesen Filtern.
 sessions-none-found-next = Wurde jemand abgewiesen, bevor etwas entschieden war, gibt es keine Sitzung. Sehen Sie unter „Abgewiesen“ nach.
+sessions-meant = Vielleicht ist gemeint:
 story = Was geschah
 story-user = Nutzer
 story-user-pretended = Der nachgestellte Nutzer

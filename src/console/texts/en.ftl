@@ -547,6 +547,7 @@ sessions-none-next = A session stands here as soon as your page has asked for a 
 sessions-none-docs = How a page asks for a token
 sessions-none-found = No session fits these filters.
 sessions-none-found-next = If a user was turned away before anything was decided, there is no session of it. Look among the refused ones.
+sessions-meant = Perhaps this is whom you look for:
 story = What happened
 story-user = User
 story-user-pretended = The pretended user

@@ -114,6 +114,12 @@ async fn a_user_who_came_lately_is_found_by_a_part_of_id_or_name() {
     let list = visitor.open("/console/sessions?subject=x-2").await;
     assert!(list.text().contains("Kim x-2"), "{}", list.text());
     assert!(list.html.contains("value=\"u-1\" label=\"Ann Lee\""));
+    let list = visitor.open("/console/sessions?subject=joa").await;
+    assert!(
+        list.html.contains("subject=u%2D10\">Joanna Roy (u-10)</a>"),
+        "{}",
+        list.text()
+    );
     app.stop().await;
 }
 
