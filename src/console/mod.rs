@@ -333,6 +333,7 @@ fn access(pages: Pages) -> Pages {
         .post("/people/invite", people::page::invite)
         .post("/people/password", people::page::password)
         .get("/join", people::join::show)
+        .post("/join/read", people::join::look)
         .post("/join", people::join::join)
 }
 

@@ -71,9 +71,14 @@ pub struct OpenInvitation {
     pub tenant: TenantId,
     /// The tenant's name in URLs.
     pub slug: String,
+    /// What people call the tenant.
+    pub name: String,
     pub id: InvitationId,
     pub email: String,
     pub role: Role,
+    /// The actor who invited.
+    pub invited_by: String,
+    pub expires_at: DateTime<Utc>,
 }
 
 impl PlatformTx {
@@ -84,7 +89,7 @@ impl PlatformTx {
         now: DateTime<Utc>,
     ) -> Result<Option<OpenInvitation>, StoreError> {
         let row = sqlx::query!(
-            "select i.tenant_id, t.slug, i.id, i.email, i.role
+            "select i.tenant_id, t.slug, t.name, i.id, i.email, i.role, i.invited_by, i.expires_at
              from invitation i join tenant t on t.id = i.tenant_id and t.status = 'active'
              where i.hash = $1 and i.accepted_at is null and i.revoked_at is null and i.expires_at > $2",
             hash.as_bytes(),
@@ -96,9 +101,12 @@ impl PlatformTx {
             Ok(OpenInvitation {
                 tenant: TenantId(row.tenant_id),
                 slug: row.slug,
+                name: row.name,
                 id: InvitationId(row.id),
                 email: row.email,
                 role: role(&row.role)?,
+                invited_by: row.invited_by,
+                expires_at: row.expires_at,
             })
         })
         .transpose()

@@ -113,6 +113,11 @@ pub async fn invite(
     Ok((row, token))
 }
 
+/// The person who invited; `None` where a key or a command did.
+pub fn inviter(invitation: &OpenInvitation) -> Option<&str> {
+    invitation.invited_by.strip_prefix("person:")
+}
+
 /// An actor as strangers read it.
 pub fn display_name(actor: &str) -> &str {
     actor.strip_prefix("person:").unwrap_or(actor)
@@ -208,6 +213,22 @@ pub struct Joined {
     pub role: Role,
 }
 
+/// The open invitation with this token, for whoever was given it.
+pub async fn find_open(
+    gateway: &Gateway,
+    token: &SecretString,
+    from: &Visitor,
+) -> Result<OpenInvitation, AcceptError> {
+    admit_address(gateway, from).map_err(SignInError::from)?;
+    let mut platform = gateway.database.platform().await?;
+    let invitation = platform
+        .open_invitation(&hash_token(token), gateway.clock.now())
+        .await?
+        .ok_or(AcceptError::NoInvitation)?;
+    platform.commit().await?;
+    Ok(invitation)
+}
+
 /// Joins: a new account with this name and password, or the account with that address, proven by its password.
 pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined, AcceptError> {
     let Acceptance {
@@ -216,14 +237,10 @@ pub async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Joined,
         password,
         from,
     } = acceptance;
-    admit_address(gateway, &from).map_err(SignInError::from)?;
-    let mut platform = gateway.database.platform().await?;
-    let invitation = platform
-        .open_invitation(&hash_token(&token), gateway.clock.now())
-        .await?
-        .ok_or(AcceptError::NoInvitation)?;
+    let invitation = find_open(gateway, &token, &from).await?;
     let email = Email::parse(&invitation.email)
         .map_err(|error| StoreError::Unreadable(format!("an invitation's address {error}")))?;
+    let mut platform = gateway.database.platform().await?;
     let person = platform.person_by_email(&email).await?;
     platform.commit().await?;
 

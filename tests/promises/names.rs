@@ -242,10 +242,10 @@ fn who_may_is_told_and_every_call_of_users_is_described() {
     );
     let people = file("docs/admin/people.md");
     assert!(
-        people.contains("Seven need no credential:") && open == 7,
+        people.contains("Eight need no credential:") && open == 8,
         "{open}"
     );
-    let told = listed(&people, "`x-permission` who may: a role (", " Seven need");
+    let told = listed(&people, "`x-permission` who may: a role (", " Eight need");
     assert_eq!(told, permissions);
 }
 

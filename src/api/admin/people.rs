@@ -37,6 +37,10 @@ operations! {
         /// mail arrives. It is valid for seven days. A new invitation replaces an open one to the same address.
         POST createInvitation => invite;
     }
+    "/v1/admin/invitations:read" {
+        /// Reads an open invitation by its token: who invites whom to what. Reading doesn't use it up.
+        POST readInvitation => read_invitation;
+    }
     "/v1/admin/invitations:accept" {
         /// Accepts an invitation: joins its tenant with a new account, or with the existing account of that address and its
         /// password. Sign in afterwards.
@@ -166,6 +170,29 @@ impl From<InvitationState> for StateBody {
     }
 }
 
+/// An invitation, as the invited read it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OpenInvitationBody {
+    /// The address that was invited.
+    #[schema(example = "bob@example.com")]
+    email: String,
+    /// The tenant's name in URLs.
+    #[schema(example = "demo")]
+    tenant: String,
+    /// What people call the tenant.
+    #[schema(example = "Demo")]
+    tenant_name: String,
+    /// The role that the person will have.
+    role: Role,
+    /// The address of the person who invited. Left out where it was a key or an operator's command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "ann@example.com")]
+    invited_by: Option<String>,
+    /// Until when it can be accepted.
+    expires_at: DateTime<Utc>,
+}
+
 /// A person's new membership.
 #[derive(Debug, Serialize, ToSchema)]
 struct JoinedBody {
@@ -242,6 +269,13 @@ input! {
         language: Option<Language>,
     }
 
+    /// An invitation to read.
+    struct InvitationToken {
+        /// The invitation's token.
+        #[example("pgi_7Yd3mZ0qkq8mB1m1xw2o9dZQ3m2c0kVtN5s3uJ4pXyE")]
+        token: Secret<MAX_SECRET_BYTES>,
+    }
+
     /// Somebody joins.
     struct Acceptance {
         /// The invitation's token.
@@ -299,6 +333,24 @@ async fn revoke(call: Call<Own>, Path(invitation): Path<InvitationId>) -> Answer
         Ok(NoContent)
     })
     .await
+}
+
+async fn read_invitation(
+    from: Visitor,
+    gateway: web::Data<Gateway>,
+    sent: Body<InvitationToken>,
+) -> Answer<Unless<Absent, Json<OpenInvitationBody>>> {
+    let token = sent.checked()?.token.into_inner();
+    let open = invitations::find_open(&gateway, &token, &from).await?;
+    Ok(Json::new(&OpenInvitationBody {
+        invited_by: invitations::inviter(&open).map(str::to_owned),
+        email: open.email,
+        tenant: open.slug,
+        tenant_name: open.name,
+        role: open.role,
+        expires_at: open.expires_at,
+    })
+    .into())
 }
 
 async fn accept(

@@ -70,6 +70,7 @@ const prepare = (root) => {
     if (location.hash.length < 9 || field.value) continue;
     field.value = decodeURIComponent(location.hash.slice(1));
     history.replaceState(null, "", location.pathname);
+    if (field.dataset.fromFragment === "send") field.form.requestSubmit();
   }
   // A step that is asked about first.
   for (const button of root.querySelectorAll("[data-sure]"))

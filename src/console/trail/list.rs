@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::Trail;
+use super::words::{action_in_words, detail_name};
 use crate::console::frame::{Frame, page_with};
 use crate::console::parts::{At, Faults, Listed, Search, moment_of, query_of, words_of};
 use crate::console::visit::{Answer, Signed};
@@ -30,11 +31,15 @@ struct Row {
 }
 
 impl Row {
-    /// The details, each in words.
-    fn details_in_words(&self) -> Vec<(&str, String)> {
+    fn action_in_words(&self, frame: &Frame) -> Option<String> {
+        action_in_words(frame.texts(), &self.action)
+    }
+
+    /// The details: what each is called, and what it is.
+    fn details_in_words(&self, frame: &Frame) -> Vec<(String, String)> {
         let details = self.details.iter();
         details
-            .map(|(name, value)| (name.as_str(), words_of(value)))
+            .map(|(name, value)| (detail_name(frame.texts(), name), words_of(value)))
             .collect()
     }
 }

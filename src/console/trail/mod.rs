@@ -2,6 +2,7 @@
 
 pub mod list;
 pub mod proof;
+mod words;
 
 /// Whose trail it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use chrono::TimeDelta;
 use persona_gateway::clock::Clock;
 use persona_gateway::domain::role::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::desk::Desk;
 use super::states::look;
@@ -36,6 +38,20 @@ async fn somebody_scans_a_code_signs_in_with_the_app_and_confirms_who_they_are()
         desk.press("form button").await;
         desk.shows("[role=alert]", "There is no such link").await;
         look(&desk, "a link that is none", &mut faults).await;
+
+        let invitation = json!({ "email": "cid@example.com", "role": "editor" });
+        let key = app.admin_key("demo", Role::Owner).await;
+        let made = app.tell(Method::POST, "/v1/admin/invitations", &key, &invitation);
+        let made: Value = made.await.json().await.unwrap();
+        let token = made["token"].as_str().unwrap();
+        desk.open(&format!("/console/join#{token}")).await;
+        desk.shows("main", "You are invited to work on “Northwind Cloud”")
+            .await;
+        look(&desk, "an invitation", &mut faults).await;
+        desk.fill("#name", "Cid Ray").await;
+        desk.fill("#password", PASSWORD).await;
+        desk.press("form[action='/console/join'] button").await;
+        desk.shows("main", "You have joined").await;
 
         desk.sign_in(ANN).await;
         desk.open(PAGE).await;

@@ -16,8 +16,9 @@ use crate::harness::wait::until;
 use crate::harness::{TestApp, context, spawn};
 
 /// Operations of the admin API that need no credential, and why.
-const PUBLIC: [(&str, &str); 7] = [
+const PUBLIC: [(&str, &str); 8] = [
     ("signIn", "the password is the credential"),
+    ("readInvitation", "the invitation's token is the credential"),
     (
         "acceptInvitation",
         "the invitation's token is the credential",

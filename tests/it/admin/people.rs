@@ -10,6 +10,7 @@ use crate::harness::{TestApp, pointers, problem, spawn};
 
 const INVITATIONS: &str = "/v1/admin/invitations";
 const ACCEPT: &str = "/v1/admin/invitations:accept";
+const READ: &str = "/v1/admin/invitations:read";
 const ANN: &str = "ann@example.com";
 
 async fn invited(app: &TestApp, owner: &str, email: &str, role: &str) -> Value {
@@ -32,6 +33,15 @@ async fn somebody_new_joins_with_a_name_and_a_password() {
         (&json!("open"), &json!("person:ann@example.com"))
     );
 
+    let token = json!({ "token": invitation["token"] });
+    let read = body(app.anonymous(READ, &token).await, 200).await;
+    assert_eq!(
+        read,
+        json!({
+            "email": "bob@example.com", "tenant": "demo", "tenantName": "Northwind Cloud", "role": "editor",
+            "invitedBy": ANN, "expiresAt": invitation["expiresAt"],
+        })
+    );
     let mut bad = acceptance(&invitation, "too short");
     bad["name"] = json!(" ");
     let told = problem(app.anonymous(ACCEPT, &bad).await, 422, "invalid_request").await;
@@ -100,6 +110,8 @@ async fn a_revoked_a_replaced_an_expired_and_an_invented_invitation_read_the_sam
     let invented = json!({ "token": format!("pgi_{}", "a".repeat(43)) });
     let mut told = Vec::new();
     for invitation in [&revoked, &replaced, &expired, &invented] {
+        let token = json!({ "token": invitation["token"] });
+        told.push(problem(app.anonymous(READ, &token).await, 404, "not_found").await);
         told.push(
             problem(
                 app.anonymous(ACCEPT, &acceptance(invitation, PASSWORD))

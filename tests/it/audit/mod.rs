@@ -51,7 +51,7 @@ impl Trail {
             before_hash: number.is_multiple_of(2).then_some(b"before"),
             after_hash: Some(b"after"),
             request_id: Some("a \"quoted\" id, [1, 2]"),
-            details: json!({ "zoë": ["\u{7f}", 1.50, null], "a": number }),
+            details: json!({ "zoë": ["\u{7f}", 1.50, null], "note": number }),
         })
         .await
         .unwrap();

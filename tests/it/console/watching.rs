@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::visitor::Visitor;
 use crate::harness::admins::body;
+use crate::harness::people::PASSWORD;
 use crate::harness::{TestApp, context, spawn};
 
 async fn policy(app: &TestApp, token: &str) -> Value {
@@ -228,6 +229,43 @@ async fn an_invitation_is_shown_once_and_lets_somebody_in() {
     let token = link.split('<').next().unwrap().to_owned();
     let later = owner.open("/console/people").await;
     assert!(!later.html.contains(&token) && later.text().contains("cid@example.com"));
+
+    // Whoever was given it, here in the same browser.
+    let (read_path, join_path) = ("/console/join/read", "/console/join");
+    let page = owner.open(join_path).await;
+    let mut form = page.form(read_path);
+    form.set("token", "pgi_of-nobody");
+    let unknown = owner.send(read_path, &form, "").await;
+    assert_eq!(unknown.status, 404);
+    assert!(
+        unknown.text().contains("no such invitation"),
+        "{}",
+        unknown.text()
+    );
+    form.set("token", &token);
+    let read = owner.send(read_path, &form, "").await;
+    let words = read.text();
+    assert!(
+        words.contains("o@example.com invites you to work on"),
+        "{words}"
+    );
+    assert!(words.contains("cid@example.com") && words.contains("editor"));
+    let mut form = read.form(join_path);
+    form.set("name", "Cid");
+    form.set("password", "short");
+    let refused = owner.send(join_path, &form, "").await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("o@example.com invites you"));
+    let mut form = refused.form(join_path);
+    assert_eq!(form.get("name"), "Cid");
+    form.set("password", PASSWORD);
+    let joined = owner.send(join_path, &form, "").await;
+    assert!(
+        joined.text().contains("You have joined"),
+        "{}",
+        joined.text()
+    );
+    app.sign_in("cid@example.com").await;
     app.stop().await;
 }
 

@@ -1,5 +1,5 @@
-//! In every test's database, a change without a row in the audit trail of its own transaction is an error at its commit.
-//! So whatever the tests make the gateway do proves that it is audited, and rolled back where it can't be.
+//! In every test's database, a change without a row in the audit trail of its own transaction is an error at its commit, and so is
+//! a row that the console has no words for. So whatever the tests make the gateway do proves that it is audited, and rolled back where it can't be.
 
 /// Tenant tables whose changes are no admin's, and why.
 const NOT_TOLD: [(&str, &str); 12] = [
@@ -39,6 +39,13 @@ const NOT_A_CHANGE: [&str; 5] = [
 pub(super) fn rule() -> String {
     let tables = NOT_TOLD.map(|(table, _)| format!("'{table}'")).join(", ");
     let columns = NOT_A_CHANGE.map(|column| format!("'{column}'")).join(", ");
+    let words: Vec<String> = include_str!("../../../src/console/texts/en.ftl")
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .filter(|(name, _)| name.starts_with("did-") || name.starts_with("detail-"))
+        .map(|(name, _)| format!("'{name}'"))
+        .collect();
+    let words = words.join(", ");
     format!(
         "create function must_be_told() returns trigger language plpgsql as $$
          declare
@@ -63,6 +70,24 @@ pub(super) fn rule() -> String {
              end if;
              return null;
          end $$;
+         create function must_have_words() returns trigger language plpgsql as $$
+         declare
+             done text := replace(replace(new.action, '_', '-'), '.', '-');
+             untold text;
+         begin
+             select name into untold
+                 from (select 'did-' || regexp_replace(done, '^(persona|context|snippet)-', 'document-')
+                       union all
+                       select 'detail-' || lower(regexp_replace(key, '([A-Z])', '-\\1', 'g'))
+                           from jsonb_object_keys(new.details) key where key ~ '^[A-Za-z]+$') needed (name)
+                 where name <> all (array[{words}]) limit 1;
+             if untold is not null then
+                 raise exception 'the console has no text % for % (src/console/texts)', untold, new.action;
+             end if;
+             return null;
+         end $$;
+         create trigger must_have_words after insert on audit_event
+             for each row when (starts_with(current_user, 'gateway_')) execute function must_have_words();
          do $$ declare t regclass; begin
              foreach t in array array['shared_issuer', 'admin', 'issuer_audience']::regclass[] loop
                  execute format('create constraint trigger platform_must_be_told after insert or update or delete on %s

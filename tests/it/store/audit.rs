@@ -192,7 +192,7 @@ async fn the_run_time_roles_can_not_forge_the_chain() {
         &mut login,
         format!(
             "insert into audit_event (tenant_id, seq, at, actor, action, target, prev_hash, hash)
-             values ('{tenant}', 1000, now(), 'x', 'x', 'x', 'forged', 'forged')"
+             values ('{tenant}', 1000, now(), 'x', 'tenant.change', 'x', 'forged', 'forged')"
         ),
     )
     .await

@@ -191,7 +191,7 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
     };
     waits(1).await;
     let mut change = bench.store.tenant(tenant).await.unwrap();
-    change.audit(&event("policy.update")).await.unwrap();
+    change.audit(&event("tenant.change")).await.unwrap();
     let url = typed(&bench.database.owner_url);
     let deleting =
         tokio::spawn(async move { delete_tenant(&url, tenant, &event("tenant.delete")).await });
@@ -210,7 +210,7 @@ async fn nothing_that_comes_late_is_left_of_a_deleted_tenant() {
         .await
         .unwrap();
     let mut change = bench.store.tenant(tenant).await.unwrap();
-    let late = change.audit(&event("policy.update")).await;
+    let late = change.audit(&event("tenant.change")).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     drop(change);
     let after = rows_of(&mut owner, ALPHA).await;
